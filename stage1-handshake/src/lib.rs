@@ -1,0 +1,1 @@
+//! Stage 1: the TCP handshake, and what it settles.

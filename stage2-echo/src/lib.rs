@@ -1,0 +1,1 @@
+//! Stage 2: lines over a byte stream, in lock-step.

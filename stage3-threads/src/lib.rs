@@ -1,0 +1,1 @@
+//! Stage 3: one thread per client, and what can go wrong between threads.

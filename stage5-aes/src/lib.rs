@@ -1,0 +1,1 @@
+//! Stage 5: AES-CBC with a shared key.

@@ -1,0 +1,1 @@
+//! Stage 6: accounts, sessions and a database.
