@@ -1,1 +1,17 @@
-//! common
+//! What every stage needs and no stage teaches: program arguments and exit
+//! codes, addresses, the listening socket and its orderly end, the log, and
+//! the terminal.
+//!
+//! The rule for what may stand here: nothing that a stage's outcome names.
+//! Framing lives in stage 2, threads in stage 3, the chat room in stage 4, and
+//! so on; a later stage imports it from there.
+
+pub mod endpoint;
+pub mod limits;
+pub mod listener;
+pub mod log;
+pub mod net;
+pub mod program;
+pub mod signals;
+pub mod terminal;
+pub mod text;

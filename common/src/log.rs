@@ -1,0 +1,330 @@
+//! The log: one line an event, on standard error and in a file, written by a
+//! thread of its own so that a slow disk or terminal never slows the chat.
+//!
+//! Why not one of the well-known crates: at full speed a chat server has some
+//! hundred thousand messages a second to log, and a client's thread must not
+//! even format them, since the formatting would touch two more pages of each of
+//! ten thousand stacks. Here a client's thread hands over bytes that the room
+//! shares anyway ([`Log::lines`]), and the log's thread does the rest.
+
+use crate::text::escape;
+use std::collections::VecDeque;
+use std::fmt::{self, Display};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::SystemTime;
+use time::OffsetDateTime;
+
+/// Bytes that may wait for the log's thread. Beyond it lines are dropped and
+/// counted, and the log says how many: the chat is worth more than its log.
+const QUEUE_BYTES: usize = 32 << 20;
+
+/// How much a line matters, from [`Level::Error`] to [`Level::Debug`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub enum Level {
+    /// The server cannot do something that it should.
+    Error,
+    /// Somebody was refused or dropped, or something is about to run out.
+    Warn,
+    /// Arrivals, departures, and what each stage's contract names.
+    Info,
+    /// What helps to find a fault in the program itself.
+    Debug,
+}
+
+impl Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Level::Error => "ERROR",
+            Level::Warn => "WARN",
+            Level::Info => "INFO",
+            Level::Debug => "DEBUG",
+        })
+    }
+}
+
+/// A handle on the log, cheap to clone. The thread that writes ends, after
+/// everything is written, when the last handle is dropped; the [`LogGuard`]
+/// waits for that.
+#[derive(Clone)]
+pub struct Log {
+    queue: Arc<Queue>,
+}
+
+/// Keeps the log's thread; dropping it writes what is still queued.
+pub struct LogGuard {
+    queue: Arc<Queue>,
+    writer: Option<JoinHandle<()>>,
+}
+
+struct Queue {
+    level: Level,
+    waiting: Mutex<Waiting>,
+    /// Signalled when `waiting` was empty and is no more, and at the end.
+    more: Condvar,
+}
+
+/// Written by everyone, emptied by the log's thread.
+#[derive(Default)]
+struct Waiting {
+    entries: VecDeque<Entry>,
+    bytes: usize,
+    dropped: u64,
+    closed: bool,
+}
+
+struct Entry {
+    at: SystemTime,
+    level: Level,
+    text: Text,
+}
+
+enum Text {
+    One(String),
+    /// Any number of lines, each ended by `\n`.
+    Many(Arc<Vec<u8>>),
+}
+
+impl Log {
+    /// Starts the log: on standard error and, if there is a `file`, appended
+    /// to it.
+    ///
+    /// # Errors
+    /// When the file cannot be opened for appending, or no thread started.
+    pub fn start(level: Level, file: Option<&Path>) -> io::Result<(Log, LogGuard)> {
+        let file = file.map(open).transpose()?;
+        let queue = Arc::new(Queue { level, waiting: Mutex::default(), more: Condvar::new() });
+        let writer = thread::Builder::new().name("log".into()).spawn({
+            let queue = queue.clone();
+            move || Writer { file }.run(&queue)
+        })?;
+        let guard = LogGuard { queue: queue.clone(), writer: Some(writer) };
+        Ok((Log { queue }, guard))
+    }
+
+    /// Something the server cannot do.
+    pub fn error(&self, what: impl Display) {
+        self.one(Level::Error, what);
+    }
+
+    /// Somebody refused or dropped, or something about to run out.
+    pub fn warn(&self, what: impl Display) {
+        self.one(Level::Warn, what);
+    }
+
+    /// An arrival, a departure, or what the contract names.
+    pub fn info(&self, what: impl Display) {
+        self.one(Level::Info, what);
+    }
+
+    /// What helps to find a fault in the program itself.
+    pub fn debug(&self, what: impl Display) {
+        self.one(Level::Debug, what);
+    }
+
+    /// Whether lines of this level are written at all.
+    pub fn enabled(&self, level: Level) -> bool {
+        level <= self.queue.level
+    }
+
+    /// Lines that are bytes already, each ended by `\n`: shared, not copied.
+    pub fn lines(&self, level: Level, lines: &Arc<Vec<u8>>) {
+        if self.enabled(level) && !lines.is_empty() {
+            self.queue.push(level, lines.len(), Text::Many(lines.clone()));
+        }
+    }
+
+    fn one(&self, level: Level, what: impl Display) {
+        if self.enabled(level) {
+            let text = what.to_string();
+            self.queue.push(level, text.len(), Text::One(text));
+        }
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).open(path).map_err(|e| {
+        let path = path.display();
+        io::Error::new(
+            e.kind(),
+            format!("cannot write the log to {path}: {e}; choose another file with --log-file PATH or none with --no-log-file"),
+        )
+    })
+}
+
+impl Queue {
+    /// A panic while the lock was held cannot leave `Waiting` half changed in a
+    /// way that matters, so a poisoned lock is used as it is.
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, level: Level, bytes: usize, text: Text) {
+        let entry = Entry { at: SystemTime::now(), level, text };
+        let mut waiting = self.lock();
+        if waiting.bytes + bytes > QUEUE_BYTES {
+            waiting.dropped += 1;
+            return;
+        }
+        waiting.bytes += bytes;
+        waiting.entries.push_back(entry);
+        let was_empty = waiting.entries.len() == 1;
+        drop(waiting);
+        if was_empty {
+            self.more.notify_one();
+        }
+    }
+
+    /// Everything that waits, and how many were dropped; `None` at the end.
+    fn take(&self) -> Option<(VecDeque<Entry>, u64)> {
+        let mut waiting = self.lock();
+        while waiting.entries.is_empty() && !waiting.closed {
+            waiting = self.more.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+        if waiting.entries.is_empty() {
+            return None;
+        }
+        waiting.bytes = 0;
+        Some((std::mem::take(&mut waiting.entries), std::mem::take(&mut waiting.dropped)))
+    }
+}
+
+impl Drop for LogGuard {
+    fn drop(&mut self) {
+        self.queue.lock().closed = true;
+        self.queue.more.notify_one();
+        if let Some(writer) = self.writer.take() {
+            // It panicked: what it had to say is on standard error already.
+            let _ = writer.join();
+        }
+    }
+}
+
+/// The log's thread: the only one that formats and writes.
+struct Writer {
+    file: Option<File>,
+}
+
+impl Writer {
+    fn run(mut self, queue: &Queue) {
+        let mut out = Vec::new();
+        while let Some((entries, dropped)) = queue.take() {
+            for entry in &entries {
+                let head = head(entry.at, entry.level);
+                match &entry.text {
+                    Text::One(text) => put(&mut out, &head, text),
+                    Text::Many(lines) => put_all(&mut out, &head, lines),
+                }
+                // A flood's lines are written in pieces, not gathered whole.
+                if out.len() > 256 << 10 {
+                    self.write(&mut out);
+                }
+            }
+            if dropped > 0 {
+                let head = head(SystemTime::now(), Level::Warn);
+                put(
+                    &mut out,
+                    &head,
+                    &format!("log: {dropped} entries dropped, they came faster than they could be written"),
+                );
+            }
+            self.write(&mut out);
+        }
+    }
+
+    fn write(&mut self, out: &mut Vec<u8>) {
+        // Standard error may be closed or full; the chat goes on.
+        let _ = io::stderr().write_all(out);
+        if let Some(file) = &mut self.file
+            && let Err(e) = file.write_all(out)
+        {
+            let _ = writeln!(
+                io::stderr(),
+                "{}log file: {e}; it is not written any more",
+                head(SystemTime::now(), Level::Error)
+            );
+            self.file = None;
+        }
+        out.clear();
+    }
+}
+
+/// `2026-01-31T12:00:00.123Z INFO  `
+fn head(at: SystemTime, level: Level) -> String {
+    let at = OffsetDateTime::from(at);
+    format!(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z {level:5} ",
+        at.year(),
+        u8::from(at.month()),
+        at.day(),
+        at.hour(),
+        at.minute(),
+        at.second(),
+        at.millisecond()
+    )
+}
+
+/// A log is read on terminals, and a line of it must stay one line.
+fn put(out: &mut Vec<u8>, head: &str, text: &str) {
+    out.extend_from_slice(head.as_bytes());
+    out.extend_from_slice(escape(text).as_bytes());
+    out.push(b'\n');
+}
+
+fn put_all(out: &mut Vec<u8>, head: &str, lines: &[u8]) {
+    let mut rest = lines;
+    while let Some(end) = memchr::memchr(b'\n', rest) {
+        put(out, head, &String::from_utf8_lossy(&rest[..end]));
+        rest = &rest[end + 1..];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn logged(level: Level, write: impl FnOnce(&Log)) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.txt");
+        let (log, guard) = Log::start(level, Some(&path)).unwrap();
+        write(&log);
+        drop(guard);
+        std::fs::read_to_string(path).unwrap()
+    }
+
+    #[test]
+    fn everything_queued_is_written_before_the_guard_is_gone() {
+        let text = logged(Level::Info, |log| (0..5000).for_each(|i| log.info(format_args!("line {i}"))));
+        assert_eq!(text.lines().count(), 5000);
+        assert!(text.lines().last().unwrap().ends_with(" INFO  line 4999"));
+    }
+
+    #[test]
+    fn levels_below_the_chosen_one_are_left_out() {
+        let text = logged(Level::Warn, |log| {
+            log.info("no");
+            log.warn("yes");
+            log.lines(Level::Info, &Arc::new(b"no\n".to_vec()));
+        });
+        assert!(text.ends_with("WARN  yes\n") && text.lines().count() == 1, "{text}");
+    }
+
+    #[test]
+    fn a_message_cannot_forge_a_line_or_drive_a_terminal() {
+        let text = logged(Level::Info, |log| {
+            log.info("a\n2026-01-01T00:00:00.000Z INFO  forged");
+            log.lines(Level::Info, &Arc::new(b"b\x1b[2J\nc\n".to_vec()));
+        });
+        assert_eq!(text.lines().count(), 3, "{text}");
+        assert!(text.contains("a\\x0a2026") && text.contains("b\\x1b[2J"), "{text}");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_opened_is_an_error_with_a_remedy() {
+        let error = Log::start(Level::Info, Some(Path::new("/no/such/folder/log"))).err().unwrap();
+        assert!(error.to_string().contains("--no-log-file"), "{error}");
+    }
+}

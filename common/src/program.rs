@@ -1,0 +1,66 @@
+//! The edge of every program: arguments, errors, exit codes.
+
+use crate::endpoint::Endpoint;
+use crate::log::Level;
+use clap::Args;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Runs a program's body and turns its result into an exit code: 0 when it is
+/// done; 1 when it failed, with `error: …` on standard error. Wrong usage ends
+/// with 2 and never comes here, since clap ends the program first.
+pub fn run(body: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
+    match body() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(format_args!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// One line on standard error. Unlike `eprintln!` it does not panic when
+/// standard error is closed: there is nobody left to tell.
+pub fn complain(what: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "{what}");
+}
+
+/// `--log-level`, for every server.
+#[derive(Args, Clone, Debug)]
+pub struct LogArgs {
+    /// How much to log on standard error
+    #[arg(long, value_enum, default_value_t = Level::Info, value_name = "LEVEL")]
+    pub log_level: Level,
+}
+
+/// `--log-level`, `--log-file` and `--no-log-file`, from stage 4 on.
+#[derive(Args, Clone, Debug)]
+pub struct LogFileArgs {
+    #[command(flatten)]
+    level: LogArgs,
+
+    /// Append the log to this file too
+    #[arg(long, default_value = "server_logs.txt", value_name = "PATH")]
+    log_file: PathBuf,
+
+    /// Keep no log file
+    #[arg(long, conflicts_with = "log_file")]
+    no_log_file: bool,
+}
+
+impl LogFileArgs {
+    /// The level, and the file if there is to be one.
+    pub fn settings(&self) -> (Level, Option<&std::path::Path>) {
+        let file = (!self.no_log_file).then_some(self.log_file.as_path());
+        (self.level.log_level, file)
+    }
+}
+
+/// clap's reader for `--listen` and `--connect`.
+///
+/// # Errors
+/// What is wrong with the text, and how it should look.
+pub fn endpoint(text: &str) -> Result<Endpoint, String> {
+    text.parse::<Endpoint>().map_err(|e| e.to_string())
+}
