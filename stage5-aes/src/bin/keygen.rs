@@ -1,0 +1,34 @@
+//! Makes the key file that the members of a chat share.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use stage5_aes::keyfile::{DEFAULT_PATH, KeyFile};
+
+/// Makes the key file of an encrypted chat, readable by its owner only.
+///
+/// Give a copy to everyone who may read along, and to nobody else, over a way
+/// that you trust more than the chat.
+#[derive(Parser)]
+#[command(name = "stage5-keygen")]
+struct Args {
+    /// Where to put the key file.
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_PATH)]
+    out: PathBuf,
+
+    /// Replace a key file that exists. What was encrypted with the old key can
+    /// then be read no more.
+    #[arg(long)]
+    force: bool,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    if let Err(error) = KeyFile::random().save(&args.out, args.force) {
+        eprintln!("error: {error}");
+        return ExitCode::FAILURE;
+    }
+    println!("wrote {} (mode 0600)", args.out.display());
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,237 @@
+//! The file that everyone in the chat has a copy of, and nobody else.
+//!
+//! Two lines, `key=` with 64 hexadecimal digits and `iv=` with 32. How it gets
+//! from one to the other is left to the people: on paper, on a stick, over an
+//! encrypted mail. That there is no good answer is what TLS is for (stage 8).
+
+use std::fs::{File, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use tempfile::{Builder, NamedTempFile};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use crate::cipher::{IV_LEN, Iv, KEY_LEN, Key, random_iv};
+
+/// Where programs look for the key file when they are not told.
+pub const DEFAULT_PATH: &str = "chat.key";
+
+/// A key file has 106 bytes. Of something that is none (a film, `/dev/zero`)
+/// no more than this is read.
+const MAX_LEN: u64 = 4096;
+
+/// What is in a key file. There is no other way to have one than to read a file
+/// that is right in every respect, or to make a new one.
+#[derive(Debug, Clone)]
+pub struct KeyFile {
+    /// The key that all members share.
+    pub key: Key,
+    /// The IV for `--fixed-iv`. No secret: it is in front of every message.
+    pub iv: Iv,
+}
+
+/// Why a key file could not be read or made. No variant holds any of what
+/// stands in the file: it might be a key with one digit too few.
+#[derive(Debug, Error)]
+pub enum KeyFileError {
+    /// There is no such file.
+    #[error("key file {}: there is none; make it with stage5-keygen, or name another with --key", .0.display())]
+    Missing(PathBuf),
+    /// There is something, but it cannot be read.
+    #[error("key file {}: cannot be read: {}", .0.display(), .1)]
+    Unreadable(PathBuf, #[source] io::Error),
+    /// Others on this machine can read it or write to it.
+    #[error(
+        "key file {path}: others than its owner have access to it (mode {mode:04o}), and may have read the key; \
+         mend that with: chmod 600 '{path}'", path = .0.display(), mode = .1
+    )]
+    Exposed(PathBuf, u32),
+    /// It does not have the two lines that it should have.
+    #[error("key file {}, line {line}: {}; make it with stage5-keygen", .path.display(), .problem)]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// The number of the line, from 1.
+        line: usize,
+        /// What is wrong with the line.
+        problem: LineError,
+    },
+    /// There is a file already where one was to be made.
+    #[error("key file {}: exists already; --force replaces it, and what was encrypted with the old key is then lost", .0.display())]
+    Exists(PathBuf),
+    /// It cannot be made.
+    #[error("key file {}: cannot be made: {}", .0.display(), .1)]
+    Unwritable(PathBuf, #[source] io::Error),
+}
+
+/// What is wrong with a line of a key file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum LineError {
+    /// Another line, or none, where one with this name belongs.
+    #[error("expected `{name}=` and {digits} hexadecimal digits")]
+    Expected {
+        /// What stands before the `=`.
+        name: &'static str,
+        /// How many digits follow it.
+        digits: usize,
+    },
+    /// Too few or too many digits.
+    #[error("`{name}=` needs {digits} hexadecimal digits, not {found}")]
+    Length {
+        /// What stands before the `=`.
+        name: &'static str,
+        /// How many digits should follow it.
+        digits: usize,
+        /// How many characters do.
+        found: usize,
+    },
+    /// Something among the digits is none.
+    #[error("character {column} is no hexadecimal digit")]
+    Digit {
+        /// Where in the line, from 1.
+        column: usize,
+    },
+    /// A line too many.
+    #[error("nothing may follow the two lines `key=` and `iv=`")]
+    Surplus,
+}
+
+impl KeyFile {
+    /// New random contents.
+    pub fn random() -> Self {
+        Self {
+            key: Key::random(),
+            iv: random_iv(),
+        }
+    }
+
+    /// Reads the key file at `path`. A regular file has to belong to its owner
+    /// alone; a pipe, as from `--key <(gpg --decrypt chat.key.gpg)`, is nobody
+    /// else's anyway.
+    ///
+    /// # Errors
+    ///
+    /// All but the last two of [`KeyFileError`].
+    pub fn load(path: &Path) -> Result<Self, KeyFileError> {
+        let unreadable = |error| KeyFileError::Unreadable(path.to_owned(), error);
+        let file = File::open(path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => KeyFileError::Missing(path.to_owned()),
+            _ => unreadable(error),
+        })?;
+        // Of the opened file, not of the path: that may name another one by now.
+        let metadata = file.metadata().map_err(unreadable)?;
+        let mode = metadata.permissions().mode() & 0o7777;
+        if metadata.is_file() && mode & 0o077 != 0 {
+            return Err(KeyFileError::Exposed(path.to_owned(), mode));
+        }
+
+        // All its room from the start: a buffer that grows leaves copies of the
+        // key behind in memory.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_LEN as usize));
+        file.take(MAX_LEN)
+            .read_to_end(&mut bytes)
+            .map_err(unreadable)?;
+        parse(&bytes).map_err(|(line, problem)| KeyFileError::Malformed {
+            path: path.to_owned(),
+            line,
+            problem,
+        })
+    }
+
+    /// Writes a key file with mode 0600. With `replace`, a file that exists is
+    /// replaced in one step: whoever opens `path` meanwhile reads the old key or
+    /// the new one, never half of one.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyFileError::Exists`] without `replace`, and
+    /// [`KeyFileError::Unwritable`]; `path` is then as it was before.
+    pub fn save(&self, path: &Path, replace: bool) -> Result<(), KeyFileError> {
+        let unwritable = |error| KeyFileError::Unwritable(path.to_owned(), error);
+        let file = self.write_beside(path).map_err(unwritable)?;
+        // Either moves the finished file to its name; the second refuses when
+        // the name is taken, without a moment between looking and moving.
+        let moved = if replace {
+            file.persist(path)
+        } else {
+            file.persist_noclobber(path)
+        };
+        match moved {
+            Ok(_) => Ok(()),
+            Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => {
+                Err(KeyFileError::Exists(path.to_owned()))
+            }
+            Err(e) => Err(unwritable(e.error)),
+        }
+    }
+
+    /// The contents in a file of another name in the same folder, since a file
+    /// can be moved in one step only within a file system. It is removed when it
+    /// is dropped.
+    fn write_beside(&self, path: &Path) -> io::Result<NamedTempFile> {
+        let folder = match path.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        };
+        let mut file = Builder::new()
+            .prefix(".keygen-")
+            .permissions(Permissions::from_mode(0o600))
+            .tempfile_in(folder)?;
+        file.write_all(self.to_text().as_bytes())?;
+        // Before it gets its name, so that a power cut leaves no empty key file.
+        file.as_file().sync_all()?;
+        Ok(file)
+    }
+
+    fn to_text(&self) -> Zeroizing<String> {
+        let key = Zeroizing::new(hex::encode(self.key.as_bytes()));
+        let iv = hex::encode(self.iv);
+        Zeroizing::new(format!("key={}\niv={iv}\n", *key))
+    }
+}
+
+/// The contents of a key file. On failure, the number of the line and what is
+/// wrong with it.
+fn parse(bytes: &[u8]) -> Result<KeyFile, (usize, LineError)> {
+    // `\r\n` because key files get sent about, and some editors mean well.
+    let mut lines = bytes
+        .strip_suffix(b"\n")
+        .unwrap_or(bytes)
+        .split(|&byte| byte == b'\n')
+        .map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+
+    let mut key = Zeroizing::new([0; KEY_LEN]);
+    decode(lines.next(), "key", &mut *key).map_err(|problem| (1, problem))?;
+    let mut iv = [0; IV_LEN];
+    decode(lines.next(), "iv", &mut iv).map_err(|problem| (2, problem))?;
+    if lines.next().is_some() {
+        return Err((3, LineError::Surplus));
+    }
+    Ok(KeyFile {
+        key: Key::new(*key),
+        iv,
+    })
+}
+
+/// Fills `out` with what the digits of the line `name=digits` stand for.
+fn decode(line: Option<&[u8]>, name: &'static str, out: &mut [u8]) -> Result<(), LineError> {
+    let digits = out.len() * 2;
+    let value = line
+        .and_then(|line| line.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
+        .ok_or(LineError::Expected { name, digits })?;
+    if let Some(index) = value.iter().position(|byte| !byte.is_ascii_hexdigit()) {
+        let column = name.len() + 2 + index;
+        return Err(LineError::Digit { column });
+    }
+    let found = value.len();
+    hex::decode_to_slice(value, out).map_err(|_| LineError::Length {
+        name,
+        digits,
+        found,
+    })
+}
+
+#[cfg(test)]
+mod tests;
