@@ -85,9 +85,7 @@ pub struct Cipher {
 impl Cipher {
     /// A cipher under `key`.
     pub fn new(key: &Key) -> Self {
-        Self {
-            aes: Aes256::new(key.as_bytes().into()),
-        }
+        Self { aes: Aes256::new(key.as_bytes().into()) }
     }
 
     /// The line that carries `text`: base64, without a line end. Its length is
@@ -161,9 +159,7 @@ pub fn random_iv() -> Iv {
 /// whatever one used instead could be guessed.
 pub fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    SysRng
-        .try_fill_bytes(&mut bytes)
-        .expect("the system gives random numbers to everyone");
+    SysRng.try_fill_bytes(&mut bytes).expect("the system gives random numbers to everyone");
     bytes
 }
 

@@ -101,10 +101,7 @@ pub enum LineError {
 impl KeyFile {
     /// New random contents.
     pub fn random() -> Self {
-        Self {
-            key: Key::random(),
-            iv: random_iv(),
-        }
+        Self { key: Key::random(), iv: random_iv() }
     }
 
     /// Reads the key file at `path`. A regular file has to belong to its owner
@@ -130,9 +127,7 @@ impl KeyFile {
         // All its room from the start: a buffer that grows leaves copies of the
         // key behind in memory.
         let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_LEN as usize));
-        file.take(MAX_LEN)
-            .read_to_end(&mut bytes)
-            .map_err(unreadable)?;
+        file.take(MAX_LEN).read_to_end(&mut bytes).map_err(unreadable)?;
         parse(&bytes).map_err(|(line, problem)| KeyFileError::Malformed {
             path: path.to_owned(),
             line,
@@ -153,11 +148,7 @@ impl KeyFile {
         let file = self.write_beside(path).map_err(unwritable)?;
         // Either moves the finished file to its name; the second refuses when
         // the name is taken, without a moment between looking and moving.
-        let moved = if replace {
-            file.persist(path)
-        } else {
-            file.persist_noclobber(path)
-        };
+        let moved = if replace { file.persist(path) } else { file.persist_noclobber(path) };
         match moved {
             Ok(_) => Ok(()),
             Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => {
@@ -209,10 +200,7 @@ fn parse(bytes: &[u8]) -> Result<KeyFile, (usize, LineError)> {
     if lines.next().is_some() {
         return Err((3, LineError::Surplus));
     }
-    Ok(KeyFile {
-        key: Key::new(*key),
-        iv,
-    })
+    Ok(KeyFile { key: Key::new(*key), iv })
 }
 
 /// Fills `out` with what the digits of the line `name=digits` stand for.
@@ -226,11 +214,7 @@ fn decode(line: Option<&[u8]>, name: &'static str, out: &mut [u8]) -> Result<(),
         return Err(LineError::Digit { column });
     }
     let found = value.len();
-    hex::decode_to_slice(value, out).map_err(|_| LineError::Length {
-        name,
-        digits,
-        found,
-    })
+    hex::decode_to_slice(value, out).map_err(|_| LineError::Length { name, digits, found })
 }
 
 #[cfg(test)]

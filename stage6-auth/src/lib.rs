@@ -1,1 +1,3 @@
 //! Stage 6: accounts, sessions and a database.
+
+pub mod envelope;

@@ -1,5 +1,6 @@
 //! Makes the key file that the members of a chat share.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -11,24 +12,24 @@ use stage5_aes::keyfile::{DEFAULT_PATH, KeyFile};
 /// Give a copy to everyone who may read along, and to nobody else, over a way
 /// that you trust more than the chat.
 #[derive(Parser)]
-#[command(name = "stage5-keygen")]
+#[command(name = "stage5-keygen", version)]
 struct Args {
-    /// Where to put the key file.
+    /// Where to put the key file
     #[arg(long, value_name = "FILE", default_value = DEFAULT_PATH)]
     out: PathBuf,
 
-    /// Replace a key file that exists. What was encrypted with the old key can
-    /// then be read no more.
+    /// Replace a key file that exists; what was encrypted with the old key can
+    /// then be read no more
     #[arg(long)]
     force: bool,
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    if let Err(error) = KeyFile::random().save(&args.out, args.force) {
-        eprintln!("error: {error}");
-        return ExitCode::FAILURE;
-    }
-    println!("wrote {} (mode 0600)", args.out.display());
-    ExitCode::SUCCESS
+    common::program::run(|| {
+        let args = Args::parse();
+        KeyFile::random().save(&args.out, args.force)?;
+        // With standard output closed, the file is there all the same.
+        let _ = writeln!(std::io::stdout(), "wrote {} (mode 0600)", args.out.display());
+        Ok(())
+    })
 }

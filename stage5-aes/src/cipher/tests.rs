@@ -38,11 +38,7 @@ fn encrypts_as_nist_says() {
     cipher.encrypt(&hex::decode(NIST_TEXT).unwrap(), &iv, &mut message);
     assert_eq!(hex::encode(&message[..16]), NIST_IV);
     assert_eq!(hex::encode(&message[16..80]), NIST_CIPHERTEXT);
-    assert_eq!(
-        message.len(),
-        96,
-        "a whole block of padding after whole blocks"
-    );
+    assert_eq!(message.len(), 96, "a whole block of padding after whole blocks");
 }
 
 #[test]
@@ -55,12 +51,7 @@ fn decrypts_as_nist_says() {
     let mut padding = Vec::new();
     cipher.encrypt(b"", &last, &mut padding);
 
-    let message = [
-        &iv[..],
-        &hex::decode(NIST_CIPHERTEXT).unwrap(),
-        &padding[16..],
-    ]
-    .concat();
+    let message = [&iv[..], &hex::decode(NIST_CIPHERTEXT).unwrap(), &padding[16..]].concat();
     assert_eq!(cipher.decrypt(&message), Ok(text));
 }
 
@@ -128,24 +119,16 @@ fn the_longest_text_fits_the_line_and_one_byte_more_does_not() {
 
 #[test]
 fn equal_texts_differ_on_the_wire_under_fresh_ivs() {
-    let lines: std::collections::HashSet<String> = (0..1000)
-        .map(|_| cipher().encrypt_line("same", &random_iv()))
-        .collect();
+    let lines: std::collections::HashSet<String> =
+        (0..1000).map(|_| cipher().encrypt_line("same", &random_iv())).collect();
     assert_eq!(lines.len(), 1000);
 }
 
 #[test]
 fn a_fixed_iv_shows_equal_beginnings() {
     let iv = random_iv();
-    let raw = |text: &str| {
-        STANDARD
-            .decode(cipher().encrypt_line(text, &iv))
-            .expect("our own base64")
-    };
-    let (one, two) = (
-        raw("PAY ALICE 00100 EUR, thanks"),
-        raw("PAY ALICE 00100 USD"),
-    );
+    let raw = |text: &str| STANDARD.decode(cipher().encrypt_line(text, &iv)).expect("our own base64");
+    let (one, two) = (raw("PAY ALICE 00100 EUR, thanks"), raw("PAY ALICE 00100 USD"));
     assert_eq!(one[..32], two[..32], "16 equal bytes, one equal block");
     assert_ne!(one[32..48], two[32..48]);
     assert_eq!(raw("again"), raw("again"), "a repeated message is seen");

@@ -39,10 +39,7 @@ fn what_was_saved_is_loaded() {
     let loaded = KeyFile::load(&path).unwrap();
     assert_eq!(loaded.key.as_bytes(), made.key.as_bytes());
     assert_eq!(loaded.iv, made.iv);
-    assert_eq!(
-        fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-        0o600
-    );
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let text = fs::read_to_string(&path).unwrap();
     assert_eq!(text.len(), 4 + 64 + 1 + 3 + 32 + 1);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
@@ -81,30 +78,12 @@ fn a_wrong_file_is_told_where_and_what_to_do() {
         (format!("key={KEY}"), expected_iv),
         (format!("key={KEY}\n"), expected_iv),
         (format!("key={KEY}\n\niv={IV}\n"), expected_iv),
-        (
-            format!("key={}\niv={IV}\n", &KEY[1..]),
-            "line 1: `key=` needs 64 hexadecimal digits, not 63",
-        ),
-        (
-            format!("key={KEY}00\niv={IV}\n"),
-            "line 1: `key=` needs 64 hexadecimal digits, not 66",
-        ),
-        (
-            format!("key={KEY}\niv=\n"),
-            "line 2: `iv=` needs 32 hexadecimal digits, not 0",
-        ),
-        (
-            format!("key= {}\niv={IV}\n", &KEY[1..]),
-            "line 1: character 5 is no hexadecimal digit",
-        ),
-        (
-            format!("key={KEY}\niv={} \n", &IV[1..]),
-            "line 2: character 35 is no hexadecimal digit",
-        ),
-        (
-            format!("key={KEY}\niv={IV}\n\n"),
-            "line 3: nothing may follow the two lines `key=` and `iv=`",
-        ),
+        (format!("key={}\niv={IV}\n", &KEY[1..]), "line 1: `key=` needs 64 hexadecimal digits, not 63"),
+        (format!("key={KEY}00\niv={IV}\n"), "line 1: `key=` needs 64 hexadecimal digits, not 66"),
+        (format!("key={KEY}\niv=\n"), "line 2: `iv=` needs 32 hexadecimal digits, not 0"),
+        (format!("key= {}\niv={IV}\n", &KEY[1..]), "line 1: character 5 is no hexadecimal digit"),
+        (format!("key={KEY}\niv={} \n", &IV[1..]), "line 2: character 35 is no hexadecimal digit"),
+        (format!("key={KEY}\niv={IV}\n\n"), "line 3: nothing may follow the two lines `key=` and `iv=`"),
     ];
     for (text, problem) in table {
         assert_eq!(
@@ -133,10 +112,7 @@ fn missing_and_unreadable_are_told_apart() {
     assert!(missing.to_string().contains("make it with stage5-keygen"));
 
     let directory = KeyFile::load(folder.path()).unwrap_err();
-    assert!(
-        matches!(directory, KeyFileError::Unreadable(..)),
-        "{directory}"
-    );
+    assert!(matches!(directory, KeyFileError::Unreadable(..)), "{directory}");
 
     // Nobody is kept from reading what is theirs by mode 0000 but by being
     // somebody else; the superuser not even by that.
