@@ -1,1 +1,3 @@
 //! Stage 3: one thread per client, and what can go wrong between threads.
+
+pub mod experiments;

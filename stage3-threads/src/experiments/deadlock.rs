@@ -1,0 +1,163 @@
+//! Deadlock: each holds what the next one needs, and nobody ever goes on.
+//!
+//! Two friends at one table, a fork between each two plates: everyone takes the
+//! fork on the left, then the one on the right. With real mutexes the program
+//! would stand still without a word; [`WatchedLocks`] notices and says so.
+
+use super::wait_for::{Deadlock, WatchedLocks};
+use super::{Window, row, section, title, together};
+use std::io::{self, Write};
+use std::sync::Barrier;
+
+/// What can be turned.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Options {
+    /// Threads, and as many locks; thread i takes lock i, then lock i+1
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(2..=16))]
+    pub threads: u8,
+    /// How often each thread takes its two locks (once with the wide window)
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub rounds: u32,
+    /// How long the moment between the first and the second lock lasts
+    #[arg(long, value_enum, default_value_t = Window::Both)]
+    pub window: Window,
+}
+
+/// The figures of all parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// What was noticed when all held their first lock; `None` when not asked for.
+    pub wide: Option<Vec<Deadlock>>,
+    /// Deadlocks noticed by chance; `None` when not asked for.
+    pub natural: Option<usize>,
+    /// Deadlocks noticed when all lock in the same order.
+    pub ordered: usize,
+    /// How often somebody held both locks, in the last part.
+    pub ordered_successes: usize,
+}
+
+/// Locks in opposite order, on purpose, by chance, and then in one order.
+///
+/// # Errors
+/// `out` cannot be written, or the system refuses a thread.
+pub fn run(out: &mut impl Write, options: &Options) -> io::Result<Outcome> {
+    let last = options.threads - 1;
+    title(
+        out,
+        "deadlock",
+        &[
+            &format!(
+                "{} threads, {} locks. Thread i takes lock i, then the next one;",
+                options.threads, options.threads
+            ),
+            &format!("thread {last} takes lock {last}, then lock 0. Opposite orders, that is."),
+            "A lock that would wait for ever reports it; its thread gives way.",
+        ],
+    )?;
+    section(out, "What happened", &[])?;
+    let wide = options.window.wide().then(|| wide(out, options)).transpose()?;
+    let natural = options.window.natural().then(|| natural(out, options)).transpose()?;
+    let tries = take_both(options, false)?;
+    let ordered = tries.iter().filter(|result| result.is_err()).count();
+    row(out, "the cure, lower number first: deadlocks", format_args!("{ordered} in {} tries", tries.len()))?;
+    section(
+        out,
+        "Why",
+        &[
+            "Four things must come together: a lock has one holder; who waits keeps what it has;",
+            "nobody takes a lock from another; and the waiting goes round in a circle. The cure",
+            "breaks the last: if everyone takes the lower number first, whoever holds the highest",
+            "lock of all waits for nobody, so somebody can always go on.",
+            "std's Mutex does not look: with it, the first part would hang until you press Ctrl-C.",
+            "By chance it is rare, hence worse: it passes every test, and stops the server in May.",
+        ],
+    )?;
+    Ok(Outcome { wide, natural, ordered, ordered_successes: tries.len() - ordered })
+}
+
+fn wide(out: &mut impl Write, options: &Options) -> io::Result<Vec<Deadlock>> {
+    let deadlocks = all_hold_one(options.threads)?;
+    row(out, "all hold their first lock: deadlocks noticed", deadlocks.len())?;
+    for deadlock in &deadlocks {
+        let next = deadlock.threads.iter().cycle().skip(1);
+        for (thread, holder) in deadlock.threads.iter().zip(next) {
+            let lock = (thread + 1) % usize::from(options.threads);
+            writeln!(out, "    thread {thread} waits for lock {lock}, held by thread {holder}")?;
+        }
+        writeln!(out, "    thread {} noticed, and gave its first lock back", deadlock.threads[0])?;
+    }
+    Ok(deadlocks)
+}
+
+fn natural(out: &mut impl Write, options: &Options) -> io::Result<usize> {
+    let tries = take_both(options, true)?;
+    let deadlocks = tries.iter().filter(|result| result.is_err()).count();
+    row(out, "left to chance: deadlocks noticed", format_args!("{deadlocks} in {} tries", tries.len()))?;
+    Ok(deadlocks)
+}
+
+/// Once each, and nobody goes for the second lock before all hold their first.
+fn all_hold_one(threads: u8) -> io::Result<Vec<Deadlock>> {
+    let threads = usize::from(threads);
+    let locks = WatchedLocks::new(threads, threads);
+    let meeting = Barrier::new(threads);
+    let results = together(threads, |thread| {
+        let first = locks.lock(thread, thread)?;
+        meeting.wait();
+        let second = locks.lock(thread, (thread + 1) % threads)?;
+        drop((first, second));
+        Ok(())
+    })?;
+    Ok(results.into_iter().filter_map(Result::err).collect())
+}
+
+/// `rounds` times each, in `opposite` orders or lower number first.
+fn take_both(options: &Options, opposite: bool) -> io::Result<Vec<Result<(), Deadlock>>> {
+    let threads = usize::from(options.threads);
+    let locks = WatchedLocks::new(threads, threads);
+    let results = together(threads, |thread| {
+        let (mut first, mut second) = (thread, (thread + 1) % threads);
+        if !opposite && first > second {
+            std::mem::swap(&mut first, &mut second);
+        }
+        let both = |_| {
+            let _first = locks.lock(thread, first)?;
+            let _second = locks.lock(thread, second)?;
+            Ok(())
+        };
+        (0..options.rounds).map(both).collect::<Vec<_>>()
+    })?;
+    Ok(results.into_iter().flatten().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn when_all_hold_one_lock_exactly_one_thread_notices_every_time() {
+        for threads in [2, 3, 5] {
+            for _ in 0..50 {
+                let deadlocks = all_hold_one(threads).unwrap();
+                assert_eq!(deadlocks.len(), 1);
+                assert_eq!(deadlocks[0].threads.len(), usize::from(threads), "all are in the circle");
+            }
+        }
+    }
+
+    #[test]
+    fn in_one_order_there_is_none_and_everyone_succeeds() {
+        let options = Options { threads: 4, rounds: 1_000, window: Window::Natural };
+        let outcome = run(&mut io::sink(), &options).unwrap();
+        assert_eq!((outcome.ordered, outcome.ordered_successes), (0, 4_000));
+    }
+
+    #[test]
+    fn the_report_names_the_circle() {
+        let mut report = Vec::new();
+        run(&mut report, &Options { rounds: 10, threads: 2, window: Window::Wide }).unwrap();
+        let report = String::from_utf8(report).unwrap();
+        assert!(report.contains("thread 0 waits for lock 1, held by thread 1"), "{report}");
+        assert!(report.contains("thread 1 waits for lock 0, held by thread 0"), "{report}");
+    }
+}

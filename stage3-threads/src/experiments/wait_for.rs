@@ -1,0 +1,137 @@
+//! Locks that notice a deadlock, by a wait-for graph.
+//!
+//! An arrow goes from each thread that waits to the thread that holds what it
+//! waits for. A deadlock is a circle of arrows, nothing else; so whoever is
+//! about to wait follows the arrows first, and does not wait when they lead
+//! back to itself. Databases do the same and end one of the transactions.
+//! `std::sync::Mutex` does not look: there, all of them would wait for ever.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// A set of locks, numbered from 0, for threads that are numbered from 0 too.
+#[derive(Debug)]
+pub struct WatchedLocks {
+    /// Written by every thread that takes, waits for or gives back a lock; held
+    /// only to look and to note, never while waiting.
+    graph: Mutex<Graph>,
+    /// Rung at each unlocking; who waits then looks again.
+    unlocked: Condvar,
+}
+
+#[derive(Debug)]
+struct Graph {
+    /// By lock: the thread that holds it.
+    holder: Vec<Option<usize>>,
+    /// By thread: the lock it waits for.
+    waits_for: Vec<Option<usize>>,
+}
+
+/// Would have waited for ever. The threads of the circle: each waits for the
+/// next one, the last for the first, which is the one that noticed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("deadlock among threads {threads:?}")]
+pub struct Deadlock {
+    /// Numbers as given to [`WatchedLocks::lock`].
+    pub threads: Vec<usize>,
+}
+
+/// A lock that is held; dropping it gives it back.
+#[derive(Debug)]
+pub struct Held<'a> {
+    locks: &'a WatchedLocks,
+    lock: usize,
+}
+
+impl WatchedLocks {
+    /// `locks` free locks, for threads 0 to `threads - 1`.
+    pub fn new(locks: usize, threads: usize) -> Self {
+        let graph = Graph { holder: vec![None; locks], waits_for: vec![None; threads] };
+        Self { graph: Mutex::new(graph), unlocked: Condvar::new() }
+    }
+
+    /// Waits until `lock` is free and takes it for `thread`.
+    ///
+    /// # Errors
+    /// The wait would never end. What `thread` holds it still holds: to let the
+    /// others go on, it must give that back.
+    ///
+    /// # Panics
+    /// On a number that was not announced to [`WatchedLocks::new`].
+    pub fn lock(&self, thread: usize, lock: usize) -> Result<Held<'_>, Deadlock> {
+        let mut graph = self.graph();
+        while graph.holder[lock].is_some() {
+            graph.waits_for[thread] = Some(lock);
+            if let Some(threads) = graph.circle_from(thread) {
+                graph.waits_for[thread] = None;
+                return Err(Deadlock { threads });
+            }
+            graph = self.unlocked.wait(graph).unwrap_or_else(PoisonError::into_inner);
+        }
+        graph.waits_for[thread] = None;
+        graph.holder[lock] = Some(thread);
+        Ok(Held { locks: self, lock })
+    }
+
+    /// Poison would mean a panic between two notes above, all of which are plain
+    /// assignments after the indexing that could panic: the graph is whole.
+    fn graph(&self) -> MutexGuard<'_, Graph> {
+        self.graph.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Graph {
+    /// Follows the arrows. Each thread waits for one lock at most and each lock
+    /// has one holder at most, so there is one way only, and no search.
+    fn circle_from(&self, start: usize) -> Option<Vec<usize>> {
+        let mut threads = vec![start];
+        let mut thread = start;
+        loop {
+            thread = self.holder[self.waits_for[thread]?]?;
+            if thread == start {
+                return Some(threads);
+            }
+            // A circle that does not contain `start` was found by the one that
+            // closed it. It may not have given way yet: no reason to go round.
+            if threads.contains(&thread) {
+                return None;
+            }
+            threads.push(thread);
+        }
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.locks.graph().holder[self.lock] = None;
+        // All of them: one may wait for this lock, another for a different one.
+        self.locks.unlocked.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn taking_the_same_lock_twice_is_the_smallest_deadlock() {
+        let locks = WatchedLocks::new(1, 1);
+        let held = locks.lock(0, 0).unwrap();
+        assert_eq!(locks.lock(0, 0).unwrap_err(), Deadlock { threads: vec![0] });
+        drop(held);
+        assert!(locks.lock(0, 0).is_ok(), "given back, it can be taken again");
+    }
+
+    #[test]
+    fn waiting_for_a_lock_that_will_be_given_back_is_no_deadlock() {
+        let locks = WatchedLocks::new(2, 2);
+        std::thread::scope(|scope| {
+            let held = locks.lock(0, 0).unwrap();
+            let other = scope.spawn(|| locks.lock(1, 0).map(drop));
+            while locks.graph().waits_for[1].is_none() {
+                std::thread::yield_now();
+            }
+            drop(held);
+            assert_eq!(other.join().unwrap(), Ok(()));
+        });
+    }
+}
