@@ -1,2 +1,10 @@
-//! Stub.
-fn main() {}
+//! `stage1-client`: see [`stage1_handshake::client`].
+
+use clap::Parser;
+use stage1_handshake::client;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let options = client::Options::parse();
+    common::program::run(|| client::run(&options))
+}

@@ -1,2 +1,10 @@
-//! Stub.
-fn main() {}
+//! `stage1-server`: see [`stage1_handshake::server`].
+
+use clap::Parser;
+use stage1_handshake::server;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let options = server::Options::parse();
+    common::program::run(|| server::run(&options))
+}
