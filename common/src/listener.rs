@@ -5,19 +5,26 @@ use crate::log::Log;
 use crate::{net, signals};
 use anyhow::Context;
 use rustix::io::Errno;
-use socket2::SockRef;
+use rustix::net::SendFlags;
+use socket2::{SockRef, TcpKeepalive};
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::thread;
+use std::time::Duration;
 
 /// How long accepting pauses when the process or the machine is out of files:
 /// an `accept` that cannot succeed would otherwise spin on one core.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// How long an orderly end may take. The contract says five seconds at most.
-pub const FAREWELL: Duration = Duration::from_secs(4);
+/// How long clients have to take what is still on its way to them when the
+/// server ends. The contract says five seconds at most for all of it.
+pub const FAREWELL: Duration = Duration::from_secs(3);
+
+/// A connection without a word for this long is asked whether it still lives:
+/// a client whose machine lost its power never says goodbye (tcp(7)).
+const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// A server's listening socket.
 ///
@@ -46,6 +53,14 @@ struct State {
     open: HashMap<u64, Arc<TcpStream>>,
 }
 
+impl State {
+    fn shut_down(&self, how: Shutdown) {
+        for stream in self.open.values() {
+            let _ = stream.shutdown(how);
+        }
+    }
+}
+
 impl Shared {
     /// `State` is whole between any two statements, so a poisoned lock is used
     /// as it is.
@@ -58,10 +73,14 @@ impl Shared {
         state.stopping = true;
         // Wakes `accept`; a signal alone would not (SA_RESTART).
         let _ = SockRef::from(&self.socket).shutdown(Shutdown::Both);
-        for stream in state.open.values() {
-            let _ = stream.shutdown(Shutdown::Read);
-        }
+        state.shut_down(Shutdown::Read);
         self.changed.notify_all();
+    }
+
+    /// Waits until `done`, or the end of the [`FAREWELL`].
+    fn wait(&self, done: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
+        let wait = self.changed.wait_timeout_while(self.lock(), FAREWELL, |state| !done(state));
+        wait.unwrap_or_else(PoisonError::into_inner).0
     }
 }
 
@@ -78,7 +97,11 @@ impl Listener {
         // Signals first: whoever reads the second line may send one at once.
         signals::on_stop({
             let shared = shared.clone();
-            move || shared.stop()
+            move || {
+                shared.stop();
+                // A thread of its own, since this one listens for the second signal.
+                thread::spawn(move || shared.wait(|s| s.open.is_empty()).shut_down(Shutdown::Both));
+            }
         })
         .context("cannot handle signals")?;
         say(format_args!("Listening on {address}"));
@@ -101,6 +124,8 @@ impl Listener {
                 Ok((stream, peer)) => {
                     // See `net::connect`: small lines must not wait.
                     let _ = stream.set_nodelay(true);
+                    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
+                    let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive);
                     return Some((stream, peer));
                 }
                 Err(e) if is_shortage(&e) => {
@@ -134,19 +159,31 @@ impl Listener {
         Watch { id, shared: self.shared.clone() }
     }
 
-    /// Waits until every watched connection is closed, for [`FAREWELL`] at the
-    /// longest: a client that does not read cannot keep the server alive.
+    /// Waits until every watched connection is closed. One whose client does
+    /// not read is cut off after [`FAREWELL`]: it cannot keep the server alive.
     pub fn finish(&self) {
-        let end = Instant::now() + FAREWELL;
-        let mut state = self.shared.lock();
-        while !state.open.is_empty() {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                self.log.warn(format_args!("{} connections did not end in time", state.open.len()));
-                return;
-            }
-            state = self.shared.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        // The second wait is for the threads whose sockets were cut.
+        drop(self.shared.wait(|state| state.open.is_empty()));
+        let left = self.shared.wait(|state| state.open.is_empty()).open.len();
+        if left > 0 {
+            self.log.warn(format_args!("{left} connections did not end in time"));
         }
+    }
+
+    /// Sends a line to every watched connection, as far as each takes it at
+    /// once.
+    pub fn tell_all(&self, line: &str) {
+        let line = format!("{line}\n");
+        for stream in self.shared.lock().open.values() {
+            // Without waiting: a client that does not read gets no last word.
+            let _ = rustix::net::send(stream, line.as_bytes(), SendFlags::DONTWAIT);
+        }
+    }
+
+    /// Waits for the signal that ends the server.
+    pub fn wait_for_stop(&self) {
+        let state = self.shared.lock();
+        drop(self.shared.changed.wait_while(state, |state| !state.stopping));
     }
 
     fn pause(&self) {

@@ -1,1 +1,9 @@
 //! Stage 2: lines over a byte stream, in lock-step.
+//!
+//! TCP carries bytes, not messages. [`line`] makes lines of them; the
+//! [`server`] answers each with the same line, and the [`client`] waits for the
+//! answer before it sends the next.
+
+pub mod client;
+pub mod line;
+pub mod server;

@@ -1,2 +1,10 @@
-//! Stub.
-fn main() {}
+//! `stage2-server`: see [`stage2_echo::server`].
+
+use clap::Parser;
+use stage2_echo::server;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let options = server::Options::parse();
+    common::program::run(|| server::run(&options))
+}

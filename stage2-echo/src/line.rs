@@ -1,0 +1,310 @@
+//! Lines: what TCP does not have.
+//!
+//! TCP delivers the bytes in order and nothing else. Where one `write` ended
+//! cannot be seen on the other side: two lines can come in one `read`, and one
+//! line in many. So both sides agree on a frame, here a line: UTF-8, ended by
+//! `\n`, at most [`MAX_LINE`] bytes.
+//!
+//! A stream can end in four ways, and a program that treats them alike loses
+//! data or hangs:
+//! - between two lines: the other side has finished ([`Received::End`]);
+//! - in the middle of a line: the rest counts as a line, then comes the end;
+//! - by a reset: an error, and what was on its way is gone;
+//! - never: the other side is silent, or its machine is gone.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::{Duration, Instant};
+
+/// The longest line in bytes, its line end not counted. Without a bound, one
+/// client that never sends `\n` could fill the server's memory.
+pub const MAX_LINE: usize = 4096;
+
+/// The line by which either side ends the connection in good order.
+pub const DISCONNECT: &str = "!DISCONNECT";
+
+/// What a server says when it is about to end.
+pub const SHUTTING_DOWN: &str = "[SERVER] server is shutting down";
+
+/// What a server says to a line above [`MAX_LINE`], before it closes.
+pub const TOO_LONG: &str = "[SERVER] error: line longer than 4096 bytes";
+
+/// What a server says to bytes that are not UTF-8, before it goes on.
+pub const NOT_UTF8: &str = "[SERVER] error: line is not valid UTF-8";
+
+/// What [`LineReader::next`] found.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Received<'a> {
+    /// A line without its line end.
+    Line(&'a str),
+    /// A line that is not valid UTF-8; the next one may be.
+    NotUtf8,
+    /// More than [`MAX_LINE`] bytes without a line end. Where the next line
+    /// begins is anybody's guess: close the connection.
+    TooLong,
+    /// The other side has finished sending.
+    End,
+}
+
+/// Cuts a byte stream into lines.
+pub struct LineReader<R> {
+    from: R,
+    /// `buffer[start..end]` is read and not yet given out.
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// Bytes of `buffer[start..end]` in which no line end was found: they are
+    /// not searched again when more bytes come, or a client that sends single
+    /// bytes would cost time by the square of its line's length.
+    searched: usize,
+    /// How much the last `read` brought.
+    last_read: usize,
+    ended: bool,
+}
+
+/// The buffer of a connection that sends little: most of ten thousand idle
+/// connections never need more, and this is most of what they cost.
+const SMALL: usize = 512;
+
+/// The buffer of a connection that floods: one `read` then brings hundreds of
+/// lines. It has to be above [`MAX_LINE`] and its line end.
+const LARGE: usize = 64 << 10;
+
+impl<R: Read> LineReader<R> {
+    /// Reads lines from `from`. Nothing is read before the first call of
+    /// [`next`](LineReader::next).
+    pub fn new(from: R) -> Self {
+        LineReader { from, buffer: vec![0; SMALL], start: 0, end: 0, searched: 0, last_read: 0, ended: false }
+    }
+
+    /// The next line; waits for it.
+    ///
+    /// # Errors
+    /// What `read` says: a reset, for one, or a timeout that was set on the
+    /// socket. After a timeout one may go on; no byte is lost.
+    #[allow(clippy::should_implement_trait)] // an iterator cannot lend from its buffer
+    pub fn next(&mut self) -> io::Result<Received<'_>> {
+        while !self.ended && !self.holds_answer() {
+            if self.fill()? == 0 {
+                self.ended = true;
+            }
+        }
+        Ok(self.give())
+    }
+
+    /// Whether [`next`](LineReader::next) has an answer without reading, that
+    /// is, without waiting.
+    pub fn holds_answer(&mut self) -> bool {
+        let unsearched = &self.buffer[self.start + self.searched..self.end];
+        if let Some(at) = memchr::memchr(b'\n', unsearched) {
+            self.searched += at;
+            return true;
+        }
+        self.searched = self.end - self.start;
+        // One byte over may be the `\r` of a line end whose `\n` is still to come.
+        let line = &self.buffer[self.start..self.end];
+        line.len() > MAX_LINE + 1 || (line.len() == MAX_LINE + 1 && !line.ends_with(b"\r"))
+    }
+
+    /// Takes what `holds_answer` found out of the buffer.
+    fn give(&mut self) -> Received<'_> {
+        let (start, found) = (self.start, self.start + self.searched);
+        let (end, next) = match self.buffer[found..self.end].first() {
+            Some(_) if self.buffer[start..found].ends_with(b"\r") => (found - 1, found + 1),
+            Some(_) => (found, found + 1),
+            None => (found, found),
+        };
+        self.start = next;
+        self.searched = 0;
+        if start == next {
+            return Received::End;
+        }
+        if end - start > MAX_LINE {
+            return Received::TooLong;
+        }
+        match std::str::from_utf8(&self.buffer[start..end]) {
+            Ok(line) => Received::Line(line),
+            Err(_) => Received::NotUtf8,
+        }
+    }
+
+    /// Reads once. The buffer grows when the last read filled it, for a client
+    /// that floods, and shrinks when the client has calmed down.
+    fn fill(&mut self) -> io::Result<usize> {
+        let held = self.end - self.start;
+        let was_full = self.end == self.buffer.len();
+        self.buffer.copy_within(self.start..self.end, 0);
+        (self.start, self.end) = (0, held);
+        if was_full {
+            self.buffer.resize((self.buffer.len() * 4).min(LARGE), 0);
+        } else if held == 0 && self.last_read <= SMALL && self.buffer.len() > SMALL {
+            self.buffer = vec![0; SMALL];
+        }
+        loop {
+            match self.from.read(&mut self.buffer[self.end..]) {
+                Ok(n) => {
+                    self.end += n;
+                    self.last_read = n;
+                    return Ok(n);
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+}
+
+/// Sends one line. Line and line end go out in one `write`: in two, the second
+/// could travel in a packet of its own.
+///
+/// # Errors
+/// What `write` says, for one that the other side is gone.
+pub fn send_line(mut to: impl Write, line: &str) -> io::Result<()> {
+    to.write_all(format!("{line}\n").as_bytes())
+}
+
+/// How long a close waits for the other side, and how much it throws away.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 1 << 20;
+
+/// Ends a connection so that the other side gets all that was sent to it.
+///
+/// Closing a socket while received bytes lie in it unread makes the kernel send
+/// a reset, and a reset destroys what the other side has not read yet (RFC
+/// 1122, 4.2.2.13): the client would never see why it was thrown out. So first
+/// say that nothing more comes, then read and throw away, for a bounded time,
+/// until the other side has finished too.
+pub fn close_in_good_order(stream: &TcpStream) {
+    let _ = stream.shutdown(Shutdown::Write);
+    let end = Instant::now() + LINGER;
+    let mut thrown_away = 0;
+    let mut buffer = [0; 4096];
+    let mut from = stream;
+    while thrown_away < LINGER_BYTES {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() || stream.set_read_timeout(Some(left)).is_err() {
+            return;
+        }
+        match from.read(&mut buffer) {
+            Ok(0) | Err(_) => return,
+            Ok(n) => thrown_away += n,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A stream that comes in the given pieces, one per `read`.
+    struct Pieces(std::vec::IntoIter<Vec<u8>>);
+
+    impl Read for Pieces {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            let Some(piece) = self.0.next() else { return Ok(0) };
+            let n = piece.len().min(into.len());
+            into[..n].copy_from_slice(&piece[..n]);
+            if n < piece.len() {
+                let rest = piece[n..].to_vec();
+                self.0 = std::iter::once(rest).chain(self.0.by_ref()).collect::<Vec<_>>().into_iter();
+            }
+            Ok(n)
+        }
+    }
+
+    fn reader(pieces: &[&[u8]]) -> LineReader<Pieces> {
+        LineReader::new(Pieces(pieces.iter().map(|p| p.to_vec()).collect::<Vec<_>>().into_iter()))
+    }
+
+    /// What the reader says until the end or a line that is too long.
+    fn all(pieces: &[&[u8]]) -> Vec<String> {
+        let mut reader = reader(pieces);
+        let mut said = vec![];
+        loop {
+            match reader.next().unwrap() {
+                Received::Line(line) => said.push(format!("line {line}")),
+                other => said.push(format!("{other:?}")),
+            }
+            if matches!(said.last().unwrap().as_str(), "End" | "TooLong") {
+                return said;
+            }
+        }
+    }
+
+    #[test]
+    fn pieces_and_lines_have_nothing_to_do_with_each_other() {
+        let expected = ["line one", "line two", "line ", "line three", "End"];
+        assert_eq!(all(&[b"one\ntwo\r\n\nthree\n"]), expected);
+        assert_eq!(all(&[b"o", b"ne", b"\ntwo\r", b"\n\nthr", b"ee\n"]), expected);
+    }
+
+    #[test]
+    fn the_rest_without_a_line_end_is_a_line() {
+        assert_eq!(all(&[b"one\ntwo"]), ["line one", "line two", "End"]);
+        assert_eq!(all(&[]), ["End"]);
+    }
+
+    #[test]
+    fn the_bound_is_on_the_line_without_its_end() {
+        let longest = vec![b'x'; MAX_LINE];
+        for end in [&b"\n"[..], b"\r\n", b""] {
+            let said = all(&[&longest, end]);
+            assert_eq!(said.len(), 2, "{end:?}");
+            assert_eq!(said[0].len(), MAX_LINE + 5);
+        }
+        for end in [&b"x\n"[..], b"x\r\n", b"x"] {
+            assert_eq!(all(&[&longest, end]), ["TooLong"], "{end:?}");
+        }
+        // It is known before the line end comes, if it ever comes.
+        let mut endless = LineReader::new(io::repeat(b'x'));
+        assert_eq!(endless.next().unwrap(), Received::TooLong);
+        assert!(endless.buffer.len() <= LARGE);
+    }
+
+    #[test]
+    fn a_line_that_is_not_utf8_does_not_end_the_stream() {
+        assert_eq!(all(&[b"\xff\xfe\nok\n"]), ["NotUtf8", "line ok", "End"]);
+        // A character cut in two by the network is whole again.
+        assert_eq!(all(&[b"h\xc3", b"\xa9\n"]), ["line h\u{e9}", "End"]);
+    }
+
+    #[test]
+    fn the_buffer_grows_for_a_flood_and_shrinks_afterwards() {
+        let flood = b"0123456\n".repeat(LARGE / 4);
+        let mut reader = reader(&[&flood, b"calm\n", b"calm\n", b"calm\n"]);
+        let mut largest = 0;
+        while reader.next().unwrap() != Received::End {
+            largest = largest.max(reader.buffer.len());
+        }
+        assert_eq!((largest, reader.buffer.len()), (LARGE, SMALL));
+    }
+
+    proptest! {
+        /// However the network cuts a stream, the lines are the same.
+        #[test]
+        fn cuts_do_not_matter(
+            lines in prop::collection::vec("[a-z\u{e9}]{0,600}", 0..20),
+            cuts in prop::collection::vec(1usize..700, 1..40),
+        ) {
+            let bytes = lines.iter().map(|l| format!("{l}\n")).collect::<String>().into_bytes();
+            let mut pieces = vec![];
+            let mut rest = &bytes[..];
+            for cut in cuts.iter().cycle() {
+                if rest.is_empty() { break; }
+                let (piece, more) = rest.split_at((*cut).min(rest.len()));
+                pieces.push(piece);
+                rest = more;
+            }
+            let mut expected: Vec<_> = lines.iter().map(|l| format!("line {l}")).collect();
+            expected.push("End".into());
+            prop_assert_eq!(all(&pieces), expected);
+        }
+
+        /// Whatever comes, there is an answer for it, and an end.
+        #[test]
+        fn garbage_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..20_000)) {
+            all(&[&bytes]);
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The server's flow: one client after the other, and every line answered with
+//! the same line.
+
+use crate::line::{self, LineReader, Received};
+use anyhow::Context;
+use clap::Parser;
+use common::endpoint::Endpoint;
+use common::listener::Listener;
+use common::log::Log;
+use common::program::{LogArgs, endpoint};
+use common::terminal::{self, Input, Output};
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::thread;
+
+/// Serves one client at a time and answers every line with the same line.
+#[derive(Parser, Debug)]
+#[command(name = "stage2-server", version)]
+pub struct Options {
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9002", value_parser = endpoint)]
+    pub listen: Endpoint,
+
+    /// Type each answer yourself, turn by turn
+    #[arg(long)]
+    pub converse: bool,
+
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+/// Runs the server until a signal stops it.
+///
+/// # Errors
+/// When it cannot listen.
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    let (log, _written_at_the_end) = Log::start(options.log.log_level, None)?;
+    let listener = Arc::new(Listener::open(&options.listen, &log)?);
+    let mut person = if options.converse { Some(Person::sit_down(&listener)?) } else { None };
+    // One client at a time. The next one is connected all the same: the kernel
+    // completes its handshake and keeps what it sends until we accept it. From
+    // outside this looks like a server that hangs. Stage 3 ends that.
+    while let Some((stream, peer)) = listener.accept() {
+        log.info(format_args!("{peer} connected"));
+        let stream = Arc::new(stream);
+        let _open = listener.watch(&stream);
+        serve(&stream, peer, person.as_mut(), &listener, &log);
+        line::close_in_good_order(&stream);
+    }
+    listener.finish();
+    Ok(())
+}
+
+/// One client, from its first line to the end of the connection, whichever way
+/// that comes. Nothing that happens here may end the server.
+fn serve(stream: &TcpStream, peer: SocketAddr, person: Option<&mut Person>, listener: &Listener, log: &Log) {
+    let ended = match person {
+        None => converse(stream, |text| Ok(Some(text.to_owned()))),
+        Some(person) => converse(stream, |text| person.answer(text)),
+    };
+    match ended {
+        Ok(how) => log.info(format_args!("{peer} {how}")),
+        // A reset, or a client that is gone while we wrote to it.
+        Err(e) => log.info(format_args!("{peer} lost: {e}")),
+    }
+    if listener.stopping() {
+        // If the client is gone already there is nobody to tell.
+        let _ = line::send_line(stream, line::SHUTTING_DOWN);
+    }
+}
+
+/// Answers line by line until the connection ends; says how it ended.
+///
+/// Reading and answering take turns. That is what lock-step means: while we
+/// wait for a line we cannot speak, and while we write we cannot hear.
+fn converse(
+    stream: &TcpStream,
+    mut answer: impl FnMut(&str) -> io::Result<Option<String>>,
+) -> io::Result<&'static str> {
+    let mut lines = LineReader::new(stream);
+    loop {
+        match lines.next()? {
+            Received::Line(line::DISCONNECT) => return Ok("disconnected"),
+            // In this stage an empty line is a line like any other.
+            Received::Line(text) => match answer(text)? {
+                Some(answer) => line::send_line(stream, &answer)?,
+                None => {
+                    line::send_line(stream, line::DISCONNECT)?;
+                    return Ok("was told goodbye");
+                }
+            },
+            Received::NotUtf8 => line::send_line(stream, line::NOT_UTF8)?,
+            Received::TooLong => {
+                line::send_line(stream, line::TOO_LONG)?;
+                return Ok("closed: line too long");
+            }
+            Received::End => return Ok("left"),
+        }
+    }
+}
+
+/// The person at the server who types each answer (`--converse`).
+struct Person {
+    input: Input,
+    output: Output,
+}
+
+impl Person {
+    fn sit_down(listener: &Arc<Listener>) -> anyhow::Result<Person> {
+        let (input, output) = terminal::open()?;
+        output.hint("You answer each line; !DISCONNECT (or the end of your input) ends the conversation.");
+        // Nothing can wake the thread that waits for a person to type, so at a
+        // signal another one ends the program.
+        let (listener, screen) = (listener.clone(), output.clone());
+        thread::Builder::new()
+            .name("end".into())
+            .spawn(move || {
+                listener.wait_for_stop();
+                listener.tell_all(line::SHUTTING_DOWN);
+                screen.exit(0)
+            })
+            .context("cannot start a thread")?;
+        Ok(Person { input, output })
+    }
+
+    /// `None` when the person has had enough.
+    fn answer(&mut self, text: &str) -> io::Result<Option<String>> {
+        self.output.received(&format!("client: {text}")).map_err(io::Error::other)?;
+        let typed = self.input.next("you> ").map_err(io::Error::other)?;
+        Ok(typed.filter(|text| text != line::DISCONNECT && text != "/quit"))
+    }
+}
