@@ -1,2 +1,7 @@
-//! The course tool.
-fn main() {}
+//! `lab`: runs, checks and measures the stages of the course.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lab::cli::main()
+}

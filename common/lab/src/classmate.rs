@@ -1,0 +1,126 @@
+//! A second person for a student who is alone: the stage's own client on pipes,
+//! with a small script in the place of a head.
+
+use crate::process::{Program, wait_for};
+use crate::registry::{Classmate, matches};
+use crate::scene::Scene;
+use anyhow::Context;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{ChildStdin, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// How long a client may take until the server serves it.
+const ARRIVAL: Duration = Duration::from_secs(10);
+
+/// Starts the classmate and waits until it is served, so that it sees whoever
+/// comes next. It ends when the returned program is dropped.
+///
+/// # Errors
+/// When it cannot be started or is not served.
+pub fn join(role: &Classmate, scene: &Scene<'_>, address: &str) -> anyhow::Result<Program> {
+    let log_before = scene.log_length();
+    let mut program = scene.client_on_pipes(address, &[], Stdio::null())?;
+    let output = program.child().stdout.take().context("no standard output")?;
+    // The thread that reads writes the answers; the one with the timer closes.
+    let input = Arc::new(Mutex::new(program.child().stdin.take()));
+    let served = Arc::new(AtomicBool::new(false));
+
+    for line in &role.first_lines {
+        put(&input, line);
+    }
+    thread::spawn({
+        let (role, input, served) = (role.clone(), input.clone(), served.clone());
+        move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                if role.ready.as_deref().is_some_and(|ready| matches(ready, &line)) {
+                    served.store(true, Ordering::Release);
+                }
+                if let Some(answer) = role.chats.then(|| answer(&line)).flatten() {
+                    put(&input, &answer);
+                }
+            }
+        }
+    });
+    wait_for(ARRIVAL, &format!("{} to be served", role.name), || match role.ready {
+        Some(_) => served.load(Ordering::Acquire),
+        None => scene.log_length() > log_before,
+    })?;
+    if let Some(seconds) = role.leaves_after_seconds {
+        thread::spawn(move || {
+            thread::sleep(Duration::from_secs(seconds));
+            // The end of its input is the client's sign to go.
+            input.lock().unwrap_or_else(PoisonError::into_inner).take();
+        });
+    }
+    Ok(program)
+}
+
+/// Says a line. The client may be gone, as when the server has ended; then
+/// there is nobody to say it to, and nothing to do about it.
+fn put(input: &Mutex<Option<ChildStdin>>, line: &str) {
+    let mut input = input.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(pipe) = input.as_mut() {
+        let _ = pipe.write_all(format!("{line}\n").as_bytes());
+    }
+}
+
+/// What to say to a line that came in; `None` for what needs no answer.
+fn answer(line: &str) -> Option<String> {
+    if let Some(notice) = line.strip_prefix("[SERVER] ") {
+        let (who, _) = notice.split_once(" joined (")?;
+        return Some(format!("hello {who}, I am bob. Say something!"));
+    }
+    // `[IP:PORT] TEXT` in stages 4 and 5, `name: TEXT` from stage 6 on. What
+    // else the server sends (a list, history) starts with a word in brackets.
+    let (who, text) = match line.strip_prefix('[') {
+        Some(rest) => rest.split_once("] ").filter(|(who, _)| who.contains(':'))?,
+        None => line.split_once(": ")?,
+    };
+    if text == "(cannot decrypt)" {
+        return None;
+    }
+    // Cut, since the answer is longer than what it quotes, and a line must not
+    // be longer than 4096 bytes.
+    let quoted: String = text.chars().take(60).collect();
+    Some(match text.to_lowercase().trim() {
+        t if t.ends_with('?') => format!("good question, {who}. What does the server's log say?"),
+        t if ["hello", "hi", "hey"].iter().any(|h| t.starts_with(h)) => format!("nice to meet you, {who}"),
+        t if t.contains("bye") => format!("goodbye, {who}. /quit takes you out"),
+        _ => {
+            format!("you said \"{quoted}\", and every one of its {} characters arrived", text.chars().count())
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::answer;
+
+    #[test]
+    fn greets_who_joins_and_answers_what_is_said() {
+        let greeting = answer("[SERVER] 127.0.0.1:5 joined (2 online)").unwrap();
+        assert!(greeting.starts_with("hello 127.0.0.1:5,"), "{greeting}");
+        assert!(answer("[[::1]:5] where am I?").unwrap().contains("good question"));
+        assert!(answer("[127.0.0.1:5] abc").unwrap().contains("\"abc\", and every one of its 3"));
+        assert!(answer(&format!("alice: {}", "ü".repeat(2000))).unwrap().len() < 400);
+        assert!(answer("alice: hello all").unwrap().contains("alice"));
+    }
+
+    #[test]
+    fn says_nothing_to_the_rest() {
+        for line in [
+            "[SERVER] 127.0.0.1:5 left (1 online)",
+            "[SERVER] error: too fast, 5 lines per second allowed",
+            "[HISTORY] 2026-01-01T00:00:00Z alice: hello",
+            "[USERS_LIST] alice,bob",
+            "[127.0.0.1:5] (cannot decrypt)",
+            "AUTH_SUCCESS bob 0123",
+            "",
+        ] {
+            assert_eq!(answer(line), None, "{line}");
+        }
+    }
+}

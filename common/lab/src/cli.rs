@@ -1,0 +1,168 @@
+//! The command line.
+
+use crate::doctor;
+use crate::load;
+use crate::process::{become_program, leash};
+use crate::registry::{Registry, Stage};
+use crate::scene::Interrupted;
+use crate::workspace::{Profile, build, cargo};
+use crate::{session, terminal};
+use clap::{Args, Parser, Subcommand};
+use common::program::complain;
+use std::io::{IsTerminal, stdin, stdout};
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+#[derive(Parser)]
+#[command(
+    name = "lab",
+    version,
+    about = "The course's own tool: runs, checks and measures the stages",
+    after_help = "Examples:\n  \
+        lab run 4                          be in a chat room\n  \
+        lab run 4 < /dev/null              watch a scripted session\n  \
+        lab server 4 -- --rate 5           the server alone, with its own options\n  \
+        lab client 4 -- --connect [::1]:9004\n  \
+        lab check 4                        the graded checks of stage 4\n  \
+        lab load 4 --clients 200 --rate 500\n\n\
+        `make help` lists the same as make targets."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run a stage: on a terminal with you in the client, else a scripted session
+    Run {
+        /// The stage's number
+        stage: Option<String>,
+        /// Play the scripted session even on a terminal
+        #[arg(long)]
+        script: bool,
+    },
+    /// Run a stage's server alone
+    Server(Alone),
+    /// Run a stage's client alone
+    Client(Alone),
+    /// Run the graded checks of one stage
+    Check(Alone),
+    /// Load a stage's server and measure
+    Load(load::Options),
+    /// Say what is missing on this machine, and the command that mends it
+    Doctor,
+    /// List the stages
+    Stages,
+    #[command(hide = true)]
+    Leash {
+        parent: u32,
+        program: PathBuf,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+}
+
+#[derive(Args)]
+struct Alone {
+    /// The stage's number
+    stage: Option<String>,
+    /// Options passed on
+    #[arg(last = true)]
+    args: Vec<String>,
+}
+
+/// Why a task came to no good end.
+enum Failure {
+    /// Exit code 2, one line.
+    Usage(String),
+    /// Exit code 1, or the signal.
+    Other(anyhow::Error),
+    /// Exit code 1; everything was said already.
+    Said,
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Failure {
+        Failure::Other(error)
+    }
+}
+
+/// Runs the command line.
+pub fn main() -> ExitCode {
+    match task(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Usage(why)) => {
+            complain(format_args!("error: {why}"));
+            ExitCode::from(2)
+        }
+        Err(Failure::Said) => ExitCode::FAILURE,
+        Err(Failure::Other(error)) => {
+            if let Some(Interrupted(signal)) = error.downcast_ref() {
+                // Everything is cleaned up by now. Whoever waits for us is to
+                // see that it was this signal.
+                let _ = signal_hook::low_level::emulate_default_handler(*signal);
+            }
+            complain(format_args!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn task(task: Task) -> Result<(), Failure> {
+    let all = Registry::load();
+    let find = |number: Option<String>| all.stage(number.as_deref()).map_err(Failure::Usage);
+    match task {
+        Task::Run { stage, script } => run(find(stage)?, &all, script),
+        Task::Server(alone) => become_server_or_client(find(alone.stage)?, &all, Stage::server, &alone.args),
+        Task::Client(alone) => become_server_or_client(find(alone.stage)?, &all, Stage::client, &alone.args),
+        Task::Check(alone) => {
+            let stage = find(alone.stage)?;
+            let mut command = cargo();
+            command.args(["test", "-p", &stage.package, "--test", "checks", "--"]).args(&alone.args);
+            Err(become_program(command).into())
+        }
+        Task::Load(options) => {
+            let stage = find(options.stage.clone())?;
+            options.check(stage).map_err(Failure::Usage)?;
+            Ok(load::run(stage, &all, &options)?)
+        }
+        Task::Doctor => doctor::run().then_some(()).ok_or(Failure::Said),
+        Task::Stages => {
+            for stage in &all.stages {
+                println!("{}  {:<10} {}", stage.number, stage.title, stage.teaches);
+            }
+            Ok(())
+        }
+        Task::Leash { parent, program, args } => Err(leash(parent, &program, &args).into()),
+    }
+}
+
+fn run(stage: &Stage, all: &Registry, script: bool) -> Result<(), Failure> {
+    let person = stdin().is_terminal() && stdout().is_terminal();
+    // Where there is nobody to keep company there is nothing to type either.
+    if script || !person || stage.classmate.is_none() {
+        if person {
+            println!("{}\n", stage.first_words.trim());
+        }
+        Ok(session::play(stage, all)?)
+    } else {
+        Ok(terminal::run(stage, all)?)
+    }
+}
+
+/// Builds the stage and becomes one of its programs, in the folder where we
+/// were started: paths among `args` are meant from there.
+fn become_server_or_client(
+    stage: &Stage,
+    all: &Registry,
+    which: fn(&Stage) -> String,
+    args: &[String],
+) -> Result<(), Failure> {
+    let programs = build(stage, all, Profile::Dev)?;
+    let here = std::env::current_dir().map_err(anyhow::Error::new)?;
+    programs.prepare(stage, &here)?;
+    let mut command = Command::new(programs.path(&which(stage))?);
+    command.args(args);
+    Err(become_program(command).into())
+}

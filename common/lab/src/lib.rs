@@ -1,0 +1,17 @@
+//! The course's own tool. `lab --help` says what it can do; the Makefile is its
+//! face.
+//!
+//! It starts the stages as programs and never links to them: it builds in
+//! seconds, a stage that does not compile cannot take it along, and what it
+//! sees of a stage is what a user sees.
+
+mod classmate;
+pub mod cli;
+mod doctor;
+mod load;
+mod process;
+pub mod registry;
+mod scene;
+mod session;
+mod terminal;
+pub mod workspace;

@@ -1,0 +1,244 @@
+//! `stages.toml`, the one list of the stages, as types.
+
+use serde::Deserialize;
+
+/// The registry's text; a part of the program, so that it is there wherever the
+/// program is started.
+const TEXT: &str = include_str!("../stages.toml");
+
+/// All stages, in order.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Registry {
+    /// The stages, from 1 up.
+    #[serde(rename = "stage")]
+    pub stages: Vec<Stage>,
+}
+
+/// One stage of the course.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Stage {
+    /// N, as in `make run-stage N`.
+    pub number: u16,
+    /// The cargo package.
+    pub package: String,
+    /// One word.
+    pub title: String,
+    /// One sentence.
+    pub teaches: String,
+    /// Binaries that a run needs; a binary `stageN-…` belongs to stage N's package.
+    pub programs: Vec<String>,
+    /// Arguments of the server in every run.
+    #[serde(default)]
+    pub server_args: Vec<String>,
+    /// Arguments of every client in every run.
+    #[serde(default)]
+    pub client_args: Vec<String>,
+    /// Files that the programs need in their working folder.
+    #[serde(default)]
+    pub prepare: Vec<Prepare>,
+    /// Said on a terminal before the client starts.
+    pub first_words: String,
+    /// The second client on a terminal.
+    pub classmate: Option<Classmate>,
+    /// How a load test talks to the server; `None` where there is none.
+    pub load: Option<Shape>,
+    /// A diff budget of its own.
+    pub budget: Option<Budget>,
+    /// The scripted session.
+    pub session: Vec<Step>,
+}
+
+/// A file made by one of the stage's programs.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Prepare {
+    /// The file.
+    pub creates: String,
+    /// The program and its arguments.
+    pub run: Vec<String>,
+}
+
+/// A scripted client that keeps a person company.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Classmate {
+    /// Its label.
+    pub name: String,
+    /// What it says first, unasked.
+    #[serde(default)]
+    pub first_lines: Vec<String>,
+    /// The line that shows that it is served; without one, the server's log shows it.
+    pub ready: Option<String>,
+    /// Whether it greets who joins and answers what is said.
+    #[serde(default)]
+    pub chats: bool,
+    /// When it goes; without a number it stays to the end.
+    pub leaves_after_seconds: Option<u64>,
+}
+
+/// How a load test talks to a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Shape {
+    /// Every line comes back to its sender.
+    Echo,
+    /// Every line reaches all others.
+    Room,
+}
+
+/// How many lines the flow files may differ from those of the stage before.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Budget {
+    /// In one file.
+    pub file: usize,
+    /// In both.
+    pub step: usize,
+    /// Why the usual budget does not do.
+    pub reason: String,
+}
+
+/// One step of a scripted session; `stages.toml` says what each does.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, deny_unknown_fields, rename_all_fields = "kebab-case")]
+#[allow(missing_docs, reason = "the fields are described where they are written, in stages.toml")]
+pub enum Step {
+    Note {
+        note: String,
+    },
+    Start {
+        start: String,
+        #[serde(default)]
+        with: Vec<String>,
+    },
+    Arrives {
+        who: String,
+        arrives: bool,
+    },
+    Says {
+        who: String,
+        says: String,
+    },
+    Sees {
+        who: String,
+        sees: String,
+    },
+    HasNotSeen {
+        who: String,
+        has_not_seen: String,
+    },
+    Leaves {
+        who: String,
+        leaves: bool,
+    },
+    Ends {
+        who: String,
+        ends: i32,
+    },
+    Stop {
+        stop: String,
+    },
+    LogLacks {
+        log_lacks: String,
+    },
+}
+
+impl Registry {
+    /// The registry of this course.
+    ///
+    /// # Panics
+    /// When `stages.toml` is not what it should be; a test reads it.
+    pub fn load() -> Registry {
+        toml::from_str(TEXT).unwrap_or_else(|e| panic!("stages.toml: {e}"))
+    }
+
+    /// The stage called `number`.
+    ///
+    /// # Errors
+    /// A sentence that names the stages there are.
+    pub fn stage(&self, number: Option<&str>) -> Result<&Stage, String> {
+        let Some(number) = number else {
+            return Err(format!("which stage? there are: {}", self.numbers()));
+        };
+        self.stages
+            .iter()
+            .find(|s| s.number.to_string() == number)
+            .ok_or_else(|| format!("no stage '{}'; there are: {}", number.escape_debug(), self.numbers()))
+    }
+
+    /// The package that a program belongs to, told by the program's name.
+    pub fn package_of(&self, program: &str) -> Option<&str> {
+        let (stage, _) = program.split_once('-')?;
+        self.stages
+            .iter()
+            .map(|s| s.package.as_str())
+            .find(|package| package.split_once('-').is_some_and(|(s, _)| s == stage))
+    }
+
+    fn numbers(&self) -> String {
+        self.stages.iter().map(|s| s.number.to_string()).collect::<Vec<_>>().join(" ")
+    }
+}
+
+impl Stage {
+    /// `stageN-server`.
+    pub fn server(&self) -> String {
+        format!("stage{}-server", self.number)
+    }
+
+    /// `stageN-client`.
+    pub fn client(&self) -> String {
+        format!("stage{}-client", self.number)
+    }
+
+    /// The server's port where nobody names another.
+    pub fn default_port(&self) -> u16 {
+        9000 + self.number
+    }
+}
+
+/// Whether `text` is what `pattern` describes; `*` stands for any text.
+pub fn matches(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    let Some(last) = parts.next_back() else { return rest.is_empty() };
+    for part in parts {
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_registry_can_be_read_and_its_stages_are_numbered_from_one() {
+        let numbers: Vec<_> = Registry::load().stages.iter().map(|s| s.number).collect();
+        assert!(!numbers.is_empty());
+        assert!(numbers.iter().copied().eq(1..=numbers.len() as u16), "{numbers:?}");
+    }
+
+    #[test]
+    fn a_stage_that_is_not_there_gets_a_sentence_with_those_that_are() {
+        let registry = Registry::load();
+        let why = |n| registry.stage(n).unwrap_err();
+        assert!(why(Some("99")).starts_with("no stage '99'; there are: 1 2 3"));
+        assert!(why(Some("04")).starts_with("no stage '04'"));
+        assert!(why(None).starts_with("which stage? there are: 1 2 3"));
+        assert_eq!(registry.stage(Some("4")).unwrap().server(), "stage4-server");
+    }
+
+    #[test]
+    fn a_star_is_any_text() {
+        assert!(matches("hello", "hello") && !matches("hello", "hello!"));
+        assert!(matches("*", "") && matches("*", "x"));
+        assert!(matches("[*] hi", "[127.0.0.1:1] hi") && !matches("[*] hi", "[x] hi there"));
+        assert!(matches("a*b*c", "a1b2c") && matches("a*b*c", "abbc") && !matches("a*b*c", "acb"));
+        assert!(!matches("ab*ba", "aba"), "the two ends must not share a letter");
+    }
+}

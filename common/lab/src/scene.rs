@@ -1,0 +1,155 @@
+//! What every run of a stage has: its built programs, a folder, a server's log.
+
+use crate::process::{Place, Program, leashed, wait_for};
+use crate::registry::{Registry, Stage};
+use crate::workspace::{Profile, Programs, build, root};
+use anyhow::Context;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{ChildStdout, Command, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+
+/// How long a server may take until it listens.
+const START: Duration = Duration::from_secs(10);
+
+/// The signals that mean "end, please", whoever sends them: the keyboard, a
+/// program, or the terminal that is closed.
+pub const END_SIGNALS: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
+
+/// A signal ended the run. An error like any other on its way up, so that
+/// everything is dropped on that way; at the top it ends the process by that
+/// signal, which is what shells and `make` expect of us.
+#[derive(Debug, thiserror::Error)]
+#[error("ended by signal {0}")]
+pub struct Interrupted(pub i32);
+
+/// A stage, ready to be run.
+pub struct Scene<'a> {
+    /// The stage.
+    pub stage: &'a Stage,
+    programs: Programs,
+    folder: PathBuf,
+}
+
+impl<'a> Scene<'a> {
+    /// Builds the stage's programs and makes a folder with the files they need.
+    ///
+    /// # Errors
+    /// When the build fails or the folder cannot be made.
+    pub fn build(stage: &'a Stage, all: &Registry, profile: Profile) -> anyhow::Result<Scene<'a>> {
+        let programs = build(stage, all, profile)?;
+        let folder = programs.folder(stage)?;
+        programs.prepare(stage, &folder)?;
+        Ok(Scene { stage, programs, folder })
+    }
+
+    /// The server on `listen` (`HOST:PORT`); its standard output is ours to
+    /// read, its standard error goes straight to the log file: through us it
+    /// would stop when we are stopped with Ctrl-Z, and the chat with it.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn server(&self, listen: &str, more: &[String]) -> anyhow::Result<Program> {
+        let log = File::create(self.log_path()).context("cannot make the server's log file")?;
+        let mut command = self.program(&self.stage.server())?;
+        command.args(["--listen", listen]).args(&self.stage.server_args).args(more);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        Program::start(&mut command, Place::Background)
+    }
+
+    /// The server, and the address where it listens.
+    ///
+    /// # Errors
+    /// When it does not start; the text has the end of its log.
+    pub fn listening_server(&self, listen: &str, more: &[String]) -> anyhow::Result<(Program, String)> {
+        let mut server = self.server(listen, more)?;
+        let output = server.child().stdout.take().context("the server has no standard output")?;
+        let (sender, address) = channel();
+        thread::spawn(move || watch_for_address(output, |address| drop(sender.send(address))));
+        let mut found = None;
+        let waited = wait_for(START, "the server to listen", || {
+            found = address.try_recv().ok();
+            found.is_some() || server.ended().is_some()
+        });
+        let why = || format!("the server did not start; {}", self.log_end());
+        waited.with_context(why)?;
+        Ok((server, found.with_context(why)?))
+    }
+
+    /// A client on pipes, its standard error on `errors`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn client_on_pipes(&self, address: &str, more: &[String], errors: Stdio) -> anyhow::Result<Program> {
+        let mut command = self.client_command(address, more)?;
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors);
+        Program::start(&mut command, Place::Background)
+    }
+
+    /// The client that gets the terminal.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn client_on_terminal(&self, address: &str) -> anyhow::Result<Program> {
+        Program::start(&mut self.client_command(address, &[])?, Place::Foreground)
+    }
+
+    fn client_command(&self, address: &str, more: &[String]) -> anyhow::Result<Command> {
+        let mut command = self.program(&self.stage.client())?;
+        command.args(["--connect", address]).args(&self.stage.client_args).args(more);
+        Ok(command)
+    }
+
+    fn program(&self, name: &str) -> anyhow::Result<Command> {
+        let mut command = leashed(self.programs.path(name)?)?;
+        command.current_dir(&self.folder);
+        Ok(command)
+    }
+
+    /// The file with the server's log.
+    pub fn log_path(&self) -> PathBuf {
+        self.folder.join("server.log")
+    }
+
+    /// The log's path as a person at the workspace's root would type it.
+    pub fn log_name(&self) -> String {
+        let path = self.log_path();
+        path.strip_prefix(root()).unwrap_or(&path).display().to_string()
+    }
+
+    /// Bytes in the server's log: it grows with every arrival.
+    pub fn log_length(&self) -> u64 {
+        fs::metadata(self.log_path()).map_or(0, |m| m.len())
+    }
+
+    /// The server's log up to now.
+    pub fn log_text(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.log_path()).unwrap_or_default()).into_owned()
+    }
+
+    /// The last lines of the log, for an error message.
+    pub fn log_end(&self) -> String {
+        let text = self.log_text();
+        let lines: Vec<_> = text.lines().collect();
+        let end = lines[lines.len().saturating_sub(8)..].join("\n  ");
+        format!("the server's log ({}) ends:\n  {end}", self.log_name())
+    }
+
+    /// Removes the folder: after a run that went well nobody will look at it.
+    pub fn clean_up(self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn watch_for_address(output: ChildStdout, tell: impl Fn(String)) {
+    // To the end, or a server that prints more would block on a full pipe.
+    for line in BufReader::new(output).lines().map_while(Result::ok) {
+        if let Some(address) = line.strip_prefix("Listening on ") {
+            tell(address.to_owned());
+        }
+    }
+}
