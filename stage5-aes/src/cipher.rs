@@ -17,18 +17,21 @@
 //! flips the same bit of the text, and nothing here can tell. Stage 6 puts an
 //! authentication tag around exactly this cipher.
 
-use std::fmt;
-
 use aes::Aes256;
 use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, InnerIvInit, KeyInit, block_padding::Pkcs7};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rand::{TryRng, rngs::SysRng};
+use stage2_echo::line::MAX_LINE;
+use std::fmt;
 use zeroize::Zeroizing;
 
 /// Length of a key in bytes: the 256 of AES-256.
 pub const KEY_LEN: usize = 32;
 /// Length of an IV in bytes: one block of AES, whatever the length of the key.
 pub const IV_LEN: usize = 16;
+
+/// Length in bytes of the longest text that fits a line: 3055.
+pub const MAX_TEXT: usize = longest_text(0);
 
 const BLOCK: usize = 16;
 
@@ -170,13 +173,13 @@ pub const fn line_len(text_len: usize, extra: usize) -> usize {
     (IV_LEN + padded_len(text_len) + extra).div_ceil(3) * 4
 }
 
-/// Length in bytes of the longest text whose line has at most `max_line` bytes:
-/// the inverse of [`line_len`], used the other way round.
+/// Length in bytes of the longest text whose line, with `extra` as in
+/// [`line_len`], is no longer than [`MAX_LINE`].
 ///
 /// Base64 makes 4 bytes of 3, the IV takes 16, and of the whole blocks that are
-/// left the padding takes at least one byte: of 4096, 3055 remain.
-pub const fn longest_text(max_line: usize, extra: usize) -> usize {
-    (max_line / 4 * 3 - IV_LEN - extra) / BLOCK * BLOCK - 1
+/// left the padding takes at least one byte.
+pub const fn longest_text(extra: usize) -> usize {
+    (MAX_LINE / 4 * 3 - IV_LEN - extra) / BLOCK * BLOCK - 1
 }
 
 const fn padded_len(text_len: usize) -> usize {

@@ -4,21 +4,19 @@
 //! from one to the other is left to the people: on paper, on a stick, over an
 //! encrypted mail. That there is no good answer is what TLS is for (stage 8).
 
+use crate::cipher::{IV_LEN, Iv, KEY_LEN, Key, random_iv};
 use std::fs::{File, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-
-use tempfile::{Builder, NamedTempFile};
+use tempfile::NamedTempFile;
 use thiserror::Error;
 use zeroize::Zeroizing;
-
-use crate::cipher::{IV_LEN, Iv, KEY_LEN, Key, random_iv};
 
 /// Where programs look for the key file when they are not told.
 pub const DEFAULT_PATH: &str = "chat.key";
 
-/// A key file has 106 bytes. Of something that is none (a film, `/dev/zero`)
+/// A key file has 105 bytes. Of something that is none (a film, `/dev/zero`)
 /// no more than this is read.
 const MAX_LEN: u64 = 4096;
 
@@ -40,7 +38,7 @@ pub enum KeyFileError {
     #[error("key file {}: there is none; make it with stage5-keygen, or name another with --key", .0.display())]
     Missing(PathBuf),
     /// There is something, but it cannot be read.
-    #[error("key file {}: cannot be read: {}", .0.display(), .1)]
+    #[error("key file {path}: cannot be read (ls -l '{path}' shows who may)", path = .0.display())]
     Unreadable(PathBuf, #[source] io::Error),
     /// Others on this machine can read it or write to it.
     #[error(
@@ -59,10 +57,10 @@ pub enum KeyFileError {
         problem: LineError,
     },
     /// There is a file already where one was to be made.
-    #[error("key file {}: exists already; --force replaces it, and what was encrypted with the old key is then lost", .0.display())]
+    #[error("key file {}: exists already; --force replaces it, and what was encrypted with the old key can then be read no more", .0.display())]
     Exists(PathBuf),
     /// It cannot be made.
-    #[error("key file {}: cannot be made: {}", .0.display(), .1)]
+    #[error("key file {}: cannot be made (its folder has to be there, and yours to write to)", .0.display())]
     Unwritable(PathBuf, #[source] io::Error),
 }
 
@@ -166,10 +164,10 @@ impl KeyFile {
             Some(folder) if folder != Path::new("") => folder,
             _ => Path::new("."),
         };
-        let mut file = Builder::new()
-            .prefix(".keygen-")
-            .permissions(Permissions::from_mode(0o600))
-            .tempfile_in(folder)?;
+        let mut file = NamedTempFile::with_prefix_in(".keygen-", folder)?;
+        // That is how it is made already, unless a strange umask took the owner's
+        // own rights away.
+        file.as_file().set_permissions(Permissions::from_mode(0o600))?;
         file.write_all(self.to_text().as_bytes())?;
         // Before it gets its name, so that a power cut leaves no empty key file.
         file.as_file().sync_all()?;

@@ -16,18 +16,21 @@
 //! as the first time. And all members have the same key, so that each of them
 //! could have written any line.
 
-use std::fmt;
-
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use stage5_aes::cipher::{Cipher, Iv, KEY_LEN, Key, line_len, random_iv};
+use stage5_aes::cipher::{Cipher, Iv, KEY_LEN, Key, line_len, longest_text, random_iv};
+use std::fmt;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 /// Length in bytes of the tag behind the ciphertext: SHA-256's, uncut.
 pub const TAG_LEN: usize = 32;
+
+/// Length in bytes of the longest text that fits a line: 3023. It binds those
+/// who send to a server; what comes from one has a prefix and may be longer.
+pub const MAX_TEXT: usize = longest_text(TAG_LEN);
 
 /// A line that nobody with the key sealed, or that was changed on the way. One
 /// error for everything that can be wrong, since every difference between

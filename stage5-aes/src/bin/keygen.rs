@@ -1,11 +1,10 @@
 //! Makes the key file that the members of a chat share.
 
+use clap::Parser;
+use stage5_aes::keyfile::{DEFAULT_PATH, KeyFile};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-
-use clap::Parser;
-use stage5_aes::keyfile::{DEFAULT_PATH, KeyFile};
 
 /// Makes the key file of an encrypted chat, readable by its owner only.
 ///

@@ -1,14 +1,10 @@
 //! The cipher on its own, before it meets a socket: published vectors, another
 //! implementation, any input at all, and the attacks that it is open to.
 
+use super::*;
+use proptest::prelude::*;
 use std::io::Write;
 use std::process::{Command, Stdio};
-
-use proptest::prelude::*;
-
-use super::*;
-
-const MAX_LINE: usize = 4096;
 
 // NIST SP 800-38A, F.2.5 and F.2.6 (CBC-AES256). The four blocks there carry no
 // padding; ours add a fifth.
@@ -82,7 +78,7 @@ fn openssl(direction: &str, iv: &Iv, input: &[u8]) -> Option<Vec<u8>> {
 #[test]
 fn agrees_with_openssl_both_ways() {
     let (cipher, _) = nist_cipher();
-    for len in [0, 1, 15, 16, 17, 31, 32, 1000, 3055] {
+    for len in [0, 1, 15, 16, 17, 31, 32, 1000, MAX_TEXT] {
         let (text, iv) = ("é".repeat(len / 2) + &"x".repeat(len % 2), random_iv());
         let mut message = Vec::new();
         cipher.encrypt(text.as_bytes(), &iv, &mut message);
@@ -104,7 +100,7 @@ fn agrees_with_openssl_both_ways() {
 
 #[test]
 fn the_longest_text_fits_the_line_and_one_byte_more_does_not() {
-    assert_eq!(longest_text(MAX_LINE, 0), 3055);
+    assert_eq!(MAX_TEXT, 3055);
     let at = |len: usize| {
         let line = cipher().encrypt_line(&"x".repeat(len), &random_iv());
         assert_eq!(line.len(), line_len(len, 0));
@@ -113,7 +109,7 @@ fn the_longest_text_fits_the_line_and_one_byte_more_does_not() {
     assert_eq!(at(3055), 4096);
     assert!(at(3056) > 4096);
     // With stage 6's tag inside.
-    assert_eq!(longest_text(MAX_LINE, 32), 3023);
+    assert_eq!(longest_text(32), 3023);
     assert!(line_len(3023, 32) <= 4096 && line_len(3024, 32) > 4096);
 }
 

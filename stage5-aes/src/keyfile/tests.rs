@@ -1,13 +1,11 @@
 //! What a key file may look like, what is said of every other, and that none is
 //! ever half written or open to others.
 
+use super::*;
+use proptest::prelude::*;
 use std::fs;
 use std::os::unix::fs::symlink;
-
-use proptest::prelude::*;
 use tempfile::TempDir;
-
-use super::*;
 
 const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191A1B1C1D1E1F";
 const IV: &str = "f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff";

@@ -1,12 +1,11 @@
 //! The envelope on its own: the vectors of the RFCs, another implementation,
 //! every way of tampering, any input at all.
 
+use super::*;
+use proptest::prelude::*;
+use stage2_echo::line::MAX_LINE;
 use std::process::Command;
 use std::time::Instant;
-
-use proptest::prelude::*;
-
-use super::*;
 
 const TEXTS: [&str; 5] = ["", "x", "Grüße, alice", "exactly 16 bytes", "AUTH_SUCCESS alice 0123456789abcdef"];
 
@@ -104,6 +103,13 @@ fn agrees_with_python_and_openssl() {
         assert!(opened.status.success(), "{}", String::from_utf8_lossy(&opened.stderr));
         assert_eq!(opened.stdout, text.as_bytes());
     }
+}
+
+#[test]
+fn the_longest_text_fits_the_line_and_one_byte_more_does_not() {
+    assert_eq!(MAX_TEXT, 3023);
+    assert!(envelope().seal(&"x".repeat(MAX_TEXT)).len() <= MAX_LINE);
+    assert!(envelope().seal(&"x".repeat(MAX_TEXT + 1)).len() > MAX_LINE);
 }
 
 #[test]
@@ -214,7 +220,7 @@ proptest! {
 fn cost_of_sealing_and_opening() {
     const ROUNDS: u32 = 200_000;
     let envelope = envelope();
-    for len in [10, 100, 1000, 3023] {
+    for len in [10, 100, 1000, MAX_TEXT] {
         let text = "x".repeat(len);
         let mut line = Vec::new();
         let start = Instant::now();
