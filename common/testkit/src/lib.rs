@@ -1,1 +1,56 @@
-//! testkit
+//! The harness of the graded checks: it runs a server or a client as a black
+//! box, talks to it over real sockets, pipes and terminals, and explains a
+//! failure the way a patient tutor would.
+//!
+//! A check knows `PROTOCOL.md` and nothing of our code, so the same checks
+//! grade a program in any language: `STAGE4_SERVER='python3 server.py {host}
+//! {port}' cargo test -p stage4-multichat`.
+//!
+//! From the outside in: [`Suite`] runs [`Check`]s, each with a [`Case`] of its
+//! own (folder, time limit, transcript); a case starts [`Program`]s and
+//! [`Server`]s, and connects [`Peer`]s to them. [`rules`] holds the checks that
+//! several stages share.
+
+#[macro_use]
+mod checks;
+mod case;
+mod chat;
+mod failure;
+mod inbox;
+mod listening;
+mod peer;
+mod program;
+pub mod rules;
+mod scripted;
+mod server;
+mod suite;
+mod terminal;
+mod transcript;
+
+pub use case::{Case, Side};
+pub use chat::Link;
+pub use checks::{Check, Kind};
+pub use failure::{fail, require};
+pub use inbox::{End, Inbox, Next};
+pub use peer::Peer;
+pub use program::{Exit, Program};
+pub use rustix::process::Signal;
+pub use scripted::ScriptedServer;
+pub use server::Server;
+pub use suite::Suite;
+pub use terminal::Terminal;
+pub use transcript::shown;
+
+use std::time::Duration;
+
+/// How long a check waits for something that must come.
+///
+/// A right program answers within milliseconds, so only a failing check ever
+/// waits this long; `CHECK_PATIENCE_MS` sets another figure, for a machine that
+/// is very slow or for a test of the checks themselves.
+pub fn patience() -> Duration {
+    std::env::var("CHECK_PATIENCE_MS")
+        .ok()
+        .and_then(|ms| ms.parse().ok())
+        .map_or(Duration::from_secs(4), Duration::from_millis)
+}

@@ -1,0 +1,84 @@
+//! What a check is, and the macro that writes one down.
+
+use crate::case::{Case, Side};
+use std::time::Duration;
+
+/// Who owes what the check asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// What is seen on the wire (or, for a client, on its standard input and
+    /// output): owed by a program in any language.
+    Wire,
+    /// Our flags, log lines and exit codes: owed by our programs only, and
+    /// reported as ignored when another program is graded.
+    Ours,
+}
+
+/// One graded check.
+pub struct Check {
+    pub(crate) name: &'static str,
+    pub(crate) hint: String,
+    pub(crate) kind: Kind,
+    pub(crate) side: Side,
+    pub(crate) limit: Duration,
+    pub(crate) body: fn(&Case),
+}
+
+impl Check {
+    /// A check with the usual time limit of 20 s; [`checks!`](crate::checks) calls this.
+    pub fn new(name: &'static str, hint: &[&str], kind: Kind, side: Side, body: fn(&Case)) -> Self {
+        let hint = hint.iter().map(|line| line.trim()).collect::<Vec<_>>();
+        let hint = hint.join(" ");
+        let limit = Duration::from_secs(20);
+        Self {
+            name,
+            hint,
+            kind,
+            side,
+            limit,
+            body,
+        }
+    }
+
+    /// The same check with another time limit.
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+}
+
+/// Writes a group of checks: a function that returns them as a `Vec<Check>`.
+///
+/// ```text
+/// checks! { relaying:
+///     /// Usual cause of a failure, for the person who reads it.
+///     wire(server) fn a_line_reaches_every_other_client(case) { … }
+/// }
+/// ```
+///
+/// The name states the requirement, the doc comment is the hint; both are
+/// printed on failure, which is why a plain function would not do.
+#[macro_export]
+macro_rules! checks {
+    ($(#[doc = $about:literal])* $visibility:vis $group:ident:
+     $( $(#[doc = $hint:literal])+ $kind:ident($side:ident) fn $name:ident($case:ident) $body:block )*) => {
+        $(#[doc = $about])*
+        $visibility fn $group() -> Vec<$crate::Check> {
+            vec![$({
+                fn $name($case: &$crate::Case) $body
+                $crate::Check::new(
+                    stringify!($name),
+                    &[$($hint),+],
+                    $crate::checks!(@kind $kind),
+                    $crate::checks!(@side $side),
+                    $name,
+                )
+            }),*]
+        }
+    };
+    (@kind wire) => { $crate::Kind::Wire };
+    (@kind ours) => { $crate::Kind::Ours };
+    (@side server) => { $crate::Side::Server };
+    (@side client) => { $crate::Side::Client };
+    (@side tool) => { $crate::Side::Tool };
+}

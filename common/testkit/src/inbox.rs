@@ -1,0 +1,229 @@
+//! Lines that came in from a socket, a pipe or a terminal.
+//!
+//! A thread reads them as fast as they come (a check must never be the slow
+//! reader by accident: a server may rightly drop it), and the check takes them
+//! from here, with a deadline.
+
+use crate::transcript::{Transcript, shown};
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::{ErrorKind, Read};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How a stream of lines ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// In good order: the other side closed.
+    Closed,
+    /// A TCP reset: the other side closed without reading all, or died.
+    Reset,
+    /// Something else went wrong.
+    Failed(String),
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            End::Closed => write!(f, "a close in good order"),
+            End::Reset => write!(f, "a TCP reset"),
+            End::Failed(why) => write!(f, "a failure: {why}"),
+        }
+    }
+}
+
+/// What came next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// A line, without its line end (`\n`; a `\r` before it stays visible).
+    Line(String),
+    /// The end of the stream, and what stood before it without a line end.
+    End(End, String),
+    /// Nothing until the deadline.
+    Nothing,
+}
+
+impl fmt::Display for Next {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Next::Line(line) => write!(f, "the line {}", shown(line)),
+            Next::End(end, rest) if rest.is_empty() => write!(f, "{end}"),
+            Next::End(end, rest) => write!(f, "{} without a line end, then {end}", shown(rest)),
+            Next::Nothing => write!(f, "nothing (and the stream is still open)"),
+        }
+    }
+}
+
+#[derive(Default)]
+struct State {
+    lines: VecDeque<Vec<u8>>,
+    partial: Vec<u8>,
+    everything: Vec<u8>,
+    end: Option<End>,
+}
+
+/// The lines of one stream; a clone is another handle to the same lines.
+#[derive(Clone, Default)]
+pub struct Inbox {
+    shared: Arc<(Mutex<State>, Condvar)>,
+}
+
+impl Inbox {
+    /// Starts the thread that reads `source` to its end. It ends with the stream.
+    pub(crate) fn fill(
+        &self,
+        who: &str,
+        verb: &'static str,
+        transcript: Arc<Transcript>,
+        mut source: impl Read + Send + 'static,
+    ) -> JoinHandle<()> {
+        let (inbox, who) = (self.clone(), who.to_owned());
+        std::thread::spawn(move || {
+            let mut buffer = vec![0; 64 * 1024];
+            let end = loop {
+                match source.read(&mut buffer) {
+                    Ok(0) => break End::Closed,
+                    Ok(n) => inbox.add(&buffer[..n], |line| {
+                        transcript.note(&who, format!("{verb} {}", shown(line)));
+                    }),
+                    Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                    Err(e) if e.kind() == ErrorKind::ConnectionReset => break End::Reset,
+                    // How Linux says that the program behind a terminal is gone.
+                    Err(e) if e.raw_os_error() == Some(5) => break End::Closed,
+                    Err(e) => break End::Failed(e.to_string()),
+                }
+            };
+            transcript.note(&who, format!("saw {end} ({verb} no more)"));
+            inbox.state().end = Some(end);
+            inbox.shared.1.notify_all();
+        })
+    }
+
+    fn add(&self, bytes: &[u8], mut note: impl FnMut(&[u8])) {
+        let mut state = self.state();
+        state.everything.extend_from_slice(bytes);
+        for piece in bytes.split_inclusive(|&b| b == b'\n') {
+            state.partial.extend_from_slice(piece);
+            if state.partial.pop_if(|last| *last == b'\n').is_some() {
+                let line = std::mem::take(&mut state.partial);
+                note(&line);
+                state.lines.push_back(line);
+            }
+        }
+        self.shared.1.notify_all();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the next line, waiting for it until `deadline`.
+    pub fn next(&self, deadline: Instant) -> Next {
+        let mut state = self.state();
+        loop {
+            if let Some(line) = state.lines.pop_front() {
+                return Next::Line(String::from_utf8_lossy(&line).into_owned());
+            }
+            if let Some(end) = &state.end {
+                return Next::End(
+                    end.clone(),
+                    String::from_utf8_lossy(&state.partial).into_owned(),
+                );
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Next::Nothing;
+            }
+            let waited = self.shared.1.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Everything that came so far, line ends included, taken or not.
+    pub fn everything(&self) -> Vec<u8> {
+        self.state().everything.clone()
+    }
+
+    /// Waits for the end of the stream; `None` when `limit` has passed before it.
+    pub fn wait_end(&self, limit: Duration) -> Option<End> {
+        let state = self.state();
+        let waited = self
+            .shared
+            .1
+            .wait_timeout_while(state, limit, |s| s.end.is_none());
+        waited.unwrap_or_else(PoisonError::into_inner).0.end.clone()
+    }
+}
+
+/// Lines taken from an [`Inbox`] the way checks ask for them; a peer and a
+/// program's standard output share these.
+pub(crate) struct Reading<'a> {
+    pub who: &'a str,
+    pub inbox: &'a Inbox,
+    pub patience: Duration,
+}
+
+impl Reading<'_> {
+    /// The very next line must satisfy `fits`.
+    #[track_caller]
+    pub fn next_line(&self, what: &str, fits: impl FnOnce(&str) -> bool) -> String {
+        match self.inbox.next(Instant::now() + self.patience) {
+            Next::Line(line) if fits(&line) => line,
+            other => crate::fail(
+                format!(
+                    "{} to receive, next, {what} (within {:?})",
+                    self.who, self.patience
+                ),
+                other.to_string(),
+            ),
+        }
+    }
+
+    /// Waits for a line that satisfies `fits`, passing over others. Checks use
+    /// this where what lies between is not their business.
+    #[track_caller]
+    pub fn some_line(&self, what: &str, mut fits: impl FnMut(&str) -> bool) -> String {
+        let deadline = Instant::now() + self.patience;
+        let mut passed = Vec::new();
+        loop {
+            match self.inbox.next(deadline) {
+                Next::Line(line) if fits(&line) => return line,
+                Next::Line(line) => passed.push(line),
+                other => {
+                    let others = match passed.last() {
+                        Some(last) => format!(
+                            "{} other line(s), the last one {}, then ",
+                            passed.len(),
+                            shown(last)
+                        ),
+                        None => String::new(),
+                    };
+                    crate::fail(
+                        format!(
+                            "{} to receive {what} (within {:?})",
+                            self.who, self.patience
+                        ),
+                        format!("{others}{other}"),
+                    )
+                }
+            }
+        }
+    }
+
+    /// Waits for the end of the stream, passing over lines.
+    #[track_caller]
+    pub fn end(&self, what: &str) -> End {
+        let deadline = Instant::now() + self.patience;
+        loop {
+            match self.inbox.next(deadline) {
+                Next::Line(_) => {}
+                Next::End(end, _) => return end,
+                Next::Nothing => crate::fail(
+                    format!("{} to see {what} (within {:?})", self.who, self.patience),
+                    "a connection that stays open",
+                ),
+            }
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! One end of a TCP connection, played by the check itself.
+
+use crate::case::Bench;
+use crate::inbox::{End, Inbox, Next, Reading};
+use crate::transcript::shown;
+use socket2::{Domain, SockRef, Socket, Type};
+use std::io::{self, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// A peer that does not read asks for this little; the kernel makes it somewhat more.
+const SMALL_BUFFER: usize = 4 * 1024;
+
+/// A connection of the check's own. Dropping it closes the connection.
+pub struct Peer {
+    name: String,
+    stream: Option<TcpStream>,
+    inbox: Inbox,
+    reader: Option<JoinHandle<()>>,
+    local: SocketAddr,
+    bench: Arc<Bench>,
+}
+
+impl Peer {
+    #[track_caller]
+    pub(crate) fn connect(bench: &Arc<Bench>, name: &str, address: SocketAddr) -> Self {
+        match TcpStream::connect_timeout(&address, crate::patience()) {
+            Ok(stream) => Self::over(bench, name, stream),
+            Err(e) => crate::fail(format!("{name} to connect to {address}"), e.to_string()),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn connect_unread(bench: &Arc<Bench>, name: &str, address: SocketAddr) -> Self {
+        let connect = || -> io::Result<TcpStream> {
+            let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+            // Before connecting: the window is settled in the handshake.
+            socket.set_recv_buffer_size(SMALL_BUFFER)?;
+            socket.connect_timeout(&address.into(), crate::patience())?;
+            Ok(socket.into())
+        };
+        match connect() {
+            Ok(stream) => Self::unread(bench, name, stream),
+            Err(e) => crate::fail(format!("{name} to connect to {address}"), e.to_string()),
+        }
+    }
+
+    /// A peer over a connection that stands already.
+    pub(crate) fn over(bench: &Arc<Bench>, name: &str, stream: TcpStream) -> Self {
+        let mut peer = Self::unread(bench, name, stream);
+        peer.read_on();
+        peer
+    }
+
+    fn unread(bench: &Arc<Bench>, name: &str, stream: TcpStream) -> Self {
+        let local = stream
+            .local_addr()
+            .expect("a connected socket has an address");
+        // What is sent in pieces should travel in pieces.
+        let _ = stream.set_nodelay(true);
+        let _ = stream.set_write_timeout(Some(Duration::from_secs(5)));
+        bench
+            .transcript
+            .note(name, format!("connected, its address is {local}"));
+        let (name, bench) = (name.to_owned(), bench.clone());
+        Self {
+            name,
+            stream: Some(stream),
+            inbox: Inbox::default(),
+            reader: None,
+            local,
+            bench,
+        }
+    }
+
+    /// From now on a peer made by `connect_unread` reads as others do.
+    pub fn read_on(&mut self) {
+        let copy = self.stream().try_clone().expect("a spare file descriptor");
+        let transcript = self.bench.transcript.clone();
+        self.reader = Some(self.inbox.fill(&self.name, "received", transcript, copy));
+    }
+
+    fn stream(&self) -> &TcpStream {
+        self.stream
+            .as_ref()
+            .expect("only reset() and drop take the stream, and both own the peer")
+    }
+
+    /// The address of this end, as the other side sees it.
+    pub fn address(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// The name that the transcript knows it by.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Sends `line` and `\n`.
+    #[track_caller]
+    pub fn send(&self, line: &str) {
+        self.send_bytes(format!("{line}\n").as_bytes());
+    }
+
+    /// Sends bytes as they are.
+    #[track_caller]
+    pub fn send_bytes(&self, bytes: &[u8]) {
+        if let Err(e) = self.try_send(bytes) {
+            let expected = format!("the other side to take what {} sends", self.name);
+            crate::fail(expected, e.to_string());
+        }
+    }
+
+    /// Sends bytes to somebody who may rightly be gone by now.
+    pub fn try_send(&self, bytes: &[u8]) -> io::Result<()> {
+        self.bench
+            .transcript
+            .note(&self.name, format!("sent {}", shown(bytes)));
+        self.stream().write_all(bytes)
+    }
+
+    /// The very next line must be `line`.
+    #[track_caller]
+    pub fn receives(&self, line: &str) {
+        self.reading().next_line(&shown(line), |l| l == line);
+    }
+
+    /// The very next line, whatever it is.
+    #[track_caller]
+    pub fn receives_a_line(&self) -> String {
+        self.reading().next_line("a line", |_| true)
+    }
+
+    /// Waits for the line `line`, passing over others.
+    #[track_caller]
+    pub fn hears(&self, line: &str) {
+        self.reading()
+            .some_line(&format!("the line {}", shown(line)), |l| l == line);
+    }
+
+    /// Waits for a line that contains `text`, passing over others.
+    #[track_caller]
+    pub fn hears_of(&self, text: &str) -> String {
+        let what = format!("a line that contains {}", shown(text));
+        self.reading().some_line(&what, |l| l.contains(text))
+    }
+
+    /// Waits for a line that satisfies `fits`, passing over others.
+    #[track_caller]
+    pub fn hears_some(&self, what: &str, fits: impl FnMut(&str) -> bool) -> String {
+        self.reading().some_line(what, fits)
+    }
+
+    /// Waits up to `limit` for a line that contains `text`, passing over others;
+    /// false when none came.
+    pub fn hears_within(&self, text: &str, limit: Duration) -> bool {
+        let deadline = Instant::now() + limit;
+        loop {
+            match self.inbox.next(deadline) {
+                Next::Line(line) if line.contains(text) => return true,
+                Next::Line(_) => {}
+                Next::End(..) | Next::Nothing => return false,
+            }
+        }
+    }
+
+    /// All lines up to the first that contains `fence`, without that one. What
+    /// is not among them did not come: this is how a check proves an absence.
+    #[track_caller]
+    pub fn lines_before(&self, fence: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        let what = format!("a line that contains {}", shown(fence));
+        self.reading().some_line(&what, |l| {
+            let last = l.contains(fence);
+            if !last {
+                lines.push(l.to_owned());
+            }
+            last
+        });
+        lines
+    }
+
+    /// What comes next, whatever it is.
+    pub fn next(&self) -> Next {
+        self.inbox.next(Instant::now() + crate::patience())
+    }
+
+    /// All lines until the other side closes, which must be in good order.
+    #[track_caller]
+    pub fn lines_to_the_end(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        loop {
+            match self.next() {
+                Next::Line(line) => lines.push(line),
+                Next::End(End::Closed, rest) if rest.is_empty() => return lines,
+                other => crate::fail("a close in good order", other.to_string()),
+            }
+        }
+    }
+
+    /// Sends `bytes` again and again until the other side takes no more.
+    pub fn write_until_it_stalls(&self, bytes: &[u8]) {
+        let limit = Duration::from_millis(300);
+        let _ = self.stream().set_write_timeout(Some(limit));
+        while self.try_send(bytes).is_ok() {}
+    }
+
+    /// Waits until the other side closes, in whatever way, passing over lines.
+    #[track_caller]
+    pub fn sees_the_end(&self) -> End {
+        self.reading().end("the connection closed")
+    }
+
+    /// Waits until the other side closes, which must be in good order (a FIN).
+    #[track_caller]
+    pub fn sees_a_clean_end(&self) {
+        let end = self.reading().end("the connection closed in good order");
+        crate::require(
+            end == End::Closed,
+            "a close in good order (FIN)",
+            end.to_string(),
+        );
+    }
+
+    /// All bytes received so far, taken as lines or not.
+    pub fn everything(&self) -> Vec<u8> {
+        self.inbox.everything()
+    }
+
+    fn reading(&self) -> Reading<'_> {
+        Reading {
+            who: &self.name,
+            inbox: &self.inbox,
+            patience: crate::patience(),
+        }
+    }
+
+    /// Sends no more, and goes on reading.
+    pub fn half_close(&self) {
+        self.bench
+            .transcript
+            .note(&self.name, "closed its sending half");
+        let _ = self.stream().shutdown(Shutdown::Write);
+    }
+
+    /// Breaks the connection off with a reset, as a machine that crashed would.
+    pub fn reset(mut self) {
+        self.bench
+            .transcript
+            .note(&self.name, "reset the connection");
+        // The reading thread holds a copy of the socket, and only the last copy
+        // to go sends the reset.
+        let _ = self.stream().shutdown(Shutdown::Read);
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
+        let _ = SockRef::from(self.stream()).set_linger(Some(Duration::ZERO));
+        self.stream = None;
+    }
+
+    /// Closes the connection.
+    pub fn close(self) {}
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        if let Some(stream) = &self.stream {
+            self.bench
+                .transcript
+                .note(&self.name, "closed the connection");
+            // The reading thread's copy would keep the connection open.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! A server played by the check itself, to see what a client does.
+
+use crate::case::Bench;
+use crate::peer::Peer;
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Listens; [`accept`](Self::accept) gives the connection to play with.
+pub struct ScriptedServer {
+    listener: TcpListener,
+    bench: Arc<Bench>,
+}
+
+impl ScriptedServer {
+    #[track_caller]
+    pub(crate) fn listen(bench: &Arc<Bench>, address: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).and_then(|listener| {
+            listener.set_nonblocking(true)?;
+            Ok(listener)
+        });
+        match listener {
+            Ok(listener) => Self {
+                listener,
+                bench: bench.clone(),
+            },
+            Err(e) => crate::fail(
+                format!("this machine to listen on {address}"),
+                e.to_string(),
+            ),
+        }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.listener
+            .local_addr()
+            .expect("a listening socket has an address")
+    }
+
+    /// Waits for the client's connection.
+    #[track_caller]
+    pub fn accept(&self) -> Peer {
+        let deadline = Instant::now() + crate::patience();
+        loop {
+            match self.listener.accept() {
+                Ok((stream, _)) => {
+                    stream
+                        .set_nonblocking(false)
+                        .expect("a fresh socket takes the setting");
+                    return Peer::over(&self.bench, "us", stream);
+                }
+                Err(e) if e.kind() == ErrorKind::WouldBlock && Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+                Err(e) => crate::fail("the client to connect", e.to_string()),
+            }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! A server that listens: ours, or the one that `STAGEn_SERVER` names.
+
+use crate::case::{Bench, Side};
+use crate::listening::{free_port, is_listening};
+use crate::program::{Exit, Program};
+use rustix::process::Signal;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A program in another language may start slowly (or be compiled first).
+const FOREIGN_START: Duration = Duration::from_secs(10);
+/// Somebody may take a free port just before the server does.
+const PORTS_TRIED: usize = 3;
+
+/// A server that accepts connections.
+pub struct Server {
+    /// The program behind it.
+    pub program: Program,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Starts our server with `arguments` and waits until it listens.
+    #[track_caller]
+    pub(crate) fn start_ours(bench: &Arc<Bench>, arguments: &[&str]) -> Self {
+        let program = Program::start(bench, "server", bench.our_command(Side::Server, arguments));
+        let mark = "Listening on ";
+        let line = program.prints_some("\"Listening on IP:PORT\"", |l| l.starts_with(mark));
+        match line[mark.len()..].parse() {
+            Ok(address) => Self { program, address },
+            Err(_) => crate::fail("\"Listening on IP:PORT\"", line),
+        }
+    }
+
+    /// Starts the server named by the environment and waits until its port listens.
+    #[track_caller]
+    pub(crate) fn start_foreign(bench: &Arc<Bench>, command: &str) -> Self {
+        let mut tries = PORTS_TRIED;
+        loop {
+            tries -= 1;
+            let port = free_port();
+            let address = SocketAddr::from(([127, 0, 0, 1], port));
+            let shell = bench.foreign_command(command, "127.0.0.1", port);
+            let program = Program::start(bench, "server", shell);
+            match wait_listening(&program, port) {
+                Ok(()) => {
+                    bench
+                        .transcript
+                        .note("server", format!("listens on {address}"));
+                    return Self { program, address };
+                }
+                Err(Some(_)) if tries > 0 => {}
+                Err(Some(exit)) => crate::fail(
+                    format!("a server that listens on {address}"),
+                    format!("server exited before listening: {exit}"),
+                ),
+                Err(None) => crate::fail(
+                    format!("a server that listens on {address} within {FOREIGN_START:?}"),
+                    "it runs, but nobody listens on that port; \
+                     the command gets {host} and {port} filled in",
+                ),
+            }
+        }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Asks it to stop, as a service manager would.
+    pub fn terminate(&self) {
+        self.program.signal(Signal::TERM);
+    }
+
+    /// Fails when the server has ended.
+    #[track_caller]
+    pub fn still_runs(&self) {
+        if let Some(exit) = self.program.ended() {
+            crate::fail("a server that goes on", exit.to_string());
+        }
+    }
+}
+
+/// `Err` holds the exit of a program that ended, or `None` for one that runs
+/// without listening.
+fn wait_listening(program: &Program, port: u16) -> Result<(), Option<Exit>> {
+    let deadline = Instant::now() + FOREIGN_START;
+    loop {
+        if is_listening(port) {
+            return Ok(());
+        }
+        if let Some(exit) = program.ended() {
+            return Err(Some(exit));
+        }
+        if Instant::now() >= deadline {
+            return Err(None);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

@@ -1,0 +1,161 @@
+//! Runs the checks of a stage and reports each failure in full.
+
+use crate::case::{Bench, Case, Graded, Side};
+use crate::checks::{Check, Kind};
+use crate::failure::Failure;
+use libtest_mimic::{Arguments, Failed, Trial};
+use std::any::Any;
+use std::cell::RefCell;
+use std::fmt::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// Checks at once. They mostly wait for each other's programs, so more than
+/// there are cores; `--test-threads` says otherwise.
+const AT_ONCE: usize = 4;
+/// Lines shown of what a program wrote on standard error.
+const ERROR_LINES: usize = 12;
+
+/// The checks of one stage and the programs that they grade.
+pub struct Suite {
+    graded: Graded,
+    checks: Vec<Check>,
+}
+
+impl Suite {
+    /// A suite for stage `stage`: `server` and `client` are the paths of our
+    /// binaries, in place of which `STAGEn_SERVER` and `STAGEn_CLIENT` may name others.
+    pub fn new(stage: u8, server: impl Into<PathBuf>, client: impl Into<PathBuf>) -> Self {
+        let command = |what| {
+            let named = std::env::var(format!("STAGE{stage}_{what}")).ok();
+            named.filter(|command| !command.trim().is_empty())
+        };
+        let graded = Graded {
+            stage,
+            server: server.into(),
+            client: client.into(),
+            foreign_server: command("SERVER"),
+            foreign_client: command("CLIENT"),
+        };
+        Self {
+            graded,
+            checks: Vec::new(),
+        }
+    }
+
+    /// Adds a group of checks.
+    pub fn with(mut self, checks: Vec<Check>) -> Self {
+        self.checks.extend(checks);
+        self
+    }
+
+    /// Runs the checks that the command line asks for (a filter, `--list`,
+    /// `--exact`, `--format json`, … as for any test) and reports.
+    pub fn run(self) -> ExitCode {
+        let mut arguments = Arguments::from_args();
+        arguments.test_threads.get_or_insert(AT_ONCE);
+        keep_quiet_about_failures();
+        let trials = self
+            .checks
+            .into_iter()
+            .map(|check| trial(self.graded.clone(), check));
+        libtest_mimic::run(&arguments, trials.collect()).exit_code()
+    }
+}
+
+fn trial(graded: Graded, check: Check) -> Trial {
+    let substituted = match check.side {
+        Side::Server => graded.foreign_server.is_some(),
+        Side::Client => graded.foreign_client.is_some(),
+        Side::Tool => false,
+    };
+    let ignored = check.kind == Kind::Ours && substituted;
+    let kind = match check.kind {
+        Kind::Wire => "wire",
+        Kind::Ours => "ours",
+    };
+    let trial = Trial::test(check.name, move || {
+        run_one(graded, check).map_err(Failed::from)
+    });
+    trial.with_kind(kind).with_ignored_flag(ignored)
+}
+
+/// Runs one check on a thread of its own, so that one that hangs can be given
+/// up. `Err` holds the whole report.
+pub(crate) fn run_one(graded: Graded, check: Check) -> Result<(), String> {
+    let bench = Bench::new(graded).map_err(|e| format!("no temporary folder: {e}"))?;
+    let case = Case {
+        bench: bench.clone(),
+    };
+    let (done, outcome) = mpsc::channel();
+    let body = check.body;
+    std::thread::spawn(move || {
+        QUIET.set(true);
+        let result = catch_unwind(AssertUnwindSafe(|| body(&case)));
+        let _ = done.send(result.map_err(|payload| (described(payload), case.bench.errors())));
+    });
+    let (what, errors) = match outcome.recv_timeout(check.limit) {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(failed)) => failed,
+        Err(_) => {
+            bench.kill_all();
+            (overdue(check.limit), bench.errors())
+        }
+    };
+    let mut report = format!("  steps so far\n{}\n{what}", bench.transcript.render());
+    let _ = writeln!(report, "  likely cause: {}", check.hint);
+    for (who, text) in errors.into_iter().filter(|(_, text)| !text.is_empty()) {
+        let lines: Vec<_> = text.lines().collect();
+        let last = &lines[lines.len().saturating_sub(ERROR_LINES)..];
+        let _ = writeln!(
+            report,
+            "  stderr of the {who} (last lines)\n    | {}",
+            last.join("\n    | ")
+        );
+    }
+    Err(report)
+}
+
+fn overdue(limit: Duration) -> String {
+    format!("  expected: the check to be done within {limit:?}\n  got:      it still waits\n")
+}
+
+fn described(payload: Box<dyn Any + Send>) -> String {
+    if let Some(failure) = payload.downcast_ref::<Failure>() {
+        let Failure {
+            expected,
+            got,
+            place,
+        } = failure;
+        return format!("  expected: {expected}\n  got:      {got}\n  (at {place})\n");
+    }
+    let message = match (
+        payload.downcast_ref::<String>(),
+        payload.downcast_ref::<&str>(),
+    ) {
+        (Some(text), _) => text,
+        (_, Some(text)) => *text,
+        _ => "a panic without a message",
+    };
+    let place = PLACE.take();
+    format!("  expected: the check to run through\n  got:      {message}\n  (at {place})\n")
+}
+
+thread_local! {
+    /// Set on threads that run a check: their panics are the report's business.
+    static QUIET: RefCell<bool> = const { RefCell::new(false) };
+    static PLACE: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+fn keep_quiet_about_failures() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if !QUIET.with_borrow(|quiet| *quiet) {
+            return usual(info);
+        }
+        PLACE.set(info.location().map(ToString::to_string).unwrap_or_default());
+    }));
+}

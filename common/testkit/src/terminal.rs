@@ -1,0 +1,169 @@
+//! Our client on a real terminal (a pty): what a person types, and what the
+//! screen shows after every escape sequence has done its work.
+
+use crate::case::Bench;
+use crate::program::Exit;
+use crate::transcript::shown;
+use rexpect::process::{PtyProcess, Signal, WaitStatus};
+use rustix::termios::{Winsize, tcsetwinsize};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::process::Command;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+const ROWS: u16 = 24;
+const COLUMNS: u16 = 100;
+
+struct Screen {
+    emulator: vt100::Parser,
+    raw: Vec<u8>,
+}
+
+/// A client on a terminal of 24 rows and 100 columns.
+pub struct Terminal {
+    process: PtyProcess,
+    keyboard: File,
+    screen: Arc<(Mutex<Screen>, Condvar)>,
+    bench: Arc<Bench>,
+}
+
+impl Terminal {
+    #[track_caller]
+    pub(crate) fn start(bench: &Arc<Bench>, command: Command) -> Self {
+        bench
+            .transcript
+            .note("terminal", "started the client on a terminal");
+        let opened = PtyProcess::new(command).and_then(|process| {
+            let keyboard = process.get_file_handle()?;
+            let output = process.get_file_handle()?;
+            Ok((process, keyboard, output))
+        });
+        let (process, keyboard, output) = match opened {
+            Ok(opened) => opened,
+            Err(e) => crate::fail("a terminal for the client", e.to_string()),
+        };
+        let size = Winsize {
+            ws_row: ROWS,
+            ws_col: COLUMNS,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        tcsetwinsize(&keyboard, size).expect("a pty has a size");
+        let screen = Screen {
+            emulator: vt100::Parser::new(ROWS, COLUMNS, 0),
+            raw: Vec::new(),
+        };
+        let screen = Arc::new((Mutex::new(screen), Condvar::new()));
+        draw(output, screen.clone());
+        Self {
+            process,
+            keyboard,
+            screen,
+            bench: bench.clone(),
+        }
+    }
+
+    /// Types `keys` as they are; Enter is `\r`, Ctrl-C `\x03`, Ctrl-D `\x04`,
+    /// arrow up `\x1b[A`.
+    #[track_caller]
+    pub fn types(&mut self, keys: &str) {
+        self.bench
+            .transcript
+            .note("terminal", format!("typed {}", shown(keys)));
+        if let Err(e) = self.keyboard.write_all(keys.as_bytes()) {
+            crate::fail("a client that takes what is typed", e.to_string());
+        }
+    }
+
+    /// The rows of the screen that are not empty, from the top.
+    pub fn rows(&self) -> Vec<String> {
+        rows(&self.screen.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// All bytes that the client ever wrote to the terminal.
+    pub fn raw(&self) -> String {
+        let screen = self.screen.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&screen.raw).into_owned()
+    }
+
+    /// Waits until the rows of the screen satisfy `fits`.
+    #[track_caller]
+    pub fn shows(&self, what: &str, fits: impl Fn(&[String]) -> bool) {
+        let screen = self.screen.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let patience = crate::patience();
+        let waited = self
+            .screen
+            .1
+            .wait_timeout_while(screen, patience, |s| !fits(&rows(s)));
+        let (screen, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        let rows = rows(&screen).join("\n    | ");
+        drop(screen);
+        if timeout.timed_out() {
+            let expected = format!("the screen to show {what} (within {patience:?})");
+            crate::fail(expected, format!("this screen:\n    | {rows}"));
+        }
+        self.bench
+            .transcript
+            .note("terminal", format!("shows {what}"));
+    }
+
+    /// Waits until the last row that is not empty ends with `text`: the line
+    /// being typed, after whatever prompt there is.
+    #[track_caller]
+    pub fn shows_typed(&self, text: &str) {
+        self.shows(&format!("{} on its last row", shown(text)), |rows| {
+            rows.last().is_some_and(|row| row.ends_with(text))
+        });
+    }
+
+    /// Waits for the end of the client, and asks for this exit code.
+    #[track_caller]
+    pub fn exits(&self, code: i32) {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let exit = loop {
+            match self.process.status() {
+                Some(WaitStatus::Exited(_, code)) => break Exit::Code(code),
+                Some(WaitStatus::Signaled(_, signal, _)) => break Exit::Signal(signal as i32),
+                _ if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(3)),
+                _ => crate::fail("the client to end within 5 s", "it still runs"),
+            }
+        };
+        self.bench
+            .transcript
+            .note("terminal", format!("the client ended: {exit}"));
+        crate::require(
+            exit == Exit::Code(code),
+            format!("exit code {code}"),
+            exit.to_string(),
+        );
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        if let Some(WaitStatus::StillAlive) = self.process.status() {
+            let _ = self.process.kill(Signal::SIGKILL);
+        }
+    }
+}
+
+/// The thread that draws what the client writes; it ends with the terminal.
+fn draw(mut output: File, screen: Arc<(Mutex<Screen>, Condvar)>) {
+    std::thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while let Ok(n @ 1..) = output.read(&mut buffer) {
+            let mut drawn = screen.0.lock().unwrap_or_else(PoisonError::into_inner);
+            drawn.emulator.process(&buffer[..n]);
+            drawn.raw.extend_from_slice(&buffer[..n]);
+            screen.1.notify_all();
+        }
+    });
+}
+
+fn rows(screen: &Screen) -> Vec<String> {
+    let rows = screen.emulator.screen().rows(0, COLUMNS);
+    rows.map(|row| row.trim_end().to_owned())
+        .filter(|row| !row.is_empty())
+        .collect()
+}
