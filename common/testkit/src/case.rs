@@ -49,13 +49,7 @@ impl Bench {
         let folder = tempfile::Builder::new().prefix("check-").tempdir()?;
         let transcript = Arc::new(Transcript::new());
         let (groups, errors) = Default::default();
-        Ok(Arc::new(Self {
-            graded,
-            transcript,
-            folder,
-            groups,
-            errors,
-        }))
+        Ok(Arc::new(Self { graded, transcript, folder, groups, errors }))
     }
 
     fn groups(&self) -> MutexGuard<'_, Vec<Pid>> {
@@ -94,10 +88,7 @@ impl Bench {
     pub fn errors(&self) -> Vec<(String, String)> {
         let errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
         let text = |inbox: &Inbox| String::from_utf8_lossy(&inbox.everything()).into_owned();
-        errors
-            .iter()
-            .map(|(who, inbox)| (who.clone(), text(inbox)))
-            .collect()
+        errors.iter().map(|(who, inbox)| (who.clone(), text(inbox))).collect()
     }
 
     pub fn our_command(&self, side: Side, arguments: &[&str]) -> Command {
@@ -113,13 +104,7 @@ impl Bench {
     /// the person who runs the checks.
     pub fn settle(&self, mut command: Command) -> Command {
         command.current_dir(self.folder.path());
-        for name in [
-            "NO_COLOR",
-            "CLICOLOR_FORCE",
-            "FORCE_COLOR",
-            "RUST_LOG",
-            "CHAT_PASSWORD",
-        ] {
+        for name in ["NO_COLOR", "CLICOLOR_FORCE", "FORCE_COLOR", "RUST_LOG", "CHAT_PASSWORD"] {
             command.env_remove(name);
         }
         command.env("TERM", "xterm-256color");
@@ -134,10 +119,7 @@ impl Bench {
         let mut shell = Command::new("sh");
         // Without `exec` a signal would reach the shell only.
         shell.args(["-c", &format!("exec {command}")]);
-        shell
-            .env("HOST", host)
-            .env("PORT", &port)
-            .env("PYTHONUNBUFFERED", "1");
+        shell.env("HOST", host).env("PORT", &port).env("PYTHONUNBUFFERED", "1");
         if let Some(place) = std::env::var_os("PWD").filter(|place| Path::new(place).is_dir()) {
             shell.current_dir(place);
         }

@@ -26,17 +26,9 @@ impl Link {
     #[track_caller]
     pub fn delivers(&self, text: &str) {
         let line = self.receiver().receives_a_line();
-        let got = if self.receiver.is_some() {
-            without_prefix(&line)
-        } else {
-            &line
-        };
+        let got = if self.receiver.is_some() { without_prefix(&line) } else { &line };
         let expected = format!("the text {} to be delivered", crate::shown(text));
-        crate::require(
-            got == text,
-            expected,
-            format!("the line {}", crate::shown(&line)),
-        );
+        crate::require(got == text, expected, format!("the line {}", crate::shown(&line)));
     }
 
     /// Proves that `text` is not delivered: it sends something after it, and
@@ -46,10 +38,7 @@ impl Link {
         self.sender.send("sent afterwards");
         let before = self.receiver().lines_before("sent afterwards");
         if let Some(line) = before.iter().find(|line| line.contains(text)) {
-            crate::fail(
-                format!("{} not to be delivered", crate::shown(text)),
-                crate::shown(line),
-            );
+            crate::fail(format!("{} not to be delivered", crate::shown(text)), crate::shown(line));
         }
     }
 }
@@ -72,16 +61,10 @@ impl Case {
     #[track_caller]
     pub fn link(&self, server: &Server) -> Link {
         if self.echoes() {
-            return Link {
-                sender: self.connect("alice", server),
-                receiver: None,
-            };
+            return Link { sender: self.connect("alice", server), receiver: None };
         }
         let [sender, receiver] = self.room(server);
-        Link {
-            sender,
-            receiver: Some(receiver),
-        }
+        Link { sender, receiver: Some(receiver) }
     }
 
     /// `N` clients in the chat room of `server`, everyone known to everyone and
@@ -96,12 +79,7 @@ impl Case {
         let peers: [Peer; N] = std::array::from_fn(|i| self.connect(names[i], server));
         for (i, speaker) in peers.iter().enumerate() {
             let text = format!("{} is ready", speaker.name());
-            for listener in peers
-                .iter()
-                .enumerate()
-                .filter(|(j, _)| *j != i)
-                .map(|(_, p)| p)
-            {
+            for listener in peers.iter().enumerate().filter(|(j, _)| *j != i).map(|(_, p)| p) {
                 say_until_heard(speaker, listener, &text);
             }
         }
@@ -118,8 +96,7 @@ impl Case {
             let own = format!("{} starts", listener.name());
             while !missing.is_empty() {
                 let what = format!("a line with {:?}", missing[0]);
-                let line =
-                    listener.hears_some(&what, |l| l.ends_with(" starts") && !l.ends_with(&own));
+                let line = listener.hears_some(&what, |l| l.ends_with(" starts") && !l.ends_with(&own));
                 missing.retain(|text| !line.ends_with(text.as_str()));
             }
         }
@@ -137,12 +114,5 @@ fn say_until_heard(speaker: &Peer, listener: &Peer, text: &str) {
             return;
         }
     }
-    crate::fail(
-        format!(
-            "{} to receive what {} says",
-            listener.name(),
-            speaker.name()
-        ),
-        "nothing",
-    )
+    crate::fail(format!("{} to receive what {} says", listener.name(), speaker.name()), "nothing")
 }

@@ -30,14 +30,7 @@ impl Check {
         let hint = hint.iter().map(|line| line.trim()).collect::<Vec<_>>();
         let hint = hint.join(" ");
         let limit = Duration::from_secs(20);
-        Self {
-            name,
-            hint,
-            kind,
-            side,
-            limit,
-            body,
-        }
+        Self { name, hint, kind, side, limit, body }
     }
 
     /// The same check with another time limit.

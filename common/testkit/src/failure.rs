@@ -16,11 +16,7 @@ pub(crate) struct Failure {
 /// Both texts complete a sentence: "expected …", "got …".
 #[track_caller]
 pub fn fail(expected: impl Into<String>, got: impl Into<String>) -> ! {
-    std::panic::panic_any(Failure {
-        expected: expected.into(),
-        got: got.into(),
-        place: Location::caller(),
-    })
+    std::panic::panic_any(Failure { expected: expected.into(), got: got.into(), place: Location::caller() })
 }
 
 /// Ends the check as failed unless `holds`.

@@ -126,10 +126,7 @@ impl Inbox {
                 return Next::Line(String::from_utf8_lossy(&line).into_owned());
             }
             if let Some(end) = &state.end {
-                return Next::End(
-                    end.clone(),
-                    String::from_utf8_lossy(&state.partial).into_owned(),
-                );
+                return Next::End(end.clone(), String::from_utf8_lossy(&state.partial).into_owned());
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -148,10 +145,7 @@ impl Inbox {
     /// Waits for the end of the stream; `None` when `limit` has passed before it.
     pub fn wait_end(&self, limit: Duration) -> Option<End> {
         let state = self.state();
-        let waited = self
-            .shared
-            .1
-            .wait_timeout_while(state, limit, |s| s.end.is_none());
+        let waited = self.shared.1.wait_timeout_while(state, limit, |s| s.end.is_none());
         waited.unwrap_or_else(PoisonError::into_inner).0.end.clone()
     }
 }
@@ -171,10 +165,7 @@ impl Reading<'_> {
         match self.inbox.next(Instant::now() + self.patience) {
             Next::Line(line) if fits(&line) => line,
             other => crate::fail(
-                format!(
-                    "{} to receive, next, {what} (within {:?})",
-                    self.who, self.patience
-                ),
+                format!("{} to receive, next, {what} (within {:?})", self.who, self.patience),
                 other.to_string(),
             ),
         }
@@ -192,18 +183,13 @@ impl Reading<'_> {
                 Next::Line(line) => passed.push(line),
                 other => {
                     let others = match passed.last() {
-                        Some(last) => format!(
-                            "{} other line(s), the last one {}, then ",
-                            passed.len(),
-                            shown(last)
-                        ),
+                        Some(last) => {
+                            format!("{} other line(s), the last one {}, then ", passed.len(), shown(last))
+                        }
                         None => String::new(),
                     };
                     crate::fail(
-                        format!(
-                            "{} to receive {what} (within {:?})",
-                            self.who, self.patience
-                        ),
+                        format!("{} to receive {what} (within {:?})", self.who, self.patience),
                         format!("{others}{other}"),
                     )
                 }

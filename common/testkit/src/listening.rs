@@ -14,23 +14,16 @@ const STATE_LISTEN: &str = "0A";
 /// Where the system has no `/proc/net/tcp` this connects instead.
 pub(crate) fn is_listening(port: u16) -> bool {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
-    let tables: Vec<_> = tables
-        .iter()
-        .filter_map(|p| std::fs::read_to_string(p).ok())
-        .collect();
+    let tables: Vec<_> = tables.iter().filter_map(|p| std::fs::read_to_string(p).ok()).collect();
     if tables.is_empty() {
         return TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
     }
-    tables
-        .iter()
-        .flat_map(|table| table.lines().skip(1))
-        .any(|line| {
-            let mut fields = line.split_whitespace().skip(1);
-            let (local, _remote, state) = (fields.next(), fields.next(), fields.next());
-            let here = local.and_then(|address| address.rsplit(':').next());
-            state == Some(STATE_LISTEN)
-                && here.and_then(|p| u16::from_str_radix(p, 16).ok()) == Some(port)
-        })
+    tables.iter().flat_map(|table| table.lines().skip(1)).any(|line| {
+        let mut fields = line.split_whitespace().skip(1);
+        let (local, _remote, state) = (fields.next(), fields.next(), fields.next());
+        let here = local.and_then(|address| address.rsplit(':').next());
+        state == Some(STATE_LISTEN) && here.and_then(|p| u16::from_str_radix(p, 16).ok()) == Some(port)
+    })
 }
 
 /// A port that was free a moment ago and that no other check of this run got.
@@ -41,10 +34,7 @@ pub(crate) fn free_port() -> u16 {
     static GIVEN: Mutex<Option<HashSet<u16>>> = Mutex::new(None);
     loop {
         let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has free ports");
-        let port = socket
-            .local_addr()
-            .expect("a bound socket has an address")
-            .port();
+        let port = socket.local_addr().expect("a bound socket has an address").port();
         let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
         if given.get_or_insert_default().insert(port) {
             return port;

@@ -55,24 +55,13 @@ impl Peer {
     }
 
     fn unread(bench: &Arc<Bench>, name: &str, stream: TcpStream) -> Self {
-        let local = stream
-            .local_addr()
-            .expect("a connected socket has an address");
+        let local = stream.local_addr().expect("a connected socket has an address");
         // What is sent in pieces should travel in pieces.
         let _ = stream.set_nodelay(true);
         let _ = stream.set_write_timeout(Some(Duration::from_secs(5)));
-        bench
-            .transcript
-            .note(name, format!("connected, its address is {local}"));
+        bench.transcript.note(name, format!("connected, its address is {local}"));
         let (name, bench) = (name.to_owned(), bench.clone());
-        Self {
-            name,
-            stream: Some(stream),
-            inbox: Inbox::default(),
-            reader: None,
-            local,
-            bench,
-        }
+        Self { name, stream: Some(stream), inbox: Inbox::default(), reader: None, local, bench }
     }
 
     /// From now on a peer made by `connect_unread` reads as others do.
@@ -83,9 +72,7 @@ impl Peer {
     }
 
     fn stream(&self) -> &TcpStream {
-        self.stream
-            .as_ref()
-            .expect("only reset() and drop take the stream, and both own the peer")
+        self.stream.as_ref().expect("only reset() and drop take the stream, and both own the peer")
     }
 
     /// The address of this end, as the other side sees it.
@@ -115,9 +102,7 @@ impl Peer {
 
     /// Sends bytes to somebody who may rightly be gone by now.
     pub fn try_send(&self, bytes: &[u8]) -> io::Result<()> {
-        self.bench
-            .transcript
-            .note(&self.name, format!("sent {}", shown(bytes)));
+        self.bench.transcript.note(&self.name, format!("sent {}", shown(bytes)));
         self.stream().write_all(bytes)
     }
 
@@ -136,8 +121,7 @@ impl Peer {
     /// Waits for the line `line`, passing over others.
     #[track_caller]
     pub fn hears(&self, line: &str) {
-        self.reading()
-            .some_line(&format!("the line {}", shown(line)), |l| l == line);
+        self.reading().some_line(&format!("the line {}", shown(line)), |l| l == line);
     }
 
     /// Waits for a line that contains `text`, passing over others.
@@ -217,11 +201,7 @@ impl Peer {
     #[track_caller]
     pub fn sees_a_clean_end(&self) {
         let end = self.reading().end("the connection closed in good order");
-        crate::require(
-            end == End::Closed,
-            "a close in good order (FIN)",
-            end.to_string(),
-        );
+        crate::require(end == End::Closed, "a close in good order (FIN)", end.to_string());
     }
 
     /// All bytes received so far, taken as lines or not.
@@ -230,26 +210,18 @@ impl Peer {
     }
 
     fn reading(&self) -> Reading<'_> {
-        Reading {
-            who: &self.name,
-            inbox: &self.inbox,
-            patience: crate::patience(),
-        }
+        Reading { who: &self.name, inbox: &self.inbox, patience: crate::patience() }
     }
 
     /// Sends no more, and goes on reading.
     pub fn half_close(&self) {
-        self.bench
-            .transcript
-            .note(&self.name, "closed its sending half");
+        self.bench.transcript.note(&self.name, "closed its sending half");
         let _ = self.stream().shutdown(Shutdown::Write);
     }
 
     /// Breaks the connection off with a reset, as a machine that crashed would.
     pub fn reset(mut self) {
-        self.bench
-            .transcript
-            .note(&self.name, "reset the connection");
+        self.bench.transcript.note(&self.name, "reset the connection");
         // The reading thread holds a copy of the socket, and only the last copy
         // to go sends the reset.
         let _ = self.stream().shutdown(Shutdown::Read);
@@ -267,9 +239,7 @@ impl Peer {
 impl Drop for Peer {
     fn drop(&mut self) {
         if let Some(stream) = &self.stream {
-            self.bench
-                .transcript
-                .note(&self.name, "closed the connection");
+            self.bench.transcript.note(&self.name, "closed the connection");
             // The reading thread's copy would keep the connection open.
             let _ = stream.shutdown(Shutdown::Both);
         }

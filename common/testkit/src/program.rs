@@ -44,22 +44,14 @@ impl Program {
     /// Starts `command` with pipes on all three standard streams.
     #[track_caller]
     pub(crate) fn start(bench: &Arc<Bench>, who: &str, mut command: Command) -> Self {
-        bench
-            .transcript
-            .note(who, format!("started: {}", words(&command)));
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        bench.transcript.note(who, format!("started: {}", words(&command)));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // A group of its own: a command given by hand may start helpers, and
         // all of them have to go when the check is over.
         command.process_group(0);
         let mut child = match command.spawn() {
             Ok(child) => child,
-            Err(e) => crate::fail(
-                format!("{who} to start"),
-                format!("{}: {e}", words(&command)),
-            ),
+            Err(e) => crate::fail(format!("{who} to start"), format!("{}: {e}", words(&command))),
         };
         bench.register(who, pid_of(&child));
         let (output, errors) = (Inbox::default(), bench.errors_of(who));
@@ -70,41 +62,24 @@ impl Program {
             errors.fill(who, "said on stderr", bench.transcript.clone(), pipe);
         }
         let input = child.stdin.take();
-        Self {
-            who: who.to_owned(),
-            child,
-            input,
-            output,
-            errors,
-            bench: bench.clone(),
-        }
+        Self { who: who.to_owned(), child, input, output, errors, bench: bench.clone() }
     }
 
     /// Types `line` and a line end on its standard input.
     #[track_caller]
     pub fn type_line(&mut self, line: &str) {
-        self.bench
-            .transcript
-            .note(&self.who, format!("was given {}", shown(line)));
+        self.bench.transcript.note(&self.who, format!("was given {}", shown(line)));
         let Some(input) = &mut self.input else {
-            crate::fail(
-                "an open standard input",
-                "it was closed by this check before",
-            );
+            crate::fail("an open standard input", "it was closed by this check before");
         };
         if let Err(e) = input.write_all(format!("{line}\n").as_bytes()) {
-            crate::fail(
-                format!("{} to read its standard input", self.who),
-                e.to_string(),
-            );
+            crate::fail(format!("{} to read its standard input", self.who), e.to_string());
         }
     }
 
     /// Types bytes as they are; an error is no failure, the program may be gone.
     pub fn try_type(&mut self, bytes: &[u8]) {
-        self.bench
-            .transcript
-            .note(&self.who, format!("was given {}", shown(bytes)));
+        self.bench.transcript.note(&self.who, format!("was given {}", shown(bytes)));
         if let Some(input) = &mut self.input {
             let _ = input.write_all(bytes);
         }
@@ -112,17 +87,14 @@ impl Program {
 
     /// Ends its standard input.
     pub fn end_input(&mut self) {
-        self.bench
-            .transcript
-            .note(&self.who, "came to the end of its input");
+        self.bench.transcript.note(&self.who, "came to the end of its input");
         self.input = None;
     }
 
     /// The very next line of its standard output must be `line`.
     #[track_caller]
     pub fn prints(&self, line: &str) {
-        self.reading()
-            .next_line(&format!("{} on stdout", shown(line)), |l| l == line);
+        self.reading().next_line(&format!("{} on stdout", shown(line)), |l| l == line);
     }
 
     /// The very next line of its standard output, whatever it is.
@@ -141,11 +113,7 @@ impl Program {
     #[track_caller]
     pub fn says(&self, what: &str, fits: impl FnMut(&str) -> bool) -> String {
         let patience = crate::patience();
-        let reading = Reading {
-            who: &self.who,
-            inbox: &self.errors,
-            patience,
-        };
+        let reading = Reading { who: &self.who, inbox: &self.errors, patience };
         reading.some_line(&format!("on stderr {what}"), fits)
     }
 
@@ -162,11 +130,7 @@ impl Program {
     }
 
     fn reading(&self) -> Reading<'_> {
-        Reading {
-            who: &self.who,
-            inbox: &self.output,
-            patience: crate::patience(),
-        }
+        Reading { who: &self.who, inbox: &self.output, patience: crate::patience() }
     }
 
     /// Standard output so far; after [`ends`](Self::ends), all of it.
@@ -181,9 +145,7 @@ impl Program {
 
     /// Sends a signal to the program and its helpers.
     pub fn signal(&self, signal: Signal) {
-        self.bench
-            .transcript
-            .note(&self.who, format!("was sent {signal:?}"));
+        self.bench.transcript.note(&self.who, format!("was sent {signal:?}"));
         let _ = kill_process_group(pid_of(&self.child), signal);
     }
 
@@ -196,16 +158,11 @@ impl Program {
                 // What it wrote last is in the pipes still.
                 self.output.wait_end(Duration::from_secs(1));
                 self.errors.wait_end(Duration::from_secs(1));
-                self.bench
-                    .transcript
-                    .note(&self.who, format!("ended: {exit}"));
+                self.bench.transcript.note(&self.who, format!("ended: {exit}"));
                 return exit;
             }
             if Instant::now() >= deadline {
-                crate::fail(
-                    format!("{} to end within {limit:?}", self.who),
-                    "it still runs",
-                );
+                crate::fail(format!("{} to end within {limit:?}", self.who), "it still runs");
             }
             std::thread::sleep(Duration::from_millis(3));
         }
@@ -215,11 +172,7 @@ impl Program {
     #[track_caller]
     pub fn exits(&self, code: i32) {
         let exit = self.ends(Duration::from_secs(5));
-        crate::require(
-            exit == Exit::Code(code),
-            format!("exit code {code}"),
-            exit.to_string(),
-        );
+        crate::require(exit == Exit::Code(code), format!("exit code {code}"), exit.to_string());
     }
 
     /// How it ended, or `None` while it runs.
@@ -252,8 +205,5 @@ fn pid_of(child: &Child) -> Pid {
 
 fn words(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words
-        .map(|word| word.to_string_lossy())
-        .collect::<Vec<_>>()
-        .join(" ")
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }

@@ -21,22 +21,14 @@ impl ScriptedServer {
             Ok(listener)
         });
         match listener {
-            Ok(listener) => Self {
-                listener,
-                bench: bench.clone(),
-            },
-            Err(e) => crate::fail(
-                format!("this machine to listen on {address}"),
-                e.to_string(),
-            ),
+            Ok(listener) => Self { listener, bench: bench.clone() },
+            Err(e) => crate::fail(format!("this machine to listen on {address}"), e.to_string()),
         }
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.listener
-            .local_addr()
-            .expect("a listening socket has an address")
+        self.listener.local_addr().expect("a listening socket has an address")
     }
 
     /// Waits for the client's connection.
@@ -46,9 +38,7 @@ impl ScriptedServer {
         loop {
             match self.listener.accept() {
                 Ok((stream, _)) => {
-                    stream
-                        .set_nonblocking(false)
-                        .expect("a fresh socket takes the setting");
+                    stream.set_nonblocking(false).expect("a fresh socket takes the setting");
                     return Peer::over(&self.bench, "us", stream);
                 }
                 Err(e) if e.kind() == ErrorKind::WouldBlock && Instant::now() < deadline => {

@@ -45,9 +45,7 @@ impl Server {
             let program = Program::start(bench, "server", shell);
             match wait_listening(&program, port) {
                 Ok(()) => {
-                    bench
-                        .transcript
-                        .note("server", format!("listens on {address}"));
+                    bench.transcript.note("server", format!("listens on {address}"));
                     return Self { program, address };
                 }
                 Err(Some(_)) if tries > 0 => {}

@@ -40,10 +40,7 @@ impl Suite {
             foreign_server: command("SERVER"),
             foreign_client: command("CLIENT"),
         };
-        Self {
-            graded,
-            checks: Vec::new(),
-        }
+        Self { graded, checks: Vec::new() }
     }
 
     /// Adds a group of checks.
@@ -58,10 +55,7 @@ impl Suite {
         let mut arguments = Arguments::from_args();
         arguments.test_threads.get_or_insert(AT_ONCE);
         keep_quiet_about_failures();
-        let trials = self
-            .checks
-            .into_iter()
-            .map(|check| trial(self.graded.clone(), check));
+        let trials = self.checks.into_iter().map(|check| trial(self.graded.clone(), check));
         libtest_mimic::run(&arguments, trials.collect()).exit_code()
     }
 }
@@ -77,9 +71,7 @@ fn trial(graded: Graded, check: Check) -> Trial {
         Kind::Wire => "wire",
         Kind::Ours => "ours",
     };
-    let trial = Trial::test(check.name, move || {
-        run_one(graded, check).map_err(Failed::from)
-    });
+    let trial = Trial::test(check.name, move || run_one(graded, check).map_err(Failed::from));
     trial.with_kind(kind).with_ignored_flag(ignored)
 }
 
@@ -87,9 +79,7 @@ fn trial(graded: Graded, check: Check) -> Trial {
 /// up. `Err` holds the whole report.
 pub(crate) fn run_one(graded: Graded, check: Check) -> Result<(), String> {
     let bench = Bench::new(graded).map_err(|e| format!("no temporary folder: {e}"))?;
-    let case = Case {
-        bench: bench.clone(),
-    };
+    let case = Case { bench: bench.clone() };
     let (done, outcome) = mpsc::channel();
     let body = check.body;
     std::thread::spawn(move || {
@@ -110,11 +100,7 @@ pub(crate) fn run_one(graded: Graded, check: Check) -> Result<(), String> {
     for (who, text) in errors.into_iter().filter(|(_, text)| !text.is_empty()) {
         let lines: Vec<_> = text.lines().collect();
         let last = &lines[lines.len().saturating_sub(ERROR_LINES)..];
-        let _ = writeln!(
-            report,
-            "  stderr of the {who} (last lines)\n    | {}",
-            last.join("\n    | ")
-        );
+        let _ = writeln!(report, "  stderr of the {who} (last lines)\n    | {}", last.join("\n    | "));
     }
     Err(report)
 }
@@ -125,17 +111,10 @@ fn overdue(limit: Duration) -> String {
 
 fn described(payload: Box<dyn Any + Send>) -> String {
     if let Some(failure) = payload.downcast_ref::<Failure>() {
-        let Failure {
-            expected,
-            got,
-            place,
-        } = failure;
+        let Failure { expected, got, place } = failure;
         return format!("  expected: {expected}\n  got:      {got}\n  (at {place})\n");
     }
-    let message = match (
-        payload.downcast_ref::<String>(),
-        payload.downcast_ref::<&str>(),
-    ) {
+    let message = match (payload.downcast_ref::<String>(), payload.downcast_ref::<&str>()) {
         (Some(text), _) => text,
         (_, Some(text)) => *text,
         _ => "a panic without a message",

@@ -31,9 +31,7 @@ pub struct Terminal {
 impl Terminal {
     #[track_caller]
     pub(crate) fn start(bench: &Arc<Bench>, command: Command) -> Self {
-        bench
-            .transcript
-            .note("terminal", "started the client on a terminal");
+        bench.transcript.note("terminal", "started the client on a terminal");
         let opened = PtyProcess::new(command).and_then(|process| {
             let keyboard = process.get_file_handle()?;
             let output = process.get_file_handle()?;
@@ -43,34 +41,19 @@ impl Terminal {
             Ok(opened) => opened,
             Err(e) => crate::fail("a terminal for the client", e.to_string()),
         };
-        let size = Winsize {
-            ws_row: ROWS,
-            ws_col: COLUMNS,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        };
+        let size = Winsize { ws_row: ROWS, ws_col: COLUMNS, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(&keyboard, size).expect("a pty has a size");
-        let screen = Screen {
-            emulator: vt100::Parser::new(ROWS, COLUMNS, 0),
-            raw: Vec::new(),
-        };
+        let screen = Screen { emulator: vt100::Parser::new(ROWS, COLUMNS, 0), raw: Vec::new() };
         let screen = Arc::new((Mutex::new(screen), Condvar::new()));
         draw(output, screen.clone());
-        Self {
-            process,
-            keyboard,
-            screen,
-            bench: bench.clone(),
-        }
+        Self { process, keyboard, screen, bench: bench.clone() }
     }
 
     /// Types `keys` as they are; Enter is `\r`, Ctrl-C `\x03`, Ctrl-D `\x04`,
     /// arrow up `\x1b[A`.
     #[track_caller]
     pub fn types(&mut self, keys: &str) {
-        self.bench
-            .transcript
-            .note("terminal", format!("typed {}", shown(keys)));
+        self.bench.transcript.note("terminal", format!("typed {}", shown(keys)));
         if let Err(e) = self.keyboard.write_all(keys.as_bytes()) {
             crate::fail("a client that takes what is typed", e.to_string());
         }
@@ -92,10 +75,7 @@ impl Terminal {
     pub fn shows(&self, what: &str, fits: impl Fn(&[String]) -> bool) {
         let screen = self.screen.0.lock().unwrap_or_else(PoisonError::into_inner);
         let patience = crate::patience();
-        let waited = self
-            .screen
-            .1
-            .wait_timeout_while(screen, patience, |s| !fits(&rows(s)));
+        let waited = self.screen.1.wait_timeout_while(screen, patience, |s| !fits(&rows(s)));
         let (screen, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
         let rows = rows(&screen).join("\n    | ");
         drop(screen);
@@ -103,9 +83,7 @@ impl Terminal {
             let expected = format!("the screen to show {what} (within {patience:?})");
             crate::fail(expected, format!("this screen:\n    | {rows}"));
         }
-        self.bench
-            .transcript
-            .note("terminal", format!("shows {what}"));
+        self.bench.transcript.note("terminal", format!("shows {what}"));
     }
 
     /// Waits until the last row that is not empty ends with `text`: the line
@@ -129,14 +107,8 @@ impl Terminal {
                 _ => crate::fail("the client to end within 5 s", "it still runs"),
             }
         };
-        self.bench
-            .transcript
-            .note("terminal", format!("the client ended: {exit}"));
-        crate::require(
-            exit == Exit::Code(code),
-            format!("exit code {code}"),
-            exit.to_string(),
-        );
+        self.bench.transcript.note("terminal", format!("the client ended: {exit}"));
+        crate::require(exit == Exit::Code(code), format!("exit code {code}"), exit.to_string());
     }
 }
 
@@ -163,7 +135,5 @@ fn draw(mut output: File, screen: Arc<(Mutex<Screen>, Condvar)>) {
 
 fn rows(screen: &Screen) -> Vec<String> {
     let rows = screen.emulator.screen().rows(0, COLUMNS);
-    rows.map(|row| row.trim_end().to_owned())
-        .filter(|row| !row.is_empty())
-        .collect()
+    rows.map(|row| row.trim_end().to_owned()).filter(|row| !row.is_empty()).collect()
 }

@@ -16,18 +16,12 @@ pub(crate) struct Transcript {
 
 impl Transcript {
     pub fn new() -> Self {
-        Self {
-            start: Instant::now(),
-            steps: Mutex::default(),
-        }
+        Self { start: Instant::now(), steps: Mutex::default() }
     }
 
     pub fn note(&self, who: &str, what: impl Into<String>) {
         let step = (self.start.elapsed(), who.to_owned(), what.into());
-        self.steps
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(step);
+        self.steps.lock().unwrap_or_else(PoisonError::into_inner).push(step);
     }
 
     pub fn render(&self) -> String {

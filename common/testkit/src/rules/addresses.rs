@@ -6,9 +6,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 /// The loopback addresses that this machine has for `localhost`.
 fn localhost() -> Vec<IpAddr> {
     let found = ("localhost", 0).to_socket_addrs();
-    found
-        .map(|list| list.map(|address| address.ip()).collect())
-        .unwrap_or_default()
+    found.map(|list| list.map(|address| address.ip()).collect()).unwrap_or_default()
 }
 
 /// False, with a remark, on a machine without IPv6: nothing to check there.

@@ -29,11 +29,7 @@ fn shows(case: &Case, client: &mut Program, us: &Peer, line: &[u8]) -> String {
 
 /// How a client of this stage prints the received line `line`.
 fn printed(case: &Case, line: &str) -> String {
-    if case.echoes() {
-        format!("server: {line}")
-    } else {
-        line.to_owned()
-    }
+    if case.echoes() { format!("server: {line}") } else { line.to_owned() }
 }
 
 checks! {
@@ -61,11 +57,12 @@ wire(client) fn a_received_line_is_printed_plainly(case) {
     require(client.output() == line.clone() + "\n", "that line and nothing else", shown(client.output()));
 }
 
-/// A received line may be longer than a sent one: the sender's address stands
-/// before its 4096 bytes. Nothing may be cut off.
+/// In the chat a received line may be longer than a sent one: the sender's
+/// address stands before its 4096 bytes. Nothing may be cut off.
 wire(client) fn a_long_received_line_is_printed_whole(case) {
     let (mut client, us) = connected(case);
-    let text = format!("[127.0.0.1:50000] {}", "x".repeat(4096));
+    let prefix = if case.echoes() { "" } else { "[127.0.0.1:50000] " };
+    let text = format!("{prefix}{}", "x".repeat(4096));
     let line = shows(case, &mut client, &us, text.as_bytes());
     require(line == printed(case, &text), shown(printed(case, &text)), shown(&line));
 }

@@ -15,11 +15,7 @@ fn file_gets(path: &Path, text: &str) -> String {
             return content;
         }
         let late = Instant::now() > deadline;
-        require(
-            !late,
-            format!("{text:?} in {}", path.display()),
-            format!("{content:?}"),
-        );
+        require(!late, format!("{text:?} in {}", path.display()), format!("{content:?}"));
         std::thread::sleep(Duration::from_millis(5));
     }
 }

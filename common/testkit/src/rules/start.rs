@@ -12,11 +12,7 @@ pub(super) fn fails_with(program: &Program, code: i32, about: &str) {
     let errors = program.errors();
     let said = errors.lines().any(|line| line.starts_with("error: "));
     let expected = format!("a line \"error: …\" about {about:?} on standard error");
-    require(
-        said && errors.contains(about),
-        expected,
-        format!("{errors:?}"),
-    );
+    require(said && errors.contains(about), expected, format!("{errors:?}"));
 }
 
 /// Wrong usage of either program: exit code 2, a word on standard error, and
@@ -24,16 +20,8 @@ pub(super) fn fails_with(program: &Program, code: i32, about: &str) {
 #[track_caller]
 pub(super) fn wrong_usage(program: &Program) {
     program.exits(2);
-    require(
-        !program.errors().is_empty(),
-        "what is wrong, on standard error",
-        "nothing",
-    );
-    require(
-        program.output().is_empty(),
-        "nothing on standard output",
-        program.output(),
-    );
+    require(!program.errors().is_empty(), "what is wrong, on standard error", "nothing");
+    require(program.output().is_empty(), "nothing on standard output", program.output());
 }
 
 /// Asks for `--help` to name the default address of the stage.
@@ -42,11 +30,7 @@ pub(super) fn help_names_the_default_address(case: &Case, program: &Program, fla
     program.exits(0);
     let (help, address) = (program.output(), format!("127.0.0.1:900{}", case.stage()));
     require(help.contains(flag), format!("{flag} in the help"), &help);
-    require(
-        help.contains(&address),
-        format!("the default {address} in the help"),
-        &help,
-    );
+    require(help.contains(&address), format!("the default {address} in the help"), &help);
 }
 
 checks! {
