@@ -1,0 +1,357 @@
+//! Group commit: messages are made durable together, and go out in order.
+//!
+//! A commit that survives a power cut waits for the disk, 0.1 ms on a good one
+//! and 5 ms on a poor one. A commit for each message would cap the chat at so
+//! many messages a second. So one thread commits for all: it takes whatever
+//! has queued up while its last commit was waiting for the disk, commits that
+//! in one transaction, and hands it on. It never waits for company: alone, a
+//! message goes at once, and the busier the chat, the more messages share a
+//! commit. Nothing has to be tuned.
+//!
+//! The same thread hands everything on, so there is one order for all, which
+//! is also the order of the history. What must keep its place among the
+//! messages and needs no database, such as "alice left" after alice's last
+//! message, goes through the same queue ([`Committer::pass`]).
+
+use crate::store::{Message, MessageId, Millis, StoreError, now};
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// How much may wait for the next commit, all senders together. A sender whose
+/// message finds the queue full waits, and with it the socket it reads from:
+/// that is the back-pressure. Nothing accepted is ever dropped.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Messages and other events.
+    pub count: usize,
+    /// Bytes of text.
+    pub bytes: usize,
+}
+
+impl Default for Limits {
+    /// So many short lines as ten busy senders have in flight; with lines of
+    /// full length the bytes are reached first. It also bounds a transaction.
+    fn default() -> Self {
+        Limits {
+            count: 4096,
+            bytes: 2 << 20,
+        }
+    }
+}
+
+/// What can be committed. Stage 7's messages have more columns than these.
+pub trait Record: Send + 'static {
+    /// Takes over the number and the time that the committer gives.
+    fn stamp(&mut self, id: MessageId, sent: Millis);
+    /// What it counts for against [`Limits::bytes`].
+    fn size(&self) -> usize;
+}
+
+impl Record for Message {
+    fn stamp(&mut self, id: MessageId, sent: Millis) {
+        self.id = id;
+        self.sent = sent;
+    }
+
+    fn size(&self) -> usize {
+        self.text.len()
+    }
+}
+
+/// What became of something that was submitted, with the tag `T` that its
+/// sender gave it.
+#[derive(Debug)]
+pub enum Event<M, T> {
+    /// It is in the database: send it on.
+    Stored(M, T),
+    /// It is not, and will be in no history: tell its sender.
+    Refused(M, T),
+    /// It is its turn.
+    Passed(T),
+}
+
+/// The committer has been stopped, or its thread has died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the committer has stopped")]
+pub struct Stopped;
+
+/// The queue and the thread behind it. Dropping it does what [`Committer::stop`] does.
+pub struct Committer<M, T> {
+    queue: Arc<Queue<M, T>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl<M: Record, T: Send + 'static> Committer<M, T> {
+    /// Starts the thread.
+    ///
+    /// `append` makes a batch durable ([`crate::store::Store::append`]).
+    /// `hand_on` gets each batch's events in the order of submission, from that
+    /// one thread, with the error when the batch was refused; while it runs,
+    /// the next batch gathers. It must not block for long, and must not submit.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn start(
+        limits: Limits,
+        append: impl FnMut(&[M]) -> Result<(), StoreError> + Send + 'static,
+        hand_on: impl FnMut(Vec<Event<M, T>>, Option<&StoreError>) + Send + 'static,
+    ) -> io::Result<Self> {
+        let queue = Arc::new(Queue::new(limits));
+        let thread = thread::Builder::new().name("committer".into()).spawn({
+            let queue = queue.clone();
+            move || commit_all(&queue, append, hand_on)
+        })?;
+        Ok(Committer {
+            queue,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// Queues a message; waits while the queue is full. `Ok` means that an
+    /// event for it will come, not that it is stored.
+    ///
+    /// # Errors
+    /// [`Stopped`]: it was not queued and no event will come.
+    pub fn submit(&self, message: M, tag: T) -> Result<(), Stopped> {
+        self.queue.put(Some(message), tag)
+    }
+
+    /// Queues an event that needs no database but has its place in the order.
+    /// It comes through even while the database is down.
+    ///
+    /// # Errors
+    /// [`Stopped`], as for [`Committer::submit`].
+    pub fn pass(&self, tag: T) -> Result<(), Stopped> {
+        self.queue.put(None, tag)
+    }
+
+    /// Takes no more, commits and hands on what is queued, and returns when
+    /// all of that is done.
+    pub fn stop(&self) {
+        self.queue.close();
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(thread) = thread {
+            // Err: `hand_on` panicked, which has been reported where it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl<M, T> Drop for Committer<M, T> {
+    fn drop(&mut self) {
+        self.queue.close();
+        let thread = self
+            .thread
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The committer's thread; ends when the queue is closed and empty.
+fn commit_all<M: Record, T>(
+    queue: &Queue<M, T>,
+    mut append: impl FnMut(&[M]) -> Result<(), StoreError>,
+    mut hand_on: impl FnMut(Vec<Event<M, T>>, Option<&StoreError>),
+) {
+    // However this thread ends, by a panic too: nobody may wait for it for ever.
+    let _close = CloseOnDrop(queue);
+    let mut outage = Outage::default();
+    while let Some(Batch { messages, tags, .. }) = queue.take() {
+        let failure = if messages.is_empty() {
+            None
+        } else {
+            outage.attempt(|| append(&messages)).err()
+        };
+        let mut messages = messages.into_iter();
+        let event =
+            |(tag, has_message): (T, bool)| match has_message.then(|| messages.next()).flatten() {
+                None => Event::Passed(tag),
+                Some(message) if failure.is_none() => Event::Stored(message, tag),
+                Some(message) => Event::Refused(message, tag),
+            };
+        hand_on(tags.into_iter().map(event).collect(), failure.as_ref());
+    }
+    // The last chance to retract what is unsettled; see `crate::store`.
+    let _ = append(&[]);
+}
+
+/// Keeps a database that is down from holding up everyone: for a while after a
+/// failure no attempt is made, and messages are refused at once.
+#[derive(Default)]
+struct Outage(Option<(Instant, StoreError)>);
+
+impl Outage {
+    const SHORTEST: Duration = Duration::from_millis(100);
+    const LONGEST: Duration = Duration::from_secs(2);
+
+    fn attempt(
+        &mut self,
+        append: impl FnOnce() -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        if let Some((until, error)) = &self.0
+            && Instant::now() < *until
+        {
+            return Err(error.clone());
+        }
+        let started = Instant::now();
+        self.0 = None;
+        append().inspect_err(|error| {
+            // The pause grows with what the attempt cost: one that is refused at
+            // once can be repeated soon, one that hangs for seconds may not
+            // take up all the time.
+            let pause = (started.elapsed() * 2).clamp(Self::SHORTEST, Self::LONGEST);
+            self.0 = Some((Instant::now() + pause, error.clone()));
+        })
+    }
+}
+
+/// Senders put in at one end, the committer takes everything at the other.
+struct Queue<M, T> {
+    limits: Limits,
+    state: Mutex<State<M, T>>,
+    /// Waited for by the committer alone.
+    filled: Condvar,
+    /// Waited for by senders that found the queue full.
+    emptied: Condvar,
+}
+
+struct State<M, T> {
+    batch: Batch<M, T>,
+    run: i64,
+    last_number: i64,
+    closed: bool,
+}
+
+struct Batch<M, T> {
+    /// Apart from the tags because the store wants them in one piece.
+    messages: Vec<M>,
+    /// In order; true when the next of `messages` belongs to it.
+    tags: Vec<(T, bool)>,
+    bytes: usize,
+}
+
+impl<M, T> Default for Batch<M, T> {
+    fn default() -> Self {
+        Batch {
+            messages: Vec::new(),
+            tags: Vec::new(),
+            bytes: 0,
+        }
+    }
+}
+
+impl<M, T> Queue<M, T> {
+    fn new(limits: Limits) -> Self {
+        // Drawn at random, not counted: there is nowhere to keep a count, and
+        // servers that share a database must not draw the same one.
+        let run = rand::random::<i64>() & i64::MAX;
+        let state = State {
+            batch: Batch::default(),
+            run,
+            last_number: 0,
+            closed: false,
+        };
+        Queue {
+            limits,
+            state: Mutex::new(state),
+            filled: Condvar::new(),
+            emptied: Condvar::new(),
+        }
+    }
+
+    fn put(&self, message: Option<M>, tag: T) -> Result<(), Stopped>
+    where
+        M: Record,
+    {
+        let size = message.as_ref().map_or(0, Record::size);
+        let mut state = self.lock();
+        while !state.closed && state.batch.is_full(self.limits, size) {
+            state = self
+                .emptied
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        if state.closed {
+            return Err(Stopped);
+        }
+        let has_message = message.is_some();
+        if let Some(mut message) = message {
+            // Numbered in here, so that the numbers are in the queue's order.
+            state.last_number += 1;
+            message.stamp(
+                MessageId {
+                    run: state.run,
+                    number: state.last_number,
+                },
+                now(),
+            );
+            state.batch.messages.push(message);
+            state.batch.bytes += size;
+        }
+        state.batch.tags.push((tag, has_message));
+        // Only the first one can find the committer asleep.
+        if state.batch.tags.len() == 1 {
+            self.filled.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Everything that is queued, as soon as there is something; `None` when
+    /// there will be no more.
+    fn take(&self) -> Option<Batch<M, T>> {
+        let mut state = self.lock();
+        while state.batch.tags.is_empty() {
+            if state.closed {
+                return None;
+            }
+            state = self
+                .filled
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        let batch = std::mem::take(&mut state.batch);
+        self.emptied.notify_all();
+        Some(batch)
+    }
+
+    fn close(&self) {
+        self.lock().closed = true;
+        self.filled.notify_all();
+        self.emptied.notify_all();
+    }
+
+    /// Pushing to vectors is all that happens under the lock; should memory run
+    /// out in between, the process ends.
+    fn lock(&self) -> MutexGuard<'_, State<M, T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<M, T> Batch<M, T> {
+    /// An empty queue takes anything, or a message larger than the bound would wait for ever.
+    fn is_full(&self, limits: Limits, more: usize) -> bool {
+        let fits = self.tags.len() < limits.count && self.bytes + more <= limits.bytes;
+        !fits && !self.tags.is_empty()
+    }
+}
+
+struct CloseOnDrop<'a, M, T>(&'a Queue<M, T>);
+
+impl<M, T> Drop for CloseOnDrop<'_, M, T> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+#[cfg(test)]
+mod tests;

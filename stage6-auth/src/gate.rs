@@ -1,0 +1,165 @@
+//! A gate that lets only so many threads through at once, in the order in
+//! which they came.
+//!
+//! The standard library has no semaphore, and a mutex with a condition
+//! variable lets the latest comer overtake those who wait.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A fair counting semaphore.
+#[derive(Clone, Debug)]
+pub struct Gate(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    free: usize,
+    /// Those who wait, first come first; each gets its permit sent.
+    waiting: VecDeque<SyncSender<Permit>>,
+}
+
+/// The right to be inside. Dropping it, even while panicking, lets the next one in.
+#[derive(Debug)]
+pub struct Permit(Gate);
+
+impl Gate {
+    /// A gate for `places` at once; at least one.
+    pub fn new(places: usize) -> Self {
+        Gate(Arc::new(Mutex::new(State {
+            free: places.max(1),
+            waiting: VecDeque::new(),
+        })))
+    }
+
+    /// Waits for a place until `deadline`; `None` when there was none in time.
+    pub fn enter(&self, deadline: Instant) -> Option<Permit> {
+        let turn = {
+            let mut state = self.lock();
+            // Nobody waits while a place is free: `drop` hands places on.
+            if state.free > 0 {
+                state.free -= 1;
+                return Some(Permit(self.clone()));
+            }
+            let (mine, turn) = sync_channel(1);
+            state.waiting.push_back(mine);
+            turn
+        };
+        // Should the permit be sent just as we give up, it is dropped with the
+        // channel, and its drop passes it on: none is ever lost.
+        turn.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            .ok()
+    }
+
+    /// As [`Gate::enter`], for a length of time.
+    pub fn enter_within(&self, patience: Duration) -> Option<Permit> {
+        self.enter(Instant::now() + patience)
+    }
+
+    /// Only counts and a queue change under the lock, never half-way.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        loop {
+            let next = {
+                let mut state = self.0.lock();
+                let Some(next) = state.waiting.pop_front() else {
+                    state.free += 1;
+                    return;
+                };
+                next
+            };
+            // Outside the lock, since the channel may drop what it is sent.
+            let Err(unsent) = next.try_send(Permit(self.0.clone())) else {
+                return;
+            };
+            // That one has given up: on to the next. The permit that came back
+            // must not be dropped, which would call this function again, once
+            // for each who gave up, until the stack ends.
+            std::mem::forget(unsent);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn never_more_than_the_places_inside() {
+        let gate = Gate::new(3);
+        let (inside, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        thread::scope(|scope| {
+            for _ in 0..12 {
+                scope.spawn(|| {
+                    for _ in 0..200 {
+                        let _permit = gate.enter_within(LONG).unwrap();
+                        most.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                        thread::yield_now();
+                        inside.fetch_sub(1, Ordering::SeqCst);
+                    }
+                });
+            }
+        });
+        assert!(most.load(Ordering::SeqCst) <= 3);
+        assert_eq!(gate.lock().free, 3);
+    }
+
+    #[test]
+    fn first_come_first_served() {
+        let gate = Gate::new(1);
+        let inside = gate.enter_within(LONG).unwrap();
+        let order = Mutex::new(Vec::new());
+        thread::scope(|scope| {
+            for n in 0..5 {
+                let (gate, order) = (&gate, &order);
+                scope.spawn(move || {
+                    let _permit = gate.enter_within(LONG).unwrap();
+                    order.lock().unwrap().push(n);
+                });
+                while gate.lock().waiting.len() <= n {
+                    thread::yield_now();
+                }
+            }
+            drop(inside);
+        });
+        assert_eq!(*order.lock().unwrap(), [0, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn those_who_gave_up_lose_no_place() {
+        let gate = Gate::new(1);
+        let inside = gate.enter_within(LONG).unwrap();
+        for _ in 0..10 {
+            assert!(gate.enter_within(Duration::from_millis(1)).is_none());
+        }
+        drop(inside);
+        assert!(gate.enter_within(Duration::ZERO).is_some());
+    }
+
+    #[test]
+    fn giving_up_while_being_let_in_loses_no_place() {
+        let gate = Gate::new(1);
+        thread::scope(|scope| {
+            for n in 0..4 {
+                let gate = &gate;
+                scope.spawn(move || {
+                    for _ in 0..2000 {
+                        drop(gate.enter_within(Duration::from_micros(n * 20)));
+                    }
+                });
+            }
+        });
+        assert!(gate.enter_within(Duration::ZERO).is_some());
+        assert_eq!(gate.lock().free, 1);
+    }
+}

@@ -1,0 +1,113 @@
+//! The batches of which nobody knows whether they were committed.
+//!
+//! See "What is promised" in [`crate::store`] for what they are for.
+
+use super::{Message, MessageId};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Consecutive numbers of one run, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    pub run: i64,
+    pub first: i64,
+    pub last: i64,
+}
+
+/// Written by the thread that commits, read by all who want the history.
+#[derive(Debug, Default)]
+pub struct Unsettled(Mutex<Vec<Range>>);
+
+impl Unsettled {
+    /// Notes a batch whose outcome is unknown.
+    pub fn add(&self, batch: &[Message]) {
+        let mut ranges = self.lock();
+        for Message {
+            id: MessageId { run, number },
+            ..
+        } in batch
+        {
+            match ranges.last_mut() {
+                Some(range) if range.run == *run && range.last + 1 == *number => {
+                    range.last = *number
+                }
+                _ => ranges.push(Range {
+                    run: *run,
+                    first: *number,
+                    last: *number,
+                }),
+            }
+        }
+    }
+
+    /// What has to go into the next transaction.
+    pub fn get(&self) -> Vec<Range> {
+        self.lock().clone()
+    }
+
+    /// Forgets what a committed transaction has retracted.
+    pub fn settled(&self, retracted: &[Range]) {
+        // By value and not by count: `add` may have lengthened the last one
+        // since, and that one has to be retracted again.
+        self.lock().retain(|range| !retracted.contains(range));
+    }
+
+    /// A thread that panicked here left a list that is whole, so it is used on.
+    fn lock(&self) -> MutexGuard<'_, Vec<Range>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(run: i64, number: i64) -> Message {
+        let mut message = Message::new("alice".into(), String::new());
+        message.id = MessageId { run, number };
+        message
+    }
+
+    #[test]
+    fn consecutive_numbers_become_one_range() {
+        let unsettled = Unsettled::default();
+        unsettled.add(&[message(7, 1), message(7, 2)]);
+        unsettled.add(&[message(7, 3), message(7, 5), message(8, 6)]);
+        assert_eq!(
+            unsettled.get(),
+            [
+                Range {
+                    run: 7,
+                    first: 1,
+                    last: 3
+                },
+                Range {
+                    run: 7,
+                    first: 5,
+                    last: 5
+                },
+                Range {
+                    run: 8,
+                    first: 6,
+                    last: 6
+                },
+            ]
+        );
+    }
+
+    #[test]
+    fn a_range_that_grew_meanwhile_stays() {
+        let unsettled = Unsettled::default();
+        unsettled.add(&[message(7, 1)]);
+        let in_flight = unsettled.get();
+        unsettled.add(&[message(7, 2)]);
+        unsettled.settled(&in_flight);
+        assert_eq!(
+            unsettled.get(),
+            [Range {
+                run: 7,
+                first: 1,
+                last: 2
+            }]
+        );
+    }
+}

@@ -1,0 +1,248 @@
+//! `--db`: which database, as people write it.
+
+use clap::builder::{StringValueParser, TypedValueParser};
+use clap::error::ErrorKind;
+use mysql::{Opts, OptsBuilder};
+use std::ffi::OsStr;
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// `--db`, for every program that opens the database.
+#[derive(clap::Args, Clone, Debug)]
+pub struct DbArgs {
+    /// The database: sqlite:PATH or mysql://user:password@host:port/database
+    ///
+    /// Everyone on this machine can read a program's arguments (ps), so a URL
+    /// with a password is better given in the environment variable CHAT_DB.
+    // `hide_env_values`: --help would otherwise print the password.
+    #[arg(
+        long,
+        env = "CHAT_DB",
+        hide_env_values = true,
+        default_value = "sqlite:chat.db",
+        value_name = "URL"
+    )]
+    #[arg(value_parser = DbUrlParser)]
+    pub db: DbUrl,
+}
+
+/// A database's place. Neither `{}` nor `{:?}` shows the password.
+#[derive(Clone)]
+pub enum DbUrl {
+    /// A file.
+    Sqlite(PathBuf),
+    /// A server.
+    MySql(MySqlUrl),
+}
+
+/// A database on a MySQL or MariaDB server, and who we are there.
+#[derive(Clone)]
+pub struct MySqlUrl {
+    opts: Opts,
+    /// Restricted to letters, digits, `_` and `-`.
+    database: String,
+}
+
+/// Why a text is no [`DbUrl`]. Never repeats the text, which may hold a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DbUrlError {
+    /// Neither of the two kinds.
+    #[error("expected sqlite:PATH or mysql://user:password@host:port/database")]
+    Kind,
+    /// `sqlite:` and nothing.
+    #[error("a path is missing: sqlite:PATH, for example sqlite:chat.db")]
+    NoPath,
+    /// The URL does not parse.
+    #[error(
+        "expected mysql://user:password@host:port/database; in user and password write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23 and % as %25"
+    )]
+    Form,
+    /// No user before the host.
+    #[error("a user is missing: mysql://user:password@host:port/database")]
+    NoUser,
+    /// No or a strange database name.
+    #[error(
+        "expected a database name of letters, digits, _ and - at the end: mysql://user:password@host:port/database"
+    )]
+    Database,
+}
+
+impl FromStr for DbUrl {
+    type Err = DbUrlError;
+
+    fn from_str(text: &str) -> Result<Self, DbUrlError> {
+        if let Some(path) = text.strip_prefix("sqlite:") {
+            if path.is_empty() {
+                return Err(DbUrlError::NoPath);
+            }
+            return Ok(DbUrl::Sqlite(PathBuf::from(path)));
+        }
+        if !text.starts_with("mysql://") {
+            return Err(DbUrlError::Kind);
+        }
+        MySqlUrl::parse(text).map(DbUrl::MySql)
+    }
+}
+
+impl MySqlUrl {
+    fn parse(text: &str) -> Result<Self, DbUrlError> {
+        // Behind ? the library would take settings of its own, such as a local
+        // file that the server may read.
+        if text.contains(['?', '#']) {
+            return Err(DbUrlError::Form);
+        }
+        let opts = Opts::from_url(text).map_err(|_| DbUrlError::Form)?;
+        if opts.get_user().is_none_or(str::is_empty) {
+            return Err(DbUrlError::NoUser);
+        }
+        let database = opts.get_db_name().unwrap_or_default().to_owned();
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+        if database.is_empty() || database.len() > 64 || !database.bytes().all(plain) {
+            return Err(DbUrlError::Database);
+        }
+        Ok(MySqlUrl { opts, database })
+    }
+
+    /// The database's name; safe between backticks.
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
+    /// The same server and database for another account, as a URL to hand on.
+    /// `user` and `password` must need no escaping.
+    pub fn for_account(&self, user: &str, password: &str) -> String {
+        let (host, port) = (self.opts.get_ip_or_hostname(), self.opts.get_tcp_port());
+        format!("mysql://{user}:{password}@{host}:{port}/{}", self.database)
+    }
+
+    /// What the client library needs, to be completed by the caller.
+    #[expect(dead_code)]
+    pub(crate) fn opts(&self) -> OptsBuilder {
+        OptsBuilder::from_opts(self.opts.clone())
+    }
+}
+
+impl fmt::Display for MySqlUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let user = self.opts.get_user().unwrap_or_default();
+        let (host, port) = (self.opts.get_ip_or_hostname(), self.opts.get_tcp_port());
+        write!(f, "mysql://{user}@{host}:{port}/{}", self.database)
+    }
+}
+
+impl fmt::Display for DbUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DbUrl::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            DbUrl::MySql(url) => url.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for DbUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DbUrl({self})")
+    }
+}
+
+impl fmt::Debug for MySqlUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MySqlUrl({self})")
+    }
+}
+
+/// clap's reader. Its own error message would quote the value, password and all.
+#[derive(Clone)]
+struct DbUrlParser;
+
+impl TypedValueParser for DbUrlParser {
+    type Value = DbUrl;
+
+    fn parse_ref(
+        &self,
+        cmd: &clap::Command,
+        arg: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<DbUrl, clap::Error> {
+        let wrong = |why: DbUrlError| {
+            cmd.clone().error(
+                ErrorKind::ValueValidation,
+                format!("invalid value for --db or CHAT_DB: {why}"),
+            )
+        };
+        if value.to_str().is_none() {
+            return Err(wrong(DbUrlError::Kind));
+        }
+        let text = StringValueParser::new().parse_ref(cmd, arg, value)?;
+        text.parse().map_err(wrong)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    fn why(text: &str) -> DbUrlError {
+        text.parse::<DbUrl>().unwrap_err()
+    }
+
+    #[test]
+    fn reads_both_kinds() {
+        for (text, shown) in [
+            ("sqlite:chat.db", "sqlite:chat.db"),
+            ("sqlite:/a b/c?d", "sqlite:/a b/c?d"),
+            (
+                "mysql://chat:secret@db.example:3307/chat_1",
+                "mysql://chat@db.example:3307/chat_1",
+            ),
+            (
+                "mysql://chat:s%40%2F@[::1]/chat",
+                "mysql://chat@[::1]:3306/chat",
+            ),
+            (
+                "mysql://root@127.0.0.1:3306/chat",
+                "mysql://root@127.0.0.1:3306/chat",
+            ),
+        ] {
+            assert_eq!(text.parse::<DbUrl>().unwrap().to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
+        assert_eq!(why(""), DbUrlError::Kind);
+        assert_eq!(why("chat.db"), DbUrlError::Kind);
+        assert_eq!(why("postgres://a:b@c/d"), DbUrlError::Kind);
+        assert_eq!(why("sqlite:"), DbUrlError::NoPath);
+        assert_eq!(why("mysql://chat:pw@host:70000/chat"), DbUrlError::Form);
+        assert_eq!(why("mysql://chat:p?w@host/chat"), DbUrlError::Form);
+        assert_eq!(why("mysql://chat:p/w@host/chat"), DbUrlError::Form);
+        assert_eq!(why("mysql://chat:pw@host"), DbUrlError::Database);
+        assert_eq!(why("mysql://chat:pw@host/"), DbUrlError::Database);
+        assert_eq!(why("mysql://chat:pw@host/a%60b"), DbUrlError::Database);
+        assert_eq!(why("mysql://:pw@host/chat"), DbUrlError::NoUser);
+    }
+
+    #[derive(clap::Parser, Debug)]
+    struct Program {
+        #[command(flatten)]
+        args: DbArgs,
+    }
+
+    #[test]
+    fn the_password_is_never_shown() {
+        let url: DbUrl = "mysql://chat:s3cret@host/chat".parse().unwrap();
+        assert!(!format!("{url} {url:?} {url:#?}").contains("s3cret"));
+        for wrong in [
+            "mysql://chat:s3cret@host/",
+            "mysql://chat:s3cret@host:99999/chat",
+            "mysq://c:s3cret@h/d",
+        ] {
+            let error = Program::try_parse_from(["program", "--db", wrong]).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            assert!(!error.to_string().contains("s3cret"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Both stores, by the same tests, and what only one of them can suffer.
+//!
+//! Not Rust's own test harness but one with the same arguments: it can tell
+//! at run time that a test is ignored, which those that need MariaDB are where
+//! it is not installed.
+
+mod sqlite;
+mod suite;
+
+use libtest_mimic::{Arguments, Trial};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args = Arguments::from_args();
+    let mut trials = Vec::new();
+    for (name, test) in suite::TESTS {
+        trials.push(Trial::test(format!("sqlite::{name}"), move || {
+            let (_folder, store) = sqlite::fresh();
+            test(&store);
+            Ok(())
+        }));
+    }
+    trials.extend(sqlite::trials());
+    libtest_mimic::run(&args, trials).exit_code()
+}
+
+/// A trial from a plain function, which panics when it fails.
+fn trial(name: &str, test: fn()) -> Trial {
+    Trial::test(name, move || {
+        test();
+        Ok(())
+    })
+}

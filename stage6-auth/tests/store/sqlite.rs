@@ -1,0 +1,261 @@
+//! What can be wrong with a file.
+
+use crate::suite::{message, new_user};
+use crate::trial;
+use libtest_mimic::Trial;
+use rusqlite::Connection;
+use stage6_auth::store::sqlite::SqliteStore;
+use stage6_auth::store::{SCHEMA, Schema, Step, Store, StoreError};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+pub fn trials() -> Vec<Trial> {
+    vec![
+        trial(
+            "sqlite::the_file_is_its_owners_alone",
+            the_file_is_its_owners_alone,
+        ),
+        trial(
+            "sqlite::everything_is_there_when_opened_again",
+            everything_is_there_when_opened_again,
+        ),
+        trial(
+            "sqlite::commits_are_flushed_to_the_disk",
+            commits_are_flushed_to_the_disk,
+        ),
+        trial(
+            "sqlite::a_file_that_is_no_database",
+            a_file_that_is_no_database,
+        ),
+        trial(
+            "sqlite::a_database_of_another_program",
+            a_database_of_another_program,
+        ),
+        trial(
+            "sqlite::a_path_that_cannot_be_made",
+            a_path_that_cannot_be_made,
+        ),
+        trial(
+            "sqlite::a_file_that_cannot_be_written",
+            a_file_that_cannot_be_written,
+        ),
+        trial(
+            "sqlite::locked_by_another_process",
+            locked_by_another_process,
+        ),
+        trial(
+            "sqlite::a_full_disk_loses_nothing",
+            a_full_disk_loses_nothing,
+        ),
+        trial("sqlite::versions_older_and_newer", versions_older_and_newer),
+    ]
+}
+
+pub fn fresh() -> (TempDir, Arc<dyn Store>) {
+    let (folder, path) = folder();
+    let store = SqliteStore::open(&path, &SCHEMA).unwrap();
+    (folder, Arc::new(store))
+}
+
+fn folder() -> (TempDir, PathBuf) {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("chat.db");
+    (folder, path)
+}
+
+fn why(path: &std::path::Path) -> StoreError {
+    SqliteStore::open(path, &SCHEMA).err().expect("it opened")
+}
+
+fn the_file_is_its_owners_alone() {
+    let (folder, path) = folder();
+    let store = SqliteStore::open(&path, &SCHEMA).unwrap();
+    store.append(&[message(1, "a")]).unwrap();
+    let mut files = 0;
+    for file in fs::read_dir(folder.path()).unwrap() {
+        let file = file.unwrap();
+        assert_eq!(
+            file.metadata().unwrap().permissions().mode() & 0o777,
+            0o600,
+            "{file:?}"
+        );
+        files += 1;
+    }
+    assert!(files >= 2, "the database and its log");
+}
+
+fn everything_is_there_when_opened_again() {
+    let (_folder, path) = folder();
+    let store = SqliteStore::open(&path, &SCHEMA).unwrap();
+    store.append(&[message(1, "a"), message(2, "b")]).unwrap();
+    store.add_users(&[new_user("alice")]).unwrap();
+    drop(store);
+    let store = SqliteStore::open(&path, &SCHEMA).unwrap();
+    assert_eq!(
+        store.recent(10).unwrap(),
+        [message(1, "a"), message(2, "b")]
+    );
+    assert!(store.user("alice").unwrap().is_some());
+}
+
+/// A weaker setting would pass every other test of this file.
+fn commits_are_flushed_to_the_disk() {
+    let (_folder, path) = folder();
+    let store = SqliteStore::open(&path, &SCHEMA).unwrap();
+    let ask = |tx: &rusqlite::Transaction, what: &str| {
+        tx.query_row(&format!("PRAGMA {what}"), [], |row| {
+            row.get::<_, rusqlite::types::Value>(0)
+        })
+    };
+    store
+        .write(|tx| {
+            assert_eq!(ask(tx, "synchronous")?, 2.into(), "FULL");
+            assert_eq!(ask(tx, "journal_mode")?, "wal".to_owned().into());
+            assert_eq!(ask(tx, "foreign_keys")?, 1.into());
+            Ok(())
+        })
+        .unwrap();
+}
+
+fn a_file_that_is_no_database() {
+    let (_folder, path) = folder();
+    fs::write(&path, "Dear diary, ".repeat(1000)).unwrap();
+    let error = why(&path);
+    assert!(
+        matches!(error, StoreError::NotADatabase { .. }),
+        "{error:?}"
+    );
+    assert!(
+        fs::read_to_string(&path).unwrap().starts_with("Dear diary"),
+        "left as it was"
+    );
+}
+
+fn a_database_of_another_program() {
+    let (_folder, path) = folder();
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch("CREATE TABLE recipes (cake TEXT)")
+        .unwrap();
+    let error = why(&path);
+    assert!(matches!(error, StoreError::Foreign { .. }), "{error:?}");
+}
+
+fn a_path_that_cannot_be_made() {
+    let (folder, _) = folder();
+    let error = why(&folder.path().join("no/such/folder/chat.db"));
+    assert!(matches!(error, StoreError::Open { .. }), "{error:?}");
+    let error = why(folder.path());
+    assert!(matches!(error, StoreError::Open { .. }), "{error:?}");
+}
+
+/// To root every file is writable, except where the kernel says no to anyone.
+fn a_file_that_cannot_be_written() {
+    let (folder, path) = folder();
+    drop(SqliteStore::open(&path, &SCHEMA).unwrap());
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o555)).unwrap();
+    let is_root = fs::write(folder.path().join("probe"), "").is_ok();
+    if !is_root {
+        let error = why(&path);
+        assert!(matches!(error, StoreError::ReadOnly { .. }), "{error:?}");
+        let error = why(&folder.path().join("new.db"));
+        assert!(matches!(error, StoreError::ReadOnly { .. }), "{error:?}");
+    }
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let error = why(std::path::Path::new("/proc/chat.db"));
+    assert!(
+        matches!(error, StoreError::ReadOnly { .. } | StoreError::Open { .. }),
+        "{error:?}"
+    );
+}
+
+fn locked_by_another_process() {
+    let (_folder, path) = folder();
+    let store = SqliteStore::open(&path, &SCHEMA).unwrap();
+    // A connection of its own is to SQLite what another process is.
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let started = Instant::now();
+    let error = store.append(&[message(1, "a")]).unwrap_err();
+    assert!(matches!(error, StoreError::Locked { .. }), "{error:?}");
+    assert!(started.elapsed() < Duration::from_secs(3));
+    assert_eq!(store.recent(10).unwrap(), [], "readers go on");
+    other.execute_batch("ROLLBACK").unwrap();
+    store.append(&[message(2, "b")]).unwrap();
+    assert_eq!(store.recent(10).unwrap(), [message(2, "b")]);
+
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let error = why(&path);
+    assert!(matches!(error, StoreError::Locked { .. }), "{error:?}");
+}
+
+fn a_full_disk_loses_nothing() {
+    let (_folder, path) = folder();
+    let store = SqliteStore::open(&path, &SCHEMA).unwrap();
+    store.limit_pages(60).unwrap();
+    let text = "x".repeat(4000);
+    let mut stored = Vec::new();
+    let error = loop {
+        let batch = [
+            message(2 * stored.len() as i64 + 1, &text),
+            message(2 * stored.len() as i64 + 2, &text),
+        ];
+        match store.append(&batch) {
+            Ok(()) => stored.extend(batch),
+            Err(error) => break error,
+        }
+        assert!(stored.len() < 1000, "never full");
+    };
+    assert!(matches!(error, StoreError::DiskFull { .. }), "{error:?}");
+    assert!(!stored.is_empty());
+    assert_eq!(store.recent(1000).unwrap(), stored);
+    store.limit_pages(1000).unwrap();
+    store.append(&[message(9999, "room again")]).unwrap();
+    assert_eq!(store.recent(1000).unwrap().len(), stored.len() + 1);
+}
+
+fn versions_older_and_newer() {
+    const MORE: Step = Step {
+        sqlite: &["ALTER TABLE messages ADD COLUMN room TEXT NOT NULL DEFAULT 'lobby'"],
+        mysql: &[],
+    };
+    const NEXT: Schema = Schema {
+        steps: &[SCHEMA.steps[0], MORE],
+        program: "stage7-admin",
+    };
+    let (_folder, path) = folder();
+    SqliteStore::open(&path, &SCHEMA)
+        .unwrap()
+        .append(&[message(1, "old")])
+        .unwrap();
+    match SqliteStore::open(&path, &NEXT).err().unwrap() {
+        error @ StoreError::TooOld {
+            found: 1, known: 2, ..
+        } => {
+            assert!(error.to_string().contains("stage7-admin init"));
+        }
+        other => panic!("{other:?}"),
+    }
+    for _ in 0..2 {
+        SqliteStore::init(&path, &NEXT).unwrap();
+    }
+    let store = SqliteStore::open(&path, &NEXT).unwrap();
+    assert_eq!(store.recent(10).unwrap(), [message(1, "old")]);
+    let error = why(&path);
+    assert!(
+        matches!(
+            error,
+            StoreError::TooNew {
+                found: 2,
+                known: 1,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+}
