@@ -13,9 +13,12 @@
 //! messages and needs no database, such as "alice left" after alice's last
 //! message, goes through the same queue ([`Committer::pass`]).
 
-use crate::store::{Message, MessageId, Millis, StoreError, now};
+mod queue;
+
+use crate::store::{Message, MessageId, Millis, StoreError};
+use queue::{Batch, CloseOnDrop, Queue};
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -34,10 +37,7 @@ impl Default for Limits {
     /// So many short lines as ten busy senders have in flight; with lines of
     /// full length the bytes are reached first. It also bounds a transaction.
     fn default() -> Self {
-        Limits {
-            count: 4096,
-            bytes: 2 << 20,
-        }
+        Limits { count: 4096, bytes: 2 << 20 }
     }
 }
 
@@ -103,10 +103,7 @@ impl<M: Record, T: Send + 'static> Committer<M, T> {
             let queue = queue.clone();
             move || commit_all(&queue, append, hand_on)
         })?;
-        Ok(Committer {
-            queue,
-            thread: Mutex::new(Some(thread)),
-        })
+        Ok(Committer { queue, thread: Mutex::new(Some(thread)) })
     }
 
     /// Queues a message; waits while the queue is full. `Ok` means that an
@@ -131,11 +128,7 @@ impl<M: Record, T: Send + 'static> Committer<M, T> {
     /// all of that is done.
     pub fn stop(&self) {
         self.queue.close();
-        let thread = self
-            .thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             // Err: `hand_on` panicked, which has been reported where it happened.
             let _ = thread.join();
@@ -146,11 +139,7 @@ impl<M: Record, T: Send + 'static> Committer<M, T> {
 impl<M, T> Drop for Committer<M, T> {
     fn drop(&mut self) {
         self.queue.close();
-        let thread = self
-            .thread
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let thread = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             let _ = thread.join();
         }
@@ -163,22 +152,16 @@ fn commit_all<M: Record, T>(
     mut append: impl FnMut(&[M]) -> Result<(), StoreError>,
     mut hand_on: impl FnMut(Vec<Event<M, T>>, Option<&StoreError>),
 ) {
-    // However this thread ends, by a panic too: nobody may wait for it for ever.
     let _close = CloseOnDrop(queue);
     let mut outage = Outage::default();
     while let Some(Batch { messages, tags, .. }) = queue.take() {
-        let failure = if messages.is_empty() {
-            None
-        } else {
-            outage.attempt(|| append(&messages)).err()
-        };
+        let failure = if messages.is_empty() { None } else { outage.attempt(|| append(&messages)).err() };
         let mut messages = messages.into_iter();
-        let event =
-            |(tag, has_message): (T, bool)| match has_message.then(|| messages.next()).flatten() {
-                None => Event::Passed(tag),
-                Some(message) if failure.is_none() => Event::Stored(message, tag),
-                Some(message) => Event::Refused(message, tag),
-            };
+        let event = |(tag, has_message): (T, bool)| match has_message.then(|| messages.next()).flatten() {
+            None => Event::Passed(tag),
+            Some(message) if failure.is_none() => Event::Stored(message, tag),
+            Some(message) => Event::Refused(message, tag),
+        };
         hand_on(tags.into_iter().map(event).collect(), failure.as_ref());
     }
     // The last chance to retract what is unsettled; see `crate::store`.
@@ -194,10 +177,7 @@ impl Outage {
     const SHORTEST: Duration = Duration::from_millis(100);
     const LONGEST: Duration = Duration::from_secs(2);
 
-    fn attempt(
-        &mut self,
-        append: impl FnOnce() -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
+    fn attempt(&mut self, append: impl FnOnce() -> Result<(), StoreError>) -> Result<(), StoreError> {
         if let Some((until, error)) = &self.0
             && Instant::now() < *until
         {
@@ -212,144 +192,6 @@ impl Outage {
             let pause = (started.elapsed() * 2).clamp(Self::SHORTEST, Self::LONGEST);
             self.0 = Some((Instant::now() + pause, error.clone()));
         })
-    }
-}
-
-/// Senders put in at one end, the committer takes everything at the other.
-struct Queue<M, T> {
-    limits: Limits,
-    state: Mutex<State<M, T>>,
-    /// Waited for by the committer alone.
-    filled: Condvar,
-    /// Waited for by senders that found the queue full.
-    emptied: Condvar,
-}
-
-struct State<M, T> {
-    batch: Batch<M, T>,
-    run: i64,
-    last_number: i64,
-    closed: bool,
-}
-
-struct Batch<M, T> {
-    /// Apart from the tags because the store wants them in one piece.
-    messages: Vec<M>,
-    /// In order; true when the next of `messages` belongs to it.
-    tags: Vec<(T, bool)>,
-    bytes: usize,
-}
-
-impl<M, T> Default for Batch<M, T> {
-    fn default() -> Self {
-        Batch {
-            messages: Vec::new(),
-            tags: Vec::new(),
-            bytes: 0,
-        }
-    }
-}
-
-impl<M, T> Queue<M, T> {
-    fn new(limits: Limits) -> Self {
-        // Drawn at random, not counted: there is nowhere to keep a count, and
-        // servers that share a database must not draw the same one.
-        let run = rand::random::<i64>() & i64::MAX;
-        let state = State {
-            batch: Batch::default(),
-            run,
-            last_number: 0,
-            closed: false,
-        };
-        Queue {
-            limits,
-            state: Mutex::new(state),
-            filled: Condvar::new(),
-            emptied: Condvar::new(),
-        }
-    }
-
-    fn put(&self, message: Option<M>, tag: T) -> Result<(), Stopped>
-    where
-        M: Record,
-    {
-        let size = message.as_ref().map_or(0, Record::size);
-        let mut state = self.lock();
-        while !state.closed && state.batch.is_full(self.limits, size) {
-            state = self
-                .emptied
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-        if state.closed {
-            return Err(Stopped);
-        }
-        let has_message = message.is_some();
-        if let Some(mut message) = message {
-            // Numbered in here, so that the numbers are in the queue's order.
-            state.last_number += 1;
-            message.stamp(
-                MessageId {
-                    run: state.run,
-                    number: state.last_number,
-                },
-                now(),
-            );
-            state.batch.messages.push(message);
-            state.batch.bytes += size;
-        }
-        state.batch.tags.push((tag, has_message));
-        // Only the first one can find the committer asleep.
-        if state.batch.tags.len() == 1 {
-            self.filled.notify_one();
-        }
-        Ok(())
-    }
-
-    /// Everything that is queued, as soon as there is something; `None` when
-    /// there will be no more.
-    fn take(&self) -> Option<Batch<M, T>> {
-        let mut state = self.lock();
-        while state.batch.tags.is_empty() {
-            if state.closed {
-                return None;
-            }
-            state = self
-                .filled
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-        let batch = std::mem::take(&mut state.batch);
-        self.emptied.notify_all();
-        Some(batch)
-    }
-
-    fn close(&self) {
-        self.lock().closed = true;
-        self.filled.notify_all();
-        self.emptied.notify_all();
-    }
-
-    /// Pushing to vectors is all that happens under the lock; should memory run
-    /// out in between, the process ends.
-    fn lock(&self) -> MutexGuard<'_, State<M, T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<M, T> Batch<M, T> {
-    /// An empty queue takes anything, or a message larger than the bound would wait for ever.
-    fn is_full(&self, limits: Limits, more: usize) -> bool {
-        let fits = self.tags.len() < limits.count && self.bytes + more <= limits.bytes;
-        !fits && !self.tags.is_empty()
-    }
-}
-
-struct CloseOnDrop<'a, M, T>(&'a Queue<M, T>);
-
-impl<M, T> Drop for CloseOnDrop<'_, M, T> {
-    fn drop(&mut self) {
-        self.0.close();
     }
 }
 

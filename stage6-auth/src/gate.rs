@@ -27,10 +27,7 @@ pub struct Permit(Gate);
 impl Gate {
     /// A gate for `places` at once; at least one.
     pub fn new(places: usize) -> Self {
-        Gate(Arc::new(Mutex::new(State {
-            free: places.max(1),
-            waiting: VecDeque::new(),
-        })))
+        Gate(Arc::new(Mutex::new(State { free: places.max(1), waiting: VecDeque::new() })))
     }
 
     /// Waits for a place until `deadline`; `None` when there was none in time.
@@ -48,8 +45,7 @@ impl Gate {
         };
         // Should the permit be sent just as we give up, it is dropped with the
         // channel, and its drop passes it on: none is ever lost.
-        turn.recv_timeout(deadline.saturating_duration_since(Instant::now()))
-            .ok()
+        turn.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()
     }
 
     /// As [`Gate::enter`], for a length of time.

@@ -44,12 +44,7 @@ fn reins(limits: Limits) -> Reins {
     };
     let hand_on = move |events, _: Option<&StoreError>| done.send(summary(events)).unwrap();
     let committer = Arc::new(Committer::start(limits, append, hand_on).unwrap());
-    Reins {
-        committer,
-        appends,
-        answers,
-        batches,
-    }
+    Reins { committer, appends, answers, batches }
 }
 
 #[test]
@@ -74,10 +69,7 @@ fn what_came_during_a_commit_shares_the_next_in_order() {
     assert_eq!(r.batches.recv_timeout(LONG).unwrap(), ["+a:1:1"]);
     assert_eq!(r.appends.recv_timeout(LONG), Ok(2));
     r.answers.send(Ok(())).unwrap();
-    assert_eq!(
-        r.batches.recv_timeout(LONG).unwrap(),
-        ["+b:2:2", ".3", "+c:3:2"]
-    );
+    assert_eq!(r.batches.recv_timeout(LONG).unwrap(), ["+b:2:2", ".3", "+c:3:2"]);
 }
 
 #[test]
@@ -108,10 +100,7 @@ fn while_the_database_is_down_messages_are_refused_without_asking_it_each_time()
     }
     let most = started.elapsed().as_millis() / Outage::SHORTEST.as_millis() + 1;
     let attempts = attempts.try_iter().count() as u128;
-    assert!(
-        (1..=most).contains(&attempts),
-        "{attempts} attempts, at most {most} expected"
-    );
+    assert!((1..=most).contains(&attempts), "{attempts} attempts, at most {most} expected");
 }
 
 #[test]
@@ -134,10 +123,7 @@ fn it_goes_on_when_the_database_is_back() {
 
 #[test]
 fn a_full_queue_makes_the_sender_wait() {
-    let r = reins(Limits {
-        count: 2,
-        bytes: 1 << 20,
-    });
+    let r = reins(Limits { count: 2, bytes: 1 << 20 });
     r.committer.submit(message("a"), 0).unwrap();
     assert_eq!(r.appends.recv_timeout(LONG), Ok(1));
     r.committer.submit(message("b"), 0).unwrap();
@@ -148,10 +134,7 @@ fn a_full_queue_makes_the_sender_wait() {
         committer.submit(message("d"), 0).unwrap();
         sent.send(()).unwrap();
     });
-    assert!(
-        was_sent.recv_timeout(Duration::from_millis(50)).is_err(),
-        "the bound does not hold"
-    );
+    assert!(was_sent.recv_timeout(Duration::from_millis(50)).is_err(), "the bound does not hold");
     r.answers.send(Ok(())).unwrap();
     was_sent.recv_timeout(LONG).unwrap();
     sender.join().unwrap();
@@ -165,13 +148,8 @@ fn a_full_queue_makes_the_sender_wait() {
 
 #[test]
 fn bytes_bound_the_queue_too_and_a_large_message_fits_alone() {
-    let r = reins(Limits {
-        count: 100,
-        bytes: 10,
-    });
-    r.committer
-        .submit(message("larger than ten bytes"), 0)
-        .unwrap();
+    let r = reins(Limits { count: 100, bytes: 10 });
+    r.committer.submit(message("larger than ten bytes"), 0).unwrap();
     assert_eq!(r.appends.recv_timeout(LONG), Ok(1));
     r.committer.submit(message("12345678"), 0).unwrap();
     let committer = r.committer.clone();
@@ -202,14 +180,8 @@ fn stopping_commits_what_was_accepted() {
 
 #[test]
 fn nobody_waits_for_a_dead_committer() {
-    let hand_on =
-        |_: Vec<Event<Message, ()>>, _: Option<&StoreError>| panic!("as arranged by the test");
-    let committer = Committer::start(
-        Limits { count: 1, bytes: 1 },
-        |_: &[Message]| Ok(()),
-        hand_on,
-    )
-    .unwrap();
+    let hand_on = |_: Vec<Event<Message, ()>>, _: Option<&StoreError>| panic!("as arranged by the test");
+    let committer = Committer::start(Limits { count: 1, bytes: 1 }, |_: &[Message]| Ok(()), hand_on).unwrap();
     let end = Instant::now() + LONG;
     while committer.submit(message("x"), ()).is_ok() {
         assert!(Instant::now() < end);
@@ -222,14 +194,9 @@ fn every_sender_keeps_its_order_and_loses_nothing() {
     const EACH: usize = 2000;
     let (done, events) = channel();
     let hand_on = move |batch: Vec<Event<Message, usize>>, _: Option<&StoreError>| {
-        batch
-            .into_iter()
-            .for_each(|event| done.send(event).unwrap());
+        batch.into_iter().for_each(|event| done.send(event).unwrap());
     };
-    let limits = Limits {
-        count: 7,
-        bytes: 1 << 20,
-    };
+    let limits = Limits { count: 7, bytes: 1 << 20 };
     let committer = Committer::start(limits, |_: &[Message]| Ok(()), hand_on).unwrap();
     thread::scope(|scope| {
         for sender in 0..4 {
@@ -244,16 +211,11 @@ fn every_sender_keeps_its_order_and_loses_nothing() {
     committer.stop();
     let (mut seen, mut numbers) = ([0; 4], Vec::new());
     for event in events.try_iter() {
-        let Event::Stored(m, sender) = event else {
-            panic!("{event:?}")
-        };
+        let Event::Stored(m, sender) = event else { panic!("{event:?}") };
         assert_eq!(m.text, seen[sender].to_string());
         seen[sender] += 1;
         numbers.push(m.id.number);
     }
     assert_eq!(seen, [EACH; 4]);
-    assert!(
-        numbers.iter().copied().eq(1..=4 * EACH as i64),
-        "numbers are 1, 2, 3, … in order"
-    );
+    assert!(numbers.iter().copied().eq(1..=4 * EACH as i64), "numbers are 1, 2, 3, … in order");
 }

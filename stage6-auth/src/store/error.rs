@@ -5,9 +5,7 @@
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// The file has other content.
-    #[error(
-        "{db} is not a database file; name another file with --db sqlite:PATH, or move this one away"
-    )]
+    #[error("{db} is not a database file; name another file with --db sqlite:PATH, or move this one away")]
     NotADatabase {
         /// The file.
         db: String,

@@ -96,10 +96,7 @@ pub fn open(url: &DbUrl, schema: &Schema) -> Result<Arc<dyn Store>, StoreError> 
     Ok(match url {
         DbUrl::Sqlite(path) => Arc::new(sqlite::SqliteStore::open(path, schema)?),
         DbUrl::MySql(server) => {
-            return Err(StoreError::Other {
-                db: server.to_string(),
-                cause: "not built in yet".into(),
-            });
+            return Err(StoreError::Other { db: server.to_string(), cause: "not built in yet".into() });
         }
     })
 }
@@ -148,12 +145,7 @@ pub struct Message {
 impl Message {
     /// A message that has no number and no time yet.
     pub fn new(name: Arc<str>, text: String) -> Self {
-        Message {
-            id: MessageId::default(),
-            sent: 0,
-            name,
-            text,
-        }
+        Message { id: MessageId::default(), sent: 0, name, text }
     }
 }
 

@@ -35,10 +35,7 @@ impl Schema {
 }
 
 /// What stage 6 needs.
-pub const SCHEMA: Schema = Schema {
-    steps: &[STEP_1],
-    program: "stage6-admin",
-};
+pub const SCHEMA: Schema = Schema { steps: &[STEP_1], program: "stage6-admin" };
 
 /// Times are milliseconds since 1970 UTC. `messages.seq` is the order of the
 /// history; `(run, number)` is the name that the server gave a message before

@@ -4,8 +4,7 @@
 //! the whole defence against injection, and it needs no escaping to be right.
 
 /// Parameters: run, number, sent, name, text.
-pub const ADD_MESSAGE: &str =
-    "INSERT INTO messages (run, number, sent, name, text) VALUES (?, ?, ?, ?, ?)";
+pub const ADD_MESSAGE: &str = "INSERT INTO messages (run, number, sent, name, text) VALUES (?, ?, ?, ?, ?)";
 
 /// Parameters: run, first number, last number, now.
 pub const RETRACT: &str =
@@ -18,16 +17,13 @@ pub const RECENT: &str = "SELECT m.run, m.number, m.sent, m.name, m.text FROM me
      ORDER BY m.seq DESC LIMIT ?";
 
 /// Parameter: the name's key.
-pub const USER: &str =
-    "SELECT u.id, u.name, u.password, u.role, u.created FROM users u WHERE u.name_key = ?";
+pub const USER: &str = "SELECT u.id, u.name, u.password, u.role, u.created FROM users u WHERE u.name_key = ?";
 
 /// No parameters.
-pub const USERS: &str =
-    "SELECT u.id, u.name, u.password, u.role, u.created FROM users u ORDER BY u.name_key";
+pub const USERS: &str = "SELECT u.id, u.name, u.password, u.role, u.created FROM users u ORDER BY u.name_key";
 
 /// Parameters: name, the name's key, password, now. The role is the column's default.
-pub const ADD_USER: &str =
-    "INSERT INTO users (name, name_key, password, created) VALUES (?, ?, ?, ?)";
+pub const ADD_USER: &str = "INSERT INTO users (name, name_key, password, created) VALUES (?, ?, ?, ?)";
 
 /// Parameters: role, the name's key.
 pub const SET_ROLE: &str = "UPDATE users SET role = ? WHERE name_key = ?";

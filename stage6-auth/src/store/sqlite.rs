@@ -5,24 +5,17 @@
 //! before a commit returns, so that a commit outlives a power cut; the cheaper
 //! NORMAL outlives only the death of the process.
 
+mod file;
+
 use super::unsettled::{Range, Unsettled};
 use super::{
     Message, MessageId, Millis, NewSession, NewUser, PasswordHash, Role, Schema, Store, StoreError,
     TokenHash, User, name_key, now, sql,
 };
-use rusqlite::{
-    Connection, ErrorCode, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior,
-    params,
-};
-use std::fs::OpenOptions;
-use std::io::ErrorKind;
-use std::os::unix::fs::OpenOptionsExt;
+use file::{check_schema, connect, create_private, explain};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-
-/// How long a statement waits for another process that is writing.
-const BUSY_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// An open SQLite file.
 ///
@@ -46,17 +39,11 @@ impl SqliteStore {
     /// [`StoreError`] says which of the many ways a file can be unusable.
     pub fn open(path: &Path, schema: &Schema) -> Result<Self, StoreError> {
         // `:memory:` and `` mean something else to SQLite; a path with a folder never does.
-        let path = if path.is_relative() {
-            Path::new(".").join(path)
-        } else {
-            path.to_owned()
-        };
+        let path = if path.is_relative() { Path::new(".").join(path) } else { path.to_owned() };
         create_private(&path)?;
         let mut writer = connect(&path)?;
         if writer.is_readonly("main").map_err(|e| explain(&path, e))? {
-            return Err(StoreError::ReadOnly {
-                db: path.display().to_string(),
-            });
+            return Err(StoreError::ReadOnly { db: path.display().to_string() });
         }
         // Sticks to the file, unlike the other settings. Must come before the
         // reader opens it: changing the journal needs the file for oneself.
@@ -64,21 +51,12 @@ impl SqliteStore {
             .query_row("PRAGMA journal_mode=WAL", [], |row| row.get(0))
             .map_err(|e| explain(&path, e))?;
         if journal != "wal" {
-            let cause =
-                format!("this file system allows no write-ahead log (journal mode {journal})");
-            return Err(StoreError::Open {
-                db: path.display().to_string(),
-                cause,
-            });
+            let cause = format!("this file system allows no write-ahead log (journal mode {journal})");
+            return Err(StoreError::Open { db: path.display().to_string(), cause });
         }
         check_schema(&path, &mut writer, schema, false)?;
         let reader = Mutex::new(connect(&path)?);
-        Ok(SqliteStore {
-            path,
-            writer: Mutex::new(writer),
-            reader,
-            unsettled: Unsettled::default(),
-        })
+        Ok(SqliteStore { path, writer: Mutex::new(writer), reader, unsettled: Unsettled::default() })
     }
 
     /// Opens the file as [`SqliteStore::open`] does, and brings the tables of an
@@ -98,9 +76,7 @@ impl SqliteStore {
     /// # Errors
     /// What SQLite says.
     pub fn limit_pages(&self, pages: u32) -> Result<(), StoreError> {
-        let result = self
-            .writer()
-            .query_row(&format!("PRAGMA max_page_count={pages}"), [], |_| Ok(()));
+        let result = self.writer().query_row(&format!("PRAGMA max_page_count={pages}"), [], |_| Ok(()));
         result.map_err(|e| self.explain(e))
     }
 
@@ -109,10 +85,7 @@ impl SqliteStore {
     ///
     /// # Errors
     /// What SQLite says; the transaction is then undone.
-    pub fn write<T>(
-        &self,
-        work: impl FnOnce(&Transaction) -> rusqlite::Result<T>,
-    ) -> Result<T, StoreError> {
+    pub fn write<T>(&self, work: impl FnOnce(&Transaction) -> rusqlite::Result<T>) -> Result<T, StoreError> {
         let mut conn = self.writer();
         // IMMEDIATE asks for the write lock at once. A transaction that starts
         // by reading and then wants to write is refused, in spite of the busy
@@ -128,10 +101,7 @@ impl SqliteStore {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn read<T>(
-        &self,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, StoreError> {
+    pub fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
         // Poisoned: a transaction that was open is undone when it is dropped,
         // so the connection is as good as before.
         let conn = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
@@ -171,29 +141,18 @@ impl Store for SqliteStore {
     fn recent(&self, limit: usize) -> Result<Vec<Message>, StoreError> {
         self.append(&[])?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut messages: Vec<Message> = self.read(|conn| {
-            conn.prepare_cached(sql::RECENT)?
-                .query_map([limit], message)?
-                .collect()
-        })?;
+        let mut messages: Vec<Message> =
+            self.read(|conn| conn.prepare_cached(sql::RECENT)?.query_map([limit], message)?.collect())?;
         messages.reverse();
         Ok(messages)
     }
 
     fn user(&self, name: &str) -> Result<Option<User>, StoreError> {
-        self.read(|conn| {
-            conn.prepare_cached(sql::USER)?
-                .query_row([name_key(name)], user)
-                .optional()
-        })
+        self.read(|conn| conn.prepare_cached(sql::USER)?.query_row([name_key(name)], user).optional())
     }
 
     fn users(&self) -> Result<Vec<User>, StoreError> {
-        self.read(|conn| {
-            conn.prepare_cached(sql::USERS)?
-                .query_map([], user)?
-                .collect()
-        })
+        self.read(|conn| conn.prepare_cached(sql::USERS)?.query_map([], user)?.collect())
     }
 
     fn add_users(&self, new: &[NewUser]) -> Result<(), StoreError> {
@@ -202,12 +161,7 @@ impl Store for SqliteStore {
             let mut add = tx.prepare_cached(sql::ADD_USER)?;
             for user in new {
                 failed = Some(&user.name);
-                add.execute(params![
-                    user.name,
-                    name_key(&user.name),
-                    user.password.0,
-                    now()
-                ])?;
+                add.execute(params![user.name, name_key(&user.name), user.password.0, now()])?;
             }
             failed = None;
             Ok(())
@@ -221,48 +175,32 @@ impl Store for SqliteStore {
     }
 
     fn set_role(&self, name: &str, role: Role) -> Result<(), StoreError> {
-        let changed =
-            self.write(|tx| tx.execute(sql::SET_ROLE, params![role.as_str(), name_key(name)]))?;
-        if changed == 0 {
-            Err(StoreError::NoSuchUser(name.to_owned()))
-        } else {
-            Ok(())
-        }
+        let changed = self.write(|tx| tx.execute(sql::SET_ROLE, params![role.as_str(), name_key(name)]))?;
+        if changed == 0 { Err(StoreError::NoSuchUser(name.to_owned())) } else { Ok(()) }
     }
 
     fn save_session(&self, s: &NewSession) -> Result<(), StoreError> {
         self.write(|tx| {
-            tx.prepare_cached(sql::ADD_SESSION)?
-                .execute(params![s.token.0, s.user_id, s.created, s.expires])
+            tx.prepare_cached(sql::ADD_SESSION)?.execute(params![s.token.0, s.user_id, s.created, s.expires])
         })?;
         Ok(())
     }
 
     fn session_user(&self, token: &TokenHash, now: Millis) -> Result<Option<User>, StoreError> {
         self.read(|conn| {
-            conn.prepare_cached(sql::SESSION_USER)?
-                .query_row(params![token.0, now], user)
-                .optional()
+            conn.prepare_cached(sql::SESSION_USER)?.query_row(params![token.0, now], user).optional()
         })
     }
 
     fn end_session(&self, token: &TokenHash, now: Millis) -> Result<(), StoreError> {
-        self.write(|tx| {
-            tx.prepare_cached(sql::END_SESSION)?
-                .execute(params![now, token.0])
-        })?;
+        self.write(|tx| tx.prepare_cached(sql::END_SESSION)?.execute(params![now, token.0]))?;
         Ok(())
     }
 }
 
 fn add_rows(tx: &Transaction, retract: &[Range], batch: &[Message]) -> rusqlite::Result<()> {
     for range in retract {
-        tx.prepare_cached(sql::RETRACT)?.execute(params![
-            range.run,
-            range.first,
-            range.last,
-            now()
-        ])?;
+        tx.prepare_cached(sql::RETRACT)?.execute(params![range.run, range.first, range.last, now()])?;
     }
     let mut add = tx.prepare_cached(sql::ADD_MESSAGE)?;
     for m in batch {
@@ -272,16 +210,8 @@ fn add_rows(tx: &Transaction, retract: &[Range], batch: &[Message]) -> rusqlite:
 }
 
 fn message(row: &Row) -> rusqlite::Result<Message> {
-    let id = MessageId {
-        run: row.get(0)?,
-        number: row.get(1)?,
-    };
-    Ok(Message {
-        id,
-        sent: row.get(2)?,
-        name: row.get(3)?,
-        text: row.get(4)?,
-    })
+    let id = MessageId { run: row.get(0)?, number: row.get(1)? };
+    Ok(Message { id, sent: row.get(2)?, name: row.get(3)?, text: row.get(4)? })
 }
 
 fn user(row: &Row) -> rusqlite::Result<User> {
@@ -294,122 +224,4 @@ fn user(row: &Row) -> rusqlite::Result<User> {
         role: role.parse().unwrap_or(Role::Member),
         created: row.get(4)?,
     })
-}
-
-/// SQLite would make the file readable by everyone; the log and the index that
-/// it puts beside it take over the file's mode.
-fn create_private(path: &Path) -> Result<(), StoreError> {
-    match OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-    {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => {
-            let db = path.display().to_string();
-            if matches!(
-                error.kind(),
-                ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied
-            ) {
-                return Err(StoreError::ReadOnly { db });
-            }
-            Err(StoreError::Open {
-                db,
-                cause: error.to_string(),
-            })
-        }
-    }
-}
-
-fn connect(path: &Path) -> Result<Connection, StoreError> {
-    let open = || {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let conn = Connection::open_with_flags(path, flags)?;
-        conn.busy_timeout(BUSY_TIMEOUT)?;
-        conn.pragma_update(None, "synchronous", "FULL")?;
-        conn.pragma_update(None, "foreign_keys", true)?;
-        Ok(conn)
-    };
-    open().map_err(|e| explain(path, e))
-}
-
-/// Makes the tables in an empty file, and checks the version of others;
-/// `migrate` brings older ones up to date.
-fn check_schema(
-    path: &Path,
-    conn: &mut Connection,
-    schema: &Schema,
-    migrate: bool,
-) -> Result<(), StoreError> {
-    let db = || path.display().to_string();
-    let known = schema.version();
-    // In one transaction, since two programs may open a new file at once.
-    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate);
-    let tx = tx.map_err(|e| explain(path, e))?;
-    let found = version(&tx)
-        .map_err(|e| explain(path, e))?
-        .ok_or_else(|| StoreError::Foreign { db: db() })?;
-    if found == known {
-        return Ok(());
-    }
-    if found > known {
-        return Err(StoreError::TooNew {
-            db: db(),
-            found,
-            known,
-        });
-    }
-    if found > 0 && !migrate {
-        return Err(StoreError::TooOld {
-            db: db(),
-            found,
-            known,
-            program: schema.program,
-        });
-    }
-    let steps = || {
-        for (version, step) in (1..=known).zip(schema.steps).skip(found as usize) {
-            step.sqlite
-                .iter()
-                .try_for_each(|statement| tx.execute_batch(statement))?;
-            tx.execute(sql::ADD_VERSION, params![version, now()])?;
-        }
-        Ok(())
-    };
-    steps().map_err(|e| explain(path, e))?;
-    tx.commit().map_err(|e| explain(path, e))
-}
-
-/// The version of the tables; 0 when there are none, `None` when none are ours.
-fn version(tx: &Transaction) -> rusqlite::Result<Option<u32>> {
-    let count = |filter| {
-        let query = format!("SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' {filter}");
-        tx.query_row(&query, [], |row| row.get::<_, u32>(0))
-    };
-    if count("AND name = 'schema_version'")? == 1 {
-        return tx
-            .query_row(sql::VERSION, [], |row| row.get::<_, Option<u32>>(0))
-            .map(|v| Some(v.unwrap_or(0)));
-    }
-    Ok(if count("")? == 0 { Some(0) } else { None })
-}
-
-fn explain(path: &Path, error: rusqlite::Error) -> StoreError {
-    let db = path.display().to_string();
-    match error.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase) => StoreError::NotADatabase { db },
-        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => StoreError::ReadOnly { db },
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Locked { db },
-        Some(ErrorCode::DiskFull) => StoreError::DiskFull { db },
-        Some(ErrorCode::CannotOpen) => StoreError::Open {
-            db,
-            cause: error.to_string(),
-        },
-        _ => StoreError::Other {
-            db,
-            cause: error.to_string(),
-        },
-    }
 }

@@ -21,20 +21,10 @@ impl Unsettled {
     /// Notes a batch whose outcome is unknown.
     pub fn add(&self, batch: &[Message]) {
         let mut ranges = self.lock();
-        for Message {
-            id: MessageId { run, number },
-            ..
-        } in batch
-        {
+        for Message { id: MessageId { run, number }, .. } in batch {
             match ranges.last_mut() {
-                Some(range) if range.run == *run && range.last + 1 == *number => {
-                    range.last = *number
-                }
-                _ => ranges.push(Range {
-                    run: *run,
-                    first: *number,
-                    last: *number,
-                }),
+                Some(range) if range.run == *run && range.last + 1 == *number => range.last = *number,
+                _ => ranges.push(Range { run: *run, first: *number, last: *number }),
             }
         }
     }
@@ -75,21 +65,9 @@ mod tests {
         assert_eq!(
             unsettled.get(),
             [
-                Range {
-                    run: 7,
-                    first: 1,
-                    last: 3
-                },
-                Range {
-                    run: 7,
-                    first: 5,
-                    last: 5
-                },
-                Range {
-                    run: 8,
-                    first: 6,
-                    last: 6
-                },
+                Range { run: 7, first: 1, last: 3 },
+                Range { run: 7, first: 5, last: 5 },
+                Range { run: 8, first: 6, last: 6 },
             ]
         );
     }
@@ -101,13 +79,6 @@ mod tests {
         let in_flight = unsettled.get();
         unsettled.add(&[message(7, 2)]);
         unsettled.settled(&in_flight);
-        assert_eq!(
-            unsettled.get(),
-            [Range {
-                run: 7,
-                first: 1,
-                last: 2
-            }]
-        );
+        assert_eq!(unsettled.get(), [Range { run: 7, first: 1, last: 2 }]);
     }
 }

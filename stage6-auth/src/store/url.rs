@@ -166,10 +166,7 @@ impl TypedValueParser for DbUrlParser {
         value: &OsStr,
     ) -> Result<DbUrl, clap::Error> {
         let wrong = |why: DbUrlError| {
-            cmd.clone().error(
-                ErrorKind::ValueValidation,
-                format!("invalid value for --db or CHAT_DB: {why}"),
-            )
+            cmd.clone().error(ErrorKind::ValueValidation, format!("invalid value for --db or CHAT_DB: {why}"))
         };
         if value.to_str().is_none() {
             return Err(wrong(DbUrlError::Kind));
@@ -193,18 +190,9 @@ mod tests {
         for (text, shown) in [
             ("sqlite:chat.db", "sqlite:chat.db"),
             ("sqlite:/a b/c?d", "sqlite:/a b/c?d"),
-            (
-                "mysql://chat:secret@db.example:3307/chat_1",
-                "mysql://chat@db.example:3307/chat_1",
-            ),
-            (
-                "mysql://chat:s%40%2F@[::1]/chat",
-                "mysql://chat@[::1]:3306/chat",
-            ),
-            (
-                "mysql://root@127.0.0.1:3306/chat",
-                "mysql://root@127.0.0.1:3306/chat",
-            ),
+            ("mysql://chat:secret@db.example:3307/chat_1", "mysql://chat@db.example:3307/chat_1"),
+            ("mysql://chat:s%40%2F@[::1]/chat", "mysql://chat@[::1]:3306/chat"),
+            ("mysql://root@127.0.0.1:3306/chat", "mysql://root@127.0.0.1:3306/chat"),
         ] {
             assert_eq!(text.parse::<DbUrl>().unwrap().to_string(), shown);
         }
@@ -235,11 +223,9 @@ mod tests {
     fn the_password_is_never_shown() {
         let url: DbUrl = "mysql://chat:s3cret@host/chat".parse().unwrap();
         assert!(!format!("{url} {url:?} {url:#?}").contains("s3cret"));
-        for wrong in [
-            "mysql://chat:s3cret@host/",
-            "mysql://chat:s3cret@host:99999/chat",
-            "mysq://c:s3cret@h/d",
-        ] {
+        for wrong in
+            ["mysql://chat:s3cret@host/", "mysql://chat:s3cret@host:99999/chat", "mysq://c:s3cret@h/d"]
+        {
             let error = Program::try_parse_from(["program", "--db", wrong]).unwrap_err();
             assert_eq!(error.exit_code(), 2);
             assert!(!error.to_string().contains("s3cret"), "{error}");

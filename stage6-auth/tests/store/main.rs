@@ -4,6 +4,8 @@
 //! at run time that a test is ignored, which those that need MariaDB are where
 //! it is not installed.
 
+#![allow(clippy::unwrap_used, reason = "in a test an unwrap is an assertion")]
+
 mod sqlite;
 mod suite;
 

@@ -15,42 +15,15 @@ use tempfile::TempDir;
 
 pub fn trials() -> Vec<Trial> {
     vec![
-        trial(
-            "sqlite::the_file_is_its_owners_alone",
-            the_file_is_its_owners_alone,
-        ),
-        trial(
-            "sqlite::everything_is_there_when_opened_again",
-            everything_is_there_when_opened_again,
-        ),
-        trial(
-            "sqlite::commits_are_flushed_to_the_disk",
-            commits_are_flushed_to_the_disk,
-        ),
-        trial(
-            "sqlite::a_file_that_is_no_database",
-            a_file_that_is_no_database,
-        ),
-        trial(
-            "sqlite::a_database_of_another_program",
-            a_database_of_another_program,
-        ),
-        trial(
-            "sqlite::a_path_that_cannot_be_made",
-            a_path_that_cannot_be_made,
-        ),
-        trial(
-            "sqlite::a_file_that_cannot_be_written",
-            a_file_that_cannot_be_written,
-        ),
-        trial(
-            "sqlite::locked_by_another_process",
-            locked_by_another_process,
-        ),
-        trial(
-            "sqlite::a_full_disk_loses_nothing",
-            a_full_disk_loses_nothing,
-        ),
+        trial("sqlite::the_file_is_its_owners_alone", the_file_is_its_owners_alone),
+        trial("sqlite::everything_is_there_when_opened_again", everything_is_there_when_opened_again),
+        trial("sqlite::commits_are_flushed_to_the_disk", commits_are_flushed_to_the_disk),
+        trial("sqlite::a_file_that_is_no_database", a_file_that_is_no_database),
+        trial("sqlite::a_database_of_another_program", a_database_of_another_program),
+        trial("sqlite::a_path_that_cannot_be_made", a_path_that_cannot_be_made),
+        trial("sqlite::a_file_that_cannot_be_written", a_file_that_cannot_be_written),
+        trial("sqlite::locked_by_another_process", locked_by_another_process),
+        trial("sqlite::a_full_disk_loses_nothing", a_full_disk_loses_nothing),
         trial("sqlite::versions_older_and_newer", versions_older_and_newer),
     ]
 }
@@ -78,11 +51,7 @@ fn the_file_is_its_owners_alone() {
     let mut files = 0;
     for file in fs::read_dir(folder.path()).unwrap() {
         let file = file.unwrap();
-        assert_eq!(
-            file.metadata().unwrap().permissions().mode() & 0o777,
-            0o600,
-            "{file:?}"
-        );
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{file:?}");
         files += 1;
     }
     assert!(files >= 2, "the database and its log");
@@ -95,10 +64,7 @@ fn everything_is_there_when_opened_again() {
     store.add_users(&[new_user("alice")]).unwrap();
     drop(store);
     let store = SqliteStore::open(&path, &SCHEMA).unwrap();
-    assert_eq!(
-        store.recent(10).unwrap(),
-        [message(1, "a"), message(2, "b")]
-    );
+    assert_eq!(store.recent(10).unwrap(), [message(1, "a"), message(2, "b")]);
     assert!(store.user("alice").unwrap().is_some());
 }
 
@@ -107,9 +73,7 @@ fn commits_are_flushed_to_the_disk() {
     let (_folder, path) = folder();
     let store = SqliteStore::open(&path, &SCHEMA).unwrap();
     let ask = |tx: &rusqlite::Transaction, what: &str| {
-        tx.query_row(&format!("PRAGMA {what}"), [], |row| {
-            row.get::<_, rusqlite::types::Value>(0)
-        })
+        tx.query_row(&format!("PRAGMA {what}"), [], |row| row.get::<_, rusqlite::types::Value>(0))
     };
     store
         .write(|tx| {
@@ -125,22 +89,13 @@ fn a_file_that_is_no_database() {
     let (_folder, path) = folder();
     fs::write(&path, "Dear diary, ".repeat(1000)).unwrap();
     let error = why(&path);
-    assert!(
-        matches!(error, StoreError::NotADatabase { .. }),
-        "{error:?}"
-    );
-    assert!(
-        fs::read_to_string(&path).unwrap().starts_with("Dear diary"),
-        "left as it was"
-    );
+    assert!(matches!(error, StoreError::NotADatabase { .. }), "{error:?}");
+    assert!(fs::read_to_string(&path).unwrap().starts_with("Dear diary"), "left as it was");
 }
 
 fn a_database_of_another_program() {
     let (_folder, path) = folder();
-    Connection::open(&path)
-        .unwrap()
-        .execute_batch("CREATE TABLE recipes (cake TEXT)")
-        .unwrap();
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE recipes (cake TEXT)").unwrap();
     let error = why(&path);
     assert!(matches!(error, StoreError::Foreign { .. }), "{error:?}");
 }
@@ -168,10 +123,7 @@ fn a_file_that_cannot_be_written() {
     }
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let error = why(std::path::Path::new("/proc/chat.db"));
-    assert!(
-        matches!(error, StoreError::ReadOnly { .. } | StoreError::Open { .. }),
-        "{error:?}"
-    );
+    assert!(matches!(error, StoreError::ReadOnly { .. } | StoreError::Open { .. }), "{error:?}");
 }
 
 fn locked_by_another_process() {
@@ -201,10 +153,8 @@ fn a_full_disk_loses_nothing() {
     let text = "x".repeat(4000);
     let mut stored = Vec::new();
     let error = loop {
-        let batch = [
-            message(2 * stored.len() as i64 + 1, &text),
-            message(2 * stored.len() as i64 + 2, &text),
-        ];
+        let batch =
+            [message(2 * stored.len() as i64 + 1, &text), message(2 * stored.len() as i64 + 2, &text)];
         match store.append(&batch) {
             Ok(()) => stored.extend(batch),
             Err(error) => break error,
@@ -220,23 +170,13 @@ fn a_full_disk_loses_nothing() {
 }
 
 fn versions_older_and_newer() {
-    const MORE: Step = Step {
-        sqlite: &["ALTER TABLE messages ADD COLUMN room TEXT NOT NULL DEFAULT 'lobby'"],
-        mysql: &[],
-    };
-    const NEXT: Schema = Schema {
-        steps: &[SCHEMA.steps[0], MORE],
-        program: "stage7-admin",
-    };
+    const MORE: Step =
+        Step { sqlite: &["ALTER TABLE messages ADD COLUMN room TEXT NOT NULL DEFAULT 'lobby'"], mysql: &[] };
+    const NEXT: Schema = Schema { steps: &[SCHEMA.steps[0], MORE], program: "stage7-admin" };
     let (_folder, path) = folder();
-    SqliteStore::open(&path, &SCHEMA)
-        .unwrap()
-        .append(&[message(1, "old")])
-        .unwrap();
+    SqliteStore::open(&path, &SCHEMA).unwrap().append(&[message(1, "old")]).unwrap();
     match SqliteStore::open(&path, &NEXT).err().unwrap() {
-        error @ StoreError::TooOld {
-            found: 1, known: 2, ..
-        } => {
+        error @ StoreError::TooOld { found: 1, known: 2, .. } => {
             assert!(error.to_string().contains("stage7-admin init"));
         }
         other => panic!("{other:?}"),
@@ -247,15 +187,5 @@ fn versions_older_and_newer() {
     let store = SqliteStore::open(&path, &NEXT).unwrap();
     assert_eq!(store.recent(10).unwrap(), [message(1, "old")]);
     let error = why(&path);
-    assert!(
-        matches!(
-            error,
-            StoreError::TooNew {
-                found: 2,
-                known: 1,
-                ..
-            }
-        ),
-        "{error:?}"
-    );
+    assert!(matches!(error, StoreError::TooNew { found: 2, known: 1, .. }), "{error:?}");
 }

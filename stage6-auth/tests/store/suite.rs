@@ -10,25 +10,13 @@ type Test = fn(&Arc<dyn Store>);
 
 pub const TESTS: &[(&str, Test)] = &[
     ("messages_come_back_in_order", messages_come_back_in_order),
-    (
-        "a_batch_is_stored_whole_or_not_at_all",
-        a_batch_is_stored_whole_or_not_at_all,
-    ),
+    ("a_batch_is_stored_whole_or_not_at_all", a_batch_is_stored_whole_or_not_at_all),
     ("any_text_is_stored_verbatim", any_text_is_stored_verbatim),
-    (
-        "sql_in_a_lookup_is_just_a_name",
-        sql_in_a_lookup_is_just_a_name,
-    ),
-    (
-        "names_are_unique_whatever_their_case",
-        names_are_unique_whatever_their_case,
-    ),
+    ("sql_in_a_lookup_is_just_a_name", sql_in_a_lookup_is_just_a_name),
+    ("names_are_unique_whatever_their_case", names_are_unique_whatever_their_case),
     ("users_are_added_all_or_none", users_are_added_all_or_none),
     ("roles_are_kept", roles_are_kept),
-    (
-        "sessions_end_by_time_and_by_logout",
-        sessions_end_by_time_and_by_logout,
-    ),
+    ("sessions_end_by_time_and_by_logout", sessions_end_by_time_and_by_logout),
     ("logins_and_messages_at_once", logins_and_messages_at_once),
 ];
 
@@ -55,26 +43,16 @@ pub fn message(number: i64, text: &str) -> Message {
 }
 
 pub fn new_user(name: &str) -> NewUser {
-    NewUser {
-        name: name.to_owned(),
-        password: PasswordHash(format!("$2b$04${name}")),
-    }
+    NewUser { name: name.to_owned(), password: PasswordHash(format!("$2b$04${name}")) }
 }
 
 fn texts(store: &Arc<dyn Store>, limit: usize) -> Vec<String> {
-    store
-        .recent(limit)
-        .unwrap()
-        .into_iter()
-        .map(|m| m.text)
-        .collect()
+    store.recent(limit).unwrap().into_iter().map(|m| m.text).collect()
 }
 
 fn messages_come_back_in_order(store: &Arc<dyn Store>) {
     assert_eq!(store.recent(20).unwrap(), []);
-    let all: Vec<Message> = (1..=700)
-        .map(|n| message(n, &format!("text {n}")))
-        .collect();
+    let all: Vec<Message> = (1..=700).map(|n| message(n, &format!("text {n}"))).collect();
     store.append(&all[..3]).unwrap();
     store.append(&[]).unwrap();
     store.append(&all[3..]).unwrap();
@@ -86,9 +64,7 @@ fn messages_come_back_in_order(store: &Arc<dyn Store>) {
 fn a_batch_is_stored_whole_or_not_at_all(store: &Arc<dyn Store>) {
     store.append(&[message(5, "there")]).unwrap();
     // The same number twice: the last row of the batch fails.
-    store
-        .append(&[message(3, "a"), message(4, "b"), message(5, "c")])
-        .unwrap_err();
+    store.append(&[message(3, "a"), message(4, "b"), message(5, "c")]).unwrap_err();
     assert_eq!(texts(store, 10), ["there"]);
     store.append(&[message(6, "goes on")]).unwrap();
     assert_eq!(texts(store, 10), ["there", "goes on"]);
@@ -106,15 +82,8 @@ fn any_text_is_stored_verbatim(store: &Arc<dyn Store>) {
     store.append(&batch).unwrap();
     assert_eq!(store.recent(100).unwrap(), batch);
     for (n, text) in NASTY.iter().enumerate() {
-        let name: String = text
-            .chars()
-            .take(28)
-            .chain(format!("{n}").chars())
-            .collect();
-        let new = NewUser {
-            name: name.clone(),
-            password: PasswordHash(text.to_string()),
-        };
+        let name: String = text.chars().take(28).chain(format!("{n}").chars()).collect();
+        let new = NewUser { name: name.clone(), password: PasswordHash(text.to_string()) };
         store.add_users(std::slice::from_ref(&new)).unwrap();
         let user = store.user(&name).unwrap().unwrap();
         assert_eq!((user.name, user.password), (name, new.password));
@@ -124,24 +93,9 @@ fn any_text_is_stored_verbatim(store: &Arc<dyn Store>) {
 
 fn sql_in_a_lookup_is_just_a_name(store: &Arc<dyn Store>) {
     store.add_users(&[new_user("alice")]).unwrap();
-    for name in [
-        "' OR '1'='1",
-        "alice' --",
-        "alice\0",
-        "alice ",
-        "alicé",
-        "a%",
-        "_lice",
-        "",
-    ] {
+    for name in ["' OR '1'='1", "alice' --", "alice\0", "alice ", "alicé", "a%", "_lice", ""] {
         assert_eq!(store.user(name).unwrap(), None, "{name:?}");
-        assert!(
-            matches!(
-                store.set_role(name, Role::Admin),
-                Err(StoreError::NoSuchUser(_))
-            ),
-            "{name:?}"
-        );
+        assert!(matches!(store.set_role(name, Role::Admin), Err(StoreError::NoSuchUser(_))), "{name:?}");
     }
     assert_eq!(store.user("alice").unwrap().unwrap().role, Role::Member);
 }
@@ -165,21 +119,10 @@ fn users_are_added_all_or_none(store: &Arc<dyn Store>) {
         Err(StoreError::NameTaken(name)) => assert_eq!(name, "BOB"),
         other => panic!("{other:?}"),
     }
-    let list = || {
-        store
-            .users()
-            .unwrap()
-            .into_iter()
-            .map(|u| u.name)
-            .collect::<Vec<_>>()
-    };
+    let list = || store.users().unwrap().into_iter().map(|u| u.name).collect::<Vec<_>>();
     assert_eq!(list(), ["bob"]);
     store.add_users(&["Carol", "alice"].map(new_user)).unwrap();
-    assert_eq!(
-        list(),
-        ["alice", "bob", "Carol"],
-        "sorted whatever the case"
-    );
+    assert_eq!(list(), ["alice", "bob", "Carol"], "sorted whatever the case");
 }
 
 fn roles_are_kept(store: &Arc<dyn Store>) {
@@ -188,38 +131,20 @@ fn roles_are_kept(store: &Arc<dyn Store>) {
         store.set_role("aLICE", role).unwrap();
         assert_eq!(store.user("alice").unwrap().unwrap().role, role);
     }
-    assert!(matches!(
-        store.set_role("bob", Role::Admin),
-        Err(StoreError::NoSuchUser(_))
-    ));
+    assert!(matches!(store.set_role("bob", Role::Admin), Err(StoreError::NoSuchUser(_))));
 }
 
 fn sessions_end_by_time_and_by_logout(store: &Arc<dyn Store>) {
-    store
-        .add_users(&[new_user("alice"), new_user("bob")])
-        .unwrap();
+    store.add_users(&[new_user("alice"), new_user("bob")]).unwrap();
     let bob = store.user("bob").unwrap().unwrap();
     // Bytes that are no text, and one that ends where the other goes on.
     let (first, second) = (TokenHash([0xff; 32]), TokenHash([0; 32]));
     for token in [first, second] {
-        store
-            .save_session(&NewSession {
-                token,
-                user_id: bob.id,
-                created: 100,
-                expires: 200,
-            })
-            .unwrap();
+        store.save_session(&NewSession { token, user_id: bob.id, created: 100, expires: 200 }).unwrap();
     }
-    assert_eq!(
-        store.session_user(&first, 199).unwrap().as_ref(),
-        Some(&bob)
-    );
+    assert_eq!(store.session_user(&first, 199).unwrap().as_ref(), Some(&bob));
     assert_eq!(store.session_user(&first, 200).unwrap(), None);
-    assert_eq!(
-        store.session_user(&TokenHash([0xfe; 32]), 150).unwrap(),
-        None
-    );
+    assert_eq!(store.session_user(&TokenHash([0xfe; 32]), 150).unwrap(), None);
     for _ in 0..2 {
         store.end_session(&first, 150).unwrap();
         assert_eq!(store.session_user(&first, 150).unwrap(), None);
@@ -248,12 +173,7 @@ fn logins_and_messages_at_once(store: &Arc<dyn Store>) {
                     let mut token = TokenHash([thread; 32]);
                     token.0[0] = n;
                     store
-                        .save_session(&NewSession {
-                            token,
-                            user_id: user.id,
-                            created: 1,
-                            expires: 9,
-                        })
+                        .save_session(&NewSession { token, user_id: user.id, created: 1, expires: 9 })
                         .unwrap();
                     assert_eq!(store.session_user(&token, 2).unwrap(), Some(user));
                     store.end_session(&token, 3).unwrap();

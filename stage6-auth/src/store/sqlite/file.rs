@@ -1,0 +1,101 @@
+//! An SQLite file: made, opened, checked, and what is wrong with it.
+
+use super::super::{Schema, StoreError, now, sql};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior, params};
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+/// How long a statement waits for another process that is writing.
+const BUSY_TIMEOUT: Duration = Duration::from_millis(1500);
+
+/// SQLite would make the file readable by everyone; the log and the index that
+/// it puts beside it take over the file's mode.
+pub fn create_private(path: &Path) -> Result<(), StoreError> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => {
+            let db = path.display().to_string();
+            if matches!(error.kind(), ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied) {
+                return Err(StoreError::ReadOnly { db });
+            }
+            Err(StoreError::Open { db, cause: error.to_string() })
+        }
+    }
+}
+
+pub fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let open = || {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let conn = Connection::open_with_flags(path, flags)?;
+        conn.busy_timeout(BUSY_TIMEOUT)?;
+        conn.pragma_update(None, "synchronous", "FULL")?;
+        conn.pragma_update(None, "foreign_keys", true)?;
+        Ok(conn)
+    };
+    open().map_err(|e| explain(path, e))
+}
+
+/// Makes the tables in an empty file, and checks the version of others;
+/// `migrate` brings older ones up to date.
+pub fn check_schema(
+    path: &Path,
+    conn: &mut Connection,
+    schema: &Schema,
+    migrate: bool,
+) -> Result<(), StoreError> {
+    let db = || path.display().to_string();
+    let known = schema.version();
+    // In one transaction, since two programs may open a new file at once.
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate);
+    let tx = tx.map_err(|e| explain(path, e))?;
+    let found =
+        version(&tx).map_err(|e| explain(path, e))?.ok_or_else(|| StoreError::Foreign { db: db() })?;
+    if found == known {
+        return Ok(());
+    }
+    if found > known {
+        return Err(StoreError::TooNew { db: db(), found, known });
+    }
+    if found > 0 && !migrate {
+        return Err(StoreError::TooOld { db: db(), found, known, program: schema.program });
+    }
+    let steps = || {
+        for (version, step) in (1..=known).zip(schema.steps).skip(found as usize) {
+            step.sqlite.iter().try_for_each(|statement| tx.execute_batch(statement))?;
+            tx.execute(sql::ADD_VERSION, params![version, now()])?;
+        }
+        Ok(())
+    };
+    steps().map_err(|e| explain(path, e))?;
+    tx.commit().map_err(|e| explain(path, e))
+}
+
+/// The version of the tables; 0 when there are none, `None` when none are ours.
+fn version(tx: &Transaction) -> rusqlite::Result<Option<u32>> {
+    let count = |filter| {
+        let query = format!("SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' {filter}");
+        tx.query_row(&query, [], |row| row.get::<_, u32>(0))
+    };
+    if count("AND name = 'schema_version'")? == 1 {
+        return tx
+            .query_row(sql::VERSION, [], |row| row.get::<_, Option<u32>>(0))
+            .map(|v| Some(v.unwrap_or(0)));
+    }
+    Ok(if count("")? == 0 { Some(0) } else { None })
+}
+
+pub fn explain(path: &Path, error: rusqlite::Error) -> StoreError {
+    let db = path.display().to_string();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => StoreError::NotADatabase { db },
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => StoreError::ReadOnly { db },
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Locked { db },
+        Some(ErrorCode::DiskFull) => StoreError::DiskFull { db },
+        Some(ErrorCode::CannotOpen) => StoreError::Open { db, cause: error.to_string() },
+        _ => StoreError::Other { db, cause: error.to_string() },
+    }
+}
