@@ -1,0 +1,61 @@
+//! What a user sees who types something wrong, or asks.
+
+use assert_cmd::Command;
+
+fn lab(args: &[&str]) -> assert_cmd::assert::Assert {
+    Command::new(env!("CARGO_BIN_EXE_lab")).args(args).timeout(std::time::Duration::from_secs(20)).assert()
+}
+
+fn error_of(args: &[&str], code: i32) -> String {
+    let output = lab(args).code(code).get_output().clone();
+    assert!(output.stdout.is_empty(), "an error is no output");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn a_wrong_or_missing_stage_is_one_line_that_lists_the_stages() {
+    for command in ["run", "server", "client", "check", "load"] {
+        let missing = error_of(&[command], 2);
+        assert!(missing.starts_with("error: which stage? there are: 1 2 3"), "{missing}");
+        assert_eq!(missing.lines().count(), 1);
+        for wrong in ["99", "0", "04", "four", "%", "4 5", ""] {
+            let text = error_of(&[command, wrong], 2);
+            assert!(text.starts_with(&format!("error: no stage '{wrong}'; there are: 1 2 3")), "{text}");
+            assert_eq!(text.lines().count(), 1);
+        }
+    }
+}
+
+#[test]
+fn the_help_has_examples() {
+    for args in [&["--help"][..], &["load", "--help"]] {
+        let help = String::from_utf8(lab(args).success().get_output().stdout.clone()).unwrap();
+        assert!(help.contains("Examples:") && help.contains("lab "), "{help}");
+        assert!(!help.contains("leash"), "an inner command is nobody's business");
+    }
+    error_of(&[], 2);
+}
+
+#[test]
+fn the_list_has_every_stage() {
+    let list = String::from_utf8(lab(&["stages"]).success().get_output().stdout.clone()).unwrap();
+    let stages = lab::registry::Registry::load().stages;
+    assert_eq!(list.lines().count(), stages.len());
+    for (line, stage) in list.lines().zip(stages) {
+        assert!(line.starts_with(&stage.number.to_string()) && line.contains(&stage.title), "{line}");
+    }
+}
+
+#[test]
+fn the_doctor_names_the_command_that_mends_a_lack() {
+    let mut doctor = Command::new(env!("CARGO_BIN_EXE_lab"));
+    // Nothing is found on an empty path but what lies in the administrator's
+    // folders; cargo and rustc are named by cargo itself.
+    let empty = tempfile::tempdir().unwrap();
+    let assert = doctor.arg("doctor").env("PATH", empty.path()).assert().code(1);
+    let text = String::from_utf8(assert.get_output().stdout.clone()).unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    let at = lines.iter().position(|l| l.starts_with("MISSING   python3")).expect("python3 is missing");
+    assert!(lines[at + 1].contains("install") && lines[at + 1].contains("python"), "{text}");
+    assert!(text.contains("optional  openssl"), "{text}");
+}

@@ -1,0 +1,8 @@
+//! Tests of the tool from outside, in one binary: it links once, and the slow
+//! ones overlap.
+#![allow(clippy::unwrap_used, reason = "in a test an unwrap is an assertion, in its helpers too")]
+
+mod command_line;
+mod load;
+mod make;
+mod workspace;
