@@ -21,6 +21,7 @@ pub struct Check {
     pub(crate) kind: Kind,
     pub(crate) side: Side,
     pub(crate) limit: Duration,
+    pub(crate) prepare: Option<fn(&Case)>,
     pub(crate) body: fn(&Case),
 }
 
@@ -30,7 +31,19 @@ impl Check {
         let hint = hint.iter().map(|line| line.trim()).collect::<Vec<_>>();
         let hint = hint.join(" ");
         let limit = Duration::from_secs(20);
-        Self { name, hint, kind, side, limit, body }
+        Self { name, hint, kind, side, limit, prepare: None, body }
+    }
+
+    /// The requirement in one word.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The same check, begun by `prepare`: a shared rule knows nothing of the
+    /// files that the programs of a stage need in their folder.
+    pub fn prepared(mut self, prepare: fn(&Case)) -> Self {
+        self.prepare = Some(prepare);
+        self
     }
 
     /// The same check with another time limit.

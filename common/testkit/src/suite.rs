@@ -81,10 +81,13 @@ pub(crate) fn run_one(graded: Graded, check: Check) -> Result<(), String> {
     let bench = Bench::new(graded).map_err(|e| format!("no temporary folder: {e}"))?;
     let case = Case { bench: bench.clone() };
     let (done, outcome) = mpsc::channel();
-    let body = check.body;
+    let (prepare, body) = (check.prepare, check.body);
     std::thread::spawn(move || {
         QUIET.set(true);
-        let result = catch_unwind(AssertUnwindSafe(|| body(&case)));
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            prepare.inspect(|prepare| prepare(&case));
+            body(&case);
+        }));
         let _ = done.send(result.map_err(|payload| (described(payload), case.bench.errors())));
     });
     let (what, errors) = match outcome.recv_timeout(check.limit) {
