@@ -139,3 +139,27 @@ fn changed_lines_are_counted_as_a_reader_would() {
     assert_eq!(changed_lines("a\nb\nc\n", "a\nx\ny\nc\n"), 2);
     assert_eq!(changed_lines("a\nb\nc\n", "c\nd\n"), 3);
 }
+
+#[test]
+fn the_readme_lists_the_stages_as_the_registry_does() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let rows: Vec<_> = readme.lines().filter(|l| l.starts_with("| [")).collect();
+    let row = |s: &Stage| format!("| [{} {}]({}) | {} |", s.number, s.title, s.package, s.teaches);
+    assert_eq!(rows, Registry::load().stages.iter().map(row).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_book_lists_pages_that_exist_and_all_of_them() {
+    let book = root().join("docs/src");
+    let summary = fs::read_to_string(book.join("SUMMARY.md")).unwrap();
+    let mut listed: Vec<_> =
+        summary.split("](").skip(1).map(|rest| rest.split(')').next().unwrap().to_owned()).collect();
+    let mut there: Vec<_> = fs::read_dir(&book)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .filter(|name| name.ends_with(".md") && name != "SUMMARY.md")
+        .collect();
+    listed.sort_unstable();
+    there.sort_unstable();
+    assert_eq!(listed, there);
+}
