@@ -2,6 +2,7 @@
 
 use crate::doctor;
 use crate::load;
+use crate::output::say;
 use crate::process::{become_program, leash};
 use crate::registry::{Registry, Stage};
 use crate::scene::Interrupted;
@@ -130,7 +131,7 @@ fn task(task: Task) -> Result<(), Failure> {
         Task::Doctor => doctor::run().then_some(()).ok_or(Failure::Said),
         Task::Stages => {
             for stage in &all.stages {
-                println!("{}  {:<10} {}", stage.number, stage.title, stage.teaches);
+                say!("{}  {:<10} {}", stage.number, stage.title, stage.teaches);
             }
             Ok(())
         }
@@ -143,7 +144,7 @@ fn run(stage: &Stage, all: &Registry, script: bool) -> Result<(), Failure> {
     // Where there is nobody to keep company there is nothing to type either.
     if script || !person || stage.classmate.is_none() {
         if person {
-            println!("{}\n", stage.first_words.trim());
+            say!("{}\n", stage.first_words.trim());
         }
         Ok(session::play(stage, all)?)
     } else {

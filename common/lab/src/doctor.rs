@@ -1,6 +1,10 @@
 //! `lab doctor`: what is missing on this machine, and the command that mends it.
 
+mod packages;
+
+use crate::output::say;
 use crate::workspace::root;
+use packages::{Package, PackageManager};
 use rustix::fs::statvfs;
 use rustix::process::{Resource, getrlimit};
 use std::env;
@@ -43,20 +47,20 @@ pub fn run() -> bool {
     }
     let lacks = |weight| findings.iter().filter(|f| f.weight == weight && f.state.is_err()).count();
     match (lacks(Weight::Needed), lacks(Weight::Optional)) {
-        (0, 0) => println!("\nEverything is there."),
-        (0, n) => println!("\nEverything needed is there; {n} optional missing."),
-        (n, _) => println!("\nMissing and needed: {n}. The commands above mend it."),
+        (0, 0) => say!("\nEverything is there."),
+        (0, n) => say!("\nEverything needed is there; {n} optional missing."),
+        (n, _) => say!("\nMissing and needed: {n}. The commands above mend it."),
     }
     lacks(Weight::Needed) == 0
 }
 
 fn print(finding: &Finding) {
     match &finding.state {
-        Ok(found) => println!("ok        {:<20} {found}", finding.what),
+        Ok(found) => say!("ok        {:<20} {found}", finding.what),
         Err(mend) => {
             let mark = if finding.weight == Weight::Needed { "MISSING" } else { "optional" };
-            println!("{mark:<9} {:<20} {}", finding.what, finding.purpose);
-            println!("{:<30} {mend}", "");
+            say!("{mark:<9} {:<20} {}", finding.what, finding.purpose);
+            say!("{:<30} {mend}", "");
         }
     }
 }
@@ -190,72 +194,6 @@ fn version(program: &Path) -> Option<String> {
     let output = Command::new(program).arg("--version").stdin(Stdio::null()).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).lines().next()?.trim().to_owned();
     (output.status.success() && !text.is_empty()).then_some(text)
-}
-
-#[derive(Clone, Copy)]
-enum Package {
-    Compiler,
-    Make,
-    Python,
-    MariaDb,
-    Redis,
-    OpenSsl,
-}
-
-/// How this system installs things.
-struct PackageManager {
-    command: String,
-    /// The names of the packages, in the order of [`Package`].
-    names: [&'static str; 6],
-}
-
-impl PackageManager {
-    fn here() -> PackageManager {
-        let known = [
-            (
-                "apt-get",
-                "apt-get install -y",
-                [
-                    "build-essential",
-                    "make",
-                    "python3",
-                    "mariadb-server-core mariadb-client-core",
-                    "redis-server",
-                    "openssl",
-                ],
-            ),
-            (
-                "dnf",
-                "dnf install -y",
-                ["gcc", "make", "python3", "mariadb-server mariadb", "redis", "openssl"],
-            ),
-            ("pacman", "pacman -S --needed", ["base-devel", "make", "python", "mariadb", "redis", "openssl"]),
-            (
-                "apk",
-                "apk add",
-                ["build-base", "make", "python3", "mariadb mariadb-client", "redis", "openssl"],
-            ),
-            (
-                "zypper",
-                "zypper install -y",
-                ["gcc", "make", "python3", "mariadb mariadb-client", "redis", "openssl"],
-            ),
-        ];
-        // Root needs no sudo, and in a container there often is none.
-        let sudo = if rustix::process::geteuid().is_root() { "" } else { "sudo " };
-        for (program, install, names) in known {
-            if find(program).is_some() {
-                return PackageManager { command: format!("{sudo}{install}"), names };
-            }
-        }
-        let names = ["gcc", "make", "python3", "mariadb", "redis", "openssl"];
-        // Homebrew refuses to run as root.
-        PackageManager { command: "brew install".to_owned(), names }
-    }
-
-    fn install(&self, package: Package) -> String {
-        format!("{} {}", self.command, self.names[package as usize])
-    }
 }
 
 #[cfg(test)]

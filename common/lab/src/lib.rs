@@ -9,6 +9,7 @@ mod classmate;
 pub mod cli;
 mod doctor;
 mod load;
+mod output;
 mod process;
 pub mod registry;
 mod scene;

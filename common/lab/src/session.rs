@@ -2,6 +2,7 @@
 //! says, the transcript goes to standard output, and whatever does not happen
 //! as it should is an error that says what was expected.
 
+use crate::output::say;
 use crate::process::Program;
 use crate::registry::{Registry, Stage, Step, matches};
 use crate::scene::{END_SIGNALS, Interrupted, Scene};
@@ -65,7 +66,7 @@ pub fn play(stage: &Stage, all: &Registry) -> anyhow::Result<()> {
     let scene = Scene::build(stage, all, Profile::Dev)?;
     let (sender, events) = channel();
     watch_signals(sender.clone())?;
-    say("", '#', &format!("stage {}, {}: {}", stage.number, stage.title, stage.teaches));
+    tell("", '#', &format!("stage {}, {}: {}", stage.number, stage.title, stage.teaches));
     let end = Instant::now() + SESSION;
     let mut session = Session { scene: &scene, actors: BTreeMap::new(), sender, events, address: None, end };
     for step in &stage.session {
@@ -73,7 +74,7 @@ pub fn play(stage: &Stage, all: &Registry) -> anyhow::Result<()> {
     }
     drop(session);
     scene.clean_up();
-    say("", '#', &format!("stage {} did all that it should", stage.number));
+    tell("", '#', &format!("stage {} did all that it should", stage.number));
     Ok(())
 }
 
@@ -87,16 +88,15 @@ fn watch_signals(sender: Sender<Event>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One line of the transcript. An error is ignored: a reader who has seen
-/// enough (`| head`) is no reason to end the session in the middle.
-fn say(who: &str, mark: char, text: &str) {
-    let _ = writeln!(std::io::stdout(), "{who:<7} {mark} {}", escape(text));
+/// One line of the transcript.
+fn tell(who: &str, mark: char, text: &str) {
+    say!("{who:<7} {mark} {}", escape(text));
 }
 
 impl Session<'_> {
     fn step(&mut self, step: &Step) -> anyhow::Result<()> {
         match step {
-            Step::Note { note } => say("", '#', note),
+            Step::Note { note } => tell("", '#', note),
             Step::Start { start, with } => self.start(start, with)?,
             Step::Arrives { who, .. } => self.arrives(who)?,
             Step::Says { who, says } => self.says(who, says)?,
@@ -176,7 +176,7 @@ impl Session<'_> {
             Event::Signal(signal) => bail!(Interrupted(signal)),
             Event::Closed { who } => self.actor(&who)?.closed = true,
             Event::Line { who, mark, text } => {
-                say(&who, mark, &text);
+                tell(&who, mark, &text);
                 if mark == '|' {
                     self.actor(&who)?.lines.push(text);
                 }
@@ -192,7 +192,7 @@ impl Session<'_> {
     }
 
     fn says(&mut self, who: &str, line: &str) -> anyhow::Result<()> {
-        say(who, '>', line);
+        tell(who, '>', line);
         let input = self.actor(who)?.input.as_mut();
         let input = input.with_context(|| format!("stages.toml: {who} has left and cannot speak"))?;
         let said = input.write_all(format!("{line}\n").as_bytes());
@@ -232,7 +232,7 @@ impl Session<'_> {
         let good = status.and_then(|s| s.code()) == Some(code);
         let how = status.map_or_else(String::new, |s| s.to_string());
         self.expect(good, &format!("{who} to end with exit code {code}, not \"{how}\""))?;
-        say(who, '.', "has ended");
+        tell(who, '.', "has ended");
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! `lab run N` on a terminal: a server, a classmate, and you in the client.
 
 use crate::classmate;
+use crate::output::say;
 use crate::process::Program;
 use crate::registry::{Registry, Stage};
 use crate::scene::{END_SIGNALS, Interrupted, Scene};
@@ -9,7 +10,7 @@ use anyhow::{Context, bail};
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 use signal_hook::consts::SIGCHLD;
 use signal_hook::iterator::Signals;
-use std::io::{Write, stdin, stdout};
+use std::io::stdin;
 use std::net::{Ipv4Addr, TcpListener};
 
 /// Starts all that the stage needs, and the client on the terminal; returns
@@ -25,9 +26,9 @@ pub fn run(stage: &Stage, all: &Registry) -> anyhow::Result<()> {
     watched.push(SIGCHLD);
     let mut signals = Signals::new(watched).context("cannot wait for signals")?;
 
-    say(&format!("Stage {}, {}: {}\n", stage.number, stage.title, stage.teaches));
+    say!("Stage {}, {}: {}\n", stage.number, stage.title, stage.teaches);
     let (mut server, address) = scene.listening_server(&free_address(stage), &[])?;
-    say(&format!("server      listens on {address}; its log is in {}", scene.log_name()));
+    say!("server      listens on {address}; its log is in {}", scene.log_name());
     // Declared after the server, so dropped, and ended, before it: it leaves
     // a room that is still there.
     let _classmate = match &stage.classmate {
@@ -38,8 +39,8 @@ pub fn run(stage: &Stage, all: &Registry) -> anyhow::Result<()> {
         true => String::new(),
         false => format!(" ARGS=\"--connect {address}\""),
     };
-    say(&format!("more        make client {}{connect}   in another terminal", stage.number));
-    say(&format!("\n{}\n", stage.first_words.trim()));
+    say!("more        make client {}{connect}   in another terminal", stage.number);
+    say!("\n{}\n", stage.first_words.trim());
 
     let before = tcgetattr(stdin()).ok();
     let ended = wait(scene.client_on_terminal(&address)?, &mut signals);
@@ -49,11 +50,11 @@ pub fn run(stage: &Stage, all: &Registry) -> anyhow::Result<()> {
         let _ = tcsetattr(stdin(), OptionalActions::Drain, &before);
     }
     if server.ended().is_some() {
-        say(&scene.log_end());
+        say!("{}", scene.log_end());
         ended?;
         bail!("the server ended before its client");
     }
-    say(&format!("\nStage {} has ended; the server's log is in {}", stage.number, scene.log_name()));
+    say!("\nStage {} has ended; the server's log is in {}", stage.number, scene.log_name());
     ended
 }
 
@@ -81,14 +82,8 @@ fn free_address(stage: &Stage) -> String {
     match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
         Ok(_) => format!("127.0.0.1:{port}"),
         Err(cause) => {
-            say(&format!("port {port}   cannot be had ({cause}); taking a free one"));
+            say!("port {port}   cannot be had ({cause}); taking a free one");
             "127.0.0.1:0".to_owned()
         }
     }
-}
-
-/// To the terminal. When it is gone (SIGHUP), there is still to be cleaned up,
-/// so this must not panic.
-fn say(text: &str) {
-    let _ = writeln!(stdout(), "{text}");
 }

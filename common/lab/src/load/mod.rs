@@ -127,7 +127,7 @@ pub fn run(stage: &Stage, all: &Registry, options: &Options) -> anyhow::Result<(
     if limits::allow_connections(files) < files {
         bail!("too few open files are allowed for so many clients: ulimit -n {}", files + 100);
     }
-    let (scene, _server, address) = match &options.connect {
+    let (scene, server, address) = match &options.connect {
         Some(there) => (None, None, loopback_only(there)?.clone()),
         None => {
             // Figures of an unoptimised build, or of a log on a disk, would say
@@ -151,7 +151,8 @@ pub fn run(stage: &Stage, all: &Registry, options: &Options) -> anyhow::Result<(
     if report.lost() + report.out_of_order > 0 {
         bail!("the server lost or disordered lines");
     }
-    drop(_server);
+    // In this order: the server's folder goes when the server has.
+    drop(server);
     if let Some(scene) = scene {
         scene.clean_up();
     }

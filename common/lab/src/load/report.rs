@@ -1,6 +1,7 @@
 //! What a load test found, as text.
 
 use super::Plan;
+use crate::output::say;
 use crate::registry::{Shape, Stage};
 use hdrhistogram::Histogram;
 use std::time::Duration;
@@ -62,21 +63,17 @@ impl Report {
             Some(Shape::Echo) => "each sends and waits for its echo".to_owned(),
             _ => format!("{} of them sending", plan.senders),
         };
-        println!("stage {}: {} clients, {who}, {} bytes a line", stage.number, plan.clients, plan.size);
-        println!("sent        {} lines of {planned} planned", self.sent);
-        println!(
-            "delivered   {} in {seconds:.2} s: {:.0}/s",
-            self.delivered,
-            self.delivered as f64 / seconds
-        );
-        println!("lost        {}, out of order {}", self.lost(), self.out_of_order);
+        say!("stage {}: {} clients, {who}, {} bytes a line", stage.number, plan.clients, plan.size);
+        say!("sent        {} lines of {planned} planned", self.sent);
+        say!("delivered   {} in {seconds:.2} s: {:.0}/s", self.delivered, self.delivered as f64 / seconds);
+        say!("lost        {}, out of order {}", self.lost(), self.out_of_order);
         let at = |q| self.latency.value_at_quantile(q) as f64 / 1000.0;
         let max = self.latency.max() as f64 / 1000.0;
-        println!("latency     p50 {:.2}  p90 {:.2}  p99 {:.2}  max {max:.2} ms", at(0.5), at(0.9), at(0.99));
-        println!("            from the moment a line was due to be sent\n");
+        say!("latency     p50 {:.2}  p90 {:.2}  p99 {:.2}  max {max:.2} ms", at(0.5), at(0.9), at(0.99));
+        say!("            from the moment a line was due to be sent\n");
         self.print_histogram();
         if (self.sent as f64) < 0.95 * planned {
-            println!("\nThe rate could not be kept: the server, or this machine, is at its limit.");
+            say!("\nThe rate could not be kept: the server, or this machine, is at its limit.");
         }
     }
 
@@ -94,7 +91,7 @@ impl Report {
         for (high, count) in rows.iter().skip(first) {
             let bar = "#".repeat((40 * count).div_ceil(most) as usize);
             let share = 100.0 * *count as f64 / self.delivered as f64;
-            println!("  below {:>9.2} ms  {share:>5.1} %  {bar}", *high as f64 / 1000.0);
+            say!("  below {:>9.2} ms  {share:>5.1} %  {bar}", *high as f64 / 1000.0);
         }
     }
 }

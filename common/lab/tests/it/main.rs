@@ -6,3 +6,4 @@ mod command_line;
 mod load;
 mod make;
 mod workspace;
+mod wrong;
