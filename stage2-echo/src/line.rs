@@ -39,7 +39,7 @@ pub enum Received<'a> {
     Line(&'a str),
     /// A line that is not valid UTF-8; the next one may be.
     NotUtf8,
-    /// More than [`MAX_LINE`] bytes without a line end. Where the next line
+    /// More bytes than the limit without a line end. Where the next line
     /// begins is anybody's guess: close the connection.
     TooLong,
     /// The other side has finished sending.
@@ -49,6 +49,7 @@ pub enum Received<'a> {
 /// Cuts a byte stream into lines.
 pub struct LineReader<R> {
     from: R,
+    limit: usize,
     /// `buffer[start..end]` is read and not yet given out.
     buffer: Vec<u8>,
     start: usize,
@@ -67,14 +68,29 @@ pub struct LineReader<R> {
 const SMALL: usize = 512;
 
 /// The buffer of a connection that floods: one `read` then brings hundreds of
-/// lines. It has to be above [`MAX_LINE`] and its line end.
+/// lines.
 const LARGE: usize = 64 << 10;
 
 impl<R: Read> LineReader<R> {
-    /// Reads lines from `from`. Nothing is read before the first call of
-    /// [`next`](LineReader::next).
+    /// Reads lines of at most [`MAX_LINE`] bytes from `from`. Nothing is read
+    /// before the first call of [`next`](LineReader::next).
     pub fn new(from: R) -> Self {
-        LineReader { from, buffer: vec![0; SMALL], start: 0, end: 0, searched: 0, last_read: 0, ended: false }
+        Self::with_limit(from, MAX_LINE)
+    }
+
+    /// The same with another limit in bytes, for what a server says: it puts
+    /// the speaker's name before a line that may have been as long as allowed.
+    pub fn with_limit(from: R, limit: usize) -> Self {
+        LineReader {
+            from,
+            limit,
+            buffer: vec![0; SMALL],
+            start: 0,
+            end: 0,
+            searched: 0,
+            last_read: 0,
+            ended: false,
+        }
     }
 
     /// The next line; waits for it.
@@ -103,7 +119,7 @@ impl<R: Read> LineReader<R> {
         self.searched = self.end - self.start;
         // One byte over may be the `\r` of a line end whose `\n` is still to come.
         let line = &self.buffer[self.start..self.end];
-        line.len() > MAX_LINE + 1 || (line.len() == MAX_LINE + 1 && !line.ends_with(b"\r"))
+        line.len() > self.limit + 1 || (line.len() == self.limit + 1 && !line.ends_with(b"\r"))
     }
 
     /// Takes what `holds_answer` found out of the buffer.
@@ -119,7 +135,7 @@ impl<R: Read> LineReader<R> {
         if start == next {
             return Received::End;
         }
-        if end - start > MAX_LINE {
+        if end - start > self.limit {
             return Received::TooLong;
         }
         match std::str::from_utf8(&self.buffer[start..end]) {
@@ -136,7 +152,7 @@ impl<R: Read> LineReader<R> {
         self.buffer.copy_within(self.start..self.end, 0);
         (self.start, self.end) = (0, held);
         if was_full {
-            self.buffer.resize((self.buffer.len() * 4).min(LARGE), 0);
+            self.buffer.resize((self.buffer.len() * 4).min(LARGE.max(self.limit + 2)), 0);
         } else if held == 0 && self.last_read <= SMALL && self.buffer.len() > SMALL {
             self.buffer = vec![0; SMALL];
         }

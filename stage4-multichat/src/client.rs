@@ -1,0 +1,100 @@
+//! The client's flow: one thread shows what comes in, the other sends what is
+//! typed.
+
+use anyhow::Context;
+use clap::Parser;
+use common::endpoint::Endpoint;
+use common::net;
+use common::program::endpoint;
+use common::terminal::{self, Output};
+use stage2_echo::line::{self, LineReader, Received};
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::thread;
+
+/// Sends what is typed and shows what the others say.
+#[derive(Parser, Debug)]
+#[command(name = "stage4-client", version)]
+pub struct Options {
+    /// Address of the server
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9004", value_parser = endpoint)]
+    pub connect: Endpoint,
+}
+
+/// What `/help` shows.
+const HELP: &str = "Type a line and press Enter; everybody else in the room sees it.
+/quit, !DISCONNECT or Ctrl-D: leave
+/help: this text";
+
+/// The longest line from a server, in bytes: the speaker's name stands before
+/// what may have been as long as allowed, and later stages send lists.
+pub const MAX_FROM_SERVER: usize = 1 << 20;
+
+/// Runs the client until either side has had enough.
+///
+/// # Errors
+/// When there is no server, the connection breaks off, or standard output is
+/// closed.
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    let stream = Arc::new(net::connect(&options.connect)?);
+    let (mut input, output) = terminal::open()?;
+    if output.interactive() {
+        output.hint(&format!("Connected to {}. /help shows what you can type.", options.connect));
+    }
+    // The others speak when they like: what comes in cannot wait until we have
+    // typed something. So this thread types, and another one shows.
+    let receiver = thread::Builder::new().name("receiver".into()).spawn({
+        let (stream, output) = (stream.clone(), output.clone());
+        move || end_program(receive(&stream, &output), &output)
+    })?;
+    while let Some(text) = input.next("> ")? {
+        match text.as_str() {
+            "/help" if output.interactive() => HELP.lines().for_each(|line| output.hint(line)),
+            "/quit" | line::DISCONNECT => {
+                send(&stream, line::DISCONNECT, &output)?;
+                break;
+            }
+            "" => {}
+            text => send(&stream, text, &output)?,
+        }
+    }
+    // Only the sending half: what is still under way arrives and is shown. The
+    // server closes when it has sent it all.
+    let _ = stream.shutdown(Shutdown::Write);
+    receiver.join().expect("the receiver ends the program, it does not come back")
+}
+
+fn send(stream: &TcpStream, text: &str, output: &Output) -> anyhow::Result<()> {
+    if text.len() > line::MAX_LINE && output.interactive() {
+        output.hint(&format!("Not sent: longer than {} bytes.", line::MAX_LINE));
+        return Ok(());
+    }
+    line::send_line(stream, text).context("cannot send: the server has closed the connection")
+}
+
+/// Shows line by line until the server closes the connection.
+fn receive(stream: &TcpStream, output: &Output) -> anyhow::Result<()> {
+    let mut lines = LineReader::with_limit(stream, MAX_FROM_SERVER);
+    loop {
+        match lines.next().context("the connection broke off")? {
+            Received::Line(line::DISCONNECT) | Received::End => return Ok(()),
+            Received::Line(text) => output.received(text)?,
+            Received::NotUtf8 => output.hint("(a line that is not valid UTF-8)"),
+            Received::TooLong => anyhow::bail!("the server sent a line above {MAX_FROM_SERVER} bytes"),
+        }
+    }
+}
+
+/// The server has closed, and with it ends the program, even if the other
+/// thread waits for somebody to type.
+fn end_program(ended: anyhow::Result<()>, output: &Output) -> ! {
+    match ended {
+        Ok(()) if output.interactive() => output.hint("The connection is closed."),
+        Ok(()) => {}
+        Err(e) => {
+            common::program::complain(format_args!("error: {e:#}"));
+            output.exit(1)
+        }
+    }
+    output.exit(0)
+}
