@@ -5,5 +5,7 @@
 mod command_line;
 mod load;
 mod make;
+mod run;
+mod terminal;
 mod workspace;
 mod wrong;
