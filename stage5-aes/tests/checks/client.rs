@@ -1,0 +1,267 @@
+//! What the client of stage 5 sends and shows.
+
+use crate::wire::Key;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use std::collections::HashSet;
+use std::time::Duration;
+use testkit::{checks, require};
+
+checks! {
+/// Owed by a client in any language.
+pub client:
+
+/// The line is base64 of 16 bytes of IV and the ciphertext: AES-256-CBC under
+/// the key of `chat.key` (64 hexadecimal digits are 32 bytes, not 64), PKCS#7.
+wire(client) fn what_is_typed_is_sent_encrypted(case) {
+    let key = Key::for_client(case);
+    let server = case.scripted_server();
+    let mut client = case.client(server.address());
+    let us = server.accept();
+    for text in ["x", "hello", "exactly 15 byte", "exactly 16 bytes", "17 bytes, one mor", "  grüße, 世界 🙂  "] {
+        client.type_line(text);
+        let (_, decrypted) = key.decrypt(&us.receives_a_line());
+        require(decrypted == text, format!("the text {text:?}"), format!("{decrypted:?}"));
+    }
+    client.type_line(&"z".repeat(3000));
+    let (_, decrypted) = key.decrypt(&us.receives_a_line());
+    require(decrypted == "z".repeat(3000), "a text of 3000 bytes", format!("{} bytes", decrypted.len()));
+}
+
+/// A new random IV for each message. Made once per connection, or counted up, it
+/// shows who repeats himself.
+wire(client) fn every_message_has_an_iv_of_its_own(case) {
+    let key = Key::for_client(case);
+    let server = case.scripted_server();
+    let mut ivs = HashSet::from([key.iv]);
+    for _ in 0..2 {
+        let mut client = case.client(server.address());
+        let us = server.accept();
+        for _ in 0..20 {
+            client.type_line("the same text");
+            ivs.insert(key.decrypt(&us.receives_a_line()).0);
+        }
+    }
+    require(ivs.len() == 41, "40 IVs, all different and none that of the file", format!("{}", ivs.len() - 1));
+    // A counter in the last bytes would leave the first ones alike.
+    let beginnings: HashSet<_> = ivs.iter().map(|iv| &iv[..8]).collect();
+    require(beginnings.len() == 41, "random IVs", "IVs that differ in their second half only");
+}
+
+/// Take what stands behind `[IP:PORT] `, decrypt it with the IV in its first 16
+/// bytes, and show the text in its place.
+wire(client) fn what_comes_in_is_shown_decrypted(case) {
+    let key = Key::for_client(case);
+    let server = case.scripted_server();
+    let client = case.client(server.address());
+    let us = server.accept();
+    for text in ["hello", "exactly 16 bytes", "[1.2.3.4:5] not the prefix", "grüße] 世界 🙂", "a=b"] {
+        us.send(&format!("[192.0.2.7:40001] {}", key.encrypt(text)));
+        client.prints(&format!("[192.0.2.7:40001] {text}"));
+    }
+    // The longest that fits a line, which the server makes longer by its prefix.
+    let longest = "x".repeat(3055);
+    us.send(&format!("[192.0.2.7:40001] {}", key.encrypt(&longest)));
+    client.prints(&format!("[192.0.2.7:40001] {longest}"));
+}
+
+/// An IPv6 address has brackets of its own: `[[::1]:40001] TEXT`. The prefix
+/// ends at the first `] `, not at the first `]`.
+wire(client) fn the_sender_may_have_an_ipv6_address(case) {
+    let key = Key::for_client(case);
+    let server = case.scripted_server();
+    let client = case.client(server.address());
+    let us = server.accept();
+    us.send(&format!("[[2001:db8::1]:40001] {}", key.encrypt("hello")));
+    client.prints("[[2001:db8::1]:40001] hello");
+}
+
+/// The server has no key, so its own lines come in the clear.
+wire(client) fn notices_of_the_server_are_shown_as_they_are(case) {
+    let _key = Key::for_client(case);
+    let server = case.scripted_server();
+    let client = case.client(server.address());
+    let us = server.accept();
+    for notice in ["[SERVER] 192.0.2.7:40001 joined (2 online)", "[SERVER] error: line is not valid UTF-8"] {
+        us.send(notice);
+        client.prints(notice);
+    }
+}
+
+/// Whatever is wrong with a line, it is shown as `(cannot decrypt)`, and the
+/// next one counts again. Check the length and the padding before you use them,
+/// and mind that a library may throw an exception for either.
+wire(client) fn a_line_that_does_not_decrypt_is_shown_as_such(case) {
+    let key = Key::for_client(case);
+    let server = case.scripted_server();
+    let client = case.client(server.address());
+    let us = server.accept();
+    let good = key.encrypt("hello");
+    let mut padding = STANDARD.decode(&good).unwrap_or_default();
+    padding[15] ^= 0x80;
+    let wrong = [
+        "in the clear".to_owned(),
+        "in-the-clear".to_owned(),
+        "aGVsbG8=".to_owned(),
+        good[..good.len() - 4].to_owned(),
+        good[4..].to_owned(),
+        STANDARD.encode([0; 16]),
+        STANDARD.encode(padding),
+        key.encrypt([0xff, 0xfe, 0xfd]),
+    ];
+    for line in wrong {
+        us.send(&format!("[192.0.2.7:40001] {line}"));
+        client.prints("[192.0.2.7:40001] (cannot decrypt)");
+    }
+    us.send(&format!("[192.0.2.7:40001] {good}"));
+    client.prints("[192.0.2.7:40001] hello");
+}
+
+/// Someone with another key file is in the room. What he says cannot be read;
+/// what the others say still can.
+wire(client) fn what_another_key_encrypted_is_shown_as_such(case) {
+    let (key, other) = (Key::for_client(case), Key::random());
+    let server = case.scripted_server();
+    let client = case.client(server.address());
+    let us = server.accept();
+    // The padding comes out right for one line in 256, and then the bytes of a
+    // long text are still no UTF-8.
+    for _ in 0..50 {
+        us.send(&format!("[192.0.2.7:40001] {}", other.encrypt("a text that is longer than one block is")));
+        client.prints("[192.0.2.7:40001] (cannot decrypt)");
+    }
+    us.send(&format!("[192.0.2.8:40002] {}", key.encrypt("I can read you")));
+    client.prints("[192.0.2.8:40002] I can read you");
+}
+
+/// Encrypted text comes from people as plain text does: escape its control
+/// characters after decrypting. A line end inside it must not start a line that
+/// looks like somebody else's.
+wire(client) fn a_decrypted_text_cannot_drive_the_terminal(case) {
+    let key = Key::for_client(case);
+    let server = case.scripted_server();
+    let client = case.client(server.address());
+    let us = server.accept();
+    us.send(&format!("[192.0.2.7:40001] {}", key.encrypt("\x1b[2J")));
+    client.prints("[192.0.2.7:40001] \\x1b[2J");
+    us.send(&format!("[192.0.2.7:40001] {}", key.encrypt("a\n[SERVER] b\r\0c")));
+    client.prints("[192.0.2.7:40001] a\\x0a[SERVER] b\\x0d\\x00c");
+}
+
+/// The server must understand `!DISCONNECT`, so it goes in the clear.
+wire(client) fn disconnect_is_sent_in_the_clear(case) {
+    let _key = Key::for_client(case);
+    let server = case.scripted_server();
+    let mut client = case.client(server.address());
+    let us = server.accept();
+    client.type_line("!DISCONNECT");
+    us.receives("!DISCONNECT");
+}
+
+/// At the end of its input the client closes its half only, and decrypts what
+/// still comes.
+wire(client) fn what_comes_after_the_end_of_input_is_shown_decrypted(case) {
+    let key = Key::for_client(case);
+    let server = case.scripted_server();
+    let mut client = case.client(server.address());
+    let us = server.accept();
+    client.type_line("last words");
+    client.end_input();
+    key.decrypt(&us.receives_a_line());
+    us.sees_the_end();
+    us.send(&format!("[192.0.2.7:40001] {}", key.encrypt("goodbye")));
+    us.close();
+    client.prints("[192.0.2.7:40001] goodbye");
+    client.exits(0);
+}
+
+/// Two clients with the same key file understand each other through a server
+/// that has none.
+wire(client) fn two_clients_understand_each_other(case) {
+    let _key = Key::for_client(case);
+    let server = case.server();
+    let carol = case.connect("carol", &server);
+    let mut alice = case.client(server.address());
+    carol.hears_of("(2 online)");
+    let mut bob = case.client(server.address());
+    carol.hears_of("(3 online)");
+    alice.type_line("hello bob");
+    bob.prints_some("alice's text", |line| line.ends_with("] hello bob"));
+    bob.type_line("hello alice");
+    alice.prints_some("bob's text", |line| line.ends_with("] hello alice"));
+    let seen = carol.hears_some("a line of the two", |line| !line.starts_with("[SERVER]"));
+    require(!seen.contains("hello"), "nothing that carol can read", seen);
+}
+}
+
+checks! {
+/// The options of our client.
+pub client_options:
+
+/// With `--fixed-iv` every message has the IV of the key file, and so equal
+/// texts are equal lines, and equal beginnings equal first blocks.
+ours(client) fn with_a_fixed_iv_equal_texts_are_equal_lines(case) {
+    let key = Key::for_client(case);
+    let server = case.scripted_server();
+    let mut client = case.run_client(&["--connect", &server.address().to_string(), "--fixed-iv"]);
+    let us = server.accept();
+    let mut line = |text: &str| {
+        client.type_line(text);
+        let line = us.receives_a_line();
+        let (iv, decrypted) = key.decrypt(&line);
+        require(iv == key.iv, "the IV of the key file", hex::encode(iv));
+        require(decrypted == text, format!("{text:?}"), format!("{decrypted:?}"));
+        line
+    };
+    let (one, two) = (line("PAY ALICE 00100 EUR, please"), line("PAY ALICE 00100 USD, please"));
+    // 42 digits of base64 are 31 bytes: the IV and most of the first block.
+    require(one[..42] == two[..42] && one != two, "lines that begin alike", format!("{one} and {two}"));
+    require(line("again") == line("again"), "equal lines for equal texts", "different lines");
+}
+
+/// `--key FILE` names another key file than `chat.key`.
+ours(client) fn key_names_the_key_file(case) {
+    let key = Key::random();
+    key.write(&case.folder().join("other.key"));
+    let server = case.scripted_server();
+    let mut client =
+        case.run_client(&["--connect", &server.address().to_string(), "--key", "other.key"]);
+    let us = server.accept();
+    client.type_line("hello");
+    require(key.decrypt(&us.receives_a_line()).1 == "hello", "hello under other.key", "another text");
+}
+
+/// Base64 makes 4 bytes of 3, the IV takes 16, the padding at least one: a line
+/// of 4096 bytes carries 3055. The client refuses what is longer before the
+/// server ends the connection for it.
+ours(client) fn the_longest_text_is_sent_and_a_longer_one_refused(case) {
+    let key = Key::for_client(case);
+    let server = case.scripted_server();
+    let mut client = case.client(server.address());
+    let us = server.accept();
+    client.type_line(&"x".repeat(3055));
+    let line = us.receives_a_line();
+    require(line.len() == 4096, "a line of 4096 bytes", format!("one of {}", line.len()));
+    key.decrypt(&line);
+    client.type_line(&"é".repeat(1528));
+    client.says("error: …3056 bytes…3055", |line| {
+        line.starts_with("error: ") && line.contains("3056") && line.contains("3055")
+    });
+    client.exits(1);
+    us.sees_the_end();
+}
+
+/// An empty line is nothing to say; encrypted it would be a line like any other.
+ours(client) fn an_empty_line_is_not_sent(case) {
+    let key = Key::for_client(case);
+    let server = case.scripted_server();
+    let mut client = case.client(server.address());
+    let us = server.accept();
+    client.type_line("");
+    client.type_line("something");
+    require(key.decrypt(&us.receives_a_line()).1 == "something", "no line for the empty one", "a line");
+    client.end_input();
+    us.sees_the_end();
+    us.close();
+    require(client.ends(Duration::from_secs(5)) == testkit::Exit::Code(0), "exit code 0", "another end");
+}
+}
