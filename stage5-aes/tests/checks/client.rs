@@ -3,7 +3,6 @@
 use crate::wire::Key;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use std::collections::HashSet;
-use std::time::Duration;
 use testkit::{checks, require};
 
 checks! {
@@ -190,78 +189,5 @@ wire(client) fn two_clients_understand_each_other(case) {
     alice.prints_some("bob's text", |line| line.ends_with("] hello alice"));
     let seen = carol.hears_some("a line of the two", |line| !line.starts_with("[SERVER]"));
     require(!seen.contains("hello"), "nothing that carol can read", seen);
-}
-}
-
-checks! {
-/// The options of our client.
-pub client_options:
-
-/// With `--fixed-iv` every message has the IV of the key file, and so equal
-/// texts are equal lines, and equal beginnings equal first blocks.
-ours(client) fn with_a_fixed_iv_equal_texts_are_equal_lines(case) {
-    let key = Key::for_client(case);
-    let server = case.scripted_server();
-    let mut client = case.run_client(&["--connect", &server.address().to_string(), "--fixed-iv"]);
-    let us = server.accept();
-    let mut line = |text: &str| {
-        client.type_line(text);
-        let line = us.receives_a_line();
-        let (iv, decrypted) = key.decrypt(&line);
-        require(iv == key.iv, "the IV of the key file", hex::encode(iv));
-        require(decrypted == text, format!("{text:?}"), format!("{decrypted:?}"));
-        line
-    };
-    let (one, two) = (line("PAY ALICE 00100 EUR, please"), line("PAY ALICE 00100 USD, please"));
-    // 42 digits of base64 are 31 bytes: the IV and most of the first block.
-    require(one[..42] == two[..42] && one != two, "lines that begin alike", format!("{one} and {two}"));
-    require(line("again") == line("again"), "equal lines for equal texts", "different lines");
-}
-
-/// `--key FILE` names another key file than `chat.key`.
-ours(client) fn key_names_the_key_file(case) {
-    let key = Key::random();
-    key.write(&case.folder().join("other.key"));
-    let server = case.scripted_server();
-    let mut client =
-        case.run_client(&["--connect", &server.address().to_string(), "--key", "other.key"]);
-    let us = server.accept();
-    client.type_line("hello");
-    require(key.decrypt(&us.receives_a_line()).1 == "hello", "hello under other.key", "another text");
-}
-
-/// Base64 makes 4 bytes of 3, the IV takes 16, the padding at least one: a line
-/// of 4096 bytes carries 3055. The client refuses what is longer before the
-/// server ends the connection for it.
-ours(client) fn the_longest_text_is_sent_and_a_longer_one_refused(case) {
-    let key = Key::for_client(case);
-    let server = case.scripted_server();
-    let mut client = case.client(server.address());
-    let us = server.accept();
-    client.type_line(&"x".repeat(3055));
-    let line = us.receives_a_line();
-    require(line.len() == 4096, "a line of 4096 bytes", format!("one of {}", line.len()));
-    key.decrypt(&line);
-    client.type_line(&"é".repeat(1528));
-    client.says("error: …3056 bytes…3055", |line| {
-        line.starts_with("error: ") && line.contains("3056") && line.contains("3055")
-    });
-    client.exits(1);
-    us.sees_the_end();
-}
-
-/// An empty line is nothing to say; encrypted it would be a line like any other.
-ours(client) fn an_empty_line_is_not_sent(case) {
-    let key = Key::for_client(case);
-    let server = case.scripted_server();
-    let mut client = case.client(server.address());
-    let us = server.accept();
-    client.type_line("");
-    client.type_line("something");
-    require(key.decrypt(&us.receives_a_line()).1 == "something", "no line for the empty one", "a line");
-    client.end_input();
-    us.sees_the_end();
-    us.close();
-    require(client.ends(Duration::from_secs(5)) == testkit::Exit::Code(0), "exit code 0", "another end");
 }
 }

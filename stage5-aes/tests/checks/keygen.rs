@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use testkit::{Case, Program, checks, require};
 
-fn keygen(case: &Case, arguments: &[&str]) -> Program {
+fn run(case: &Case, arguments: &[&str]) -> Program {
     let mut command = Command::new(env!("CARGO_BIN_EXE_stage5-keygen"));
     command.args(arguments);
     case.run("keygen", command)
@@ -31,7 +31,7 @@ pub keygen:
 
 /// Without arguments it makes `chat.key`, for its owner only, and prints no key.
 ours(tool) fn keygen_makes_a_private_key_file(case) {
-    let program = keygen(case, &[]);
+    let program = run(case, &[]);
     program.exits(0);
     let path = case.folder().join("chat.key");
     is_private(&path);
@@ -44,7 +44,7 @@ ours(tool) fn keygen_makes_a_private_key_file(case) {
 ours(tool) fn every_key_is_new(case) {
     let mut keys = std::collections::HashSet::new();
     for name in ["a.key", "b.key", "c.key"] {
-        keygen(case, &["--out", name]).exits(0);
+        run(case, &["--out", name]).exits(0);
         let Key { key, iv } = Key::read(&case.folder().join(name));
         keys.extend([key[..16].to_vec(), key[16..].to_vec(), iv.to_vec()]);
     }
@@ -56,7 +56,7 @@ ours(tool) fn every_key_is_new(case) {
 ours(tool) fn keygen_overwrites_nothing(case) {
     let path = case.folder().join("chat.key");
     write_private(&path, "precious");
-    let program = keygen(case, &[]);
+    let program = run(case, &[]);
     program.exits(1);
     let said = program.errors();
     require(said.starts_with("error: ") && said.contains("chat.key") && said.contains("--force"),
@@ -70,7 +70,7 @@ ours(tool) fn force_replaces_the_key_file(case) {
     let path = case.folder().join("chat.key");
     write_private(&path, "old");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("the file is ours");
-    keygen(case, &["--force"]).exits(0);
+    run(case, &["--force"]).exits(0);
     is_private(&path);
     Key::read(&path);
     holds_only(case, 1);
@@ -79,10 +79,10 @@ ours(tool) fn force_replaces_the_key_file(case) {
 /// A folder that is not there is named, with exit code 1; a flag that is not
 /// there ends with 2.
 ours(tool) fn keygen_fails_with_a_reason(case) {
-    let program = keygen(case, &["--out", "nowhere/chat.key"]);
+    let program = run(case, &["--out", "nowhere/chat.key"]);
     program.exits(1);
     require(program.errors().contains("nowhere/chat.key"), "an error that names the file", program.errors());
-    keygen(case, &["--nonsense"]).exits(2);
+    run(case, &["--nonsense"]).exits(2);
     holds_only(case, 0);
 }
 }

@@ -45,7 +45,6 @@ ours(server) fn the_log_shows_ciphertext_and_no_text(case) {
     testkit::require(key.decrypt(ciphertext).1 == "meet me at the bridge", "alice's text, encrypted", &line);
 
     server.terminate();
-    let mut server = server;
     server.program.exits(0);
     let file = std::fs::read_to_string(case.folder().join("server_logs.txt")).unwrap_or_default();
     for (place, log) in [("server_logs.txt", file), ("the log on standard error", server.program.errors())] {

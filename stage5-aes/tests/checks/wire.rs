@@ -81,7 +81,10 @@ impl Key {
         };
         let cipher = cbc::Decryptor::<Aes256>::new(&self.key.into(), &(*iv).into());
         let Ok(text) = cipher.decrypt_padded_vec::<Pkcs7>(ciphertext) else {
-            fail("AES-256-CBC with PKCS#7 under the key of chat.key", format!("what {line} does not decrypt to"));
+            fail(
+                "AES-256-CBC with PKCS#7 under the key of chat.key",
+                format!("what {line} does not decrypt to"),
+            );
         };
         match String::from_utf8(text) {
             Ok(text) => (*iv, text),
