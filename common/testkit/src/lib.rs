@@ -18,6 +18,7 @@ mod chat;
 mod failure;
 mod inbox;
 mod listening;
+pub mod mariadb;
 mod peer;
 mod program;
 pub mod rules;

@@ -38,7 +38,7 @@ mod url;
 
 pub use error::StoreError;
 pub use schema::{SCHEMA, Schema, Step};
-pub use url::{DbArgs, DbUrl, DbUrlError};
+pub use url::{DbArgs, DbUrl, DbUrlError, MySqlUrl};
 
 use std::fmt;
 use std::str::FromStr;
@@ -82,6 +82,12 @@ pub trait Store: Send + Sync {
 
     /// Ends a session; one that is unknown or over already is left as it is.
     fn end_session(&self, token: &TokenHash, now: Millis) -> Result<(), StoreError>;
+
+    /// What an administrator should be told when the server starts, if the
+    /// database is set up so that it keeps less than [`Store::append`] promises.
+    fn caveat(&self) -> Result<Option<String>, StoreError> {
+        Ok(None)
+    }
 }
 
 /// Opens the store that `url` names.
@@ -95,9 +101,7 @@ pub trait Store: Send + Sync {
 pub fn open(url: &DbUrl, schema: &Schema) -> Result<Arc<dyn Store>, StoreError> {
     Ok(match url {
         DbUrl::Sqlite(path) => Arc::new(sqlite::SqliteStore::open(path, schema)?),
-        DbUrl::MySql(server) => {
-            return Err(StoreError::Other { db: server.to_string(), cause: "not built in yet".into() });
-        }
+        DbUrl::MySql(server) => Arc::new(mysql::MySqlStore::open(server, schema)?),
     })
 }
 

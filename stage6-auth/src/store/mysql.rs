@@ -1,1 +1,225 @@
-//! Stub.
+//! The store on a server: MySQL or MariaDB.
+//!
+//! The account that the chat server uses can read and add rows and nothing
+//! else. Whoever breaks into the chat server cannot change or delete what was
+//! said, and what changes in our data is a new row: the end of a session, a
+//! retraction.
+
+mod errors;
+mod pool;
+pub mod setup;
+
+use super::unsettled::{Range, Unsettled};
+use super::url::MySqlUrl;
+use super::{
+    Message, MessageId, Millis, NewSession, NewUser, PasswordHash, Role, Schema, Store, StoreError,
+    TokenHash, User, name_key, now, sql,
+};
+use errors::{ALREADY_THERE, code, explain, is_timeout};
+use mysql::prelude::Queryable;
+use mysql::{Conn, Value};
+use pool::Pool;
+use std::sync::{Mutex, PoisonError};
+
+/// Rows in one INSERT at most. Full statements of 4 KiB lines stay far below
+/// the server's `max_allowed_packet` (16 MiB).
+const MOST_ROWS: usize = 256;
+
+/// A database on a MySQL or MariaDB server.
+pub struct MySqlStore {
+    db: String,
+    program: &'static str,
+    /// For logins and whatever else is not the committer.
+    pool: Pool,
+    /// The committer's own connection, so that no crowd at the pool delays a
+    /// message. `None` before the first use and after every failure. The lock
+    /// is held across I/O: it stands for the connection.
+    writer: Mutex<Option<Conn>>,
+    unsettled: Unsettled,
+}
+
+impl MySqlStore {
+    /// Connects, and checks that the tables are there.
+    ///
+    /// # Errors
+    /// [`StoreError`]: refused, wrong password, no tables, another version.
+    pub fn open(url: &MySqlUrl, schema: &Schema) -> Result<Self, StoreError> {
+        let store = MySqlStore {
+            db: url.to_string(),
+            program: schema.program,
+            pool: Pool::new(url),
+            writer: Mutex::new(None),
+            unsettled: Unsettled::default(),
+        };
+        let found: Option<Option<u32>> = store.with(|conn| conn.query_first(sql::VERSION))?;
+        let (db, program, known) = (store.db.clone(), schema.program, schema.version());
+        match found.flatten().unwrap_or(0) {
+            0 => Err(StoreError::NoSchema { db, program }),
+            found if found < known => Err(StoreError::TooOld { db, found, known, program }),
+            found if found > known => Err(StoreError::TooNew { db, found, known }),
+            _ => Ok(store),
+        }
+    }
+
+    /// Runs `work` on a connection of the pool; for the tables that later stages add.
+    ///
+    /// # Errors
+    /// What the server or the network says.
+    pub fn with<T>(&self, work: impl FnOnce(&mut Conn) -> mysql::Result<T>) -> Result<T, StoreError> {
+        self.pool.with(work).map_err(|e| self.explain(e))
+    }
+
+    fn explain(&self, error: mysql::Error) -> StoreError {
+        explain(&self.db, self.program, error)
+    }
+
+    /// A connection with a transaction begun.
+    fn begin(&self, old: Option<Conn>) -> mysql::Result<Conn> {
+        if let Some(mut conn) = old {
+            match conn.query_drop("BEGIN") {
+                Ok(()) => return Ok(conn),
+                // Nothing was asked of it yet, so trying again on a new one is
+                // safe; but not after a time-out, which has cost enough time.
+                Err(error) if is_timeout(&error) => return Err(error),
+                Err(_) => drop(conn),
+            }
+        }
+        let mut conn = self.pool.connect()?;
+        conn.query_drop("BEGIN")?;
+        Ok(conn)
+    }
+}
+
+impl Store for MySqlStore {
+    fn append(&self, batch: &[Message]) -> Result<(), StoreError> {
+        let retract = self.unsettled.get();
+        if batch.is_empty() && retract.is_empty() {
+            return Ok(());
+        }
+        // Poisoned: `take` leaves no connection in an unknown state behind.
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut conn = self.begin(writer.take()).map_err(|e| self.explain(e))?;
+        if let Err(error) = add_rows(&mut conn, &retract, batch) {
+            // Known not to be stored: a server undoes a transaction whose
+            // connection ends without a COMMIT.
+            if !error.is_connectivity_error() && conn.query_drop("ROLLBACK").is_ok() {
+                *writer = Some(conn);
+            }
+            return Err(self.explain(error));
+        }
+        if let Err(error) = conn.query_drop("COMMIT") {
+            // Here nobody knows. Even a server that is asked later may only
+            // then be about to finish it; see `crate::store`.
+            self.unsettled.add(batch);
+            return Err(self.explain(error));
+        }
+        self.unsettled.settled(&retract);
+        *writer = Some(conn);
+        Ok(())
+    }
+
+    fn recent(&self, limit: usize) -> Result<Vec<Message>, StoreError> {
+        self.append(&[])?;
+        let message = |(run, number, sent, name, text): (i64, i64, i64, String, String)| Message {
+            id: MessageId { run, number },
+            sent,
+            name: name.into(),
+            text,
+        };
+        let mut messages = self.with(|conn| conn.exec_map(sql::RECENT, (limit as u64,), message))?;
+        messages.reverse();
+        Ok(messages)
+    }
+
+    fn user(&self, name: &str) -> Result<Option<User>, StoreError> {
+        Ok(self.with(|conn| conn.exec_first(sql::USER, (name_key(name),)))?.map(user))
+    }
+
+    fn users(&self) -> Result<Vec<User>, StoreError> {
+        self.with(|conn| conn.exec_map(sql::USERS, (), user))
+    }
+
+    fn add_users(&self, new: &[NewUser]) -> Result<(), StoreError> {
+        let mut failed = None;
+        let result = self.pool.with(|conn| {
+            conn.query_drop("BEGIN")?;
+            let added = new.iter().try_for_each(|user| {
+                failed = Some(&user.name);
+                conn.exec_drop(sql::ADD_USER, (&user.name, name_key(&user.name), &user.password.0, now()))
+            });
+            if added.is_err() {
+                conn.query_drop("ROLLBACK")?;
+                return added;
+            }
+            conn.query_drop("COMMIT")
+        });
+        match (result, failed) {
+            (Err(error), Some(name)) if code(&error) == Some(ALREADY_THERE) => {
+                Err(StoreError::NameTaken(name.clone()))
+            }
+            (result, _) => result.map_err(|e| self.explain(e)),
+        }
+    }
+
+    fn set_role(&self, name: &str, role: Role) -> Result<(), StoreError> {
+        // Asked first, since an UPDATE that changes nothing reports no row.
+        self.user(name)?.ok_or_else(|| StoreError::NoSuchUser(name.to_owned()))?;
+        self.with(|conn| conn.exec_drop(sql::SET_ROLE, (role.as_str(), name_key(name))))
+    }
+
+    fn save_session(&self, s: &NewSession) -> Result<(), StoreError> {
+        self.with(|conn| conn.exec_drop(sql::ADD_SESSION, (s.token.0, s.user_id, s.created, s.expires)))
+    }
+
+    fn session_user(&self, token: &TokenHash, now: Millis) -> Result<Option<User>, StoreError> {
+        Ok(self.with(|conn| conn.exec_first(sql::SESSION_USER, (token.0, now)))?.map(user))
+    }
+
+    fn end_session(&self, token: &TokenHash, now: Millis) -> Result<(), StoreError> {
+        self.with(|conn| match conn.exec_drop(sql::END_SESSION, (token.0, now)) {
+            Err(error) if code(&error) == Some(ALREADY_THERE) => Ok(()),
+            result => result,
+        })
+    }
+
+    fn caveat(&self) -> Result<Option<String>, StoreError> {
+        let flush: Option<u32> =
+            self.with(|conn| conn.query_first("SELECT @@GLOBAL.innodb_flush_log_at_trx_commit"))?;
+        Ok(match flush {
+            Some(1) => None,
+            _ => Some(format!(
+                "{} does not flush each commit to its disk and may forget messages that were seen; \
+                 set innodb_flush_log_at_trx_commit=1 there",
+                self.db
+            )),
+        })
+    }
+}
+
+/// A row for each round trip would take as long as a hundred rows in one.
+fn add_rows(conn: &mut Conn, retract: &[Range], batch: &[Message]) -> mysql::Result<()> {
+    for range in retract {
+        conn.exec_drop(sql::RETRACT, (range.run, range.first, range.last, now()))?;
+    }
+    let mut rest = batch;
+    while !rest.is_empty() {
+        // Powers of two, so that few different statements have to be prepared
+        // and each connection keeps them all.
+        let rows = 1 << rest.len().min(MOST_ROWS).ilog2();
+        let (now, later) = rest.split_at(rows);
+        let values: Vec<Value> = now.iter().flat_map(columns).collect();
+        conn.exec_drop(format!("{}{}", sql::ADD_MESSAGE, ", (?, ?, ?, ?, ?)".repeat(rows - 1)), values)?;
+        rest = later;
+    }
+    Ok(())
+}
+
+fn columns(m: &Message) -> [Value; 5] {
+    [m.id.run.into(), m.id.number.into(), m.sent.into(), m.name.as_ref().into(), m.text.as_str().into()]
+}
+
+fn user((id, name, password, role, created): (i64, String, String, String, i64)) -> User {
+    // The table's CHECK lets no other role in.
+    let role = role.parse().unwrap_or(Role::Member);
+    User { id, name, password: PasswordHash(password), role, created }
+}

@@ -76,7 +76,7 @@ pub const STEP_1: Step = Step {
             expires INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID",
         "CREATE TABLE session_ends (
-            token_hash BLOB PRIMARY KEY REFERENCES sessions (token_hash),
+            token_hash BLOB PRIMARY KEY,
             ended INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID",
     ],
@@ -116,8 +116,7 @@ pub const STEP_1: Step = Step {
         ) ENGINE=InnoDB",
         "CREATE TABLE IF NOT EXISTS session_ends (
             token_hash BINARY(32) PRIMARY KEY,
-            ended BIGINT NOT NULL,
-            FOREIGN KEY (token_hash) REFERENCES sessions (token_hash)
+            ended BIGINT NOT NULL
         ) ENGINE=InnoDB",
     ],
 };

@@ -38,10 +38,11 @@ pub const SESSION_USER: &str = "SELECT u.id, u.name, u.password, u.role, u.creat
      WHERE s.token_hash = ? AND s.expires > ? \
      AND NOT EXISTS (SELECT 1 FROM session_ends e WHERE e.token_hash = s.token_hash)";
 
-/// Ends nothing twice, and nothing that never was. Parameters: now, token hash.
-pub const END_SESSION: &str = "INSERT INTO session_ends (token_hash, ended) \
-     SELECT s.token_hash, ? FROM sessions s WHERE s.token_hash = ? \
-     AND NOT EXISTS (SELECT 1 FROM session_ends e WHERE e.token_hash = s.token_hash)";
+/// Fails when it has been ended already. Parameters: token hash, now.
+///
+/// Not an `INSERT … SELECT … WHERE NOT EXISTS`, which would not fail: on InnoDB
+/// that locks the gap where the row is not, and two of them at once deadlock.
+pub const END_SESSION: &str = "INSERT INTO session_ends (token_hash, ended) VALUES (?, ?)";
 
 /// No parameters.
 pub const VERSION: &str = "SELECT MAX(version) FROM schema_version";

@@ -13,7 +13,7 @@ use super::{
     TokenHash, User, name_key, now, sql,
 };
 use file::{check_schema, connect, create_private, explain};
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -193,8 +193,14 @@ impl Store for SqliteStore {
     }
 
     fn end_session(&self, token: &TokenHash, now: Millis) -> Result<(), StoreError> {
-        self.write(|tx| tx.prepare_cached(sql::END_SESSION)?.execute(params![now, token.0]))?;
-        Ok(())
+        let end = |conn: &Transaction| match conn
+            .prepare_cached(sql::END_SESSION)?
+            .execute(params![token.0, now])
+        {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => Ok(0),
+            result => result,
+        };
+        self.write(end).map(drop)
     }
 }
 

@@ -117,7 +117,6 @@ impl MySqlUrl {
     }
 
     /// What the client library needs, to be completed by the caller.
-    #[expect(dead_code)]
     pub(crate) fn opts(&self) -> OptsBuilder {
         OptsBuilder::from_opts(self.opts.clone())
     }

@@ -6,6 +6,9 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test an unwrap is an assertion")]
 
+mod load;
+mod mariadb;
+mod proxy;
 mod sqlite;
 mod suite;
 
@@ -13,9 +16,13 @@ use libtest_mimic::{Arguments, Trial};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Ok(url) = std::env::var(load::WRITER) {
+        load::writer(&url);
+        return ExitCode::SUCCESS;
+    }
     let args = Arguments::from_args();
     let mut trials = Vec::new();
-    for (name, test) in suite::TESTS {
+    for (name, test) in suite::TESTS.iter().chain(suite::ADMIN_TESTS) {
         trials.push(Trial::test(format!("sqlite::{name}"), move || {
             let (_folder, store) = sqlite::fresh();
             test(&store);
@@ -23,7 +30,10 @@ fn main() -> ExitCode {
         }));
     }
     trials.extend(sqlite::trials());
-    libtest_mimic::run(&args, trials).exit_code()
+    trials.extend(mariadb::trials());
+    let conclusion = libtest_mimic::run(&args, trials);
+    mariadb::stop();
+    conclusion.exit_code()
 }
 
 /// A trial from a plain function, which panics when it fails.

@@ -1,7 +1,7 @@
 //! What can be wrong with a file.
 
 use crate::suite::{message, new_user};
-use crate::trial;
+use crate::{load, trial};
 use libtest_mimic::Trial;
 use rusqlite::Connection;
 use stage6_auth::store::sqlite::SqliteStore;
@@ -24,6 +24,7 @@ pub fn trials() -> Vec<Trial> {
         trial("sqlite::a_file_that_cannot_be_written", a_file_that_cannot_be_written),
         trial("sqlite::locked_by_another_process", locked_by_another_process),
         trial("sqlite::a_full_disk_loses_nothing", a_full_disk_loses_nothing),
+        trial("sqlite::the_process_is_killed_under_load", process_killed),
         trial("sqlite::versions_older_and_newer", versions_older_and_newer),
     ]
 }
@@ -167,6 +168,11 @@ fn a_full_disk_loses_nothing() {
     store.limit_pages(1000).unwrap();
     store.append(&[message(9999, "room again")]).unwrap();
     assert_eq!(store.recent(1000).unwrap().len(), stored.len() + 1);
+}
+
+fn process_killed() {
+    let (_folder, path) = folder();
+    load::killed_processes(&format!("sqlite:{}", path.display()), 10);
 }
 
 fn versions_older_and_newer() {

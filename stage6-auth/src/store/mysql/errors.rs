@@ -1,0 +1,59 @@
+//! The server's error numbers, in our words.
+
+use super::super::StoreError;
+use mysql::{DriverError, Error};
+use std::io::ErrorKind;
+
+/// ER_DUP_ENTRY.
+pub const ALREADY_THERE: u16 = 1062;
+
+/// The server's number for the error, if it came from there.
+pub fn code(error: &Error) -> Option<u16> {
+    match error {
+        Error::MySqlError(error) => Some(error.code),
+        _ => None,
+    }
+}
+
+/// Whether it was found out by waiting.
+pub fn is_timeout(error: &Error) -> bool {
+    match error {
+        // A socket's time-out shows as "would block" on Linux.
+        Error::IoError(error) => matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
+        Error::DriverError(DriverError::ConnectTimeout | DriverError::Timeout) => true,
+        Error::CodecError(error) => error.to_string().contains("temporarily unavailable"),
+        _ => false,
+    }
+}
+
+/// What happened, with what to do about it. The numbers are those of the MySQL
+/// and MariaDB manuals ("Server Error Codes").
+pub fn explain(db: &str, program: &'static str, error: Error) -> StoreError {
+    let timeout = is_timeout(&error);
+    let (db, cause) = (db.to_owned(), error.to_string());
+    let Some(code) = code(&error) else {
+        if timeout {
+            return StoreError::Unreachable { db, cause: "no answer in time".to_owned() };
+        }
+        return match error.is_connectivity_error() {
+            true => StoreError::Unreachable { db, cause },
+            false => StoreError::Other { db, cause },
+        };
+    };
+    match code {
+        // Unknown database, no such table.
+        1049 | 1146 => StoreError::NoSchema { db, program },
+        // No access for this user, to this database, from this host, without a
+        // password, with a locked account.
+        1044 | 1045 | 1130 | 1698 | 4151 => StoreError::Denied { db, cause },
+        // This command, on this column, on this routine, without that privilege.
+        1142 | 1143 | 1370 | 1227 => StoreError::NotAllowed { db, cause },
+        1290 | 1792 | 1836 => StoreError::ReadOnly { db },
+        1021 | 1114 => StoreError::DiskFull { db },
+        // Lock wait timeout, deadlock.
+        1205 | 1213 => StoreError::Locked { db },
+        // Too many connections, shutting down, killed.
+        1040 | 1053 | 1317 | 1927 => StoreError::Unreachable { db, cause },
+        _ => StoreError::Other { db, cause },
+    }
+}

@@ -1,0 +1,88 @@
+//! A few connections for many threads, with no wait that has no end.
+//!
+//! The client library has a pool too, but that one opens connections while it
+//! holds its lock: when the server hangs, everyone who wants a connection waits
+//! for all those before him to time out, one after the other.
+
+use super::super::url::MySqlUrl;
+use super::errors::is_timeout;
+use crate::gate::Gate;
+use mysql::{Conn, DriverError, Opts};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// Connections at most. A login holds one for a millisecond or two.
+const PLACES: usize = 6;
+const WAIT_FOR_PLACE: Duration = Duration::from_millis(1500);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// For each read and write on a connection: how long a commit may take before
+/// it is given up.
+const IO_TIMEOUT: Duration = Duration::from_millis(1500);
+
+pub struct Pool {
+    opts: Opts,
+    places: Gate,
+    /// Held only to push and pop.
+    idle: Mutex<Vec<Conn>>,
+}
+
+impl Pool {
+    pub fn new(url: &MySqlUrl) -> Self {
+        Pool { opts: options(url), places: Gate::new(PLACES), idle: Mutex::default() }
+    }
+
+    /// A connection outside the pool.
+    pub fn connect(&self) -> mysql::Result<Conn> {
+        Conn::new(self.opts.clone())
+    }
+
+    /// Runs `work` on a connection that was alive a moment ago.
+    pub fn with<T>(&self, work: impl FnOnce(&mut Conn) -> mysql::Result<T>) -> mysql::Result<T> {
+        let _place = self.places.enter_within(WAIT_FOR_PLACE).ok_or(DriverError::Timeout)?;
+        let mut conn = self.take()?;
+        let result = work(&mut conn);
+        // After a failure of the network an answer to the old question could
+        // still arrive, and would be taken for that to the next one.
+        if !result.as_ref().is_err_and(mysql::Error::is_connectivity_error) {
+            self.idle().push(conn);
+        }
+        result
+    }
+
+    fn take(&self) -> mysql::Result<Conn> {
+        // In a statement of its own, or the lock would be held in the body.
+        let idle = self.idle().pop();
+        let Some(mut conn) = idle else { return self.connect() };
+        // The server closes connections that were idle for long, and all of
+        // them when it is restarted.
+        match conn.ping() {
+            Ok(()) => Ok(conn),
+            Err(error) => {
+                self.idle().clear();
+                if is_timeout(&error) { Err(error) } else { self.connect() }
+            }
+        }
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Conn>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How we connect, everywhere.
+pub fn options(url: &MySqlUrl) -> Opts {
+    url.opts()
+        // Otherwise the library, once connected, asks the server for its socket
+        // file and moves there, where we would be another account: @localhost.
+        .prefer_socket(false)
+        .tcp_connect_timeout(Some(CONNECT_TIMEOUT))
+        .read_timeout(Some(IO_TIMEOUT))
+        .write_timeout(Some(IO_TIMEOUT))
+        .init(vec![
+            // What does not fit is an error; the default of old servers was to cut it.
+            "SET SESSION sql_mode = 'STRICT_ALL_TABLES'",
+            // In seconds: below our own time-out, so that we hear of it.
+            "SET SESSION innodb_lock_wait_timeout = 1",
+        ])
+        .into()
+}

@@ -1,0 +1,168 @@
+//! Many senders at once, each of whom repeats what was not stored until it is.
+
+use stage6_auth::committer::{Committer, Event, Limits};
+use stage6_auth::store::{DbUrl, Message, SCHEMA, Store, StoreError, open};
+use std::collections::HashSet;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+const LONG: Duration = Duration::from_secs(30);
+
+/// Tells the sender whether it was stored.
+type Tag = Sender<bool>;
+
+pub struct Load {
+    shared: Arc<Shared>,
+    committer: Arc<Committer<Message, Tag>>,
+    senders: Vec<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    shown: Mutex<Vec<String>>,
+    refused: AtomicUsize,
+    stop: AtomicBool,
+}
+
+impl Load {
+    pub fn start(store: Arc<dyn Store>, senders: usize) -> Self {
+        let shared = Arc::new(Shared::default());
+        let hand_on = {
+            let shared = shared.clone();
+            move |batch: Vec<Event<Message, Tag>>, _: Option<&StoreError>| {
+                for event in batch {
+                    shared.note(event);
+                }
+            }
+        };
+        let append = move |batch: &[Message]| store.append(batch);
+        let committer = Arc::new(Committer::start(Limits::default(), append, hand_on).unwrap());
+        let sender = |n: usize| {
+            let (committer, shared) = (committer.clone(), shared.clone());
+            thread::spawn(move || shared.send(&committer, n))
+        };
+        let senders = (0..senders).map(sender).collect();
+        Load { shared, committer, senders }
+    }
+
+    pub fn wait_for_more(&self, messages: usize) {
+        let shown = || self.shared.shown.lock().unwrap().len();
+        let target = shown() + messages;
+        wait(|| shown() >= target);
+    }
+
+    pub fn wait_for_refusal(&self) {
+        let before = self.shared.refused.load(Ordering::Relaxed);
+        wait(|| self.shared.refused.load(Ordering::Relaxed) > before);
+    }
+
+    /// What was shown, in that order.
+    pub fn stop(self) -> Vec<String> {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        self.senders.into_iter().for_each(|sender| sender.join().unwrap());
+        self.committer.stop();
+        std::mem::take(&mut self.shared.shown.lock().unwrap())
+    }
+}
+
+impl Shared {
+    fn send(&self, committer: &Committer<Message, Tag>, sender: usize) {
+        for n in 0.. {
+            if self.stop.load(Ordering::Relaxed) {
+                return;
+            }
+            loop {
+                let (tag, answer) = channel();
+                let message = Message::new("alice".into(), format!("{sender}-{n}"));
+                committer.submit(message, tag).unwrap();
+                if answer.recv_timeout(LONG).expect("an answer to every message") {
+                    break;
+                }
+                thread::sleep(Duration::from_millis(5));
+            }
+        }
+    }
+
+    fn note(&self, event: Event<Message, Tag>) {
+        match event {
+            Event::Stored(message, tag) => {
+                self.shown.lock().unwrap().push(message.text);
+                let _ = tag.send(true);
+            }
+            Event::Refused(_, tag) => {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                let _ = tag.send(false);
+            }
+            Event::Passed(_) => panic!("nothing was passed"),
+        }
+    }
+}
+
+fn wait(done: impl Fn() -> bool) {
+    let end = Instant::now() + LONG;
+    while !done() {
+        assert!(Instant::now() < end, "it takes too long");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// What [`killed_processes`] starts: writes what is committed to standard output.
+pub const WRITER: &str = "STORE_TEST_WRITER";
+
+pub fn writer(url: &str) {
+    let url: DbUrl = url.parse().unwrap();
+    let store = open(&url, &SCHEMA).unwrap();
+    let hand_on = |batch: Vec<Event<Message, ()>>, _: Option<&StoreError>| {
+        let mut out = std::io::stdout().lock();
+        for event in batch {
+            if let Event::Stored(message, ()) = event {
+                writeln!(out, "{}", message.text).unwrap();
+            }
+        }
+        out.flush().unwrap();
+    };
+    let committer =
+        Committer::start(Limits::default(), move |batch: &[Message]| store.append(batch), hand_on).unwrap();
+    thread::scope(|scope| {
+        for sender in 0..4 {
+            let committer = &committer;
+            scope.spawn(move || {
+                for n in 0.. {
+                    let text = format!("{}-{sender}-{n}", std::process::id());
+                    committer.submit(Message::new("alice".into(), text), ()).unwrap();
+                }
+            });
+        }
+    });
+}
+
+/// Whatever a process had shown when it was killed is in the database.
+pub fn killed_processes(url: &str, times: usize) {
+    let store = open(&url.parse().unwrap(), &SCHEMA).unwrap();
+    for round in 0..times {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .env(WRITER, url)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut shown: Vec<String> = lines.by_ref().take(500 + 137 * round).map(Result::unwrap).collect();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // What was still in the pipe; its last line may have been cut.
+        shown.extend(lines.map_while(Result::ok));
+        let cut = shown.pop();
+        assert!(cut.is_some(), "it showed nothing");
+        let stored: Vec<String> =
+            store.recent(shown.len() + 10_000).unwrap().into_iter().map(|m| m.text).collect();
+        let different: HashSet<&String> = stored.iter().collect();
+        assert_eq!(different.len(), stored.len(), "something is there twice");
+        let first = stored.iter().position(|text| *text == shown[0]).expect("the first one is there");
+        assert_eq!(stored[first..][..shown.len()], shown, "all of it, in order");
+    }
+}

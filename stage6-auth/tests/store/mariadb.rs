@@ -1,0 +1,316 @@
+//! What can be wrong with a server, and what happens when it goes away.
+
+use crate::proxy::{Mode, Proxy};
+use crate::suite::{message, new_user};
+use crate::{load, suite, trial};
+use libtest_mimic::Trial;
+use mysql::prelude::Queryable;
+use mysql::{Conn, Opts, OptsBuilder};
+use stage6_auth::store::mysql::setup::{Account, Prepared, init};
+use stage6_auth::store::{DbUrl, MySqlUrl, SCHEMA, Schema, Step, StoreError, open};
+use std::collections::HashSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+use testkit::mariadb::MariaDb;
+
+/// One server for all tests that do not kill it; each has a database of its own.
+static SHARED: Mutex<Option<MariaDb>> = Mutex::new(None);
+
+pub fn trials() -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for (name, test) in suite::TESTS {
+        trials.push(Trial::test(format!("mariadb::{name}"), move || {
+            test(&open(&url(&fresh_url()), &SCHEMA)?);
+            Ok(())
+        }));
+    }
+    for (name, test) in suite::ADMIN_TESTS {
+        trials.push(Trial::test(format!("mariadb::{name}"), move || {
+            let (admin, account) = fresh();
+            prepare(&admin, &account);
+            test(&open(&url(&admin), &SCHEMA)?);
+            Ok(())
+        }));
+    }
+    trials.extend([
+        trial("mariadb::init_can_be_run_again", init_can_be_run_again),
+        trial("mariadb::the_account_can_add_and_read_and_nothing_else", grants),
+        trial("mariadb::accounts_with_more_rights_are_noticed", excess),
+        trial("mariadb::no_server_wrong_password_no_tables", what_open_says),
+        trial("mariadb::versions_older_and_newer", versions_older_and_newer),
+        trial("mariadb::a_weaker_setting_is_noticed", a_weaker_setting_is_noticed),
+        trial("mariadb::an_answer_that_is_lost", an_answer_that_is_lost),
+        trial("mariadb::a_commit_that_comes_late", a_commit_that_comes_late),
+        trial("mariadb::idle_connections_may_die", idle_connections_may_die),
+        trial("mariadb::a_hanging_server_is_given_up_in_time", a_hanging_server),
+        trial("mariadb::killed_under_load_and_started_again", killed_under_load),
+        trial("mariadb::the_process_is_killed_under_load", process_killed),
+    ]);
+    let Some(why) = MariaDb::missing() else { return trials };
+    eprintln!("ignored: all tests mariadb::*, since {why}");
+    trials.into_iter().map(|trial| trial.with_ignored_flag(true)).collect()
+}
+
+/// The test harness ends the process without dropping what is static.
+pub fn stop() {
+    drop(SHARED.lock().unwrap().take());
+}
+
+fn url(text: &str) -> DbUrl {
+    text.parse().unwrap()
+}
+
+fn mysql_url(text: &str) -> MySqlUrl {
+    match url(text) {
+        DbUrl::MySql(url) => url,
+        other => panic!("{other}"),
+    }
+}
+
+fn connect(text: &str) -> Conn {
+    let opts = OptsBuilder::from_opts(Opts::from_url(text).unwrap()).prefer_socket(false);
+    Conn::new(opts).unwrap()
+}
+
+/// A new database on the shared server: the administrator's URL, and the account's name.
+fn fresh() -> (String, Account) {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    let n = NEXT.fetch_add(1, Ordering::Relaxed);
+    let mut shared = SHARED.lock().unwrap();
+    let server = shared.get_or_insert_with(MariaDb::start);
+    (server.admin_url(&format!("chat_{n}")), account(&format!("chat_{n}")))
+}
+
+fn account(user: &str) -> Account {
+    Account { user: user.to_owned(), hosts: Vec::new(), new_password: false }
+}
+
+fn prepare(admin: &str, account: &Account) -> Prepared {
+    init(&mysql_url(admin), &SCHEMA, account).unwrap()
+}
+
+/// A prepared database on the shared server, for the chat server's account.
+fn fresh_url() -> String {
+    let (admin, account) = fresh();
+    prepare(&admin, &account).url.unwrap()
+}
+
+fn why(text: &str) -> StoreError {
+    open(&url(text), &SCHEMA).err().expect("it opened")
+}
+
+fn init_can_be_run_again() {
+    let (admin, mut account) = fresh();
+    let first = prepare(&admin, &account).url.unwrap();
+    let store = open(&url(&first), &SCHEMA).unwrap();
+    store.append(&[message(1, "kept")]).unwrap();
+    assert!(prepare(&admin, &account).url.is_none(), "the password stays as it is");
+    assert!(open(&url(&first), &SCHEMA).is_ok());
+    account.new_password = true;
+    let second = prepare(&admin, &account).url.unwrap();
+    assert_ne!(first, second);
+    assert!(matches!(why(&first), StoreError::Denied { .. }));
+    let store = open(&url(&second), &SCHEMA).unwrap();
+    assert_eq!(store.recent(10).unwrap(), [message(1, "kept")]);
+    assert!(prepare(&admin, &account).excess.is_empty());
+}
+
+fn grants() {
+    let url = fresh_url();
+    let store = open(&self::url(&url), &SCHEMA).unwrap();
+    store.add_users(&[new_user("alice")]).unwrap();
+    store.append(&[message(1, "a")]).unwrap();
+    let mut conn = connect(&url);
+    for forbidden in [
+        "DELETE FROM messages",
+        "UPDATE messages SET text = ''",
+        "UPDATE users SET role = 'admin'",
+        "DROP TABLE messages",
+        "TRUNCATE messages",
+        "ALTER TABLE messages ADD COLUMN x INT",
+        "CREATE TABLE x (x INT)",
+        "REPLACE INTO users (id, name, name_key, password, created) VALUES (1, 'x', 'x', 'x', 1)",
+        "INSERT INTO users (name, name_key, password, created) VALUES ('alice', 'alice', 'x', 1) \
+         ON DUPLICATE KEY UPDATE role = 'admin'",
+        "SELECT * FROM mysql.user",
+        "GRANT SELECT ON messages TO 'chat'@'localhost'",
+        "SELECT 1 INTO OUTFILE '/tmp/x'",
+        "LOCK TABLES messages WRITE",
+    ] {
+        let error = conn.query_drop(forbidden).expect_err(forbidden);
+        assert!(error.to_string().contains("denied"), "{forbidden}: {error}");
+    }
+    let error = store.set_role("alice", stage6_auth::store::Role::Admin).unwrap_err();
+    assert!(matches!(error, StoreError::NotAllowed { .. }), "{error:?}");
+    assert!(error.to_string().contains("administrator"));
+    assert_eq!(store.recent(10).unwrap(), [message(1, "a")]);
+}
+
+fn excess() {
+    let (admin, account) = fresh();
+    prepare(&admin, &account);
+    let user = &account.user;
+    connect(&admin).query_drop(format!("GRANT DELETE ON {user}.users TO '{user}'@'127.0.0.1'")).unwrap();
+    let excess = prepare(&admin, &account).excess;
+    assert_eq!(excess.len(), 1, "{excess:?}");
+    assert!(excess[0].contains("DELETE"), "{excess:?}");
+}
+
+fn what_open_says() {
+    let (admin, account) = fresh();
+    let good = prepare(&admin, &account).url.unwrap();
+    let password = good.split([':', '@']).nth(2).unwrap();
+    let wrong = good.replace(password, "wrong-password");
+    let error = why(&wrong);
+    assert!(matches!(error, StoreError::Denied { .. }), "{error:?}");
+    assert!(!error.to_string().contains("wrong-password"), "{error}");
+
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let refused = why(&format!("mysql://chat:secret@127.0.0.1:{free}/chat"));
+    assert!(matches!(refused, StoreError::Unreachable { .. }), "{refused:?}");
+    assert!(!format!("{refused} {refused:?}").contains("secret"));
+    let no_such_host = why("mysql://chat:secret@no-such-host.invalid/chat");
+    assert!(matches!(no_such_host, StoreError::Unreachable { .. }), "{no_such_host:?}");
+
+    let missing = why(&admin.replace("/chat_", "/missing_"));
+    assert!(matches!(missing, StoreError::NoSchema { .. }), "{missing:?}");
+    connect(&admin).query_drop("DROP TABLE schema_version").unwrap();
+    let empty = why(&good);
+    assert!(matches!(empty, StoreError::NoSchema { .. }), "{empty:?}");
+    assert!(empty.to_string().contains("stage6-admin init"), "{empty}");
+}
+
+fn versions_older_and_newer() {
+    const MORE: Step = Step {
+        sqlite: &[],
+        mysql: &["ALTER TABLE messages ADD COLUMN IF NOT EXISTS room VARCHAR(32) NOT NULL DEFAULT 'lobby'"],
+    };
+    const NEXT: Schema = Schema { steps: &[SCHEMA.steps[0], MORE], program: "stage7-admin" };
+    let (admin, account) = fresh();
+    let url = self::url(&prepare(&admin, &account).url.unwrap());
+    open(&url, &SCHEMA).unwrap().append(&[message(1, "old")]).unwrap();
+    let error = open(&url, &NEXT).err().unwrap();
+    assert!(matches!(error, StoreError::TooOld { found: 1, known: 2, .. }), "{error:?}");
+    for _ in 0..2 {
+        init(&mysql_url(&admin), &NEXT, &account).unwrap();
+    }
+    assert_eq!(open(&url, &NEXT).unwrap().recent(10).unwrap(), [message(1, "old")]);
+    let error = open(&url, &SCHEMA).err().unwrap();
+    assert!(matches!(error, StoreError::TooNew { found: 2, known: 1, .. }), "{error:?}");
+    let error = init(&mysql_url(&admin), &SCHEMA, &account).unwrap_err();
+    assert!(matches!(error, StoreError::TooNew { .. }), "{error:?}");
+}
+
+fn a_weaker_setting_is_noticed() {
+    let server = MariaDb::start();
+    let admin = server.admin_url("chat");
+    let url = prepare(&admin, &account("chat")).url.unwrap();
+    assert_eq!(open(&self::url(&url), &SCHEMA).unwrap().caveat().unwrap(), None);
+    connect(&admin).query_drop("SET GLOBAL innodb_flush_log_at_trx_commit = 2").unwrap();
+    let caveat = open(&self::url(&url), &SCHEMA).unwrap().caveat().unwrap();
+    assert!(caveat.unwrap().contains("innodb_flush_log_at_trx_commit"));
+}
+
+/// The rows are there and the server said so, but nobody heard it.
+fn an_answer_that_is_lost() {
+    let url = fresh_url();
+    let proxy = Proxy::start(&url);
+    let store = open(&self::url(&proxy.url), &SCHEMA).unwrap();
+    store.append(&[message(1, "before")]).unwrap();
+    proxy.set(Mode::LoseAnswer);
+    store.append(&[message(2, "lost"), message(3, "lost too")]).unwrap_err();
+    let rows = "SELECT COUNT(*) FROM messages WHERE text LIKE 'lost%'";
+    let mut conn = connect(&url);
+    assert_eq!(conn.query_first(rows).unwrap(), Some(2), "the test is worth nothing if they are not there");
+    // Before anything else was stored: reading settles it too.
+    assert_eq!(store.recent(10).unwrap(), [message(1, "before")]);
+    store.append(&[message(4, "lost"), message(5, "lost too")]).unwrap();
+    let expected = [message(1, "before"), message(4, "lost"), message(5, "lost too")];
+    assert_eq!(store.recent(10).unwrap(), expected);
+    assert_eq!(open(&self::url(&url), &SCHEMA).unwrap().recent(10).unwrap(), expected, "for others too");
+}
+
+/// Whoever had asked the database in between would have been told "not stored".
+fn a_commit_that_comes_late() {
+    let url = fresh_url();
+    let proxy = Proxy::start(&url);
+    let store = open(&self::url(&proxy.url), &SCHEMA).unwrap();
+    proxy.set(Mode::HoldCommit);
+    let started = Instant::now();
+    store.append(&[message(1, "late")]).unwrap_err();
+    assert!(started.elapsed() < Duration::from_secs(3));
+    store.append(&[message(2, "late")]).unwrap();
+    assert_eq!(store.recent(10).unwrap(), [message(2, "late")]);
+    proxy.release();
+    let mut conn = connect(&url);
+    let end = Instant::now() + Duration::from_secs(20);
+    while conn.query_first::<u32, _>("SELECT COUNT(*) FROM messages").unwrap() != Some(2) {
+        assert!(Instant::now() < end, "the late commit never came");
+    }
+    assert_eq!(store.recent(10).unwrap(), [message(2, "late")]);
+}
+
+fn idle_connections_may_die() {
+    let (admin, account) = fresh();
+    let store = open(&url(&prepare(&admin, &account).url.unwrap()), &SCHEMA).unwrap();
+    store.append(&[message(1, "a")]).unwrap();
+    let mut conn = connect(&admin);
+    let user = &account.user;
+    let all = format!("SELECT ID FROM information_schema.PROCESSLIST WHERE USER = '{user}'");
+    let ids: Vec<u64> = conn.query(all).unwrap();
+    assert_eq!(ids.len(), 2, "the committer's and one in the pool");
+    for id in ids {
+        conn.query_drop(format!("KILL {id}")).unwrap();
+    }
+    store.append(&[message(2, "b")]).unwrap();
+    assert_eq!(store.user("nobody").unwrap(), None);
+    assert_eq!(store.recent(10).unwrap().len(), 2);
+}
+
+fn a_hanging_server() {
+    let server = MariaDb::start();
+    let url = url(&prepare(&server.admin_url("chat"), &account("chat")).url.unwrap());
+    let store = open(&url, &SCHEMA).unwrap();
+    store.append(&[message(1, "a")]).unwrap();
+    server.freeze();
+    // Many at once, as when a class logs in: no one waits for the others.
+    let started = Instant::now();
+    std::thread::scope(|scope| {
+        scope.spawn(|| store.append(&[message(2, "b")]).unwrap_err());
+        for _ in 0..20 {
+            scope.spawn(|| {
+                let error = store.user("alice").unwrap_err();
+                assert!(matches!(error, StoreError::Unreachable { .. }), "{error:?}");
+            });
+        }
+    });
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    server.thaw();
+    store.append(&[message(3, "c")]).unwrap();
+    let texts: Vec<_> = store.recent(10).unwrap().into_iter().map(|m| m.text).collect();
+    assert_eq!(texts, ["a", "c"]);
+}
+
+fn killed_under_load() {
+    let mut server = MariaDb::start();
+    let url = url(&prepare(&server.admin_url("chat"), &account("chat")).url.unwrap());
+    let store = open(&url, &SCHEMA).unwrap();
+    let load = load::Load::start(store.clone(), 8);
+    for _ in 0..4 {
+        load.wait_for_more(300);
+        server.kill();
+        load.wait_for_refusal();
+        server.restart();
+    }
+    load.wait_for_more(300);
+    let shown = load.stop();
+    let stored: Vec<String> = store.recent(usize::MAX >> 1).unwrap().into_iter().map(|m| m.text).collect();
+    let different: HashSet<&String> = stored.iter().collect();
+    assert_eq!(different.len(), stored.len(), "something is there twice");
+    assert_eq!(stored, shown, "what was shown is what is stored, in the same order");
+}
+
+fn process_killed() {
+    load::killed_processes(&fresh_url(), 4);
+}
