@@ -126,17 +126,26 @@ mod kernel {
     use std::net::TcpStream;
     use std::time::Duration;
 
-    // nix has no name for this option, but the macro with which it makes its
-    // own: the kernel fills in as much of the structure as it knows.
-    sockopt_impl!(TcpInfo, GetOnly, libc::IPPROTO_TCP, libc::TCP_INFO, libc::tcp_info);
+    /// The beginning of `struct tcp_info` (`linux/tcp.h`) in words of four
+    /// bytes. Kernels have made the structure longer and never changed this
+    /// part; asked for all of it, an older kernel gives less than a newer
+    /// header promises, and nix panics.
+    type Beginning = [u32; 26];
+    /// `tcpi_rtt`, in microseconds.
+    pub const RTT: usize = 17;
+    /// `tcpi_advmss`, in bytes.
+    pub const ADVMSS: usize = 21;
+
+    // nix has no name for this option, but the macro with which it makes its own.
+    sockopt_impl!(TcpInfo, GetOnly, libc::IPPROTO_TCP, libc::TCP_INFO, Beginning);
 
     pub fn ask(stream: &TcpStream) -> KernelFacts {
         let Ok(info) = getsockopt(stream, TcpInfo) else { return KernelFacts::default() };
-        // Zero is "not measured": a server whose client never answered.
-        let microseconds = Some(info.tcpi_rtt).filter(|time| *time > 0);
+        // Zero is "not measured".
+        let figure = |word: usize| Some(info[word]).filter(|figure| *figure > 0);
         KernelFacts {
-            round_trip: microseconds.map(|time| Duration::from_micros(time.into())),
-            announced: Some(info.tcpi_advmss).filter(|bytes| *bytes > 0),
+            round_trip: figure(RTT).map(|microseconds| Duration::from_micros(microseconds.into())),
+            announced: figure(ADVMSS),
         }
     }
 }
@@ -187,6 +196,14 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_words_are_those_of_the_system_header() {
+        use nix::libc::tcp_info;
+        assert_eq!(std::mem::offset_of!(tcp_info, tcpi_rtt), kernel::RTT * 4);
+        assert_eq!(std::mem::offset_of!(tcp_info, tcpi_advmss), kernel::ADVMSS * 4);
     }
 
     #[test]
