@@ -1,0 +1,86 @@
+//! The server's flow: one thread per client, and every line answered with the
+//! same line.
+
+use crate::workers::Workers;
+use clap::Parser;
+use common::endpoint::Endpoint;
+use common::listener::Listener;
+use common::log::Log;
+use common::program::{LogArgs, endpoint};
+use stage2_echo::line::{self, LineReader, Received};
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+
+/// Serves many clients at once and answers every line with the same line.
+#[derive(Parser, Debug)]
+#[command(name = "stage3-server", version)]
+pub struct Options {
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9003", value_parser = endpoint)]
+    pub listen: Endpoint,
+
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+/// Runs the server until a signal stops it.
+///
+/// # Errors
+/// When it cannot listen.
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    let (log, _written_at_the_end) = Log::start(options.log.log_level, None)?;
+    let listener = Arc::new(Listener::open(&options.listen, &log)?);
+    let mut workers = Workers::new(&log);
+    // This thread only accepts, so the next client waits for nobody. What the
+    // threads share they share through an `Arc`, since none knows who ends last.
+    while let Some((stream, peer)) = listener.accept() {
+        log.info(format_args!("{peer} connected"));
+        let stream = Arc::new(stream);
+        let open = listener.watch(&stream);
+        let (listener, log) = (listener.clone(), log.clone());
+        workers.start(peer, move || {
+            let _open = open;
+            serve(&stream, peer, &listener, &log);
+            line::close_in_good_order(&stream);
+        });
+    }
+    listener.finish();
+    workers.join();
+    Ok(())
+}
+
+/// One client, from its first line to the end of the connection, whichever way
+/// that comes. Nothing that happens here may end the server.
+fn serve(stream: &TcpStream, peer: SocketAddr, listener: &Listener, log: &Log) {
+    match converse(stream) {
+        Ok(how) => log.info(format_args!("{peer} {how}")),
+        // A reset, or a client that is gone while we wrote to it.
+        Err(e) => log.info(format_args!("{peer} lost: {e}")),
+    }
+    if listener.stopping() {
+        // If the client is gone already there is nobody to tell.
+        let _ = line::send_line(stream, line::SHUTTING_DOWN);
+    }
+}
+
+/// Answers line by line until the connection ends; says how it ended.
+///
+/// Reading and answering take turns. That is what lock-step means: while we
+/// wait for a line we cannot speak, and while we write we cannot hear.
+fn converse(stream: &TcpStream) -> io::Result<&'static str> {
+    let mut lines = LineReader::new(stream);
+    loop {
+        match lines.next()? {
+            Received::Line(line::DISCONNECT) => return Ok("disconnected"),
+            // In this stage an empty line is a line like any other.
+            Received::Line(text) => line::send_line(stream, text)?,
+            Received::NotUtf8 => line::send_line(stream, line::NOT_UTF8)?,
+            Received::TooLong => {
+                line::send_line(stream, line::TOO_LONG)?;
+                return Ok("closed: line too long");
+            }
+            Received::End => return Ok("left"),
+        }
+    }
+}
