@@ -6,4 +6,5 @@
 
 pub mod client;
 pub mod line;
+pub mod person;
 pub mod server;

@@ -2,17 +2,15 @@
 //! the same line.
 
 use crate::line::{self, LineReader, Received};
-use anyhow::Context;
+use crate::person::Person;
 use clap::Parser;
 use common::endpoint::Endpoint;
 use common::listener::Listener;
 use common::log::Log;
 use common::program::{LogArgs, endpoint};
-use common::terminal::{self, Input, Output};
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::thread;
 
 /// Serves one client at a time and answers every line with the same line.
 #[derive(Parser, Debug)]
@@ -97,37 +95,5 @@ fn converse(
             }
             Received::End => return Ok("left"),
         }
-    }
-}
-
-/// The person at the server who types each answer (`--converse`).
-struct Person {
-    input: Input,
-    output: Output,
-}
-
-impl Person {
-    fn sit_down(listener: &Arc<Listener>) -> anyhow::Result<Person> {
-        let (input, output) = terminal::open()?;
-        output.hint("You answer each line; !DISCONNECT (or the end of your input) ends the conversation.");
-        // Nothing can wake the thread that waits for a person to type, so at a
-        // signal another one ends the program.
-        let (listener, screen) = (listener.clone(), output.clone());
-        thread::Builder::new()
-            .name("end".into())
-            .spawn(move || {
-                listener.wait_for_stop();
-                listener.tell_all(line::SHUTTING_DOWN);
-                screen.exit(0)
-            })
-            .context("cannot start a thread")?;
-        Ok(Person { input, output })
-    }
-
-    /// `None` when the person has had enough.
-    fn answer(&mut self, text: &str) -> io::Result<Option<String>> {
-        self.output.received(&format!("client: {text}")).map_err(io::Error::other)?;
-        let typed = self.input.next("you> ").map_err(io::Error::other)?;
-        Ok(typed.filter(|text| text != line::DISCONNECT && text != "/quit"))
     }
 }
