@@ -82,7 +82,7 @@ ours(client) fn a_terminal_client_encrypts_and_decrypts(case) {
     let server = case.scripted_server();
     let mut terminal = case.terminal(server.address(), &[]);
     let us = server.accept();
-    terminal.shows("a prompt", |rows| !rows.is_empty());
+    terminal.shows("a prompt", |rows| rows.last().is_some_and(|row| row.trim_end().ends_with('>')));
     terminal.types("half a sen");
     terminal.shows_typed("half a sen");
     us.send(&format!("[192.0.2.7:40001] {}", key.encrypt("news")));

@@ -36,9 +36,9 @@ ours(server) fn the_server_starts_without_a_key_file(case) {
 ours(server) fn the_log_shows_ciphertext_and_no_text(case) {
     let key = Key::for_client(case);
     let server = case.server();
-    let bob = case.connect("bob", &server);
+    let [bob, _carol] = case.room(&server);
     let mut alice = case.client(server.address());
-    bob.hears_of("joined (2 online)");
+    bob.hears_of("joined (3 online)");
     alice.type_line("meet me at the bridge");
     let line = bob.hears_some("what alice says", |line| !line.starts_with("[SERVER]"));
     let (_, ciphertext) = line.split_once("] ").unwrap_or_default();
