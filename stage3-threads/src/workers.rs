@@ -110,6 +110,8 @@ mod tests {
                 let (meeting, done) = (meeting.clone(), done.clone());
                 workers.start(PEER, move || {
                     meeting.wait();
+                    // Long enough to be missed by a `join` that does not wait.
+                    thread::sleep(std::time::Duration::from_millis(20));
                     done.send(()).unwrap();
                 });
             }

@@ -116,10 +116,7 @@ fn take_both(options: &Options, opposite: bool) -> io::Result<Vec<Result<(), Dea
     let threads = usize::from(options.threads);
     let locks = WatchedLocks::new(threads, threads);
     let results = together(threads, |thread| {
-        let (mut first, mut second) = (thread, (thread + 1) % threads);
-        if !opposite && first > second {
-            std::mem::swap(&mut first, &mut second);
-        }
+        let (first, second) = order(thread, threads, opposite);
         let both = |_| {
             let _first = locks.lock(thread, first)?;
             let _second = locks.lock(thread, second)?;
@@ -130,9 +127,24 @@ fn take_both(options: &Options, opposite: bool) -> io::Result<Vec<Result<(), Dea
     Ok(results.into_iter().flatten().collect())
 }
 
+/// Which lock a thread takes first, and which second.
+fn order(thread: usize, threads: usize, opposite: bool) -> (usize, usize) {
+    let (own, next) = (thread, (thread + 1) % threads);
+    if opposite || own < next { (own, next) } else { (next, own) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_cure_is_that_everyone_takes_the_lower_number_first() {
+        for threads in 2..=16 {
+            let orders = |opposite| (0..threads).map(move |thread| order(thread, threads, opposite));
+            assert!(orders(false).all(|(first, second)| first < second));
+            assert_eq!(orders(true).filter(|(first, second)| first > second).count(), 1);
+        }
+    }
 
     #[test]
     fn when_all_hold_one_lock_exactly_one_thread_notices_every_time() {

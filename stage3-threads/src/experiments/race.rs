@@ -21,7 +21,7 @@ pub struct Options {
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(2..=64))]
     pub threads: u8,
     /// How often each thread adds one (at most 500 with the wide window)
-    #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(1..=200_000))]
     pub rounds: u32,
     /// How long the moment between reading and writing lasts
     #[arg(long, value_enum, default_value_t = Window::Both)]

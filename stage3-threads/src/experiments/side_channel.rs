@@ -20,7 +20,7 @@ const BATCH: u32 = 500;
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
     /// Measurements of each guess; the median of them counts
-    #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u16).range(3..=101))]
+    #[arg(long, default_value_t = 35, value_parser = clap::value_parser!(u16).range(3..=101))]
     pub samples: u16,
 }
 
