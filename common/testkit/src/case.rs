@@ -1,5 +1,6 @@
 //! One check's workplace: its folder, its transcript, what it has started.
 
+use crate::checks::{Check, Kind};
 use crate::inbox::Inbox;
 use crate::peer::Peer;
 use crate::program::Program;
@@ -21,6 +22,8 @@ pub enum Side {
     Server,
     /// `stageN-client`, or what `STAGEn_CLIENT` names.
     Client,
+    /// Both of them together.
+    Both,
     /// A further program of the stage; it has no substitute.
     Tool,
 }
@@ -42,6 +45,25 @@ pub(crate) struct Bench {
     folder: tempfile::TempDir,
     groups: Mutex<Vec<Pid>>,
     errors: Mutex<Vec<(String, Inbox)>>,
+}
+
+impl Graded {
+    /// True when the check says nothing about the program that is to be graded:
+    /// with a server in another language, neither the checks of our client nor
+    /// those of our server's flags.
+    pub fn ignores(&self, check: &Check) -> bool {
+        let (server, client) = (self.foreign_server.is_some(), self.foreign_client.is_some());
+        if !server && !client {
+            return false;
+        }
+        let concerned = match check.side {
+            Side::Server => server,
+            Side::Client => client,
+            Side::Both => true,
+            Side::Tool => false,
+        };
+        !concerned || check.kind == Kind::Ours
+    }
 }
 
 impl Bench {

@@ -110,7 +110,7 @@ fn say_until_heard(speaker: &Peer, listener: &Peer, text: &str) {
     let deadline = Instant::now() + crate::patience();
     while Instant::now() < deadline {
         speaker.send(text);
-        if listener.hears_within(text, Duration::from_millis(100)) {
+        if listener.hears_within(text, Duration::from_millis(20)) {
             return;
         }
     }

@@ -10,7 +10,8 @@ pub enum Kind {
     /// output): owed by a program in any language.
     Wire,
     /// Our flags, log lines and exit codes: owed by our programs only, and
-    /// reported as ignored when another program is graded.
+    /// reported as ignored when another program is graded, as are the checks
+    /// that say nothing about that program.
     Ours,
 }
 
@@ -86,5 +87,6 @@ macro_rules! checks {
     (@kind ours) => { $crate::Kind::Ours };
     (@side server) => { $crate::Side::Server };
     (@side client) => { $crate::Side::Client };
+    (@side both) => { $crate::Side::Both };
     (@side tool) => { $crate::Side::Tool };
 }

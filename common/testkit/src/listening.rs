@@ -2,28 +2,60 @@
 //! tells everyone about a probe that connects, and stage 1 serves one
 //! connection only.
 
+use rustix::process::Pid;
+use socket2::{Domain, Socket, Type};
 use std::collections::HashSet;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::fs::{File, read_dir, read_link, read_to_string};
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::{Mutex, PoisonError};
 
 /// `TCP_LISTEN` in the kernel's `/proc/net/tcp` (proc(5)).
 const STATE_LISTEN: &str = "0A";
 
-/// True when some process listens on `port`.
+/// True when a process of `group` listens on `port`.
 ///
 /// Where the system has no `/proc/net/tcp` this connects instead.
-pub(crate) fn is_listening(port: u16) -> bool {
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
-    let tables: Vec<_> = tables.iter().filter_map(|p| std::fs::read_to_string(p).ok()).collect();
-    if tables.is_empty() {
+pub(crate) fn is_listening(port: u16, group: Pid) -> bool {
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| File::open(path).ok());
+    if tables.iter().all(Option::is_none) {
         return TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
     }
-    tables.iter().flat_map(|table| table.lines().skip(1)).any(|line| {
-        let mut fields = line.split_whitespace().skip(1);
-        let (local, _remote, state) = (fields.next(), fields.next(), fields.next());
-        let here = local.and_then(|address| address.rsplit(':').next());
-        state == Some(STATE_LISTEN) && here.and_then(|p| u16::from_str_radix(p, 16).ok()) == Some(port)
-    })
+    let found: Vec<_> = tables.into_iter().flatten().filter_map(|t| listener(t, port)).collect();
+    // Somebody else may have taken the port meanwhile, so ask whose it is; but
+    // only now, for that is a walk over all processes.
+    !found.is_empty() && {
+        let owned = sockets_of(group);
+        found.iter().any(|inode| owned.contains(inode))
+    }
+}
+
+/// The inode of the socket that listens on `port`.
+///
+/// Linux writes the listening sockets first. Reading on would be dear: on a
+/// machine under test the closed connections that follow are thousands.
+fn listener(table: File, port: u16) -> Option<String> {
+    let lines = BufReader::with_capacity(4096, table).lines().skip(1).map_while(Result::ok);
+    let fields = lines.map(|line| line.split_whitespace().map(String::from).collect::<Vec<_>>());
+    let mut listeners = fields.take_while(|f| f.get(3).is_some_and(|state| state == STATE_LISTEN));
+    let here = format!(":{port:04X}");
+    let found = listeners.find(|fields| fields[1].ends_with(&here))?;
+    found.into_iter().nth(9)
+}
+
+/// The inodes of all sockets that the processes of `group` hold.
+fn sockets_of(group: Pid) -> HashSet<String> {
+    let processes = read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path());
+    let of_group = processes.filter(|process| {
+        let stat = read_to_string(process.join("stat")).unwrap_or_default();
+        // After the name, which may hold anything, in parentheses: state, parent, group.
+        let fields = stat.rsplit(')').next().unwrap_or_default();
+        fields.split_whitespace().nth(2) == Some(&group.to_string())
+    });
+    let files = of_group.flat_map(|p| read_dir(p.join("fd")).into_iter().flatten().flatten());
+    let names = files.filter_map(|file| read_link(file.path()).ok());
+    let inode = |name: &str| Some(name.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned());
+    names.filter_map(|name| inode(name.to_str()?)).collect()
 }
 
 /// A port that was free a moment ago and that no other check of this run got.
@@ -33,11 +65,17 @@ pub(crate) fn is_listening(port: u16) -> bool {
 pub(crate) fn free_port() -> u16 {
     static GIVEN: Mutex<Option<HashSet<u16>>> = Mutex::new(None);
     loop {
-        let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has free ports");
-        let port = socket.local_addr().expect("a bound socket has an address").port();
+        let port = bound_port().expect("loopback has free ports");
         let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
         if given.get_or_insert_default().insert(port) {
             return port;
         }
     }
+}
+
+/// Binds without listening, so that nobody takes the attempt for a server.
+fn bound_port() -> Option<u16> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).ok()?;
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).ok()?;
+    Some(socket.local_addr().ok()?.as_socket()?.port())
 }

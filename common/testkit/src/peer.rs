@@ -20,6 +20,7 @@ pub struct Peer {
     inbox: Inbox,
     reader: Option<JoinHandle<()>>,
     local: SocketAddr,
+    remote: SocketAddr,
     bench: Arc<Bench>,
 }
 
@@ -56,12 +57,14 @@ impl Peer {
 
     fn unread(bench: &Arc<Bench>, name: &str, stream: TcpStream) -> Self {
         let local = stream.local_addr().expect("a connected socket has an address");
+        // A peer that has gone already has none.
+        let remote = stream.peer_addr().unwrap_or(local);
         // What is sent in pieces should travel in pieces.
         let _ = stream.set_nodelay(true);
         let _ = stream.set_write_timeout(Some(Duration::from_secs(5)));
         bench.transcript.note(name, format!("connected, its address is {local}"));
         let (name, bench) = (name.to_owned(), bench.clone());
-        Self { name, stream: Some(stream), inbox: Inbox::default(), reader: None, local, bench }
+        Self { name, stream: Some(stream), inbox: Inbox::default(), reader: None, local, remote, bench }
     }
 
     /// From now on a peer made by `connect_unread` reads as others do.
@@ -78,6 +81,11 @@ impl Peer {
     /// The address of this end, as the other side sees it.
     pub fn address(&self) -> SocketAddr {
         self.local
+    }
+
+    /// The address of the other end.
+    pub fn remote_address(&self) -> SocketAddr {
+        self.remote
     }
 
     /// The name that the transcript knows it by.
@@ -184,11 +192,11 @@ impl Peer {
         }
     }
 
-    /// Sends `bytes` again and again until the other side takes no more.
-    pub fn write_until_it_stalls(&self, bytes: &[u8]) {
+    /// Sends `bytes` until the other side takes no more, `times` times at most.
+    pub fn flood(&self, bytes: &[u8], times: usize) {
         let limit = Duration::from_millis(300);
         let _ = self.stream().set_write_timeout(Some(limit));
-        while self.try_send(bytes).is_ok() {}
+        let _ = (0..times).try_for_each(|_| self.try_send(bytes));
     }
 
     /// Waits until the other side closes, in whatever way, passing over lines.

@@ -186,9 +186,9 @@ impl Program {
         code.or(status.terminating_signal().map(Exit::Signal))
     }
 
-    /// Its process number.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
+    /// The process group of the program and its helpers.
+    pub(crate) fn group(&self) -> Pid {
+        pid_of(&self.child)
     }
 }
 

@@ -86,7 +86,7 @@ impl Server {
 fn wait_listening(program: &Program, port: u16) -> Result<(), Option<Exit>> {
     let deadline = Instant::now() + FOREIGN_START;
     loop {
-        if is_listening(port) {
+        if is_listening(port, program.group()) {
             return Ok(());
         }
         if let Some(exit) = program.ended() {
@@ -95,6 +95,6 @@ fn wait_listening(program: &Program, port: u16) -> Result<(), Option<Exit>> {
         if Instant::now() >= deadline {
             return Err(None);
         }
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::sleep(Duration::from_millis(10));
     }
 }

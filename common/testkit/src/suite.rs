@@ -1,6 +1,6 @@
 //! Runs the checks of a stage and reports each failure in full.
 
-use crate::case::{Bench, Case, Graded, Side};
+use crate::case::{Bench, Case, Graded};
 use crate::checks::{Check, Kind};
 use crate::failure::Failure;
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -61,12 +61,7 @@ impl Suite {
 }
 
 fn trial(graded: Graded, check: Check) -> Trial {
-    let substituted = match check.side {
-        Side::Server => graded.foreign_server.is_some(),
-        Side::Client => graded.foreign_client.is_some(),
-        Side::Tool => false,
-    };
-    let ignored = check.kind == Kind::Ours && substituted;
+    let ignored = graded.ignores(&check);
     let kind = match check.kind {
         Kind::Wire => "wire",
         Kind::Ours => "ours",

@@ -94,7 +94,7 @@ fn stuck_client(case: &crate::Case, server: &crate::Server) -> Vec<crate::Peer> 
     if case.echoes() {
         // Until our own writing stalls: the server does not read any more,
         // because it cannot write.
-        stuck.write_until_it_stalls(line.as_bytes());
+        stuck.flood(line.as_bytes(), 1000);
         return vec![stuck];
     }
     let speaker = case.connect("speaker", server);

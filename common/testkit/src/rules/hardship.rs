@@ -84,3 +84,33 @@ wire(server) fn a_client_that_sends_one_byte_at_a_time_is_served(case) {
     link.delivers("drip, drip");
 }
 }
+
+checks! {
+/// From stage 3 on: one client's trouble is not the others'.
+pub hardship_of_others:
+
+/// A client that connects and says nothing occupies one thread, nothing else.
+wire(server) fn idle_clients_keep_nobody_waiting(case) {
+    let server = case.server();
+    let _idle: Vec<_> = (0..20).map(|_| case.connect("idle", &server)).collect();
+    others_are_served(case, &server);
+}
+
+/// A line without its end is that client's own wait: read each connection in a
+/// thread of its own (or never block on one).
+wire(server) fn a_client_in_the_middle_of_a_line_keeps_nobody_waiting(case) {
+    let server = case.server();
+    let slow = case.connect("slow", &server);
+    slow.send_bytes(b"I am still think");
+    others_are_served(case, &server);
+}
+
+/// A flood of lines from one, whose answers nobody reads, leaves the others
+/// served.
+wire(server) fn a_flood_that_nobody_reads_keeps_nobody_waiting(case) {
+    let server = case.server();
+    let flood = case.connect_unread("flood", &server);
+    flood.flood(&b"flood\n".repeat(1000), 100);
+    others_are_served(case, &server);
+}
+}

@@ -1,0 +1,352 @@
+#!/usr/bin/env python3
+"""A stage 4 server in another language, to test the graded checks with.
+
+Written against PROTOCOL.md alone, with Python's standard library alone.
+`--fault NAME` makes it wrong in one way, each a mistake that people make;
+`--list-faults` prints their names. Example:
+
+    python3 stage4.py --host 127.0.0.1 --port 9004 --fault no-prefix
+"""
+
+import os
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+from collections import deque
+
+FAULTS = {
+    "echoes-to-the-sender": "writes to everybody, the sender included",
+    "no-prefix": "relays the bare text",
+    "wrong-address": "puts its own address into the prefix",
+    "no-arrivals": "announces nobody who comes",
+    "no-departures": "announces nobody who goes",
+    "announces-to-the-arrival": "tells the one who comes of its own arrival",
+    "counts-before": "counts before the list has changed",
+    "announces-departures-twice": "has two places that announce the end",
+    "splits-by-read": "takes one read for one line",
+    "drops-the-last-words": "forgets a last line without its line end",
+    "closes-on-invalid-utf8": "ends the connection at the first bad byte",
+    "mends-invalid-utf8": "decodes with replacement characters, and relays that",
+    "decodes-reads": "decodes each read by itself, not each line",
+    "no-limit": "takes lines of any length",
+    "limit-only-at-line-ends": "looks at the length of finished lines only",
+    "limit-off-by-one": "refuses 4096 bytes",
+    "limit-in-characters": "counts characters instead of bytes",
+    "silent-limit": "closes at a line too long without a word",
+    "relays-empty-lines": "takes an empty line for a message",
+    "keeps-cr": "leaves the CR of a CR LF in the text",
+    "strips-spaces": "strips the text of its spaces",
+    "blocks-on-slow-clients": "writes to each client itself, and waits",
+    "dies-of-a-reset": "lets the exception of one connection end the server",
+    "keeps-the-dead": "never removes who was reset",
+    "reverses-reads": "relays what came in one read last line first",
+    "loses-every-hundredth": "loses a line now and then",
+    "relays-twice": "relays each line twice",
+    "one-client-at-a-time": "accepts the next one when this one has gone",
+    "first-other-only": "relays to one of the others",
+    "relays-quit": "does not know /quit",
+    "relays-disconnect": "does not know !DISCONNECT",
+    "resets-on-disconnect": "breaks the connection off instead of closing it",
+    "never-closes": "leaves a half-closed connection open",
+    "silent-end": "ends without a word at SIGTERM and SIGINT",
+    "ignores-ctrl-c": "handles SIGTERM, not SIGINT",
+    "hasty-end": "throws away what is still to be delivered when it ends",
+}
+
+LONGEST = 4096
+QUEUE = 1 << 20
+TOO_LONG = "[SERVER] error: line longer than 4096 bytes"
+NOT_UTF8 = "[SERVER] error: line is not valid UTF-8"
+
+fault = None
+room = threading.RLock()  # guards members, and the order in which lines are queued
+members = []
+stopping = threading.Event()
+
+
+class Client:
+    """One connection: a thread reads it, another writes what is queued for it."""
+
+    def __init__(self, sock, address):
+        self.sock = sock
+        ip, port = address[:2]
+        self.address = f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
+        self.queue = deque()
+        self.queued = 0
+        self.ready = threading.Condition()
+        self.ending = False
+        self.reset = False
+        self.lines = 0
+        self.writer = threading.Thread(target=self.write, daemon=True)
+        self.writer.start()
+
+    def send(self, line):
+        """Queues a line; puts the client out when it has fallen too far behind."""
+        data = line.encode("utf-8", "surrogateescape") + b"\n"
+        if fault == "blocks-on-slow-clients":
+            try:
+                self.sock.sendall(data)
+            except OSError:
+                pass
+            return
+        with self.ready:
+            if self.ending:
+                return
+            if self.queued + len(data) > QUEUE:
+                self.ending = True
+                self.queue.clear()
+                self.hang_up()
+            else:
+                self.queue.append(data)
+                self.queued += len(data)
+            self.ready.notify()
+
+    def write(self):
+        """The writing thread: ends when the client does, and closes the socket."""
+        while True:
+            with self.ready:
+                while not self.queue and not self.ending:
+                    self.ready.wait()
+                if not self.queue:
+                    break
+                data = b"".join(self.queue)
+                self.queue.clear()
+            try:
+                self.sock.sendall(data)
+            except OSError:
+                break
+            with self.ready:
+                self.queued -= len(data)
+        self.close()
+
+    def finish(self):
+        """No more lines: what is queued gets written, then the socket closed."""
+        with self.ready:
+            self.ending = True
+            self.ready.notify()
+
+    def hang_up(self):
+        try:
+            self.sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+    def close(self):
+        if fault == "resets-on-disconnect" and self.reset:
+            linger = struct.pack("ii", 1, 0)
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            self.sock.close()
+            return
+        try:
+            # What the client still sends must not turn the close into a reset,
+            # which could destroy what was written last.
+            self.sock.shutdown(socket.SHUT_WR)
+            self.sock.settimeout(0.3)
+            deadline = time.monotonic() + 0.3
+            while self.sock.recv(65536) and time.monotonic() < deadline:
+                pass
+        except OSError:
+            pass
+        self.sock.close()
+
+    def lines_of(self):
+        """Yields the lines as bytes; raises ValueError for one too long."""
+        buffer = b""
+        while True:
+            data = self.sock.recv(65536)
+            if not data:
+                break
+            if fault == "splits-by-read":
+                yield data.rstrip(b"\r\n")
+                continue
+            if fault == "decodes-reads":
+                data = data.decode("utf-8", "replace").encode()
+            *lines, buffer = (buffer + data).split(b"\n")
+            if fault == "reverses-reads":
+                lines.reverse()
+            for line in lines:
+                yield checked(trimmed(line))
+            if fault != "limit-only-at-line-ends":
+                # A CR may be the first half of the line end.
+                checked(trimmed(buffer))
+        if buffer and fault != "drops-the-last-words":
+            yield checked(trimmed(buffer))
+
+    def serve(self):
+        """The reading thread: the connection from its first line to its last."""
+        arrive(self)
+        try:
+            for line in self.lines_of():
+                if not self.heard(line):
+                    break
+            else:
+                if fault == "never-closes":
+                    depart(self)
+                    threading.Event().wait()
+        except ValueError:
+            if fault != "silent-limit":
+                self.send(TOO_LONG)
+        except ConnectionError:
+            if fault == "dies-of-a-reset":
+                os._exit(1)
+            if fault == "keeps-the-dead":
+                return
+        except OSError:
+            pass
+        depart(self)
+        self.finish()
+        if fault == "blocks-on-slow-clients":
+            self.writer.join()
+
+    def heard(self, line):
+        """One line of this client; false when it was the last."""
+        if not line and fault != "relays-empty-lines":
+            return True
+        try:
+            text = line.decode("utf-8", "replace" if fault == "mends-invalid-utf8" else "strict")
+        except UnicodeDecodeError:
+            if fault == "closes-on-invalid-utf8":
+                return False
+            self.send(NOT_UTF8)
+            return True
+        if fault == "strips-spaces":
+            text = text.strip()
+        if text == "/quit" and fault != "relays-quit":
+            return False
+        if text == "!DISCONNECT" and fault != "relays-disconnect":
+            self.reset = True
+            return False
+        self.lines += 1
+        if fault == "loses-every-hundredth" and self.lines % 100 == 0:
+            return True
+        relay(self, text)
+        return True
+
+
+def trimmed(line):
+    """The line without the CR of a CR LF."""
+    if line.endswith(b"\r") and fault != "keeps-cr":
+        return line[:-1]
+    return line
+
+
+def checked(line):
+    """The line, unless it is too long."""
+    if fault == "no-limit":
+        return line
+    length = len(line)
+    if fault == "limit-in-characters":
+        length = len(line.decode("utf-8", "replace"))
+    if length > (LONGEST - 1 if fault == "limit-off-by-one" else LONGEST):
+        raise ValueError
+    return line
+
+
+def relay(sender, text):
+    address = sender.address
+    if fault == "wrong-address":
+        address = "%s:%d" % sender.sock.getsockname()[:2]
+    line = text if fault == "no-prefix" else f"[{address}] {text}"
+    with room:
+        others = [m for m in members if m is not sender or fault == "echoes-to-the-sender"]
+        if fault == "first-other-only":
+            others = others[:1]
+        for member in others:
+            member.send(line)
+            if fault == "relays-twice":
+                member.send(line)
+
+
+def arrive(client):
+    with room:
+        count = len(members) + (0 if fault == "counts-before" else 1)
+        if fault == "announces-to-the-arrival":
+            members.append(client)
+        if fault != "no-arrivals":
+            for member in members:
+                member.send(f"[SERVER] {client.address} joined ({count} online)")
+        if client not in members:
+            members.append(client)
+
+
+def depart(client):
+    with room:
+        if client not in members:
+            return
+        count = len(members) - (0 if fault == "counts-before" else 1)
+        members.remove(client)
+        if fault == "no-departures":
+            return
+        for member in members:
+            for _ in range(2 if fault == "announces-departures-twice" else 1):
+                member.send(f"[SERVER] {client.address} left ({count} online)")
+
+
+def stop(listener):
+    """An orderly end: no more arrivals, a word to all, everything delivered."""
+    stopping.set()
+    listener.close()
+    if fault == "silent-end":
+        os._exit(0)
+    with room:
+        everyone = list(members)
+        members.clear()
+        for client in everyone:
+            if fault == "hasty-end":
+                with client.ready:
+                    client.queue.clear()
+            client.send("[SERVER] server is shutting down")
+            if fault == "hasty-end":
+                client.hang_up()
+            client.finish()
+    deadline = time.monotonic() + 4
+    for client in everyone:
+        client.writer.join(max(0, deadline - time.monotonic()))
+    os._exit(0)
+
+
+def accept(listener):
+    while not stopping.is_set():
+        try:
+            sock, address = listener.accept()
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError:
+            continue
+        client = Client(sock, address)
+        if fault == "one-client-at-a-time":
+            client.serve()
+        else:
+            threading.Thread(target=client.serve, daemon=True).start()
+
+
+def main(arguments):
+    global fault
+    if arguments == ["--list-faults"]:
+        print("\n".join(FAULTS))
+        return 0
+    options = dict(zip(arguments[::2], arguments[1::2]))
+    if len(arguments) % 2 or not {"--host", "--port"} <= options.keys() <= {"--host", "--port", "--fault"}:
+        sys.stderr.write("usage: stage4.py --host HOST --port PORT [--fault NAME] | --list-faults\n")
+        return 2
+    fault = options.get("--fault")
+    if fault is not None and fault not in FAULTS:
+        sys.stderr.write(f"error: there is no fault {fault!r}\n")
+        return 2
+    family = socket.AF_INET6 if ":" in options["--host"] else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((options["--host"], int(options["--port"])))
+    listener.listen(128)
+    wanted = {signal.SIGTERM} if fault == "ignores-ctrl-c" else {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    threading.Thread(target=accept, args=[listener], daemon=True).start()
+    signal.sigwait(wanted)
+    stop(listener)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
