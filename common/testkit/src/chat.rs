@@ -3,7 +3,6 @@
 use crate::case::Case;
 use crate::peer::Peer;
 use crate::server::Server;
-use std::time::{Duration, Instant};
 
 /// The last stage whose server answers the sender itself.
 const LAST_ECHO: u8 = 3;
@@ -80,7 +79,7 @@ impl Case {
         for (i, speaker) in peers.iter().enumerate() {
             let text = format!("{} is ready", speaker.name());
             for listener in peers.iter().enumerate().filter(|(j, _)| *j != i).map(|(_, p)| p) {
-                say_until_heard(speaker, listener, &text);
+                speaker.says_until_heard(&text, listener);
             }
         }
         for speaker in &peers {
@@ -103,16 +102,4 @@ impl Case {
         self.note("everyone is in the room");
         peers
     }
-}
-
-#[track_caller]
-fn say_until_heard(speaker: &Peer, listener: &Peer, text: &str) {
-    let deadline = Instant::now() + crate::patience();
-    while Instant::now() < deadline {
-        speaker.send(text);
-        if listener.hears_within(text, Duration::from_millis(20)) {
-            return;
-        }
-    }
-    crate::fail(format!("{} to receive what {} says", listener.name(), speaker.name()), "nothing")
 }

@@ -158,6 +158,27 @@ impl Peer {
         }
     }
 
+    /// Says `text` again and again until `listener` hears it: so both are known
+    /// to be in the room.
+    #[track_caller]
+    pub fn says_until_heard(&self, text: &str, listener: &Peer) {
+        let limit = Instant::now() + crate::patience() + Duration::from_secs(1);
+        // Growing pauses: quick when all is well, and within a limited rate.
+        let mut pause = Duration::from_millis(10);
+        while Instant::now() < limit {
+            self.send(text);
+            pause = (pause * 2).min(Duration::from_millis(150));
+            if listener.hears_within(text, pause) {
+                return;
+            }
+            if let Some(end) = listener.inbox.wait_end(Duration::ZERO) {
+                crate::fail(format!("{} to hear {}", listener.name, shown(text)), end.to_string());
+            }
+        }
+        let expected = format!("{} to hear what {} says", listener.name, self.name);
+        crate::fail(expected, format!("nothing, though it said {} many times", shown(text)));
+    }
+
     /// All lines up to the first that contains `fence`, without that one. What
     /// is not among them did not come: this is how a check proves an absence.
     #[track_caller]

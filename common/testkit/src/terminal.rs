@@ -5,7 +5,7 @@ use crate::case::Bench;
 use crate::program::Exit;
 use crate::transcript::shown;
 use rexpect::process::{PtyProcess, Signal, WaitStatus};
-use rustix::termios::{Winsize, tcsetwinsize};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::process::Command;
@@ -51,12 +51,27 @@ impl Terminal {
 
     /// Types `keys` as they are; Enter is `\r`, Ctrl-C `\x03`, Ctrl-D `\x04`,
     /// arrow up `\x1b[A`.
+    ///
+    /// A person types at a prompt. Keys that came before it, while the terminal
+    /// still edits lines itself, would mean something else: so this waits for
+    /// the client to take that over.
     #[track_caller]
     pub fn types(&mut self, keys: &str) {
+        let deadline = Instant::now() + crate::patience();
+        while !self.is_raw() {
+            let late = Instant::now() > deadline;
+            crate::require(!late, "a client that edits the line itself", "it never does");
+            std::thread::sleep(Duration::from_millis(2));
+        }
         self.bench.transcript.note("terminal", format!("typed {}", shown(keys)));
         if let Err(e) = self.keyboard.write_all(keys.as_bytes()) {
             crate::fail("a client that takes what is typed", e.to_string());
         }
+    }
+
+    fn is_raw(&self) -> bool {
+        let modes = tcgetattr(&self.keyboard);
+        modes.is_ok_and(|modes| !modes.local_modes.contains(LocalModes::ICANON))
     }
 
     /// The rows of the screen that are not empty, from the top.

@@ -125,7 +125,7 @@ ours(server) fn what_is_over_the_rate_is_dropped(case) {
     let start = Instant::now();
     alice.send_bytes("the burst\n".repeat(60).as_bytes());
     alice.hears("[SERVER] error: too fast, 5 lines per second allowed");
-    speak_until_heard(&alice, &bob, "alice is done");
+    alice.says_until_heard("alice is done", &bob);
     let refilled = (start.elapsed().as_secs_f64() * 5.0).ceil() as usize;
     let heard = String::from_utf8_lossy(&bob.everything()).matches("the burst").count();
     let expected = 10..=10 + refilled;
@@ -141,7 +141,7 @@ ours(server) fn the_rate_error_comes_once_per_burst(case) {
         std::thread::sleep(REFILL);
         alice.send_bytes("the burst\n".repeat(60).as_bytes());
         alice.hears_of("too fast");
-        speak_until_heard(&alice, &bob, &format!("done {burst}"));
+        alice.says_until_heard(&format!("done {burst}"), &bob);
         bob.send(&format!("the fence {burst}"));
         alice.hears_of(&format!("the fence {burst}"));
     }
@@ -171,7 +171,7 @@ ours(server) fn limits_that_make_no_sense_are_wrong_usage(case) {
 /// again, neither end nor spin, and those who are there must not notice.
 ours(server) fn running_out_of_file_descriptors_costs_nobody_the_connection(case) {
     let mut shell = Command::new("sh");
-    shell.args(["-c", "ulimit -n 40; exec \"$0\" --listen 127.0.0.1:0"]).arg(case.our_server());
+    shell.args(["-c", "ulimit -n 128; exec \"$0\" --listen 127.0.0.1:0"]).arg(case.our_server());
     let program = case.run("server", shell);
     let line = program.prints_some("\"Listening on\"", |l| l.starts_with("Listening on "));
     let address = line["Listening on ".len()..].parse();
@@ -181,14 +181,14 @@ ours(server) fn running_out_of_file_descriptors_costs_nobody_the_connection(case
         speaker.send(text);
         listener.hears_of(text);
     };
-    speak_until_heard(&bob, &alice, "bob is here");
-    let crowd: Vec<_> = (0..60).map(|n| case.connect_to(&format!("peer {n}"), address)).collect();
+    bob.says_until_heard("bob is here", &alice);
+    let crowd: Vec<_> = (0..150).map(|n| case.connect_to(&format!("peer {n}"), address)).collect();
     greet(&bob, &alice, "can you still hear me?");
     greet(&alice, &bob, "yes, I can");
     require(program.ended().is_none(), "a server that goes on", "it ended");
     crowd.into_iter().for_each(Peer::close);
     let carol = case.connect_to("carol", address);
-    speak_until_heard(&carol, &alice, "carol is here");
+    carol.says_until_heard("carol is here", &alice);
 }
 }
 
@@ -198,20 +198,7 @@ ours(server) fn running_out_of_file_descriptors_costs_nobody_the_connection(case
 fn rated_pair(case: &Case, server: &Server) -> (Peer, Peer) {
     let alice = case.connect("alice", server);
     let bob = case.connect("bob", server);
-    speak_until_heard(&bob, &alice, "bob is here");
-    speak_until_heard(&alice, &bob, "alice is here");
+    bob.says_until_heard("bob is here", &alice);
+    alice.says_until_heard("alice is here", &bob);
     (alice, bob)
-}
-
-/// `speaker` says `text`, with pauses, until `listener` hears it.
-#[track_caller]
-fn speak_until_heard(speaker: &Peer, listener: &Peer, text: &str) {
-    let deadline = Instant::now() + Duration::from_secs(5);
-    while Instant::now() < deadline {
-        speaker.send(text);
-        if listener.hears_within(text, Duration::from_millis(150)) {
-            return;
-        }
-    }
-    fail(format!("{} to hear {text:?}", listener.name()), "nothing within 5 s");
 }

@@ -62,22 +62,19 @@ wire(server) fn clients_are_told_at_ctrl_c_too(case) {
 /// the bound, whatever the clients do. Set a deadline on what is still written.
 ours(server) fn a_client_that_never_reads_does_not_hold_up_the_end(case) {
     let server = case.server();
-    let stuck = stuck_client(case, &server);
+    let _stuck = stuck_client(case, &server);
     server.terminate();
     server.program.exits(0);
-    drop(stuck);
 }
 
 /// A second signal means now: do not wait for anybody any more.
 ours(server) fn a_second_signal_ends_the_server_at_once(case) {
     let server = case.server();
-    // Somebody who is in the room, not one whom the server has not looked at yet.
-    let witnesses = (!case.echoes()).then(|| case.room::<2>(&server));
-    let _stuck = stuck_client(case, &server);
+    let crowd = stuck_client(case, &server);
     server.terminate();
     // Two signals in a row may arrive as one: wait until the first has its effect.
-    match &witnesses {
-        Some([witness, _]) => witness.hears(NOTICE),
+    match crowd.get(1) {
+        Some(witness) => witness.hears(NOTICE),
         None => refuses_connections(server.address()),
     }
     server.terminate();
@@ -86,23 +83,27 @@ ours(server) fn a_second_signal_ends_the_server_at_once(case) {
 }
 }
 
-/// A client for which the server has more to write than the sockets hold.
+/// A client for which the server has more to write than the sockets hold, and
+/// in the chat two others who made it so.
 #[track_caller]
 fn stuck_client(case: &crate::Case, server: &crate::Server) -> Vec<crate::Peer> {
-    let stuck = case.connect_unread("stuck", server);
     let line = format!("{}\n", "x".repeat(4000)).repeat(16);
     if case.echoes() {
+        let stuck = case.connect_unread("stuck", server);
         // Until our own writing stalls: the server does not read any more,
         // because it cannot write.
         stuck.flood(line.as_bytes(), 1000);
         return vec![stuck];
     }
-    let speaker = case.connect("speaker", server);
+    let [speaker, witness] = case.room(server);
+    let stuck = case.connect_unread("stuck", server);
+    stuck.send("stuck is here");
+    witness.hears_of("stuck is here");
     // Below 1 MiB: more, and the server would rightly drop the stuck one.
     for _ in 0..12 {
         speaker.send_bytes(line.as_bytes());
     }
-    vec![stuck, speaker]
+    vec![stuck, witness, speaker]
 }
 
 /// Waits until nobody accepts at `address`.
