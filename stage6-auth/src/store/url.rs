@@ -18,6 +18,7 @@ pub struct DbArgs {
     // `hide_env_values`: --help would otherwise print the password.
     #[arg(
         long,
+        global = true,
         env = "CHAT_DB",
         hide_env_values = true,
         default_value = "sqlite:chat.db",

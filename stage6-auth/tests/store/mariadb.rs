@@ -9,6 +9,7 @@ use mysql::{Conn, Opts, OptsBuilder};
 use stage6_auth::store::mysql::setup::{Account, Prepared, init};
 use stage6_auth::store::{DbUrl, MySqlUrl, SCHEMA, Schema, Step, StoreError, open};
 use std::collections::HashSet;
+use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -35,6 +36,7 @@ pub fn trials() -> Vec<Trial> {
     }
     trials.extend([
         trial("mariadb::init_can_be_run_again", init_can_be_run_again),
+        trial("mariadb::the_admin_program_prints_the_servers_url", admin_program),
         trial("mariadb::the_account_can_add_and_read_and_nothing_else", grants),
         trial("mariadb::accounts_with_more_rights_are_noticed", excess),
         trial("mariadb::no_server_wrong_password_no_tables", what_open_says),
@@ -114,6 +116,33 @@ fn init_can_be_run_again() {
     let store = open(&url(&second), &SCHEMA).unwrap();
     assert_eq!(store.recent(10).unwrap(), [message(1, "kept")]);
     assert!(prepare(&admin, &account).excess.is_empty());
+}
+
+/// Through the program, since a course's `make` target will use it like that.
+fn admin_program() {
+    let (admin, account) = fresh();
+    let run = |url: &str, arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stage6-admin"));
+        command.env("CHAT_DB", url).env("CHAT_PASSWORD", "correct horse").args(arguments).output().unwrap()
+    };
+    let init = ["init", "--user", &account.user];
+    let first = run(&admin, &init);
+    assert!(first.status.success(), "{first:?}");
+    let server = String::from_utf8(first.stdout).unwrap();
+    let server = server.trim_end();
+    let again = run(&admin, &init);
+    assert!(again.status.success() && again.stdout.is_empty(), "{again:?}");
+    assert!(String::from_utf8_lossy(&again.stderr).contains("--new-password"));
+
+    assert!(run(server, &["add", "alice", "--bcrypt-cost", "4"]).status.success(), "needs INSERT only");
+    let denied = run(server, &["role", "alice", "admin"]);
+    assert_eq!(denied.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&denied.stderr).contains("administrator's URL"), "{denied:?}");
+    assert!(run(&admin, &["role", "alice", "admin"]).status.success());
+    let list = run(server, &["list"]);
+    assert!(String::from_utf8_lossy(&list.stdout).contains("admin"), "{list:?}");
+    let denied = run(server, &init);
+    assert_eq!(denied.status.code(), Some(1), "{denied:?}");
 }
 
 fn grants() {

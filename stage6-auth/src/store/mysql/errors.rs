@@ -26,11 +26,22 @@ pub fn is_timeout(error: &Error) -> bool {
     }
 }
 
+/// The error's text without the library's names of types around it.
+fn cause(error: &Error) -> String {
+    match error {
+        Error::IoError(error) => error.to_string(),
+        Error::DriverError(DriverError::CouldNotConnect(Some((_, cause, _)))) => cause.clone(),
+        Error::DriverError(error) => error.to_string(),
+        Error::MySqlError(error) => error.message.clone(),
+        error => error.to_string(),
+    }
+}
+
 /// What happened, with what to do about it. The numbers are those of the MySQL
 /// and MariaDB manuals ("Server Error Codes").
 pub fn explain(db: &str, program: &'static str, error: Error) -> StoreError {
     let timeout = is_timeout(&error);
-    let (db, cause) = (db.to_owned(), error.to_string());
+    let (db, cause) = (db.to_owned(), cause(&error));
     let Some(code) = code(&error) else {
         if timeout {
             return StoreError::Unreachable { db, cause: "no answer in time".to_owned() };

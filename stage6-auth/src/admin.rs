@@ -1,0 +1,182 @@
+//! The administrator's program: what the server may not do, or nobody has
+//! done when it starts for the first time.
+
+mod import;
+
+use crate::accounts::{check_name, check_password, hash};
+use crate::store::mysql::setup::{Account, init, is_host, is_user};
+use crate::store::sqlite::SqliteStore;
+use crate::store::{DbArgs, DbUrl, NewUser, Role, Schema, Store, open, rfc3339};
+use anyhow::{Context, anyhow, bail};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use common::program::complain;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// Prepares the chat's database and looks after its accounts.
+#[derive(Parser, Debug)]
+#[command(version)]
+struct Args {
+    #[command(flatten)]
+    db: DbArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Make the tables, or bring those of an earlier stage up to date
+    ///
+    /// On MySQL, with an administrator's URL, this also makes the database and
+    /// the account for the server, which can read and add rows and nothing
+    /// else, and prints the URL for the server's --db. It can be run again.
+    Init {
+        /// MySQL: the name of the server's account
+        #[arg(long, default_value = "chat", value_parser = account_name, value_name = "NAME")]
+        user: String,
+        /// MySQL: a further host that the server may connect from (% for any)
+        #[arg(long, value_parser = host, value_name = "HOST")]
+        from: Vec<String>,
+        /// MySQL: give an account that exists another password
+        #[arg(long)]
+        new_password: bool,
+    },
+    /// Make an account; asks for the password, or takes it from CHAT_PASSWORD
+    Add {
+        /// 1 to 32 of the characters A-Z a-z 0-9 _ . -
+        name: String,
+        /// Read the password from the first line of standard input
+        #[arg(long)]
+        password_stdin: bool,
+        /// What a guess costs: each step doubles it
+        #[arg(long, default_value_t = 12, value_name = "N", value_parser = clap::value_parser!(u32).range(4..=31))]
+        bcrypt_cost: u32,
+    },
+    /// Show all accounts: name, role, when made
+    List,
+    /// Give an account another role
+    Role {
+        /// The account, in any case
+        name: String,
+        /// Its role from the next login on
+        #[arg(value_parser = ["admin", "member"])]
+        role: String,
+    },
+    /// Make accounts from a JSON object of name to bcrypt hash, all or none
+    Import {
+        /// For example {"alice": "$2b$12$…"}
+        file: PathBuf,
+    },
+}
+
+fn account_name(text: &str) -> Result<String, &'static str> {
+    if is_user(text) { Ok(text.to_owned()) } else { Err("expected up to 32 letters, digits and _") }
+}
+
+fn host(text: &str) -> Result<String, &'static str> {
+    if is_host(text) { Ok(text.to_owned()) } else { Err("expected a host name, an address or %") }
+}
+
+/// The whole program, under the name and with the tables of its stage.
+pub fn main(name: &'static str, schema: &Schema) -> ExitCode {
+    let matches = Args::command().name(name).get_matches();
+    let args = Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    common::program::run(|| run(args, schema))
+}
+
+fn run(args: Args, schema: &Schema) -> anyhow::Result<()> {
+    let store = || open(&args.db.db, schema);
+    match args.command {
+        Command::Init { user, from, new_password } => {
+            prepare(&args.db.db, schema, Account { user, hosts: from, new_password })
+        }
+        Command::Add { name, password_stdin, bcrypt_cost } => {
+            check_name(&name)?;
+            add(store()?, name, password_stdin, bcrypt_cost)
+        }
+        Command::List => list(store()?.as_ref()),
+        Command::Role { name, role } => {
+            store()?.set_role(&name, role.parse::<Role>().map_err(|why| anyhow!(why))?)?;
+            say(format_args!("{name} is now {role}"))
+        }
+        Command::Import { file } => import::import(store()?.as_ref(), &file),
+    }
+}
+
+fn prepare(db: &DbUrl, schema: &Schema, account: Account) -> anyhow::Result<()> {
+    let url = match db {
+        DbUrl::Sqlite(path) => {
+            SqliteStore::init(path, schema)?;
+            complain(format_args!("{db} has the tables of version {}", schema.version()));
+            return say(db);
+        }
+        DbUrl::MySql(url) => url,
+    };
+    let prepared = init(url, schema, &account)?;
+    complain(format_args!("{db} has the tables of version {}", schema.version()));
+    for grant in prepared.excess {
+        complain(format_args!("warning: the server's account may do more than it needs: {grant}"));
+    }
+    let user = &account.user;
+    match prepared.url {
+        Some(url) => {
+            complain(format_args!(
+                "the account {user} can read and add rows; the URL for the server's --db or CHAT_DB:"
+            ));
+            say(url)
+        }
+        None => {
+            complain(format_args!(
+                "the account {user} exists and keeps its password, which cannot be shown; --new-password makes another"
+            ));
+            Ok(())
+        }
+    }
+}
+
+fn add(store: Arc<dyn Store>, name: String, password_stdin: bool, cost: u32) -> anyhow::Result<()> {
+    // Before anyone has typed a password in vain; the table decides.
+    if store.user(&name)?.is_some() {
+        bail!("the name {name} is already taken");
+    }
+    let password = password(password_stdin)?;
+    check_password(&password)?;
+    store.add_users(&[NewUser { name: name.clone(), password: hash(&password, cost) }])?;
+    say(format_args!("added {name}"))
+}
+
+fn password(from_stdin: bool) -> anyhow::Result<Zeroizing<String>> {
+    if from_stdin {
+        let mut line = Zeroizing::new(String::new());
+        io::stdin().read_line(&mut line).context("cannot read the password from standard input")?;
+        return Ok(Zeroizing::new(line.trim_end_matches(['\r', '\n']).to_owned()));
+    }
+    if let Ok(password) = std::env::var("CHAT_PASSWORD") {
+        return Ok(Zeroizing::new(password));
+    }
+    let ask = |prompt| {
+        let typed = rpassword::prompt_password(prompt).map(Zeroizing::new);
+        typed.context("no terminal to ask for the password on; set CHAT_PASSWORD or use --password-stdin")
+    };
+    let password = ask("Password: ")?;
+    if password != ask("The same again: ")? {
+        bail!("the two passwords differ; nothing was changed");
+    }
+    Ok(password)
+}
+
+fn list(store: &dyn Store) -> anyhow::Result<()> {
+    for user in store.users()? {
+        say(format_args!("{:<32} {:<6} {}", user.name, user.role.as_str(), rfc3339(user.created)))?;
+    }
+    Ok(())
+}
+
+/// A line on standard output. Unlike `println!` it does not panic when that is
+/// closed, which is an error, since the answer is what was asked for.
+fn say(what: impl std::fmt::Display) -> anyhow::Result<()> {
+    writeln!(io::stdout(), "{what}").context("cannot write to standard output")
+}
