@@ -73,7 +73,7 @@ fn message(args: &Args) -> Message {
 
 fn together(args: &Args, append: Append) -> anyhow::Result<()> {
     let results = Arc::new(Results::default());
-    let latency = Arc::new(Mutex::new(Histogram::<u64>::new(3)?));
+    let latency = Arc::new(Mutex::new(Histogram::<u64>::new_with_bounds(1, 60_000_000, 3)?));
     let hand_on = {
         let (results, latency) = (results.clone(), latency.clone());
         move |batch: Vec<Event<Message, Instant>>, _: Option<&StoreError>| {
@@ -128,7 +128,7 @@ fn send(args: &Args, committer: &Committer<Message, Instant>, sender: u32, start
 }
 
 fn one_by_one(args: &Args, mut append: Append) -> anyhow::Result<()> {
-    let mut latency = Histogram::<u64>::new(3)?;
+    let mut latency = Histogram::<u64>::new_with_bounds(1, 60_000_000, 3)?;
     let started = Instant::now();
     let mut number = 0;
     while started.elapsed() < Duration::from_secs(args.seconds) {
