@@ -6,8 +6,8 @@ use crate::{net, signals};
 use anyhow::Context;
 use rustix::io::Errno;
 use rustix::net::SendFlags;
+use slab::Slab;
 use socket2::{SockRef, TcpKeepalive};
-use std::collections::HashMap;
 use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -49,13 +49,12 @@ struct Shared {
 #[derive(Default)]
 struct State {
     stopping: bool,
-    next: u64,
-    open: HashMap<u64, Arc<TcpStream>>,
+    open: Slab<Arc<TcpStream>>,
 }
 
 impl State {
     fn shut_down(&self, how: Shutdown) {
-        for stream in self.open.values() {
+        for (_, stream) in &self.open {
             let _ = stream.shutdown(how);
         }
     }
@@ -150,9 +149,7 @@ impl Listener {
     /// to be dropped.
     pub fn watch(&self, stream: &Arc<TcpStream>) -> Watch {
         let mut state = self.shared.lock();
-        let id = state.next;
-        state.next += 1;
-        state.open.insert(id, stream.clone());
+        let id = state.open.insert(stream.clone());
         if state.stopping {
             let _ = stream.shutdown(Shutdown::Read);
         }
@@ -174,7 +171,7 @@ impl Listener {
     /// once.
     pub fn tell_all(&self, line: &str) {
         let line = format!("{line}\n");
-        for stream in self.shared.lock().open.values() {
+        for (_, stream) in &self.shared.lock().open {
             // Without waiting: a client that does not read gets no last word.
             let _ = rustix::net::send(stream, line.as_bytes(), SendFlags::DONTWAIT);
         }
@@ -196,13 +193,13 @@ impl Listener {
 
 /// A connection that [`Listener::finish`] waits for; ends when dropped.
 pub struct Watch {
-    id: u64,
+    id: usize,
     shared: Arc<Shared>,
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.shared.lock().open.remove(&self.id);
+        self.shared.lock().open.remove(self.id);
         self.shared.changed.notify_all();
     }
 }

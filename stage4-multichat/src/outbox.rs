@@ -67,6 +67,14 @@ pub trait Helper<W: Wire>: Send + Sync {
     fn take_on(&self, stalled: Arc<Outbox<W>>);
 }
 
+/// What holds for all outboxes of a server.
+pub struct Terms<W: Wire> {
+    /// Bytes that may wait in one outbox.
+    pub bound: usize,
+    /// Who writes on when a socket is full.
+    pub helper: Arc<dyn Helper<W>>,
+}
+
 /// Bytes that wait, shared by all whom they were sent to.
 #[derive(Clone, Debug)]
 pub struct Piece {
@@ -115,8 +123,7 @@ pub enum Sent {
 /// See the [module](self).
 pub struct Outbox<W: Wire> {
     wire: W,
-    bound: usize,
-    helper: Arc<dyn Helper<W>>,
+    terms: Arc<Terms<W>>,
     /// Written by everyone who sends, by the helper, and by
     /// the client's own thread at its end. Held for memory operations only: the
     /// one who writes to the socket marks the outbox `busy` and lets go.
@@ -143,10 +150,10 @@ struct State {
 }
 
 impl<W: Wire> Outbox<W> {
-    /// An outbox in front of `wire`, in which at most `bound` bytes wait.
-    pub fn new(wire: W, bound: usize, helper: Arc<dyn Helper<W>>) -> Arc<Self> {
+    /// An outbox in front of `wire`.
+    pub fn new(wire: W, terms: Arc<Terms<W>>) -> Arc<Self> {
         let state = Mutex::new(State::default());
-        Arc::new(Outbox { wire, bound, helper, state, eased: Condvar::new() })
+        Arc::new(Outbox { wire, terms, state, eased: Condvar::new() })
     }
 
     /// The connection itself, for those who read from it.
@@ -206,7 +213,7 @@ impl<W: Wire> Outbox<W> {
         }
         match self.write_waiting(state) {
             Ok((state, true)) => {
-                if state.awaited && state.bytes < self.bound / 4 {
+                if state.awaited && state.bytes < self.terms.bound / 4 {
                     self.eased.notify_all();
                 }
                 true
@@ -226,8 +233,8 @@ impl<W: Wire> Outbox<W> {
     /// the longest. A client that does not get there counts as stuck, and
     /// nobody waits for it again before it has read everything.
     pub fn wait_for_room(&self, end: Instant) {
-        let mut state = self.wait(end, |s| s.bytes < self.bound / 4);
-        if state.bytes >= self.bound / 4 {
+        let mut state = self.wait(end, |s| s.bytes < self.terms.bound / 4);
+        if state.bytes >= self.terms.bound / 4 {
             state.stuck = true;
         }
     }
@@ -286,7 +293,7 @@ impl<W: Wire> Outbox<W> {
     fn hand_over(self: &Arc<Self>, state: MutexGuard<'_, State>) -> Sent {
         let judged = self.judge(state);
         if judged != Sent::CutOff {
-            self.helper.take_on(self.clone());
+            self.terms.helper.take_on(self.clone());
         }
         judged
     }
@@ -307,10 +314,10 @@ impl<W: Wire> Outbox<W> {
     }
 
     fn judge(&self, state: MutexGuard<'_, State>) -> Sent {
-        if state.bytes > self.bound {
+        if state.bytes > self.terms.bound {
             return self.give_up(state, Sent::CutOff);
         }
-        if state.bytes > self.bound / 2 && !state.stuck { Sent::Crowded } else { Sent::Taken }
+        if state.bytes > self.terms.bound / 2 && !state.stuck { Sent::Crowded } else { Sent::Taken }
     }
 
     fn give_up(&self, mut state: MutexGuard<'_, State>, why: Sent) -> Sent {

@@ -15,6 +15,8 @@
 
 use crate::outbox::{Outbox, Piece, Sent, Wire};
 use common::log::{Level, Log};
+use std::fmt;
+use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,10 +31,10 @@ const PATIENCE: Duration = Duration::from_millis(100);
 
 /// One client that is in the room.
 pub struct Member<W: Wire> {
+    /// The number, among all things ever said here, of the notice that this one
+    /// has joined. It is unique, and what was said before is not for this one.
     id: u64,
-    name: String,
-    /// The number of the first thing said that is meant for this one.
-    since: u64,
+    name: Box<str>,
     outbox: Arc<Outbox<W>>,
 }
 
@@ -63,10 +65,14 @@ pub struct Registry<W: Wire> {
 }
 
 struct State<W: Wire> {
-    next_id: u64,
-    /// Ordered by id. A delivery works on a snapshot; a change while one is
-    /// under way makes a copy.
-    members: Arc<Vec<Arc<Member<W>>>>,
+    online: usize,
+    /// Everybody, as far as the deliveries know; empty here while one is under
+    /// way, which has taken the list along. It needs no copy of it: who comes
+    /// or goes meanwhile is noted below and seen to before the next delivery.
+    members: Vec<Arc<Member<W>>>,
+    scratch: Scratch,
+    joined: Vec<Arc<Member<W>>>,
+    left: Vec<u64>,
     backlog: Backlog,
     delivering: bool,
     /// How many members wait for the farewell, and whether it was said.
@@ -74,16 +80,27 @@ struct State<W: Wire> {
     closed: bool,
 }
 
-/// What was said and is not delivered yet.
+/// Lists that deliveries use and hand on to the next one. They are not made
+/// anew each time, since what a thread has once freed stays with that thread,
+/// and there may be ten thousand.
 #[derive(Default)]
+struct Scratch {
+    said: Vec<Said>,
+    speakers: Vec<u64>,
+}
+
+/// What was said and is not delivered yet.
 struct Backlog {
     /// Whole lines.
     bytes: Vec<u8>,
-    /// Who said which part of `bytes`; the server has id 0.
+    /// Who said which part of `bytes`; the server itself is [`SERVER`].
     said: Vec<Said>,
-    /// How many things were said before this backlog began.
-    before: u64,
+    /// The number of the first of them. Numbers begin with 1.
+    first: u64,
 }
+
+/// Who speaks when no member does.
+const SERVER: u64 = 0;
 
 struct Said {
     by: u64,
@@ -94,9 +111,12 @@ impl<W: Wire> Registry<W> {
     /// An empty room for at most `most` members. What is said there is logged.
     pub fn new(most: usize, log: &Log) -> Self {
         let state = State {
-            next_id: 1,
-            members: Arc::default(),
-            backlog: Backlog::default(),
+            online: 0,
+            members: Vec::new(),
+            scratch: Scratch::default(),
+            joined: Vec::new(),
+            left: Vec::new(),
+            backlog: Backlog { bytes: Vec::new(), said: Vec::new(), first: 1 },
             delivering: false,
             waiting: 0,
             closed: false,
@@ -110,37 +130,37 @@ impl<W: Wire> Registry<W> {
     /// When the room is full.
     pub fn join(&self, name: String, outbox: Arc<Outbox<W>>) -> Result<Arc<Member<W>>, Full> {
         let mut state = self.lock();
-        if state.members.len() >= self.most {
+        if state.online >= self.most {
             return Err(Full);
         }
-        let id = state.next_id;
-        state.next_id += 1;
-        // What is in the backlog already was said before this one came.
-        let since = state.backlog.before + state.backlog.said.len() as u64;
-        let member = Arc::new(Member { id, name, since, outbox });
-        Arc::make_mut(&mut state.members).push(member.clone());
-        let notice = format!("[SERVER] {} joined ({} online)\n", member.name, state.members.len());
-        state.backlog.append(id, notice.as_bytes());
+        let id = state.backlog.first + state.backlog.said.len() as u64;
+        let member = Arc::new(Member { id, name: name.into(), outbox });
+        state.joined.push(member.clone());
+        state.online += 1;
+        let online = state.online;
+        state.backlog.append(id, format_args!("[SERVER] {} joined ({online} online)\n", member.name));
         self.deliver(state);
         Ok(member)
     }
 
-    /// Takes a member out and tells the others.
+    /// Takes a member out and tells the others. To be called once.
     pub fn leave(&self, member: &Member<W>) {
         let mut state = self.lock();
-        let Ok(at) = state.members.binary_search_by_key(&member.id, |m| m.id) else { return };
-        Arc::make_mut(&mut state.members).remove(at);
+        state.left.push(member.id);
+        state.online -= 1;
         // After the farewell there is nothing more to say.
         if !state.closed {
-            let notice = format!("[SERVER] {} left ({} online)\n", member.name, state.members.len());
-            state.backlog.append(member.id, notice.as_bytes());
+            let online = state.online;
+            state
+                .backlog
+                .append(member.id, format_args!("[SERVER] {} left ({online} online)\n", member.name));
             self.deliver(state);
         }
         self.changed.notify_all();
     }
 
     /// Delivers `lines`, each with its line end, to everybody but this member.
-    pub fn say(&self, member: &Member<W>, lines: &[u8]) {
+    pub fn say(&self, member: &Member<W>, lines: &str) {
         let state = self.lock();
         let full = |state: &mut State<W>| state.delivering && state.backlog.bytes.len() > BACKLOG;
         let state = self.changed.wait_while(state, full);
@@ -156,11 +176,11 @@ impl<W: Wire> Registry<W> {
     /// [`await_farewell`](Registry::await_farewell); otherwise a line of one
     /// could come after another's connection was closed.
     pub fn say_farewell(&self, line: &str, limit: Duration) {
-        let still_speaking = |state: &mut State<W>| state.waiting < state.members.len();
+        let still_speaking = |state: &mut State<W>| state.waiting < state.online;
         let wait = self.changed.wait_timeout_while(self.lock(), limit, still_speaking);
         let mut state = wait.unwrap_or_else(PoisonError::into_inner).0;
         state.closed = true;
-        state.backlog.append(0, format!("{line}\n").as_bytes());
+        state.backlog.append(SERVER, format_args!("{line}\n"));
         self.deliver(state);
         self.changed.notify_all();
     }
@@ -181,50 +201,22 @@ impl<W: Wire> Registry<W> {
             return;
         }
         state.delivering = true;
-        // If this thread panics, the next one that speaks delivers.
-        let _reset = OnPanic(self);
+        let mut delivery = Delivery {
+            registry: self,
+            members: std::mem::take(&mut state.members),
+            scratch: std::mem::take(&mut state.scratch),
+        };
         while !state.backlog.said.is_empty() {
-            let backlog = state.backlog.take();
-            let members = state.members.clone();
+            state.see_to_changes(&mut delivery.members);
+            let backlog = state.backlog.take(std::mem::take(&mut delivery.scratch.said));
             drop(state);
             if backlog.bytes.len() > BACKLOG {
                 self.changed.notify_all();
             }
-            self.deliver_to(&members, backlog);
-            // Before the lock: a join or leave would copy the list we hold.
-            drop(members);
+            delivery.deliver(backlog);
             state = self.lock();
         }
-        state.delivering = false;
-        if state.closed {
-            self.changed.notify_all();
-        }
-    }
-
-    fn deliver_to(&self, members: &[Arc<Member<W>>], backlog: Backlog) {
-        let bytes = Arc::new(backlog.bytes);
-        let mut speakers: Vec<u64> = backlog.said.iter().map(|said| said.by).collect();
-        speakers.sort_unstable();
-        speakers.dedup();
-        let all = [Piece::new(&bytes, 0, bytes.len())];
-        let mut crowded = Vec::new();
-        for member in members {
-            let hears_all = member.since <= backlog.before && speakers.binary_search(&member.id).is_err();
-            let sent = if hears_all {
-                member.outbox.send(&all)
-            } else {
-                let own = heard_by(member, &backlog.said, backlog.before, &bytes);
-                if own.is_empty() { Sent::Taken } else { member.outbox.send(&own) }
-            };
-            match sent {
-                Sent::Taken | Sent::Gone => {}
-                Sent::Crowded => crowded.push(member),
-                Sent::CutOff => self.log.warn(format_args!("{} does not read: disconnected", member.name)),
-            }
-        }
-        self.log.lines(Level::Info, &bytes);
-        let end = Instant::now() + PATIENCE;
-        crowded.iter().for_each(|member| member.outbox.wait_for_room(end));
+        delivery.end(state);
     }
 
     /// `State` is whole whenever the lock is free, so a poisoned lock, left by
@@ -236,11 +228,11 @@ impl<W: Wire> Registry<W> {
 
 /// The parts that `member` should hear: not its own, and nothing from before it
 /// came.
-fn heard_by<W: Wire>(member: &Member<W>, said: &[Said], before: u64, bytes: &Arc<Vec<u8>>) -> Vec<Piece> {
+fn heard_by<W: Wire>(member: &Member<W>, said: &[Said], first: u64, bytes: &Arc<Vec<u8>>) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut start = 0;
-    for (number, part) in (before..).zip(said) {
-        if number >= member.since && part.by != member.id {
+    for (number, part) in (first..).zip(said) {
+        if number > member.id && part.by != member.id {
             pieces.push(Piece::new(bytes, start, part.end));
         }
         start = part.end;
@@ -249,30 +241,94 @@ fn heard_by<W: Wire>(member: &Member<W>, said: &[Said], before: u64, bytes: &Arc
 }
 
 impl Backlog {
-    fn append(&mut self, by: u64, lines: &[u8]) {
-        if lines.is_empty() {
-            return;
+    fn append(&mut self, by: u64, lines: impl fmt::Display) {
+        let start = self.bytes.len();
+        // Writing to a Vec cannot fail.
+        let _ = write!(self.bytes, "{lines}");
+        if self.bytes.len() > start {
+            self.said.push(Said { by, end: self.bytes.len() });
         }
-        self.bytes.extend_from_slice(lines);
-        self.said.push(Said { by, end: self.bytes.len() });
     }
 
     /// Takes everything, and leaves a backlog that goes on where this one ends.
-    fn take(&mut self) -> Backlog {
-        let before = self.before + self.said.len() as u64;
+    fn take(&mut self, said: Vec<Said>) -> Backlog {
+        let first = self.first + self.said.len() as u64;
         // The next one will be about as large as this one was.
-        let next = Backlog { bytes: Vec::with_capacity(self.bytes.len()), said: Vec::new(), before };
+        let next = Backlog { bytes: Vec::with_capacity(self.bytes.len()), said, first };
         std::mem::replace(self, next)
     }
 }
 
-/// Ends a delivery whose thread panics.
-struct OnPanic<'a, W: Wire>(&'a Registry<W>);
+impl<W: Wire> State<W> {
+    fn see_to_changes(&mut self, members: &mut Vec<Arc<Member<W>>>) {
+        members.append(&mut self.joined);
+        if !self.left.is_empty() {
+            self.left.sort_unstable();
+            members.retain(|member| self.left.binary_search(&member.id).is_err());
+            self.left.clear();
+        }
+    }
+}
 
-impl<W: Wire> Drop for OnPanic<'_, W> {
+/// A delivery under way. If its thread panics, the list goes back all the same,
+/// and the next one who speaks delivers.
+struct Delivery<'a, W: Wire> {
+    registry: &'a Registry<W>,
+    members: Vec<Arc<Member<W>>>,
+    scratch: Scratch,
+}
+
+impl<W: Wire> Delivery<'_, W> {
+    fn deliver(&mut self, mut backlog: Backlog) {
+        let bytes = Arc::new(std::mem::take(&mut backlog.bytes));
+        let speakers = &mut self.scratch.speakers;
+        speakers.clear();
+        speakers.extend(backlog.said.iter().map(|said| said.by));
+        speakers.sort_unstable();
+        speakers.dedup();
+        let all = [Piece::new(&bytes, 0, bytes.len())];
+        let mut crowded = Vec::new();
+        for member in &self.members {
+            let hears_all = member.id < backlog.first && speakers.binary_search(&member.id).is_err();
+            let sent = if hears_all {
+                member.outbox.send(&all)
+            } else {
+                let own = heard_by(member, &backlog.said, backlog.first, &bytes);
+                if own.is_empty() { Sent::Taken } else { member.outbox.send(&own) }
+            };
+            match sent {
+                Sent::Taken | Sent::Gone => {}
+                Sent::Crowded => crowded.push(member),
+                Sent::CutOff => {
+                    self.registry.log.warn(format_args!("{} does not read: disconnected", member.name));
+                }
+            }
+        }
+        self.registry.log.lines(Level::Info, &bytes);
+        let end = Instant::now() + PATIENCE;
+        crowded.iter().for_each(|member| member.outbox.wait_for_room(end));
+        backlog.said.clear();
+        self.scratch.said = backlog.said;
+    }
+
+    fn end(mut self, mut state: MutexGuard<'_, State<W>>) {
+        self.give_back(&mut state);
+    }
+
+    fn give_back(&mut self, state: &mut State<W>) {
+        state.members = std::mem::take(&mut self.members);
+        state.scratch = std::mem::take(&mut self.scratch);
+        state.delivering = false;
+        if state.closed {
+            self.registry.changed.notify_all();
+        }
+    }
+}
+
+impl<W: Wire> Drop for Delivery<'_, W> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.lock().delivering = false;
+            self.give_back(&mut self.registry.lock());
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The server's flow: one thread per client, and every line to all the others.
 
-use crate::outbox::{Outbox, Wire};
+use crate::outbox::{Outbox, Terms, Wire};
 use crate::rate::{Rate, Verdict};
 use crate::registry::{Full, Member, Registry};
 use crate::stalled::Stalled;
@@ -46,7 +46,7 @@ struct Server {
     options: Options,
     listener: Listener,
     registry: Registry<Arc<TcpStream>>,
-    stalled: Arc<Stalled<Arc<TcpStream>>>,
+    terms: Arc<Terms<Arc<TcpStream>>>,
     log: Log,
 }
 
@@ -75,10 +75,11 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let server = Arc::new(Server {
         listener: Listener::open(&options.listen, &log)?,
         registry: Registry::new(most, &log),
-        stalled: Stalled::start()?,
+        terms: Arc::new(Terms { bound: options.queue, helper: Stalled::start()? }),
         options: options.clone(),
         log,
     });
+    server.log.info(format_args!("room for {most} clients"));
     while let Some((stream, peer)) = server.listener.accept() {
         let worker = thread::Builder::new().stack_size(STACK).spawn({
             let server = server.clone();
@@ -98,7 +99,7 @@ impl Server {
     /// that comes. Nothing that happens here may end the server.
     fn serve(&self, stream: Arc<TcpStream>, peer: SocketAddr) {
         let _open = self.listener.watch(&stream);
-        let outbox = Outbox::new(stream.clone(), self.options.queue, self.stalled.clone());
+        let outbox = Outbox::new(stream.clone(), self.terms.clone());
         match self.registry.join(peer.to_string(), outbox.clone()) {
             Ok(member) => {
                 let present = Present { server: self, member };
@@ -133,7 +134,7 @@ impl Server {
             let goes_on = self.listen(&mut lines, &mut rate, member, &mut said)?;
             // All that one `read` has brought is said at once: the others get
             // it in one write each.
-            self.registry.say(member, said.as_bytes());
+            self.registry.say(member, &said);
             if !goes_on {
                 return Ok(());
             }
