@@ -37,7 +37,7 @@ const AS_BEFORE: [&str; 12] = [
     "a_terminal_client_ends_when_the_server_closes",
 ];
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     Suite::new(5, env!("CARGO_BIN_EXE_stage5-server"), env!("CARGO_BIN_EXE_stage5-client"))
         .with(server::server())
         .with(rules::lines())

@@ -1,6 +1,6 @@
 //! What the client of stage 5 sends and shows.
 
-use crate::wire::Key;
+use super::wire::Key;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use std::collections::HashSet;
 use testkit::{checks, require};

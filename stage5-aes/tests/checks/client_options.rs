@@ -1,7 +1,7 @@
 //! What our client has beyond the contract of the wire: options, limits, a
 //! terminal.
 
-use crate::wire::Key;
+use super::wire::Key;
 use std::time::Duration;
 use testkit::{checks, require};
 

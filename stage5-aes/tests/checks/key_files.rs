@@ -1,6 +1,6 @@
 //! Key files that the client must not use, and what it says about them.
 
-use crate::wire::{Key, write_private};
+use super::wire::{Key, write_private};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use testkit::{Case, checks, require};

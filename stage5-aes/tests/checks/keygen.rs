@@ -1,6 +1,6 @@
 //! `stage5-keygen`, which makes the key file.
 
-use crate::wire::{Key, write_private};
+use super::wire::{Key, write_private};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

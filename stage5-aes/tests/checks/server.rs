@@ -1,6 +1,6 @@
 //! The server of stage 5 is that of stage 4, and what it must not do is know.
 
-use crate::wire::Key;
+use super::wire::Key;
 use testkit::checks;
 
 checks! {
