@@ -11,3 +11,4 @@ pub mod registry;
 pub mod server;
 pub mod stalled;
 mod sync;
+pub mod wire;

@@ -14,51 +14,14 @@
 //!   much it carries.
 //! - What has to be kept is shared by all clients ([`Piece`]), not copied: a
 //!   thousand stalled clients hold one copy of what was said.
-//!
-//! And one thing makes it last: the socket is behind a trait. A TLS connection
-//! cannot be split into a reading and a writing half as a `TcpStream` can (both
-//! directions use one state), so the design must not need two halves. It needs
-//! a reading thread and *anybody* who writes, never both at once: [`Wire`] is
-//! what stage 8 implements with a TLS state behind a lock, and then this file
-//! serves unchanged.
 
 // `super::sync` is the standard library's, or, in a test that tries thousands of
 // interleavings, a model of it.
 use super::sync::{Condvar, Mutex, MutexGuard};
+use crate::wire::{Piece, Wire, push};
 use std::collections::VecDeque;
-use std::io::{self, IoSlice};
-use std::os::fd::BorrowedFd;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
-
-/// The sending side of a connection, and what can be asked of it at any time
-/// from any thread.
-pub trait Wire: Send + Sync {
-    /// Takes as many bytes as can be taken without waiting, and says how many.
-    ///
-    /// # Errors
-    /// `WouldBlock` when it can take nothing now; anything else when the
-    /// connection is gone.
-    fn write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize>;
-
-    /// Hands on what was taken and is still held inside: a TLS record that only
-    /// went out in part. `WouldBlock` as in [`write`](Wire::write).
-    ///
-    /// # Errors
-    /// As for `write`.
-    fn flush(&self) -> io::Result<()> {
-        Ok(())
-    }
-
-    /// Says that nothing more comes. Reading goes on.
-    fn end(&self);
-
-    /// Ends both directions at once, and wakes whoever reads.
-    fn cut(&self);
-
-    /// What to wait for until it can take more.
-    fn socket(&self) -> BorrowedFd<'_>;
-}
 
 /// Who writes on when a socket is full: it waits until the socket can take more
 /// and then calls [`Outbox::resume`], until that says that nothing is left.
@@ -73,36 +36,6 @@ pub struct Terms<W: Wire> {
     pub bound: usize,
     /// Who writes on when a socket is full.
     pub helper: Arc<dyn Helper<W>>,
-}
-
-/// Bytes that wait, shared by all whom they were sent to.
-#[derive(Clone, Debug)]
-pub struct Piece {
-    bytes: Arc<Vec<u8>>,
-    start: usize,
-    end: usize,
-}
-
-impl Piece {
-    /// `bytes[start..end]`, which must not be empty.
-    pub fn new(bytes: &Arc<Vec<u8>>, start: usize, end: usize) -> Piece {
-        debug_assert!(start < end && end <= bytes.len());
-        Piece { bytes: bytes.clone(), start, end }
-    }
-
-    /// One line and its line end.
-    pub fn line(text: &str) -> Piece {
-        let bytes = format!("{text}\n").into_bytes();
-        Piece { start: 0, end: bytes.len(), bytes: Arc::new(bytes) }
-    }
-
-    fn as_slice(&self) -> &[u8] {
-        &self.bytes[self.start..self.end]
-    }
-
-    fn len(&self) -> usize {
-        self.end - self.start
-    }
 }
 
 /// What became of [`Outbox::send`].
@@ -363,71 +296,5 @@ impl State {
     fn put_in_front(&mut self, mut left: VecDeque<Piece>) {
         left.append(&mut self.waiting);
         self.waiting = left;
-    }
-}
-
-/// How far a [`push`] came.
-struct Pushed {
-    /// Pieces that are written whole, and bytes of the next one.
-    pieces: usize,
-    offset: usize,
-    /// All of it in bytes.
-    bytes: usize,
-    /// The socket is full, so that something is left, here or in the wire.
-    stalled: bool,
-}
-
-impl Pushed {
-    fn left_of(&self, pieces: &[Piece]) -> VecDeque<Piece> {
-        let mut left: VecDeque<_> = pieces[self.pieces..].iter().cloned().collect();
-        if let Some(first) = left.front_mut() {
-            first.start += self.offset;
-        }
-        left
-    }
-}
-
-/// Pieces in one system call: writev(2) would allow 1024, but the list of them
-/// is on the stack, and of that each client's thread has its own.
-const AT_ONCE: usize = 32;
-
-/// Writes as much of `pieces` as the wire takes without waiting.
-fn push(wire: &impl Wire, pieces: &[Piece]) -> io::Result<Pushed> {
-    let mut done = Pushed { pieces: 0, offset: 0, bytes: 0, stalled: false };
-    loop {
-        let result = match &pieces[done.pieces..] {
-            [] => wire.flush().map(|()| 0),
-            left => {
-                let mut slices = [IoSlice::new(&[]); AT_ONCE];
-                for (slice, piece) in slices.iter_mut().zip(left) {
-                    *slice = IoSlice::new(piece.as_slice());
-                }
-                slices[0] = IoSlice::new(&left[0].as_slice()[done.offset..]);
-                wire.write(&slices[..left.len().min(AT_ONCE)])
-            }
-        };
-        match result {
-            Ok(0) => return Ok(done),
-            Ok(n) => done.advance(pieces, n),
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                done.stalled = true;
-                return Ok(done);
-            }
-            Err(e) => return Err(e),
-        }
-    }
-}
-
-impl Pushed {
-    fn advance(&mut self, pieces: &[Piece], written: usize) {
-        self.bytes += written;
-        self.offset += written;
-        while let Some(piece) = pieces.get(self.pieces)
-            && self.offset >= piece.len()
-        {
-            self.offset -= piece.len();
-            self.pieces += 1;
-        }
     }
 }

@@ -13,10 +13,12 @@
 //!
 //! The one lock is held while something is appended, not while it is delivered.
 
-use crate::outbox::{Outbox, Piece, Sent, Wire};
+use crate::outbox::{Outbox, Sent};
+use crate::wire::{Piece, Wire};
 use common::log::{Level, Log};
 use std::fmt;
 use std::io::Write;
+use std::ops::Deref;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -44,9 +46,33 @@ impl<W: Wire> Member<W> {
         &self.name
     }
 
-    /// The way to this client alone.
-    pub fn outbox(&self) -> &Arc<Outbox<W>> {
-        &self.outbox
+    /// Says something to this client alone.
+    pub fn tell(&self, line: &str) {
+        // If it is gone, its own thread finds out by itself.
+        let _ = self.outbox.send_line(line);
+    }
+}
+
+/// A member's presence: it leaves the room when this is dropped.
+pub struct Present<'a, W: Wire> {
+    registry: &'a Registry<W>,
+    member: Arc<Member<W>>,
+}
+
+impl<W: Wire> Deref for Present<'_, W> {
+    type Target = Member<W>;
+
+    fn deref(&self) -> &Member<W> {
+        &self.member
+    }
+}
+
+impl<W: Wire> Drop for Present<'_, W> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.registry.log.error(format_args!("{} lost: its thread panicked", self.name()));
+        }
+        self.registry.leave(&self.member);
     }
 }
 
@@ -128,7 +154,7 @@ impl<W: Wire> Registry<W> {
     ///
     /// # Errors
     /// When the room is full.
-    pub fn join(&self, name: String, outbox: Arc<Outbox<W>>) -> Result<Arc<Member<W>>, Full> {
+    pub fn join(&self, name: String, outbox: Arc<Outbox<W>>) -> Result<Present<'_, W>, Full> {
         let mut state = self.lock();
         if state.online >= self.most {
             return Err(Full);
@@ -140,11 +166,11 @@ impl<W: Wire> Registry<W> {
         let online = state.online;
         state.backlog.append(id, format_args!("[SERVER] {} joined ({online} online)\n", member.name));
         self.deliver(state);
-        Ok(member)
+        Ok(Present { registry: self, member })
     }
 
-    /// Takes a member out and tells the others. To be called once.
-    pub fn leave(&self, member: &Member<W>) {
+    /// Takes a member out and tells the others.
+    fn leave(&self, member: &Member<W>) {
         let mut state = self.lock();
         state.left.push(member.id);
         state.online -= 1;

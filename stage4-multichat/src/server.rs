@@ -1,8 +1,8 @@
 //! The server's flow: one thread per client, and every line to all the others.
 
-use crate::outbox::{Outbox, Terms, Wire};
+use crate::outbox::{Outbox, Terms};
 use crate::rate::{Rate, Verdict};
-use crate::registry::{Full, Member, Registry};
+use crate::registry::{Full, Registry};
 use crate::stalled::Stalled;
 use clap::Parser;
 use common::endpoint::Endpoint;
@@ -16,6 +16,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
+
+/// A member of this stage's room, at the other end of a plain TCP connection.
+type Member = crate::registry::Member<Arc<TcpStream>>;
 
 /// Relays what each client says to all the others.
 #[derive(Parser, Clone, Debug)]
@@ -43,19 +46,19 @@ pub struct Options {
 
 /// What every client's thread needs.
 struct Server {
-    options: Options,
     listener: Listener,
     registry: Registry<Arc<TcpStream>>,
     terms: Arc<Terms<Arc<TcpStream>>>,
+    rate: u32,
     log: Log,
 }
 
-/// The stack of a client's thread. Only what is used of it costs memory; but
-/// ten thousand times the usual 2 MiB is a lot even of addresses.
+/// The stack of a client's thread. Only what is used of it costs memory, but
+/// addresses run out too: the usual 2 MiB, ten thousand times, are 20 GiB.
 const STACK: usize = 128 << 10;
 
-/// How long a client that has gone quiet, or that is thrown out, has to read
-/// what was sent to it before.
+/// How long a client that is leaving, or that is thrown out, has to read what
+/// was sent to it before.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 
 /// Runs the server until a signal stops it.
@@ -65,27 +68,24 @@ const LAST_WORDS: Duration = Duration::from_secs(10);
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let (level, file) = options.log.settings();
     let (log, _written_at_the_end) = Log::start(level, file)?;
-    let most = limits::allow_connections(options.max_clients);
-    if most < options.max_clients {
-        log.warn(format_args!(
-            "the limit on open files allows {most} clients, not {}; raise it with `ulimit -n`",
-            options.max_clients
-        ));
-    }
+    let most = limits::allow_connections(options.max_clients, &log);
     let server = Arc::new(Server {
         listener: Listener::open(&options.listen, &log)?,
         registry: Registry::new(most, &log),
         terms: Arc::new(Terms { bound: options.queue, helper: Stalled::start()? }),
-        options: options.clone(),
+        rate: options.rate,
         log,
     });
     server.log.info(format_args!("room for {most} clients"));
     while let Some((stream, peer)) = server.listener.accept() {
-        let worker = thread::Builder::new().stack_size(STACK).spawn({
+        // Stage 3 keeps a handle of each thread to join it. Ten thousand handles
+        // are a megabyte, and whoever leaves the room is gone: so these run on
+        // their own, and `finish` waits for their connections instead.
+        let thread = thread::Builder::new().stack_size(STACK).spawn({
             let server = server.clone();
-            move || server.serve(Arc::new(stream), peer)
+            move || serve(&Arc::new(stream), peer, &server)
         });
-        if let Err(e) = worker {
+        if let Err(e) = thread {
             server.log.error(format_args!("{peer} turned away: cannot start a thread: {e}"));
         }
     }
@@ -94,127 +94,83 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-impl Server {
-    /// One client, from its arrival to the end of the connection, whichever way
-    /// that comes. Nothing that happens here may end the server.
-    fn serve(&self, stream: Arc<TcpStream>, peer: SocketAddr) {
-        let _open = self.listener.watch(&stream);
-        let outbox = Outbox::new(stream.clone(), self.terms.clone());
-        match self.registry.join(peer.to_string(), outbox.clone()) {
-            Ok(member) => {
-                let present = Present { server: self, member };
-                if let Err(e) = self.converse(&stream, &present.member) {
-                    self.log.info(format_args!("{peer} lost: {e}"));
-                }
-                if self.listener.stopping() {
-                    self.registry.await_farewell();
-                }
+/// One client, from its first line to the end of the connection, whichever way
+/// that comes. Nothing that happens here may end the server.
+fn serve(stream: &Arc<TcpStream>, peer: SocketAddr, server: &Server) {
+    let _open = server.listener.watch(stream);
+    let outbox = Outbox::new(stream.clone(), server.terms.clone());
+    match server.registry.join(peer.to_string(), outbox.clone()) {
+        // It leaves when `member` is dropped, even if this thread panics.
+        Ok(member) => {
+            if let Err(e) = converse(stream, &member, server) {
+                server.log.info(format_args!("{peer} lost: {e}"));
             }
-            Err(Full) => {
-                self.log.warn(format_args!("{peer} turned away: server is full"));
-                outbox.send_line("[SERVER] error: server is full");
+            if server.listener.stopping() {
+                server.registry.await_farewell();
             }
         }
-        outbox.end();
-        if outbox.wait_until_written(LAST_WORDS) {
-            line::close_in_good_order(&stream);
-        }
-        outbox.cut();
-    }
-
-    /// Passes on line by line until the client has had enough.
-    ///
-    /// This thread only reads. What the others say reaches this client through
-    /// its outbox, from their threads, at any time.
-    fn converse(&self, stream: &TcpStream, member: &Member<Arc<TcpStream>>) -> io::Result<()> {
-        let mut lines = LineReader::new(stream);
-        let mut rate = Rate::new(self.options.rate);
-        loop {
-            let mut said = String::new();
-            let goes_on = self.listen(&mut lines, &mut rate, member, &mut said)?;
-            // All that one `read` has brought is said at once: the others get
-            // it in one write each.
-            self.registry.say(member, &said);
-            if !goes_on {
-                return Ok(());
-            }
+        Err(Full) => {
+            server.log.warn(format_args!("{peer} turned away: server is full"));
+            outbox.send_line("[SERVER] error: server is full");
         }
     }
-
-    /// Gathers in `said` what has come from the client, as the others will see
-    /// it; waits for the first line only. Whether more may come.
-    fn listen(
-        &self,
-        lines: &mut LineReader<&TcpStream>,
-        rate: &mut Rate,
-        member: &Member<Arc<TcpStream>>,
-        said: &mut String,
-    ) -> io::Result<bool> {
-        loop {
-            match lines.next()? {
-                Received::Line(line::DISCONNECT | "/quit") | Received::End => return Ok(false),
-                Received::Line("") => {}
-                Received::Line(text) => match rate.line(Instant::now()) {
-                    Verdict::Allowed => said.extend(["[", member.name(), "] ", text, "\n"]),
-                    Verdict::FirstOver => self.tell_too_fast(member),
-                    Verdict::Over => {}
-                },
-                Received::NotUtf8 => {
-                    member.outbox().send_line(line::NOT_UTF8);
-                }
-                Received::TooLong => {
-                    member.outbox().send_line(line::TOO_LONG);
-                    return Ok(false);
-                }
-            }
-            if !lines.holds_answer() {
-                return Ok(true);
-            }
-        }
+    outbox.end();
+    if outbox.wait_until_written(LAST_WORDS) {
+        line::close_in_good_order(stream);
     }
+    outbox.cut();
+}
 
-    fn tell_too_fast(&self, member: &Member<Arc<TcpStream>>) {
-        let allowed = self.options.rate;
-        member.outbox().send_line(&format!("[SERVER] error: too fast, {allowed} lines per second allowed"));
-        self.log.warn(format_args!("{} is too fast: lines dropped", member.name()));
+/// Passes on line by line until the client has had enough.
+///
+/// This thread only reads. What the others say reaches this client through its
+/// outbox, from their threads, at any time.
+fn converse(stream: &TcpStream, member: &Member, server: &Server) -> io::Result<()> {
+    let mut lines = LineReader::new(stream);
+    let mut rate = Rate::new(server.rate);
+    loop {
+        let mut said = String::new();
+        let goes_on = hear(&mut lines, &mut said, &mut rate, member, server)?;
+        // All that one `read` has brought is said at once: each of the others
+        // gets it in one write.
+        server.registry.say(member, &said);
+        if !goes_on {
+            return Ok(());
+        }
     }
 }
 
-/// A member's presence in the room: it leaves when this is dropped, and so also
-/// when its thread panics.
-struct Present<'a> {
-    server: &'a Server,
-    member: Arc<Member<Arc<TcpStream>>>,
-}
-
-impl Drop for Present<'_> {
-    fn drop(&mut self) {
-        self.server.registry.leave(&self.member);
-    }
-}
-
-/// The plain TCP connection as an outbox sees it.
-impl Wire for Arc<TcpStream> {
-    fn write(&self, bytes: &[io::IoSlice<'_>]) -> io::Result<usize> {
-        use rustix::net::{SendAncillaryBuffer, SendFlags, send, sendmsg};
-        // The socket itself stays blocking, for the thread that reads: only
-        // this one write must not wait.
-        let written = match bytes {
-            [one] => send(self, one, SendFlags::DONTWAIT)?,
-            many => sendmsg(self, many, &mut SendAncillaryBuffer::default(), SendFlags::DONTWAIT)?,
-        };
-        Ok(written)
-    }
-
-    fn end(&self) {
-        let _ = self.shutdown(std::net::Shutdown::Write);
-    }
-
-    fn cut(&self) {
-        let _ = self.shutdown(std::net::Shutdown::Both);
-    }
-
-    fn socket(&self) -> std::os::fd::BorrowedFd<'_> {
-        std::os::fd::AsFd::as_fd(&**self)
+/// Gathers in `said` what the client sends, as the others will see it; waits
+/// for the first line only. Whether more may come.
+fn hear(
+    lines: &mut LineReader<&TcpStream>,
+    said: &mut String,
+    rate: &mut Rate,
+    member: &Member,
+    server: &Server,
+) -> io::Result<bool> {
+    loop {
+        match lines.next()? {
+            Received::Line(line::DISCONNECT | "/quit") => return Ok(false),
+            Received::Line("") => {}
+            Received::Line(text) => match rate.line(Instant::now()) {
+                Verdict::Allowed => said.extend(["[", member.name(), "] ", text, "\n"]),
+                Verdict::FirstOver => {
+                    let allowed = server.rate;
+                    member.tell(&format!("[SERVER] error: too fast, {allowed} lines per second allowed"));
+                    server.log.warn(format_args!("{} is too fast: lines dropped", member.name()));
+                }
+                Verdict::Over => {}
+            },
+            Received::NotUtf8 => member.tell(line::NOT_UTF8),
+            Received::TooLong => {
+                member.tell(line::TOO_LONG);
+                return Ok(false);
+            }
+            Received::End => return Ok(false),
+        }
+        if !lines.holds_answer() {
+            return Ok(true);
+        }
     }
 }

@@ -5,7 +5,8 @@
 //! This one waits for all stalled sockets at once with poll(2); an outbox that
 //! is not stalled, which is nearly every one nearly always, is not in its list.
 
-use crate::outbox::{Helper, Outbox, Wire};
+use crate::outbox::{Helper, Outbox};
+use crate::wire::Wire;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
