@@ -104,6 +104,12 @@ impl Program {
         }
     }
 
+    /// Asks it to end; its exit status, or `None` when it did not in time.
+    pub fn end(&mut self) -> Option<ExitStatus> {
+        self.signal(Signal::TERM);
+        self.wait_until(Instant::now() + GRACE)
+    }
+
     /// Sends a signal to it, and to what it may have started.
     pub fn signal(&mut self, signal: Signal) {
         // A process that was waited for has no number any more: another one
@@ -121,8 +127,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        self.signal(Signal::TERM);
-        if self.wait_until(Instant::now() + GRACE).is_none() {
+        if self.end().is_none() {
             self.signal(Signal::KILL);
             let _ = self.child.wait();
         }

@@ -134,6 +134,9 @@ impl<'a> Scene<'a> {
     /// The last lines of the log, for an error message.
     pub fn log_end(&self) -> String {
         let text = self.log_text();
+        if text.is_empty() {
+            return "the server logged nothing".to_owned();
+        }
         let lines: Vec<_> = text.lines().collect();
         let end = lines[lines.len().saturating_sub(8)..].join("\n  ");
         format!("the server's log ({}) ends:\n  {end}", self.log_name())

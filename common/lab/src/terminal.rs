@@ -11,7 +11,6 @@ use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 use signal_hook::consts::SIGCHLD;
 use signal_hook::iterator::Signals;
 use std::io::stdin;
-use std::net::{Ipv4Addr, TcpListener};
 
 /// Starts all that the stage needs, and the client on the terminal; returns
 /// when the client has ended and with it everything else.
@@ -27,11 +26,9 @@ pub fn run(stage: &Stage, all: &Registry) -> anyhow::Result<()> {
     let mut signals = Signals::new(watched).context("cannot wait for signals")?;
 
     say!("Stage {}, {}: {}\n", stage.number, stage.title, stage.teaches);
-    let (mut server, address) = scene.listening_server(&free_address(stage), &[])?;
+    let (mut server, address) = start_server(&scene)?;
     say!("server      listens on {address}; its log is in {}", scene.log_name());
-    // Declared after the server, so dropped, and ended, before it: it leaves
-    // a room that is still there.
-    let _classmate = match &stage.classmate {
+    let classmate = match &stage.classmate {
         Some(role) => Some(classmate::join(role, &scene, &address)?),
         None => None,
     };
@@ -49,13 +46,16 @@ pub fn run(stage: &Stage, all: &Registry) -> anyhow::Result<()> {
     if let Some(before) = before {
         let _ = tcsetattr(stdin(), OptionalActions::Drain, &before);
     }
-    if server.ended().is_some() {
-        say!("{}", scene.log_end());
-        ended?;
-        bail!("the server ended before its client");
+    drop(classmate);
+    // A server that has crashed shows it here, whichever of its clients noticed
+    // first; one that still runs is to end in good order.
+    let good = server.end().is_some_and(|status| status.success());
+    ended?;
+    if !good {
+        bail!("the server did not end in good order; {}", scene.log_end());
     }
     say!("\nStage {} has ended; the server's log is in {}", stage.number, scene.log_name());
-    ended
+    Ok(())
 }
 
 /// Waits for the client's end, or for a signal, which ends the client too.
@@ -76,14 +76,16 @@ fn wait(mut client: Program, signals: &mut Signals) -> anyhow::Result<()> {
     }
 }
 
-/// The stage's own port, or any free one where that is taken.
-fn free_address(stage: &Stage) -> String {
-    let port = stage.default_port();
-    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-        Ok(_) => format!("127.0.0.1:{port}"),
-        Err(cause) => {
-            say!("port {port}   cannot be had ({cause}); taking a free one");
-            "127.0.0.1:0".to_owned()
-        }
+/// The server, on the stage's own port or, where that is taken, on a free one.
+fn start_server(scene: &Scene<'_>) -> anyhow::Result<(Program, String)> {
+    let port = scene.stage.default_port();
+    if let Ok(started) = scene.listening_server(&format!("127.0.0.1:{port}"), &[]) {
+        return Ok(started);
     }
+    // Not "if the port is taken": whoever looks at a port before or after using
+    // it may see another state than the server did. If it was something else,
+    // the server says so again.
+    let started = scene.listening_server("127.0.0.1:0", &[])?;
+    say!("port {port}   could not be had, so a free one it is");
+    Ok(started)
 }

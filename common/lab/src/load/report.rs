@@ -63,7 +63,8 @@ impl Report {
             Some(Shape::Echo) => "each sends and waits for its echo".to_owned(),
             _ => format!("{} of them sending", plan.senders),
         };
-        say!("stage {}: {} clients, {who}, {} bytes a line", stage.number, plan.clients, plan.size);
+        say!("stage {}, {} bytes a line", stage.number, plan.size);
+        say!("clients     {}, {who}", plan.clients);
         say!("sent        {} lines of {planned} planned", self.sent);
         say!("delivered   {} in {seconds:.2} s: {:.0}/s", self.delivered, self.delivered as f64 / seconds);
         say!("lost        {}, out of order {}", self.lost(), self.out_of_order);
@@ -72,7 +73,9 @@ impl Report {
         say!("latency     p50 {:.2}  p90 {:.2}  p99 {:.2}  max {max:.2} ms", at(0.5), at(0.9), at(0.99));
         say!("            from the moment a line was due to be sent\n");
         self.print_histogram();
-        if (self.sent as f64) < 0.95 * planned {
+        // Lines that were not sent, or sent and still under way long after.
+        let late = self.elapsed > plan.duration.mul_f64(1.1) + Duration::from_millis(200);
+        if late || (self.sent as f64) < 0.95 * planned {
             say!("\nThe rate could not be kept: the server, or this machine, is at its limit.");
         }
     }

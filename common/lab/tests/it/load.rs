@@ -74,7 +74,7 @@ fn a_room_is_loaded_and_every_delivery_is_counted() {
 #[test]
 fn an_echo_is_loaded_by_all() {
     let out = text(&load("3", Habit::Echo, &["--clients", "4"]).success());
-    assert!(out.contains("4 clients, each sends") && out.contains("sent        200 lines"), "{out}");
+    assert!(out.contains("clients     4, each sends") && out.contains("sent        200 lines"), "{out}");
     assert!(out.contains("delivered   200 in ") && out.contains("lost        0,"), "{out}");
 }
 

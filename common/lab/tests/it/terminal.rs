@@ -126,6 +126,6 @@ fn a_server_that_dies_ends_the_run_with_an_error() {
     run.join();
     let server = Pid::from_raw(run.running("stage4-server")[0]).unwrap();
     kill_process(server, rustix::process::Signal::KILL).unwrap();
-    run.session.exp_string("the server ended before its client").unwrap();
+    run.session.exp_string("error: the server did not end in good order").unwrap();
     run.nothing_is_left();
 }
