@@ -162,7 +162,7 @@ fn become_server_or_client(
 ) -> Result<(), Failure> {
     let programs = build(stage, all, Profile::Dev)?;
     let here = std::env::current_dir().map_err(anyhow::Error::new)?;
-    programs.prepare(stage, &here)?;
+    programs.prepare(stage, &here, args)?;
     let mut command = Command::new(programs.path(&which(stage))?);
     command.args(args);
     Err(become_program(command).into())

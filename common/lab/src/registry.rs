@@ -52,12 +52,14 @@ pub struct Stage {
 
 /// A file made by one of the stage's programs.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Prepare {
     /// The file.
     pub creates: String,
     /// The program and its arguments.
     pub run: Vec<String>,
+    /// The client's option that names the file where it lies elsewhere.
+    pub client_option: String,
 }
 
 /// A scripted client that keeps a person company.

@@ -13,6 +13,9 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
+/// The file with the server's log.
+pub const LOG: &str = "server.log";
+
 /// How long a server may take until it listens.
 const START: Duration = Duration::from_secs(10);
 
@@ -43,7 +46,7 @@ impl<'a> Scene<'a> {
     pub fn build(stage: &'a Stage, all: &Registry, profile: Profile) -> anyhow::Result<Scene<'a>> {
         let programs = build(stage, all, profile)?;
         let folder = programs.folder(stage)?;
-        programs.prepare(stage, &folder)?;
+        programs.prepare(stage, &folder, &[])?;
         Ok(Scene { stage, programs, folder })
     }
 
@@ -110,14 +113,13 @@ impl<'a> Scene<'a> {
         Ok(command)
     }
 
-    /// The file with the server's log.
-    pub fn log_path(&self) -> PathBuf {
-        self.folder.join("server.log")
+    fn log_path(&self) -> PathBuf {
+        self.folder.join(LOG)
     }
 
-    /// The log's path as a person at the workspace's root would type it.
-    pub fn log_name(&self) -> String {
-        let path = self.log_path();
+    /// A file of this run as a person at the workspace's root would type it.
+    pub fn file_name(&self, file: &str) -> String {
+        let path = self.folder.join(file);
         path.strip_prefix(root()).unwrap_or(&path).display().to_string()
     }
 
@@ -139,7 +141,7 @@ impl<'a> Scene<'a> {
         }
         let lines: Vec<_> = text.lines().collect();
         let end = lines[lines.len().saturating_sub(8)..].join("\n  ");
-        format!("the server's log ({}) ends:\n  {end}", self.log_name())
+        format!("the server's log ({}) ends:\n  {end}", self.file_name(LOG))
     }
 
     /// Removes the folder: after a run that went well nobody will look at it.

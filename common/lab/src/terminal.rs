@@ -4,7 +4,7 @@ use crate::classmate;
 use crate::output::say;
 use crate::process::Program;
 use crate::registry::{Registry, Stage};
-use crate::scene::{END_SIGNALS, Interrupted, Scene};
+use crate::scene::{END_SIGNALS, Interrupted, LOG, Scene};
 use crate::workspace::Profile;
 use anyhow::{Context, bail};
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
@@ -27,16 +27,12 @@ pub fn run(stage: &Stage, all: &Registry) -> anyhow::Result<()> {
 
     say!("Stage {}, {}: {}\n", stage.number, stage.title, stage.teaches);
     let (mut server, address) = start_server(&scene)?;
-    say!("server      listens on {address}; its log is in {}", scene.log_name());
+    say!("server      listens on {address}; its log is in {}", scene.file_name(LOG));
     let classmate = match &stage.classmate {
         Some(role) => Some(classmate::join(role, &scene, &address)?),
         None => None,
     };
-    let connect = match address.ends_with(&format!(":{}", stage.default_port())) {
-        true => String::new(),
-        false => format!(" ARGS=\"--connect {address}\""),
-    };
-    say!("more        make client {}{connect}   in another terminal", stage.number);
+    say!("more        {}   in another terminal", command_for_more(&scene, &address));
     say!("\n{}\n", stage.first_words.trim());
 
     let before = tcgetattr(stdin()).ok();
@@ -54,8 +50,23 @@ pub fn run(stage: &Stage, all: &Registry) -> anyhow::Result<()> {
     if !good {
         bail!("the server did not end in good order; {}", scene.log_end());
     }
-    say!("\nStage {} has ended; the server's log is in {}", stage.number, scene.log_name());
+    say!("\nStage {} has ended; the server's log is in {}", stage.number, scene.file_name(LOG));
     Ok(())
+}
+
+/// What adds a client to this run: its port may be another than usual, and its
+/// key is the one in the run's own folder.
+fn command_for_more(scene: &Scene<'_>, address: &str) -> String {
+    let stage = scene.stage;
+    let mut args = Vec::new();
+    if !address.ends_with(&format!(":{}", stage.default_port())) {
+        args.push(format!("--connect {address}"));
+    }
+    args.extend(stage.prepare.iter().map(|p| format!("{} {}", p.client_option, scene.file_name(&p.creates))));
+    match args.is_empty() {
+        true => format!("make client {}", stage.number),
+        false => format!("make client {} ARGS=\"{}\"", stage.number, args.join(" ")),
+    }
 }
 
 /// Waits for the client's end, or for a signal, which ends the client too.

@@ -94,19 +94,21 @@ impl Programs {
         Ok(folder.with_context(|| format!("cannot make a folder in {}", runs.display()))?.keep())
     }
 
-    /// Makes the files that the stage needs in `folder`, where they are missing.
+    /// Makes the files that the stage needs in `folder`, where they are missing
+    /// and none of the client's `args` names another.
     ///
     /// # Errors
     /// When a program that makes one fails.
-    pub fn prepare(&self, stage: &Stage, folder: &Path) -> anyhow::Result<()> {
+    pub fn prepare(&self, stage: &Stage, folder: &Path, args: &[String]) -> anyhow::Result<()> {
         for step in &stage.prepare {
-            if folder.join(&step.creates).exists() {
+            // It is there already, or the user names another.
+            if folder.join(&step.creates).exists() || args.contains(&step.client_option) {
                 continue;
             }
-            let (program, args) =
+            let (program, its_args) =
                 step.run.split_first().context("stages.toml: `prepare` without a program")?;
             let mut command = Command::new(self.path(program)?);
-            command.args(args).current_dir(folder).stdin(Stdio::null());
+            command.args(its_args).current_dir(folder).stdin(Stdio::null());
             let done = command.output().with_context(|| format!("cannot start {program}"))?;
             if !done.status.success() {
                 bail!("{program} failed: {}", String::from_utf8_lossy(&done.stderr).trim());
