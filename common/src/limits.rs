@@ -7,10 +7,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// listener, the log, a database, and some air.
 const OTHER_FILES: u64 = 64;
 
-/// Raises this process's limit on open files so that `clients` connections fit.
-///
-/// Returns how many do fit: `clients`, or fewer where the hard limit, which
-/// only an administrator can raise (getrlimit(2)), is lower. Then `log` says so.
+/// [`raise`] for a server; where not all `clients` fit, `log` says so.
 pub fn allow_connections(clients: usize, log: &Log) -> usize {
     let most = raise(clients);
     if most < clients {
@@ -21,7 +18,11 @@ pub fn allow_connections(clients: usize, log: &Log) -> usize {
     most
 }
 
-fn raise(clients: usize) -> usize {
+/// Raises this process's limit on open files so that `clients` connections fit.
+///
+/// Returns how many do fit: `clients`, or fewer where the hard limit, which
+/// only an administrator can raise (getrlimit(2)), is lower.
+pub fn raise(clients: usize) -> usize {
     let wanted = clients as u64 + OTHER_FILES;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     // `None` is "no limit" in both.

@@ -21,7 +21,6 @@ const ARRIVAL: Duration = Duration::from_secs(10);
 /// # Errors
 /// When it cannot be started or is not served.
 pub fn join(role: &Classmate, scene: &Scene<'_>, address: &str) -> anyhow::Result<Program> {
-    let log_before = scene.log_length();
     let mut program = scene.client_on_pipes(address, &[], Stdio::null())?;
     let output = program.child().stdout.take().context("no standard output")?;
     // The thread that reads writes the answers; the one with the timer closes.
@@ -44,9 +43,9 @@ pub fn join(role: &Classmate, scene: &Scene<'_>, address: &str) -> anyhow::Resul
             }
         }
     });
-    wait_for(ARRIVAL, &format!("{} to be served", role.name), || match role.ready {
-        Some(_) => served.load(Ordering::Acquire),
-        None => scene.log_length() > log_before,
+    wait_for(ARRIVAL, &format!("{} to be served", role.name), || match &role.logged {
+        Some(pattern) => scene.log_has(pattern),
+        None => served.load(Ordering::Acquire),
     })?;
     if let Some(seconds) = role.leaves_after_seconds {
         thread::spawn(move || {

@@ -71,8 +71,10 @@ pub struct Classmate {
     /// What it says first, unasked.
     #[serde(default)]
     pub first_lines: Vec<String>,
-    /// The line that shows that it is served; without one, the server's log shows it.
+    /// The line that shows it that it is served.
     pub ready: Option<String>,
+    /// The line in the server's log that shows it, where the client shows none.
+    pub logged: Option<String>,
     /// Whether it greets who joins and answers what is said.
     #[serde(default)]
     pub chats: bool,
@@ -115,10 +117,6 @@ pub enum Step {
         #[serde(default)]
         with: Vec<String>,
     },
-    Arrives {
-        who: String,
-        arrives: bool,
-    },
     Says {
         who: String,
         says: String,
@@ -141,6 +139,9 @@ pub enum Step {
     },
     Stop {
         stop: String,
+    },
+    LogShows {
+        log_shows: String,
     },
     LogLacks {
         log_lacks: String,

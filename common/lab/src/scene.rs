@@ -1,7 +1,7 @@
 //! What every run of a stage has: its built programs, a folder, a server's log.
 
 use crate::process::{Place, Program, leashed, wait_for};
-use crate::registry::{Registry, Stage};
+use crate::registry::{Registry, Stage, matches};
 use crate::workspace::{Profile, Programs, build, root};
 use anyhow::Context;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -123,13 +123,12 @@ impl<'a> Scene<'a> {
         path.strip_prefix(root()).unwrap_or(&path).display().to_string()
     }
 
-    /// Bytes in the server's log: it grows with every arrival.
-    pub fn log_length(&self) -> u64 {
-        fs::metadata(self.log_path()).map_or(0, |m| m.len())
+    /// Whether the server's log has a line like `pattern` by now.
+    pub fn log_has(&self, pattern: &str) -> bool {
+        self.log_text().lines().any(|line| matches(pattern, line))
     }
 
-    /// The server's log up to now.
-    pub fn log_text(&self) -> String {
+    fn log_text(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.log_path()).unwrap_or_default()).into_owned()
     }
 

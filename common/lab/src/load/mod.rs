@@ -124,7 +124,7 @@ impl Options {
 pub fn run(stage: &Stage, all: &Registry, options: &Options) -> anyhow::Result<()> {
     // Two for each client at most: a sender reads and writes on its own.
     let files = 2 * usize::from(options.clients(stage));
-    if limits::allow_connections(files) < files {
+    if limits::raise(files) < files {
         bail!("too few open files are allowed for so many clients: ulimit -n {}", files + 100);
     }
     let (scene, server, address) = match &options.connect {
