@@ -161,7 +161,7 @@ fn a_larger_budget_is_needed_tight_and_has_its_reason() {
         assert!(!step.fits(USUAL), "{package}: the usual budget does, so take the larger one out");
         // What was won by making a difference smaller is not to be lost again.
         let tight = *file <= USUAL.0.max(step.largest() + 10) && *both <= USUAL.1.max(step.both() + 20);
-        assert!(tight, "{package}: has {:?}, so its budget can be smaller now", step.files);
+        assert!(tight, "{package}: has {:?}, so lower its budget in stages.toml", step.files);
         assert!(reason.split_whitespace().count() > 3, "{package}: why?");
     }
 }
