@@ -10,7 +10,7 @@ use stage6_auth::store::mysql::setup::{Account, Prepared, init};
 use stage6_auth::store::{DbUrl, MySqlUrl, SCHEMA, Schema, Step, StoreError, open};
 use std::collections::HashSet;
 use std::process::Command;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use testkit::mariadb::MariaDb;
@@ -56,7 +56,12 @@ pub fn trials() -> Vec<Trial> {
 
 /// The test harness ends the process without dropping what is static.
 pub fn stop() {
-    drop(SHARED.lock().unwrap().take());
+    drop(shared().take());
+}
+
+/// Poisoned means that it did not start; the next test says so for itself.
+fn shared() -> MutexGuard<'static, Option<MariaDb>> {
+    SHARED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn url(text: &str) -> DbUrl {
@@ -79,7 +84,7 @@ fn connect(text: &str) -> Conn {
 fn fresh() -> (String, Account) {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     let n = NEXT.fetch_add(1, Ordering::Relaxed);
-    let mut shared = SHARED.lock().unwrap();
+    let mut shared = shared();
     let server = shared.get_or_insert_with(MariaDb::start);
     (server.admin_url(&format!("chat_{n}")), account(&format!("chat_{n}")))
 }

@@ -64,8 +64,10 @@ fn messages_come_back_in_order(store: &Arc<dyn Store>) {
 }
 
 fn a_batch_is_stored_whole_or_not_at_all(store: &Arc<dyn Store>) {
-    store.append(&[message(5, "there")]).unwrap();
     // The same number twice: the last row of the batch fails.
+    store.append(&[message(1, "a"), message(2, "b"), message(2, "c")]).unwrap_err();
+    assert_eq!(texts(store, 10), [""; 0]);
+    store.append(&[message(5, "there")]).unwrap();
     store.append(&[message(3, "a"), message(4, "b"), message(5, "c")]).unwrap_err();
     assert_eq!(texts(store, 10), ["there"]);
     store.append(&[message(6, "goes on")]).unwrap();
