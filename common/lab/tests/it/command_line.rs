@@ -1,6 +1,8 @@
 //! What a user sees who types something wrong, or asks.
 
 use assert_cmd::Command;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 fn lab(args: &[&str]) -> assert_cmd::assert::Assert {
     Command::new(env!("CARGO_BIN_EXE_lab")).args(args).timeout(std::time::Duration::from_secs(20)).assert()
@@ -58,4 +60,17 @@ fn the_doctor_names_the_command_that_mends_a_lack() {
     let at = lines.iter().position(|l| l.starts_with("MISSING   python3")).expect("python3 is missing");
     assert!(lines[at + 1].contains("install") && lines[at + 1].contains("python"), "{text}");
     assert!(text.contains("optional  openssl"), "{text}");
+}
+
+#[test]
+fn the_doctor_runs_no_installer() {
+    // It knows no --version, and sets up a database whatever it is asked.
+    let folder = tempfile::tempdir().unwrap();
+    let (installer, trace) = (folder.path().join("mariadb-install-db"), folder.path().join("trace"));
+    fs::write(&installer, format!("#!/bin/sh\n: > '{}'\n", trace.display())).unwrap();
+    fs::set_permissions(&installer, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut doctor = Command::new(env!("CARGO_BIN_EXE_lab"));
+    let output = doctor.arg("doctor").env("PATH", folder.path()).assert().get_output().clone();
+    assert!(String::from_utf8_lossy(&output.stdout).contains(&installer.display().to_string()));
+    assert!(!trace.exists());
 }
