@@ -5,35 +5,28 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Files that a server has open besides its clients: the standard streams, the
 /// listener, the log, a database, and some air.
-const OTHER_FILES: u64 = 64;
-
-/// [`raise`] for a server; where not all `clients` fit, `log` says so.
-pub fn allow_connections(clients: usize, log: &Log) -> usize {
-    let most = raise(clients);
-    if most < clients {
-        log.warn(format_args!(
-            "the limit on open files allows {most} clients, not {clients}; raise it with `ulimit -Hn`"
-        ));
-    }
-    most
-}
+const OTHER_FILES: u64 = 32;
 
 /// Raises this process's limit on open files so that `clients` connections fit.
 ///
-/// Returns how many do fit: `clients`, or fewer where the hard limit, which
-/// only an administrator can raise (getrlimit(2)), is lower.
-pub fn raise(clients: usize) -> usize {
+/// Where the hard limit, which only an administrator can raise (getrlimit(2)),
+/// is lower, `log` says so. Clients beyond it are not turned away: they wait in
+/// the kernel's queue until somebody leaves (see [`crate::listener`]).
+pub fn allow_connections(clients: usize, log: &Log) {
     let wanted = clients as u64 + OTHER_FILES;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     // `None` is "no limit" in both.
-    let Some(soft) = current else { return clients };
-    if soft >= wanted {
-        return clients;
-    }
+    let Some(soft) = current.filter(|&soft| soft < wanted) else { return };
     let raised = maximum.map_or(wanted, |hard| hard.min(wanted));
     let limit = match setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum }) {
         Ok(()) => raised,
         Err(_) => soft,
     };
-    clients.min(limit.saturating_sub(OTHER_FILES) as usize)
+    if limit < wanted {
+        let fit = limit.saturating_sub(OTHER_FILES);
+        log.warn(format_args!(
+            "the limit of {limit} open files is enough for about {fit} clients, not {clients}; \
+             raise the hard limit (`ulimit -Hn`, as an administrator)"
+        ));
+    }
 }

@@ -10,6 +10,7 @@ use slab::Slab;
 use socket2::{SockRef, TcpKeepalive};
 use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -34,6 +35,8 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 /// that whoever serves it comes to an end by itself.
 pub struct Listener {
     shared: Arc<Shared>,
+    /// Whether the log knows that there are no files left; it is told once.
+    short: AtomicBool,
     log: Log,
 }
 
@@ -104,7 +107,7 @@ impl Listener {
         })
         .context("cannot handle signals")?;
         say(format_args!("Listening on {address}"));
-        Ok(Listener { shared, log: log.clone() })
+        Ok(Listener { shared, short: AtomicBool::new(false), log: log.clone() })
     }
 
     /// The next client, or `None` when the server is to stop.
@@ -113,14 +116,15 @@ impl Listener {
     /// nobody's concern, and when there are no files left accepting pauses
     /// until one is free; the client waits in the kernel's queue meanwhile.
     pub fn accept(&self) -> Option<(TcpStream, SocketAddr)> {
-        let mut complained = false;
-        loop {
+        for attempt in 0_u64.. {
             let accepted = self.shared.socket.accept();
             if self.stopping() {
                 return None;
             }
             match accepted {
                 Ok((stream, peer)) => {
+                    // The shortage is over when one is accepted at once.
+                    self.short.fetch_and(attempt > 0, Ordering::Relaxed);
                     // See `net::connect`: small lines must not wait.
                     let _ = stream.set_nodelay(true);
                     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
@@ -128,15 +132,15 @@ impl Listener {
                     return Some((stream, peer));
                 }
                 Err(e) if is_shortage(&e) => {
-                    if !complained {
+                    if !self.short.swap(true, Ordering::Relaxed) {
                         self.log.warn(format_args!("accepting pauses: {e}; those connected are served on"));
-                        complained = true;
                     }
                     self.pause();
                 }
                 Err(e) => self.log.debug(format_args!("accept: {e}")),
             }
         }
+        unreachable!("the loop ends by returning only")
     }
 
     /// Whether a signal has asked the server to end.

@@ -68,15 +68,15 @@ const LAST_WORDS: Duration = Duration::from_secs(10);
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let (level, file) = options.log.settings();
     let (log, _written_at_the_end) = Log::start(level, file)?;
-    let most = limits::allow_connections(options.max_clients, &log);
+    limits::allow_connections(options.max_clients, &log);
     let server = Arc::new(Server {
         listener: Listener::open(&options.listen, &log)?,
-        registry: Registry::new(most, &log),
+        registry: Registry::new(options.max_clients, &log),
         terms: Arc::new(Terms { bound: options.queue, helper: Stalled::start()? }),
         rate: options.rate,
         log,
     });
-    server.log.info(format_args!("room for {most} clients"));
+    server.log.info(format_args!("room for {} clients", options.max_clients));
     while let Some((stream, peer)) = server.listener.accept() {
         // Stage 3 keeps a handle of each thread to join it. Ten thousand handles
         // are a megabyte, and whoever leaves the room is gone: so these run on

@@ -10,8 +10,8 @@ use stage6_auth::store::mysql::setup::{Account, Prepared, init};
 use stage6_auth::store::{DbUrl, MySqlUrl, SCHEMA, Schema, Step, StoreError, open};
 use std::collections::HashSet;
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use testkit::mariadb::MariaDb;
 
