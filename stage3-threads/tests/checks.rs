@@ -3,6 +3,7 @@
 //! stage3-threads --test checks` grades any other program.
 
 use std::process::{Command, ExitCode};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use testkit::{Case, Peer, Suite, checks, require, rules};
 
@@ -10,7 +11,7 @@ fn main() -> ExitCode {
     Suite::new(3, env!("CARGO_BIN_EXE_stage3-server"), env!("CARGO_BIN_EXE_stage3-client"))
         .with(rules::echo())
         .with(many_at_once())
-        .with(experiments())
+        .with(experiments().into_iter().map(|check| check.within(TURN)).collect())
         .with(rules::lock_step())
         .with(rules::lines())
         .with(rules::empty_line_is_echoed())
@@ -85,9 +86,16 @@ wire(server) fn those_who_stay_are_served_when_others_leave(case) {
 }
 }
 
+/// For an experiment to have its turn and its 10 s.
+const TURN: Duration = Duration::from_secs(80);
+
+/// Experiments run one at a time: most of them measure time.
+static ALONE: Mutex<()> = Mutex::new(());
+
 /// Runs `stage3-experiments NAME`, which owes an explanation within 10 s.
 #[track_caller]
 fn experiment(case: &Case, name: &str) {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let mut command = Command::new(env!("CARGO_BIN_EXE_stage3-experiments"));
     command.arg(name);
     let program = case.run("experiment", command);

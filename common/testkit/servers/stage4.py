@@ -36,6 +36,7 @@ FAULTS = {
     "limit-off-by-one": "refuses 4096 bytes",
     "limit-in-characters": "counts characters instead of bytes",
     "silent-limit": "closes at a line too long without a word",
+    "dies-of-a-long-line": "raises at a line too long, and nobody catches it",
     "relays-empty-lines": "takes an empty line for a message",
     "keeps-cr": "leaves the CR of a CR LF in the text",
     "strips-spaces": "strips the text of its spaces",
@@ -53,7 +54,7 @@ FAULTS = {
     "never-closes": "leaves a half-closed connection open",
     "silent-end": "ends without a word at SIGTERM and SIGINT",
     "ignores-ctrl-c": "handles SIGTERM, not SIGINT",
-    "hasty-end": "throws away what is still to be delivered when it ends",
+    "hasty-end": "breaks all connections off when it ends, delivered or not",
 }
 
 LONGEST = 4096
@@ -187,6 +188,8 @@ class Client:
                     depart(self)
                     threading.Event().wait()
         except ValueError:
+            if fault == "dies-of-a-long-line":
+                os._exit(1)
             if fault != "silent-limit":
                 self.send(TOO_LONG)
         except ConnectionError:
@@ -295,13 +298,15 @@ def stop(listener):
         everyone = list(members)
         members.clear()
         for client in everyone:
-            if fault == "hasty-end":
-                with client.ready:
-                    client.queue.clear()
             client.send("[SERVER] server is shutting down")
             if fault == "hasty-end":
-                client.hang_up()
-            client.finish()
+                linger = struct.pack("ii", 1, 0)
+                client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            else:
+                client.finish()
+    if fault == "hasty-end":
+        time.sleep(0.05)
+        os._exit(0)
     deadline = time.monotonic() + 4
     for client in everyone:
         client.writer.join(max(0, deadline - time.monotonic()))

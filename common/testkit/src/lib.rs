@@ -23,6 +23,8 @@ mod peer;
 mod program;
 pub mod rules;
 mod scripted;
+#[cfg(test)]
+mod selftest;
 mod server;
 mod suite;
 mod terminal;

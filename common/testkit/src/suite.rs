@@ -4,13 +4,15 @@ use crate::case::{Bench, Case, Graded};
 use crate::checks::{Check, Kind};
 use crate::failure::Failure;
 use libtest_mimic::{Arguments, Failed, Trial};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 use std::any::Any;
 use std::cell::RefCell;
 use std::fmt::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, Once, PoisonError, Weak, mpsc};
 use std::time::Duration;
 
 /// Checks at once. They mostly wait for each other's programs, so more than
@@ -54,7 +56,7 @@ impl Suite {
     pub fn run(self) -> ExitCode {
         let mut arguments = Arguments::from_args();
         arguments.test_threads.get_or_insert(AT_ONCE);
-        keep_quiet_about_failures();
+        end_programs_at_ctrl_c();
         let trials = self.checks.into_iter().map(|check| trial(self.graded.clone(), check));
         libtest_mimic::run(&arguments, trials.collect()).exit_code()
     }
@@ -73,7 +75,10 @@ fn trial(graded: Graded, check: Check) -> Trial {
 /// Runs one check on a thread of its own, so that one that hangs can be given
 /// up. `Err` holds the whole report.
 pub(crate) fn run_one(graded: Graded, check: Check) -> Result<(), String> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(keep_quiet_about_failures);
     let bench = Bench::new(graded).map_err(|e| format!("no temporary folder: {e}"))?;
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&bench));
     let case = Case { bench: bench.clone() };
     let (done, outcome) = mpsc::channel();
     let (prepare, body) = (check.prepare, check.body);
@@ -101,6 +106,21 @@ pub(crate) fn run_one(graded: Graded, check: Check) -> Result<(), String> {
         let _ = writeln!(report, "  stderr of the {who} (last lines)\n    | {}", last.join("\n    | "));
     }
     Err(report)
+}
+
+/// Every check's workplace, for [`end_programs_at_ctrl_c`]; those that are done are dead.
+static RUNNING: Mutex<Vec<Weak<Bench>>> = Mutex::new(Vec::new());
+
+/// The graded programs run in process groups of their own, which a Ctrl-C at
+/// the terminal does not reach: this thread passes it on.
+fn end_programs_at_ctrl_c() {
+    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return };
+    std::thread::spawn(move || {
+        let Some(signal) = signals.forever().next() else { return };
+        let benches = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        benches.iter().filter_map(Weak::upgrade).for_each(|bench| bench.kill_all());
+        std::process::exit(128 + signal);
+    });
 }
 
 fn overdue(limit: Duration) -> String {

@@ -1,0 +1,123 @@
+//! The harness itself, tested on programs of one line: what it says when the
+//! graded program does not do its part.
+
+use crate::case::{Case, Graded, Side};
+use crate::checks::{Check, Kind};
+use crate::suite::run_one;
+use std::time::{Duration, Instant};
+
+/// Runs `body` as a check of stage 4 against this server.
+fn run(server: &str, body: fn(&Case)) -> Result<(), String> {
+    graded(server, "true", Check::new("a_check", &["The usual", "cause."], Kind::Wire, Side::Server, body))
+}
+
+fn graded(server: &str, client: &str, check: Check) -> Result<(), String> {
+    let graded = Graded {
+        stage: 4,
+        server: "/nonexistent/server".into(),
+        client: "/nonexistent/client".into(),
+        foreign_server: Some(server.to_owned()),
+        foreign_client: Some(client.to_owned()),
+    };
+    run_one(graded, check)
+}
+
+#[track_caller]
+fn report_of(result: Result<(), String>, parts: &[&str]) {
+    let report = result.expect_err("the check has to fail");
+    for part in parts {
+        assert!(report.contains(part), "{part:?} is missing in:\n{report}");
+    }
+}
+
+#[test]
+fn a_server_that_exits_is_reported_with_its_last_words() {
+    let result = run("sh -c 'echo no such module >&2; exit 3'", |case| drop(case.server()));
+    let parts = ["exited before listening", "exit code 3", "no such module", "The usual cause."];
+    report_of(result, &parts);
+}
+
+#[test]
+fn a_command_that_does_not_exist_is_reported() {
+    let result = run("/nonexistent/server {port}", |case| drop(case.server()));
+    report_of(result, &["exited before listening", "exit code 127", "/nonexistent/server"]);
+}
+
+#[test]
+fn a_server_that_never_listens_is_reported_and_ended() {
+    let start = Instant::now();
+    let result = run("sleep 61.5", |case| drop(case.server()));
+    report_of(result, &["nobody listens on that port", "sleep 61.5"]);
+    assert!(start.elapsed() < Duration::from_secs(15));
+}
+
+#[test]
+fn a_check_that_hangs_is_given_up_and_its_programs_ended() {
+    fn hang(case: &Case) {
+        case.note("about to hang");
+        let mut client = case.client(([127, 0, 0, 1], 1).into());
+        client.ends(Duration::from_secs(60));
+        client.end_input();
+    }
+    let check = Check::new("hangs", &["It hangs."], Kind::Wire, Side::Client, hang);
+    let start = Instant::now();
+    let result = graded("true", "sleep 62.5", check.within(Duration::from_millis(300)));
+    report_of(result, &["done within 300ms", "it still waits", "about to hang", "It hangs."]);
+    assert!(start.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn helpers_of_a_program_end_with_the_check() {
+    fn two_processes(case: &Case) {
+        let client = case.client(([127, 0, 0, 1], 1).into());
+        let number = client.prints_a_line();
+        std::fs::write(std::env::temp_dir().join(format!("helper-{}", std::process::id())), number)
+            .expect("the temporary folder takes a file");
+    }
+    let check = Check::new("two", &["Two."], Kind::Wire, Side::Client, two_processes);
+    graded("true", "sh -c 'sleep 63.5 & echo $!; wait'", check).expect("the check passes");
+    let note = std::env::temp_dir().join(format!("helper-{}", std::process::id()));
+    let helper = std::fs::read_to_string(&note).expect("the check wrote it");
+    let _ = std::fs::remove_file(note);
+    let gone = || {
+        // A process that has ended may stay listed until somebody asks after it.
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", helper.trim()));
+        stat.map_or(true, |stat| stat.contains(") Z "))
+    };
+    let deadline = Instant::now() + Duration::from_secs(2);
+    while !gone() {
+        assert!(Instant::now() < deadline, "process {helper} still runs");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn an_assertion_in_a_check_is_reported_with_its_place() {
+    let result = run("true", |_| assert_eq!(1 + 1, 3, "arithmetic"));
+    report_of(result, &["arithmetic", "selftest.rs:"]);
+}
+
+#[test]
+fn a_check_that_concerns_another_program_is_ignored() {
+    let check = |kind, side| Check::new("c", &["h"], kind, side, |_| ());
+    let graded = |server: Option<&str>, client: Option<&str>| Graded {
+        stage: 4,
+        server: "s".into(),
+        client: "c".into(),
+        foreign_server: server.map(String::from),
+        foreign_client: client.map(String::from),
+    };
+    let ours = graded(None, None);
+    let foreign = graded(Some("s"), None);
+    for (kind, side, ignored) in [
+        (Kind::Wire, Side::Server, false),
+        (Kind::Wire, Side::Both, false),
+        (Kind::Ours, Side::Server, true),
+        (Kind::Wire, Side::Client, true),
+        (Kind::Ours, Side::Client, true),
+        (Kind::Ours, Side::Tool, true),
+    ] {
+        assert!(!ours.ignores(&check(kind, side)));
+        assert_eq!(foreign.ignores(&check(kind, side)), ignored, "{kind:?} {side:?}");
+    }
+}

@@ -1,0 +1,176 @@
+//! The checks are checked: stage 4's, on a right server in another language and
+//! on many wrong ones. The right one must pass everything, and each wrong one
+//! must fail exactly what the table says: a check that fails nobody is no check,
+//! and one that fails the right server is worse.
+//!
+//! To stay short, each wrong server gets the checks that it must fail and one in
+//! six of the others, so that over all of them each has its turn.
+//! `WRONG_SERVERS=all` runs every check on every server; it takes minutes.
+
+#[path = "wrong_servers/table.rs"]
+mod table;
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use std::sync::{Arc, OnceLock};
+use table::{Fails, WRONG};
+
+type Names = BTreeSet<String>;
+
+/// Of the checks that must pass on a wrong server, one in so many is run.
+const ONE_IN: usize = 6;
+const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/servers/stage4.py");
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // Each of them runs several checks at once by itself.
+    arguments.test_threads.get_or_insert(2);
+    let lab: &'static OnceLock<Option<Lab>> = Box::leak(Box::default());
+    let with_lab = move |test: &dyn Fn(&Lab) -> Result<(), Failed>| match lab.get_or_init(Lab::new) {
+        Some(lab) => test(lab).map(|()| Completion::Completed),
+        None => Ok(Completion::ignored_with("python3 is missing")),
+    };
+    let mut trials = vec![
+        Trial::ignorable_test("the_right_server_passes_every_check", move || with_lab(&right)),
+        Trial::ignorable_test("the_table_has_every_fault", move || with_lab(&complete)),
+        Trial::ignorable_test("every_check_fails_some_server", move || with_lab(&sharp)),
+    ];
+    for (at, (fault, fails)) in WRONG.iter().enumerate() {
+        let test = move || with_lab(&|lab| wrong(lab, at, fault, fails));
+        trials.push(Trial::ignorable_test(format!("{fault}_is_noticed"), test));
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// What it takes to run the checks of stage 4 on the Python server.
+struct Lab {
+    python: String,
+    checks: PathBuf,
+    /// The checks that grade a server in another language.
+    names: Arc<Names>,
+}
+
+impl Lab {
+    /// `None` without Python.
+    fn new() -> Option<Self> {
+        // Its own name for itself: `python3` may be a script that takes longer
+        // to start than the interpreter does.
+        let mut ask = Command::new("python3");
+        let answer = ask.args(["-c", "import sys; print(sys.executable)"]).output().ok()?;
+        let python = String::from_utf8(answer.stdout).ok().filter(|_| answer.status.success())?;
+        let (python, checks) = (python.trim().to_owned(), checks_binary());
+        let mut lab = Self { python, checks, names: Arc::default() };
+        let listed = |arguments: &[&str]| {
+            let output = lab.command(None).args(arguments).output().expect("the checks start");
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            let names = text.lines().filter_map(|line| line.strip_suffix(": test"));
+            names.map(|name| name.rsplit("] ").next().unwrap_or(name).to_owned()).collect::<Names>()
+        };
+        let ignored = listed(&["--list", "--ignored"]);
+        lab.names = Arc::new(listed(&["--list"]).difference(&ignored).cloned().collect());
+        Some(lab)
+    }
+
+    /// The checks, told to grade the Python server with this fault.
+    fn command(&self, fault: Option<&str>) -> Command {
+        let fault = fault.map(|fault| format!("--fault {fault}")).unwrap_or_default();
+        let server = format!("{} -S -E '{SERVER}' --host {{host}} --port {{port}} {fault}", self.python);
+        let mut command = Command::new(&self.checks);
+        command.env("STAGE4_SERVER", server).env_remove("STAGE4_CLIENT");
+        if fault.is_empty() {
+            return command;
+        }
+        // A right answer takes milliseconds; there are many wrong ones to wait for.
+        command.env("CHECK_PATIENCE_MS", "2000");
+        command
+    }
+
+    /// Runs these checks; gives the names of those that failed, and the report.
+    fn failing(&self, fault: Option<&str>, run: &Names) -> (Names, String) {
+        let mut command = self.command(fault);
+        command.arg("--exact");
+        for name in self.names.difference(run) {
+            command.args(["--skip", name]);
+        }
+        let output = command.output().expect("the checks start");
+        let report = String::from_utf8_lossy(&output.stdout).into_owned();
+        let lines = report.lines().filter(|line| line.starts_with("test ["));
+        let passed = lines.clone().filter(|line| line.ends_with("... ok")).count();
+        let failed: Names = lines.filter_map(failed_name).collect();
+        assert_eq!(passed + failed.len(), run.len(), "not all checks ran:\n{report}");
+        (failed, report)
+    }
+}
+
+fn failed_name(line: &str) -> Option<String> {
+    let (name, _) = line.strip_suffix("FAILED")?.split_once(" ... ")?;
+    Some(name.rsplit("] ").next()?.trim().to_owned())
+}
+
+/// Has cargo build stage 4's checks and say where they are.
+fn checks_binary() -> PathBuf {
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["test", "-p", "stage4-multichat", "--test", "checks", "--no-run", "--message-format=json"]);
+    let output = build.output().expect("cargo, which runs this test, starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8_lossy(&output.stdout);
+    let messages = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let mut built = messages.filter(|message| message["target"]["name"] == "checks");
+    let path = built.find_map(|message| message["executable"].as_str().map(PathBuf::from));
+    path.expect("cargo names the binary that it has built")
+}
+
+fn right(lab: &Lab) -> Result<(), Failed> {
+    let (failed, report) = lab.failing(None, &lab.names);
+    if failed.is_empty() { Ok(()) } else { Err(report.into()) }
+}
+
+fn complete(lab: &Lab) -> Result<(), Failed> {
+    let output = Command::new(&lab.python).args([SERVER, "--list-faults"]).output()?;
+    let listed = String::from_utf8_lossy(&output.stdout).lines().map(String::from).collect::<Names>();
+    let table: Names = WRONG.iter().map(|(fault, _)| (*fault).to_owned()).collect();
+    if listed == table { Ok(()) } else { Err(format!("{listed:?} against {table:?}").into()) }
+}
+
+fn sharp(lab: &Lab) -> Result<(), Failed> {
+    let noticing: Names =
+        WRONG.iter().flat_map(|(_, fails)| must_fail(fails).iter().map(|n| (*n).to_owned())).collect();
+    let idle: Vec<_> = lab.names.difference(&noticing).collect();
+    let unknown: Vec<_> = noticing.difference(&lab.names).collect();
+    if idle.is_empty() && unknown.is_empty() {
+        return Ok(());
+    }
+    Err(format!("no fault for {idle:?}; no check called {unknown:?}").into())
+}
+
+fn must_fail(fails: &Fails) -> &'static [&'static str] {
+    match fails {
+        Fails::These(names) | Fails::AtLeast(names) | Fails::Perhaps(names, _) => names,
+        Fails::Everything => &[],
+    }
+}
+
+fn wrong(lab: &Lab, at: usize, fault: &str, fails: &Fails) -> Result<(), Failed> {
+    let must: Names = must_fail(fails).iter().map(|name| (*name).to_owned()).collect();
+    let all = std::env::var("WRONG_SERVERS").is_ok_and(|wanted| wanted == "all");
+    let turn = |i: usize| all || (i + at).is_multiple_of(ONE_IN);
+    let sample = lab.names.iter().enumerate().filter(|(i, _)| turn(*i)).map(|(_, name)| name.clone());
+    let run: Names = must.iter().cloned().chain(sample).collect();
+    let (failed, report) = lab.failing(Some(fault), &run);
+    let as_it_should = match fails {
+        Fails::These(_) => failed == must,
+        Fails::AtLeast(_) => failed.is_superset(&must),
+        Fails::Perhaps(_, other) => {
+            failed.iter().all(|n| must.contains(n) || n == other) && failed.is_superset(&must)
+        }
+        Fails::Everything => failed == run,
+    };
+    if as_it_should {
+        return Ok(());
+    }
+    let passed: Vec<_> = must.difference(&failed).collect();
+    let besides: Vec<_> = failed.difference(&must).collect();
+    Err(format!("should have failed: {passed:?}; should have passed: {besides:?}\n{report}").into())
+}
