@@ -13,9 +13,11 @@
 
 #[macro_use]
 mod checks;
+mod bench;
 mod case;
 mod chat;
 mod failure;
+mod hearing;
 mod inbox;
 mod listening;
 pub mod mariadb;

@@ -1,7 +1,7 @@
 //! A program that a check has started: its standard input, output and error,
 //! its exit. It runs in a process group of its own and never outlives the check.
 
-use crate::case::Bench;
+use crate::bench::Bench;
 use crate::inbox::{Inbox, Reading};
 use crate::transcript::shown;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};

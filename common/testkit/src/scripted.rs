@@ -1,6 +1,6 @@
 //! A server played by the check itself, to see what a client does.
 
-use crate::case::Bench;
+use crate::bench::Bench;
 use crate::peer::Peer;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};

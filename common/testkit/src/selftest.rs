@@ -1,7 +1,8 @@
 //! The harness itself, tested on programs of one line: what it says when the
 //! graded program does not do its part.
 
-use crate::case::{Case, Graded, Side};
+use crate::bench::Graded;
+use crate::case::{Case, Side};
 use crate::checks::{Check, Kind};
 use crate::suite::run_one;
 use std::time::{Duration, Instant};

@@ -1,6 +1,7 @@
 //! A server that listens: ours, or the one that `STAGEn_SERVER` names.
 
-use crate::case::{Bench, Side};
+use crate::bench::Bench;
+use crate::case::Side;
 use crate::listening::{free_port, is_listening};
 use crate::program::{Exit, Program};
 use rustix::process::Signal;

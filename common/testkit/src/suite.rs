@@ -1,6 +1,7 @@
 //! Runs the checks of a stage and reports each failure in full.
 
-use crate::case::{Bench, Case, Graded};
+use crate::bench::{Bench, Graded};
+use crate::case::Case;
 use crate::checks::{Check, Kind};
 use crate::failure::Failure;
 use libtest_mimic::{Arguments, Failed, Trial};

@@ -1,7 +1,7 @@
 //! Our client on a real terminal (a pty): what a person types, and what the
 //! screen shows after every escape sequence has done its work.
 
-use crate::case::Bench;
+use crate::bench::Bench;
 use crate::program::Exit;
 use crate::transcript::shown;
 use rexpect::process::{PtyProcess, Signal, WaitStatus};

@@ -2,7 +2,9 @@
 
 mod addresses;
 mod client;
+mod client_usage;
 mod echo;
+mod empty_lines;
 mod ending;
 mod hardship;
 mod lines;
@@ -11,11 +13,13 @@ mod start;
 mod terminal;
 
 pub use addresses::{client_addresses, server_addresses};
-pub use client::{chat_client, client_program, piped_client};
+pub use client::{chat_client, piped_client};
+pub use client_usage::client_program;
 pub use echo::{echo, lock_step};
+pub use empty_lines::{empty_line_is_echoed, empty_line_is_ignored};
 pub use ending::{ending, ending_with_clients};
 pub use hardship::{hardship, hardship_of_others};
-pub use lines::{empty_line_is_echoed, empty_line_is_ignored, lines};
+pub use lines::lines;
 pub use log::{log, log_file};
 pub use start::start;
 pub use terminal::{terminal, terminal_chat};

@@ -14,254 +14,162 @@ pub enum Fails {
 }
 
 /// The names of the faults (`stage4.py --list-faults`) and what fails on each.
+#[rustfmt::skip]
 pub const WRONG: &[(&str, Fails)] = &[
-    (
-        "echoes-to-the-sender",
-        Fails::AtLeast(&["several_senders_at_once_lose_nothing", "the_sender_never_receives_its_own_line"]),
-    ),
-    (
-        "no-prefix",
-        Fails::These(&[
-            "a_line_is_delivered_unchanged",
-            "a_line_is_prefixed_with_the_senders_address",
-            "nobody_can_speak_for_the_server",
-        ]),
-    ),
-    ("wrong-address", Fails::These(&["a_line_is_prefixed_with_the_senders_address"])),
-    (
-        "no-arrivals",
-        Fails::These(&[
-            "an_arrival_is_announced_with_the_count",
-            "the_count_follows_arrivals_and_departures",
-        ]),
-    ),
-    (
-        "no-departures",
-        Fails::These(&[
-            "a_departure_is_announced_once",
-            "a_departure_is_announced_with_the_count",
-            "a_reset_is_a_departure",
-            "being_put_out_is_a_departure",
-            "quitting_is_a_departure",
-            "the_count_follows_arrivals_and_departures",
-        ]),
-    ),
-    (
-        "announces-to-the-arrival",
-        Fails::These(&[
-            "an_arrival_is_announced_with_the_count",
-            "the_one_who_comes_is_not_told_of_its_own_arrival",
-        ]),
-    ),
-    (
-        "counts-before",
-        Fails::These(&[
-            "a_departure_is_announced_with_the_count",
-            "an_arrival_is_announced_with_the_count",
-            "the_count_follows_arrivals_and_departures",
-        ]),
-    ),
-    (
-        "announces-departures-twice",
-        Fails::These(&["a_departure_is_announced_once", "a_departure_is_announced_with_the_count"]),
-    ),
-    (
-        "splits-by-read",
-        Fails::AtLeast(&[
-            "a_character_sent_in_pieces_is_one_character",
-            "a_flood_without_line_end_gets_an_error_and_the_end",
-            "a_line_of_4097_bytes_gets_an_error_and_the_end",
-            "a_line_sent_in_pieces_is_one_line",
-            "an_empty_line_is_ignored",
-            "several_lines_in_one_packet_are_several_lines",
-        ]),
-    ),
-    ("drops-the-last-words", Fails::These(&["a_last_line_without_line_end_counts"])),
-    (
-        "closes-on-invalid-utf8",
-        Fails::These(&[
-            "invalid_utf8_gets_an_error_and_the_connection_goes_on",
-            "invalid_utf8_is_not_delivered",
-        ]),
-    ),
-    (
-        "mends-invalid-utf8",
-        Fails::These(&[
-            "invalid_utf8_gets_an_error_and_the_connection_goes_on",
-            "invalid_utf8_is_not_delivered",
-        ]),
-    ),
-    (
-        "decodes-reads",
-        Fails::These(&[
-            "a_character_sent_in_pieces_is_one_character",
-            "invalid_utf8_gets_an_error_and_the_connection_goes_on",
-            "invalid_utf8_is_not_delivered",
-        ]),
-    ),
-    (
-        "no-limit",
-        Fails::These(&[
-            "a_flood_without_line_end_gets_an_error_and_the_end",
-            "a_line_of_4097_bytes_gets_an_error_and_the_end",
-            "being_put_out_is_a_departure",
-            "the_limit_counts_bytes_not_characters",
-        ]),
-    ),
-    ("limit-only-at-line-ends", Fails::These(&["a_flood_without_line_end_gets_an_error_and_the_end"])),
-    ("limit-off-by-one", Fails::These(&["a_line_of_4096_bytes_is_delivered"])),
-    ("limit-in-characters", Fails::These(&["the_limit_counts_bytes_not_characters"])),
-    (
-        "silent-limit",
-        Fails::These(&[
-            "a_flood_without_line_end_gets_an_error_and_the_end",
-            "a_line_of_4097_bytes_gets_an_error_and_the_end",
-            "the_limit_counts_bytes_not_characters",
-        ]),
-    ),
-    ("relays-empty-lines", Fails::These(&["an_empty_line_is_ignored"])),
-    (
-        "keeps-cr",
-        Fails::These(&[
-            "a_cr_lf_sent_in_pieces_is_one_line_end",
-            "a_line_ended_by_cr_lf_is_delivered_without_the_cr",
-            "a_line_of_4096_bytes_is_delivered",
-            "an_empty_line_is_ignored",
-            "quit_with_cr_lf_ends_the_connection",
-            "several_lines_in_one_packet_are_several_lines",
-        ]),
-    ),
-    ("strips-spaces", Fails::These(&["a_line_is_delivered_unchanged"])),
-    ("blocks-on-slow-clients", Fails::These(&["a_client_that_never_reads_does_not_slow_the_others"])),
-    (
-        "dies-of-a-reset",
-        Fails::Perhaps(
-            &[
-                "a_reset_is_a_departure",
-                "the_count_follows_arrivals_and_departures",
-                "the_server_outlives_a_client_that_leaves_without_reading",
-                "the_server_outlives_a_reset",
-                "the_server_outlives_connections_that_say_nothing",
-            ],
-            "the_server_outlives_a_flood_and_a_reset",
-        ),
-    ),
-    (
-        "keeps-the-dead",
-        Fails::These(&["a_reset_is_a_departure", "the_count_follows_arrivals_and_departures"]),
-    ),
-    (
-        "reverses-reads",
-        Fails::AtLeast(&[
-            "one_senders_lines_arrive_in_order_everywhere",
-            "several_lines_in_one_packet_are_several_lines",
-            "two_thousand_lines_arrive_all_and_in_order",
-        ]),
-    ),
-    (
-        "loses-every-hundredth",
-        Fails::These(&[
-            "a_client_that_never_reads_does_not_slow_the_others",
-            "a_client_that_reads_late_gets_everything",
-            "one_senders_lines_arrive_in_order_everywhere",
-            "several_senders_at_once_lose_nothing",
-            "two_thousand_lines_arrive_all_and_in_order",
-            "what_was_accepted_is_delivered_at_the_end",
-        ]),
-    ),
-    (
-        "relays-twice",
-        Fails::These(&[
-            "a_character_sent_in_pieces_is_one_character",
-            "a_client_that_reads_late_gets_everything",
-            "a_client_that_sends_one_byte_at_a_time_is_served",
-            "a_cr_lf_sent_in_pieces_is_one_line_end",
-            "a_last_line_without_line_end_counts",
-            "a_line_arrives_once",
-            "a_line_ended_by_cr_lf_is_delivered_without_the_cr",
-            "a_line_is_delivered_unchanged",
-            "a_line_of_4096_bytes_is_delivered",
-            "a_line_sent_in_pieces_is_one_line",
-            "an_empty_line_is_ignored",
-            "any_utf8_text_is_delivered_unchanged",
-            "invalid_utf8_gets_an_error_and_the_connection_goes_on",
-            "one_senders_lines_arrive_in_order_everywhere",
-            "several_lines_in_one_packet_are_several_lines",
-            "several_senders_at_once_lose_nothing",
-            "sixty_clients_all_hear_a_line",
-            "two_thousand_lines_arrive_all_and_in_order",
-            "what_was_accepted_is_delivered_at_the_end",
-        ]),
-    ),
+    ("echoes-to-the-sender", Fails::AtLeast(&[
+        "several_senders_at_once_lose_nothing", "the_sender_never_receives_its_own_line"
+    ])),
+    ("no-prefix", Fails::These(&[
+        "a_line_is_delivered_unchanged", "a_line_is_prefixed_with_the_senders_address",
+        "nobody_can_speak_for_the_server"
+    ])),
+    ("wrong-address", Fails::These(&[
+        "a_line_is_prefixed_with_the_senders_address"
+    ])),
+    ("no-arrivals", Fails::These(&[
+        "an_arrival_is_announced_with_the_count", "the_count_follows_arrivals_and_departures"
+    ])),
+    ("no-departures", Fails::These(&[
+        "a_departure_is_announced_once", "a_departure_is_announced_with_the_count",
+        "a_reset_is_a_departure", "being_put_out_is_a_departure", "quitting_is_a_departure",
+        "the_count_follows_arrivals_and_departures"
+    ])),
+    ("announces-to-the-arrival", Fails::These(&[
+        "an_arrival_is_announced_with_the_count",
+        "the_one_who_comes_is_not_told_of_its_own_arrival"
+    ])),
+    ("counts-before", Fails::These(&[
+        "a_departure_is_announced_with_the_count", "an_arrival_is_announced_with_the_count",
+        "the_count_follows_arrivals_and_departures"
+    ])),
+    ("announces-departures-twice", Fails::These(&[
+        "a_departure_is_announced_once", "a_departure_is_announced_with_the_count"
+    ])),
+    ("splits-by-read", Fails::AtLeast(&[
+        "a_character_sent_in_pieces_is_one_character",
+        "a_flood_without_line_end_gets_an_error_and_the_end",
+        "a_line_of_4097_bytes_gets_an_error_and_the_end", "a_line_sent_in_pieces_is_one_line",
+        "an_empty_line_is_ignored", "several_lines_in_one_packet_are_several_lines"
+    ])),
+    ("drops-the-last-words", Fails::These(&[
+        "a_last_line_without_line_end_counts"
+    ])),
+    ("closes-on-invalid-utf8", Fails::These(&[
+        "invalid_utf8_gets_an_error_and_the_connection_goes_on", "invalid_utf8_is_not_delivered"
+    ])),
+    ("mends-invalid-utf8", Fails::These(&[
+        "invalid_utf8_gets_an_error_and_the_connection_goes_on", "invalid_utf8_is_not_delivered"
+    ])),
+    ("decodes-reads", Fails::These(&[
+        "a_character_sent_in_pieces_is_one_character",
+        "invalid_utf8_gets_an_error_and_the_connection_goes_on", "invalid_utf8_is_not_delivered"
+    ])),
+    ("no-limit", Fails::These(&[
+        "a_flood_without_line_end_gets_an_error_and_the_end",
+        "a_line_of_4097_bytes_gets_an_error_and_the_end", "being_put_out_is_a_departure",
+        "the_limit_counts_bytes_not_characters"
+    ])),
+    ("limit-only-at-line-ends", Fails::These(&[
+        "a_flood_without_line_end_gets_an_error_and_the_end"
+    ])),
+    ("limit-off-by-one", Fails::These(&[
+        "a_line_of_4096_bytes_is_delivered"
+    ])),
+    ("limit-in-characters", Fails::These(&[
+        "the_limit_counts_bytes_not_characters"
+    ])),
+    ("silent-limit", Fails::These(&[
+        "a_flood_without_line_end_gets_an_error_and_the_end",
+        "a_line_of_4097_bytes_gets_an_error_and_the_end", "the_limit_counts_bytes_not_characters"
+    ])),
+    ("relays-empty-lines", Fails::These(&[
+        "an_empty_line_is_ignored"
+    ])),
+    ("keeps-cr", Fails::These(&[
+        "a_cr_lf_sent_in_pieces_is_one_line_end",
+        "a_line_ended_by_cr_lf_is_delivered_without_the_cr", "a_line_of_4096_bytes_is_delivered",
+        "an_empty_line_is_ignored", "quit_with_cr_lf_ends_the_connection",
+        "several_lines_in_one_packet_are_several_lines"
+    ])),
+    ("strips-spaces", Fails::These(&[
+        "a_line_is_delivered_unchanged"
+    ])),
+    ("blocks-on-slow-clients", Fails::These(&[
+        "a_client_that_never_reads_does_not_slow_the_others"
+    ])),
+    ("dies-of-a-reset", Fails::Perhaps(&[
+        "a_reset_is_a_departure", "the_count_follows_arrivals_and_departures",
+        "the_server_outlives_a_client_that_leaves_without_reading", "the_server_outlives_a_reset",
+        "the_server_outlives_connections_that_say_nothing"
+    ], "the_server_outlives_a_flood_and_a_reset")),
+    ("keeps-the-dead", Fails::These(&[
+        "a_reset_is_a_departure", "the_count_follows_arrivals_and_departures"
+    ])),
+    ("reverses-reads", Fails::AtLeast(&[
+        "one_senders_lines_arrive_in_order_everywhere",
+        "several_lines_in_one_packet_are_several_lines",
+        "two_thousand_lines_arrive_all_and_in_order"
+    ])),
+    ("loses-every-hundredth", Fails::These(&[
+        "a_client_that_never_reads_does_not_slow_the_others",
+        "a_client_that_reads_late_gets_everything",
+        "one_senders_lines_arrive_in_order_everywhere", "several_senders_at_once_lose_nothing",
+        "two_thousand_lines_arrive_all_and_in_order", "what_was_accepted_is_delivered_at_the_end"
+    ])),
+    ("relays-twice", Fails::These(&[
+        "a_character_sent_in_pieces_is_one_character", "a_client_that_reads_late_gets_everything",
+        "a_client_that_sends_one_byte_at_a_time_is_served",
+        "a_cr_lf_sent_in_pieces_is_one_line_end", "a_last_line_without_line_end_counts",
+        "a_line_arrives_once", "a_line_ended_by_cr_lf_is_delivered_without_the_cr",
+        "a_line_is_delivered_unchanged", "a_line_of_4096_bytes_is_delivered",
+        "a_line_sent_in_pieces_is_one_line", "an_empty_line_is_ignored",
+        "any_utf8_text_is_delivered_unchanged",
+        "invalid_utf8_gets_an_error_and_the_connection_goes_on",
+        "one_senders_lines_arrive_in_order_everywhere",
+        "several_lines_in_one_packet_are_several_lines", "several_senders_at_once_lose_nothing",
+        "sixty_clients_all_hear_a_line", "two_thousand_lines_arrive_all_and_in_order",
+        "what_was_accepted_is_delivered_at_the_end"
+    ])),
     ("one-client-at-a-time", Fails::Everything),
-    (
-        "first-other-only",
-        Fails::These(&[
-            "a_client_in_the_middle_of_a_line_keeps_nobody_waiting",
-            "a_client_that_reads_late_gets_everything",
-            "a_departure_is_announced_once",
-            "a_departure_is_announced_with_the_count",
-            "a_flood_that_nobody_reads_keeps_nobody_waiting",
-            "a_line_is_prefixed_with_the_senders_address",
-            "a_line_reaches_every_other_client",
-            "idle_clients_keep_nobody_waiting",
-            "one_senders_lines_arrive_in_order_everywhere",
-            "quit_is_not_delivered",
-            "several_senders_at_once_lose_nothing",
-            "sixty_clients_all_hear_a_line",
-            "the_one_who_comes_is_not_told_of_its_own_arrival",
-            "the_server_outlives_a_reset",
-            "what_was_accepted_is_delivered_at_the_end",
-        ]),
-    ),
-    (
-        "relays-quit",
-        Fails::These(&[
-            "quit_ends_the_connection_in_good_order",
-            "quit_is_not_delivered",
-            "quit_with_cr_lf_ends_the_connection",
-            "quitting_is_a_departure",
-        ]),
-    ),
-    (
-        "relays-disconnect",
-        Fails::These(&[
-            "a_departure_is_announced_once",
-            "disconnect_ends_the_connection_in_good_order",
-            "disconnect_is_not_delivered",
-            "quitting_is_a_departure",
-        ]),
-    ),
-    ("resets-on-disconnect", Fails::These(&["disconnect_ends_the_connection_in_good_order"])),
-    (
-        "never-closes",
-        Fails::These(&["a_half_closed_connection_is_closed_in_good_order", "the_server_outlives_garbage"]),
-    ),
-    (
-        "silent-end",
-        Fails::These(&[
-            "clients_are_told_at_ctrl_c_too",
-            "clients_are_told_that_the_server_shuts_down",
-            "what_was_accepted_is_delivered_at_the_end",
-        ]),
-    ),
-    ("ignores-ctrl-c", Fails::These(&["clients_are_told_at_ctrl_c_too"])),
-    (
-        "hasty-end",
-        Fails::These(&[
-            "clients_are_told_at_ctrl_c_too",
-            "clients_are_told_that_the_server_shuts_down",
-            "what_was_accepted_is_delivered_at_the_end",
-        ]),
-    ),
-    (
-        "dies-of-a-long-line",
-        Fails::These(&[
-            "a_flood_without_line_end_gets_an_error_and_the_end",
-            "a_line_of_4097_bytes_gets_an_error_and_the_end",
-            "being_put_out_is_a_departure",
-            "the_limit_counts_bytes_not_characters",
-            "the_server_outlives_a_flood_and_a_reset",
-        ]),
-    ),
+    ("first-other-only", Fails::These(&[
+        "a_client_in_the_middle_of_a_line_keeps_nobody_waiting",
+        "a_client_that_reads_late_gets_everything", "a_departure_is_announced_once",
+        "a_departure_is_announced_with_the_count",
+        "a_flood_that_nobody_reads_keeps_nobody_waiting",
+        "a_line_is_prefixed_with_the_senders_address", "a_line_reaches_every_other_client",
+        "idle_clients_keep_nobody_waiting", "one_senders_lines_arrive_in_order_everywhere",
+        "quit_is_not_delivered", "several_senders_at_once_lose_nothing",
+        "sixty_clients_all_hear_a_line", "the_one_who_comes_is_not_told_of_its_own_arrival",
+        "the_server_outlives_a_reset", "what_was_accepted_is_delivered_at_the_end"
+    ])),
+    ("relays-quit", Fails::These(&[
+        "quit_ends_the_connection_in_good_order", "quit_is_not_delivered",
+        "quit_with_cr_lf_ends_the_connection", "quitting_is_a_departure"
+    ])),
+    ("relays-disconnect", Fails::These(&[
+        "a_departure_is_announced_once", "disconnect_ends_the_connection_in_good_order",
+        "disconnect_is_not_delivered", "quitting_is_a_departure"
+    ])),
+    ("resets-on-disconnect", Fails::These(&[
+        "disconnect_ends_the_connection_in_good_order"
+    ])),
+    ("never-closes", Fails::These(&[
+        "a_half_closed_connection_is_closed_in_good_order", "the_server_outlives_garbage"
+    ])),
+    ("silent-end", Fails::These(&[
+        "clients_are_told_at_ctrl_c_too", "clients_are_told_that_the_server_shuts_down",
+        "what_was_accepted_is_delivered_at_the_end"
+    ])),
+    ("ignores-ctrl-c", Fails::These(&[
+        "clients_are_told_at_ctrl_c_too"
+    ])),
+    ("hasty-end", Fails::These(&[
+        "clients_are_told_at_ctrl_c_too", "clients_are_told_that_the_server_shuts_down",
+        "what_was_accepted_is_delivered_at_the_end"
+    ])),
+    ("dies-of-a-long-line", Fails::These(&[
+        "a_flood_without_line_end_gets_an_error_and_the_end",
+        "a_line_of_4097_bytes_gets_an_error_and_the_end", "being_put_out_is_a_departure",
+        "the_limit_counts_bytes_not_characters", "the_server_outlives_a_flood_and_a_reset"
+    ])),
 ];
