@@ -48,8 +48,8 @@ use time::format_description::well_known::Rfc3339;
 
 /// Everything that the server, and `stage6-admin`, ask of a database.
 ///
-/// Every method may block for about two seconds when the database hangs, and
-/// never longer; all may be called from any thread.
+/// A database that is locked or hangs is given up within four seconds, and
+/// [`Store::append`] within three; all may be called from any thread.
 pub trait Store: Send + Sync {
     /// Stores all of `batch`, in order, or nothing. `Ok` means durable.
     ///
@@ -114,8 +114,7 @@ pub fn now() -> Millis {
     (OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000) as Millis
 }
 
-/// A time as RFC 3339 in UTC, to the millisecond, for example
-/// `2026-01-31T09:30:00.25Z`.
+/// A time as RFC 3339 in UTC, to the millisecond: `2026-01-31T09:30:00.25Z`.
 pub fn rfc3339(at: Millis) -> String {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(at) * 1_000_000)
         .ok()
@@ -153,12 +152,12 @@ impl Message {
     }
 }
 
-/// What a user may do. Stage 7 gives admins more commands.
+/// What a user may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Everyone, to begin with.
     Member,
-    /// Made with `stage6-admin role NAME admin`.
+    /// By `stage6-admin role NAME admin`.
     Admin,
 }
 
@@ -243,12 +242,9 @@ pub fn name_key(name: &str) -> String {
     name.to_ascii_lowercase()
 }
 
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn time_is_rfc_3339_in_utc() {
-        assert_eq!(super::rfc3339(0), "1970-01-01T00:00:00Z");
-        assert_eq!(super::rfc3339(1_700_000_000_250), "2023-11-14T22:13:20.25Z");
-        assert!(super::rfc3339(super::now()).ends_with('Z'));
-    }
+#[test]
+fn time_is_rfc_3339_in_utc() {
+    assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
+    assert_eq!(rfc3339(1_700_000_000_250), "2023-11-14T22:13:20.25Z");
+    assert!(rfc3339(now()).ends_with('Z'));
 }

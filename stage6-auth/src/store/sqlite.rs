@@ -12,20 +12,29 @@ use super::{
     Message, MessageId, Millis, NewSession, NewUser, PasswordHash, Role, Schema, Store, StoreError,
     TokenHash, User, name_key, now, sql,
 };
+use crate::gate::Gate;
 use file::{check_schema, connect, create_private, explain};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// How long to wait for those of our own threads that came first.
+const WAIT_FOR_TURN: Duration = Duration::from_millis(1500);
 
 /// An open SQLite file.
 ///
 /// SQLite allows one writer at a time. Our own threads queue for the writing
-/// connection here, at a lock that wakes them; left to SQLite they would find
-/// each other by sleeping and trying again. Unlike all other locks of the
-/// course these two are held across I/O: they stand for the file.
+/// connection at a gate, which lets them in as they came and sends them away
+/// when it takes too long; left to SQLite they would sleep and try again, and
+/// left to a mutex they would each wait for all those before them to find that
+/// another process has locked the file. Unlike other locks of the course these
+/// are held across I/O: they stand for the file.
 pub struct SqliteStore {
     path: PathBuf,
     /// The committer, and logins that store a session or an account.
+    turns: Gate,
+    /// Locked by whoever has passed the gate.
     writer: Mutex<Connection>,
     /// Logins that look something up; never waits for a commit.
     reader: Mutex<Connection>,
@@ -56,7 +65,8 @@ impl SqliteStore {
         }
         check_schema(&path, &mut writer, schema, false)?;
         let reader = Mutex::new(connect(&path)?);
-        Ok(SqliteStore { path, writer: Mutex::new(writer), reader, unsettled: Unsettled::default() })
+        let (turns, writer) = (Gate::new(1), Mutex::new(writer));
+        Ok(SqliteStore { path, turns, writer, reader, unsettled: Unsettled::default() })
     }
 
     /// Opens the file as [`SqliteStore::open`] does, and brings the tables of an
@@ -76,8 +86,7 @@ impl SqliteStore {
     /// # Errors
     /// What SQLite says.
     pub fn limit_pages(&self, pages: u32) -> Result<(), StoreError> {
-        let result = self.writer().query_row(&format!("PRAGMA max_page_count={pages}"), [], |_| Ok(()));
-        result.map_err(|e| self.explain(e))
+        self.with_writer(|conn| conn.query_row(&format!("PRAGMA max_page_count={pages}"), [], |_| Ok(())))
     }
 
     /// Runs `work` in one transaction of the writing connection; for the tables
@@ -86,15 +95,12 @@ impl SqliteStore {
     /// # Errors
     /// What SQLite says; the transaction is then undone.
     pub fn write<T>(&self, work: impl FnOnce(&Transaction) -> rusqlite::Result<T>) -> Result<T, StoreError> {
-        let mut conn = self.writer();
-        // IMMEDIATE asks for the write lock at once. A transaction that starts
-        // by reading and then wants to write is refused, in spite of the busy
-        // timeout, when another wrote in between.
-        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate);
-        let tx = tx.map_err(|e| self.explain(e))?;
-        let result = work(&tx).map_err(|e| self.explain(e))?;
-        tx.commit().map_err(|e| self.explain(e))?;
-        Ok(result)
+        self.with_writer(|conn| {
+            let tx = begin(conn)?;
+            let result = work(&tx)?;
+            tx.commit()?;
+            Ok(result)
+        })
     }
 
     /// Runs `work` on the reading connection.
@@ -108,8 +114,14 @@ impl SqliteStore {
         work(&conn).map_err(|e| self.explain(e))
     }
 
-    fn writer(&self) -> MutexGuard<'_, Connection> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    fn with_writer<T>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let turn = self.turns.enter_within(WAIT_FOR_TURN);
+        let _turn = turn.ok_or_else(|| StoreError::Locked { db: self.path.display().to_string() })?;
+        let mut conn = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        work(&mut conn).map_err(|e| self.explain(e))
     }
 
     fn explain(&self, error: rusqlite::Error) -> StoreError {
@@ -123,17 +135,14 @@ impl Store for SqliteStore {
         if batch.is_empty() && retract.is_empty() {
             return Ok(());
         }
-        let mut conn = self.writer();
-        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate);
-        let tx = tx.map_err(|e| self.explain(e))?;
-        add_rows(&tx, &retract, batch).map_err(|e| self.explain(e))?;
-        if let Err(error) = tx.commit() {
+        self.with_writer(|conn| {
+            let tx = begin(conn)?;
+            add_rows(&tx, &retract, batch)?;
             // Not stored as far as this process sees, but the log may hold the
             // whole batch: had its flush failed and the machine then lost power,
             // recovery could find it.
-            self.unsettled.add(batch);
-            return Err(self.explain(error));
-        }
+            tx.commit().inspect_err(|_| self.unsettled.add(batch))
+        })?;
         self.unsettled.settled(&retract);
         Ok(())
     }
@@ -202,6 +211,13 @@ impl Store for SqliteStore {
         };
         self.write(end).map(drop)
     }
+}
+
+/// IMMEDIATE asks for the write lock at once. A transaction that starts by
+/// reading and then wants to write is refused, in spite of the busy timeout,
+/// when another wrote in between.
+fn begin(conn: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
+    conn.transaction_with_behavior(TransactionBehavior::Immediate)
 }
 
 fn add_rows(tx: &Transaction, retract: &[Range], batch: &[Message]) -> rusqlite::Result<()> {

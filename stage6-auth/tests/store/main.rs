@@ -8,6 +8,7 @@
 
 mod load;
 mod mariadb;
+mod outage;
 mod proxy;
 mod sqlite;
 mod suite;

@@ -1,18 +1,15 @@
 //! What can be wrong with a server, and what happens when it goes away.
 
-use crate::proxy::{Mode, Proxy};
 use crate::suite::{message, new_user};
-use crate::{load, suite, trial};
+use crate::{suite, trial};
 use libtest_mimic::Trial;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Opts, OptsBuilder};
 use stage6_auth::store::mysql::setup::{Account, Prepared, init};
 use stage6_auth::store::{DbUrl, MySqlUrl, SCHEMA, Schema, Step, StoreError, open};
-use std::collections::HashSet;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 use testkit::mariadb::MariaDb;
 
 /// One server for all tests that do not kill it; each has a database of its own.
@@ -42,13 +39,8 @@ pub fn trials() -> Vec<Trial> {
         trial("mariadb::no_server_wrong_password_no_tables", what_open_says),
         trial("mariadb::versions_older_and_newer", versions_older_and_newer),
         trial("mariadb::a_weaker_setting_is_noticed", a_weaker_setting_is_noticed),
-        trial("mariadb::an_answer_that_is_lost", an_answer_that_is_lost),
-        trial("mariadb::a_commit_that_comes_late", a_commit_that_comes_late),
-        trial("mariadb::idle_connections_may_die", idle_connections_may_die),
-        trial("mariadb::a_hanging_server_is_given_up_in_time", a_hanging_server),
-        trial("mariadb::killed_under_load_and_started_again", killed_under_load),
-        trial("mariadb::the_process_is_killed_under_load", process_killed),
     ]);
+    trials.extend(crate::outage::trials());
     let Some(why) = MariaDb::missing() else { return trials };
     eprintln!("ignored: all tests mariadb::*, since {why}");
     trials.into_iter().map(|trial| trial.with_ignored_flag(true)).collect()
@@ -64,7 +56,7 @@ fn shared() -> MutexGuard<'static, Option<MariaDb>> {
     SHARED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn url(text: &str) -> DbUrl {
+pub fn url(text: &str) -> DbUrl {
     text.parse().unwrap()
 }
 
@@ -75,13 +67,13 @@ fn mysql_url(text: &str) -> MySqlUrl {
     }
 }
 
-fn connect(text: &str) -> Conn {
+pub fn connect(text: &str) -> Conn {
     let opts = OptsBuilder::from_opts(Opts::from_url(text).unwrap()).prefer_socket(false);
     Conn::new(opts).unwrap()
 }
 
 /// A new database on the shared server: the administrator's URL, and the account's name.
-fn fresh() -> (String, Account) {
+pub fn fresh() -> (String, Account) {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     let n = NEXT.fetch_add(1, Ordering::Relaxed);
     let mut shared = shared();
@@ -89,16 +81,16 @@ fn fresh() -> (String, Account) {
     (server.admin_url(&format!("chat_{n}")), account(&format!("chat_{n}")))
 }
 
-fn account(user: &str) -> Account {
+pub fn account(user: &str) -> Account {
     Account { user: user.to_owned(), hosts: Vec::new(), new_password: false }
 }
 
-fn prepare(admin: &str, account: &Account) -> Prepared {
+pub fn prepare(admin: &str, account: &Account) -> Prepared {
     init(&mysql_url(admin), &SCHEMA, account).unwrap()
 }
 
 /// A prepared database on the shared server, for the chat server's account.
-fn fresh_url() -> String {
+pub fn fresh_url() -> String {
     let (admin, account) = fresh();
     prepare(&admin, &account).url.unwrap()
 }
@@ -244,107 +236,4 @@ fn a_weaker_setting_is_noticed() {
     connect(&admin).query_drop("SET GLOBAL innodb_flush_log_at_trx_commit = 2").unwrap();
     let caveat = open(&self::url(&url), &SCHEMA).unwrap().caveat().unwrap();
     assert!(caveat.unwrap().contains("innodb_flush_log_at_trx_commit"));
-}
-
-/// The rows are there and the server said so, but nobody heard it.
-fn an_answer_that_is_lost() {
-    let url = fresh_url();
-    let proxy = Proxy::start(&url);
-    let store = open(&self::url(&proxy.url), &SCHEMA).unwrap();
-    store.append(&[message(1, "before")]).unwrap();
-    proxy.set(Mode::LoseAnswer);
-    store.append(&[message(2, "lost"), message(3, "lost too")]).unwrap_err();
-    let rows = "SELECT COUNT(*) FROM messages WHERE text LIKE 'lost%'";
-    let mut conn = connect(&url);
-    assert_eq!(conn.query_first(rows).unwrap(), Some(2), "the test is worth nothing if they are not there");
-    // Before anything else was stored: reading settles it too.
-    assert_eq!(store.recent(10).unwrap(), [message(1, "before")]);
-    store.append(&[message(4, "lost"), message(5, "lost too")]).unwrap();
-    let expected = [message(1, "before"), message(4, "lost"), message(5, "lost too")];
-    assert_eq!(store.recent(10).unwrap(), expected);
-    assert_eq!(open(&self::url(&url), &SCHEMA).unwrap().recent(10).unwrap(), expected, "for others too");
-}
-
-/// Whoever had asked the database in between would have been told "not stored".
-fn a_commit_that_comes_late() {
-    let url = fresh_url();
-    let proxy = Proxy::start(&url);
-    let store = open(&self::url(&proxy.url), &SCHEMA).unwrap();
-    proxy.set(Mode::HoldCommit);
-    let started = Instant::now();
-    store.append(&[message(1, "late")]).unwrap_err();
-    assert!(started.elapsed() < Duration::from_secs(3));
-    store.append(&[message(2, "late")]).unwrap();
-    assert_eq!(store.recent(10).unwrap(), [message(2, "late")]);
-    proxy.release();
-    let mut conn = connect(&url);
-    let end = Instant::now() + Duration::from_secs(20);
-    while conn.query_first::<u32, _>("SELECT COUNT(*) FROM messages").unwrap() != Some(2) {
-        assert!(Instant::now() < end, "the late commit never came");
-    }
-    assert_eq!(store.recent(10).unwrap(), [message(2, "late")]);
-}
-
-fn idle_connections_may_die() {
-    let (admin, account) = fresh();
-    let store = open(&url(&prepare(&admin, &account).url.unwrap()), &SCHEMA).unwrap();
-    store.append(&[message(1, "a")]).unwrap();
-    let mut conn = connect(&admin);
-    let user = &account.user;
-    let all = format!("SELECT ID FROM information_schema.PROCESSLIST WHERE USER = '{user}'");
-    let ids: Vec<u64> = conn.query(all).unwrap();
-    assert_eq!(ids.len(), 2, "the committer's and one in the pool");
-    for id in ids {
-        conn.query_drop(format!("KILL {id}")).unwrap();
-    }
-    store.append(&[message(2, "b")]).unwrap();
-    assert_eq!(store.user("nobody").unwrap(), None);
-    assert_eq!(store.recent(10).unwrap().len(), 2);
-}
-
-fn a_hanging_server() {
-    let server = MariaDb::start();
-    let url = url(&prepare(&server.admin_url("chat"), &account("chat")).url.unwrap());
-    let store = open(&url, &SCHEMA).unwrap();
-    store.append(&[message(1, "a")]).unwrap();
-    server.freeze();
-    // Many at once, as when a class logs in: no one waits for the others.
-    let started = Instant::now();
-    std::thread::scope(|scope| {
-        scope.spawn(|| store.append(&[message(2, "b")]).unwrap_err());
-        for _ in 0..20 {
-            scope.spawn(|| {
-                let error = store.user("alice").unwrap_err();
-                assert!(matches!(error, StoreError::Unreachable { .. }), "{error:?}");
-            });
-        }
-    });
-    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
-    server.thaw();
-    store.append(&[message(3, "c")]).unwrap();
-    let texts: Vec<_> = store.recent(10).unwrap().into_iter().map(|m| m.text).collect();
-    assert_eq!(texts, ["a", "c"]);
-}
-
-fn killed_under_load() {
-    let mut server = MariaDb::start();
-    let url = url(&prepare(&server.admin_url("chat"), &account("chat")).url.unwrap());
-    let store = open(&url, &SCHEMA).unwrap();
-    let load = load::Load::start(store.clone(), 8);
-    for _ in 0..4 {
-        load.wait_for_more(300);
-        server.kill();
-        load.wait_for_refusal();
-        server.restart();
-    }
-    load.wait_for_more(300);
-    let shown = load.stop();
-    let stored: Vec<String> = store.recent(usize::MAX >> 1).unwrap().into_iter().map(|m| m.text).collect();
-    let different: HashSet<&String> = stored.iter().collect();
-    assert_eq!(different.len(), stored.len(), "something is there twice");
-    assert_eq!(stored, shown, "what was shown is what is stored, in the same order");
-}
-
-fn process_killed() {
-    load::killed_processes(&fresh_url(), 4);
 }

@@ -138,6 +138,15 @@ fn locked_by_another_process() {
     assert!(matches!(error, StoreError::Locked { .. }), "{error:?}");
     assert!(started.elapsed() < Duration::from_secs(3));
     assert_eq!(store.recent(10).unwrap(), [], "readers go on");
+    // Many at once, as when a class logs in: nobody waits for all the others.
+    let started = Instant::now();
+    std::thread::scope(|scope| {
+        for n in 0..10 {
+            let store = &store;
+            scope.spawn(move || store.add_users(&[new_user(&format!("user{n}"))]).unwrap_err());
+        }
+    });
+    assert!(started.elapsed() < Duration::from_secs(5));
     other.execute_batch("ROLLBACK").unwrap();
     store.append(&[message(2, "b")]).unwrap();
     assert_eq!(store.recent(10).unwrap(), [message(2, "b")]);
