@@ -1,9 +1,9 @@
-//! The registry: who is here, what was said, and in which order.
+//! The registry: who is here, who speaks, and how it reaches all the others.
 //!
-//! Whoever says something appends it to the room's backlog and then, if nobody
-//! is at it already, delivers the backlog to everybody, again and again until
-//! it is empty. So there is no thread whose task it is to deliver, and never
-//! more than one that does. That has three effects:
+//! Whoever says something appends it to the room's [backlog](crate::backlog)
+//! and then, if nobody is at it already, delivers the backlog to everybody,
+//! again and again until it is empty. So there is no thread whose task it is to
+//! deliver, and never more than one that does. That has three effects:
 //! - At chat rates the sender's own thread delivers at once; no other thread
 //!   has to be woken first.
 //! - When many talk at the same time, what the others say while one delivers
@@ -13,12 +13,13 @@
 //!
 //! The one lock is held while something is appended, not while it is delivered.
 
-use crate::outbox::{Outbox, Sent};
-use crate::wire::{Piece, Wire};
-use common::log::{Level, Log};
-use std::fmt;
-use std::io::Write;
-use std::ops::Deref;
+pub use crate::member::{Member, Present};
+
+use crate::audience::Audience;
+use crate::backlog::{Backlog, SERVER};
+use crate::outbox::Outbox;
+use crate::wire::Wire;
+use common::log::Log;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -26,55 +27,9 @@ use std::time::{Duration, Instant};
 /// the client who sends it: its socket fills up, and TCP holds it back.
 const BACKLOG: usize = 256 << 10;
 
-/// How long all senders together wait for the receivers who lag behind, so that
-/// a flood does not cost those who do read their connection. A client that does
-/// not catch up meanwhile is not waited for again.
-const PATIENCE: Duration = Duration::from_millis(100);
-
-/// One client that is in the room.
-pub struct Member<W: Wire> {
-    /// The number, among all things ever said here, of the notice that this one
-    /// has joined. It is unique, and what was said before is not for this one.
-    id: u64,
-    name: Box<str>,
-    outbox: Arc<Outbox<W>>,
-}
-
-impl<W: Wire> Member<W> {
-    /// By which name the others know it: its address.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Says something to this client alone.
-    pub fn tell(&self, line: &str) {
-        // If it is gone, its own thread finds out by itself.
-        let _ = self.outbox.send_line(line);
-    }
-}
-
-/// A member's presence: it leaves the room when this is dropped.
-pub struct Present<'a, W: Wire> {
-    registry: &'a Registry<W>,
-    member: Arc<Member<W>>,
-}
-
-impl<W: Wire> Deref for Present<'_, W> {
-    type Target = Member<W>;
-
-    fn deref(&self) -> &Member<W> {
-        &self.member
-    }
-}
-
-impl<W: Wire> Drop for Present<'_, W> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.registry.log.error(format_args!("{} lost: its thread panicked", self.name()));
-        }
-        self.registry.leave(&self.member);
-    }
-}
+/// How long one thread delivers before another may take over. While it does, it
+/// does not read what its own client sends.
+const TURN: Duration = Duration::from_millis(20);
 
 /// The room is full.
 #[derive(Debug, PartialEq, Eq)]
@@ -86,51 +41,27 @@ pub struct Registry<W: Wire> {
     log: Log,
     /// Written by everyone who joins, leaves or speaks.
     state: Mutex<State<W>>,
-    /// Signalled when the backlog was taken, and when a member has left.
+    /// Signalled when a full backlog was taken, when a delivery is handed over,
+    /// when everybody waits for the farewell, and when it was delivered.
     changed: Condvar,
 }
 
 struct State<W: Wire> {
     online: usize,
-    /// Everybody, as far as the deliveries know; empty here while one is under
-    /// way, which has taken the list along. It needs no copy of it: who comes
-    /// or goes meanwhile is noted below and seen to before the next delivery.
-    members: Vec<Arc<Member<W>>>,
-    scratch: Scratch,
+    /// Empty while a delivery is under way, which has taken it along.
+    audience: Audience<W>,
+    /// Who came and went since then.
     joined: Vec<Arc<Member<W>>>,
     left: Vec<u64>,
     backlog: Backlog,
     delivering: bool,
-    /// How many members wait for the farewell, and whether it was said.
+    /// Who delivers has done so for a whole [`TURN`], and somebody waits to go
+    /// on in its place.
+    tired: bool,
+    relieved: bool,
+    /// How many members wait for the farewell, and the farewell when it is said.
     waiting: usize,
-    closed: bool,
-}
-
-/// Lists that deliveries use and hand on to the next one. They are not made
-/// anew each time, since what a thread has once freed stays with that thread,
-/// and there may be ten thousand.
-#[derive(Default)]
-struct Scratch {
-    said: Vec<Said>,
-    speakers: Vec<u64>,
-}
-
-/// What was said and is not delivered yet.
-struct Backlog {
-    /// Whole lines.
-    bytes: Vec<u8>,
-    /// Who said which part of `bytes`; the server itself is [`SERVER`].
-    said: Vec<Said>,
-    /// The number of the first of them. Numbers begin with 1.
-    first: u64,
-}
-
-/// Who speaks when no member does.
-const SERVER: u64 = 0;
-
-struct Said {
-    by: u64,
-    end: usize,
+    farewell: Option<String>,
 }
 
 impl<W: Wire> Registry<W> {
@@ -138,19 +69,21 @@ impl<W: Wire> Registry<W> {
     pub fn new(most: usize, log: &Log) -> Self {
         let state = State {
             online: 0,
-            members: Vec::new(),
-            scratch: Scratch::default(),
+            audience: Audience::default(),
             joined: Vec::new(),
             left: Vec::new(),
-            backlog: Backlog { bytes: Vec::new(), said: Vec::new(), first: 1 },
+            backlog: Backlog::new(),
             delivering: false,
+            tired: false,
+            relieved: false,
             waiting: 0,
-            closed: false,
+            farewell: None,
         };
         Registry { most, log: log.clone(), state: Mutex::new(state), changed: Condvar::new() }
     }
 
-    /// Lets a client in and tells the others.
+    /// Lets a client in and tells the others. Who comes after the farewell hears
+    /// that alone.
     ///
     /// # Errors
     /// When the room is full.
@@ -159,39 +92,57 @@ impl<W: Wire> Registry<W> {
         if state.online >= self.most {
             return Err(Full);
         }
-        let id = state.backlog.first + state.backlog.said.len() as u64;
+        let id = state.backlog.next_number();
         let member = Arc::new(Member { id, name: name.into(), outbox });
         state.joined.push(member.clone());
         state.online += 1;
         let online = state.online;
-        state.backlog.append(id, format_args!("[SERVER] {} joined ({online} online)\n", member.name));
-        self.deliver(state);
-        Ok(Present { registry: self, member })
+        // From here on, even a panic makes it leave.
+        let present = Present::new(self, member);
+        if let Some(farewell) = state.farewell.clone() {
+            drop(state);
+            present.tell(&farewell);
+        } else {
+            let name = present.name();
+            state.backlog.append(id, format_args!("[SERVER] {name} joined ({online} online)\n"));
+            self.deliver(state);
+        }
+        Ok(present)
     }
 
     /// Takes a member out and tells the others.
-    fn leave(&self, member: &Member<W>) {
+    pub(crate) fn leave(&self, member: &Member<W>) {
+        if std::thread::panicking() {
+            self.log.error(format_args!("{} lost: its thread panicked", member.name));
+        }
         let mut state = self.lock();
         state.left.push(member.id);
         state.online -= 1;
-        // After the farewell there is nothing more to say.
-        if !state.closed {
-            let online = state.online;
-            state
-                .backlog
-                .append(member.id, format_args!("[SERVER] {} left ({online} online)\n", member.name));
-            self.deliver(state);
+        let online = state.online;
+        if state.waiting >= online {
+            self.changed.notify_all();
         }
-        self.changed.notify_all();
+        // After the farewell there is nothing more to say.
+        if state.farewell.is_none() {
+            let name = &member.name;
+            state.backlog.append(member.id, format_args!("[SERVER] {name} left ({online} online)\n"));
+        }
+        // Whatever is there: this thread may have panicked in a delivery.
+        self.deliver(state);
     }
 
-    /// Delivers `lines`, each with its line end, to everybody but this member.
+    /// Delivers `lines`, each with its line end, to everybody but this member;
+    /// after the farewell, to nobody.
     pub fn say(&self, member: &Member<W>, lines: &str) {
-        let state = self.lock();
-        let full = |state: &mut State<W>| state.delivering && state.backlog.bytes.len() > BACKLOG;
-        let state = self.changed.wait_while(state, full);
-        let mut state = state.unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.wait_while(self.lock(), |s| s.delivering && s.backlog.len() > BACKLOG);
+        if state.farewell.is_some() {
+            return;
+        }
         state.backlog.append(member.id, lines);
+        if state.tired && !state.relieved {
+            state.relieved = true;
+            state = self.wait_while(state, |s| s.relieved);
+        }
         self.deliver(state);
     }
 
@@ -205,10 +156,9 @@ impl<W: Wire> Registry<W> {
         let still_speaking = |state: &mut State<W>| state.waiting < state.online;
         let wait = self.changed.wait_timeout_while(self.lock(), limit, still_speaking);
         let mut state = wait.unwrap_or_else(PoisonError::into_inner).0;
-        state.closed = true;
+        state.farewell = Some(line.to_owned());
         state.backlog.append(SERVER, format_args!("{line}\n"));
         self.deliver(state);
-        self.changed.notify_all();
     }
 
     /// For a member that has nothing more to say because the server is to end:
@@ -216,33 +166,45 @@ impl<W: Wire> Registry<W> {
     pub fn await_farewell(&self) {
         let mut state = self.lock();
         state.waiting += 1;
-        self.changed.notify_all();
-        let told = self.changed.wait_while(state, |state| !state.closed || state.delivering);
-        drop(told);
+        // Only the last one's call means something, and each wakes everybody.
+        if state.waiting >= state.online {
+            self.changed.notify_all();
+        }
+        let untold = |s: &State<W>| s.farewell.is_none() || s.delivering || !s.backlog.is_empty();
+        drop(self.wait_while(state, untold));
     }
 
-    /// Delivers until nothing is left, unless somebody is at it already.
+    /// Delivers until nothing is left or somebody takes over, unless somebody is
+    /// at it already.
     fn deliver<'a>(&'a self, mut state: MutexGuard<'a, State<W>>) {
-        if state.delivering {
+        if state.delivering || state.backlog.is_empty() {
             return;
         }
         state.delivering = true;
-        let mut delivery = Delivery {
-            registry: self,
-            members: std::mem::take(&mut state.members),
-            scratch: std::mem::take(&mut state.scratch),
-        };
-        while !state.backlog.said.is_empty() {
-            state.see_to_changes(&mut delivery.members);
-            let backlog = state.backlog.take(std::mem::take(&mut delivery.scratch.said));
+        let mut delivery = Delivery { registry: self, audience: std::mem::take(&mut state.audience) };
+        let turn_ends = Instant::now() + TURN;
+        while !state.backlog.is_empty() && !state.relieved {
+            let State { joined, left, backlog, .. } = &mut *state;
+            delivery.audience.see_to_changes(joined, left);
+            let said = delivery.audience.take(backlog);
             drop(state);
-            if backlog.bytes.len() > BACKLOG {
+            if said.len() > BACKLOG {
                 self.changed.notify_all();
             }
-            delivery.deliver(backlog);
+            delivery.audience.hear(said, &self.log);
             state = self.lock();
+            state.tired = Instant::now() >= turn_ends;
         }
-        delivery.end(state);
+        delivery.give_back(&mut state);
+    }
+
+    fn wait_while<'a>(
+        &self,
+        state: MutexGuard<'a, State<W>>,
+        condition: impl Fn(&State<W>) -> bool,
+    ) -> MutexGuard<'a, State<W>> {
+        let wait = self.changed.wait_while(state, |state| condition(state));
+        wait.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// `State` is whole whenever the lock is free, so a poisoned lock, left by
@@ -252,100 +214,21 @@ impl<W: Wire> Registry<W> {
     }
 }
 
-/// The parts that `member` should hear: not its own, and nothing from before it
-/// came.
-fn heard_by<W: Wire>(member: &Member<W>, said: &[Said], first: u64, bytes: &Arc<Vec<u8>>) -> Vec<Piece> {
-    let mut pieces = Vec::new();
-    let mut start = 0;
-    for (number, part) in (first..).zip(said) {
-        if number > member.id && part.by != member.id {
-            pieces.push(Piece::new(bytes, start, part.end));
-        }
-        start = part.end;
-    }
-    pieces
-}
-
-impl Backlog {
-    fn append(&mut self, by: u64, lines: impl fmt::Display) {
-        let start = self.bytes.len();
-        // Writing to a Vec cannot fail.
-        let _ = write!(self.bytes, "{lines}");
-        if self.bytes.len() > start {
-            self.said.push(Said { by, end: self.bytes.len() });
-        }
-    }
-
-    /// Takes everything, and leaves a backlog that goes on where this one ends.
-    fn take(&mut self, said: Vec<Said>) -> Backlog {
-        let first = self.first + self.said.len() as u64;
-        // The next one will be about as large as this one was.
-        let next = Backlog { bytes: Vec::with_capacity(self.bytes.len()), said, first };
-        std::mem::replace(self, next)
-    }
-}
-
-impl<W: Wire> State<W> {
-    fn see_to_changes(&mut self, members: &mut Vec<Arc<Member<W>>>) {
-        members.append(&mut self.joined);
-        if !self.left.is_empty() {
-            self.left.sort_unstable();
-            members.retain(|member| self.left.binary_search(&member.id).is_err());
-            self.left.clear();
-        }
-    }
-}
-
-/// A delivery under way. If its thread panics, the list goes back all the same,
-/// and the next one who speaks delivers.
+/// A delivery under way. If its thread panics, the audience goes back all the
+/// same, and the next one who speaks delivers.
 struct Delivery<'a, W: Wire> {
     registry: &'a Registry<W>,
-    members: Vec<Arc<Member<W>>>,
-    scratch: Scratch,
+    audience: Audience<W>,
 }
 
 impl<W: Wire> Delivery<'_, W> {
-    fn deliver(&mut self, mut backlog: Backlog) {
-        let bytes = Arc::new(std::mem::take(&mut backlog.bytes));
-        let speakers = &mut self.scratch.speakers;
-        speakers.clear();
-        speakers.extend(backlog.said.iter().map(|said| said.by));
-        speakers.sort_unstable();
-        speakers.dedup();
-        let all = [Piece::new(&bytes, 0, bytes.len())];
-        let mut crowded = Vec::new();
-        for member in &self.members {
-            let hears_all = member.id < backlog.first && speakers.binary_search(&member.id).is_err();
-            let sent = if hears_all {
-                member.outbox.send(&all)
-            } else {
-                let own = heard_by(member, &backlog.said, backlog.first, &bytes);
-                if own.is_empty() { Sent::Taken } else { member.outbox.send(&own) }
-            };
-            match sent {
-                Sent::Taken | Sent::Gone => {}
-                Sent::Crowded => crowded.push(member),
-                Sent::CutOff => {
-                    self.registry.log.warn(format_args!("{} does not read: disconnected", member.name));
-                }
-            }
-        }
-        self.registry.log.lines(Level::Info, &bytes);
-        let end = Instant::now() + PATIENCE;
-        crowded.iter().for_each(|member| member.outbox.wait_for_room(end));
-        backlog.said.clear();
-        self.scratch.said = backlog.said;
-    }
-
-    fn end(mut self, mut state: MutexGuard<'_, State<W>>) {
-        self.give_back(&mut state);
-    }
-
     fn give_back(&mut self, state: &mut State<W>) {
-        state.members = std::mem::take(&mut self.members);
-        state.scratch = std::mem::take(&mut self.scratch);
+        state.audience = std::mem::take(&mut self.audience);
         state.delivering = false;
-        if state.closed {
+        state.tired = false;
+        let relieved = std::mem::take(&mut state.relieved);
+        // Not always: waking nobody would still be a system call at every line.
+        if relieved || state.farewell.is_some() || std::thread::panicking() {
             self.registry.changed.notify_all();
         }
     }
