@@ -3,7 +3,7 @@
 use crate::backlog::{Backlog, Batch, Lists};
 use crate::member::Member;
 use crate::outbox::Sent;
-use crate::wire::Wire;
+use crate::wire::{Form, Wire};
 use common::log::{Level, Log};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -45,7 +45,7 @@ impl<W: Wire> Audience<W> {
     }
 
     /// Sends everybody what is for it, and waits a little for those who lag.
-    pub fn hear(&mut self, said: Backlog, log: &Log) {
+    pub fn hear(&mut self, said: Backlog, form: &dyn Form, log: &Log) {
         let batch = Batch::new(said, &mut self.lists);
         let mut crowded = Vec::new();
         for member in &self.members {
@@ -59,7 +59,9 @@ impl<W: Wire> Audience<W> {
                 Sent::CutOff => log.warn(format_args!("{} does not read: disconnected", member.name)),
             }
         }
-        log.lines(Level::Info, batch.bytes());
+        if form.may_be_logged() {
+            log.lines(Level::Info, batch.bytes());
+        }
         let end = Instant::now() + PATIENCE;
         crowded.iter().for_each(|member| member.outbox.wait_for_room(end));
         self.lists = batch.into_lists();

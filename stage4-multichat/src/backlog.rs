@@ -6,10 +6,8 @@
 //! Nearly every member hears the whole buffer, so that is made once for all of
 //! them; only those who spoke, or came in the middle of it, need parts.
 
-use crate::wire::Piece;
+use crate::wire::{Form, Piece};
 use std::borrow::Cow;
-use std::fmt;
-use std::io::Write;
 use std::slice;
 use std::sync::Arc;
 
@@ -54,11 +52,11 @@ impl Backlog {
     }
 
     /// Appends `lines`, each with its line end, as said by the member with this
-    /// number or by the [`SERVER`].
-    pub fn append(&mut self, by: u64, lines: impl fmt::Display) {
+    /// number or by the [`SERVER`]. They are put into their form once, here, and
+    /// not for each receiver.
+    pub fn append(&mut self, by: u64, lines: &str, form: &dyn Form) {
         let start = self.bytes.len();
-        // Writing to a Vec cannot fail.
-        let _ = write!(self.bytes, "{lines}");
+        form.put(lines, &mut self.bytes);
         if self.bytes.len() > start {
             self.parts.push(Part { by, end: self.bytes.len() });
         }

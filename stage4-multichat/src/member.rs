@@ -30,18 +30,18 @@ impl<W: Wire> Member<W> {
 
 /// A member's presence: it leaves the room when this is dropped, even if by a
 /// panic.
-pub struct Present<'a, W: Wire> {
-    registry: &'a Registry<W>,
+pub struct Present<W: Wire> {
+    registry: Arc<Registry<W>>,
     member: Arc<Member<W>>,
 }
 
-impl<'a, W: Wire> Present<'a, W> {
-    pub(crate) fn new(registry: &'a Registry<W>, member: Arc<Member<W>>) -> Self {
+impl<W: Wire> Present<W> {
+    pub(crate) fn new(registry: Arc<Registry<W>>, member: Arc<Member<W>>) -> Self {
         Present { registry, member }
     }
 }
 
-impl<W: Wire> Deref for Present<'_, W> {
+impl<W: Wire> Deref for Present<W> {
     type Target = Member<W>;
 
     fn deref(&self) -> &Member<W> {
@@ -49,7 +49,7 @@ impl<W: Wire> Deref for Present<'_, W> {
     }
 }
 
-impl<W: Wire> Drop for Present<'_, W> {
+impl<W: Wire> Drop for Present<W> {
     fn drop(&mut self) {
         self.registry.leave(&self.member);
     }

@@ -18,7 +18,7 @@
 // `super::sync` is the standard library's, or, in a test that tries thousands of
 // interleavings, a model of it.
 use super::sync::{Condvar, Mutex, MutexGuard};
-use crate::wire::{Piece, Wire, push};
+use crate::wire::{Form, Piece, Wire, push};
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -36,6 +36,8 @@ pub struct Terms<W: Wire> {
     pub bound: usize,
     /// Who writes on when a socket is full.
     pub helper: Arc<dyn Helper<W>>,
+    /// How a word to one client alone is put on the wire.
+    pub form: Arc<dyn Form>,
 }
 
 /// What became of [`Outbox::send`].
@@ -134,7 +136,12 @@ impl<W: Wire> Outbox<W> {
 
     /// Sends one line, for a word to this client alone.
     pub fn send_line(self: &Arc<Self>, text: &str) -> Sent {
-        self.send(&[Piece::line(text)])
+        self.send_lines(&format!("{text}\n"))
+    }
+
+    /// Sends lines, each ended by `\n` and at least one, to this client alone.
+    pub fn send_lines(self: &Arc<Self>, lines: &str) -> Sent {
+        self.send(&[Piece::lines(lines, &*self.terms.form)])
     }
 
     /// The helper's part: the socket can take more. Whether the helper should

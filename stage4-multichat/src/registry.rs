@@ -13,12 +13,14 @@
 //!
 //! The one lock is held while something is appended, not while it is delivered.
 
+mod farewell;
+
 pub use crate::member::{Member, Present};
 
 use crate::audience::Audience;
-use crate::backlog::{Backlog, SERVER};
+use crate::backlog::Backlog;
 use crate::outbox::Outbox;
-use crate::wire::Wire;
+use crate::wire::{Form, Wire};
 use common::log::Log;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -38,6 +40,7 @@ pub struct Full;
 /// See the [module](self).
 pub struct Registry<W: Wire> {
     most: usize,
+    form: Arc<dyn Form>,
     log: Log,
     /// Written by everyone who joins, leaves or speaks.
     state: Mutex<State<W>>,
@@ -55,6 +58,8 @@ struct State<W: Wire> {
     left: Vec<u64>,
     backlog: Backlog,
     delivering: bool,
+    /// How many deliver later; see [`Registry::together`].
+    held: usize,
     /// Who delivers has done so for a whole [`TURN`], and somebody waits to go
     /// on in its place.
     tired: bool,
@@ -65,8 +70,9 @@ struct State<W: Wire> {
 }
 
 impl<W: Wire> Registry<W> {
-    /// An empty room for at most `most` members. What is said there is logged.
-    pub fn new(most: usize, log: &Log) -> Self {
+    /// An empty room for at most `most` members. What is said there goes out in
+    /// this `form`, and is logged if the form allows it.
+    pub fn new(most: usize, form: Arc<dyn Form>, log: &Log) -> Arc<Self> {
         let state = State {
             online: 0,
             audience: Audience::default(),
@@ -74,12 +80,14 @@ impl<W: Wire> Registry<W> {
             left: Vec::new(),
             backlog: Backlog::new(),
             delivering: false,
+            held: 0,
             tired: false,
             relieved: false,
             waiting: 0,
             farewell: None,
         };
-        Registry { most, log: log.clone(), state: Mutex::new(state), changed: Condvar::new() }
+        let (log, state) = (log.clone(), Mutex::new(state));
+        Arc::new(Registry { most, form, log, state, changed: Condvar::new() })
     }
 
     /// Lets a client in and tells the others. Who comes after the farewell hears
@@ -87,7 +95,7 @@ impl<W: Wire> Registry<W> {
     ///
     /// # Errors
     /// When the room is full.
-    pub fn join(&self, name: String, outbox: Arc<Outbox<W>>) -> Result<Present<'_, W>, Full> {
+    pub fn join(self: &Arc<Self>, name: String, outbox: Arc<Outbox<W>>) -> Result<Present<W>, Full> {
         let mut state = self.lock();
         if state.online >= self.most {
             return Err(Full);
@@ -98,13 +106,13 @@ impl<W: Wire> Registry<W> {
         state.online += 1;
         let online = state.online;
         // From here on, even a panic makes it leave.
-        let present = Present::new(self, member);
+        let present = Present::new(self.clone(), member);
         if let Some(farewell) = state.farewell.clone() {
             drop(state);
             present.tell(&farewell);
         } else {
             let name = present.name();
-            state.backlog.append(id, format_args!("[SERVER] {name} joined ({online} online)\n"));
+            state.backlog.append(id, &format!("[SERVER] {name} joined ({online} online)\n"), &*self.form);
             self.deliver(state);
         }
         Ok(present)
@@ -125,7 +133,8 @@ impl<W: Wire> Registry<W> {
         // After the farewell there is nothing more to say.
         if state.farewell.is_none() {
             let name = &member.name;
-            state.backlog.append(member.id, format_args!("[SERVER] {name} left ({online} online)\n"));
+            let notice = format!("[SERVER] {name} left ({online} online)\n");
+            state.backlog.append(member.id, &notice, &*self.form);
         }
         // Whatever is there: this thread may have panicked in a delivery.
         self.deliver(state);
@@ -138,7 +147,7 @@ impl<W: Wire> Registry<W> {
         if state.farewell.is_some() {
             return;
         }
-        state.backlog.append(member.id, lines);
+        state.backlog.append(member.id, lines, &*self.form);
         if state.tired && !state.relieved {
             state.relieved = true;
             state = self.wait_while(state, |s| s.relieved);
@@ -146,38 +155,19 @@ impl<W: Wire> Registry<W> {
         self.deliver(state);
     }
 
-    /// Says the farewell to everybody: the last line that the room delivers.
-    ///
-    /// First it waits, for `limit` at the longest, until every member has said
-    /// what the server had received from it, in
-    /// [`await_farewell`](Registry::await_farewell); otherwise a line of one
-    /// could come after another's connection was closed.
-    pub fn say_farewell(&self, line: &str, limit: Duration) {
-        let still_speaking = |state: &mut State<W>| state.waiting < state.online;
-        let wait = self.changed.wait_timeout_while(self.lock(), limit, still_speaking);
-        let mut state = wait.unwrap_or_else(PoisonError::into_inner).0;
-        state.farewell = Some(line.to_owned());
-        state.backlog.append(SERVER, format_args!("{line}\n"));
-        self.deliver(state);
-    }
-
-    /// For a member that has nothing more to say because the server is to end:
-    /// waits until everybody has been told.
-    pub fn await_farewell(&self) {
-        let mut state = self.lock();
-        state.waiting += 1;
-        // Only the last one's call means something, and each wakes everybody.
-        if state.waiting >= state.online {
-            self.changed.notify_all();
-        }
-        let untold = |s: &State<W>| s.farewell.is_none() || s.delivering || !s.backlog.is_empty();
-        drop(self.wait_while(state, untold));
+    /// Does `act`, and delivers all that it says, joins and leaves together: each
+    /// receiver gets it in one write.
+    pub fn together(&self, act: impl FnOnce()) {
+        self.lock().held += 1;
+        let held = Held(self);
+        act();
+        drop(held);
     }
 
     /// Delivers until nothing is left or somebody takes over, unless somebody is
     /// at it already.
     fn deliver<'a>(&'a self, mut state: MutexGuard<'a, State<W>>) {
-        if state.delivering || state.backlog.is_empty() {
+        if state.delivering || state.held > 0 || state.backlog.is_empty() {
             return;
         }
         state.delivering = true;
@@ -191,7 +181,7 @@ impl<W: Wire> Registry<W> {
             if said.len() > BACKLOG {
                 self.changed.notify_all();
             }
-            delivery.audience.hear(said, &self.log);
+            delivery.audience.hear(said, &*self.form, &self.log);
             state = self.lock();
             state.tired = Instant::now() >= turn_ends;
         }
@@ -211,6 +201,17 @@ impl<W: Wire> Registry<W> {
     /// a thread that panicked, is used as it is.
     fn lock(&self) -> MutexGuard<'_, State<W>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends what [`Registry::together`] began, even by a panic.
+struct Held<'a, W: Wire>(&'a Registry<W>);
+
+impl<W: Wire> Drop for Held<'_, W> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.held -= 1;
+        self.0.deliver(state);
     }
 }
 

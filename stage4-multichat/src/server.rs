@@ -4,6 +4,7 @@ use crate::outbox::{Outbox, Terms};
 use crate::rate::{Rate, Verdict};
 use crate::registry::{Full, Registry};
 use crate::stalled::Stalled;
+use crate::wire::{Form, Plain};
 use clap::Parser;
 use common::endpoint::Endpoint;
 use common::limits;
@@ -47,7 +48,7 @@ pub struct Options {
 /// What every client's thread needs.
 struct Server {
     listener: Listener,
-    registry: Registry<Arc<TcpStream>>,
+    registry: Arc<Registry<Arc<TcpStream>>>,
     terms: Arc<Terms<Arc<TcpStream>>>,
     rate: u32,
     log: Log,
@@ -69,10 +70,11 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let (level, file) = options.log.settings();
     let (log, _written_at_the_end) = Log::start(level, file)?;
     limits::allow_connections(options.max_clients, &log);
+    let form: Arc<dyn Form> = Arc::new(Plain);
     let server = Arc::new(Server {
         listener: Listener::open(&options.listen, &log)?,
-        registry: Registry::new(options.max_clients, &log),
-        terms: Arc::new(Terms { bound: options.queue, helper: Stalled::start()? }),
+        registry: Registry::new(options.max_clients, form.clone(), &log),
+        terms: Arc::new(Terms { bound: options.queue, helper: Stalled::start()?, form }),
         rate: options.rate,
         log,
     });

@@ -69,6 +69,30 @@ impl Wire for Arc<TcpStream> {
     }
 }
 
+/// How lines are put on the wire. Here they go as they are; from stage 6 on each
+/// is sealed first.
+pub trait Form: Send + Sync {
+    /// Appends `lines`, each ended by `\n`, to `out` as they go over the wire:
+    /// so many lines again, each ended by `\n`.
+    fn put(&self, lines: &str, out: &mut Vec<u8>);
+
+    /// Whether everything that is said may be logged.
+    fn may_be_logged(&self) -> bool;
+}
+
+/// Lines as they are, in the log too.
+pub struct Plain;
+
+impl Form for Plain {
+    fn put(&self, lines: &str, out: &mut Vec<u8>) {
+        out.extend_from_slice(lines.as_bytes());
+    }
+
+    fn may_be_logged(&self) -> bool {
+        true
+    }
+}
+
 /// Bytes that wait, shared by all whom they were sent to.
 #[derive(Clone, Debug)]
 pub struct Piece {
@@ -84,9 +108,10 @@ impl Piece {
         Piece { bytes: bytes.clone(), start, end }
     }
 
-    /// One line and its line end.
-    pub fn line(text: &str) -> Piece {
-        let bytes = format!("{text}\n").into_bytes();
+    /// `lines`, each ended by `\n` and at least one, in the given form.
+    pub fn lines(lines: &str, form: &dyn Form) -> Piece {
+        let mut bytes = Vec::new();
+        form.put(lines, &mut bytes);
         Piece { start: 0, end: bytes.len(), bytes: Arc::new(bytes) }
     }
 
