@@ -54,7 +54,7 @@ impl<W: Wire> Audience<W> {
                 pieces => member.outbox.send(pieces),
             };
             match sent {
-                Sent::Taken | Sent::Gone => {}
+                Sent::Taken => {}
                 Sent::Crowded => crowded.push(member),
                 Sent::CutOff => log.warn(format_args!("{} does not read: disconnected", member.name)),
             }

@@ -133,3 +133,79 @@ impl Batch {
         Lists { parts: self.parts, speakers: self.speakers }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Plain;
+    use proptest::prelude::*;
+
+    fn heard(batch: &Batch, member: u64) -> String {
+        let bytes: Vec<u8> =
+            batch.heard_by(member).iter().flat_map(|piece| piece.as_slice().to_vec()).collect();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    fn batch(backlog: &mut Backlog) -> Batch {
+        let mut lists = Lists::default();
+        Batch::new(backlog.take(&mut lists), &mut lists)
+    }
+
+    #[test]
+    fn who_was_there_and_said_nothing_hears_the_whole_in_one_piece() {
+        let mut backlog = Backlog::new();
+        backlog.append(7, "one\n", &Plain);
+        backlog.append(SERVER, "two\n", &Plain);
+        batch(&mut backlog);
+        backlog.append(8, "three\ntoo\n", &Plain);
+        backlog.append(SERVER, "four\n", &Plain);
+        let batch = batch(&mut backlog);
+        assert_eq!(batch.heard_by(1).len(), 1);
+        assert_eq!(heard(&batch, 1), "three\ntoo\nfour\n");
+        assert_eq!(batch.bytes().as_slice(), b"three\ntoo\nfour\n");
+    }
+
+    #[test]
+    fn nothing_said_is_nothing() {
+        let mut backlog = Backlog::new();
+        backlog.append(1, "", &Plain);
+        assert!(backlog.is_empty());
+        assert_eq!(backlog.next_number(), 1);
+    }
+
+    proptest! {
+        /// Against the definition: each part goes to those who came before it
+        /// and did not say it. It does not matter where the cuts between the
+        /// batches are.
+        #[test]
+        fn everybody_hears_what_is_for_it(parts in prop::collection::vec((0..6u64, 0..4u8), 1..40)) {
+            let mut backlog = Backlog::new();
+            let mut lists = Lists::default();
+            let mut said = Vec::new();
+            let mut heard_by: Vec<String> = vec![String::new(); 42];
+            for (by, what) in parts {
+                // A member is numbered by the notice that it came: here each
+                // fourth part is taken for one.
+                let number = backlog.next_number();
+                let by = if what == 0 { number } else { by };
+                let text = format!("{number} by {by}\n");
+                backlog.append(by, &text, &Plain);
+                said.push((number, by, text));
+                if what == 1 {
+                    let batch = Batch::new(backlog.take(&mut lists), &mut lists);
+                    (1..42).for_each(|member| heard_by[member as usize] += &heard(&batch, member));
+                    lists = batch.into_lists();
+                }
+            }
+            said.push((backlog.next_number(), SERVER, "last\n".to_owned()));
+            backlog.append(SERVER, "last\n", &Plain);
+            let batch = Batch::new(backlog.take(&mut lists), &mut lists);
+            for member in 1..41 {
+                let heard = heard_by[member as usize].clone() + &heard(&batch, member);
+                let own = |(number, by, _): &&(u64, u64, String)| *number > member && *by != member;
+                let expected: String = said.iter().filter(own).map(|(_, _, text)| text.as_str()).collect();
+                prop_assert_eq!(heard, expected);
+            }
+        }
+    }
+}

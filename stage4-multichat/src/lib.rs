@@ -14,4 +14,6 @@ pub mod registry;
 pub mod server;
 pub mod stalled;
 mod sync;
+#[cfg(test)]
+mod tests;
 pub mod wire;

@@ -1,17 +1,15 @@
 //! The outbox: everything that one client still has to be sent.
 //!
-//! A room in which each message was written to one client after the other would
-//! be as slow as its slowest client: `write` waits when the other side does not
-//! read. So nobody ever waits here. [`Outbox::send`] writes what the socket
-//! takes at once and keeps the rest; a thread that serves all stalled clients
-//! (see [`Helper`]) writes it when the socket can take more. Whoever
-//! has more than a bounded number of bytes waiting is cut off.
+//! `write` waits while the other side does not read, so a room that wrote to one
+//! client after the other would be as slow as its slowest. Here nobody waits:
+//! [`Outbox::send`] writes what the socket takes at once and keeps the rest, for
+//! a [`Helper`] that writes it when the socket can take more. Whoever has more
+//! than a bounded number of bytes waiting is cut off.
 //!
 //! Three things make it fast, and each was measured against the simpler way:
 //! - The sending thread writes itself. A writing thread for each client costs
 //!   two to three times the processor time and latency, and twice the memory.
-//! - All lines of one delivery go out in one `write`, which costs 4 µs however
-//!   much it carries.
+//! - All lines of one delivery go out in one `write`: 4 µs, however many.
 //! - What has to be kept is shared by all clients ([`Piece`]), not copied: a
 //!   thousand stalled clients hold one copy of what was said.
 
@@ -19,7 +17,7 @@
 // interleavings, a model of it.
 use super::sync::{Condvar, Mutex, MutexGuard};
 use crate::wire::{Form, Piece, Wire, push};
-use std::collections::VecDeque;
+use std::borrow::Cow;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -40,10 +38,11 @@ pub struct Terms<W: Wire> {
     pub form: Arc<dyn Form>,
 }
 
-/// What became of [`Outbox::send`].
+/// What became of [`Outbox::send`], as far as it concerns the sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sent {
-    /// It is written, or will be.
+    /// It is written, or will be, unless the client is gone: then its own
+    /// thread finds out by itself.
     Taken,
     /// The same, but more than half of the bound is waiting, and the client has
     /// not been found to be stuck: a sender that floods should
@@ -51,17 +50,15 @@ pub enum Sent {
     Crowded,
     /// It was too much: the client is cut off, by this very call.
     CutOff,
-    /// The client was gone already.
-    Gone,
 }
 
 /// See the [module](self).
 pub struct Outbox<W: Wire> {
     wire: W,
     terms: Arc<Terms<W>>,
-    /// Written by everyone who sends, by the helper, and by
-    /// the client's own thread at its end. Held for memory operations only: the
-    /// one who writes to the socket marks the outbox `busy` and lets go.
+    /// Written by everyone who sends, by the helper, and by the client's own
+    /// thread at its end. Held for memory operations only: the one who writes to
+    /// the socket marks the outbox `busy` and lets go.
     state: Mutex<State>,
     /// Signalled when little is waiting again, and when the client is gone.
     eased: Condvar,
@@ -69,13 +66,18 @@ pub struct Outbox<W: Wire> {
 
 #[derive(Default)]
 struct State {
-    waiting: VecDeque<Piece>,
+    waiting: Vec<Piece>,
+    /// How many bytes wait. What the helper is just writing still counts, or
+    /// the outbox would look empty for a moment; what a sender is just writing
+    /// does not yet, since the socket nearly always takes all of it.
     bytes: usize,
-    /// Somebody is writing, or the helper has taken it on.
-    /// Everybody else only appends to `waiting`, which keeps the order.
+    /// Somebody is writing, or the helper has taken it on. Everybody else only
+    /// appends to `waiting`, which keeps the order.
     busy: bool,
     /// Nothing is accepted any more; what waits is written, then the end.
     ending: bool,
+    /// The wire was told of the end.
+    ended: bool,
     /// The connection is gone, and `waiting` is empty for ever.
     gone: bool,
     /// It did not read while somebody waited for it; nobody does so again.
@@ -87,8 +89,7 @@ struct State {
 impl<W: Wire> Outbox<W> {
     /// An outbox in front of `wire`.
     pub fn new(wire: W, terms: Arc<Terms<W>>) -> Arc<Self> {
-        let state = Mutex::new(State::default());
-        Arc::new(Outbox { wire, terms, state, eased: Condvar::new() })
+        Arc::new(Outbox { wire, terms, state: Mutex::default(), eased: Condvar::new() })
     }
 
     /// The connection itself, for those who read from it.
@@ -101,37 +102,15 @@ impl<W: Wire> Outbox<W> {
     pub fn send(self: &Arc<Self>, pieces: &[Piece]) -> Sent {
         let mut state = self.lock();
         if state.gone || state.ending {
-            return Sent::Gone;
+            return Sent::Taken;
         }
         if state.busy {
-            state.keep(pieces);
+            state.bytes += pieces.iter().map(Piece::len).sum::<usize>();
+            state.waiting.extend_from_slice(pieces);
             return self.judge(state);
         }
-        state.busy = true;
-        drop(state);
-        // The fast path, nearly always: the socket takes everything, and
-        // nothing is kept, so not even a reference count is touched.
-        let pushed = push(&self.wire, pieces);
-        let mut state = self.lock();
-        let Ok(pushed) = pushed else { return self.give_up(state, Sent::Gone) };
-        if state.gone {
-            return Sent::Gone;
-        }
-        if pushed.stalled {
-            let left = pushed.left_of(pieces);
-            state.bytes += left.iter().map(Piece::len).sum::<usize>();
-            state.put_in_front(left);
-            return self.hand_over(state);
-        }
-        if state.waiting.is_empty() {
-            return self.rest(state);
-        }
-        // Others have put something in while we were writing.
-        match self.write_waiting(state) {
-            Ok((state, true)) => self.hand_over(state),
-            Ok((state, false)) => self.rest(state),
-            Err(gone) => self.give_up(gone, Sent::Gone),
-        }
+        // Nearly always the socket takes everything, and nothing is kept.
+        self.take_turn(state, pieces)
     }
 
     /// Sends one line, for a word to this client alone.
@@ -147,161 +126,132 @@ impl<W: Wire> Outbox<W> {
     /// The helper's part: the socket can take more. Whether the helper should
     /// wait and call again.
     pub fn resume(&self) -> bool {
-        let state = self.lock();
-        if state.gone {
-            return false;
+        let Some(stalled) = self.write(self.lock(), &[]) else { return false };
+        if stalled.awaited && stalled.bytes < self.terms.bound / 4 {
+            self.eased.notify_all();
         }
-        match self.write_waiting(state) {
-            Ok((state, true)) => {
-                if state.awaited && state.bytes < self.terms.bound / 4 {
-                    self.eased.notify_all();
-                }
-                true
-            }
-            Ok((state, false)) => {
-                self.rest(state);
-                false
-            }
-            Err(gone) => {
-                self.give_up(gone, Sent::Gone);
-                false
-            }
-        }
+        true
     }
 
     /// Waits until less than a quarter of the bound is waiting, until `end` at
     /// the longest. A client that does not get there counts as stuck, and
     /// nobody waits for it again before it has read everything.
     pub fn wait_for_room(&self, end: Instant) {
-        let mut state = self.wait(end, |s| s.bytes < self.terms.bound / 4);
-        if state.bytes >= self.terms.bound / 4 {
-            state.stuck = true;
-        }
+        let little = self.terms.bound / 4;
+        let mut state = self.wait(end.saturating_duration_since(Instant::now()), |s| s.bytes < little);
+        state.stuck |= state.bytes >= little;
     }
 
     /// Accepts nothing more; when all that waits is written, the client is told
     /// that this was all. Does not wait for that.
-    pub fn end(&self) {
+    pub fn end(self: &Arc<Self>) {
         let mut state = self.lock();
-        if state.ending || state.gone {
-            return;
-        }
-        state.ending = true;
-        if !state.busy {
-            self.rest(state);
+        let already = std::mem::replace(&mut state.ending, true);
+        if !already && !state.busy && !state.gone {
+            self.take_turn(state, &[]);
         }
     }
 
     /// Waits until all that was sent is written, for `limit` at the longest.
     /// Whether it is.
     pub fn wait_until_written(&self, limit: Duration) -> bool {
-        let state = self.wait(Instant::now() + limit, |s| !s.busy);
+        let state = self.wait(limit, |s| !s.busy);
         !state.busy && !state.gone
     }
 
     /// Cuts the connection off, whatever still waits.
     pub fn cut(&self) {
-        self.give_up(self.lock(), Sent::CutOff);
+        self.give_up(self.lock());
     }
 
-    /// Writes until nothing waits (`false`) or the socket is full (`true`);
-    /// `Err` is a connection that is gone. The caller has made the outbox busy;
-    /// the lock is free during each write.
-    #[allow(clippy::type_complexity)] // a guard that goes through, and the answer
-    fn write_waiting<'a>(
-        &'a self,
-        mut state: MutexGuard<'a, State>,
-    ) -> Result<(MutexGuard<'a, State>, bool), MutexGuard<'a, State>> {
-        loop {
-            let mut taken = std::mem::take(&mut state.waiting);
-            drop(state);
-            let pushed = push(&self.wire, taken.make_contiguous());
-            state = self.lock();
-            let Ok(pushed) = pushed else { return Err(state) };
-            if state.gone {
-                return Err(state);
-            }
-            state.bytes -= pushed.bytes;
-            state.put_in_front(pushed.left_of(taken.make_contiguous()));
-            if pushed.stalled || state.waiting.is_empty() {
-                return Ok((state, pushed.stalled));
-            }
-        }
-    }
-
-    /// The socket is full: from here on it is the helper's.
-    fn hand_over(self: &Arc<Self>, state: MutexGuard<'_, State>) -> Sent {
-        let judged = self.judge(state);
+    /// Nobody is writing: so do that, and leave the rest to the helper.
+    fn take_turn(self: &Arc<Self>, mut state: MutexGuard<'_, State>, pieces: &[Piece]) -> Sent {
+        state.busy = true;
+        let Some(stalled) = self.write(state, pieces) else { return Sent::Taken };
+        let judged = self.judge(stalled);
         if judged != Sent::CutOff {
             self.terms.helper.take_on(self.clone());
         }
         judged
     }
 
-    /// Nothing waits: whoever comes next writes.
-    fn rest(&self, mut state: MutexGuard<'_, State>) -> Sent {
-        state.busy = false;
-        state.stuck = false;
-        let (ending, awaited) = (state.ending, std::mem::take(&mut state.awaited));
+    /// Writes `first` and then what waits. The caller has made the outbox busy;
+    /// the lock is free during each write, so that meanwhile others can put
+    /// something in. `None`: nothing is left, or the client is gone; the state:
+    /// the socket is full, and the outbox still busy.
+    fn write<'a>(&'a self, state: MutexGuard<'a, State>, first: &[Piece]) -> Option<MutexGuard<'a, State>> {
         drop(state);
-        if awaited {
+        let mut pieces = Cow::Borrowed(first);
+        let mut counted = 0;
+        loop {
+            let pushed = push(&self.wire, &pieces);
+            let mut state = self.lock();
+            let (Ok(pushed), false) = (pushed, state.gone) else {
+                self.give_up(state);
+                return None;
+            };
+            state.bytes -= counted;
+            if pushed.stalled {
+                state.bytes += pushed.put_back(&pieces, &mut state.waiting);
+                return Some(state);
+            }
+            let all = state.waiting.is_empty();
+            if all && state.ending == state.ended {
+                self.rest(state);
+                return None;
+            }
+            // After the last piece comes the end, and what the wire says then.
+            state.ended = all;
+            counted = state.bytes;
+            pieces = Cow::Owned(std::mem::take(&mut state.waiting));
+            drop(state);
+            if all {
+                self.wire.end();
+            }
+        }
+    }
+
+    /// Nothing waits: whoever comes next writes.
+    fn rest(&self, mut state: MutexGuard<'_, State>) {
+        (state.busy, state.stuck) = (false, false);
+        if std::mem::take(&mut state.awaited) {
+            drop(state);
             self.eased.notify_all();
         }
-        if ending {
-            self.wire.end();
-        }
-        Sent::Taken
     }
 
     fn judge(&self, state: MutexGuard<'_, State>) -> Sent {
         if state.bytes > self.terms.bound {
-            return self.give_up(state, Sent::CutOff);
+            self.give_up(state);
+            return Sent::CutOff;
         }
         if state.bytes > self.terms.bound / 2 && !state.stuck { Sent::Crowded } else { Sent::Taken }
     }
 
-    fn give_up(&self, mut state: MutexGuard<'_, State>, why: Sent) -> Sent {
+    fn give_up(&self, mut state: MutexGuard<'_, State>) {
         state.gone = true;
         state.busy = false;
         state.bytes = 0;
-        // Dropped below, without the lock: it may be the last use of much.
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
+        // Without the lock: it may be the last use of much.
         drop(waiting);
         self.eased.notify_all();
         self.wire.cut();
-        why
     }
 
-    fn wait(&self, end: Instant, done: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
-        let mut state = self.lock();
-        loop {
-            let left = end.saturating_duration_since(Instant::now());
-            if state.gone || left.is_zero() || done(&state) {
-                return state;
-            }
-            state.awaited = true;
-            let waited = self.eased.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
+    fn wait(&self, limit: Duration, done: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
+        let waited = self.eased.wait_timeout_while(self.lock(), limit, |state| {
+            let goes_on = !state.gone && !done(state);
+            state.awaited |= goes_on;
+            goes_on
+        });
+        waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// `State` is whole whenever the lock is free, so a poisoned lock, left by
     /// a thread that panicked, is used as it is.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn keep(&mut self, pieces: &[Piece]) {
-        self.bytes += pieces.iter().map(Piece::len).sum::<usize>();
-        self.waiting.extend(pieces.iter().cloned());
-    }
-
-    /// What is `left` of a write comes before what was put in meanwhile.
-    fn put_in_front(&mut self, mut left: VecDeque<Piece>) {
-        left.append(&mut self.waiting);
-        self.waiting = left;
     }
 }

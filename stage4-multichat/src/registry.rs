@@ -185,7 +185,7 @@ impl<W: Wire> Registry<W> {
             state = self.lock();
             state.tired = Instant::now() >= turn_ends;
         }
-        delivery.give_back(&mut state);
+        delivery.end(&mut state);
     }
 
     fn wait_while<'a>(
@@ -215,14 +215,19 @@ impl<W: Wire> Drop for Held<'_, W> {
     }
 }
 
-/// A delivery under way. If its thread panics, the audience goes back all the
-/// same, and the next one who speaks delivers.
+/// A delivery under way. If its thread panics, this is dropped, the audience
+/// goes back all the same, and the next one who speaks delivers.
 struct Delivery<'a, W: Wire> {
     registry: &'a Registry<W>,
     audience: Audience<W>,
 }
 
 impl<W: Wire> Delivery<'_, W> {
+    fn end(mut self, state: &mut State<W>) {
+        self.give_back(state);
+        std::mem::forget(self);
+    }
+
     fn give_back(&mut self, state: &mut State<W>) {
         state.audience = std::mem::take(&mut self.audience);
         state.delivering = false;
@@ -237,8 +242,6 @@ impl<W: Wire> Delivery<'_, W> {
 
 impl<W: Wire> Drop for Delivery<'_, W> {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.give_back(&mut self.registry.lock());
-        }
+        self.give_back(&mut self.registry.lock());
     }
 }

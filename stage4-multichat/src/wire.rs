@@ -6,10 +6,10 @@
 //! work on one state. So nothing in this stage needs two halves. It needs one
 //! thread that reads, and *anybody* who writes, one at a time. Stage 8 puts a
 //! TLS state behind a lock and implements [`Wire`] with it; everything above
-//! serves unchanged.
+//! serves unchanged. `tests/tls_prototype.rs` has tried it, and the promises
+//! below are what was learned from it.
 
 use rustix::net::{SendAncillaryBuffer, SendFlags, send, sendmsg};
-use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -17,27 +17,46 @@ use std::sync::Arc;
 
 /// The sending side of a connection, and what can be asked of it at any time
 /// from any thread.
+///
+/// The outbox promises that never two threads are in `write`, `flush` and `end`
+/// at once, that it calls `flush` whenever all it had is written and again each
+/// time the socket can take more until nothing is held inside, that `end` comes
+/// once, after the last `write`, and a `flush` after it. `cut` comes at any
+/// time, also beside the others, and more than once.
 pub trait Wire: Send + Sync {
     /// Takes as many bytes as can be taken without waiting, and says how many.
+    ///
+    /// Taken need not be written: a TLS record that only went out in part has to
+    /// be kept inside until the rest of it can go. So that this has a bound, a
+    /// wire takes nothing more before what it holds is handed on.
     ///
     /// # Errors
     /// `WouldBlock` when it can take nothing now; anything else when the
     /// connection is gone.
     fn write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize>;
 
-    /// Hands on what was taken and is still held inside: a TLS record that only
-    /// went out in part. `WouldBlock` as in [`write`](Wire::write).
+    /// Hands on what was taken and is still held inside.
+    ///
+    /// Reading can put something there too: the answer to the other side's new
+    /// key, an alert. Nobody is woken for that. It goes out before the next
+    /// line or at the end, and TLS demands no more (RFC 8446, 4.6.3), so the
+    /// thread that reads never has to write.
     ///
     /// # Errors
-    /// As for `write`.
+    /// `WouldBlock` when something is still held inside; anything else when the
+    /// connection is gone.
     fn flush(&self) -> io::Result<()> {
         Ok(())
     }
 
-    /// Says that nothing more comes. Reading goes on.
+    /// Says that nothing more comes. Reading goes on. What this adds (TLS has a
+    /// word for it) may stay inside: a `flush` follows, which is also where a
+    /// wire that holds something shuts down its socket.
     fn end(&self);
 
-    /// Ends both directions at once, and wakes whoever reads.
+    /// Ends both directions at once, and wakes whoever reads. Must not wait for
+    /// a lock that is held during anything but memory operations and writes
+    /// that do not wait.
     fn cut(&self);
 
     /// What to wait for until it can take more.
@@ -115,7 +134,7 @@ impl Piece {
         Piece { start: 0, end: bytes.len(), bytes: Arc::new(bytes) }
     }
 
-    fn as_slice(&self) -> &[u8] {
+    pub(crate) fn as_slice(&self) -> &[u8] {
         &self.bytes[self.start..self.end]
     }
 
@@ -138,12 +157,17 @@ pub(crate) struct Pushed {
 }
 
 impl Pushed {
-    pub fn left_of(&self, pieces: &[Piece]) -> VecDeque<Piece> {
-        let mut left: VecDeque<_> = pieces[self.pieces..].iter().cloned().collect();
-        if let Some(first) = left.front_mut() {
+    /// Puts what is left of `pieces`, which were pushed, before what is
+    /// `waiting`. How many bytes that is.
+    pub fn put_back(&self, pieces: &[Piece], waiting: &mut Vec<Piece>) -> usize {
+        let mut left = pieces[self.pieces..].to_vec();
+        if let Some(first) = left.first_mut() {
             first.start += self.offset;
         }
-        left
+        let bytes = left.iter().map(Piece::len).sum();
+        left.append(waiting);
+        *waiting = left;
+        bytes
     }
 }
 
@@ -189,5 +213,63 @@ impl Pushed {
             self.offset -= piece.len();
             self.pieces += 1;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::fake::{FakeWire, Step, Step::*, line};
+
+    /// Pushes these lines through a wire with these steps: what it got, and what
+    /// was put back, before something that waited.
+    fn pushed(steps: &[Step], lines: &[&str]) -> (Pushed, String, String) {
+        let wire = FakeWire::new(steps.iter().copied());
+        let pieces: Vec<_> = lines.iter().map(|text| line(text)).collect();
+        let pushed = push(&wire, &pieces).unwrap();
+        let mut waiting = vec![line("later")];
+        let bytes = pushed.put_back(&pieces, &mut waiting);
+        let left: Vec<u8> = waiting.iter().flat_map(|piece| piece.as_slice().to_vec()).collect();
+        let left = String::from_utf8(left).unwrap();
+        assert_eq!(bytes + "later\n".len(), left.len());
+        (pushed, wire.text(), left)
+    }
+
+    #[test]
+    fn what_does_not_fit_is_put_back_in_front_to_the_byte() {
+        for fits in 1..8 {
+            let (pushed, text, left) = pushed(&[Takes(fits), Full], &["one", "two"]);
+            assert!(pushed.stalled);
+            assert_eq!(text, "one\ntwo\n"[..fits]);
+            assert_eq!(left, "one\ntwo\nlater\n"[fits..]);
+        }
+    }
+
+    #[test]
+    fn it_goes_on_until_the_wire_is_full_however_little_it_takes_at_once() {
+        let (pushed, text, left) = pushed(&[Takes(1); 8], &["one", "two"]);
+        assert!(!pushed.stalled);
+        assert_eq!((text.as_str(), left.as_str()), ("one\ntwo\n", "later\n"));
+    }
+
+    #[test]
+    fn more_pieces_than_one_call_takes_are_all_pushed() {
+        let lines: Vec<_> = (0..5 * AT_ONCE).map(|n| n.to_string()).collect();
+        let lines: Vec<_> = lines.iter().map(String::as_str).collect();
+        let (_, text, left) = pushed(&[], &lines);
+        assert_eq!(text.lines().collect::<Vec<_>>(), lines);
+        assert_eq!(left, "later\n");
+    }
+
+    #[test]
+    fn what_the_wire_holds_inside_is_a_stall_too() {
+        let (pushed, text, left) = pushed(&[Holds(8)], &["one", "two"]);
+        assert!(pushed.stalled);
+        assert_eq!((text.as_str(), left.as_str()), ("one\ntwo\n", "later\n"));
+    }
+
+    #[test]
+    fn a_broken_wire_is_an_error() {
+        assert!(push(&FakeWire::new([Takes(2), Broken]), &[line("hello")]).is_err());
     }
 }

@@ -1,0 +1,197 @@
+//! The outbox under thousands of schedules: `outbox.rs` itself, compiled once
+//! more with shuttle's model of its locks in place of the real ones, so that a
+//! random scheduler decides at each of them which thread goes on.
+//!
+//! A failure prints a schedule, and `shuttle::replay` plays it again.
+
+use self::outbox::{Helper, Outbox, Sent, Terms};
+use super::fake::line;
+use crate::wire::{Plain, Wire};
+use shuttle::rand::{Rng, thread_rng};
+use shuttle::thread;
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+mod sync {
+    pub use shuttle::sync::{Condvar, Mutex, MutexGuard};
+}
+
+#[path = "../outbox.rs"]
+#[allow(unused, clippy::duplicate_mod)]
+mod outbox;
+
+const SCHEDULES: usize = 3000;
+
+/// Takes a few bytes or nothing, and holds some of them inside, by chance.
+#[derive(Default)]
+struct RandomWire {
+    in_use: AtomicBool,
+    holds: AtomicBool,
+    bytes: std::sync::Mutex<Vec<u8>>,
+    ended: AtomicU32,
+}
+
+impl RandomWire {
+    /// Here the scheduler may let others run, to find two at the wire.
+    fn alone(&self) {
+        assert!(!self.in_use.swap(true, Ordering::SeqCst), "two threads at the wire");
+        thread::yield_now();
+        self.in_use.store(false, Ordering::SeqCst);
+    }
+}
+
+impl Wire for Arc<RandomWire> {
+    fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.alone();
+        assert_eq!(self.ended.load(Ordering::SeqCst), 0, "a write after the end");
+        if self.holds.load(Ordering::SeqCst) || thread_rng().gen_bool(0.4) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.holds.store(thread_rng().gen_bool(0.2), Ordering::SeqCst);
+        let all: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
+        let taken = thread_rng().gen_range(1..=all.len());
+        self.bytes.lock().unwrap().extend(&all[..taken]);
+        Ok(taken)
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        self.alone();
+        if self.holds.load(Ordering::SeqCst) && thread_rng().gen_bool(0.5) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.holds.store(false, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn end(&self) {
+        self.alone();
+        assert!(!self.holds.load(Ordering::SeqCst), "the end before what is held inside");
+        self.ended.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn cut(&self) {}
+
+    fn socket(&self) -> BorrowedFd<'_> {
+        unreachable!("this helper tries instead of waiting")
+    }
+}
+
+type Room = Outbox<Arc<RandomWire>>;
+
+/// A thread that tries all stalled outboxes in turn, until it is told to stop.
+#[derive(Default)]
+struct Trying {
+    stalled: sync::Mutex<(VecDeque<Arc<Room>>, bool)>,
+    more: sync::Condvar,
+}
+
+impl Helper<Arc<RandomWire>> for Trying {
+    fn take_on(&self, stalled: Arc<Room>) {
+        self.stalled.lock().unwrap().0.push_back(stalled);
+        self.more.notify_one();
+    }
+}
+
+impl Trying {
+    fn run(&self) {
+        loop {
+            let stalled = self.stalled.lock().unwrap();
+            let mut stalled =
+                self.more.wait_while(stalled, |(list, stop)| list.is_empty() && !*stop).unwrap();
+            let Some(outbox) = stalled.0.pop_front() else { return };
+            drop(stalled);
+            if outbox.resume() {
+                self.take_on(outbox);
+            }
+        }
+    }
+
+    fn stop(&self) {
+        self.stalled.lock().unwrap().1 = true;
+        self.more.notify_one();
+    }
+}
+
+/// Three threads send three lines each; `then` is what the main thread does
+/// meanwhile. What was written at the end.
+fn three_send(bound: usize, then: impl Fn(&Arc<Room>, Vec<thread::JoinHandle<()>>)) -> (String, u32) {
+    let wire = Arc::new(RandomWire::default());
+    let trying = Arc::new(Trying::default());
+    let outbox =
+        Outbox::new(wire.clone(), Arc::new(Terms { bound, helper: trying.clone(), form: Arc::new(Plain) }));
+    let helper = thread::spawn({
+        let trying = trying.clone();
+        move || trying.run()
+    });
+    let senders = (0..3).map(|sender| {
+        let outbox = outbox.clone();
+        thread::spawn(move || {
+            for n in 0..3 {
+                assert_ne!(outbox.send(&[line(&format!("{sender}.{n}"))]), Sent::CutOff);
+            }
+        })
+    });
+    then(&outbox, senders.collect());
+    // The model's time-out never comes: if nobody wakes us, it says deadlock.
+    assert!(outbox.wait_until_written(Duration::from_secs(1)));
+    trying.stop();
+    helper.join().unwrap();
+    let bytes = wire.bytes.lock().unwrap().clone();
+    (String::from_utf8(bytes).unwrap(), wire.ended.load(Ordering::SeqCst))
+}
+
+fn said_by(sender: usize, text: &str) -> Vec<String> {
+    text.lines().filter(|line| line.starts_with(&sender.to_string())).map(str::to_owned).collect()
+}
+
+#[test]
+fn nothing_is_lost_nothing_twice_and_the_end_is_last() {
+    let all_sent = || {
+        let (text, ended) = three_send(1000, |outbox, senders| {
+            senders.into_iter().for_each(|sender| sender.join().unwrap());
+            outbox.end();
+        });
+        for sender in 0..3 {
+            assert_eq!(said_by(sender, &text), (0..3).map(|n| format!("{sender}.{n}")).collect::<Vec<_>>());
+        }
+        assert_eq!((text.lines().count(), ended), (9, 1));
+    };
+    shuttle::check_random(all_sent, SCHEDULES);
+    shuttle::check_pct(all_sent, SCHEDULES, 3);
+}
+
+#[test]
+fn an_end_amid_the_senders_cuts_no_line_in_two() {
+    let end_meanwhile = || {
+        let (text, ended) = three_send(1000, |outbox, senders| {
+            outbox.end();
+            senders.into_iter().for_each(|sender| sender.join().unwrap());
+        });
+        let mut count = 0;
+        for sender in 0..3 {
+            let said = said_by(sender, &text);
+            assert_eq!(said, (0..said.len()).map(|n| format!("{sender}.{n}")).collect::<Vec<_>>());
+            count += said.len();
+        }
+        assert_eq!((text.lines().count(), ended), (count, 1));
+        assert!(text.is_empty() || text.ends_with('\n'));
+    };
+    shuttle::check_random(end_meanwhile, SCHEDULES);
+}
+
+#[test]
+fn whoever_waits_for_room_is_woken() {
+    let wait_for_room = || {
+        // Five lines are more than half of this bound, and nine are within it.
+        three_send(36, |outbox, senders| {
+            outbox.wait_for_room(std::time::Instant::now() + Duration::from_secs(60));
+            senders.into_iter().for_each(|sender| sender.join().unwrap());
+            outbox.wait_for_room(std::time::Instant::now() + Duration::from_secs(60));
+        });
+    };
+    shuttle::check_random(wait_for_room, SCHEDULES);
+}

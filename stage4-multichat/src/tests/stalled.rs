@@ -1,0 +1,90 @@
+//! The thread for stalled clients, on real connections that are full.
+
+use crate::outbox::{Outbox, Sent, Terms};
+use crate::stalled::Stalled;
+use crate::wire::Plain;
+use std::io::Read;
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// Both ends of a connection, the second one behind an outbox.
+fn pair(terms: &Arc<Terms<Arc<TcpStream>>>) -> (TcpStream, Arc<Outbox<Arc<TcpStream>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    client.set_read_timeout(Some(LIMIT)).unwrap();
+    let (server, _) = listener.accept().unwrap();
+    (client, Outbox::new(Arc::new(server), terms.clone()))
+}
+
+fn terms(bound: usize) -> Arc<Terms<Arc<TcpStream>>> {
+    Arc::new(Terms { bound, helper: Stalled::start().unwrap(), form: Arc::new(Plain) })
+}
+
+/// Numbered lines until the socket takes no more and `bytes` wait; how many.
+fn fill(outbox: &Arc<Outbox<Arc<TcpStream>>>) -> usize {
+    let line = |n: usize| format!("{n:01000}");
+    let mut n = 0;
+    while outbox.wait_until_written(Duration::ZERO) {
+        assert_ne!(outbox.send_line(&line(n)), Sent::CutOff);
+        n += 1;
+    }
+    for _ in 0..100 {
+        assert_ne!(outbox.send_line(&line(n)), Sent::CutOff);
+        n += 1;
+    }
+    n
+}
+
+fn require_lines(mut client: &TcpStream, count: usize) {
+    let mut text = String::new();
+    client.read_to_string(&mut text).unwrap();
+    assert_eq!(text.lines().count(), count);
+    for (n, line) in text.lines().enumerate() {
+        assert_eq!(line.parse(), Ok(n));
+    }
+}
+
+#[test]
+fn clients_that_did_not_read_get_everything_when_they_do() {
+    let terms = terms(1 << 20);
+    let pairs: Vec<_> = (0..3).map(|_| pair(&terms)).collect();
+    let counts: Vec<_> = pairs.iter().map(|(_, outbox)| fill(outbox)).collect();
+    // The last one reads first: no stalled client waits for another.
+    for ((client, outbox), count) in pairs.iter().zip(counts).rev() {
+        outbox.end();
+        require_lines(client, count);
+        assert!(outbox.wait_until_written(LIMIT));
+    }
+}
+
+#[test]
+fn a_client_that_is_gone_is_found_out_and_the_others_are_served_on() {
+    let terms = terms(1 << 20);
+    let (gone, lost) = pair(&terms);
+    let (client, outbox) = pair(&terms);
+    fill(&lost);
+    let count = fill(&outbox);
+    drop(gone);
+    assert!(!lost.wait_until_written(LIMIT), "the connection is gone");
+    outbox.end();
+    require_lines(&client, count);
+    // And the thread has let go of it.
+    while Arc::strong_count(&lost) > 1 {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_client_that_is_cut_off_leaves_the_thread() {
+    let terms = terms(200_000);
+    let (_client, outbox) = pair(&terms);
+    let count = fill(&outbox);
+    while outbox.send_line(&"x".repeat(1000)) != Sent::CutOff {}
+    assert!(count > 0);
+    while Arc::strong_count(&outbox) > 1 {
+        std::thread::yield_now();
+    }
+}
