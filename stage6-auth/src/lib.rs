@@ -1,10 +1,25 @@
 //! Stage 6: accounts, sessions and a database.
+//!
+//! Who comes in goes through these, in this order: the [`envelope`] opens what
+//! it sends, the [`dialogue`] asks who it is, [`accounts`] and [`sessions`]
+//! decide whether that is so ([`door`] holds them together), [`members`] sees to
+//! it that nobody is there twice. What it says is stored by the [`store`],
+//! through the [`committer`], before the [`room`] delivers it.
 
 pub mod accounts;
 pub mod admin;
+//pub mod client;
 pub mod committer;
+pub mod dialogue;
+pub mod door;
 pub mod envelope;
+mod floor;
 pub mod gate;
+mod lists;
+pub mod members;
+pub mod room;
+pub mod server;
 pub mod sessions;
+pub mod speaker;
 pub mod store;
 pub mod throttle;

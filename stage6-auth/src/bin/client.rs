@@ -1,2 +1,3 @@
-//! Stub.
-fn main() {}
+//! `stage6-client`: see [`stage6_auth::client`].
+
+fn main() -> ExitCode {}

@@ -1,2 +1,10 @@
-//! Stub.
-fn main() {}
+//! `stage6-server`: see [`stage6_auth::server`].
+
+use clap::Parser;
+use stage6_auth::server;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let options = server::Options::parse();
+    common::program::run(|| server::run(&options))
+}

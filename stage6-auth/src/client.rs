@@ -1,0 +1,133 @@
+//! The client's flow: one thread shows what comes in, the other sends what is
+//! typed. Both ends of the conversation are here, and so is the cipher: what
+//! leaves this program is encrypted, and the server in between has no key.
+
+use crate::cipher::{Cipher, MAX_TEXT, random_iv};
+use crate::keyfile::{self, KeyFile};
+use anyhow::Context;
+use clap::Parser;
+use common::endpoint::Endpoint;
+use common::net;
+use common::program::endpoint;
+use common::terminal::{self, Output};
+use stage2_echo::line::{self, LineReader, Received};
+use stage4_multichat::client::MAX_FROM_SERVER;
+use std::borrow::Cow;
+use std::net::{Shutdown, TcpStream};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+
+/// Sends what is typed, encrypted, and shows what the others say, decrypted.
+#[derive(Parser, Debug)]
+#[command(name = "stage5-client", version)]
+pub struct Options {
+    /// Address of the server
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9005", value_parser = endpoint)]
+    pub connect: Endpoint,
+
+    /// File with the key, the same for everybody in the room
+    #[arg(long, value_name = "FILE", default_value = keyfile::DEFAULT_PATH)]
+    pub key: PathBuf,
+
+    /// Use the IV of the key file for every message; listeners then see equal texts as equal lines
+    #[arg(long)]
+    pub fixed_iv: bool,
+}
+
+/// What `/help` shows.
+const HELP: &str = "Type a line and press Enter; everybody else in the room who has the key sees it.
+/quit, !DISCONNECT or Ctrl-D: leave
+/help: this text";
+
+/// Runs the client until either side has had enough.
+///
+/// # Errors
+/// When the key file cannot be used, there is no server, the connection breaks
+/// off, or standard output is closed.
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    // First of all: without the key there is nothing to connect for.
+    let KeyFile { key, iv } = KeyFile::load(&options.key)?;
+    let cipher = Arc::new(Cipher::new(&key));
+    let stream = Arc::new(net::connect(&options.connect)?);
+    let (mut input, output) = terminal::open()?;
+    if output.interactive() {
+        output.hint(&format!("Connected to {}. /help shows what you can type.", options.connect));
+    }
+    // The others speak when they like: what comes in cannot wait until we have
+    // typed something. So this thread types, and another one shows.
+    let receiver = thread::Builder::new().name("receiver".into()).spawn({
+        let (stream, cipher, output) = (stream.clone(), cipher.clone(), output.clone());
+        move || end_program(receive(&stream, &cipher, &output), &output)
+    })?;
+    while let Some(text) = input.next("> ")? {
+        match text.as_str() {
+            "/help" if output.interactive() => HELP.lines().for_each(|line| output.hint(line)),
+            "/quit" | line::DISCONNECT => {
+                // In the clear, since it is meant for the server.
+                send(&stream, line::DISCONNECT, &output)?;
+                break;
+            }
+            "" => {}
+            text => {
+                let iv = if options.fixed_iv { iv } else { random_iv() };
+                send(&stream, &cipher.encrypt_line(text, &iv), &output)?;
+            }
+        }
+    }
+    // Only the sending half: what is still under way arrives and is shown. The
+    // server closes when it has sent it all.
+    let _ = stream.shutdown(Shutdown::Write);
+    receiver.join().expect("the receiver ends the program, it does not come back")
+}
+
+fn send(stream: &TcpStream, line: &str, output: &Output) -> anyhow::Result<()> {
+    if line.len() > line::MAX_LINE {
+        let problem = format!("not sent: encrypted, a line holds {MAX_TEXT} bytes of text at most");
+        // A person can try again. On a pipe nobody would see that a line is missing.
+        anyhow::ensure!(output.interactive(), problem);
+        output.hint(&problem);
+        return Ok(());
+    }
+    line::send_line(stream, line).context("cannot send: the server has closed the connection")
+}
+
+/// Shows line by line until the server closes the connection.
+fn receive(stream: &TcpStream, cipher: &Cipher, output: &Output) -> anyhow::Result<()> {
+    let mut lines = LineReader::with_limit(stream, MAX_FROM_SERVER);
+    loop {
+        match lines.next().context("the connection broke off")? {
+            Received::Line(line::DISCONNECT) | Received::End => return Ok(()),
+            Received::Line(text) => output.received(&decrypted(cipher, text))?,
+            Received::NotUtf8 => output.hint("(a line that is not valid UTF-8)"),
+            Received::TooLong => anyhow::bail!("the server sent a line above {MAX_FROM_SERVER} bytes"),
+        }
+    }
+}
+
+/// `[IP:PORT] TEXT` with the text decrypted; what the server itself says is in
+/// the clear, as it has no key.
+fn decrypted<'a>(cipher: &Cipher, line: &'a str) -> Cow<'a, str> {
+    // Up to `] ` and not `]`: an IPv6 address has brackets too, `[[::1]:9] TEXT`.
+    match line.split_once("] ") {
+        Some((sender, text)) if sender.starts_with('[') && sender != "[SERVER" => {
+            let text = cipher.decrypt_line(text).unwrap_or_else(|e| format!("({e})"));
+            format!("{sender}] {text}").into()
+        }
+        _ => line.into(),
+    }
+}
+
+/// The server has closed, and with it ends the program, even if the other
+/// thread waits for somebody to type.
+fn end_program(ended: anyhow::Result<()>, output: &Output) -> ! {
+    match ended {
+        Ok(()) if output.interactive() => output.hint("The connection is closed."),
+        Ok(()) => {}
+        Err(e) => {
+            common::program::complain(format_args!("error: {e:#}"));
+            output.exit(1)
+        }
+    }
+    output.exit(0)
+}

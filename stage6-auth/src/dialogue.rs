@@ -1,0 +1,231 @@
+//! The dialogue at the door: who is it, and how does it prove that?
+//!
+//! A state machine without a socket, a clock or a database: a line goes in, and
+//! out comes what the server answers or what is to be checked. So every order of
+//! lines can be tried out in a test, and `door` only has to carry lines.
+
+use crate::sessions::Token;
+use stage2_echo::line::DISCONNECT;
+use std::fmt;
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+/// What the server says first.
+pub const AUTH_REQUIRED: &str = "AUTH_REQUIRED";
+
+/// What somebody wants to be let in by.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Request {
+    /// By name and password.
+    Login(Credentials),
+    /// By a new account.
+    Register(Credentials),
+    /// By the token of an earlier login.
+    Resume(Token),
+}
+
+/// A name and a password as somebody typed them: neither is checked yet. `{:?}`
+/// shows neither, since people do type passwords where names belong.
+#[derive(PartialEq, Eq)]
+pub struct Credentials {
+    /// The name.
+    pub name: String,
+    /// The password, wiped when it is dropped.
+    pub password: Zeroizing<String>,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credentials(…)")
+    }
+}
+
+/// What comes of a line.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The answer, after which another line is due.
+    Ask(&'static str),
+    /// It counts for nothing, and has no answer.
+    Ignore,
+    /// Nothing is missing any more: check this.
+    Check(Request),
+    /// The client has had enough.
+    Quit,
+    /// The dialogue is over; the reason is for the client.
+    Fail(Malformed),
+}
+
+/// A line that does not belong where it came. None repeats it: it may hold a
+/// password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Malformed {
+    /// Another first word.
+    #[error("expected LOGIN, REGISTER or RESUME token")]
+    Command,
+    /// A name and no password, or nothing where the name belongs.
+    #[error("expected LOGIN or REGISTER, alone or with name and password in the same line")]
+    Credentials,
+    /// RESUME with something that is no token.
+    #[error("expected RESUME and the token of an earlier login")]
+    Token,
+}
+
+/// How far the dialogue has come.
+#[derive(Default)]
+pub struct Dialogue(State);
+
+#[derive(Default)]
+enum State {
+    #[default]
+    Command,
+    Name(Kind),
+    Password(Kind, String),
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Login,
+    Register,
+}
+
+impl Kind {
+    fn check(self, name: &str, password: &str) -> Step {
+        let password = Zeroizing::new(password.to_owned());
+        let credentials = Credentials { name: name.to_owned(), password };
+        Step::Check(match self {
+            Kind::Login => Request::Login(credentials),
+            Kind::Register => Request::Register(credentials),
+        })
+    }
+}
+
+impl Dialogue {
+    /// Takes the next line. After [`Step::Check`], [`Step::Quit`] and
+    /// [`Step::Fail`] the dialogue is over.
+    pub fn line(&mut self, line: &str) -> Step {
+        // As everywhere: an empty line is none, and both words end it.
+        match line {
+            "" => return Step::Ignore,
+            "/quit" | DISCONNECT => return Step::Quit,
+            _ => {}
+        }
+        match std::mem::take(&mut self.0) {
+            State::Command => self.command(line),
+            State::Name(kind) => {
+                self.0 = State::Password(kind, line.to_owned());
+                Step::Ask("ENTER_PASSWORD")
+            }
+            State::Password(kind, name) => kind.check(&name, line),
+        }
+    }
+
+    fn command(&mut self, line: &str) -> Step {
+        let (command, rest) = match line.split_once(' ') {
+            Some((command, rest)) => (command, Some(rest)),
+            None => (line, None),
+        };
+        let kind = match command {
+            "LOGIN" => Kind::Login,
+            "REGISTER" => Kind::Register,
+            "RESUME" => {
+                let token = rest.and_then(Token::parse);
+                return token
+                    .map_or(Step::Fail(Malformed::Token), |token| Step::Check(Request::Resume(token)));
+            }
+            _ => return Step::Fail(Malformed::Command),
+        };
+        let Some(rest) = rest else {
+            self.0 = State::Name(kind);
+            return Step::Ask("ENTER_USERNAME");
+        };
+        // At the first space: what stands behind is the password, spaces and all.
+        match rest.split_once(' ') {
+            Some((name, password)) if !name.is_empty() && !password.is_empty() => kind.check(name, password),
+            _ => Step::Fail(Malformed::Credentials),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn all(lines: &[&str]) -> Step {
+        let mut dialogue = Dialogue::default();
+        let mut last = Step::Ask(AUTH_REQUIRED);
+        for line in lines {
+            assert!(matches!(last, Step::Ask(_) | Step::Ignore), "over before {line:?}: {last:?}");
+            last = dialogue.line(line);
+        }
+        last
+    }
+
+    fn credentials(name: &str, password: &str) -> Credentials {
+        Credentials { name: name.to_owned(), password: Zeroizing::new(password.to_owned()) }
+    }
+
+    #[test]
+    fn step_by_step_and_in_one_line_are_the_same() {
+        for (command, request) in
+            [("LOGIN", Request::Login as fn(_) -> _), ("REGISTER", Request::Register as fn(_) -> _)]
+        {
+            let expected = || Step::Check(request(credentials("alice", "a pass with  spaces ")));
+            assert_eq!(all(&[command, "alice", "a pass with  spaces "]), expected());
+            assert_eq!(all(&[&format!("{command} alice a pass with  spaces ")]), expected());
+            assert_eq!(all(&[command]), Step::Ask("ENTER_USERNAME"));
+            assert_eq!(all(&[command, "alice"]), Step::Ask("ENTER_PASSWORD"));
+        }
+    }
+
+    #[test]
+    fn a_token_resumes() {
+        let text = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+        let token = Token::parse(text).unwrap();
+        assert_eq!(all(&[&format!("RESUME {text}")]), Step::Check(Request::Resume(token)));
+    }
+
+    #[test]
+    fn what_does_not_belong_there_says_what_does() {
+        for line in ["hello", "login alice x", "LOGINALL", "LOGIN\talice", " LOGIN", "AUTH_SUCCESS alice x"] {
+            assert_eq!(all(&[line]), Step::Fail(Malformed::Command), "{line}");
+        }
+        for line in ["LOGIN alice", "LOGIN ", "REGISTER alice ", "REGISTER  password"] {
+            assert_eq!(all(&[line]), Step::Fail(Malformed::Credentials), "{line}");
+        }
+        for line in ["RESUME", "RESUME ", "RESUME alice", "RESUME AAAA AAAA"] {
+            assert_eq!(all(&[line]), Step::Fail(Malformed::Token), "{line}");
+        }
+    }
+
+    #[test]
+    fn empty_lines_count_nowhere_and_leaving_is_possible_everywhere() {
+        for before in [&[][..], &["LOGIN"], &["REGISTER", "alice"]] {
+            assert_eq!(all(&[before, &[""]].concat()), Step::Ignore);
+            assert_eq!(all(&[before, &["/quit"]].concat()), Step::Quit);
+            assert_eq!(all(&[before, &["!DISCONNECT"]].concat()), Step::Quit);
+        }
+        assert_eq!(all(&["LOGIN", "", "alice", ""]), Step::Ignore);
+    }
+
+    proptest! {
+        /// Whatever comes in, three lines that are not empty are always enough,
+        /// and nothing typed is found in what is shown or logged.
+        #[test]
+        fn any_lines_come_to_an_end(lines in prop::collection::vec("[ -~]{1,40}", 3)) {
+            let mut dialogue = Dialogue::default();
+            let steps: Vec<Step> = lines.iter().map(|line| dialogue.line(line)).collect();
+            prop_assert!(steps.iter().any(|step| !matches!(step, Step::Ask(_))));
+        }
+
+        #[test]
+        fn what_was_typed_comes_out_as_it_was(name in "[!-~]{1,40}", password in "[!-~][ -~]{0,80}") {
+            prop_assume!(name != "/quit" && name != DISCONNECT && password != "/quit" && password != DISCONNECT);
+            let expected = Step::Check(Request::Login(credentials(&name, &password)));
+            prop_assert_eq!(&all(&["LOGIN", &name, &password]), &expected);
+            prop_assert_eq!(&all(&[&format!("LOGIN {name} {password}")]), &expected);
+            let shown = format!("{expected:?}");
+            prop_assert_eq!(shown, "Check(Login(Credentials(…)))");
+        }
+    }
+}

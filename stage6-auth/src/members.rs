@@ -1,0 +1,175 @@
+//! Members: one connection for each name.
+//!
+//! A name is taken from the login until its connection has left the room, so
+//! that nobody is there twice, and whoever comes in the place of another one
+//! comes after that one has left. Which of the two has to yield is decided by
+//! the caller.
+
+use crate::store::name_key;
+use std::collections::HashMap;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long a newcomer waits for a name that it may not take away. Somebody who
+/// leaves and comes back at once would else find the own name taken: the two
+/// connections are served by two threads, and the new one's may be faster.
+const GRACE: Duration = Duration::from_millis(250);
+
+/// What happens at the second login of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum OnDuplicate {
+    /// The second one is turned away.
+    Reject,
+    /// The first one is told so and closed.
+    Replace,
+}
+
+/// Who holds which name. `M` is whatever the server knows about a member.
+pub struct Members<M> {
+    /// By [`name_key`]. Written when somebody comes or goes.
+    held: Mutex<HashMap<String, M>>,
+    /// Signalled when a name is free again.
+    freed: Condvar,
+}
+
+impl<M> Default for Members<M> {
+    fn default() -> Self {
+        Members { held: Mutex::default(), freed: Condvar::new() }
+    }
+}
+
+/// The name is in use and stays so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("already logged in")]
+pub struct AlreadyIn;
+
+/// A name that is held; free again when this is dropped.
+pub struct Hold<'a, M> {
+    members: &'a Members<M>,
+    key: String,
+}
+
+impl<M: Clone> Members<M> {
+    /// Takes `name` for `newcomer`. Where somebody holds it whom `yields` names,
+    /// that one is told to go, once, by `oust`, and its name waited for until
+    /// `deadline`.
+    ///
+    /// # Errors
+    /// [`AlreadyIn`] when the name does not become free.
+    pub fn hold(
+        &self,
+        name: &str,
+        newcomer: M,
+        yields: impl Fn(&M) -> bool,
+        oust: impl Fn(&M),
+        deadline: Instant,
+    ) -> Result<Hold<'_, M>, AlreadyIn> {
+        let key = name_key(name);
+        let grace = Instant::now() + GRACE;
+        let mut ousted = false;
+        let mut held = self.lock();
+        loop {
+            let Some(holder) = held.get(&key) else {
+                held.insert(key.clone(), newcomer);
+                return Ok(Hold { members: self, key });
+            };
+            let must_go = yields(holder);
+            if must_go && !ousted {
+                ousted = true;
+                let holder = holder.clone();
+                // Without the lock: it writes to the other one's connection.
+                drop(held);
+                oust(&holder);
+                held = self.lock();
+                continue;
+            }
+            let end = if must_go { deadline } else { grace.min(deadline) };
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(AlreadyIn);
+            }
+            held = self.freed.wait_timeout(held, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// A map is whole between any two statements; nothing to repair.
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, M>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<M> Drop for Hold<'_, M> {
+    fn drop(&mut self) {
+        self.members.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+        self.members.freed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(20)
+    }
+
+    #[test]
+    fn a_name_is_held_once_whatever_its_case() {
+        let members = Members::default();
+        let alice = members.hold("Alice", 1, |_| false, |_| {}, soon()).unwrap();
+        assert_eq!(members.hold("aLICE", 2, |_| false, |_| {}, soon()).err(), Some(AlreadyIn));
+        let _bob = members.hold("bob", 3, |_| false, |_| {}, soon()).unwrap();
+        drop(alice);
+        assert!(members.hold("alice", 4, |_| false, |_| {}, soon()).is_ok());
+    }
+
+    #[test]
+    fn who_yields_is_told_once_and_waited_for() {
+        let members = Members::default();
+        let older = members.hold("alice", 1, |_| false, |_| {}, soon()).unwrap();
+        let told = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            let newcomer = scope.spawn(|| {
+                let oust = |holder: &i32| {
+                    assert_eq!(*holder, 1);
+                    told.fetch_add(1, Ordering::SeqCst);
+                };
+                members.hold("alice", 2, |&holder| holder == 1, oust, soon()).map(std::mem::forget)
+            });
+            while told.load(Ordering::SeqCst) == 0 {
+                thread::yield_now();
+            }
+            assert!(!newcomer.is_finished(), "came in before the older one had left");
+            drop(older);
+            assert_eq!(newcomer.join().unwrap(), Ok(()));
+        });
+        assert_eq!(told.load(Ordering::SeqCst), 1);
+        assert_eq!(members.lock().get("alice"), Some(&2));
+    }
+
+    #[test]
+    fn who_yields_and_never_goes_is_not_waited_for_for_ever() {
+        let members = Members::default();
+        let _stuck = members.hold("alice", 1, |_| false, |_| {}, soon()).unwrap();
+        let deadline = Instant::now() + Duration::from_millis(20);
+        assert_eq!(members.hold("alice", 2, |_| true, |_| {}, deadline).err(), Some(AlreadyIn));
+    }
+
+    #[test]
+    fn who_leaves_and_comes_back_at_once_comes_in() {
+        let members = Members::default();
+        let mut before = members.hold("alice", 0, |_| false, |_| {}, soon()).unwrap();
+        for n in 1..50 {
+            thread::scope(|scope| {
+                let next = scope.spawn(|| members.hold("alice", n, |_| false, |_| {}, soon()));
+                drop(std::mem::replace(
+                    &mut before,
+                    members.hold("else", n, |_| false, |_| {}, soon()).unwrap(),
+                ));
+                before = next.join().unwrap().unwrap();
+            });
+        }
+    }
+}

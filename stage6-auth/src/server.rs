@@ -1,0 +1,362 @@
+//! The server's flow: one thread per client. First it has to say who it is; then
+//! every line goes into the database, and from there to all the others.
+
+use crate::accounts::{Accounts, CHEAP_COST};
+use crate::door::{Door, Guest, Heard, Refusal, Timed, hear};
+use crate::envelope::Envelope;
+use crate::gate::Gate;
+use crate::members::{Hold, Members, OnDuplicate};
+use crate::room::Room;
+use crate::sessions::Sessions;
+use crate::store::{self, DbArgs, SCHEMA};
+use clap::Parser;
+use common::endpoint::Endpoint;
+use common::limits;
+use common::listener::Listener;
+use common::log::Log;
+use common::program::{LogFileArgs, endpoint};
+use stage2_echo::line::{self, LineReader};
+use stage4_multichat::outbox::{Outbox, Terms};
+use stage4_multichat::rate::{Rate, Verdict};
+use stage4_multichat::registry::Registry;
+use stage4_multichat::stalled::Stalled;
+use stage4_multichat::wire::Form;
+use stage5_aes::keyfile::{self, KeyFile};
+use std::io;
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Somebody who is logged in, at the other end of a plain TCP connection.
+type Speaker = crate::speaker::Speaker<Arc<TcpStream>>;
+
+/// Lets in who has an account, keeps what they say, and relays it to all the others.
+#[derive(Parser, Clone, Debug)]
+#[command(name = "stage6-server", version)]
+pub struct Options {
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9006", value_parser = endpoint)]
+    pub listen: Endpoint,
+
+    /// Connections at once, logged in or not; one more is told that the server is full
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub max_clients: usize,
+
+    /// Lines a second that each client may send, with bursts of twice that; 0 is no limit
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub rate: u32,
+
+    /// Bytes that may wait for a client that does not read, before it is disconnected
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 20)]
+    pub queue: usize,
+
+    /// File with the key, the same for everybody
+    #[arg(long, value_name = "FILE", default_value = keyfile::DEFAULT_PATH)]
+    pub key: PathBuf,
+
+    #[command(flatten)]
+    db: DbArgs,
+
+    #[command(flatten)]
+    door: DoorArgs,
+
+    /// Earlier messages that a newcomer is sent
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(..=200))]
+    pub history: u16,
+
+    #[command(flatten)]
+    log: LogFileArgs,
+}
+
+/// Who is let in, and how long that may take.
+#[derive(clap::Args, Clone, Debug)]
+pub struct DoorArgs {
+    /// What a guess at a stored password costs: each step doubles it, for logins too
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(4..=31))]
+    bcrypt_cost: u32,
+
+    /// Seconds until somebody has to be logged in
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
+    login_timeout: u32,
+
+    /// Failed logins a minute from one address, or for one name, before the next one has to wait; 0 is no limit
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    login_rate: u32,
+
+    /// Seconds that a session lasts, in which a client can come back without the password
+    #[arg(long, value_name = "SECONDS", default_value_t = 24 * 3600)]
+    session_ttl: u32,
+
+    /// Who has to yield when a name logs in a second time: the second or the first
+    #[arg(long, value_enum, default_value_t = OnDuplicate::Reject)]
+    on_duplicate: OnDuplicate,
+}
+
+/// What every client's thread needs.
+struct Server {
+    listener: Listener,
+    envelope: Arc<Envelope>,
+    /// Connections that may still come: those in the dialogue need a bound as well.
+    places: Gate,
+    door: Door,
+    members: Members<Arc<Speaker>>,
+    on_duplicate: OnDuplicate,
+    registry: Arc<Registry<Arc<TcpStream>>>,
+    room: Room<Arc<TcpStream>>,
+    terms: Arc<Terms<Arc<TcpStream>>>,
+    rate: u32,
+    log: Log,
+}
+
+/// The stack of a client's thread. Only what is used of it costs memory, but
+/// addresses run out too: the usual 2 MiB, ten thousand times, are 20 GiB. More
+/// than in stage 4, since this thread asks databases and hashes passwords.
+const STACK: usize = 256 << 10;
+
+/// How long a client that is leaving, or that is thrown out, has to read what
+/// was sent to it before.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+
+/// At the end: how long what was received may take to be committed and
+/// delivered. A database that hangs is given up after two seconds.
+const LAST_COMMIT: Duration = Duration::from_millis(2500);
+
+/// Runs the server until a signal stops it.
+///
+/// # Errors
+/// When it has no key or no database, cannot listen, or not write its log.
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    let (level, file) = options.log.settings();
+    let (log, _written_at_the_end) = Log::start(level, file)?;
+    limits::allow_connections(options.max_clients, &log);
+    let envelope = Arc::new(Envelope::new(&KeyFile::load(&options.key)?.key));
+    let form: Arc<dyn Form> = envelope.clone();
+    let store = store::open(&options.db.db, &SCHEMA)?;
+    if let Some(caveat) = store.caveat()? {
+        log.warn(caveat);
+    }
+    let registry = Registry::new(options.max_clients, form.clone(), &log);
+    let room = Room::open(&registry, &store, &form, options.history.into(), &log)?;
+    let server = Arc::new(Server {
+        listener: Listener::open(&options.listen, &log)?,
+        envelope,
+        places: Gate::new(options.max_clients),
+        door: options.door.open(&store, &log),
+        members: Members::default(),
+        on_duplicate: options.door.on_duplicate,
+        registry,
+        room,
+        terms: Arc::new(Terms { bound: options.queue, helper: Stalled::start()?, form }),
+        rate: options.rate,
+        log,
+    });
+    server
+        .log
+        .info(format_args!("room for {} clients; messages go to {}", options.max_clients, options.db.db));
+    while let Some((stream, peer)) = server.listener.accept() {
+        // Stage 3 keeps a handle of each thread to join it. Ten thousand handles
+        // are a megabyte, and whoever leaves the room is gone: so these run on
+        // their own, and `finish` waits for their connections instead.
+        let thread = thread::Builder::new().stack_size(STACK).spawn({
+            let server = server.clone();
+            move || serve(&Arc::new(stream), peer, &server)
+        });
+        if let Err(e) = thread {
+            server.log.error(format_args!("{peer} turned away: cannot start a thread: {e}"));
+        }
+    }
+    server.registry.say_farewell(line::SHUTTING_DOWN, LAST_COMMIT);
+    server.listener.finish();
+    if !server.room.close(Duration::from_millis(500)) {
+        server.log.error("the database does not answer: what it was given last may be stored or not");
+    }
+    Ok(())
+}
+
+impl DoorArgs {
+    fn open(&self, store: &Arc<dyn store::Store>, log: &Log) -> Door {
+        if self.bcrypt_cost < CHEAP_COST {
+            log.warn(format_args!(
+                "--bcrypt-cost {} makes stolen passwords cheap to guess",
+                self.bcrypt_cost
+            ));
+        }
+        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+        let accounts = Accounts::new(store.clone(), self.bcrypt_cost, self.login_rate);
+        let sessions = Sessions::new(store.clone(), seconds(self.session_ttl));
+        Door::new(store, accounts, sessions, seconds(self.login_timeout), log)
+    }
+}
+
+/// One client, from its first line to the end of the connection, whichever way
+/// that comes. Nothing that happens here may end the server.
+fn serve(stream: &Arc<TcpStream>, peer: SocketAddr, server: &Server) {
+    let _open = server.listener.watch(stream);
+    let outbox = Outbox::new(stream.clone(), server.terms.clone());
+    match server.places.enter_within(Duration::ZERO) {
+        Some(_place) => {
+            if let Err(refusal) = attend(stream, &outbox, peer, server) {
+                turn_away(&refusal, &outbox, peer, server);
+            }
+        }
+        None => {
+            server.log.warn(format_args!("{peer} turned away: server is full"));
+            outbox.send_line("[SERVER] error: server is full");
+        }
+    }
+    outbox.end();
+    if outbox.wait_until_written(LAST_WORDS) {
+        line::close_in_good_order(stream);
+    }
+    outbox.cut();
+}
+
+/// Lets the client in, if it can prove who it is, and lets it talk.
+fn attend(
+    stream: &Arc<TcpStream>,
+    outbox: &Arc<Outbox<Arc<TcpStream>>>,
+    peer: SocketAddr,
+    server: &Server,
+) -> Result<(), Refusal> {
+    server.log.info(format_args!("{peer} connected"));
+    let deadline = Instant::now() + server.door.timeout;
+    let input = Timed::new(stream, deadline);
+    let mut lines = LineReader::new(&input);
+    let say = |line: &str| drop(outbox.send_line(line));
+    let guest = server.door.admit(&mut lines, &server.envelope, say, peer, deadline)?;
+    let speaker = Speaker::new(&guest.user.name, peer, outbox, guest.token.clone());
+    // It leaves when `here` is dropped, even if this thread panics.
+    let here = Here::enter(&speaker, &guest, deadline, server)?;
+    input.no_deadline().map_err(Refusal::Lost)?;
+    if let Err(e) = converse(&mut lines, &speaker, server) {
+        server.log.info(format_args!("{} lost: {e}", speaker.name));
+    }
+    if server.listener.stopping() {
+        // What it said is to be committed and delivered before the farewell.
+        speaker.settle(LAST_COMMIT);
+        server.registry.await_farewell();
+    }
+    drop(here);
+    Ok(())
+}
+
+fn turn_away(refusal: &Refusal, outbox: &Arc<Outbox<Arc<TcpStream>>>, peer: SocketAddr, server: &Server) {
+    server.log.warn(format_args!("{peer} not let in: {}", refusal.for_the_log()));
+    if let Some(answer) = refusal.answer() {
+        outbox.send_line(&answer);
+    } else if server.listener.stopping() {
+        outbox.send_line(line::SHUTTING_DOWN);
+    }
+}
+
+/// Somebody's presence: the name is taken, and the place in the room.
+struct Here<'a> {
+    speaker: &'a Arc<Speaker>,
+    server: &'a Server,
+    /// Free again when the speaker has left the room.
+    _name: Hold<'a, Arc<Speaker>>,
+}
+
+impl<'a> Here<'a> {
+    fn enter(
+        speaker: &'a Arc<Speaker>,
+        guest: &Guest,
+        deadline: Instant,
+        server: &'a Server,
+    ) -> Result<Self, Refusal> {
+        let name = hold_name(speaker, guest.resumed, deadline, server).inspect_err(|_| {
+            if !guest.resumed {
+                // Nobody will ever know its token.
+                let _ = server.door.sessions.end(&guest.token);
+            }
+        })?;
+        let resumed = if guest.resumed { ", back with its token" } else { "" };
+        server.log.info(format_args!("{} is in, from {}{resumed}", speaker.name, speaker.peer));
+        speaker.tell(&format!("AUTH_SUCCESS {} {}", speaker.name, *guest.token.reveal()));
+        let here = Here { speaker, server, _name: name };
+        server.room.enter(speaker).map_err(|stopped| Refusal::Lost(io::Error::other(stopped)))?;
+        Ok(here)
+    }
+}
+
+impl Drop for Here<'_> {
+    fn drop(&mut self) {
+        self.server.room.leave(self.speaker);
+        self.server.log.info(format_args!("{} has left, from {}", self.speaker.name, self.speaker.peer));
+    }
+}
+
+/// Takes the name, from an earlier connection if that has to yield:
+/// - to the same session coming back. The earlier connection is most likely
+///   dead, which the server may not know for minutes;
+/// - to a login, if the server is set to that. Never to another session's
+///   coming back: programs do that by themselves, and two of them would throw
+///   each other out for ever.
+fn hold_name<'a>(
+    speaker: &Arc<Speaker>,
+    resumed: bool,
+    deadline: Instant,
+    server: &'a Server,
+) -> Result<Hold<'a, Arc<Speaker>>, Refusal> {
+    let yields = |older: &Arc<Speaker>| match resumed {
+        true => older.token == speaker.token,
+        false => server.on_duplicate == OnDuplicate::Replace,
+    };
+    let oust = |older: &Arc<Speaker>| {
+        server.log.info(format_args!("{} from {} yields to {}", older.name, older.peer, speaker.peer));
+        if older.token != speaker.token
+            && let Err(error) = server.door.sessions.end(&older.token)
+        {
+            server.log.error(format_args!("the session of {} goes on: {error}", older.name));
+        }
+        older.tell("[SERVER] you logged in elsewhere");
+        older.outbox.end();
+        // Its thread reads the end of its input, and leaves the room.
+        let _ = older.outbox.wire().shutdown(Shutdown::Read);
+    };
+    Ok(server.members.hold(&speaker.name, speaker.clone(), yields, oust, deadline)?)
+}
+
+/// Passes on line by line until the client has had enough.
+///
+/// This thread only reads. What the others say reaches this client through its
+/// outbox, from the committer's thread, at any time.
+fn converse(lines: &mut LineReader<&Timed<'_>>, speaker: &Arc<Speaker>, server: &Server) -> io::Result<()> {
+    let mut rate = Rate::new(server.rate);
+    loop {
+        match hear(lines, &server.envelope)? {
+            Heard::Text(text) => match text.as_str() {
+                line::DISCONNECT | "/quit" => return Ok(()),
+                "/logout" => match server.door.sessions.end(&speaker.token) {
+                    Ok(()) => {
+                        server.log.info(format_args!("{} logged out from {}", speaker.name, speaker.peer));
+                        return Ok(());
+                    }
+                    Err(error) => {
+                        server.log.error(format_args!("{} not logged out: {error}", speaker.name));
+                        speaker.tell("[SERVER] error: not logged out, try again");
+                    }
+                },
+                "" => {}
+                _ => match rate.line(Instant::now()) {
+                    Verdict::Allowed => server.room.say(speaker, text).map_err(io::Error::other)?,
+                    Verdict::FirstOver => {
+                        let allowed = server.rate;
+                        speaker
+                            .tell(&format!("[SERVER] error: too fast, {allowed} lines per second allowed"));
+                        server.log.warn(format_args!("{} is too fast: lines dropped", speaker.name));
+                    }
+                    Verdict::Over => {}
+                },
+            },
+            Heard::Bad(answer) => {
+                server.log.warn(format_args!("{} from {}: {answer}", speaker.name, speaker.peer));
+                speaker.tell(answer);
+                return Ok(());
+            }
+            Heard::End => return Ok(()),
+        }
+    }
+}
