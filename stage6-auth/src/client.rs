@@ -1,121 +1,277 @@
-//! The client's flow: one thread shows what comes in, the other sends what is
-//! typed. Both ends of the conversation are here, and so is the cipher: what
-//! leaves this program is encrypted, and the server in between has no key.
+//! The client's flow: one thread shows what comes in, the other takes what is
+//! typed. A connection that is lost is replaced by the next one, without anybody
+//! having to type the password again.
 
-use crate::cipher::{Cipher, MAX_TEXT, random_iv};
-use crate::keyfile::{self, KeyFile};
-use anyhow::Context;
+use crate::envelope::{Envelope, MAX_TEXT};
+use crate::link::{Asked, Link, MOST_KEPT};
+use anyhow::{Context, bail, ensure};
 use clap::Parser;
 use common::endpoint::Endpoint;
 use common::net;
 use common::program::endpoint;
-use common::terminal::{self, Output};
+use common::terminal::{self, Input, Output};
 use stage2_echo::line::{self, LineReader, Received};
 use stage4_multichat::client::MAX_FROM_SERVER;
-use std::borrow::Cow;
-use std::net::{Shutdown, TcpStream};
+use stage5_aes::keyfile::{self, KeyFile};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
+use zeroize::Zeroizing;
 
-/// Sends what is typed, encrypted, and shows what the others say, decrypted.
+/// Sends what is typed, sealed, and shows what the others say.
 #[derive(Parser, Debug)]
-#[command(name = "stage5-client", version)]
+#[command(name = "stage6-client", version)]
+#[command(after_help = "--login and --register ask for the password, or take it from CHAT_PASSWORD.\n\
+    Without them the first lines typed answer the server: LOGIN or REGISTER, name, password.")]
 pub struct Options {
     /// Address of the server
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9005", value_parser = endpoint)]
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9006", value_parser = endpoint)]
     pub connect: Endpoint,
 
-    /// File with the key, the same for everybody in the room
+    /// File with the key, the same for everybody
     #[arg(long, value_name = "FILE", default_value = keyfile::DEFAULT_PATH)]
     pub key: PathBuf,
 
-    /// Use the IV of the key file for every message; listeners then see equal texts as equal lines
-    #[arg(long)]
-    pub fixed_iv: bool,
+    /// Log in by this name
+    #[arg(long, value_name = "NAME", conflicts_with = "register")]
+    pub login: Option<String>,
+
+    /// Make an account of this name, and log in
+    #[arg(long, value_name = "NAME")]
+    pub register: Option<String>,
 }
 
 /// What `/help` shows.
-const HELP: &str = "Type a line and press Enter; everybody else in the room who has the key sees it.
+const HELP: &str = "Type a line and press Enter; everybody else who is logged in sees it.
 /quit, !DISCONNECT or Ctrl-D: leave
+/logout: leave, and end the session
 /help: this text";
+
+/// The first pause before coming back, and the longest. Each is about twice as
+/// long as the one before, so that a server that has trouble gets less of it.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Runs the client until either side has had enough.
 ///
 /// # Errors
-/// When the key file cannot be used, there is no server, the connection breaks
-/// off, or standard output is closed.
+/// When the key file cannot be used, there is no server, it lets nobody of this
+/// name in, or standard output is closed.
 pub fn run(options: &Options) -> anyhow::Result<()> {
     // First of all: without the key there is nothing to connect for.
-    let KeyFile { key, iv } = KeyFile::load(&options.key)?;
-    let cipher = Arc::new(Cipher::new(&key));
+    let link = Link::new(Envelope::new(&KeyFile::load(&options.key)?.key));
+    let request = options.request()?;
     let stream = Arc::new(net::connect(&options.connect)?);
     let (mut input, output) = terminal::open()?;
     if output.interactive() {
         output.hint(&format!("Connected to {}. /help shows what you can type.", options.connect));
     }
+    // What is typed may have to wait for the next connection, and the person
+    // must not: so another thread sends it.
+    thread::Builder::new().name("sender".into()).spawn({
+        let link = link.clone();
+        move || link.send_all()
+    })?;
     // The others speak when they like: what comes in cannot wait until we have
     // typed something. So this thread types, and another one shows.
     let receiver = thread::Builder::new().name("receiver".into()).spawn({
-        let (stream, cipher, output) = (stream.clone(), cipher.clone(), output.clone());
-        move || end_program(receive(&stream, &cipher, &output), &output)
+        let (link, output, connect) = (link.clone(), output.clone(), options.connect.clone());
+        move || end_program(receive_all(stream, &connect, request, &link, &output), &output)
     })?;
-    while let Some(text) = input.next("> ")? {
+    while let Some(text) = next(&mut input, &link, &output)? {
         match text.as_str() {
             "/help" if output.interactive() => HELP.lines().for_each(|line| output.hint(line)),
             "/quit" | line::DISCONNECT => {
-                // In the clear, since it is meant for the server.
-                send(&stream, line::DISCONNECT, &output)?;
+                link.leaving(true);
+                send(&link, Zeroizing::new(line::DISCONNECT.to_owned()), &output)?;
                 break;
             }
             "" => {}
-            text => {
-                let iv = if options.fixed_iv { iv } else { random_iv() };
-                send(&stream, &cipher.encrypt_line(text, &iv), &output)?;
+            command => {
+                if command == "/logout" {
+                    link.leaving(true);
+                }
+                send(&link, text, &output)?;
             }
         }
     }
-    // Only the sending half: what is still under way arrives and is shown. The
-    // server closes when it has sent it all.
-    let _ = stream.shutdown(Shutdown::Write);
+    // What is still under way arrives and is shown. The server closes when it
+    // has sent it all.
+    link.end();
     receiver.join().expect("the receiver ends the program, it does not come back")
 }
 
-fn send(stream: &TcpStream, line: &str, output: &Output) -> anyhow::Result<()> {
-    if line.len() > line::MAX_LINE {
-        let problem = format!("not sent: encrypted, a line holds {MAX_TEXT} bytes of text at most");
+impl Options {
+    /// The answer to the whole dialogue, if the options give one.
+    fn request(&self) -> anyhow::Result<Option<Zeroizing<String>>> {
+        let (command, name) = match (&self.login, &self.register) {
+            (Some(name), _) => ("LOGIN", name),
+            (_, Some(name)) => ("REGISTER", name),
+            (None, None) => return Ok(None),
+        };
+        let password = match std::env::var("CHAT_PASSWORD") {
+            Ok(password) => Zeroizing::new(password),
+            Err(_) => ask_for_password().context("set CHAT_PASSWORD where there is no terminal")?,
+        };
+        Ok(Some(Zeroizing::new(format!("{command} {name} {}", *password))))
+    }
+}
+
+/// Without an echo, and never in the history of what was typed.
+fn ask_for_password() -> anyhow::Result<Zeroizing<String>> {
+    rpassword::prompt_password("password: ").map(Zeroizing::new).context("cannot ask for the password")
+}
+
+/// The next line typed. A person is asked for one when the server waits for one;
+/// on a pipe the lines are there when they are there.
+fn next(input: &mut Input, link: &Link, output: &Output) -> anyhow::Result<Option<Zeroizing<String>>> {
+    let prompt = match output.interactive().then(|| link.wait_until_asked()) {
+        None | Some(Asked::Nothing) => "> ".to_owned(),
+        Some(Asked::Answer(prompt)) => prompt.to_owned(),
+        Some(Asked::Anything(name)) => format!("{name}> "),
+        Some(Asked::Password) => return ask_for_password().map(Some),
+    };
+    Ok(input.next(&prompt)?.map(Zeroizing::new))
+}
+
+fn send(link: &Link, text: Zeroizing<String>, output: &Output) -> anyhow::Result<()> {
+    if text.len() > MAX_TEXT {
+        let problem = format!("not sent: sealed, a line holds {MAX_TEXT} bytes of text at most");
         // A person can try again. On a pipe nobody would see that a line is missing.
-        anyhow::ensure!(output.interactive(), problem);
+        ensure!(output.interactive(), problem);
         output.hint(&problem);
         return Ok(());
     }
-    line::send_line(stream, line).context("cannot send: the server has closed the connection")
+    if !link.put(text, !output.interactive()) {
+        output.hint(&format!("not sent: {MOST_KEPT} lines are waiting for the connection already"));
+    }
+    Ok(())
 }
 
-/// Shows line by line until the server closes the connection.
-fn receive(stream: &TcpStream, cipher: &Cipher, output: &Output) -> anyhow::Result<()> {
+/// Shows what comes, over one connection after the other, until that is all.
+fn receive_all(
+    mut stream: Arc<TcpStream>,
+    connect: &Endpoint,
+    mut request: Option<Zeroizing<String>>,
+    link: &Link,
+    output: &Output,
+) -> anyhow::Result<()> {
+    let mut attempts = 0;
+    loop {
+        link.connected(&stream);
+        let ended = receive(&stream, request.take(), &mut attempts, link, output)?;
+        let goes_on = link.disconnected();
+        if goes_on && attempts == 0 {
+            output.hint(&format!(
+                "The connection is lost. Coming back; what you type meanwhile, {MOST_KEPT} lines at most, is sent then."
+            ));
+        }
+        let next = goes_on.then(|| come_back(connect, &mut attempts, link)).flatten();
+        let Some(next) = next else {
+            let unsent = link.unsent();
+            ensure!(unsent == 0, "the connection is closed, and {unsent} lines were not sent");
+            return if goes_on { Ok(()) } else { ended.context("the connection broke off") };
+        };
+        stream = Arc::new(next);
+    }
+}
+
+/// A new connection, after one attempt or many; `None` when it is not wanted any more.
+fn come_back(connect: &Endpoint, attempts: &mut u32, link: &Link) -> Option<TcpStream> {
+    loop {
+        let pause = LONGEST_PAUSE.min(FIRST_PAUSE * 2_u32.saturating_pow((*attempts).min(16)));
+        *attempts += 1;
+        // Not all clients of a server that was started again at the same moment.
+        let jitter = rand::random_range(0.75..1.0);
+        if !link.pause(pause.mul_f64(jitter)) {
+            return None;
+        }
+        if let Ok(stream) = net::connect(connect) {
+            return Some(stream);
+        }
+    }
+}
+
+/// Shows line by line until the connection ends. The inner result is how.
+fn receive(
+    stream: &TcpStream,
+    request: Option<Zeroizing<String>>,
+    attempts: &mut u32,
+    link: &Link,
+    output: &Output,
+) -> anyhow::Result<std::io::Result<()>> {
+    let request = link.token().map(|token| Zeroizing::new(format!("RESUME {}", *token))).or(request);
     let mut lines = LineReader::with_limit(stream, MAX_FROM_SERVER);
     loop {
-        match lines.next().context("the connection broke off")? {
-            Received::Line(line::DISCONNECT) | Received::End => return Ok(()),
-            Received::Line(text) => output.received(&decrypted(cipher, text))?,
-            Received::NotUtf8 => output.hint("(a line that is not valid UTF-8)"),
-            Received::TooLong => anyhow::bail!("the server sent a line above {MAX_FROM_SERVER} bytes"),
+        let sealed = match lines.next() {
+            Ok(Received::Line(sealed)) => sealed,
+            Ok(Received::End) => return Ok(Ok(())),
+            Ok(Received::NotUtf8) => "",
+            Ok(Received::TooLong) => bail!("the server sent a line above {MAX_FROM_SERVER} bytes"),
+            Err(e) => return Ok(Err(e)),
+        };
+        // Nothing of it is shown: whoever wrote it is not in the chat.
+        let Ok(text) = link.envelope().open(sealed) else {
+            bail!("received a line that is not sealed with this key: is it the server's (--key FILE)?")
+        };
+        if text == line::DISCONNECT {
+            return Ok(Ok(()));
+        }
+        if !answered(&text, stream, request.as_ref(), attempts, link, output)? {
+            output.received(&text)?;
         }
     }
 }
 
-/// `[IP:PORT] TEXT` with the text decrypted; what the server itself says is in
-/// the clear, as it has no key.
-fn decrypted<'a>(cipher: &Cipher, line: &'a str) -> Cow<'a, str> {
-    // Up to `] ` and not `]`: an IPv6 address has brackets too, `[[::1]:9] TEXT`.
-    match line.split_once("] ") {
-        Some((sender, text)) if sender.starts_with('[') && sender != "[SERVER" => {
-            let text = cipher.decrypt_line(text).unwrap_or_else(|e| format!("({e})"));
-            format!("{sender}] {text}").into()
+/// Our part in the dialogue. Whether `text` need not be shown: on a terminal
+/// there are prompts in its place, and no token.
+fn answered(
+    text: &str,
+    stream: &TcpStream,
+    request: Option<&Zeroizing<String>>,
+    attempts: &mut u32,
+    link: &Link,
+    output: &Output,
+) -> anyhow::Result<bool> {
+    match text.split_once(' ') {
+        None if text == "AUTH_REQUIRED" => match request {
+            // When that fails, so does the next read.
+            Some(request) => drop(line::send_line(stream, &link.envelope().seal(request))),
+            None => link.asked(Asked::Answer("LOGIN or REGISTER? ")),
+        },
+        None if text == "ENTER_USERNAME" => link.asked(Asked::Answer("name: ")),
+        None if text == "ENTER_PASSWORD" => link.asked(Asked::Password),
+        Some(("AUTH_SUCCESS", rest)) => {
+            let (name, token) = rest.split_once(' ').context("the server gave no token")?;
+            *attempts = 0;
+            link.logged_in(name, token);
+            if output.interactive() {
+                output.hint(&format!("logged in as {name}"));
+            }
         }
-        _ => line.into(),
+        // Back too early, maybe together with a thousand others.
+        Some(("AUTH_FAILED", reason)) if link.token().is_some() && reason.ends_with("try again later") => {
+            return Ok(false);
+        }
+        Some(("AUTH_FAILED", reason)) => {
+            if !output.interactive() {
+                output.received(text)?;
+            }
+            bail!("not logged in: {reason}")
+        }
+        Some(("[SERVER]", "you logged in elsewhere")) => {
+            link.leaving(true);
+            return Ok(false);
+        }
+        Some(("[SERVER]", "error: not logged out, try again")) => {
+            link.leaving(false);
+            return Ok(false);
+        }
+        _ => return Ok(false),
     }
+    Ok(output.interactive())
 }
 
 /// The server has closed, and with it ends the program, even if the other

@@ -8,13 +8,14 @@
 
 pub mod accounts;
 pub mod admin;
-//pub mod client;
+pub mod client;
 pub mod committer;
 pub mod dialogue;
 pub mod door;
 pub mod envelope;
 mod floor;
 pub mod gate;
+pub mod link;
 mod lists;
 pub mod members;
 pub mod room;

@@ -224,7 +224,9 @@ fn attend(
     let deadline = Instant::now() + server.door.timeout;
     let input = Timed::new(stream, deadline);
     let mut lines = LineReader::new(&input);
-    let say = |line: &str| drop(outbox.send_line(line));
+    let say = |line: &str| {
+        let _ = outbox.send_line(line);
+    };
     let guest = server.door.admit(&mut lines, &server.envelope, say, peer, deadline)?;
     let speaker = Speaker::new(&guest.user.name, peer, outbox, guest.token.clone());
     // It leaves when `here` is dropped, even if this thread panics.

@@ -1,3 +1,10 @@
 //! `stage6-client`: see [`stage6_auth::client`].
 
-fn main() -> ExitCode {}
+use clap::Parser;
+use stage6_auth::client;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let options = client::Options::parse();
+    common::program::run(|| client::run(&options))
+}
