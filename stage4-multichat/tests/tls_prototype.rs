@@ -185,9 +185,9 @@ fn an_end_without_the_word_for_it_is_an_error() {
             let client = connect(&listener, &configs);
             client.write(&[IoSlice::new(b"half a li")]).unwrap();
             client.flush().unwrap();
-            client.socket().shutdown(Shutdown::Write).unwrap();
+            client.socket.shutdown(Shutdown::Write).unwrap();
             // Until the other side has seen it.
-            let _ = (&*client.socket()).read(&mut [0; 100]);
+            let _ = (&*client.socket).read(&mut [0; 100]);
         });
         let (socket, _) = listener.accept().unwrap();
         let wire = accept(socket, &configs, LIMIT).unwrap();

@@ -18,7 +18,7 @@ use std::time::Instant;
 
 /// The sending side, and the state that the reading side needs too.
 pub struct TlsWire {
-    socket: Arc<TcpStream>,
+    pub socket: Arc<TcpStream>,
     tls: Mutex<Tls>,
 }
 
@@ -63,10 +63,6 @@ impl TlsWire {
     /// Asks the other side for a new key too.
     pub fn renew_key(&self) {
         self.lock().connection.refresh_traffic_keys().unwrap();
-    }
-
-    pub fn socket(&self) -> &Arc<TcpStream> {
-        &self.socket
     }
 
     fn lock(&self) -> MutexGuard<'_, Tls> {
