@@ -117,9 +117,11 @@ impl Bench {
 
     /// A command given by hand runs where it was typed, so that the file names
     /// in it mean what they say there (cargo itself moves to the package).
+    /// `{folder}` is the case's own folder: a database there is nobody else's.
     pub fn foreign_command(&self, command: &str, host: &str, port: u16) -> Command {
         let port = port.to_string();
-        let command = command.replace("{host}", host).replace("{port}", &port);
+        let folder = self.folder.path().to_string_lossy();
+        let command = command.replace("{host}", host).replace("{port}", &port).replace("{folder}", &folder);
         let mut shell = Command::new("sh");
         // Without `exec` a signal would reach the shell only.
         shell.args(["-c", &format!("exec {command}")]);

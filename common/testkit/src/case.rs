@@ -7,7 +7,7 @@ use crate::scripted::ScriptedServer;
 use crate::server::Server;
 use crate::terminal::Terminal;
 use std::fmt::Display;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -107,8 +107,13 @@ impl Case {
     /// Starts our client on a terminal of its own.
     #[track_caller]
     pub fn terminal(&self, server: impl Display, environment: &[(&str, &str)]) -> Terminal {
-        let arguments = ["--connect", &server.to_string()];
-        let mut command = self.bench.our_command(Side::Client, &arguments);
+        self.terminal_with(&["--connect", &server.to_string()], environment)
+    }
+
+    /// Starts our client with exactly these arguments on a terminal of its own.
+    #[track_caller]
+    pub fn terminal_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Terminal {
+        let mut command = self.bench.our_command(Side::Client, arguments);
         command.envs(environment.iter().copied());
         Terminal::start(&self.bench, command)
     }
@@ -117,6 +122,13 @@ impl Case {
     #[track_caller]
     pub fn connect(&self, name: &str, server: &Server) -> Peer {
         self.connect_to(name, server.address())
+    }
+
+    /// Connects to `address` from another address of this machine, such as
+    /// 127.0.0.2, and reads what comes.
+    #[track_caller]
+    pub fn connect_from(&self, name: &str, address: SocketAddr, from: IpAddr) -> Peer {
+        Peer::connect_from(&self.bench, name, address, from)
     }
 
     /// Connects to any address and reads what comes.

@@ -23,6 +23,7 @@ pub struct Check {
     pub(crate) side: Side,
     pub(crate) limit: Duration,
     pub(crate) prepare: Option<fn(&Case)>,
+    pub(crate) ignored: bool,
     pub(crate) body: fn(&Case),
 }
 
@@ -32,7 +33,7 @@ impl Check {
         let hint = hint.iter().map(|line| line.trim()).collect::<Vec<_>>();
         let hint = hint.join(" ");
         let limit = Duration::from_secs(20);
-        Self { name, hint, kind, side, limit, prepare: None, body }
+        Self { name, hint, kind, side, limit, prepare: None, ignored: false, body }
     }
 
     /// The requirement in one word.
@@ -44,6 +45,13 @@ impl Check {
     /// files that the programs of a stage need in their folder.
     pub fn prepared(mut self, prepare: fn(&Case)) -> Self {
         self.prepare = Some(prepare);
+        self
+    }
+
+    /// The same check, reported as ignored where `missing`: it needs what is not
+    /// installed here, a database server for example.
+    pub fn ignored_if(mut self, missing: bool) -> Self {
+        self.ignored = missing;
         self
     }
 

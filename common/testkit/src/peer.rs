@@ -5,7 +5,7 @@ use crate::inbox::Inbox;
 use crate::transcript::shown;
 use socket2::{Domain, SockRef, Socket, Type};
 use std::io::{self, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -30,6 +30,20 @@ impl Peer {
         match TcpStream::connect_timeout(&address, crate::patience()) {
             Ok(stream) => Self::over(bench, name, stream),
             Err(e) => crate::fail(format!("{name} to connect to {address}"), e.to_string()),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn connect_from(bench: &Arc<Bench>, name: &str, address: SocketAddr, from: IpAddr) -> Self {
+        let connect = || -> io::Result<TcpStream> {
+            let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+            socket.bind(&SocketAddr::new(from, 0).into())?;
+            socket.connect_timeout(&address.into(), crate::patience())?;
+            Ok(socket.into())
+        };
+        match connect() {
+            Ok(stream) => Self::over(bench, name, stream),
+            Err(e) => crate::fail(format!("{name} to connect to {address} from {from}"), e.to_string()),
         }
     }
 

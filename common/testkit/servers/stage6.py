@@ -1,0 +1,503 @@
+#!/usr/bin/env python3
+"""A stage 6 server in another language, to test the graded checks with.
+
+Written against the contract alone, with Python's standard library and, for AES,
+OpenSSL's libcrypto. It looks for `chat.key` in its working folder. `--fault
+NAME` makes it wrong in one way, each a mistake that people make;
+`--list-faults` prints their names. Example:
+
+    python3 stage6.py --host 127.0.0.1 --port 9006 --db chat.db --fault no-history
+"""
+
+import base64
+import ctypes
+import ctypes.util
+import hashlib
+import hmac
+import os
+import re
+import secrets
+import signal
+import socket
+import sqlite3
+import sys
+import threading
+import time
+from datetime import datetime, timezone
+
+FAULTS = {
+    "takes-plain-lines": "reads lines that are not sealed too",
+    "answers-in-the-clear": "seals nothing that it sends",
+    "checks-no-tag": "decrypts whatever comes",
+    "has-one-key": "authenticates with the encryption key",
+    "tags-the-text": "makes the tag over the text, not over IV and ciphertext",
+    "fixes-its-iv": "seals with the same IV every time",
+    "goes-on-after-a-bad-line": "tells of a rejected line and reads on",
+    "has-no-line-limit": "takes lines of any length",
+    "asks-nothing": "does not say AUTH_REQUIRED",
+    "knows-no-short-form": "takes LOGIN and REGISTER only without arguments",
+    "accepts-any-password": "compares no passwords",
+    "names-the-unknown": "tells an unknown name from a wrong password",
+    "hurries-with-the-unknown": "computes no hash for an unknown name",
+    "stays-after-a-failure": "leaves the connection open after AUTH_FAILED",
+    "minds-the-case-of-names": "takes Alice and alice for two people",
+    "shows-names-as-typed": "shows a name as it was typed this time",
+    "takes-any-name": "registers any name",
+    "cuts-passwords": "reads the first 72 bytes of any password",
+    "takes-short-passwords": "registers a password of three letters",
+    "builds-its-sql": "puts the name into the text of a statement",
+    "waits-for-ever": "has no time limit for the dialogue",
+    "counts-the-nameless": "counts connections, not people",
+    "lets-the-nameless-talk": "relays what comes before a login",
+    "lets-two-in": "allows the same name twice at once",
+    "tokens-never-end": "goes on accepting a token after /logout",
+    "tokens-do-not-outlive-it": "keeps sessions in memory only",
+    "takes-any-token": "resumes the last session, whatever the token",
+    "no-history": "sends no history",
+    "whole-history": "sends all messages there ever were",
+    "history-backwards": "sends the newest message first",
+    "history-in-memory": "forgets the history when it ends",
+    "history-without-time": "leaves out the time",
+    "lists-in-order-of-arrival": "does not sort the list of users",
+    "no-new-lists": "sends the list to those who come in only",
+    "list-per-arrival": "sends everybody a list for every change, at once",
+    "echoes-to-the-sender": "writes to everybody, the sender included",
+    "relays-the-address": "puts the address in the place of the name",
+    "announces-twice": "has two places that announce a departure",
+    "strips-spaces": "strips the text of its spaces",
+    "cuts-long-messages": "cuts what it relays to 4096 bytes",
+    "silent-end": "ends without a word at SIGTERM",
+    "one-login-at-a-time": "hashes under the lock of the room",
+}
+
+options = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+if "--list-faults" in sys.argv:
+    print("\n".join(FAULTS))
+    sys.exit()
+FAULT = options.get("--fault")
+if FAULT is not None and FAULT not in FAULTS:
+    sys.exit(f"error: there is no fault {FAULT!r}")
+
+LONGEST = 4096
+HISTORY = 20
+LOGIN_TIMEOUT = float(options.get("--login-timeout", 30))
+GATHER = 0.2
+
+# --- the envelope ---------------------------------------------------------
+
+crypto = ctypes.CDLL(ctypes.util.find_library("crypto") or "libcrypto.so.3")
+for function in ("EVP_CIPHER_CTX_new", "EVP_aes_256_cbc"):
+    getattr(crypto, function).restype = ctypes.c_void_p
+
+
+def aes_cbc(key, iv, data, encrypt):
+    """AES-256-CBC with PKCS#7; raises ValueError for a wrong padding."""
+    context = ctypes.c_void_p(crypto.EVP_CIPHER_CTX_new())
+    out, length, total = ctypes.create_string_buffer(len(data) + 32), ctypes.c_int(), 0
+    cipher = ctypes.c_void_p(crypto.EVP_aes_256_cbc())
+    try:
+        crypto.EVP_CipherInit_ex(context, cipher, None, key, iv, int(encrypt))
+        crypto.EVP_CipherUpdate(context, out, ctypes.byref(length), data, len(data))
+        total = length.value
+        tail = ctypes.byref(out, total)
+        if crypto.EVP_CipherFinal_ex(context, tail, ctypes.byref(length)) != 1:
+            raise ValueError("padding")
+        return out.raw[: total + length.value]
+    finally:
+        crypto.EVP_CIPHER_CTX_free(context)
+
+
+def derived(key, info):
+    """HKDF-SHA-256 without salt, for 32 bytes: one block."""
+    extracted = hmac.digest(bytes(32), key, "sha256")
+    return hmac.digest(extracted, info + b"\x01", "sha256")
+
+
+with open("chat.key") as file:
+    KEY = bytes.fromhex(file.readline().strip().removeprefix("key="))
+ENCRYPT = derived(KEY, b"chat encrypt")
+AUTHENTICATE = ENCRYPT if FAULT == "has-one-key" else derived(KEY, b"chat authenticate")
+FIXED_IV = os.urandom(16)
+
+
+def seal(text):
+    data = text.encode()
+    if FAULT == "answers-in-the-clear":
+        return data
+    iv = FIXED_IV if FAULT == "fixes-its-iv" else os.urandom(16)
+    message = iv + aes_cbc(ENCRYPT, iv, data, True)
+    tag = hmac.digest(AUTHENTICATE, data if FAULT == "tags-the-text" else message, "sha256")
+    return base64.b64encode(message + tag)
+
+
+def unseal(line):
+    """The text of a line; raises ValueError for one that is not sealed well."""
+    try:
+        sealed = base64.b64decode(line, validate=True)
+        message, tag = sealed[:-32], sealed[-32:]
+        if len(message) < 32 or len(message) % 16:
+            raise ValueError("length")
+        right = hmac.digest(AUTHENTICATE, message, "sha256")
+        if not hmac.compare_digest(tag, right) and FAULT not in ("checks-no-tag", "tags-the-text"):
+            raise ValueError("tag")
+        return aes_cbc(ENCRYPT, message[:16], message[16:], False).decode()
+    except ValueError:
+        if FAULT == "takes-plain-lines":
+            return line.decode()
+        raise
+
+
+# --- the database ---------------------------------------------------------
+
+DATABASE = options.get("--db", "chat.db")
+storing = threading.RLock()
+db = sqlite3.connect(DATABASE, check_same_thread=False, timeout=10)
+db.executescript("""
+    PRAGMA journal_mode=WAL;
+    CREATE TABLE IF NOT EXISTS users (key TEXT PRIMARY KEY, name TEXT, salt BLOB, hash BLOB);
+    CREATE TABLE IF NOT EXISTS messages (id INTEGER PRIMARY KEY, time TEXT, name TEXT, text TEXT);
+    CREATE TABLE IF NOT EXISTS sessions (hash BLOB PRIMARY KEY, name TEXT, expires REAL);
+""")
+if FAULT == "history-in-memory":
+    db.execute("DELETE FROM messages")
+if FAULT == "tokens-do-not-outlive-it":
+    db.execute("DELETE FROM sessions")
+db.commit()
+
+
+def store(statement, *values):
+    with storing, db:
+        return db.execute(statement, values).fetchall()
+
+
+def key_of(name):
+    return name if FAULT == "minds-the-case-of-names" else name.lower()
+
+
+def hashed(password, salt):
+    if FAULT == "cuts-passwords":
+        password = password.encode()[:72].decode()
+    return hashlib.scrypt(password.encode(), salt=salt, n=1 << 13, r=8, p=1)
+
+
+class Refused(Exception):
+    pass
+
+
+def register(name, password):
+    allowed = ".+" if FAULT == "takes-any-name" else "[A-Za-z0-9_.-]{1,32}"
+    if not re.fullmatch(allowed, name):
+        raise Refused("a name has 1 to 32 letters, digits, _ . -")
+    longest = 1000 if FAULT == "cuts-passwords" else 72
+    shortest = 1 if FAULT == "takes-short-passwords" else 8
+    if not shortest <= len(password.encode()) <= longest:
+        raise Refused("a password has 8 to 72 bytes")
+    salt = os.urandom(16)
+    try:
+        store("INSERT INTO users VALUES (?, ?, ?, ?)", key_of(name), name, salt, hashed(password, salt))
+    except sqlite3.IntegrityError:
+        raise Refused("name already taken") from None
+    return name
+
+
+def login(name, password):
+    if FAULT == "builds-its-sql":
+        try:
+            rows = db.execute(f"SELECT name, salt, hash FROM users WHERE key = '{key_of(name)}'").fetchall()
+        except sqlite3.Error as error:
+            raise Refused(str(error)) from None
+    else:
+        rows = store("SELECT name, salt, hash FROM users WHERE key = ?", key_of(name))
+    if not rows and FAULT == "names-the-unknown":
+        raise Refused("no such user")
+    if not rows and FAULT == "hurries-with-the-unknown":
+        raise Refused("wrong name or password")
+    known, salt, right = rows[0] if rows else (name, bytes(16), b"")
+    if FAULT == "one-login-at-a-time":
+        with room:
+            matches = [hashed(password, salt) for _ in range(60)][0] == right
+    else:
+        matches = hmac.compare_digest(hashed(password, salt), right)
+    if FAULT == "accepts-any-password" and rows:
+        matches = True
+    if not matches or len(password.encode()) > 72 and FAULT != "cuts-passwords":
+        raise Refused("wrong name or password")
+    return name if FAULT == "shows-names-as-typed" else known
+
+
+def digest(token):
+    return hashlib.sha256(token.encode()).digest()
+
+
+def resume(token):
+    rows = store("SELECT name FROM sessions WHERE hash = ? AND expires > ?", digest(token), time.time())
+    if not rows and FAULT == "takes-any-token":
+        rows = store("SELECT name FROM sessions ORDER BY expires DESC LIMIT 1")
+    if not rows:
+        raise Refused("session unknown or over")
+    return rows[0][0]
+
+
+# --- the room -------------------------------------------------------------
+
+room = threading.RLock()  # guards members and connections, and what is queued for them
+members = []
+connections = 0
+list_due = threading.Event()
+
+
+class TooLong(Exception):
+    pass
+
+
+class Client:
+    """One connection; a thread of its own reads it, anyone may write to it."""
+
+    def __init__(self, sock, address):
+        self.sock, self.name, self.token = sock, None, None
+        self.address = "%s:%d" % address[:2]
+        self.writing = threading.Lock()
+        self.buffer = b""
+        self.deadline = time.monotonic() + LOGIN_TIMEOUT
+
+    def send(self, text):
+        line = seal(text)
+        if FAULT == "cuts-long-messages":
+            line = seal(text[:3023])
+        with self.writing:
+            try:
+                self.sock.settimeout(5)
+                self.sock.sendall(line + b"\n")
+            except OSError:
+                pass
+
+    def read_line(self):
+        """The next line's text, or None at the end."""
+        while b"\n" not in self.buffer:
+            if len(self.buffer.removesuffix(b"\r")) > LONGEST and FAULT != "has-no-line-limit":
+                raise TooLong
+            if self.name is None and FAULT != "waits-for-ever":
+                left = self.deadline - time.monotonic()
+                if left <= 0:
+                    raise TimeoutError
+                self.sock.settimeout(left)
+            else:
+                self.sock.settimeout(None)
+            data = self.sock.recv(65536)
+            if not data:
+                line, self.buffer = self.buffer, b""
+                return self.opened(line)
+            self.buffer += data
+        line, self.buffer = self.buffer.split(b"\n", 1)
+        return self.opened(line)
+
+    def opened(self, line):
+        line = line.removesuffix(b"\r")
+        if len(line) > LONGEST and FAULT != "has-no-line-limit":
+            raise TooLong
+        if line:
+            return unseal(line)
+        return self.read_line() if self.buffer else self.read_on()
+
+    def read_on(self):
+        """Behind an empty line: another one, or the end."""
+        if self.sock.recv(1, socket.MSG_PEEK):
+            return self.read_line()
+        return None
+
+    def ask(self, question):
+        self.send(question)
+        answer = self.read_line()
+        if answer is None:
+            raise ConnectionError
+        return answer
+
+    def dialogue(self):
+        """From AUTH_REQUIRED to the name; raises Refused."""
+        if FAULT == "asks-nothing":
+            request = self.read_line()
+        else:
+            request = self.ask("AUTH_REQUIRED")
+        if request in ("/quit", "!DISCONNECT", None):
+            raise ConnectionError
+        word, _, rest = request.partition(" ")
+        if FAULT == "lets-the-nameless-talk" and word not in ("LOGIN", "REGISTER", "RESUME"):
+            relay(None, request)
+        if word == "RESUME":
+            self.token = rest
+            return resume(rest)
+        if word not in ("LOGIN", "REGISTER"):
+            raise Refused("LOGIN, REGISTER or RESUME expected")
+        name, _, password = rest.partition(" ")
+        if not rest or FAULT == "knows-no-short-form":
+            name = self.ask("ENTER_USERNAME")
+            password = self.ask("ENTER_PASSWORD")
+        elif not password:
+            raise Refused("expected: %s name password" % word)
+        return login(name, password) if word == "LOGIN" else register(name, password)
+
+    def enter(self):
+        name = self.dialogue()
+        with room:
+            if FAULT != "lets-two-in" and any(key_of(m.name) == key_of(name) for m in members):
+                raise Refused("already logged in")
+            if self.token is None:
+                self.token = secrets.token_urlsafe(32)
+                store("INSERT INTO sessions VALUES (?, ?, ?)", digest(self.token), name, time.time() + 86400)
+            self.name = name
+            count = online(1)
+            for member in members:
+                member.send(f"[SERVER] {name} joined ({count} online)")
+            members.append(self)
+            self.send(f"AUTH_SUCCESS {name} {self.token}")
+            self.recall()
+            self.send(users_list())
+            lists_change()
+
+    def recall(self):
+        limit = {"no-history": 0, "whole-history": -1}.get(FAULT, HISTORY)
+        rows = store("SELECT time, name, text FROM messages ORDER BY id DESC LIMIT ?", limit)
+        if FAULT != "history-backwards":
+            rows.reverse()
+        for when, name, text in rows:
+            when = "" if FAULT == "history-without-time" else when + " "
+            self.send(f"[HISTORY] {when}{name}: {text}")
+
+    def converse(self):
+        while (text := self.heard()) is not None:
+            if text in ("/quit", "!DISCONNECT"):
+                return
+            if text == "/logout":
+                if FAULT != "tokens-never-end":
+                    store("DELETE FROM sessions WHERE hash = ?", digest(self.token))
+                return
+            if text:
+                relay(self, text.strip() if FAULT == "strips-spaces" else text)
+
+    def heard(self):
+        while True:
+            try:
+                return self.read_line()
+            except ValueError:
+                if FAULT != "goes-on-after-a-bad-line":
+                    raise
+                self.send("[SERVER] error: message rejected")
+
+    def serve(self):
+        global connections
+        with room:
+            connections += 1
+        try:
+            self.enter()
+            self.converse()
+        except Refused as reason:
+            self.send(f"AUTH_FAILED {reason}")
+            if FAULT == "stays-after-a-failure":
+                time.sleep(60)
+        except TooLong:
+            self.send("[SERVER] error: line longer than 4096 bytes")
+        except TimeoutError:
+            self.send("AUTH_FAILED too slow")
+        except (ValueError, UnicodeError):
+            self.send("[SERVER] error: message rejected")
+        except OSError:
+            pass
+        with room:
+            connections -= 1
+            if self in members:
+                depart(self)
+        self.close()
+
+    def close(self):
+        try:
+            # What the client still sends must not turn the close into a reset.
+            self.sock.shutdown(socket.SHUT_WR)
+            self.sock.settimeout(0.3)
+            deadline = time.monotonic() + 0.3
+            while self.sock.recv(65536) and time.monotonic() < deadline:
+                pass
+        except OSError:
+            pass
+        self.sock.close()
+
+
+def online(more):
+    return connections if FAULT == "counts-the-nameless" else len(members) + more
+
+
+def depart(client):
+    members.remove(client)
+    for member in members:
+        for _ in range(2 if FAULT == "announces-twice" else 1):
+            member.send(f"[SERVER] {client.name} left ({online(0)} online)")
+    lists_change()
+
+
+def relay(sender, text):
+    with room:
+        name = sender.name if sender else "nobody"
+        # First into the database, and then to the others.
+        now = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        store("INSERT INTO messages (time, name, text) VALUES (?, ?, ?)", now, name, text)
+        shown = sender.address if FAULT == "relays-the-address" and sender else name
+        for member in members:
+            if member is not sender or FAULT == "echoes-to-the-sender":
+                member.send(f"{shown}: {text}")
+
+
+def users_list():
+    names = [member.name for member in members]
+    if FAULT != "lists-in-order-of-arrival":
+        names.sort()
+    return "[USERS_LIST] " + ",".join(names)
+
+
+def lists_change():
+    if FAULT == "list-per-arrival":
+        for member in members:
+            member.send(users_list())
+    elif FAULT != "no-new-lists":
+        list_due.set()
+
+
+def send_lists():
+    """A thread of its own: the list to all, a moment after it has changed."""
+    while True:
+        list_due.wait()
+        time.sleep(GATHER)
+        list_due.clear()
+        with room:
+            for member in members:
+                member.send(users_list())
+
+
+def accept(listener):
+    while True:
+        try:
+            sock, address = listener.accept()
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError:
+            return
+        threading.Thread(target=Client(sock, address).serve, daemon=True).start()
+
+
+def main():
+    listener = socket.create_server((options["--host"], int(options["--port"])), backlog=128)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    threading.Thread(target=accept, args=[listener], daemon=True).start()
+    threading.Thread(target=send_lists, daemon=True).start()
+    signal.sigwait({signal.SIGTERM, signal.SIGINT})
+    listener.close()
+    with room:
+        for member in members:
+            if FAULT != "silent-end":
+                member.send("[SERVER] server is shutting down")
+        closing = [threading.Thread(target=member.close) for member in members]
+    for thread in closing:
+        thread.start()
+    for thread in closing:
+        thread.join(1)
+    os._exit(0)
+
+
+main()

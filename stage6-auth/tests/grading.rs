@@ -1,0 +1,118 @@
+//! The checks, checked: a right server in another language passes all that it
+//! owes, and each of the wrong ones fails where its fault is.
+
+#[path = "checks.rs"]
+mod checks;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use stage5_aes::keyfile::KeyFile;
+use std::process::{Command, ExitCode, Output};
+
+const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../common/testkit/servers/stage6.py");
+
+/// A fault of that server, and a check that it must fail.
+const FAULTS: [(&str, &str); 42] = [
+    ("takes-plain-lines", "a_first_line_that_is_not_sealed_well_is_rejected"),
+    ("answers-in-the-clear", "the_first_line_is_a_sealed_auth_required"),
+    ("checks-no-tag", "a_message_that_is_not_sealed_well_is_rejected"),
+    ("has-one-key", "the_first_line_is_a_sealed_auth_required"),
+    ("tags-the-text", "the_first_line_is_a_sealed_auth_required"),
+    ("fixes-its-iv", "every_line_has_an_iv_of_its_own"),
+    ("goes-on-after-a-bad-line", "a_rejected_line_ends_the_connection"),
+    ("has-no-line-limit", "a_line_longer_than_4096_bytes_gets_an_error_and_the_end"),
+    ("asks-nothing", "the_first_line_is_a_sealed_auth_required"),
+    ("knows-no-short-form", "the_dialogue_fits_one_line"),
+    ("accepts-any-password", "only_the_right_password_comes_in"),
+    ("names-the-unknown", "the_reason_tells_nothing"),
+    ("hurries-with-the-unknown", "an_unknown_name_takes_as_long_as_a_wrong_password"),
+    ("stays-after-a-failure", "a_failed_login_ends_the_connection"),
+    ("minds-the-case-of-names", "a_name_is_unique_whatever_its_case"),
+    ("shows-names-as-typed", "a_name_is_shown_as_registered"),
+    ("takes-any-name", "names_have_1_to_32_plain_characters"),
+    ("cuts-passwords", "passwords_have_8_to_72_bytes"),
+    ("takes-short-passwords", "passwords_have_8_to_72_bytes"),
+    ("builds-its-sql", "sql_in_any_field_is_text"),
+    ("waits-for-ever", "the_dialogue_has_a_time_limit"),
+    ("counts-the-nameless", "the_nameless_are_not_counted"),
+    ("lets-the-nameless-talk", "the_nameless_neither_talk_nor_listen"),
+    ("lets-two-in", "a_second_login_is_refused"),
+    ("tokens-never-end", "logout_ends_the_session"),
+    ("tokens-do-not-outlive-it", "a_token_outlives_the_server"),
+    ("takes-any-token", "no_other_token_is_accepted"),
+    ("no-history", "the_last_20_messages_come_in_order"),
+    ("whole-history", "the_last_20_messages_come_in_order"),
+    ("history-backwards", "the_last_20_messages_come_in_order"),
+    ("history-in-memory", "the_history_outlives_the_server"),
+    ("history-without-time", "the_last_20_messages_come_in_order"),
+    ("lists-in-order-of-arrival", "the_list_of_users_is_sorted"),
+    ("no-new-lists", "everybody_gets_a_new_list"),
+    ("list-per-arrival", "lists_are_gathered_when_a_crowd_comes_in"),
+    ("echoes-to-the-sender", "a_message_reaches_all_others_under_the_senders_name"),
+    ("relays-the-address", "a_message_reaches_all_others_under_the_senders_name"),
+    ("announces-twice", "one_arrival_is_one_notice_to_the_others"),
+    ("strips-spaces", "a_text_is_delivered_and_kept_unchanged"),
+    ("cuts-long-messages", "the_longest_text_is_delivered_whole"),
+    ("silent-end", "everybody_is_told_that_the_server_shuts_down"),
+    ("one-login-at-a-time", "logins_keep_nobody_waiting"),
+];
+
+fn main() -> ExitCode {
+    // Started by one of the trials below, this program is the checks.
+    if std::env::var_os("STAGE6_SERVER").is_some() {
+        return checks::main();
+    }
+    let arguments = Arguments::from_args();
+    let missing = Command::new("python3").arg("--version").output().is_err();
+    // In CI it has to be there.
+    let ignored = missing && std::env::var_os("CI").is_none();
+    let mut trials = vec![
+        Trial::test("a_right_server_in_python_passes", a_right_server_passes),
+        Trial::test("every_fault_has_its_check", every_fault_has_its_check),
+    ];
+    trials.extend(FAULTS.map(|(fault, check)| {
+        let name = fault.replace('-', "_");
+        Trial::test(format!("a_server_that_{name}_fails_its_check"), move || fails(fault, check))
+    }));
+    let trials = trials.into_iter().map(|trial| trial.with_ignored_flag(ignored)).collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn a_right_server_passes() -> Result<(), Failed> {
+    let output = graded("", &[])?;
+    if output.status.success() { Ok(()) } else { Err(text(&output).into()) }
+}
+
+fn every_fault_has_its_check() -> Result<(), Failed> {
+    let output = Command::new("python3").args([SERVER, "--list-faults"]).output()?;
+    let known: Vec<_> = FAULTS.iter().map(|(fault, _)| *fault).collect();
+    let listed = String::from_utf8_lossy(&output.stdout).into_owned();
+    if listed.lines().eq(known) { Ok(()) } else { Err(listed.into()) }
+}
+
+fn fails(fault: &str, check: &str) -> Result<(), Failed> {
+    let output = graded(&format!("--fault {fault}"), &["--exact", check])?;
+    // Not for any other reason, such as a name that no check has.
+    let failed = text(&output).contains("0 passed; 1 failed");
+    if failed { Ok(()) } else { Err(text(&output).into()) }
+}
+
+/// Runs the checks on the server with `options`, in a folder with a key file.
+fn graded(options: &str, arguments: &[&str]) -> Result<Output, Failed> {
+    let folder = tempfile::tempdir()?;
+    KeyFile::random().save(&folder.path().join("chat.key"), false)?;
+    let server = format!(
+        "python3 '{SERVER}' --host {{host}} --port {{port}} --db {{folder}}/chat.db --login-timeout 3 {options}"
+    );
+    let output = Command::new(std::env::current_exe()?)
+        .args(arguments)
+        .env("STAGE6_SERVER", server)
+        .env("STAGE6_LOGIN_TIMEOUT", "3")
+        .env_remove("STAGE6_CLIENT")
+        .env("PWD", folder.path())
+        .output()?;
+    Ok(output)
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
