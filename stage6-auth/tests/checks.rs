@@ -12,24 +12,41 @@
 
 #[path = "checks/accounts.rs"]
 mod accounts;
+#[path = "checks/admin.rs"]
+mod admin;
+#[path = "checks/client.rs"]
+mod client;
+#[path = "checks/client_options.rs"]
+mod client_options;
 #[path = "checks/dialogue.rs"]
 mod dialogue;
+#[path = "checks/door.rs"]
+mod door;
 #[path = "checks/envelope.rs"]
 mod envelope;
+#[path = "checks/key_files.rs"]
+mod key_files;
+#[path = "checks/line.rs"]
+mod line;
 #[path = "checks/member.rs"]
 mod member;
+#[path = "checks/mysql.rs"]
+mod mysql;
 #[path = "checks/room.rs"]
 mod room;
 #[path = "checks/sealed.rs"]
 mod sealed;
 #[path = "checks/sessions.rs"]
 mod sessions;
+#[path = "checks/storage.rs"]
+mod storage;
 #[path = "../../stage5-aes/tests/checks/wire.rs"]
 #[allow(dead_code, reason = "the key file is stage 5's, and the rest of its checks stays there")]
 mod wire;
 
 use std::process::ExitCode;
 use std::time::Duration;
+use testkit::mariadb::MariaDb;
 use testkit::{Case, Check, Suite, rules};
 
 pub(crate) fn main() -> ExitCode {
@@ -47,12 +64,25 @@ pub(crate) fn main() -> ExitCode {
         .with(room::messages())
         .with(room::notices())
         .with(room::history())
+        .with(storage::durability())
+        .with(storage::audit())
+        .with(patiently(mysql_or_ignored()))
+        .with(admin::admin())
+        .with(key_files::key_files())
+        .with(client::client())
+        .with(client::coming_back())
+        .with(client_options::client_options())
         .with(with_key(rules::start()))
         .with(with_key(rules::server_addresses()))
         .with(with_key(rules::ending()))
         .with(with_key(rules::client_program()))
         .with(with_key(rules::client_addresses()))
         .run()
+}
+
+fn mysql_or_ignored() -> Vec<Check> {
+    let missing = MariaDb::missing().is_some();
+    mysql::mysql().into_iter().map(|check| check.ignored_if(missing)).collect()
 }
 
 /// These checks with time for a dialogue that nobody ends.

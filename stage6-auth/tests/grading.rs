@@ -11,7 +11,7 @@ use std::process::{Command, ExitCode, Output};
 const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../common/testkit/servers/stage6.py");
 
 /// A fault of that server, and a check that it must fail.
-const FAULTS: [(&str, &str); 42] = [
+const FAULTS: [(&str, &str); 43] = [
     ("takes-plain-lines", "a_first_line_that_is_not_sealed_well_is_rejected"),
     ("answers-in-the-clear", "the_first_line_is_a_sealed_auth_required"),
     ("checks-no-tag", "a_message_that_is_not_sealed_well_is_rejected"),
@@ -46,6 +46,7 @@ const FAULTS: [(&str, &str); 42] = [
     ("history-without-time", "the_last_20_messages_come_in_order"),
     ("lists-in-order-of-arrival", "the_list_of_users_is_sorted"),
     ("no-new-lists", "everybody_gets_a_new_list"),
+    ("blocks-on-slow-clients", "a_client_that_never_reads_does_not_slow_the_others"),
     ("list-per-arrival", "lists_are_gathered_when_a_crowd_comes_in"),
     ("echoes-to-the-sender", "a_message_reaches_all_others_under_the_senders_name"),
     ("relays-the-address", "a_message_reaches_all_others_under_the_senders_name"),

@@ -17,12 +17,14 @@ import hmac
 import os
 import re
 import secrets
+import select
 import signal
 import socket
 import sqlite3
 import sys
 import threading
 import time
+from collections import deque
 from datetime import datetime, timezone
 
 FAULTS = {
@@ -60,6 +62,7 @@ FAULTS = {
     "history-without-time": "leaves out the time",
     "lists-in-order-of-arrival": "does not sort the list of users",
     "no-new-lists": "sends the list to those who come in only",
+    "blocks-on-slow-clients": "writes to each client itself, and waits",
     "list-per-arrival": "sends everybody a list for every change, at once",
     "echoes-to-the-sender": "writes to everybody, the sender included",
     "relays-the-address": "puts the address in the place of the name",
@@ -80,6 +83,7 @@ if FAULT is not None and FAULT not in FAULTS:
 
 LONGEST = 4096
 HISTORY = 20
+QUEUE = 1 << 20
 LOGIN_TIMEOUT = float(options.get("--login-timeout", 30))
 GATHER = 0.2
 
@@ -256,20 +260,55 @@ class Client:
     def __init__(self, sock, address):
         self.sock, self.name, self.token = sock, None, None
         self.address = "%s:%d" % address[:2]
-        self.writing = threading.Lock()
         self.buffer = b""
         self.deadline = time.monotonic() + LOGIN_TIMEOUT
+        self.queue, self.queued, self.ended = deque(), 0, False
+        self.ready = threading.Condition()
+        self.writer = threading.Thread(target=self.write, daemon=True)
+        self.writer.start()
 
     def send(self, text):
-        line = seal(text)
-        if FAULT == "cuts-long-messages":
-            line = seal(text[:3023])
-        with self.writing:
+        line = seal(text[:3023] if FAULT == "cuts-long-messages" else text) + b"\n"
+        if FAULT == "blocks-on-slow-clients":
+            self.sock.settimeout(None)
+            self.sock.sendall(line)
+            return
+        with self.ready:
+            if self.queued + len(line) > QUEUE:
+                self.ended = True
+                self.queue.clear()
+                self.sock.shutdown(socket.SHUT_RDWR)
+            if not self.ended:
+                self.queue.append(line)
+                self.queued += len(line)
+            self.ready.notify()
+
+    def write(self):
+        """The writing thread: ends when the client does, and closes the socket."""
+        while True:
+            with self.ready:
+                while not self.queue and not self.ended:
+                    self.ready.wait()
+                if not self.queue:
+                    break
+                data = b"".join(self.queue)
+                self.queue.clear()
             try:
-                self.sock.settimeout(5)
-                self.sock.sendall(line + b"\n")
+                while data:
+                    select.select([], [self.sock], [], 5)
+                    sent = self.sock.send(data[:65536], socket.MSG_DONTWAIT)
+                    data = data[sent:]
+                    with self.ready:
+                        self.queued -= sent
             except OSError:
-                pass
+                break
+        self.close()
+
+    def finish(self):
+        """No more lines: what is queued gets written, then the socket closed."""
+        with self.ready:
+            self.ended = True
+            self.ready.notify()
 
     def read_line(self):
         """The next line's text, or None at the end."""
@@ -406,7 +445,7 @@ class Client:
             connections -= 1
             if self in members:
                 depart(self)
-        self.close()
+        self.finish()
 
     def close(self):
         try:
@@ -492,11 +531,10 @@ def main():
         for member in members:
             if FAULT != "silent-end":
                 member.send("[SERVER] server is shutting down")
-        closing = [threading.Thread(target=member.close) for member in members]
-    for thread in closing:
-        thread.start()
-    for thread in closing:
-        thread.join(1)
+            member.finish()
+        closing = list(members)
+    for member in closing:
+        member.writer.join(1)
     os._exit(0)
 
 

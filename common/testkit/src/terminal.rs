@@ -54,11 +54,11 @@ impl Terminal {
     ///
     /// A person types at a prompt. Keys that came before it, while the terminal
     /// still edits lines itself, would mean something else: so this waits for
-    /// the client to take that over.
+    /// the client to take that over, or to hide what is typed (a password).
     #[track_caller]
     pub fn types(&mut self, keys: &str) {
         let deadline = Instant::now() + crate::patience();
-        while !self.is_raw() {
+        while !self.is_taken_over() {
             let late = Instant::now() > deadline;
             crate::require(!late, "a client that edits the line itself", "it never does");
             std::thread::sleep(Duration::from_millis(2));
@@ -69,9 +69,9 @@ impl Terminal {
         }
     }
 
-    fn is_raw(&self) -> bool {
-        let modes = tcgetattr(&self.keyboard);
-        modes.is_ok_and(|modes| !modes.local_modes.contains(LocalModes::ICANON))
+    fn is_taken_over(&self) -> bool {
+        let usual = LocalModes::ICANON | LocalModes::ECHO;
+        tcgetattr(&self.keyboard).is_ok_and(|modes| !modes.local_modes.contains(usual))
     }
 
     /// The rows of the screen that are not empty, from the top.

@@ -1,6 +1,7 @@
 //! The dialogue at the door.
 
-use super::member::{Chat, Line, Member, PASSWORD, WRONG};
+use super::line::Line;
+use super::member::{Chat, Member, PASSWORD, WRONG};
 use std::time::{Duration, Instant};
 use testkit::{End, Next, checks, fail, require};
 

@@ -216,6 +216,24 @@ wire(server) fn the_server_outlives_whatever_one_client_does(case) {
     chat.register("carol").tells(&bob, "and so am I");
 }
 
+/// Seven mebibytes pass by one who never reads: its socket fills up, and a plain
+/// write to it blocks whoever writes. Queue what it does not take, and put it out
+/// when that gets too long.
+wire(server) fn a_client_that_never_reads_does_not_slow_the_others(case) {
+    let chat = Chat::start(case);
+    let [alice, bob] = chat.room();
+    let stuck = chat.over(case.connect_unread("stuck", &chat.server));
+    stuck.send(&format!("REGISTER {} {PASSWORD}", chat.name("stuck")));
+    alice.hears(&format!("[SERVER] {} joined (3 online)", chat.name("stuck")));
+    bob.hears(&format!("[SERVER] {} joined (3 online)", chat.name("stuck")));
+    let block = format!("{}\n", alice.envelope.seal("x".repeat(3000))).repeat(16);
+    for n in 0..110 {
+        alice.peer.send_bytes(block.as_bytes());
+        alice.tells(&bob, &format!("block {n}"));
+    }
+    bob.tells(&alice, "heard it all");
+}
+
 /// One whose password is being hashed, or who thinks about its name, keeps nobody
 /// waiting: hash outside all locks.
 wire(server) fn logins_keep_nobody_waiting(case) {

@@ -1,7 +1,8 @@
 //! The envelope, and the rules about lines, which hold for sealed lines.
 
 use super::envelope::{Envelope, LONGEST_TEXT};
-use super::member::{Chat, Line, PASSWORD, REJECTED};
+use super::line::Line;
+use super::member::{Chat, PASSWORD, REJECTED};
 use super::wire::Key;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use std::collections::HashSet;

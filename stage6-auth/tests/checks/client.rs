@@ -1,0 +1,246 @@
+//! What a client of stage 6 sends and shows.
+
+use super::door::Door;
+use super::envelope::{Envelope, LONGEST_TEXT};
+use super::member::Chat;
+use super::wire::Key;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+use testkit::{Exit, Next, checks, require, shown};
+
+const SOON: Duration = Duration::from_secs(5);
+
+checks! {
+/// Owed by a client in any language.
+pub client:
+
+/// The first lines of the input answer the dialogue, whenever they were typed:
+/// one for each question, or all in one.
+wire(client) fn the_first_lines_of_input_answer_the_dialogue(case) {
+    let door = Door::open(case);
+    for input in ["REGISTER\nalice\ncorrect horse\nhello\n", "REGISTER alice correct horse\nhello\n"] {
+        let mut client = door.client();
+        client.try_type(input.as_bytes());
+        let us = door.asks();
+        let request = us.dialogue();
+        require(request == "REGISTER alice correct horse", "REGISTER alice correct horse", shown(request));
+        us.lets_in("alice", "token-1");
+        us.receives("hello");
+        client.end_input();
+        us.lines_to_the_end();
+        us.peer.close();
+        client.ends(SOON);
+    }
+}
+
+/// All that it sends is sealed, each line with an IV of its own.
+wire(client) fn what_is_typed_is_sent_sealed(case) {
+    let door = Door::open(case);
+    let (mut client, us) = door.logged_in();
+    for text in ["x", "  two spaces  ", "exactly 16 bytes", "grüße, 世界 🦀", "same", "same", &"z".repeat(LONGEST_TEXT)] {
+        client.type_line(text);
+        us.receives(text);
+    }
+    let sent = String::from_utf8_lossy(&us.peer.everything()).into_owned();
+    let ivs: HashSet<_> = sent.lines().map(Envelope::iv).collect();
+    require(ivs.len() == sent.lines().count(), "an IV for each line", "IVs that come twice");
+}
+
+/// What comes in is opened and printed, a line for each, when it comes.
+wire(client) fn what_comes_in_is_shown_opened(case) {
+    let door = Door::open(case);
+    let (client, us) = door.logged_in();
+    let last = format!("bob: {}", "x".repeat(LONGEST_TEXT));
+    for text in ["bob: hello", "[SERVER] carol joined (3 online)", "[USERS_LIST] alice,bob,carol", "bob: grüße 🦀", &last] {
+        us.send(text);
+        client.prints_some(text, |line| line == text);
+    }
+    require(client.output().contains("bob: said before"), "the history too", client.output());
+}
+
+/// A text comes from people: escape its control characters after opening it. A
+/// line end inside it must not begin a line that looks like somebody else's.
+wire(client) fn an_opened_text_cannot_drive_the_terminal(case) {
+    let door = Door::open(case);
+    let (client, us) = door.logged_in();
+    us.send("bob: \x1b[2J");
+    client.prints_some("the escape, escaped", |line| line == "bob: \\x1b[2J");
+    us.send("bob: a\n[SERVER] b\r\0\x7fc\u{9b}m");
+    let line = client.prints_some("the rest of it", |line| line.starts_with("bob: a"));
+    require(line.starts_with("bob: a\\x0a[SERVER] b\\x0d\\x00"), "line ends escaped", shown(&line));
+    require(!line.chars().any(char::is_control), "no control character", shown(&line));
+}
+
+/// What nobody with the key has sealed is not shown: the client ends, for the
+/// connection is not what it seems.
+wire(client) fn a_line_that_is_not_sealed_well_is_not_shown(case) {
+    let door = Door::open(case);
+    let other = Envelope::new(&Key::random());
+    let forgeries = ["bob: forged".to_owned(), other.seal("bob: forged"), String::new(), "====".into()];
+    for line in forgeries {
+        let (client, us) = door.logged_in();
+        let mut changed = us.envelope.sealed_bytes("bob: forged");
+        changed[20] ^= 1;
+        us.peer.send(if line.is_empty() { STANDARD.encode(changed) } else { line }.as_str());
+        client.ends(SOON);
+        require(!client.output().contains("forged"), "nothing forged on its output", client.output());
+    }
+}
+
+/// The reason of a refusal is shown, and the client ends.
+wire(client) fn a_refusal_is_shown_and_ends_the_client(case) {
+    let door = Door::open(case);
+    let mut client = door.client();
+    client.try_type(b"LOGIN alice wrong password\n");
+    let us = door.asks();
+    us.dialogue();
+    us.send("AUTH_FAILED wrong name or password");
+    us.peer.half_close();
+    client.shows("wrong name or password");
+    client.ends(SOON);
+}
+
+/// At the end of its input it closes its half only, shows what still comes, and
+/// ends when the server has closed: that is no lost connection.
+wire(client) fn at_the_end_of_input_what_still_comes_is_shown(case) {
+    let door = Door::open(case);
+    let (mut client, us) = door.logged_in();
+    client.type_line("last words");
+    client.end_input();
+    us.receives("last words");
+    us.lines_to_the_end();
+    us.send("bob: goodbye");
+    us.peer.half_close();
+    client.prints_some("goodbye", |line| line == "bob: goodbye");
+    let exit = client.ends(SOON);
+    require(exit == Exit::Code(0), "exit code 0", exit.to_string());
+}
+
+/// `/quit` and `!DISCONNECT` end it, and it does not come back.
+wire(client) fn quitting_ends_the_client(case) {
+    let door = Door::open(case);
+    for command in ["/quit", "!DISCONNECT"] {
+        let (mut client, us) = door.logged_in();
+        client.type_line(command);
+        for line in us.lines_to_the_end() {
+            require(["/quit", "!DISCONNECT"].contains(&line.as_str()), "the command, or the end", shown(line));
+        }
+        us.peer.half_close();
+        let exit = client.ends(SOON);
+        require(exit == Exit::Code(0), "exit code 0", exit.to_string());
+    }
+}
+
+/// `/logout` goes to the server, which ends the session and closes: a client does
+/// not come back after that.
+wire(client) fn logging_out_ends_the_client(case) {
+    let door = Door::open(case);
+    let (mut client, us) = door.logged_in();
+    client.type_line("/logout");
+    us.receives("/logout");
+    us.peer.half_close();
+    client.ends(SOON);
+}
+}
+
+checks! {
+/// A lost connection is nothing that a person should have to mend.
+pub coming_back:
+
+/// The connection breaks off: the client connects again by itself and shows its
+/// token; then all goes on.
+wire(client) fn a_client_comes_back_with_its_token(case) {
+    let door = Door::open(case);
+    let (mut client, us) = door.logged_in();
+    us.peer.reset();
+    let us = door.asks();
+    us.receives("RESUME token-1");
+    us.lets_in("alice", "token-2");
+    client.type_line("back again");
+    us.receives("back again");
+    us.send("bob: welcome back");
+    client.prints_some("what bob says", |line| line == "bob: welcome back");
+    // The next time with the token that it got last.
+    drop(us);
+    door.asks().receives("RESUME token-2");
+}
+
+/// Nobody answers, again and again: the pauses between two attempts grow.
+wire(client) fn the_pauses_between_attempts_grow(case) {
+    let door = Door::open(case);
+    let (_client, us) = door.logged_in();
+    us.peer.reset();
+    let mut times = Vec::new();
+    for _ in 0..4 {
+        door.accept().peer.reset();
+        times.push(Instant::now());
+    }
+    let pauses: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    require(pauses[2] > pauses[0], "pauses that grow", format!("{pauses:?}"));
+}
+
+/// A session that is over cannot be resumed: the client says so and ends, and asks
+/// no thousand times.
+wire(client) fn a_refused_token_ends_the_client(case) {
+    let door = Door::open(case);
+    let (client, us) = door.logged_in();
+    us.peer.reset();
+    let us = door.asks();
+    us.receives("RESUME token-1");
+    us.send("AUTH_FAILED session unknown or over");
+    us.peer.half_close();
+    client.ends(SOON);
+}
+
+/// Logged in elsewhere: there it goes on, and here it ends. Two clients that both
+/// came back would put each other out for ever.
+wire(client) fn a_replaced_client_does_not_come_back(case) {
+    let door = Door::open(case);
+    let (client, us) = door.logged_in();
+    us.send("[SERVER] you logged in elsewhere");
+    us.peer.half_close();
+    client.prints_some("the notice", |line| line == "[SERVER] you logged in elsewhere");
+    client.ends(SOON);
+}
+
+/// With our server killed and started again on its port, what is typed then
+/// arrives as if nothing had happened.
+ours(both) fn a_client_outlives_its_server(case) {
+    let chat = Chat::start(case);
+    let address = chat.server.address();
+    let bob = chat.register("bob");
+    let mut client = case.client(address);
+    client.try_type(format!("REGISTER {} correct horse\nhello\n", chat.name("alice")).as_bytes());
+    bob.hears(&format!("{}: hello", chat.name("alice")));
+    chat.server.program.signal(testkit::Signal::KILL);
+    chat.server.program.ends(SOON);
+    while !matches!(bob.next(), Next::End(..)) {}
+    let chat = chat.again_on(address);
+    let bob = chat.login("bob");
+    if !bob.users.contains(&chat.name("alice")) {
+        bob.hears_some("alice to come back", |l| l.starts_with(&format!("[SERVER] {} joined", chat.name("alice"))));
+    }
+    client.type_line("here I am again");
+    bob.hears(&format!("{}: here I am again", chat.name("alice")));
+    client.end_input();
+    client.exits(0);
+}
+
+/// Two clients understand each other through the server.
+wire(both) fn two_clients_understand_each_other(case) {
+    let chat = Chat::start(case);
+    let carol = chat.register("carol");
+    let mut clients = ["alice", "bob"].map(|who| {
+        let mut client = case.client(chat.server.address());
+        client.try_type(format!("REGISTER\n{}\ncorrect horse\n", chat.name(who)).as_bytes());
+        carol.hears_some("an arrival", |l| l.starts_with(&format!("[SERVER] {} joined", chat.name(who))));
+        client
+    });
+    for (from, who) in [(0, "alice"), (1, "bob")] {
+        clients[from].type_line(&format!("hello from {who}"));
+        let expected = format!("{}: hello from {who}", chat.name(who));
+        clients[1 - from].prints_some(&expected, |line| line == expected);
+    }
+}
+}
