@@ -24,6 +24,10 @@ mod dialogue;
 mod door;
 #[path = "checks/envelope.rs"]
 mod envelope;
+#[path = "checks/hardship.rs"]
+mod hardship;
+#[path = "checks/history.rs"]
+mod history;
 #[path = "checks/key_files.rs"]
 mod key_files;
 #[path = "checks/line.rs"]
@@ -63,7 +67,8 @@ pub(crate) fn main() -> ExitCode {
         .with(sessions::duplicates())
         .with(room::messages())
         .with(room::notices())
-        .with(room::history())
+        .with(history::history())
+        .with(hardship::hardship())
         .with(storage::durability())
         .with(storage::audit())
         .with(patiently(mysql_or_ignored()))

@@ -9,9 +9,30 @@ use stage5_aes::keyfile::KeyFile;
 use std::process::{Command, ExitCode, Output};
 
 const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../common/testkit/servers/stage6.py");
+const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../common/testkit/clients/stage6.py");
+
+/// A fault of that client, and a check that it must fail.
+const CLIENT_FAULTS: [(&str, &str); 16] = [
+    ("sends-in-the-clear", "what_is_typed_is_sent_sealed"),
+    ("fixes-its-iv", "what_is_typed_is_sent_sealed"),
+    ("shows-forgeries", "a_line_that_is_not_sealed_well_is_not_shown"),
+    ("shows-what-is-not-sealed", "a_line_that_is_not_sealed_well_is_not_shown"),
+    ("shows-escapes", "an_opened_text_cannot_drive_the_terminal"),
+    ("cuts-long-lines", "what_comes_in_is_shown_opened"),
+    ("ignores-refusals", "a_refusal_is_shown_and_ends_the_client"),
+    ("ends-hastily", "at_the_end_of_input_what_still_comes_is_shown"),
+    ("never-comes-back", "a_client_comes_back_with_its_token"),
+    ("comes-back-as-somebody-new", "a_client_comes_back_with_its_token"),
+    ("keeps-its-first-token", "a_client_comes_back_with_its_token"),
+    ("comes-back-at-once", "the_pauses_between_attempts_grow"),
+    ("comes-back-for-ever", "a_refused_token_ends_the_client"),
+    ("comes-back-from-elsewhere", "a_replaced_client_does_not_come_back"),
+    ("comes-back-after-quit", "quitting_ends_the_client"),
+    ("comes-back-after-logout", "logging_out_ends_the_client"),
+];
 
 /// A fault of that server, and a check that it must fail.
-const FAULTS: [(&str, &str); 43] = [
+const SERVER_FAULTS: [(&str, &str); 43] = [
     ("takes-plain-lines", "a_first_line_that_is_not_sealed_well_is_rejected"),
     ("answers-in-the-clear", "the_first_line_is_a_sealed_auth_required"),
     ("checks-no-tag", "a_message_that_is_not_sealed_well_is_rejected"),
@@ -62,53 +83,61 @@ fn main() -> ExitCode {
     if std::env::var_os("STAGE6_SERVER").is_some() {
         return checks::main();
     }
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // They mostly wait.
+    arguments.test_threads.get_or_insert(4);
     let missing = Command::new("python3").arg("--version").output().is_err();
     // In CI it has to be there.
     let ignored = missing && std::env::var_os("CI").is_none();
     let mut trials = vec![
-        Trial::test("a_right_server_in_python_passes", a_right_server_passes),
-        Trial::test("every_fault_has_its_check", every_fault_has_its_check),
+        Trial::test("a_right_server_and_a_right_client_in_python_pass", right_ones_pass),
+        Trial::test("every_fault_of_the_server_has_its_check", || listed(SERVER, &SERVER_FAULTS)),
+        Trial::test("every_fault_of_the_client_has_its_check", || listed(CLIENT, &CLIENT_FAULTS)),
     ];
-    trials.extend(FAULTS.map(|(fault, check)| {
+    trials.extend(SERVER_FAULTS.map(|(fault, check)| {
         let name = fault.replace('-', "_");
-        Trial::test(format!("a_server_that_{name}_fails_its_check"), move || fails(fault, check))
+        let options = format!("--fault {fault}");
+        Trial::test(format!("a_server_that_{name}_fails_its_check"), move || fails(&options, "", check))
+    }));
+    trials.extend(CLIENT_FAULTS.map(|(fault, check)| {
+        let name = fault.replace('-', "_");
+        let options = format!("--fault {fault}");
+        Trial::test(format!("a_client_that_{name}_fails_its_check"), move || fails("", &options, check))
     }));
     let trials = trials.into_iter().map(|trial| trial.with_ignored_flag(ignored)).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-fn a_right_server_passes() -> Result<(), Failed> {
-    let output = graded("", &[])?;
+fn right_ones_pass() -> Result<(), Failed> {
+    let output = graded("", "", &[])?;
     if output.status.success() { Ok(()) } else { Err(text(&output).into()) }
 }
 
-fn every_fault_has_its_check() -> Result<(), Failed> {
-    let output = Command::new("python3").args([SERVER, "--list-faults"]).output()?;
-    let known: Vec<_> = FAULTS.iter().map(|(fault, _)| *fault).collect();
+fn listed(program: &str, faults: &[(&str, &str)]) -> Result<(), Failed> {
+    let output = Command::new("python3").args([program, "--list-faults"]).output()?;
     let listed = String::from_utf8_lossy(&output.stdout).into_owned();
-    if listed.lines().eq(known) { Ok(()) } else { Err(listed.into()) }
+    if listed.lines().eq(faults.iter().map(|(fault, _)| *fault)) { Ok(()) } else { Err(listed.into()) }
 }
 
-fn fails(fault: &str, check: &str) -> Result<(), Failed> {
-    let output = graded(&format!("--fault {fault}"), &["--exact", check])?;
+fn fails(server: &str, client: &str, check: &str) -> Result<(), Failed> {
+    let output = graded(server, client, &["--exact", check])?;
     // Not for any other reason, such as a name that no check has.
     let failed = text(&output).contains("0 passed; 1 failed");
     if failed { Ok(()) } else { Err(text(&output).into()) }
 }
 
-/// Runs the checks on the server with `options`, in a folder with a key file.
-fn graded(options: &str, arguments: &[&str]) -> Result<Output, Failed> {
+/// Runs the checks on both programs with these options, in a folder with a key file.
+fn graded(server: &str, client: &str, arguments: &[&str]) -> Result<Output, Failed> {
     let folder = tempfile::tempdir()?;
     KeyFile::random().save(&folder.path().join("chat.key"), false)?;
-    let server = format!(
-        "python3 '{SERVER}' --host {{host}} --port {{port}} --db {{folder}}/chat.db --login-timeout 3 {options}"
-    );
+    let there = "--host {host} --port {port}";
+    let limit = "--login-timeout 3";
+    let server = format!("python3 '{SERVER}' {there} --db {{folder}}/chat.db {limit} {server}");
     let output = Command::new(std::env::current_exe()?)
         .args(arguments)
         .env("STAGE6_SERVER", server)
+        .env("STAGE6_CLIENT", format!("python3 '{CLIENT}' {there} {client}"))
         .env("STAGE6_LOGIN_TIMEOUT", "3")
-        .env_remove("STAGE6_CLIENT")
         .env("PWD", folder.path())
         .output()?;
     Ok(output)

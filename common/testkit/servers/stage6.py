@@ -9,9 +9,6 @@ NAME` makes it wrong in one way, each a mistake that people make;
     python3 stage6.py --host 127.0.0.1 --port 9006 --db chat.db --fault no-history
 """
 
-import base64
-import ctypes
-import ctypes.util
 import hashlib
 import hmac
 import os
@@ -26,6 +23,8 @@ import threading
 import time
 from collections import deque
 from datetime import datetime, timezone
+
+from stage6_envelope import Envelope
 
 FAULTS = {
     "takes-plain-lines": "reads lines that are not sealed too",
@@ -89,62 +88,23 @@ GATHER = 0.2
 
 # --- the envelope ---------------------------------------------------------
 
-crypto = ctypes.CDLL(ctypes.util.find_library("crypto") or "libcrypto.so.3")
-for function in ("EVP_CIPHER_CTX_new", "EVP_aes_256_cbc"):
-    getattr(crypto, function).restype = ctypes.c_void_p
-
-
-def aes_cbc(key, iv, data, encrypt):
-    """AES-256-CBC with PKCS#7; raises ValueError for a wrong padding."""
-    context = ctypes.c_void_p(crypto.EVP_CIPHER_CTX_new())
-    out, length, total = ctypes.create_string_buffer(len(data) + 32), ctypes.c_int(), 0
-    cipher = ctypes.c_void_p(crypto.EVP_aes_256_cbc())
-    try:
-        crypto.EVP_CipherInit_ex(context, cipher, None, key, iv, int(encrypt))
-        crypto.EVP_CipherUpdate(context, out, ctypes.byref(length), data, len(data))
-        total = length.value
-        tail = ctypes.byref(out, total)
-        if crypto.EVP_CipherFinal_ex(context, tail, ctypes.byref(length)) != 1:
-            raise ValueError("padding")
-        return out.raw[: total + length.value]
-    finally:
-        crypto.EVP_CIPHER_CTX_free(context)
-
-
-def derived(key, info):
-    """HKDF-SHA-256 without salt, for 32 bytes: one block."""
-    extracted = hmac.digest(bytes(32), key, "sha256")
-    return hmac.digest(extracted, info + b"\x01", "sha256")
-
-
-with open("chat.key") as file:
-    KEY = bytes.fromhex(file.readline().strip().removeprefix("key="))
-ENCRYPT = derived(KEY, b"chat encrypt")
-AUTHENTICATE = ENCRYPT if FAULT == "has-one-key" else derived(KEY, b"chat authenticate")
+envelope = Envelope("chat.key")
+if FAULT == "has-one-key":
+    envelope.authenticate = envelope.encrypt
 FIXED_IV = os.urandom(16)
 
 
 def seal(text):
-    data = text.encode()
     if FAULT == "answers-in-the-clear":
-        return data
+        return text.encode()
     iv = FIXED_IV if FAULT == "fixes-its-iv" else os.urandom(16)
-    message = iv + aes_cbc(ENCRYPT, iv, data, True)
-    tag = hmac.digest(AUTHENTICATE, data if FAULT == "tags-the-text" else message, "sha256")
-    return base64.b64encode(message + tag)
+    return envelope.seal(text, iv, FAULT == "tags-the-text")
 
 
 def unseal(line):
     """The text of a line; raises ValueError for one that is not sealed well."""
     try:
-        sealed = base64.b64decode(line, validate=True)
-        message, tag = sealed[:-32], sealed[-32:]
-        if len(message) < 32 or len(message) % 16:
-            raise ValueError("length")
-        right = hmac.digest(AUTHENTICATE, message, "sha256")
-        if not hmac.compare_digest(tag, right) and FAULT not in ("checks-no-tag", "tags-the-text"):
-            raise ValueError("tag")
-        return aes_cbc(ENCRYPT, message[:16], message[16:], False).decode()
+        return envelope.open(line, FAULT not in ("checks-no-tag", "tags-the-text"))
     except ValueError:
         if FAULT == "takes-plain-lines":
             return line.decode()
@@ -274,11 +234,13 @@ class Client:
             self.sock.sendall(line)
             return
         with self.ready:
+            if self.ended:
+                return
             if self.queued + len(line) > QUEUE:
                 self.ended = True
                 self.queue.clear()
                 self.sock.shutdown(socket.SHUT_RDWR)
-            if not self.ended:
+            else:
                 self.queue.append(line)
                 self.queued += len(line)
             self.ready.notify()

@@ -81,7 +81,8 @@ wire(client) fn a_line_that_is_not_sealed_well_is_not_shown(case) {
     for line in forgeries {
         let (client, us) = door.logged_in();
         let mut changed = us.envelope.sealed_bytes("bob: forged");
-        changed[20] ^= 1;
+        // In the IV: the text is the same but for one letter.
+        changed[0] ^= 1;
         us.peer.send(if line.is_empty() { STANDARD.encode(changed) } else { line }.as_str());
         client.ends(SOON);
         require(!client.output().contains("forged"), "nothing forged on its output", client.output());
@@ -177,7 +178,7 @@ wire(client) fn the_pauses_between_attempts_grow(case) {
         times.push(Instant::now());
     }
     let pauses: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    require(pauses[2] > pauses[0], "pauses that grow", format!("{pauses:?}"));
+    require(pauses[2] > pauses[0].mul_f64(1.3), "pauses that grow", format!("{pauses:?}"));
 }
 
 /// A session that is over cannot be resumed: the client says so and ends, and asks

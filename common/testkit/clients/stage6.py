@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+"""A stage 6 client in another language, to test the graded checks with.
+
+Written against the contract alone. `--fault NAME` makes it wrong in one way, each
+a mistake that people make; `--list-faults` prints their names. Example, in a
+folder with a `chat.key`:
+
+    python3 stage6.py --host 127.0.0.1 --port 9006 --fault forgets-its-token
+"""
+
+import os
+import queue
+import socket
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers"))
+from stage6_envelope import Envelope  # noqa: E402
+
+FAULTS = {
+    "sends-in-the-clear": "seals nothing",
+    "fixes-its-iv": "makes one IV at its start",
+    "shows-forgeries": "shows a line whose tag is wrong",
+    "shows-what-is-not-sealed": "shows a line as it came when it does not open",
+    "shows-escapes": "prints control characters raw",
+    "cuts-long-lines": "shows 3023 characters of a line",
+    "ignores-refusals": "waits on after AUTH_FAILED",
+    "ends-hastily": "ends at the end of its input",
+    "never-comes-back": "ends with its connection",
+    "comes-back-as-somebody-new": "asks for a login after a lost connection",
+    "keeps-its-first-token": "comes back with the token of the first login",
+    "comes-back-at-once": "makes no pauses between its attempts",
+    "comes-back-for-ever": "tries again when its token is refused",
+    "comes-back-from-elsewhere": "does not know `you logged in elsewhere`",
+    "comes-back-after-quit": "takes its own /quit for a lost connection",
+    "comes-back-after-logout": "takes its own /logout for a lost connection",
+}
+
+
+def option(name):
+    return sys.argv[sys.argv.index(name) + 1] if name in sys.argv else None
+
+
+if "--list-faults" in sys.argv:
+    print("\n".join(FAULTS))
+    sys.exit()
+FAULT = option("--fault")
+if FAULT is not None and FAULT not in FAULTS:
+    sys.exit(f"no such fault: {FAULT}")
+
+IV = os.urandom(16)
+QUIT = ("/quit", "!DISCONNECT")
+envelope = Envelope("chat.key")
+typed = queue.Queue()
+token = None
+over = False  # the connection may end: there is no coming back
+
+
+def read_input():
+    """A thread of its own: the lines of input, and None behind the last."""
+    for line in sys.stdin:
+        typed.put(line.rstrip("\n"))
+    typed.put(None)
+
+
+def show(text):
+    if FAULT == "cuts-long-lines":
+        text = text[:3023]
+    control = [*range(0x20), *range(0x7F, 0xA0)]
+    escapes = {} if FAULT == "shows-escapes" else {code: f"\\x{code:02x}" for code in control}
+    print(text.translate(escapes), flush=True)
+
+
+def send(connection, text):
+    iv = IV if FAULT == "fixes-its-iv" else os.urandom(16)
+    line = text.encode() if FAULT == "sends-in-the-clear" else envelope.seal(text, iv)
+    connection.sendall(line + b"\n")
+
+
+def send_input(connection, lost):
+    """Sends what is typed until the connection is lost or the input at its end."""
+    global over
+    while not lost.is_set():
+        try:
+            text = typed.get(timeout=0.02)
+        except queue.Empty:
+            continue
+        if text is None or text in QUIT:
+            over = FAULT != "comes-back-after-quit" or text is None
+            if text is None and FAULT == "ends-hastily":
+                os._exit(0)
+            connection.shutdown(socket.SHUT_WR)
+            return
+        if text == "/logout" and FAULT != "comes-back-after-logout":
+            over = True
+        if text:
+            send(connection, text)
+
+
+def unsealed(line):
+    try:
+        return envelope.open(line, FAULT != "shows-forgeries")
+    except ValueError:
+        if FAULT == "shows-what-is-not-sealed":
+            return line.decode()
+        sys.stderr.write("error: a line that nobody with the key has sealed\n")
+        os._exit(1)
+
+
+def answers(connection, text):
+    """What the dialogue asks for; true when `text` was a question."""
+    if text == "AUTH_REQUIRED" and token and FAULT != "comes-back-as-somebody-new":
+        send(connection, f"RESUME {token}")
+    elif text in ("AUTH_REQUIRED", "ENTER_USERNAME", "ENTER_PASSWORD"):
+        send(connection, typed.get() or "/quit")
+    else:
+        return False
+    return True
+
+
+def converse(connection):
+    """One connection from AUTH_REQUIRED to its end."""
+    global token, over
+    lost = threading.Event()
+    sender = threading.Thread(target=send_input, args=(connection, lost), daemon=True)
+    try:
+        for line in connection.makefile("rb"):
+            text = unsealed(line.rstrip(b"\n"))
+            if answers(connection, text):
+                continue
+            if text.startswith("AUTH_SUCCESS "):
+                if token is None or FAULT != "keeps-its-first-token":
+                    token = text.split(" ")[2]
+                sender.start()
+                continue
+            show(text)
+            if text.startswith("AUTH_FAILED "):
+                if FAULT == "ignores-refusals":
+                    time.sleep(60)
+                over = over or FAULT != "comes-back-for-ever"
+            if text == "[SERVER] you logged in elsewhere" and FAULT != "comes-back-from-elsewhere":
+                over = True
+    finally:
+        # What is typed now is for the next connection.
+        lost.set()
+        if sender.ident:
+            sender.join()
+
+
+def main():
+    threading.Thread(target=read_input, daemon=True).start()
+    pause = 0.05
+    while not over:
+        try:
+            with socket.create_connection((option("--host"), int(option("--port")))) as connection:
+                before = token
+                converse(connection)
+                pause = 0.05 if token != before else pause
+        except OSError:
+            pass
+        if FAULT == "never-comes-back" or token is None:
+            break
+        if not over:
+            time.sleep(0.2 if FAULT == "comes-back-at-once" else pause)
+            pause = min(pause * 2, 5)
+    sys.stdout.flush()
+    os._exit(0)
+
+
+main()
