@@ -32,10 +32,11 @@ const CLIENT_FAULTS: [(&str, &str); 16] = [
 ];
 
 /// A fault of that server, and a check that it must fail.
-const SERVER_FAULTS: [(&str, &str); 43] = [
+const SERVER_FAULTS: [(&str, &str); 44] = [
     ("takes-plain-lines", "a_first_line_that_is_not_sealed_well_is_rejected"),
     ("answers-in-the-clear", "the_first_line_is_a_sealed_auth_required"),
     ("checks-no-tag", "a_message_that_is_not_sealed_well_is_rejected"),
+    ("takes-two-lines-for-one", "a_message_that_is_not_sealed_well_is_rejected"),
     ("has-one-key", "the_first_line_is_a_sealed_auth_required"),
     ("tags-the-text", "the_first_line_is_a_sealed_auth_required"),
     ("fixes-its-iv", "every_line_has_an_iv_of_its_own"),

@@ -4,7 +4,7 @@ use super::admin::run;
 use super::member::Chat;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Opts, OptsBuilder};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use testkit::mariadb::MariaDb;
 use testkit::{Case, Signal, checks, require};
 
@@ -75,14 +75,8 @@ ours(server) fn the_server_outlives_its_database(case) {
     }
     chat.refuses("alice", &format!("RESUME {}", alice.token));
     database.restart();
-    let deadline = Instant::now() + Duration::from_secs(10);
-    let mut attempt = 0;
-    while !bob.has_received(&format!("{}: after {attempt}", alice.name)) {
-        require(Instant::now() < deadline, "messages stored again", "messages refused for 10 s");
-        attempt += 1;
-        alice.send(&format!("after {attempt}"));
-        std::thread::sleep(Duration::from_millis(200));
-    }
+    super::storage::stores_again(&alice, &bob);
+    bob.never_hears("lost", "stored again");
     let history = chat.register("carol").history;
     require(history.iter().any(|l| l.ends_with("before")), "what was said before", format!("{history:?}"));
     let lost = history.iter().find(|l| l.ends_with("lost") || l.ends_with("lost too"));

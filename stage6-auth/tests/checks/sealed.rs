@@ -43,6 +43,7 @@ fn forged(envelope: &Envelope, text: &str) -> Vec<(&'static str, String)> {
         ("a space in it", format!("{} {}", &good[..8], &good[8..])),
         ("a right tag over an IV alone", STANDARD.encode(envelope.tagged(vec![7; 16]))),
         ("a right tag over half a block", STANDARD.encode(envelope.tagged(vec![7; 24]))),
+        ("a line end inside the text", envelope.seal(format!("{text}\nbob: me too"))),
         ("a right tag over nothing", STANDARD.encode(envelope.tagged(Vec::new()))),
     ]
 }
