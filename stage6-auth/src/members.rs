@@ -7,6 +7,7 @@
 
 use crate::store::name_key;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -26,15 +27,17 @@ pub enum OnDuplicate {
 
 /// Who holds which name. `M` is whatever the server knows about a member.
 pub struct Members<M> {
-    /// By [`name_key`]. Written when somebody comes or goes.
-    held: Mutex<HashMap<String, M>>,
+    /// By [`name_key`], with the number of the turn. Written when somebody comes or goes.
+    held: Mutex<HashMap<String, (u64, M)>>,
+    /// How often a name was taken so far: tells one holder from the next.
+    turns: AtomicU64,
     /// Signalled when a name is free again.
     freed: Condvar,
 }
 
 impl<M> Default for Members<M> {
     fn default() -> Self {
-        Members { held: Mutex::default(), freed: Condvar::new() }
+        Members { held: Mutex::default(), turns: AtomicU64::new(0), freed: Condvar::new() }
     }
 }
 
@@ -52,7 +55,8 @@ pub struct Hold<'a, M> {
 impl<M: Clone> Members<M> {
     /// Takes `name` for `newcomer`. Where somebody holds it whom `yields` names,
     /// that one is told to go, once, by `oust`, and its name waited for until
-    /// `deadline`.
+    /// `deadline`. So is whoever else gets the name meanwhile: of many who come
+    /// at once, each has to yield to the next.
     ///
     /// # Errors
     /// [`AlreadyIn`] when the name does not become free.
@@ -66,16 +70,16 @@ impl<M: Clone> Members<M> {
     ) -> Result<Hold<'_, M>, AlreadyIn> {
         let key = name_key(name);
         let grace = Instant::now() + GRACE;
-        let mut ousted = false;
+        let mut ousted = None;
         let mut held = self.lock();
         loop {
-            let Some(holder) = held.get(&key) else {
-                held.insert(key.clone(), newcomer);
+            let Some((turn, holder)) = held.get(&key) else {
+                held.insert(key.clone(), (self.turns.fetch_add(1, Ordering::Relaxed), newcomer));
                 return Ok(Hold { members: self, key });
             };
             let must_go = yields(holder);
-            if must_go && !ousted {
-                ousted = true;
+            if must_go && ousted != Some(*turn) {
+                ousted = Some(*turn);
                 let holder = holder.clone();
                 // Without the lock: it writes to the other one's connection.
                 drop(held);
@@ -93,7 +97,7 @@ impl<M: Clone> Members<M> {
     }
 
     /// A map is whole between any two statements; nothing to repair.
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, M>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, (u64, M)>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -108,7 +112,7 @@ impl<M> Drop for Hold<'_, M> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
     use std::thread;
 
     fn soon() -> Instant {
@@ -146,7 +150,30 @@ mod tests {
             assert_eq!(newcomer.join().unwrap(), Ok(()));
         });
         assert_eq!(told.load(Ordering::SeqCst), 1);
-        assert_eq!(members.lock().get("alice"), Some(&2));
+        assert_eq!(members.lock()["alice"].1, 2);
+    }
+
+    #[test]
+    fn of_many_who_come_at_once_each_yields_to_the_next() {
+        let members = Members::default();
+        let gone: Vec<_> = (0..8).map(|_| AtomicUsize::new(0)).collect();
+        thread::scope(|scope| {
+            for n in 0..8 {
+                let (members, gone) = (&members, &gone);
+                scope.spawn(move || {
+                    let oust = |&holder: &usize| gone[holder].store(1, Ordering::SeqCst);
+                    let hold = members.hold("alice", n, |_| true, oust, soon()).unwrap();
+                    // The last one stays.
+                    let stays = || gone.iter().map(|g| g.load(Ordering::SeqCst)).sum::<usize>() == 7;
+                    while gone[n].load(Ordering::SeqCst) == 0 && !stays() {
+                        thread::yield_now();
+                    }
+                    drop(hold);
+                });
+            }
+        });
+        let told = gone.iter().map(|g| g.load(Ordering::SeqCst)).sum::<usize>();
+        assert!(told >= 7, "{told} of 8 told to go");
     }
 
     #[test]
