@@ -24,7 +24,7 @@ mod sync {
 #[allow(unused, clippy::duplicate_mod)]
 mod outbox;
 
-const SCHEDULES: usize = 3000;
+const SCHEDULES: usize = 2000;
 
 /// Takes a few bytes or nothing, and holds some of them inside, by chance.
 #[derive(Default)]
