@@ -1,0 +1,229 @@
+//! A server in a folder of its own, and people who talk.
+
+use stage5_aes::keyfile::KeyFile;
+use stage6_auth::envelope::Envelope;
+use std::collections::HashSet;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Far longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const NOT_STORED: &str = "[SERVER] error: message not stored, try again";
+
+/// The folder, with the key and the database in it.
+pub struct Chat {
+    folder: TempDir,
+    envelope: Arc<Envelope>,
+}
+
+impl Chat {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let key = KeyFile::random();
+        key.save(&folder.path().join("chat.key"), false).unwrap();
+        Chat { folder, envelope: Arc::new(Envelope::new(&key.key)) }
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.folder.path().join("chat.db")
+    }
+
+    pub fn sqlite_url(&self) -> String {
+        format!("sqlite:{}", self.database().display())
+    }
+}
+
+/// A running server; killed when it is dropped.
+pub struct Server {
+    child: Child,
+    address: String,
+    envelope: Arc<Envelope>,
+}
+
+impl Server {
+    pub fn start(chat: &Chat, database: &str) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_stage6-server"))
+            .args(["--listen", "127.0.0.1:0", "--bcrypt-cost", "4", "--no-log-file", "--log-level", "error"])
+            .env("CHAT_DB", database)
+            .current_dir(chat.folder.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
+        said.next().expect("the server starts").unwrap();
+        let second = said.next().expect("the server listens").unwrap();
+        let address = second.strip_prefix("Listening on ").unwrap().to_owned();
+        Server { child, address, envelope: chat.envelope.clone() }
+    }
+
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub fn still_runs(&mut self) {
+        assert!(self.child.try_wait().unwrap().is_none(), "the server has ended");
+    }
+
+    pub fn enter(&self, name: &str, new: bool) -> Person {
+        let stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        let person = Person {
+            reader: Some(read(stream.try_clone().unwrap(), self.envelope.clone())),
+            stream,
+            envelope: self.envelope.clone(),
+        };
+        let command = if new { "REGISTER" } else { "LOGIN" };
+        person.send(&[format!("{command} {name} a good password")]).unwrap();
+        person.wait("to be let in", |inbox| inbox.is_in);
+        person
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a person has seen since it came in.
+#[derive(Default)]
+pub struct Inbox {
+    is_in: bool,
+    /// What others said, `name: text`.
+    seen: Vec<String>,
+    pub not_stored: usize,
+}
+
+pub struct Person {
+    stream: TcpStream,
+    envelope: Arc<Envelope>,
+    reader: Option<(Arc<Mutex<Inbox>>, JoinHandle<()>)>,
+}
+
+fn read(stream: TcpStream, envelope: Arc<Envelope>) -> (Arc<Mutex<Inbox>>, JoinHandle<()>) {
+    let inbox = Arc::new(Mutex::new(Inbox::default()));
+    let thread = thread::spawn({
+        let inbox = inbox.clone();
+        move || {
+            let mut lines = BufReader::new(stream).split(b'\n');
+            // A last line that was cut by the kill has no line end, and is none.
+            while let Some(Ok(line)) = lines.next() {
+                let Ok(text) = envelope.open(&line) else { break };
+                let mut inbox = inbox.lock().unwrap();
+                if text.starts_with("[USERS_LIST]") {
+                    inbox.is_in = true;
+                } else if text == NOT_STORED {
+                    inbox.not_stored += 1;
+                } else if text.starts_with("writer") {
+                    inbox.seen.push(text);
+                }
+            }
+        }
+    });
+    (inbox, thread)
+}
+
+impl Person {
+    pub fn send(&self, lines: &[String]) -> std::io::Result<()> {
+        let mut sealed = Vec::new();
+        for line in lines {
+            self.envelope.seal_into(line, &mut sealed);
+            sealed.push(b'\n');
+        }
+        (&self.stream).write_all(&sealed)
+    }
+
+    pub fn wait(&self, what: &str, done: impl Fn(&Inbox) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !done(&self.reader.as_ref().unwrap().0.lock().unwrap()) {
+            assert!(Instant::now() < deadline, "waited in vain {what}");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    pub fn sees_more_than(&self, count: usize) {
+        self.wait("for lines of others", |inbox| inbox.seen.len() > count);
+    }
+
+    pub fn seen(&self) -> usize {
+        self.reader.as_ref().unwrap().0.lock().unwrap().seen.len()
+    }
+
+    pub fn not_stored(&self) -> usize {
+        self.reader.as_ref().unwrap().0.lock().unwrap().not_stored
+    }
+
+    pub fn half_close(&self) {
+        self.stream.shutdown(std::net::Shutdown::Write).unwrap();
+    }
+
+    /// All that came until the connection ended, each line at most once.
+    pub fn seen_to_the_end(self) -> HashSet<String> {
+        self.seen_and_refused().0
+    }
+
+    /// The same, and how many lines of its own were not stored.
+    pub fn seen_and_refused(mut self) -> (HashSet<String>, usize) {
+        let (inbox, thread) = self.reader.take().unwrap();
+        thread.join().unwrap();
+        let inbox = std::mem::take(&mut *inbox.lock().unwrap());
+        (crate::once(inbox.seen), inbox.not_stored)
+    }
+}
+
+/// Somebody who writes without a pause, each line another one.
+pub struct Writer {
+    person: Arc<Person>,
+    stop: Arc<AtomicBool>,
+    sent: Arc<AtomicU64>,
+    thread: JoinHandle<()>,
+}
+
+impl Writer {
+    pub fn start(person: Person, round: u64) -> Self {
+        let (person, stop, sent) =
+            (Arc::new(person), Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
+        let thread = thread::spawn({
+            let (person, stop, sent) = (person.clone(), stop.clone(), sent.clone());
+            move || {
+                while !stop.load(Ordering::Relaxed) {
+                    let first = sent.load(Ordering::Relaxed);
+                    let lines: Vec<_> =
+                        (first..first + 10).map(|n| format!("round {round} line {n}")).collect();
+                    if person.send(&lines).is_err() {
+                        return;
+                    }
+                    sent.store(first + 10, Ordering::Relaxed);
+                }
+            }
+        });
+        Writer { person, stop, sent, thread }
+    }
+
+    pub fn person(&self) -> &Person {
+        &self.person
+    }
+
+    /// Stops, if the connection has not ended already; how many lines it sent.
+    pub fn stop(self) -> (Person, u64) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap();
+        let person = Arc::into_inner(self.person).expect("its thread has ended");
+        (person, self.sent.load(Ordering::Relaxed))
+    }
+
+    pub fn end(self) -> Person {
+        self.stop().0
+    }
+}

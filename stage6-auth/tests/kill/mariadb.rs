@@ -1,0 +1,55 @@
+//! The database is killed under load and started again; the server lives on.
+
+use crate::chat::{Chat, Server, Writer};
+use stage6_auth::store::mysql::setup::{Account, init};
+use stage6_auth::store::{DbUrl, SCHEMA, open};
+use std::collections::HashSet;
+use testkit::mariadb::MariaDb;
+
+pub fn killed_under_load() {
+    let mut mariadb = MariaDb::start();
+    let DbUrl::MySql(admin) = mariadb.admin_url("chat").parse().unwrap() else { unreachable!() };
+    let account = Account { user: "chat".into(), hosts: Vec::new(), new_password: false };
+    let url = init(&admin, &SCHEMA, &account).unwrap().url.unwrap();
+
+    let chat = Chat::new();
+    let mut server = Server::start(&chat, &url);
+    let reader = server.enter("reader", true);
+    let writers: Vec<_> =
+        (0..2).map(|n| Writer::start(server.enter(&format!("writer{n}"), true), 0)).collect();
+    reader.sees_more_than(50);
+    for _ in 0..3 {
+        mariadb.kill();
+        let before = writers[0].person().not_stored();
+        writers[0].person().wait("to be told that it is not stored", |inbox| inbox.not_stored > before);
+        server.still_runs();
+        mariadb.restart();
+        let before = reader.seen();
+        reader.sees_more_than(before + 20);
+    }
+    let mut refused = 0;
+    let mut sent = 0;
+    let mut seen = HashSet::new();
+    for writer in writers {
+        let (person, lines) = writer.stop();
+        person.half_close();
+        sent += lines as usize;
+        // It ends when all that it said was decided on.
+        let (lines, not_stored) = person.seen_and_refused();
+        refused += not_stored;
+        seen.extend(lines);
+    }
+    server.still_runs();
+    reader.half_close();
+    seen.extend(reader.seen_to_the_end());
+
+    let stored = open(&url.parse().unwrap(), &SCHEMA).unwrap().recent(10_000_000).unwrap();
+    let stored = crate::once(stored.into_iter().map(|m| format!("{}: {}", m.name, m.text)).collect());
+    let missing: Vec<_> = seen.difference(&stored).take(5).collect();
+    assert!(missing.is_empty(), "shown and not stored: {missing:?}");
+    let unseen: Vec<_> = stored.difference(&seen).take(5).collect();
+    assert!(unseen.is_empty(), "stored and shown to nobody: {unseen:?}");
+    assert_eq!(stored.len() + refused, sent, "each line is stored or its writer told that it is not");
+    assert!(refused > 0);
+    println!("{sent} lines: {} stored and seen, {refused} refused", stored.len());
+}
