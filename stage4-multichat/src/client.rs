@@ -9,7 +9,7 @@ use common::program::endpoint;
 use common::terminal::{self, Output};
 use stage2_echo::line::{self, LineReader, Received};
 use std::net::{Shutdown, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 /// Sends what is typed and shows what the others say.
@@ -43,19 +43,31 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     // The others speak when they like: what comes in cannot wait until we have
     // typed something. So this thread types, and another one shows.
+    let unsent = Arc::new(Mutex::new(None));
     let receiver = thread::Builder::new().name("receiver".into()).spawn({
-        let (stream, output) = (stream.clone(), output.clone());
-        move || end_program(receive(&stream, &output), &output)
+        let (stream, output, unsent) = (stream.clone(), output.clone(), unsent.clone());
+        move || end_program(receive(&stream, &output), &stream, &unsent, &output)
     })?;
     while let Some(text) = input.next("> ")? {
-        match text.as_str() {
-            "/help" if output.interactive() => HELP.lines().for_each(|line| output.hint(line)),
+        let mut failed = unsent.lock().unwrap_or_else(PoisonError::into_inner);
+        let sent = match text.as_str() {
+            "/help" if output.interactive() => {
+                HELP.lines().for_each(|line| output.hint(line));
+                Ok(())
+            }
             "/quit" | line::DISCONNECT => {
-                send(&stream, line::DISCONNECT, &output)?;
+                // If the server is gone, the receiver says so.
+                let _ = send(&stream, line::DISCONNECT, &output);
                 break;
             }
-            "" => {}
-            text => send(&stream, text, &output)?,
+            "" => Ok(()),
+            text => send(&stream, text, &output),
+        };
+        // Why the server has closed is among what is still to be shown, so only
+        // the receiver ends the program.
+        *failed = sent.err();
+        if failed.is_some() {
+            break;
         }
     }
     // Only the sending half: what is still under way arrives and is shown. The
@@ -87,11 +99,19 @@ fn receive(stream: &TcpStream, output: &Output) -> anyhow::Result<()> {
 
 /// The server has closed, and with it ends the program, even if the other
 /// thread waits for somebody to type.
-fn end_program(ended: anyhow::Result<()>, output: &Output) -> ! {
-    match ended {
-        Ok(()) if output.interactive() => output.hint("The connection is closed."),
-        Ok(()) => {}
-        Err(e) => {
+fn end_program(
+    ended: anyhow::Result<()>,
+    stream: &TcpStream,
+    unsent: &Mutex<Option<anyhow::Error>>,
+    output: &Output,
+) -> ! {
+    // Whoever is just sending stops, and knows whether it has failed.
+    let _ = stream.shutdown(Shutdown::Both);
+    let unsent = unsent.lock().unwrap_or_else(PoisonError::into_inner);
+    match ended.as_ref().err().or(unsent.as_ref()) {
+        None if output.interactive() => output.hint("The connection is closed."),
+        None => {}
+        Some(e) => {
             common::program::complain(format_args!("error: {e:#}"));
             output.exit(1)
         }
