@@ -36,6 +36,8 @@ mod line;
 mod member;
 #[path = "checks/mysql.rs"]
 mod mysql;
+#[path = "checks/options.rs"]
+mod options;
 #[path = "checks/room.rs"]
 mod room;
 #[path = "checks/sealed.rs"]
@@ -58,7 +60,7 @@ pub(crate) fn main() -> ExitCode {
         .with(sealed::envelope())
         .with(sealed::lines())
         .with(patiently(dialogue::dialogue()))
-        .with(dialogue::dialogue_options())
+        .with(options::options())
         .with(accounts::names())
         .with(patiently(accounts::passwords()))
         .with(accounts::login_rate())

@@ -32,7 +32,7 @@ const CLIENT_FAULTS: [(&str, &str); 16] = [
 ];
 
 /// A fault of that server, and a check that it must fail.
-const SERVER_FAULTS: [(&str, &str); 44] = [
+const SERVER_FAULTS: [(&str, &str); 45] = [
     ("takes-plain-lines", "a_first_line_that_is_not_sealed_well_is_rejected"),
     ("answers-in-the-clear", "the_first_line_is_a_sealed_auth_required"),
     ("checks-no-tag", "a_message_that_is_not_sealed_well_is_rejected"),
@@ -58,6 +58,7 @@ const SERVER_FAULTS: [(&str, &str); 44] = [
     ("counts-the-nameless", "the_nameless_are_not_counted"),
     ("lets-the-nameless-talk", "the_nameless_neither_talk_nor_listen"),
     ("lets-two-in", "a_second_login_is_refused"),
+    ("keeps-the-dead", "a_token_takes_over_its_own_dead_connection"),
     ("tokens-never-end", "logout_ends_the_session"),
     ("tokens-do-not-outlive-it", "a_token_outlives_the_server"),
     ("takes-any-token", "no_other_token_is_accepted"),
@@ -110,7 +111,7 @@ fn main() -> ExitCode {
 }
 
 fn right_ones_pass() -> Result<(), Failed> {
-    let output = graded("", "", &[])?;
+    let output = graded("", "", &[], "4000")?;
     if output.status.success() { Ok(()) } else { Err(text(&output).into()) }
 }
 
@@ -121,14 +122,15 @@ fn listed(program: &str, faults: &[(&str, &str)]) -> Result<(), Failed> {
 }
 
 fn fails(server: &str, client: &str, check: &str) -> Result<(), Failed> {
-    let output = graded(server, client, &["--exact", check])?;
+    // It is to fail, so there is not much to be patient for.
+    let output = graded(server, client, &["--exact", check], "1500")?;
     // Not for any other reason, such as a name that no check has.
     let failed = text(&output).contains("0 passed; 1 failed");
     if failed { Ok(()) } else { Err(text(&output).into()) }
 }
 
 /// Runs the checks on both programs with these options, in a folder with a key file.
-fn graded(server: &str, client: &str, arguments: &[&str]) -> Result<Output, Failed> {
+fn graded(server: &str, client: &str, arguments: &[&str], patience: &str) -> Result<Output, Failed> {
     let folder = tempfile::tempdir()?;
     KeyFile::random().save(&folder.path().join("chat.key"), false)?;
     let there = "--host {host} --port {port}";
@@ -139,6 +141,7 @@ fn graded(server: &str, client: &str, arguments: &[&str]) -> Result<Output, Fail
         .env("STAGE6_SERVER", server)
         .env("STAGE6_CLIENT", format!("python3 '{CLIENT}' {there} {client}"))
         .env("STAGE6_LOGIN_TIMEOUT", "3")
+        .env("CHECK_PATIENCE_MS", patience)
         .env("PWD", folder.path())
         .output()?;
     Ok(output)

@@ -36,7 +36,7 @@ FAULTS = {
     "fixes-its-iv": "seals with the same IV every time",
     "goes-on-after-a-bad-line": "tells of a rejected line and reads on",
     "has-no-line-limit": "takes lines of any length",
-    "asks-nothing": "does not say AUTH_REQUIRED",
+    "asks-nothing": "says something else than AUTH_REQUIRED",
     "knows-no-short-form": "takes LOGIN and REGISTER only without arguments",
     "accepts-any-password": "compares no passwords",
     "names-the-unknown": "tells an unknown name from a wrong password",
@@ -52,6 +52,7 @@ FAULTS = {
     "counts-the-nameless": "counts connections, not people",
     "lets-the-nameless-talk": "relays what comes before a login",
     "lets-two-in": "allows the same name twice at once",
+    "keeps-the-dead": "takes a token's own dead connection for somebody else",
     "tokens-never-end": "goes on accepting a token after /logout",
     "tokens-do-not-outlive-it": "keeps sessions in memory only",
     "takes-any-token": "resumes the last session, whatever the token",
@@ -313,18 +314,15 @@ class Client:
     def ask(self, question):
         self.send(question)
         answer = self.read_line()
-        if answer is None:
+        while answer == "":
+            answer = self.read_line()
+        if answer in (None, "/quit", "!DISCONNECT"):
             raise ConnectionError
         return answer
 
     def dialogue(self):
         """From AUTH_REQUIRED to the name; raises Refused."""
-        if FAULT == "asks-nothing":
-            request = self.read_line()
-        else:
-            request = self.ask("AUTH_REQUIRED")
-        if request in ("/quit", "!DISCONNECT", None):
-            raise ConnectionError
+        request = self.ask("WELCOME" if FAULT == "asks-nothing" else "AUTH_REQUIRED")
         word, _, rest = request.partition(" ")
         if FAULT == "lets-the-nameless-talk" and word not in ("LOGIN", "REGISTER", "RESUME"):
             relay(None, request)
@@ -344,7 +342,13 @@ class Client:
     def enter(self):
         name = self.dialogue()
         with room:
-            if FAULT != "lets-two-in" and any(key_of(m.name) == key_of(name) for m in members):
+            older = next((m for m in members if key_of(m.name) == key_of(name)), None)
+            if older and older.token == self.token and FAULT != "keeps-the-dead":
+                older.send("[SERVER] you logged in elsewhere")
+                depart(older)
+                older.finish()
+                older.sock.shutdown(socket.SHUT_RD)
+            elif older and FAULT != "lets-two-in":
                 raise Refused("already logged in")
             if self.token is None:
                 self.token = secrets.token_urlsafe(32)

@@ -114,7 +114,7 @@ ours(client) fn a_text_that_is_too_long_is_refused(case) {
     client.type_line(&"x".repeat(LONGEST_TEXT + 1));
     client.says("error: …3023", |line| line.starts_with("error: ") && line.contains("3023"));
     client.exits(1);
-    us.lines_to_the_end();
+    us.peer.sees_the_end();
 }
 
 /// An empty line is nothing to say.
@@ -124,5 +124,32 @@ ours(client) fn an_empty_line_is_not_sent(case) {
     client.type_line("");
     client.type_line("something");
     us.receives("something");
+}
+
+/// A line that comes in, and a connection that is lost and found, leave the line
+/// being typed whole.
+ours(client) fn nothing_tears_the_line_being_typed(case) {
+    let door = Door::open(case);
+    let mut terminal = case.terminal_with(&["--connect", &door.address(), "--login", "alice"], &[("CHAT_PASSWORD", PASSWORD)]);
+    let us = door.asks();
+    us.dialogue();
+    us.lets_in("alice", "token-1");
+    terminal.shows("who is there", |rows| rows.iter().any(|row| row.contains("bob")));
+    terminal.types("half a sen");
+    terminal.shows_typed("half a sen");
+    us.send("bob: some news");
+    terminal.shows("the news above what is typed", |rows| {
+        rows.iter().any(|row| row == "bob: some news") && rows.last().is_some_and(|row| row.ends_with("half a sen"))
+    });
+    us.peer.reset();
+    let us = door.asks();
+    us.receives("RESUME token-1");
+    us.lets_in("alice", "token-1");
+    us.send("bob: welcome back");
+    terminal.shows("more news", |rows| rows.iter().any(|row| row == "bob: welcome back"));
+    terminal.types("tence");
+    terminal.shows_typed("half a sentence");
+    terminal.types(ENTER);
+    us.receives("half a sentence");
 }
 }

@@ -143,6 +143,25 @@ wire(server) fn malformed_answers_are_turned_away(case) {
     chat.register("alice");
 }
 
+/// `/quit` and `!DISCONNECT` end it at any step, and empty lines count nowhere.
+wire(server) fn the_dialogue_can_be_left_at_any_step(case) {
+    let chat = Chat::start(case);
+    let name = chat.name("alice");
+    for (n, command) in ["/quit", "!DISCONNECT"].iter().cycle().take(6).enumerate() {
+        let line = chat.asked("alice");
+        let answers = ["LOGIN", name.as_str()];
+        let questions = ["ENTER_USERNAME", "ENTER_PASSWORD"];
+        for (answer, question) in answers.iter().zip(questions).take(n / 2) {
+            line.peer.send_bytes(b"\n");
+            line.send_all(["", answer]);
+            line.receives(question);
+        }
+        line.send(command);
+        let lines = line.lines_to_the_end();
+        require(lines.is_empty(), "the end and no answer", format!("{lines:?}"));
+    }
+}
+
 /// Closing in the middle, at any step, is no error of the server's.
 wire(server) fn leaving_in_the_middle_of_the_dialogue_harms_nobody(case) {
     let chat = Chat::start(case);
@@ -209,53 +228,5 @@ wire(server) fn the_dialogue_has_a_time_limit(case) {
     // Who is in has no such limit.
     let bob = chat.register("bob");
     alice.tells(&bob, "still here");
-}
-}
-
-checks! { pub dialogue_options:
-
-/// The limit is for the dialogue as a whole: a byte now and then buys no time.
-ours(server) fn a_dialogue_that_drips_has_the_same_time_limit(case) {
-    let chat = Chat::start_with(case, &["--login-timeout", "1"]);
-    let (slow, start) = (chat.asked("slow"), Instant::now());
-    for byte in slow.envelope.seal("REGISTER").bytes().cycle() {
-        if slow.peer.try_send(&[byte]).is_err() || start.elapsed() > Duration::from_secs(4) {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    require(start.elapsed() < Duration::from_secs(4), "the end after about 1 s", "an open connection");
-    slow.peer.sees_the_end();
-}
-
-/// `--key FILE` names another key file than `chat.key`.
-ours(server) fn key_names_the_servers_key_file(case) {
-    let key = super::wire::Key::random();
-    let chat = Chat::start(case);
-    key.write(&case.folder().join("other.key"));
-    let mut other = Chat::start_with(case, &["--key", "other.key", "--db", "sqlite:other.db"]);
-    other.envelope = super::envelope::Envelope::new(&key);
-    other.register("alice");
-    chat.register("alice");
-}
-
-/// Values that make no sense are wrong usage, exit code 2, and so is a database
-/// of no known kind; its URL is not repeated, for it may hold a password.
-ours(server) fn options_that_make_no_sense_are_wrong_usage(case) {
-    super::envelope::put_key(case);
-    for flags in [
-        ["--bcrypt-cost", "3"],
-        ["--bcrypt-cost", "32"],
-        ["--history", "-1"],
-        ["--on-duplicate", "maybe"],
-        ["--login-timeout", "soon"],
-        ["--session-ttl", "soon"],
-        ["--login-rate", "-1"],
-        ["--db", "postgres://chat:hunter22@localhost/chat"],
-    ] {
-        let server = case.run_server(&[&["--listen", "127.0.0.1:0"], &flags[..]].concat());
-        server.exits(2);
-        require(!server.errors().contains("hunter22"), "an error without the password", server.errors());
-    }
 }
 }

@@ -128,6 +128,35 @@ ours(server) fn a_session_is_over_when_its_time_is(case) {
 
 checks! { pub duplicates:
 
+/// Whoever comes back is often faster than the news that the old connection is
+/// dead. The same session's connection gives way to it; nobody is there twice.
+wire(server) fn a_token_takes_over_its_own_dead_connection(case) {
+    let chat = Chat::start(case);
+    let [dead, bob] = chat.room();
+    let alice = chat.enter("alice", &format!("RESUME {}", dead.token));
+    dead.hears(ELSEWHERE);
+    dead.lines_to_the_end();
+    bob.hears(&format!("[SERVER] {} left (1 online)", alice.name));
+    bob.hears(&format!("[SERVER] {} joined (2 online)", alice.name));
+    require(alice.users.len() == 2, "two in the list", alice.users.join(","));
+    alice.tells(&bob, "back again");
+    bob.tells(&alice, "welcome back");
+}
+
+/// The token of another session does not: two programs that come back by
+/// themselves would put each other out for ever.
+wire(server) fn the_token_of_another_session_does_not(case) {
+    let chat = Chat::start(case);
+    let bob = chat.register("bob");
+    let first = chat.register("alice");
+    first.send("/quit");
+    bob.hears_some("alice to leave", |l| l.contains(" left ("));
+    let second = chat.login("alice");
+    let line = chat.refuses("alice", &format!("RESUME {}", first.token));
+    require(line == "AUTH_FAILED already logged in", "AUTH_FAILED already logged in", line);
+    second.tells(&bob, "still here");
+}
+
 /// One name, one person: the second login is refused, and the first goes on.
 wire(server) fn a_second_login_is_refused(case) {
     let chat = Chat::start(case);
