@@ -18,6 +18,8 @@ mod admin;
 mod client;
 #[path = "checks/client_options.rs"]
 mod client_options;
+#[path = "checks/coming_back.rs"]
+mod coming_back;
 #[path = "checks/dialogue.rs"]
 mod dialogue;
 #[path = "checks/door.rs"]
@@ -77,7 +79,7 @@ pub(crate) fn main() -> ExitCode {
         .with(admin::admin())
         .with(key_files::key_files())
         .with(client::client())
-        .with(client::coming_back())
+        .with(coming_back::coming_back())
         .with(client_options::client_options())
         .with(with_key(rules::start()))
         .with(with_key(rules::server_addresses()))

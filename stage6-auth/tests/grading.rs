@@ -12,7 +12,7 @@ const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../common/testkit/ser
 const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../common/testkit/clients/stage6.py");
 
 /// A fault of that client, and a check that it must fail.
-const CLIENT_FAULTS: [(&str, &str); 16] = [
+const CLIENT_FAULTS: [(&str, &str); 17] = [
     ("sends-in-the-clear", "what_is_typed_is_sent_sealed"),
     ("fixes-its-iv", "what_is_typed_is_sent_sealed"),
     ("shows-forgeries", "a_line_that_is_not_sealed_well_is_not_shown"),
@@ -22,6 +22,7 @@ const CLIENT_FAULTS: [(&str, &str); 16] = [
     ("ignores-refusals", "a_refusal_is_shown_and_ends_the_client"),
     ("ends-hastily", "at_the_end_of_input_what_still_comes_is_shown"),
     ("never-comes-back", "a_client_comes_back_with_its_token"),
+    ("stays-away-after-a-shutdown", "a_client_comes_back_after_a_shutdown"),
     ("comes-back-as-somebody-new", "a_client_comes_back_with_its_token"),
     ("keeps-its-first-token", "a_client_comes_back_with_its_token"),
     ("comes-back-at-once", "the_pauses_between_attempts_grow"),

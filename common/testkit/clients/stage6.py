@@ -28,6 +28,7 @@ FAULTS = {
     "ignores-refusals": "waits on after AUTH_FAILED",
     "ends-hastily": "ends at the end of its input",
     "never-comes-back": "ends with its connection",
+    "stays-away-after-a-shutdown": "takes a shutdown for the end of all",
     "comes-back-as-somebody-new": "asks for a login after a lost connection",
     "keeps-its-first-token": "comes back with the token of the first login",
     "comes-back-at-once": "makes no pauses between its attempts",
@@ -139,6 +140,8 @@ def converse(connection):
                 if FAULT == "ignores-refusals":
                     time.sleep(60)
                 over = over or FAULT != "comes-back-for-ever"
+            if text == "[SERVER] server is shutting down" and FAULT == "stays-away-after-a-shutdown":
+                over = True
             if text == "[SERVER] you logged in elsewhere" and FAULT != "comes-back-from-elsewhere":
                 over = True
     finally:

@@ -2,12 +2,11 @@
 
 use super::door::Door;
 use super::envelope::{Envelope, LONGEST_TEXT};
-use super::member::Chat;
 use super::wire::Key;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use std::collections::HashSet;
-use std::time::{Duration, Instant};
-use testkit::{Exit, Next, checks, require, shown};
+use std::time::Duration;
+use testkit::{Exit, checks, require, shown};
 
 const SOON: Duration = Duration::from_secs(5);
 
@@ -142,106 +141,5 @@ wire(client) fn logging_out_ends_the_client(case) {
     us.receives("/logout");
     us.peer.half_close();
     client.ends(SOON);
-}
-}
-
-checks! {
-/// A lost connection is nothing that a person should have to mend.
-pub coming_back:
-
-/// The connection breaks off: the client connects again by itself and shows its
-/// token; then all goes on.
-wire(client) fn a_client_comes_back_with_its_token(case) {
-    let door = Door::open(case);
-    let (mut client, us) = door.logged_in();
-    us.peer.reset();
-    let us = door.asks();
-    us.receives("RESUME token-1");
-    us.lets_in("alice", "token-2");
-    client.type_line("back again");
-    us.receives("back again");
-    us.send("bob: welcome back");
-    client.prints_some("what bob says", |line| line == "bob: welcome back");
-    // The next time with the token that it got last.
-    drop(us);
-    door.asks().receives("RESUME token-2");
-}
-
-/// Nobody answers, again and again: the pauses between two attempts grow.
-wire(client) fn the_pauses_between_attempts_grow(case) {
-    let door = Door::open(case);
-    let (_client, us) = door.logged_in();
-    us.peer.reset();
-    let mut times = Vec::new();
-    for _ in 0..4 {
-        door.accept().peer.reset();
-        times.push(Instant::now());
-    }
-    let pauses: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    require(pauses[2] > pauses[0].mul_f64(1.3), "pauses that grow", format!("{pauses:?}"));
-}
-
-/// A session that is over cannot be resumed: the client says so and ends, and asks
-/// no thousand times.
-wire(client) fn a_refused_token_ends_the_client(case) {
-    let door = Door::open(case);
-    let (client, us) = door.logged_in();
-    us.peer.reset();
-    let us = door.asks();
-    us.receives("RESUME token-1");
-    us.send("AUTH_FAILED session unknown or over");
-    us.peer.half_close();
-    client.ends(SOON);
-}
-
-/// Logged in elsewhere: there it goes on, and here it ends. Two clients that both
-/// came back would put each other out for ever.
-wire(client) fn a_replaced_client_does_not_come_back(case) {
-    let door = Door::open(case);
-    let (client, us) = door.logged_in();
-    us.send("[SERVER] you logged in elsewhere");
-    us.peer.half_close();
-    client.prints_some("the notice", |line| line == "[SERVER] you logged in elsewhere");
-    client.ends(SOON);
-}
-
-/// With our server killed and started again on its port, what is typed then
-/// arrives as if nothing had happened.
-ours(both) fn a_client_outlives_its_server(case) {
-    let chat = Chat::start(case);
-    let address = chat.server.address();
-    let bob = chat.register("bob");
-    let mut client = case.client(address);
-    client.try_type(format!("REGISTER {} correct horse\nhello\n", chat.name("alice")).as_bytes());
-    bob.hears(&format!("{}: hello", chat.name("alice")));
-    chat.server.program.signal(testkit::Signal::KILL);
-    chat.server.program.ends(SOON);
-    while !matches!(bob.next(), Next::End(..)) {}
-    let chat = chat.again_on(address);
-    let bob = chat.login("bob");
-    if !bob.users.contains(&chat.name("alice")) {
-        bob.hears_some("alice to come back", |l| l.starts_with(&format!("[SERVER] {} joined", chat.name("alice"))));
-    }
-    client.type_line("here I am again");
-    bob.hears(&format!("{}: here I am again", chat.name("alice")));
-    client.end_input();
-    client.exits(0);
-}
-
-/// Two clients understand each other through the server.
-wire(both) fn two_clients_understand_each_other(case) {
-    let chat = Chat::start(case);
-    let carol = chat.register("carol");
-    let mut clients = ["alice", "bob"].map(|who| {
-        let mut client = case.client(chat.server.address());
-        client.try_type(format!("REGISTER\n{}\ncorrect horse\n", chat.name(who)).as_bytes());
-        carol.hears_some("an arrival", |l| l.starts_with(&format!("[SERVER] {} joined", chat.name(who))));
-        client
-    });
-    for (from, who) in [(0, "alice"), (1, "bob")] {
-        clients[from].type_line(&format!("hello from {who}"));
-        let expected = format!("{}: hello from {who}", chat.name(who));
-        clients[1 - from].prints_some(&expected, |line| line == expected);
-    }
 }
 }
