@@ -129,6 +129,8 @@ impl Listener {
                     let _ = stream.set_nodelay(true);
                     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
                     let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive);
+                    // Who comes over IPv4 to `[::]` has the address it knows itself.
+                    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
                     return Some((stream, peer));
                 }
                 Err(e) if is_shortage(&e) => {
