@@ -57,11 +57,12 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             }
             "/quit" | line::DISCONNECT => {
                 // If the server is gone, the receiver says so.
-                let _ = send(&stream, line::DISCONNECT, &output);
+                let _ = send(&stream, line::DISCONNECT);
                 break;
             }
             "" => Ok(()),
-            text => send(&stream, text, &output),
+            text if fits(text, &output) => send(&stream, text),
+            _ => Ok(()),
         };
         // Why the server has closed is among what is still to be shown, so only
         // the receiver ends the program.
@@ -76,12 +77,18 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     receiver.join().expect("the receiver ends the program, it does not come back")
 }
 
-fn send(stream: &TcpStream, text: &str, output: &Output) -> anyhow::Result<()> {
-    if text.len() > line::MAX_LINE && output.interactive() {
-        output.hint(&format!("Not sent: longer than {} bytes.", line::MAX_LINE));
-        return Ok(());
+fn send(stream: &TcpStream, line: &str) -> anyhow::Result<()> {
+    line::send_line(stream, line).context("cannot send: the server has closed the connection")
+}
+
+/// Whether the line can be sent. A person who is told no can try again; on a
+/// pipe the server says so.
+fn fits(line: &str, output: &Output) -> bool {
+    if line.len() <= line::MAX_LINE || !output.interactive() {
+        return true;
     }
-    line::send_line(stream, text).context("cannot send: the server has closed the connection")
+    output.hint(&format!("Not sent: longer than {} bytes.", line::MAX_LINE));
+    false
 }
 
 /// Shows line by line until the server closes the connection.

@@ -15,7 +15,7 @@ use stage4_multichat::client::MAX_FROM_SERVER;
 use std::borrow::Cow;
 use std::net::{Shutdown, TcpStream};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 /// Sends what is typed, encrypted, and shows what the others say, decrypted.
@@ -56,23 +56,36 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     // The others speak when they like: what comes in cannot wait until we have
     // typed something. So this thread types, and another one shows.
+    let unsent = Arc::new(Mutex::new(None));
     let receiver = thread::Builder::new().name("receiver".into()).spawn({
-        let (stream, cipher, output) = (stream.clone(), cipher.clone(), output.clone());
-        move || end_program(receive(&stream, &cipher, &output), &output)
+        let (stream, cipher) = (stream.clone(), cipher.clone());
+        let (output, unsent) = (output.clone(), unsent.clone());
+        move || end_program(receive(&stream, &cipher, &output), &stream, &unsent, &output)
     })?;
     while let Some(text) = input.next("> ")? {
-        match text.as_str() {
-            "/help" if output.interactive() => HELP.lines().for_each(|line| output.hint(line)),
+        let mut failed = unsent.lock().unwrap_or_else(PoisonError::into_inner);
+        let sent = match text.as_str() {
+            "/help" if output.interactive() => {
+                HELP.lines().for_each(|line| output.hint(line));
+                Ok(())
+            }
             "/quit" | line::DISCONNECT => {
                 // In the clear, since it is meant for the server.
-                send(&stream, line::DISCONNECT, &output)?;
+                let _ = send(&stream, line::DISCONNECT);
                 break;
             }
-            "" => {}
+            "" => Ok(()),
             text => {
                 let iv = if options.fixed_iv { iv } else { random_iv() };
-                send(&stream, &cipher.encrypt_line(text, &iv), &output)?;
+                let line = cipher.encrypt_line(text, &iv);
+                if fits(&line, &output)? { send(&stream, &line) } else { Ok(()) }
             }
+        };
+        // Why the server has closed is among what is still to be shown, so only
+        // the receiver ends the program.
+        *failed = sent.err();
+        if failed.is_some() {
+            break;
         }
     }
     // Only the sending half: what is still under way arrives and is shown. The
@@ -81,15 +94,20 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     receiver.join().expect("the receiver ends the program, it does not come back")
 }
 
-fn send(stream: &TcpStream, line: &str, output: &Output) -> anyhow::Result<()> {
-    if line.len() > line::MAX_LINE {
-        let problem = format!("not sent: encrypted, a line holds {MAX_TEXT} bytes of text at most");
-        // A person can try again. On a pipe nobody would see that a line is missing.
-        anyhow::ensure!(output.interactive(), problem);
-        output.hint(&problem);
-        return Ok(());
-    }
+fn send(stream: &TcpStream, line: &str) -> anyhow::Result<()> {
     line::send_line(stream, line).context("cannot send: the server has closed the connection")
+}
+
+/// Whether the line can be sent. A person who is told no can try again; on a
+/// pipe nobody would see that a line is missing.
+fn fits(line: &str, output: &Output) -> anyhow::Result<bool> {
+    if line.len() <= line::MAX_LINE {
+        return Ok(true);
+    }
+    let problem = format!("not sent: encrypted, a line holds {MAX_TEXT} bytes of text at most");
+    anyhow::ensure!(output.interactive(), problem);
+    output.hint(&problem);
+    Ok(false)
 }
 
 /// Shows line by line until the server closes the connection.
@@ -120,11 +138,19 @@ fn decrypted<'a>(cipher: &Cipher, line: &'a str) -> Cow<'a, str> {
 
 /// The server has closed, and with it ends the program, even if the other
 /// thread waits for somebody to type.
-fn end_program(ended: anyhow::Result<()>, output: &Output) -> ! {
-    match ended {
-        Ok(()) if output.interactive() => output.hint("The connection is closed."),
-        Ok(()) => {}
-        Err(e) => {
+fn end_program(
+    ended: anyhow::Result<()>,
+    stream: &TcpStream,
+    unsent: &Mutex<Option<anyhow::Error>>,
+    output: &Output,
+) -> ! {
+    // Whoever is just sending stops, and knows whether it has failed.
+    let _ = stream.shutdown(Shutdown::Both);
+    let unsent = unsent.lock().unwrap_or_else(PoisonError::into_inner);
+    match ended.as_ref().err().or(unsent.as_ref()) {
+        None if output.interactive() => output.hint("The connection is closed."),
+        None => {}
+        Some(e) => {
             common::program::complain(format_args!("error: {e:#}"));
             output.exit(1)
         }
