@@ -54,7 +54,7 @@ wire(server) fn registering_step_by_step(case) {
 /// The same with LOGIN, for whoever has registered.
 wire(server) fn logging_in_step_by_step(case) {
     let chat = Chat::start(case);
-    chat.register("alice").send("/quit");
+    chat.registered("alice");
     let bob = chat.register("bob");
     let line = chat.connect("alice");
     let name = chat.name("alice");
@@ -86,7 +86,7 @@ wire(server) fn the_dialogue_fits_one_line(case) {
 /// attempt costs another connection.
 wire(server) fn a_failed_login_ends_the_connection(case) {
     let chat = Chat::start(case);
-    chat.register("alice").send("/quit");
+    chat.registered("alice");
     let line = chat.asked("alice");
     line.send(&format!("LOGIN {} not her password", chat.name("alice")));
     line.receives(WRONG);
@@ -97,7 +97,7 @@ wire(server) fn a_failed_login_ends_the_connection(case) {
 /// Whatever else stands in the first line, nobody comes in by it.
 wire(server) fn a_malformed_first_line_is_turned_away(case) {
     let chat = Chat::start(case);
-    chat.register("alice").send("/quit");
+    chat.registered("alice");
     let name = chat.name("alice");
     let malformed = [
         "hello".to_owned(),

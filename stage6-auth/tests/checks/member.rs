@@ -91,6 +91,15 @@ impl<'c> Chat<'c> {
         self.enter(who, &format!("REGISTER {} {PASSWORD}", self.name(who)))
     }
 
+    /// Somebody with an account who has left again.
+    #[track_caller]
+    pub fn registered(&self, who: &str) {
+        let member = self.register(who);
+        member.send("/quit");
+        // Only then is the name free.
+        member.lines_to_the_end();
+    }
+
     /// Somebody who has registered before.
     #[track_caller]
     pub fn login(&self, who: &str) -> Member<'c> {

@@ -153,7 +153,7 @@ wire(server) fn lists_are_gathered_when_a_crowd_comes_in(case) {
     let chat = Chat::start(case);
     let alice = chat.register("alice");
     for n in 0..CROWD {
-        chat.register(&format!("guest{n}")).send("/quit");
+        chat.registered(&format!("guest{n}"));
     }
     let names: Vec<_> = (0..CROWD).map(|n| chat.name(&format!("guest{n}"))).collect();
     for name in &names {

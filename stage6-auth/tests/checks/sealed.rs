@@ -92,7 +92,7 @@ wire(server) fn a_first_line_that_is_not_sealed_well_is_rejected(case) {
 wire(server) fn a_message_that_is_not_sealed_well_is_rejected(case) {
     let chat = Chat::start(case);
     let bob = chat.register("bob");
-    chat.register("eve").send("/quit");
+    chat.registered("eve");
     for (what, line) in forged(&chat.envelope, "I was never sealed") {
         case.note(what);
         bob.hears_some("the departure of eve", |l| l.contains(" left ("));

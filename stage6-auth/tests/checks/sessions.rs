@@ -14,7 +14,7 @@ wire(server) fn every_session_has_a_token_of_its_own(case) {
     let chat = Chat::start(case);
     let bob = chat.register("bob");
     let mut tokens = HashSet::from([bob.token.clone()]);
-    chat.register("alice").send("/quit");
+    chat.registered("alice");
     for _ in 0..5 {
         bob.hears_some("alice to leave", |l| l.contains(" left ("));
         let alice = chat.login("alice");
@@ -177,7 +177,7 @@ wire(server) fn a_second_login_is_refused(case) {
 wire(server) fn of_many_logins_at_once_one_comes_in(case) {
     let chat = Chat::start(case);
     let bob = chat.register("bob");
-    chat.register("alice").send("/quit");
+    chat.registered("alice");
     bob.hears_some("alice to leave", |l| l.contains(" left ("));
     let crowd: Vec<_> = (0..6).map(|n| chat.asked(&format!("alice {n}"))).collect();
     crowd.iter().for_each(|line| line.send(&chat.credentials("alice")));
