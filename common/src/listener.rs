@@ -7,13 +7,13 @@ use anyhow::Context;
 use rustix::io::Errno;
 use rustix::net::SendFlags;
 use slab::Slab;
-use socket2::{SockRef, TcpKeepalive};
+use socket2::SockRef;
 use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long accepting pauses when the process or the machine is out of files:
 /// an `accept` that cannot succeed would otherwise spin on one core.
@@ -22,10 +22,6 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// How long clients have to take what is still on its way to them when the
 /// server ends. The contract says five seconds at most for all of it.
 pub const FAREWELL: Duration = Duration::from_secs(3);
-
-/// A connection without a word for this long is asked whether it still lives:
-/// a client whose machine lost its power never says goodbye (tcp(7)).
-const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// A server's listening socket.
 ///
@@ -51,7 +47,8 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    stopping: bool,
+    /// When the signal came.
+    stopped: Option<Instant>,
     open: Slab<Arc<TcpStream>>,
 }
 
@@ -72,16 +69,16 @@ impl Shared {
 
     fn stop(&self) {
         let mut state = self.lock();
-        state.stopping = true;
+        state.stopped = Some(Instant::now());
         // Wakes `accept`; a signal alone would not (SA_RESTART).
         let _ = SockRef::from(&self.socket).shutdown(Shutdown::Both);
         state.shut_down(Shutdown::Read);
         self.changed.notify_all();
     }
 
-    /// Waits until `done`, or the end of the [`FAREWELL`].
-    fn wait(&self, done: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
-        let wait = self.changed.wait_timeout_while(self.lock(), FAREWELL, |state| !done(state));
+    /// Waits until `done`, for `limit` at the longest.
+    fn wait(&self, limit: Duration, done: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
+        let wait = self.changed.wait_timeout_while(self.lock(), limit, |state| !done(state));
         wait.unwrap_or_else(PoisonError::into_inner).0
     }
 }
@@ -102,7 +99,7 @@ impl Listener {
             move || {
                 shared.stop();
                 // A thread of its own, since this one listens for the second signal.
-                thread::spawn(move || shared.wait(|s| s.open.is_empty()).shut_down(Shutdown::Both));
+                thread::spawn(move || shared.wait(FAREWELL, |s| s.open.is_empty()).shut_down(Shutdown::Both));
             }
         })
         .context("cannot handle signals")?;
@@ -127,8 +124,7 @@ impl Listener {
                     self.short.fetch_and(attempt > 0, Ordering::Relaxed);
                     // See `net::connect`: small lines must not wait.
                     let _ = stream.set_nodelay(true);
-                    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
-                    let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive);
+                    let _ = SockRef::from(&stream).set_tcp_keepalive(&net::keepalive());
                     // Who comes over IPv4 to `[::]` has the address it knows itself.
                     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
                     return Some((stream, peer));
@@ -147,7 +143,7 @@ impl Listener {
 
     /// Whether a signal has asked the server to end.
     pub fn stopping(&self) -> bool {
-        self.shared.lock().stopping
+        self.shared.lock().stopped.is_some()
     }
 
     /// Registers a connection: when the server is to stop, its reading side is
@@ -156,7 +152,7 @@ impl Listener {
     pub fn watch(&self, stream: &Arc<TcpStream>) -> Watch {
         let mut state = self.shared.lock();
         let id = state.open.insert(stream.clone());
-        if state.stopping {
+        if state.stopped.is_some() {
             let _ = stream.shutdown(Shutdown::Read);
         }
         Watch { id, shared: self.shared.clone() }
@@ -165,9 +161,12 @@ impl Listener {
     /// Waits until every watched connection is closed. One whose client does
     /// not read is cut off after [`FAREWELL`]: it cannot keep the server alive.
     pub fn finish(&self) {
-        // The second wait is for the threads whose sockets were cut.
-        drop(self.shared.wait(|state| state.open.is_empty()));
-        let left = self.shared.wait(|state| state.open.is_empty()).open.len();
+        let state = self.shared.lock();
+        let stopped = state.stopped.unwrap_or_else(Instant::now);
+        drop(state);
+        // A second more, for the threads whose sockets were cut.
+        let limit = (FAREWELL + Duration::from_secs(1)).saturating_sub(stopped.elapsed());
+        let left = self.shared.wait(limit, |state| state.open.is_empty()).open.len();
         if left > 0 {
             self.log.warn(format_args!("{left} connections did not end in time"));
         }
@@ -186,12 +185,12 @@ impl Listener {
     /// Waits for the signal that ends the server.
     pub fn wait_for_stop(&self) {
         let state = self.shared.lock();
-        drop(self.shared.changed.wait_while(state, |state| !state.stopping));
+        drop(self.shared.changed.wait_while(state, |state| state.stopped.is_none()));
     }
 
     fn pause(&self) {
         let state = self.shared.lock();
-        if !state.stopping {
+        if state.stopped.is_none() {
             drop(self.shared.changed.wait_timeout(state, PAUSE));
         }
     }

@@ -1,7 +1,7 @@
 //! Opening sockets, with errors that say what to do.
 
 use crate::endpoint::Endpoint;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
@@ -46,6 +46,14 @@ pub enum NetError {
         /// What to do about it.
         remedy: &'static str,
     },
+}
+
+/// A connection without a word for a minute is asked whether it still lives, and
+/// after another minute without an answer is taken for dead: a machine that lost
+/// its power never says goodbye (tcp(7)).
+pub(crate) fn keepalive() -> TcpKeepalive {
+    let apart = Duration::from_secs(10);
+    TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(apart).with_retries(6)
 }
 
 /// A listening socket on the first of the host's addresses that allows it.
@@ -98,6 +106,7 @@ fn connect_to(address: SocketAddr) -> io::Result<TcpStream> {
     // A chat line is small and wanted now: without this the second of two
     // lines would wait for the first one's acknowledgement (RFC 896).
     stream.set_nodelay(true)?;
+    SockRef::from(&stream).set_tcp_keepalive(&keepalive())?;
     Ok(stream)
 }
 

@@ -150,7 +150,11 @@ impl Load {
         if self.options.rate == 0 {
             // Sealed beforehand: it is the server that is to be measured.
             let chunk: String = (0..50).map(|_| sealed(Duration::ZERO)).collect();
-            while !self.stop.load(Ordering::Relaxed) && stream.write_all(chunk.as_bytes()).is_ok() {}
+            while !self.stop.load(Ordering::Relaxed) {
+                if stream.write_all(chunk.as_bytes()).is_err() {
+                    return;
+                }
+            }
             return;
         }
         let interval = Duration::from_secs(1) * u32::from(self.options.senders) / self.options.rate;

@@ -2,6 +2,8 @@
 //! typed. A connection that is lost is replaced by the next one, without anybody
 //! having to type the password again.
 
+use crate::answers::{answered, ask_for_password};
+use crate::comeback::come_back;
 use crate::envelope::{Envelope, MAX_TEXT};
 use crate::link::{Asked, Link, MOST_KEPT};
 use anyhow::{Context, bail, ensure};
@@ -17,7 +19,6 @@ use std::net::TcpStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// Sends what is typed, sealed, and shows what the others say.
@@ -48,11 +49,6 @@ const HELP: &str = "Type a line and press Enter; everybody else who is logged in
 /quit, !DISCONNECT or Ctrl-D: leave
 /logout: leave, and end the session
 /help: this text";
-
-/// The first pause before coming back, and the longest. Each is about twice as
-/// long as the one before, so that a server that has trouble gets less of it.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Runs the client until either side has had enough.
 ///
@@ -119,11 +115,6 @@ impl Options {
     }
 }
 
-/// Without an echo, and never in the history of what was typed.
-fn ask_for_password() -> anyhow::Result<Zeroizing<String>> {
-    rpassword::prompt_password("password: ").map(Zeroizing::new).context("cannot ask for the password")
-}
-
 /// The next line typed. A person is asked for one when the server waits for one;
 /// on a pipe the lines are there when they are there.
 fn next(input: &mut Input, link: &Link, output: &Output) -> anyhow::Result<Option<Zeroizing<String>>> {
@@ -178,22 +169,6 @@ fn receive_all(
     }
 }
 
-/// A new connection, after one attempt or many; `None` when it is not wanted any more.
-fn come_back(connect: &Endpoint, attempts: &mut u32, link: &Link) -> Option<TcpStream> {
-    loop {
-        let pause = LONGEST_PAUSE.min(FIRST_PAUSE * 2_u32.saturating_pow((*attempts).min(16)));
-        *attempts += 1;
-        // Not all clients of a server that was started again at the same moment.
-        let jitter = rand::random_range(0.75..1.0);
-        if !link.pause(pause.mul_f64(jitter)) {
-            return None;
-        }
-        if let Ok(stream) = net::connect(connect) {
-            return Some(stream);
-        }
-    }
-}
-
 /// Shows line by line until the connection ends. The inner result is how.
 fn receive(
     stream: &TcpStream,
@@ -223,55 +198,6 @@ fn receive(
             output.received(&text)?;
         }
     }
-}
-
-/// Our part in the dialogue. Whether `text` need not be shown: on a terminal
-/// there are prompts in its place, and no token.
-fn answered(
-    text: &str,
-    stream: &TcpStream,
-    request: Option<&Zeroizing<String>>,
-    attempts: &mut u32,
-    link: &Link,
-    output: &Output,
-) -> anyhow::Result<bool> {
-    match text.split_once(' ') {
-        None if text == "AUTH_REQUIRED" => match request {
-            // When that fails, so does the next read.
-            Some(request) => drop(line::send_line(stream, &link.envelope().seal(request))),
-            None => link.asked(Asked::Answer("LOGIN or REGISTER? ")),
-        },
-        None if text == "ENTER_USERNAME" => link.asked(Asked::Answer("name: ")),
-        None if text == "ENTER_PASSWORD" => link.asked(Asked::Password),
-        Some(("AUTH_SUCCESS", rest)) => {
-            let (name, token) = rest.split_once(' ').context("the server gave no token")?;
-            *attempts = 0;
-            link.logged_in(name, token);
-            if output.interactive() {
-                output.hint(&format!("logged in as {name}"));
-            }
-        }
-        // Back too early, maybe together with a thousand others.
-        Some(("AUTH_FAILED", reason)) if link.token().is_some() && reason.ends_with("try again later") => {
-            return Ok(false);
-        }
-        Some(("AUTH_FAILED", reason)) => {
-            if !output.interactive() {
-                output.received(text)?;
-            }
-            bail!("not logged in: {reason}")
-        }
-        Some(("[SERVER]", "you logged in elsewhere")) => {
-            link.leaving(true);
-            return Ok(false);
-        }
-        Some(("[SERVER]", "error: not logged out, try again")) => {
-            link.leaving(false);
-            return Ok(false);
-        }
-        _ => return Ok(false),
-    }
-    Ok(output.interactive())
 }
 
 /// The server has closed, and with it ends the program, even if the other

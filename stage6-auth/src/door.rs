@@ -1,5 +1,11 @@
 //! The door: from a connection to somebody with a name, within a bounded time.
 
+mod args;
+mod hear;
+
+pub use args::DoorArgs;
+pub use hear::{Heard, REJECTED, Timed, hear};
+
 use crate::accounts::{Accounts, AuthError};
 use crate::dialogue::{AUTH_REQUIRED, Credentials, Dialogue, Malformed, Request, Step};
 use crate::envelope::Envelope;
@@ -7,85 +13,12 @@ use crate::members::AlreadyIn;
 use crate::sessions::{Sessions, Token};
 use crate::store::{Store, StoreError, User};
 use common::log::Log;
-use stage2_echo::line::{self, LineReader, Received};
-use std::cell::Cell;
+use stage2_echo::line::LineReader;
 use std::io::{self, Read};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use thiserror::Error;
-
-/// What somebody is told whose line does not open, before the connection is
-/// closed: nobody who has the key sends such a line.
-pub const REJECTED: &str = "[SERVER] error: message rejected";
-
-/// A connection that is read until a deadline, as long as there is one. The
-/// deadline is for all reads together: a byte now and then buys no time.
-pub struct Timed<'a> {
-    stream: &'a TcpStream,
-    until: Cell<Option<Instant>>,
-}
-
-impl<'a> Timed<'a> {
-    /// Reads from `stream` until `until`.
-    pub fn new(stream: &'a TcpStream, until: Instant) -> Self {
-        Timed { stream, until: Cell::new(Some(until)) }
-    }
-
-    /// From now on without a deadline.
-    ///
-    /// # Errors
-    /// When the socket does not take that.
-    pub fn no_deadline(&self) -> io::Result<()> {
-        self.until.set(None);
-        self.stream.set_read_timeout(None)
-    }
-}
-
-impl Read for &Timed<'_> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        if let Some(until) = self.until.get() {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
-            self.stream.set_read_timeout(Some(left))?;
-        }
-        let mut stream = self.stream;
-        stream.read(into)
-    }
-}
-
-/// What a client's line was.
-pub enum Heard {
-    /// A text; it holds no line end.
-    Text(String),
-    /// Nothing that one could go on after. It is to be told this.
-    Bad(&'static str),
-    /// The client has finished.
-    End,
-}
-
-/// The next line, opened.
-///
-/// # Errors
-/// What the connection says.
-pub fn hear<R: Read>(lines: &mut LineReader<R>, envelope: &Envelope) -> io::Result<Heard> {
-    loop {
-        return Ok(match lines.next()? {
-            Received::Line("") => continue,
-            Received::Line(sealed) => match envelope.open(sealed) {
-                // With a line end in it, it would be two lines to whoever reads
-                // it next, the second with any name in front.
-                Ok(text) if !text.contains('\n') => Heard::Text(text),
-                _ => Heard::Bad(REJECTED),
-            },
-            Received::NotUtf8 => Heard::Bad(REJECTED),
-            Received::TooLong => Heard::Bad(line::TOO_LONG),
-            Received::End => Heard::End,
-        });
-    }
-}
 
 /// Why somebody did not come in.
 #[derive(Debug, Error)]
@@ -155,8 +88,7 @@ pub struct Guest {
 pub struct Door {
     store: Arc<dyn Store>,
     accounts: Accounts,
-    /// The sessions.
-    pub sessions: Sessions,
+    sessions: Arc<Sessions>,
     /// How long the dialogue may take.
     pub timeout: Duration,
     log: Log,
@@ -167,7 +99,7 @@ impl Door {
     pub fn new(
         store: &Arc<dyn Store>,
         accounts: Accounts,
-        sessions: Sessions,
+        sessions: Arc<Sessions>,
         timeout: Duration,
         log: &Log,
     ) -> Self {

@@ -2,13 +2,15 @@
 //!
 //! Who comes in goes through these, in this order: the [`envelope`] opens what
 //! it sends, the [`dialogue`] asks who it is, [`accounts`] and [`sessions`]
-//! decide whether that is so ([`door`] holds them together), [`members`] sees to
-//! it that nobody is there twice. What it says is stored by the [`store`],
+//! decide whether that is so ([`door`] holds them together), [`people`] sees to it
+//! that nobody is there twice. What it says is stored by the [`store`],
 //! through the [`committer`], before the [`room`] delivers it.
 
 pub mod accounts;
 pub mod admin;
+mod answers;
 pub mod client;
+mod comeback;
 pub mod committer;
 pub mod dialogue;
 pub mod door;
@@ -18,6 +20,7 @@ pub mod gate;
 pub mod link;
 mod lists;
 pub mod members;
+pub mod people;
 pub mod room;
 pub mod server;
 pub mod sessions;

@@ -107,3 +107,6 @@ impl<W: Wire + 'static> Room<W> {
         is_done.recv_timeout(limit).is_ok()
     }
 }
+
+#[cfg(test)]
+mod tests;

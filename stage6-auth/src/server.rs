@@ -1,13 +1,11 @@
 //! The server's flow: one thread per client. First it has to say who it is; then
 //! every line goes into the database, and from there to all the others.
 
-use crate::accounts::{Accounts, CHEAP_COST};
-use crate::door::{Door, Guest, Heard, Refusal, Timed, hear};
+use crate::door::{Door, DoorArgs, Heard, Refusal, Timed, hear};
 use crate::envelope::Envelope;
 use crate::gate::Gate;
-use crate::members::{Hold, Members, OnDuplicate};
+use crate::people::{People, Person};
 use crate::room::Room;
-use crate::sessions::Sessions;
 use crate::store::{self, DbArgs, SCHEMA};
 use clap::Parser;
 use common::endpoint::Endpoint;
@@ -23,14 +21,11 @@ use stage4_multichat::stalled::Stalled;
 use stage4_multichat::wire::Form;
 use stage5_aes::keyfile::{self, KeyFile};
 use std::io;
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
-
-/// Somebody who is logged in, at the other end of a plain TCP connection.
-type Speaker = crate::speaker::Speaker<Arc<TcpStream>>;
 
 /// Lets in who has an account, keeps what they say, and relays it to all the others.
 #[derive(Parser, Clone, Debug)]
@@ -70,30 +65,6 @@ pub struct Options {
     log: LogFileArgs,
 }
 
-/// Who is let in, and how long that may take.
-#[derive(clap::Args, Clone, Debug)]
-pub struct DoorArgs {
-    /// What a guess at a stored password costs: each step doubles it, for logins too
-    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(4..=31))]
-    bcrypt_cost: u32,
-
-    /// Seconds until somebody has to be logged in
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
-    login_timeout: u32,
-
-    /// Failed logins a minute from one address, or for one name, before the next one has to wait; 0 is no limit
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    login_rate: u32,
-
-    /// Seconds that a session lasts, in which a client can come back without the password
-    #[arg(long, value_name = "SECONDS", default_value_t = 24 * 3600)]
-    session_ttl: u32,
-
-    /// Who has to yield when a name logs in a second time: the second or the first
-    #[arg(long, value_enum, default_value_t = OnDuplicate::Reject)]
-    on_duplicate: OnDuplicate,
-}
-
 /// What every client's thread needs.
 struct Server {
     listener: Listener,
@@ -101,10 +72,8 @@ struct Server {
     /// Connections that may still come: those in the dialogue need a bound as well.
     places: Gate,
     door: Door,
-    members: Members<Arc<Speaker>>,
-    on_duplicate: OnDuplicate,
+    people: People,
     registry: Arc<Registry<Arc<TcpStream>>>,
-    room: Room<Arc<TcpStream>>,
     terms: Arc<Terms<Arc<TcpStream>>>,
     rate: u32,
     log: Log,
@@ -138,16 +107,15 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         log.warn(caveat);
     }
     let registry = Registry::new(options.max_clients, form.clone(), &log);
+    let sessions = options.door.sessions(&store);
     let room = Room::open(&registry, &store, &form, options.history.into(), &log)?;
     let server = Arc::new(Server {
         listener: Listener::open(&options.listen, &log)?,
         envelope,
         places: Gate::new(options.max_clients),
-        door: options.door.open(&store, &log),
-        members: Members::default(),
-        on_duplicate: options.door.on_duplicate,
+        people: People::new(options.door.on_duplicate, &sessions, room, &log),
+        door: options.door.open(&store, sessions, &log),
         registry,
-        room,
         terms: Arc::new(Terms { bound: options.queue, helper: Stalled::start()?, form }),
         rate: options.rate,
         log,
@@ -169,25 +137,10 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     server.registry.say_farewell(line::SHUTTING_DOWN, LAST_COMMIT);
     server.listener.finish();
-    if !server.room.close(Duration::from_millis(500)) {
+    if !server.people.room.close(Duration::from_millis(500)) {
         server.log.error("the database does not answer: what it was given last may be stored or not");
     }
     Ok(())
-}
-
-impl DoorArgs {
-    fn open(&self, store: &Arc<dyn store::Store>, log: &Log) -> Door {
-        if self.bcrypt_cost < CHEAP_COST {
-            log.warn(format_args!(
-                "--bcrypt-cost {} makes stolen passwords cheap to guess",
-                self.bcrypt_cost
-            ));
-        }
-        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
-        let accounts = Accounts::new(store.clone(), self.bcrypt_cost, self.login_rate);
-        let sessions = Sessions::new(store.clone(), seconds(self.session_ttl));
-        Door::new(store, accounts, sessions, seconds(self.login_timeout), log)
-    }
 }
 
 /// One client, from its first line to the end of the connection, whichever way
@@ -195,8 +148,9 @@ impl DoorArgs {
 fn serve(stream: &Arc<TcpStream>, peer: SocketAddr, server: &Server) {
     let _open = server.listener.watch(stream);
     let outbox = Outbox::new(stream.clone(), server.terms.clone());
-    match server.places.enter_within(Duration::ZERO) {
-        Some(_place) => {
+    let place = server.places.enter_within(Duration::ZERO);
+    match &place {
+        Some(_) => {
             if let Err(refusal) = attend(stream, &outbox, peer, server) {
                 turn_away(&refusal, &outbox, peer, server);
             }
@@ -228,16 +182,16 @@ fn attend(
         let _ = outbox.send_line(line);
     };
     let guest = server.door.admit(&mut lines, &server.envelope, say, peer, deadline)?;
-    let speaker = Speaker::new(&guest.user.name, peer, outbox, guest.token.clone());
+    let person = Person::new(&guest.user.name, peer, outbox, guest.token.clone());
     // It leaves when `here` is dropped, even if this thread panics.
-    let here = Here::enter(&speaker, &guest, deadline, server)?;
+    let here = server.people.enter(&person, &guest, deadline)?;
     input.no_deadline().map_err(Refusal::Lost)?;
-    if let Err(e) = converse(&mut lines, &speaker, server) {
-        server.log.info(format_args!("{} lost: {e}", speaker.name));
+    if let Err(e) = converse(&mut lines, &person, server) {
+        server.log.info(format_args!("{} lost: {e}", person.name));
     }
     if server.listener.stopping() {
         // What it said is to be committed and delivered before the farewell.
-        speaker.settle(LAST_COMMIT);
+        person.settle(LAST_COMMIT);
         server.registry.await_farewell();
     }
     drop(here);
@@ -253,109 +207,31 @@ fn turn_away(refusal: &Refusal, outbox: &Arc<Outbox<Arc<TcpStream>>>, peer: Sock
     }
 }
 
-/// Somebody's presence: the name is taken, and the place in the room.
-struct Here<'a> {
-    speaker: &'a Arc<Speaker>,
-    server: &'a Server,
-    /// Free again when the speaker has left the room.
-    _name: Hold<'a, Arc<Speaker>>,
-}
-
-impl<'a> Here<'a> {
-    fn enter(
-        speaker: &'a Arc<Speaker>,
-        guest: &Guest,
-        deadline: Instant,
-        server: &'a Server,
-    ) -> Result<Self, Refusal> {
-        let name = hold_name(speaker, guest.resumed, deadline, server).inspect_err(|_| {
-            if !guest.resumed {
-                // Nobody will ever know its token.
-                let _ = server.door.sessions.end(&guest.token);
-            }
-        })?;
-        let resumed = if guest.resumed { ", back with its token" } else { "" };
-        server.log.info(format_args!("{} is in, from {}{resumed}", speaker.name, speaker.peer));
-        speaker.tell(&format!("AUTH_SUCCESS {} {}", speaker.name, *guest.token.reveal()));
-        let here = Here { speaker, server, _name: name };
-        server.room.enter(speaker).map_err(|stopped| Refusal::Lost(io::Error::other(stopped)))?;
-        Ok(here)
-    }
-}
-
-impl Drop for Here<'_> {
-    fn drop(&mut self) {
-        self.server.room.leave(self.speaker);
-        self.server.log.info(format_args!("{} has left, from {}", self.speaker.name, self.speaker.peer));
-    }
-}
-
-/// Takes the name, from an earlier connection if that has to yield:
-/// - to the same session coming back. The earlier connection is most likely
-///   dead, which the server may not know for minutes;
-/// - to a login, if the server is set to that. Never to another session's
-///   coming back: programs do that by themselves, and two of them would throw
-///   each other out for ever.
-fn hold_name<'a>(
-    speaker: &Arc<Speaker>,
-    resumed: bool,
-    deadline: Instant,
-    server: &'a Server,
-) -> Result<Hold<'a, Arc<Speaker>>, Refusal> {
-    let yields = |older: &Arc<Speaker>| match resumed {
-        true => older.token == speaker.token,
-        false => server.on_duplicate == OnDuplicate::Replace,
-    };
-    let oust = |older: &Arc<Speaker>| {
-        server.log.info(format_args!("{} from {} yields to {}", older.name, older.peer, speaker.peer));
-        if older.token != speaker.token
-            && let Err(error) = server.door.sessions.end(&older.token)
-        {
-            server.log.error(format_args!("the session of {} goes on: {error}", older.name));
-        }
-        older.tell("[SERVER] you logged in elsewhere");
-        older.outbox.end();
-        // Its thread reads the end of its input, and leaves the room.
-        let _ = older.outbox.wire().shutdown(Shutdown::Read);
-    };
-    Ok(server.members.hold(&speaker.name, speaker.clone(), yields, oust, deadline)?)
-}
-
 /// Passes on line by line until the client has had enough.
 ///
 /// This thread only reads. What the others say reaches this client through its
 /// outbox, from the committer's thread, at any time.
-fn converse(lines: &mut LineReader<&Timed<'_>>, speaker: &Arc<Speaker>, server: &Server) -> io::Result<()> {
+fn converse(lines: &mut LineReader<&Timed<'_>>, person: &Arc<Person>, server: &Server) -> io::Result<()> {
     let mut rate = Rate::new(server.rate);
     loop {
         match hear(lines, &server.envelope)? {
             Heard::Text(text) => match text.as_str() {
                 line::DISCONNECT | "/quit" => return Ok(()),
-                "/logout" => match server.door.sessions.end(&speaker.token) {
-                    Ok(()) => {
-                        server.log.info(format_args!("{} logged out from {}", speaker.name, speaker.peer));
-                        return Ok(());
-                    }
-                    Err(error) => {
-                        server.log.error(format_args!("{} not logged out: {error}", speaker.name));
-                        speaker.tell("[SERVER] error: not logged out, try again");
-                    }
-                },
-                "" => {}
+                "/logout" if server.people.log_out(person) => return Ok(()),
+                "" | "/logout" => {}
                 _ => match rate.line(Instant::now()) {
-                    Verdict::Allowed => server.room.say(speaker, text).map_err(io::Error::other)?,
+                    Verdict::Allowed => server.people.room.say(person, text).map_err(io::Error::other)?,
                     Verdict::FirstOver => {
                         let allowed = server.rate;
-                        speaker
-                            .tell(&format!("[SERVER] error: too fast, {allowed} lines per second allowed"));
-                        server.log.warn(format_args!("{} is too fast: lines dropped", speaker.name));
+                        person.tell(&format!("[SERVER] error: too fast, {allowed} lines per second allowed"));
+                        server.log.warn(format_args!("{} is too fast: lines dropped", person.name));
                     }
                     Verdict::Over => {}
                 },
             },
             Heard::Bad(answer) => {
-                server.log.warn(format_args!("{} from {}: {answer}", speaker.name, speaker.peer));
-                speaker.tell(answer);
+                server.log.warn(format_args!("{} from {}: {answer}", person.name, person.peer));
+                person.tell(answer);
                 return Ok(());
             }
             Heard::End => return Ok(()),

@@ -69,6 +69,14 @@ impl Server {
         self.child.wait().unwrap();
     }
 
+    /// SIGTERM; how it ended, and after how long.
+    pub fn terminate(mut self) -> (Option<i32>, Duration) {
+        let start = Instant::now();
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        (self.child.wait().unwrap().code(), start.elapsed())
+    }
+
     pub fn still_runs(&mut self) {
         assert!(self.child.try_wait().unwrap().is_none(), "the server has ended");
     }
@@ -103,6 +111,7 @@ pub struct Inbox {
     /// What others said, `name: text`.
     seen: Vec<String>,
     pub not_stored: usize,
+    pub farewell: bool,
 }
 
 pub struct Person {
@@ -123,6 +132,8 @@ fn read(stream: TcpStream, envelope: Arc<Envelope>) -> (Arc<Mutex<Inbox>>, JoinH
                 let mut inbox = inbox.lock().unwrap();
                 if text.starts_with("[USERS_LIST]") {
                     inbox.is_in = true;
+                } else if text == "[SERVER] server is shutting down" {
+                    inbox.farewell = true;
                 } else if text == NOT_STORED {
                     inbox.not_stored += 1;
                 } else if text.starts_with("writer") {

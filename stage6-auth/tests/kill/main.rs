@@ -29,12 +29,14 @@ fn main() -> ExitCode {
     };
     let missing = testkit::mariadb::MariaDb::missing();
     if let Some(why) = &missing {
-        eprintln!("ignored: mariadb_killed_under_load, since {why}");
+        eprintln!("ignored: those with MariaDB, since {why}");
     }
     let trials = vec![
         trial("five_kills_lose_nothing", || kills(5)),
         trial("a_hundred_kills_lose_nothing", || kills(100)).with_ignored_flag(true),
         trial("mariadb_killed_under_load", mariadb::killed_under_load).with_ignored_flag(missing.is_some()),
+        trial("the_end_with_a_frozen_mariadb", mariadb::the_end_while_frozen)
+            .with_ignored_flag(missing.is_some()),
     ];
     libtest_mimic::run(&args, trials).exit_code()
 }

@@ -6,12 +6,17 @@ use stage6_auth::store::{DbUrl, SCHEMA, open};
 use std::collections::HashSet;
 use testkit::mariadb::MariaDb;
 
-pub fn killed_under_load() {
-    let mut mariadb = MariaDb::start();
+/// A server, and the URL for the chat's account on it.
+fn prepared() -> (MariaDb, String) {
+    let mariadb = MariaDb::start();
     let DbUrl::MySql(admin) = mariadb.admin_url("chat").parse().unwrap() else { unreachable!() };
     let account = Account { user: "chat".into(), hosts: Vec::new(), new_password: false };
     let url = init(&admin, &SCHEMA, &account).unwrap().url.unwrap();
+    (mariadb, url)
+}
 
+pub fn killed_under_load() {
+    let (mut mariadb, url) = prepared();
     let chat = Chat::new();
     let mut server = Server::start(&chat, &url);
     let reader = server.enter("reader", true);
@@ -52,4 +57,22 @@ pub fn killed_under_load() {
     assert_eq!(stored.len() + refused, sent, "each line is stored or its writer told that it is not");
     assert!(refused > 0);
     println!("{sent} lines: {} stored and seen, {refused} refused", stored.len());
+}
+
+/// The database hangs, under load, and the server is told to end: it does, in
+/// time and in good order.
+pub fn the_end_while_frozen() {
+    let (mariadb, url) = prepared();
+    let chat = Chat::new();
+    let server = Server::start(&chat, &url);
+    let reader = server.enter("reader", true);
+    let writer = Writer::start(server.enter("writer0", true), 0);
+    reader.sees_more_than(20);
+    mariadb.freeze();
+    let (code, time) = server.terminate();
+    mariadb.thaw();
+    assert_eq!(code, Some(0));
+    assert!(time.as_secs_f64() < 5.0, "it took {time:?}");
+    reader.wait("for the farewell", |inbox| inbox.farewell);
+    writer.end();
 }

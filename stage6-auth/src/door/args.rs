@@ -1,0 +1,53 @@
+//! The door's options.
+
+use super::Door;
+use crate::accounts::{Accounts, CHEAP_COST};
+use crate::members::OnDuplicate;
+use crate::sessions::Sessions;
+use crate::store::Store;
+use common::log::Log;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Who is let in, and how long that may take.
+#[derive(clap::Args, Clone, Debug)]
+pub struct DoorArgs {
+    /// What a guess at a stored password costs: each step doubles it, for logins too
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(4..=31))]
+    bcrypt_cost: u32,
+
+    /// Seconds until somebody has to be logged in
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
+    login_timeout: u32,
+
+    /// Failed logins a minute from one address, or for one name, before the next one has to wait; 0 is no limit
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    login_rate: u32,
+
+    /// Seconds that a session lasts, in which a client can come back without the password
+    #[arg(long, value_name = "SECONDS", default_value_t = 24 * 3600)]
+    session_ttl: u32,
+
+    /// Who has to yield when a name logs in a second time: the second or the first
+    #[arg(long, value_enum, default_value_t = OnDuplicate::Reject)]
+    pub on_duplicate: OnDuplicate,
+}
+
+impl DoorArgs {
+    /// The sessions, as long as they may last.
+    pub fn sessions(&self, store: &Arc<dyn Store>) -> Arc<Sessions> {
+        Arc::new(Sessions::new(store.clone(), Duration::from_secs(self.session_ttl.into())))
+    }
+
+    /// The door to what `store` knows, and to these `sessions`.
+    pub fn open(&self, store: &Arc<dyn Store>, sessions: Arc<Sessions>, log: &Log) -> Door {
+        if self.bcrypt_cost < CHEAP_COST {
+            log.warn(format_args!(
+                "--bcrypt-cost {} makes stolen passwords cheap to guess",
+                self.bcrypt_cost
+            ));
+        }
+        let accounts = Accounts::new(store.clone(), self.bcrypt_cost, self.login_rate);
+        Door::new(store, accounts, sessions, Duration::from_secs(self.login_timeout.into()), log)
+    }
+}

@@ -1,0 +1,80 @@
+//! Lines at the server: read, for a bounded time if need be, and opened.
+
+use crate::envelope::Envelope;
+use stage2_echo::line::{self, LineReader, Received};
+use std::cell::Cell;
+use std::io::{self, Read};
+use std::net::TcpStream;
+use std::time::Instant;
+
+/// What somebody is told whose line does not open, before the connection is
+/// closed: nobody who has the key sends such a line.
+pub const REJECTED: &str = "[SERVER] error: message rejected";
+
+/// A connection that is read until a deadline, as long as there is one. The
+/// deadline is for all reads together: a byte now and then buys no time.
+pub struct Timed<'a> {
+    stream: &'a TcpStream,
+    until: Cell<Option<Instant>>,
+}
+
+impl<'a> Timed<'a> {
+    /// Reads from `stream` until `until`.
+    pub fn new(stream: &'a TcpStream, until: Instant) -> Self {
+        Timed { stream, until: Cell::new(Some(until)) }
+    }
+
+    /// From now on without a deadline.
+    ///
+    /// # Errors
+    /// When the socket does not take that.
+    pub fn no_deadline(&self) -> io::Result<()> {
+        self.until.set(None);
+        self.stream.set_read_timeout(None)
+    }
+}
+
+impl Read for &Timed<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if let Some(until) = self.until.get() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            self.stream.set_read_timeout(Some(left))?;
+        }
+        let mut stream = self.stream;
+        stream.read(into)
+    }
+}
+
+/// What a client's line was.
+pub enum Heard {
+    /// A text; it holds no line end.
+    Text(String),
+    /// Nothing that one could go on after. It is to be told this.
+    Bad(&'static str),
+    /// The client has finished.
+    End,
+}
+
+/// The next line, opened.
+///
+/// # Errors
+/// What the connection says.
+pub fn hear<R: Read>(lines: &mut LineReader<R>, envelope: &Envelope) -> io::Result<Heard> {
+    loop {
+        return Ok(match lines.next()? {
+            Received::Line("") => continue,
+            Received::Line(sealed) => match envelope.open(sealed) {
+                // With a line end in it, it would be two lines to whoever reads
+                // it next, the second with any name in front.
+                Ok(text) if !text.contains('\n') => Heard::Text(text),
+                _ => Heard::Bad(REJECTED),
+            },
+            Received::NotUtf8 => Heard::Bad(REJECTED),
+            Received::TooLong => Heard::Bad(line::TOO_LONG),
+            Received::End => Heard::End,
+        });
+    }
+}
