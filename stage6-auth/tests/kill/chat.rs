@@ -193,7 +193,7 @@ impl Person {
     }
 }
 
-/// Somebody who writes without a pause, each line another one.
+/// Somebody who writes all the time, each line another one.
 pub struct Writer {
     person: Arc<Person>,
     stop: Arc<AtomicBool>,
@@ -216,6 +216,8 @@ impl Writer {
                         return;
                     }
                     sent.store(first + 10, Ordering::Relaxed);
+                    // Enough for a batch each time, and still a short test.
+                    thread::sleep(Duration::from_millis(1));
                 }
             }
         });
