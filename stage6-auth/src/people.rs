@@ -52,6 +52,7 @@ impl People {
     /// # Errors
     /// When somebody of that name is in who need not yield.
     pub fn enter(&self, person: &Arc<Person>, guest: &Guest, deadline: Instant) -> Result<Here<'_>, Refusal> {
+        let welcome = person.welcome.lock();
         let name = self.hold_name(person, guest.resumed, deadline).inspect_err(|_| {
             if !guest.resumed {
                 // Nobody will ever know its token.
@@ -61,6 +62,7 @@ impl People {
         let resumed = if guest.resumed { ", back with its token" } else { "" };
         self.log.info(format_args!("{} is in, from {}{resumed}", person.name, person.peer));
         person.tell(&format!("AUTH_SUCCESS {} {}", person.name, *guest.token.reveal()));
+        drop(welcome);
         let here = Here { people: self, person: person.clone(), _name: name };
         self.room.enter(person).map_err(|stopped| Refusal::Lost(io::Error::other(stopped)))?;
         Ok(here)
@@ -93,6 +95,8 @@ impl People {
         {
             self.log.error(format_args!("the session of {} goes on: {error}", older.name));
         }
+        // Not before it was told that it is in.
+        drop(older.welcome.lock());
         older.tell(ELSEWHERE);
         older.outbox.end();
         // Its thread reads the end of its input, and leaves the room.

@@ -148,9 +148,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 fn serve(stream: &Arc<TcpStream>, peer: SocketAddr, server: &Server) {
     let _open = server.listener.watch(stream);
     let outbox = Outbox::new(stream.clone(), server.terms.clone());
-    let place = server.places.enter_within(Duration::ZERO);
-    match &place {
-        Some(_) => {
+    match server.places.enter_within(Duration::ZERO) {
+        // Free again before the client can see the end of the connection.
+        Some(_place) => {
             if let Err(refusal) = attend(stream, &outbox, peer, server) {
                 turn_away(&refusal, &outbox, peer, server);
             }

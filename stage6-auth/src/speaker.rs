@@ -32,6 +32,9 @@ pub struct Speaker<W: Wire> {
     pub outbox: Arc<Outbox<W>>,
     /// The session.
     pub token: Token,
+    /// Held by its own thread from before it takes its name until it has told the
+    /// client so: whoever is already there to replace it waits for that word.
+    pub(crate) welcome: Mutex<()>,
     /// Which version of the users' list it has. Only the committer's thread
     /// reads and writes it.
     pub(crate) list: AtomicU64,
@@ -58,6 +61,7 @@ impl<W: Wire> Speaker<W> {
             peer,
             outbox: outbox.clone(),
             token,
+            welcome: Mutex::default(),
             list: AtomicU64::new(0),
             present: Mutex::default(),
             state: Mutex::default(),
