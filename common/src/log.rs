@@ -283,48 +283,4 @@ fn put_all(out: &mut Vec<u8>, head: &str, lines: &[u8]) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn logged(level: Level, write: impl FnOnce(&Log)) -> String {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("log.txt");
-        let (log, guard) = Log::start(level, Some(&path)).unwrap();
-        write(&log);
-        drop(guard);
-        std::fs::read_to_string(path).unwrap()
-    }
-
-    #[test]
-    fn everything_queued_is_written_before_the_guard_is_gone() {
-        let text = logged(Level::Info, |log| (0..5000).for_each(|i| log.info(format_args!("line {i}"))));
-        assert_eq!(text.lines().count(), 5000);
-        assert!(text.lines().last().unwrap().ends_with(" INFO  line 4999"));
-    }
-
-    #[test]
-    fn levels_below_the_chosen_one_are_left_out() {
-        let text = logged(Level::Warn, |log| {
-            log.info("no");
-            log.warn("yes");
-            log.lines(Level::Info, &Arc::new(b"no\n".to_vec()));
-        });
-        assert!(text.ends_with("WARN  yes\n") && text.lines().count() == 1, "{text}");
-    }
-
-    #[test]
-    fn a_message_cannot_forge_a_line_or_drive_a_terminal() {
-        let text = logged(Level::Info, |log| {
-            log.info("a\n2026-01-01T00:00:00.000Z INFO  forged");
-            log.lines(Level::Info, &Arc::new(b"b\x1b[2J\nc\n".to_vec()));
-        });
-        assert_eq!(text.lines().count(), 3, "{text}");
-        assert!(text.contains("a\\x0a2026") && text.contains("b\\x1b[2J"), "{text}");
-    }
-
-    #[test]
-    fn a_file_that_cannot_be_opened_is_an_error_with_a_remedy() {
-        let error = Log::start(Level::Info, Some(Path::new("/no/such/folder/log"))).err().unwrap();
-        assert!(error.to_string().contains("--no-log-file"), "{error}");
-    }
-}
+mod tests;
