@@ -102,6 +102,11 @@ impl<W: Wire> Outbox<W> {
         })
     }
 
+    /// How many bytes may wait here before the client is cut off.
+    pub fn bound(&self) -> usize {
+        self.terms.bound
+    }
+
     /// The connection itself, for those who read from it.
     pub fn wire(&self) -> &W {
         &self.wire

@@ -168,7 +168,8 @@ impl<W: Wire> Floor<W> {
         self.online.insert(speaker.name.clone(), speaker.clone());
         speaker.list.store(self.version, Ordering::Relaxed);
         let mut greeting = String::new();
-        for Message { sent, name, text, .. } in &self.history {
+        let skipped = self.history.len() - self.fitting(speaker.outbox.bound());
+        for Message { sent, name, text, .. } in self.history.iter().skip(skipped) {
             greeting.extend(["[HISTORY] ", &rfc3339(*sent), " ", name, ": ", text, "\n"]);
         }
         greeting.extend([self.list().as_str(), "\n"]);
@@ -180,6 +181,19 @@ impl<W: Wire> Floor<W> {
             // The server lets no more connections in than the room takes.
             Err(full) => self.log.error(format_args!("{} is in no room: {full:?}", speaker.name)),
         }
+    }
+
+    /// How many of the last messages a greeting can have: with a long history of
+    /// long messages, its outbox would throw a newcomer out for not reading.
+    fn fitting(&self, bound: usize) -> usize {
+        // Sealed, a line is longer by a third and some 80 bytes: so this is less
+        // than half of what may wait.
+        let mut left = bound / 4;
+        let fits = |message: &&Message| {
+            let size = message.name.len() + message.text.len() + 100;
+            left.checked_sub(size).inspect(|&rest| left = rest).is_some()
+        };
+        self.history.iter().rev().take_while(fits).count()
     }
 
     fn leaves(&mut self, speaker: &Arc<Speaker<W>>) {

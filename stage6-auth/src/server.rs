@@ -58,7 +58,7 @@ pub struct Options {
     door: DoorArgs,
 
     /// Earlier messages that a newcomer is sent
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(..=200))]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(..=10_000))]
     pub history: u16,
 
     #[command(flatten)]

@@ -108,6 +108,21 @@ fn history_and_room_have_no_gap_and_nothing_twice() {
     }
 }
 
+/// A greeting above the bound of the newcomer's outbox would throw it out.
+#[test]
+fn a_long_history_of_long_messages_is_cut_to_what_fits() {
+    let f = Fixture::new(1000);
+    let alice = f.enter("alice");
+    (0..1000).for_each(|n| f.room.say(&alice, format!("{n} {}", "x".repeat(3000))).unwrap());
+    alice.settle(LONG);
+    let newcomer = f.enter("bob");
+    sees(&newcomer, "list", |line| line.starts_with("[USERS_LIST]"));
+    let lines = seen(&newcomer);
+    let history: Vec<_> = lines.iter().filter(|line| line.starts_with("[HISTORY] ")).collect();
+    assert!((50..100).contains(&history.len()), "{}", history.len());
+    assert!(history.last().unwrap().contains("alice: 999 "), "the latest are kept");
+}
+
 #[test]
 fn nobody_hears_itself_and_all_others_hear_everything_in_order() {
     let f = Fixture::new(0);
