@@ -1,0 +1,1 @@
+//! Stage 7: rooms, publish-subscribe and roles.

@@ -1,0 +1,1 @@
+//! Stage 8: TLS, and private messages that the server cannot read.
