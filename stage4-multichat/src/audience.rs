@@ -2,8 +2,8 @@
 
 use crate::backlog::{Backlog, Batch, Lists};
 use crate::member::Member;
-use crate::outbox::Sent;
-use crate::wire::{Form, Wire};
+use crate::outbox::{Outbox, Sent};
+use crate::wire::{Form, Piece, Wire};
 use common::log::{Level, Log};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -47,23 +47,44 @@ impl<W: Wire> Audience<W> {
     /// Sends everybody what is for it, and waits a little for those who lag.
     pub fn hear(&mut self, said: Backlog, form: &dyn Form, log: &Log) {
         let batch = Batch::new(said, &mut self.lists);
-        let mut crowded = Vec::new();
+        let mut round = Round::new(log);
         for member in &self.members {
-            let sent = match &*batch.heard_by(member.id) {
-                [] => Sent::Taken,
-                pieces => member.outbox.send(pieces),
-            };
-            match sent {
-                Sent::Taken => {}
-                Sent::Crowded => crowded.push(member),
-                Sent::CutOff => log.warn(format_args!("{} does not read: disconnected", member.name)),
-            }
+            round.send(&member.name, &member.outbox, &batch.heard_by(member.id));
         }
         if form.may_be_logged() {
             log.lines(Level::Info, batch.bytes());
         }
-        let end = Instant::now() + PATIENCE;
-        crowded.iter().for_each(|member| member.outbox.wait_for_room(end));
+        round.end();
         self.lists = batch.into_lists();
+    }
+}
+
+/// One round of a delivery: each receiver gets its pieces, whoever does not read
+/// is cut off, and at the end those who lag are waited for a little.
+pub struct Round<'a, W: Wire> {
+    log: &'a Log,
+    crowded: Vec<&'a Outbox<W>>,
+}
+
+impl<'a, W: Wire> Round<'a, W> {
+    /// Nobody has got anything yet.
+    pub fn new(log: &'a Log) -> Self {
+        Round { log, crowded: Vec::new() }
+    }
+
+    /// Sends `pieces`, of which there may be none, to the receiver of this name.
+    pub fn send(&mut self, name: &str, outbox: &'a Arc<Outbox<W>>, pieces: &[Piece]) {
+        let sent = if pieces.is_empty() { Sent::Taken } else { outbox.send(pieces) };
+        match sent {
+            Sent::Taken => {}
+            Sent::Crowded => self.crowded.push(outbox),
+            Sent::CutOff => self.log.warn(format_args!("{name} does not read: disconnected")),
+        }
+    }
+
+    /// Waits for those who lag, for all of them together no longer than for one.
+    pub fn end(self) {
+        let end = Instant::now() + PATIENCE;
+        self.crowded.iter().for_each(|outbox| outbox.wait_for_room(end));
     }
 }

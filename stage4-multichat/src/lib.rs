@@ -4,7 +4,7 @@
 //! was said in one order to all. Each client has an [`outbox`], into which
 //! anybody may put lines without ever waiting for that client.
 
-mod audience;
+pub mod audience;
 mod backlog;
 pub mod client;
 mod member;

@@ -62,6 +62,11 @@ pub trait Wire: Send + Sync {
     /// that do not wait.
     fn cut(&self);
 
+    /// Has whoever reads find the end of the input, while writing goes on. For a
+    /// server that wants a client to go and still has something to tell it. Like
+    /// `cut` it never waits.
+    fn stop_reading(&self);
+
     /// What to wait for until it can take more.
     fn socket(&self) -> BorrowedFd<'_>;
 }
@@ -84,6 +89,10 @@ impl Wire for Arc<TcpStream> {
 
     fn cut(&self) {
         let _ = self.shutdown(Shutdown::Both);
+    }
+
+    fn stop_reading(&self) {
+        let _ = self.shutdown(Shutdown::Read);
     }
 
     fn socket(&self) -> BorrowedFd<'_> {

@@ -139,6 +139,8 @@ impl Wire for FakeWire {
         self.seen.lock().unwrap().cut += 1;
     }
 
+    fn stop_reading(&self) {}
+
     fn socket(&self) -> BorrowedFd<'_> {
         unreachable!("the helper of these tests does not wait")
     }

@@ -75,6 +75,8 @@ impl Wire for Arc<RandomWire> {
 
     fn cut(&self) {}
 
+    fn stop_reading(&self) {}
+
     fn socket(&self) -> BorrowedFd<'_> {
         unreachable!("this helper tries instead of waiting")
     }

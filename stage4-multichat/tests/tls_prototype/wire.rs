@@ -112,6 +112,10 @@ impl Wire for TlsWire {
         let _ = self.socket.shutdown(Shutdown::Both);
     }
 
+    fn stop_reading(&self) {
+        let _ = self.socket.shutdown(Shutdown::Read);
+    }
+
     fn socket(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }

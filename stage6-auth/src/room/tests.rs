@@ -25,6 +25,8 @@ impl Wire for Paper {
 
     fn cut(&self) {}
 
+    fn stop_reading(&self) {}
+
     fn socket(&self) -> BorrowedFd<'_> {
         self.1.as_fd()
     }
