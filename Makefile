@@ -5,35 +5,95 @@
 
 REGISTRY := common/lab/stages.toml
 STAGES   := $(shell sed -n 's/^number = \([0-9][0-9]*\)$$/\1/p' $(REGISTRY))
-NUMBERED := run-stage server client check load
-PLAIN    := help test doctor clean
-.PHONY: $(NUMBERED) $(PLAIN) .lab .toolchain
+
+# The targets, by the words that stand after them. A new target goes into one of
+# these lists, and finds its words in the variables on the right.
+STAGED   := run-stage server client check load watch#  N          $(STAGE)
+COMPARED := diff#                                      N, or A B  $(STAGE) $(OTHER)
+PLACED   := start#                                     N [DIR]    $(STAGE) $(FOLDER)
+FOLDERED :=#                                           DIR        $(FOLDER)
+PLAIN    := help test doctor clean#                    nothing
+
+WORDED := $(STAGED) $(COMPARED) $(PLACED) $(FOLDERED)
+.PHONY: $(WORDED) $(PLAIN) .lab .toolchain
 
 # `make run-stage 4`: make takes the 4 for a second goal. It is one only beside
-# a target that wants a number, so that a mistyped target is still an error.
-# All of this happens before anything runs, and no word gets to a shell before
-# it was found in the list.
-ifneq (,$(filter $(NUMBERED),$(MAKECMDGOALS)))
-  WORDS := $(filter-out $(NUMBERED) $(PLAIN),$(MAKECMDGOALS))
-  # `N=4` works too; an N that happens to be in the environment does not count.
-  ifeq (command line,$(origin N))
-    STAGE := $(N)
+# a target that wants words, so that a mistyped target is still an error. All of
+# this happens before anything runs, and no word gets to a shell before it was
+# found in the list, or, for a folder, to be of harmless characters.
+GOALS := $(filter $(WORDED),$(MAKECMDGOALS))
+ifneq (,$(GOALS))
+  GOAL  := $(firstword $(GOALS))
+  usage  = usage: make $(GOAL) $1   where N is one of: $(STAGES)
+  typed  = $(if $(filter command line,$(origin $1)),$($1))
+  # `N=4` and `DIR=there` work too; what happens to be in the environment does not count.
+  WORDS := $(filter-out $(WORDED) $(PLAIN),$(MAKECMDGOALS))
+  GIVEN := $(strip $(call typed,N) $(WORDS) $(call typed,DIR))
+  FORM  := $(strip $(foreach form,STAGED COMPARED PLACED FOLDERED,$(if $(filter $(GOALS),$($(form))),$(form))))
+  ifneq (1,$(words $(FORM)))
+    $(error one at a time, please; these take different words: $(GOALS))
+  endif
+
+  ifeq ($(FORM),FOLDERED)
+    FOLDER := $(GIVEN)
+    ifeq (,$(FOLDER))
+      $(error usage: make $(GOAL) DIR)
+    endif
   else
-    STAGE := $(firstword $(WORDS))
+    STAGE := $(firstword $(GIVEN))
+    MORE  := $(wordlist 2,9,$(GIVEN))
+    ifeq (,$(STAGE))
+      $(error $(call usage,$(if $(filter STAGED,$(FORM)),N,$(if $(filter COMPARED,$(FORM)),N   or make $(GOAL) A B,N [DIR]))))
+    endif
+    ifeq ($(FORM),STAGED)
+      # The same number twice, in both ways of giving it, is no contradiction.
+      ifneq (,$(filter-out $(STAGE),$(MORE)))
+        $(error one stage number, please; got: $(GIVEN))
+      endif
+    endif
+    # In this order: a % in STAGE must not act as a pattern.
+    ifeq (,$(filter $(STAGES),$(STAGE)))
+      $(error no stage '$(STAGE)'; there are: $(STAGES))
+    endif
   endif
-  ifeq (,$(strip $(STAGE)))
-    $(error usage: make $(firstword $(filter $(NUMBERED),$(MAKECMDGOALS))) N   where N is one of: $(STAGES))
+
+  ifeq ($(FORM),COMPARED)
+    OTHER := $(MORE)
+    ifneq ($(words $(OTHER)),$(words $(filter $(STAGES),$(OTHER))))
+      $(error no stage '$(firstword $(filter-out $(STAGES),$(OTHER)))'; there are: $(STAGES))
+    endif
+    ifneq (,$(word 2,$(OTHER)))
+      $(error two stage numbers at most, please; got: $(GIVEN))
+    endif
   endif
-  ifneq (,$(filter-out $(STAGE),$(WORDS)))
-    $(error one stage number, please; got: $(WORDS) $(if $(filter command line,$(origin N)),N=$(N)))
+
+  ifeq ($(FORM),PLACED)
+    FOLDER := $(MORE)
+    # In `make start 4 5` the 5 is more likely a mistake than a folder.
+    ifneq (,$(filter $(STAGES),$(filter-out $(call typed,DIR),$(FOLDER))))
+      $(error one stage number, please; got: $(GIVEN); a folder of that name is DIR=$(firstword $(FOLDER)))
+    endif
   endif
-  # In this order: a % in STAGE must not act as a pattern.
-  ifeq (,$(filter $(STAGES),$(STAGE)))
-    $(error no stage '$(STAGE)'; there are: $(STAGES))
+
+  # A folder's name becomes a word of a shell and, if it was typed as a goal, a
+  # target. What is left of it without these characters must be nothing.
+  ifneq (,$(FOLDER))
+    HARMLESS := a b c d e f g h i j k l m n o p q r s t u v w x y z \
+                A B C D E F G H I J K L M N O P Q R S T U V W X Y Z 0 1 2 3 4 5 6 7 8 9 / . _ -
+    without   = $(if $2,$(call without,$(subst $(firstword $2),,$1),$(wordlist 2,99,$2)),$1)
+    ifneq (1,$(words $(FOLDER)))
+      $(error one folder, please, without spaces in its name; got: $(FOLDER))
+    endif
+    ifneq (,$(call without,$(FOLDER),$(HARMLESS)))
+      $(error a folder's name may have letters, digits and / . _ - here; got: $(FOLDER))
+    endif
   endif
-  ifneq (1,$(words $(STAGE)))
-    $(error one stage number, please; got: $(STAGE))
+  ifneq (,$(filter PLACED FOLDERED,$(FORM)))
+    ifneq (,$(filter-out $(GOAL) $(WORDS),$(MAKECMDGOALS)))
+      $(error make $(GOAL) stands alone; a folder called like a target is DIR=$(firstword $(filter-out $(GOAL) $(WORDS),$(MAKECMDGOALS))))
+    endif
   endif
+
   ifneq (,$(WORDS))
     # Phony, or a file called 4 would be "up to date".
     .PHONY: $(WORDS)
@@ -44,14 +104,24 @@ endif
 LAB := cargo run -q -p lab --
 
 help:
-	@echo 'make run-stage N   run stage N: on a terminal you are in the client, else a scripted session'
-	@echo 'make server N      the server of stage N alone, and'
-	@echo 'make client N      a client, for two terminals; ARGS="--help" shows their options'
-	@echo 'make check N       the graded checks of stage N'
-	@echo 'make load N        load the server of stage N and measure; ARGS="--help" shows how'
-	@echo 'make test          all tests'
-	@echo 'make doctor        what is missing on this machine, and the command that mends it'
-	@echo 'make clean         remove everything that was built'
+	@echo 'Run a stage'
+	@echo '  make run-stage N    on a terminal you are in the client, else a scripted session'
+	@echo '  make server N       the server of stage N alone, and'
+	@echo '  make client N       a client, for two terminals; ARGS="--help" shows their options'
+	@echo
+	@echo 'Learn from it'
+	@echo '  make diff N         what stage N changes, and why; make diff A B compares any two'
+	@echo '  make start N [DIR]  a copy to work in, in which stage N is yet to be written'
+	@echo '  make watch N        the checks of stage N again, each time you save'
+	@echo
+	@echo 'Check and measure'
+	@echo '  make check N        the graded checks of stage N'
+	@echo '  make load N         load the server of stage N and measure; ARGS="--help" shows how'
+	@echo
+	@echo 'The course itself'
+	@echo '  make test           all tests'
+	@echo '  make doctor         what is missing on this machine, and the command that mends it'
+	@echo '  make clean          remove everything that was built'
 	@echo
 	@echo 'N is a stage:'
 	@sed -n -e 's/^number = /  /p' -e 's/^title = "\(.*\)"/\1/p' $(REGISTRY) | paste - -
@@ -59,11 +129,17 @@ help:
 run-stage: .lab
 	@$(LAB) run $(STAGE) $(ARGS)
 
-server client check: .lab
+server client check watch: .lab
 	@$(LAB) $@ $(STAGE) -- $(ARGS)
 
 load: .lab
 	@$(LAB) load $(STAGE) $(ARGS)
+
+diff: .lab
+	@$(LAB) diff $(STAGE) $(OTHER) $(ARGS)
+
+start: .lab
+	@$(LAB) start $(STAGE) $(FOLDER) $(ARGS)
 
 test: .toolchain
 	cargo test --workspace $(ARGS)

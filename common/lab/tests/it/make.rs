@@ -20,7 +20,7 @@ fn error_of(args: &[&str]) -> String {
 
 #[test]
 fn a_number_that_is_no_stage_is_one_line_with_those_that_are() {
-    for target in ["run-stage", "server", "client", "check", "load"] {
+    for target in ["run-stage", "server", "client", "check", "load", "watch", "diff", "start"] {
         for wrong in ["99", "foo", "04", "%", "4;ls"] {
             let text = error_of(&[target, wrong]);
             assert!(text.contains("no stage '") && text.contains("there are: 1 2 3"), "{text}");
@@ -52,27 +52,98 @@ fn two_numbers_are_an_error() {
 }
 
 #[test]
+fn a_comparison_takes_one_number_or_two() {
+    for (args, command) in [
+        (&["-n", "diff", "4"][..], "lab -- diff 4"),
+        (&["-n", "diff", "4", "6"], "lab -- diff 4 6"),
+        (&["-n", "diff", "N=4", "6"], "lab -- diff 4 6"),
+    ] {
+        assert!(commands(args).lines().any(|l| l.ends_with(command)), "{args:?}");
+    }
+    for wrong in ["99", "%", "4;ls", "there"] {
+        assert!(error_of(&["diff", "4", wrong]).contains(&format!("no stage '{wrong}'; there are: 1 2 3")));
+    }
+    assert!(error_of(&["diff"]).contains("usage: make diff N   or make diff A B"));
+    assert!(error_of(&["diff", "4", "5", "6"]).contains("two stage numbers at most, please; got: 4 5 6"));
+}
+
+#[test]
+fn a_folder_may_follow_the_number() {
+    for (args, command) in [
+        (&["-n", "start", "4"][..], "lab -- start 4"),
+        (&["-n", "start", "4", "my-work/stage_4.0"], "lab -- start 4 my-work/stage_4.0"),
+        (&["-n", "start", "4", "DIR=/tmp/there"], "lab -- start 4 /tmp/there"),
+        (&["-n", "start", "N=4", "../there"], "lab -- start 4 ../there"),
+        // What a target or a stage is called.
+        (&["-n", "start", "4", "DIR=test"], "lab -- start 4 test"),
+        (&["-n", "start", "4", "DIR=5"], "lab -- start 4 5"),
+    ] {
+        assert!(commands(args).lines().any(|l| l.ends_with(command)), "{args:?}: {}", commands(args));
+    }
+    assert!(error_of(&["start"]).contains("usage: make start N [DIR]"));
+    assert!(error_of(&["start", "4", "5"]).contains("one stage number, please; got: 4 5;"));
+    assert!(
+        error_of(&["start", "4", "test"])
+            .contains("make start stands alone; a folder called like a target is")
+    );
+    assert!(error_of(&["start", "check", "4"]).contains("one at a time, please"));
+}
+
+#[test]
+fn a_folder_whose_name_means_something_to_a_shell_is_refused() {
+    for wrong in ["a;b", "a&b", "a|b", "a>b", "a'b", "a\"b", "a`b`", "a:b", "a%b", "a#b", "a\\b", "*", "ä"] {
+        for args in
+            [&["start", "4", wrong][..], &["start", "4", &format!("DIR={}", wrong.replace('#', "\\#"))]]
+        {
+            assert!(error_of(args).contains("a folder's name may have letters, digits and"), "{args:?}");
+        }
+    }
+    for wrong in ["a b", "a\tb", "$(shell ls)"] {
+        assert!(error_of(&["start", "4", wrong]).contains("one folder, please"), "{wrong}");
+    }
+}
+
+#[test]
 fn a_number_alone_and_a_typing_error_are_no_targets() {
     for wrong in ["4", "tset", "run-stag"] {
         assert!(error_of(&[wrong]).contains(&format!("No rule to make target '{wrong}'")));
     }
 }
 
+/// What `make -n` says that it would do, one space between words.
+fn commands(args: &[&str]) -> String {
+    let text = String::from_utf8(make(args).success().get_output().stdout.clone()).unwrap();
+    text.lines().map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ") + "\n").collect()
+}
+
 #[test]
 fn both_ways_of_giving_the_number_lead_to_the_same_command() {
     // -n prints the commands and runs none.
     for args in [&["-n", "run-stage", "4"][..], &["-n", "4", "run-stage"], &["-n", "run-stage", "N=4"]] {
-        let output = make(args).success().get_output().clone();
-        let text = String::from_utf8(output.stdout).unwrap();
+        let text = commands(args);
         assert!(text.contains("lab -- run 4"), "{args:?}: {text}");
     }
+}
+
+/// All of the Makefile's targets that are meant for people.
+fn targets() -> Vec<String> {
+    let makefile = std::fs::read_to_string(root().join("Makefile")).unwrap();
+    let lists = ["STAGED", "COMPARED", "PLACED", "FOLDERED", "PLAIN"];
+    let lists = makefile
+        .lines()
+        .filter_map(|line| line.split_once(":="))
+        .filter(|(name, _)| lists.contains(&name.trim()));
+    lists
+        .flat_map(|(_, list)| list.split('#').next().unwrap().split_whitespace())
+        .map(str::to_owned)
+        .collect()
 }
 
 #[test]
 fn help_lists_the_targets_and_the_stages() {
     let help = String::from_utf8(make(&["help"]).success().get_output().stdout.clone()).unwrap();
-    for target in ["run-stage N", "server N", "client N", "check N", "load N", "test", "doctor", "clean"] {
-        assert!(help.contains(&format!("make {target}")), "{target} is not in:\n{help}");
+    for target in targets().iter().filter(|t| *t != "help") {
+        assert!(help.contains(&format!("  make {target} ")), "{target} is not in:\n{help}");
     }
     for stage in lab::registry::Registry::load().stages {
         assert!(help.contains(&stage.title), "{help}");
