@@ -18,6 +18,7 @@ mod queue;
 use crate::store::{Message, MessageId, Millis, StoreError};
 use queue::{Batch, CloseOnDrop, Queue};
 use std::io;
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -133,6 +134,18 @@ impl<M: Record, T: Send + 'static> Committer<M, T> {
             // Err: `hand_on` panicked, which has been reported where it happened.
             let _ = thread.join();
         }
+    }
+
+    /// Does [`stop`](Committer::stop). Whether that was done within `limit`: a
+    /// database that hangs must not keep the server alive.
+    pub fn stop_within(self: &Arc<Self>, limit: Duration) -> bool {
+        let committer = self.clone();
+        let (done, is_done) = channel();
+        thread::spawn(move || {
+            committer.stop();
+            let _ = done.send(());
+        });
+        is_done.recv_timeout(limit).is_ok()
     }
 }
 

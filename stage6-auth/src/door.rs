@@ -8,13 +8,11 @@ pub use hear::{Heard, REJECTED, Timed, hear};
 
 use crate::accounts::{Accounts, AuthError};
 use crate::dialogue::{AUTH_REQUIRED, Credentials, Dialogue, Malformed, Request, Step};
-use crate::envelope::Envelope;
 use crate::members::AlreadyIn;
 use crate::sessions::{Sessions, Token};
 use crate::store::{Store, StoreError, User};
 use common::log::Log;
-use stage2_echo::line::LineReader;
-use std::io::{self, Read};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -106,19 +104,19 @@ impl Door {
         Door { store: store.clone(), accounts, sessions, timeout, log: log.clone() }
     }
 
-    /// Has the dialogue, and checks what comes out of it. `say` sends a line.
+    /// Has the dialogue, and checks what comes out of it. `hear` gives the next
+    /// line, `say` sends one.
     ///
     /// # Errors
     /// Whatever keeps the client out.
-    pub fn admit<R: Read>(
+    pub fn admit(
         &self,
-        lines: &mut LineReader<R>,
-        envelope: &Envelope,
+        hear: impl FnMut() -> io::Result<Heard>,
         say: impl Fn(&str),
         peer: SocketAddr,
         deadline: Instant,
     ) -> Result<Guest, Refusal> {
-        let request = self.ask(lines, envelope, say)?;
+        let request = self.ask(hear, say)?;
         let (user, what) = match request {
             Request::Resume(token) => {
                 let user = self.sessions.resume(&token)?.ok_or(Refusal::NoSession)?;
@@ -137,16 +135,15 @@ impl Door {
         Ok(Guest { user, token, resumed: false })
     }
 
-    fn ask<R: Read>(
+    fn ask(
         &self,
-        lines: &mut LineReader<R>,
-        envelope: &Envelope,
+        mut hear: impl FnMut() -> io::Result<Heard>,
         say: impl Fn(&str),
     ) -> Result<Request, Refusal> {
         let mut dialogue = Dialogue::default();
         say(AUTH_REQUIRED);
         loop {
-            let heard = hear(lines, envelope).map_err(|error| match error.kind() {
+            let heard = hear().map_err(|error| match error.kind() {
                 // Both are what a socket says whose time is over (recv(2)).
                 io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Refusal::TooSlow(self.timeout),
                 _ => Refusal::Lost(error),

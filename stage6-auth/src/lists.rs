@@ -5,8 +5,6 @@
 //! changes meanwhile is in the same list. One thread does that for everybody.
 
 use crate::committer::{Committer, Record};
-use crate::floor::Turn;
-use stage4_multichat::wire::Wire;
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Weak};
@@ -17,12 +15,14 @@ use std::time::Duration;
 const GATHERING: Duration = Duration::from_millis(200);
 
 /// The committer's end: says that a list is due.
-pub(crate) struct Lists(SyncSender<()>);
+pub struct Lists(SyncSender<()>);
 
 /// The waiting thread's end.
-pub(crate) struct Due(Receiver<()>);
+pub struct Due(Receiver<()>);
 
 impl Lists {
+    /// Both ends.
+    #[allow(clippy::new_ret_no_self)] // one without the other is of no use
     pub fn new() -> (Lists, Due) {
         // One word is enough: a second one would say the same.
         let (lists, due) = sync_channel(1);
@@ -36,14 +36,15 @@ impl Lists {
 }
 
 impl Due {
-    /// Starts the thread. It ends with the committer, which it must not keep
-    /// alive by itself.
+    /// Starts the thread, which passes `turn` to the committer when lists are to
+    /// go out. It ends with the committer, which it must not keep alive by itself.
     ///
     /// # Errors
     /// When no thread can be started.
-    pub fn serve<M: Record, W: Wire + 'static>(
+    pub fn serve<M: Record, T: Send + 'static>(
         self,
-        committer: &Arc<Committer<M, Turn<W>>>,
+        committer: &Arc<Committer<M, T>>,
+        turn: fn() -> T,
     ) -> io::Result<()> {
         let committer: Weak<_> = Arc::downgrade(committer);
         thread::Builder::new().name("lists".into()).spawn(move || {
@@ -51,7 +52,7 @@ impl Due {
                 thread::sleep(GATHERING);
                 let Some(committer) = committer.upgrade() else { return };
                 // Stopped: nobody is there any more to whom a list could go.
-                let _ = committer.pass(Turn::Lists);
+                let _ = committer.pass(turn());
             }
         })?;
         Ok(())

@@ -1,48 +1,57 @@
 //! People: everybody who is in, each once, and who has to go for whom.
 
+use crate::committer::Stopped;
 use crate::door::{Guest, Refusal};
 use crate::members::{Hold, Members, OnDuplicate};
-use crate::room::Room;
 use crate::sessions::Sessions;
 use crate::speaker::Speaker;
 use common::log::Log;
-use std::io;
-use std::net::{Shutdown, TcpStream};
+use stage4_multichat::wire::Wire;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What an older connection is told that has to go.
 const ELSEWHERE: &str = "[SERVER] you logged in elsewhere";
 
-/// Somebody who is logged in, at the other end of a plain TCP connection.
-pub type Person = Speaker<Arc<TcpStream>>;
+/// How long a departure may take: longer than a database that hangs.
+const DEPARTURE: Duration = Duration::from_secs(30);
+
+/// Where people are once they are in.
+pub trait Place<W: Wire> {
+    /// Lets `speaker` in, in its turn, with a greeting.
+    ///
+    /// # Errors
+    /// When that cannot be done any more.
+    fn enter(&self, speaker: &Arc<Speaker<W>>) -> Result<(), Refusal>;
+
+    /// Takes `speaker` out, behind the last of its messages. Does not wait for that.
+    ///
+    /// # Errors
+    /// When nothing is taken any more.
+    fn leave(&self, speaker: &Arc<Speaker<W>>) -> Result<(), Stopped>;
+}
 
 /// See the [module](self).
-pub struct People {
-    members: Members<Arc<Person>>,
+pub struct People<W: Wire, P> {
+    members: Members<Arc<Speaker<W>>>,
     on_duplicate: OnDuplicate,
     sessions: Arc<Sessions>,
     /// Where they talk.
-    pub room: Room<Arc<TcpStream>>,
+    pub room: P,
     log: Log,
 }
 
 /// Somebody's presence: the name is taken, and the place in the room.
-pub struct Here<'a> {
-    people: &'a People,
-    person: Arc<Person>,
+pub struct Here<'a, W: Wire, P: Place<W>> {
+    people: &'a People<W, P>,
+    person: Arc<Speaker<W>>,
     /// Free again when the person has left the room.
-    _name: Hold<'a, Arc<Person>>,
+    _name: Hold<'a, Arc<Speaker<W>>>,
 }
 
-impl People {
+impl<W: Wire, P: Place<W>> People<W, P> {
     /// Nobody yet.
-    pub fn new(
-        on_duplicate: OnDuplicate,
-        sessions: &Arc<Sessions>,
-        room: Room<Arc<TcpStream>>,
-        log: &Log,
-    ) -> Self {
+    pub fn new(on_duplicate: OnDuplicate, sessions: &Arc<Sessions>, room: P, log: &Log) -> Self {
         let (members, sessions, log) = (Members::default(), sessions.clone(), log.clone());
         People { members, on_duplicate, sessions, room, log }
     }
@@ -51,7 +60,12 @@ impl People {
     ///
     /// # Errors
     /// When somebody of that name is in who need not yield.
-    pub fn enter(&self, person: &Arc<Person>, guest: &Guest, deadline: Instant) -> Result<Here<'_>, Refusal> {
+    pub fn enter(
+        &self,
+        person: &Arc<Speaker<W>>,
+        guest: &Guest,
+        deadline: Instant,
+    ) -> Result<Here<'_, W, P>, Refusal> {
         let welcome = person.welcome.lock();
         let name = self.hold_name(person, guest.resumed, deadline).inspect_err(|_| {
             if !guest.resumed {
@@ -64,7 +78,7 @@ impl People {
         person.tell(&format!("AUTH_SUCCESS {} {}", person.name, *guest.token.reveal()));
         drop(welcome);
         let here = Here { people: self, person: person.clone(), _name: name };
-        self.room.enter(person).map_err(|stopped| Refusal::Lost(io::Error::other(stopped)))?;
+        self.room.enter(person)?;
         Ok(here)
     }
 
@@ -76,19 +90,19 @@ impl People {
     ///   each other out for ever.
     fn hold_name(
         &self,
-        person: &Arc<Person>,
+        person: &Arc<Speaker<W>>,
         resumed: bool,
         deadline: Instant,
-    ) -> Result<Hold<'_, Arc<Person>>, Refusal> {
-        let yields = |older: &Arc<Person>| match resumed {
+    ) -> Result<Hold<'_, Arc<Speaker<W>>>, Refusal> {
+        let yields = |older: &Arc<Speaker<W>>| match resumed {
             true => older.token == person.token,
             false => self.on_duplicate == OnDuplicate::Replace,
         };
-        let oust = |older: &Arc<Person>| self.oust(older, person);
+        let oust = |older: &Arc<Speaker<W>>| self.oust(older, person);
         Ok(self.members.hold(&person.name, person.clone(), yields, oust, deadline)?)
     }
 
-    fn oust(&self, older: &Person, newer: &Person) {
+    fn oust(&self, older: &Speaker<W>, newer: &Speaker<W>) {
         self.log.info(format_args!("{} from {} yields to {}", older.name, older.peer, newer.peer));
         if older.token != newer.token
             && let Err(error) = self.sessions.end(&older.token)
@@ -97,14 +111,11 @@ impl People {
         }
         // Not before it was told that it is in.
         drop(older.welcome.lock());
-        older.tell(ELSEWHERE);
-        older.outbox.end();
-        // Its thread reads the end of its input, and leaves the room.
-        let _ = older.outbox.wire().shutdown(Shutdown::Read);
+        older.see_off(ELSEWHERE);
     }
 
     /// Ends the session. Whether that could be done.
-    pub fn log_out(&self, person: &Person) -> bool {
+    pub fn log_out(&self, person: &Speaker<W>) -> bool {
         match self.sessions.end(&person.token) {
             Ok(()) => self.log.info(format_args!("{} logged out from {}", person.name, person.peer)),
             Err(error) => {
@@ -117,9 +128,11 @@ impl People {
     }
 }
 
-impl Drop for Here<'_> {
+impl<W: Wire, P: Place<W>> Drop for Here<'_, W, P> {
     fn drop(&mut self) {
-        self.people.room.leave(&self.person);
+        if self.people.room.leave(&self.person).is_ok() {
+            self.person.settle(DEPARTURE);
+        }
         self.people.log.info(format_args!("{} has left, from {}", self.person.name, self.person.peer));
     }
 }

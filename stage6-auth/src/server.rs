@@ -4,8 +4,10 @@
 use crate::door::{Door, DoorArgs, Heard, Refusal, Timed, hear};
 use crate::envelope::Envelope;
 use crate::gate::Gate;
-use crate::people::{People, Person};
+use crate::members::OnDuplicate;
+use crate::people::People;
 use crate::room::Room;
+use crate::speaker::Speaker;
 use crate::store::{self, DbArgs, SCHEMA};
 use clap::Parser;
 use common::endpoint::Endpoint;
@@ -26,6 +28,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
+
+/// Somebody who is logged in, at the other end of a plain TCP connection.
+type Person = Speaker<Arc<TcpStream>>;
 
 /// Lets in who has an account, keeps what they say, and relays it to all the others.
 #[derive(Parser, Clone, Debug)]
@@ -57,6 +62,10 @@ pub struct Options {
     #[command(flatten)]
     door: DoorArgs,
 
+    /// Who has to yield when a name logs in a second time: the second or the first
+    #[arg(long, value_enum, default_value_t = OnDuplicate::Reject)]
+    pub on_duplicate: OnDuplicate,
+
     /// Earlier messages that a newcomer is sent
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(..=10_000))]
     pub history: u16,
@@ -72,7 +81,7 @@ struct Server {
     /// Connections that may still come: those in the dialogue need a bound as well.
     places: Gate,
     door: Door,
-    people: People,
+    people: People<Arc<TcpStream>, Room<Arc<TcpStream>>>,
     registry: Arc<Registry<Arc<TcpStream>>>,
     terms: Arc<Terms<Arc<TcpStream>>>,
     rate: u32,
@@ -113,7 +122,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         listener: Listener::open(&options.listen, &log)?,
         envelope,
         places: Gate::new(options.max_clients),
-        people: People::new(options.door.on_duplicate, &sessions, room, &log),
+        people: People::new(options.on_duplicate, &sessions, room, &log),
         door: options.door.open(&store, sessions, &log),
         registry,
         terms: Arc::new(Terms { bound: options.queue, helper: Stalled::start()?, form }),
@@ -181,7 +190,7 @@ fn attend(
     let say = |line: &str| {
         let _ = outbox.send_line(line);
     };
-    let guest = server.door.admit(&mut lines, &server.envelope, say, peer, deadline)?;
+    let guest = server.door.admit(|| hear(&mut lines, &server.envelope), say, peer, deadline)?;
     let person = Person::new(&guest.user.name, peer, outbox, guest.token.clone());
     // It leaves when `here` is dropped, even if this thread panics.
     let here = server.people.enter(&person, &guest, deadline)?;

@@ -4,12 +4,11 @@
 //! it into the room, delivers, and takes it out again. This is where the one can
 //! see how far the other has come.
 
+use crate::committer::Stopped;
 use crate::sessions::Token;
 use stage4_multichat::outbox::Outbox;
-use stage4_multichat::registry::Present;
 use stage4_multichat::wire::Wire;
 use std::net::SocketAddr;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -35,12 +34,6 @@ pub struct Speaker<W: Wire> {
     /// Held by its own thread from before it takes its name until it has told the
     /// client so: whoever is already there to replace it waits for that word.
     pub(crate) welcome: Mutex<()>,
-    /// Which version of the users' list it has. Only the committer's thread
-    /// reads and writes it.
-    pub(crate) list: AtomicU64,
-    /// Its place in the room: there from its arrival on, taken by its departure.
-    /// Both happen in the committer's thread.
-    pub(crate) present: Mutex<Option<Present<W>>>,
     /// Written by its own thread and the committer's.
     state: Mutex<State>,
     /// Signalled when something is through, if somebody waits for that.
@@ -62,8 +55,6 @@ impl<W: Wire> Speaker<W> {
             outbox: outbox.clone(),
             token,
             welcome: Mutex::default(),
-            list: AtomicU64::new(0),
-            present: Mutex::default(),
             state: Mutex::default(),
             changed: Condvar::new(),
         })
@@ -75,16 +66,32 @@ impl<W: Wire> Speaker<W> {
         let _ = self.outbox.send_line(line);
     }
 
-    /// Waits until one thing more may be on its way through the committer, and
-    /// counts it. Whether there was room in time.
-    pub(crate) fn begin(&self) -> bool {
-        let (mut state, there_is_room) = self.wait(|state| state.in_flight < IN_FLIGHT, PATIENCE);
-        state.in_flight += usize::from(there_is_room);
-        there_is_room
+    /// Tells this client why it has to go, and has it go: its thread reads the end
+    /// of its input, and leaves.
+    pub fn see_off(&self, why: &str) {
+        self.tell(why);
+        self.outbox.end();
+        self.outbox.wire().stop_reading();
     }
 
-    /// So many things are through.
-    pub(crate) fn done(&self, count: usize) {
+    /// Puts one thing more on its way through the committer, by `put`. It waits
+    /// here while too much of this speaker's is on its way already, and so,
+    /// through TCP, does whoever sends it.
+    ///
+    /// # Errors
+    /// When the committer has stopped, or does not get on.
+    pub fn put(&self, put: impl FnOnce() -> Result<(), Stopped>) -> Result<(), Stopped> {
+        let (mut state, there_is_room) = self.wait(|state| state.in_flight < IN_FLIGHT, PATIENCE);
+        if !there_is_room {
+            return Err(Stopped);
+        }
+        state.in_flight += 1;
+        drop(state);
+        put().inspect_err(|_| self.done(1))
+    }
+
+    /// So many things are through: for the committer's thread.
+    pub fn done(&self, count: usize) {
         let mut state = self.lock();
         state.in_flight -= count;
         // Waking nobody would still be a system call.

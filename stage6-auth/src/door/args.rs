@@ -2,7 +2,6 @@
 
 use super::Door;
 use crate::accounts::{Accounts, CHEAP_COST};
-use crate::members::OnDuplicate;
 use crate::sessions::Sessions;
 use crate::store::Store;
 use common::log::Log;
@@ -27,10 +26,6 @@ pub struct DoorArgs {
     /// Seconds that a session lasts, in which a client can come back without the password
     #[arg(long, value_name = "SECONDS", default_value_t = 24 * 3600)]
     session_ttl: u32,
-
-    /// Who has to yield when a name logs in a second time: the second or the first
-    #[arg(long, value_enum, default_value_t = OnDuplicate::Reject)]
-    pub on_duplicate: OnDuplicate,
 }
 
 impl DoorArgs {

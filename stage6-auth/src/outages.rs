@@ -1,0 +1,37 @@
+//! What is said about a database that is away: to the log, and to those whose
+//! messages it did not take.
+
+use crate::committer::Event;
+use crate::store::StoreError;
+use common::log::Log;
+
+/// What somebody is told whose message is in no database.
+pub const NOT_STORED: &str = "[SERVER] error: message not stored, try again";
+
+/// An outage is logged when it begins and when it is over, not message by message.
+pub struct Outages {
+    log: Log,
+    /// How many messages the present outage has cost; 0 when there is none.
+    refused: usize,
+}
+
+impl Outages {
+    /// No outage so far.
+    pub fn new(log: &Log) -> Self {
+        Outages { log: log.clone(), refused: 0 }
+    }
+
+    /// Takes note of a batch.
+    pub fn note<M, T>(&mut self, events: &[Event<M, T>], failure: Option<&StoreError>) {
+        let count = |what: fn(&Event<M, T>) -> bool| events.iter().filter(|e| what(e)).count();
+        if let Some(error) = failure {
+            if self.refused == 0 {
+                self.log.error(format_args!("messages are not stored, and reach nobody: {error}"));
+            }
+            self.refused += count(|event| matches!(event, Event::Refused(..)));
+        } else if self.refused > 0 && count(|event| matches!(event, Event::Stored(..))) > 0 {
+            self.log.warn(format_args!("messages are stored again; {} were not", self.refused));
+            self.refused = 0;
+        }
+    }
+}
