@@ -30,14 +30,16 @@
 
 mod error;
 pub mod mysql;
+mod row;
 mod schema;
-mod sql;
+pub mod sql;
 pub mod sqlite;
 mod unsettled;
 mod url;
 
 pub use error::StoreError;
-pub use schema::{SCHEMA, Schema, Step};
+pub use row::{Cell, Row};
+pub use schema::{SCHEMA, STEP_1, Schema, Step};
 pub use url::{DbArgs, DbUrl, DbUrlError, MySqlUrl};
 
 use std::fmt;

@@ -12,8 +12,8 @@ pub mod setup;
 use super::unsettled::{Range, Unsettled};
 use super::url::MySqlUrl;
 use super::{
-    Message, MessageId, Millis, NewSession, NewUser, PasswordHash, Role, Schema, Store, StoreError,
-    TokenHash, User, name_key, now, sql,
+    Cell, Message, MessageId, Millis, NewSession, NewUser, PasswordHash, Role, Row, Schema, Store,
+    StoreError, TokenHash, User, name_key, now, sql,
 };
 use errors::{ALREADY_THERE, code, explain, is_timeout};
 use mysql::prelude::Queryable;
@@ -69,29 +69,11 @@ impl MySqlStore {
         self.pool.with(work).map_err(|e| self.explain(e))
     }
 
-    fn explain(&self, error: mysql::Error) -> StoreError {
-        explain(&self.db, self.program, error)
-    }
-
-    /// A connection with a transaction begun.
-    fn begin(&self, old: Option<Conn>) -> mysql::Result<Conn> {
-        if let Some(mut conn) = old {
-            match conn.query_drop("BEGIN") {
-                Ok(()) => return Ok(conn),
-                // Nothing was asked of it yet, so trying again on a new one is
-                // safe; but not after a time-out, which has cost enough time.
-                Err(error) if is_timeout(&error) => return Err(error),
-                Err(_) => drop(conn),
-            }
-        }
-        let mut conn = self.pool.connect()?;
-        conn.query_drop("BEGIN")?;
-        Ok(conn)
-    }
-}
-
-impl Store for MySqlStore {
-    fn append(&self, batch: &[Message]) -> Result<(), StoreError> {
+    /// [`Store::append`], for messages with whatever columns.
+    ///
+    /// # Errors
+    /// What the server or the network says; then nothing is stored, or in no history.
+    pub fn append_rows<M: Row>(&self, batch: &[M]) -> Result<(), StoreError> {
         let retract = self.unsettled.get();
         if batch.is_empty() && retract.is_empty() {
             return Ok(());
@@ -118,17 +100,53 @@ impl Store for MySqlStore {
         Ok(())
     }
 
-    fn recent(&self, limit: usize) -> Result<Vec<Message>, StoreError> {
-        self.append(&[])?;
+    /// The messages that `query` finds, newest first, in the columns of
+    /// [`sql::RECENT`]; turned round, so that the oldest comes first.
+    ///
+    /// # Errors
+    /// What the server or the network says.
+    pub fn history(&self, query: &str, params: &[Cell<'_>]) -> Result<Vec<Message>, StoreError> {
+        self.append_rows::<Message>(&[])?;
         let message = |(run, number, sent, name, text): (i64, i64, i64, String, String)| Message {
             id: MessageId { run, number },
             sent,
             name: name.into(),
             text,
         };
-        let mut messages = self.with(|conn| conn.exec_map(sql::RECENT, (limit as u64,), message))?;
+        let params: Vec<Value> = params.iter().map(|&cell| cell.into()).collect();
+        let mut messages = self.with(|conn| conn.exec_map(query, params, message))?;
         messages.reverse();
         Ok(messages)
+    }
+
+    fn explain(&self, error: mysql::Error) -> StoreError {
+        explain(&self.db, self.program, error)
+    }
+
+    /// A connection with a transaction begun.
+    fn begin(&self, old: Option<Conn>) -> mysql::Result<Conn> {
+        if let Some(mut conn) = old {
+            match conn.query_drop("BEGIN") {
+                Ok(()) => return Ok(conn),
+                // Nothing was asked of it yet, so trying again on a new one is
+                // safe; but not after a time-out, which has cost enough time.
+                Err(error) if is_timeout(&error) => return Err(error),
+                Err(_) => drop(conn),
+            }
+        }
+        let mut conn = self.pool.connect()?;
+        conn.query_drop("BEGIN")?;
+        Ok(conn)
+    }
+}
+
+impl Store for MySqlStore {
+    fn append(&self, batch: &[Message]) -> Result<(), StoreError> {
+        self.append_rows(batch)
+    }
+
+    fn recent(&self, limit: usize) -> Result<Vec<Message>, StoreError> {
+        self.history(sql::RECENT, &[Cell::Int(i64::try_from(limit).unwrap_or(i64::MAX))])
     }
 
     fn user(&self, name: &str) -> Result<Option<User>, StoreError> {
@@ -197,25 +215,22 @@ impl Store for MySqlStore {
 }
 
 /// A row for each round trip would take as long as a hundred rows in one.
-fn add_rows(conn: &mut Conn, retract: &[Range], batch: &[Message]) -> mysql::Result<()> {
+fn add_rows<M: Row>(conn: &mut Conn, retract: &[Range], batch: &[M]) -> mysql::Result<()> {
     for range in retract {
         conn.exec_drop(sql::RETRACT, (range.run, range.first, range.last, now()))?;
     }
+    let more = format!(", ({})", vec!["?"; M::COLUMNS].join(", "));
     let mut rest = batch;
     while !rest.is_empty() {
         // Powers of two, so that few different statements have to be prepared
         // and each connection keeps them all.
         let rows = 1 << rest.len().min(MOST_ROWS).ilog2();
         let (now, later) = rest.split_at(rows);
-        let values: Vec<Value> = now.iter().flat_map(columns).collect();
-        conn.exec_drop(format!("{}{}", sql::ADD_MESSAGE, ", (?, ?, ?, ?, ?)".repeat(rows - 1)), values)?;
+        let values: Vec<Value> = now.iter().flat_map(Row::cells).map(Value::from).collect();
+        conn.exec_drop(format!("{}{}", M::ADD, more.repeat(rows - 1)), values)?;
         rest = later;
     }
     Ok(())
-}
-
-fn columns(m: &Message) -> [Value; 5] {
-    [m.id.run.into(), m.id.number.into(), m.sent.into(), m.name.as_ref().into(), m.text.as_str().into()]
 }
 
 fn user((id, name, password, role, created): (i64, String, String, String, i64)) -> User {

@@ -8,7 +8,8 @@
 ///
 /// On MySQL, where every change of a table commits by itself, a step can be
 /// interrupted half-way and is then run again from its start: its statements
-/// must bear that (`IF NOT EXISTS`).
+/// must bear that. A table has its `IF NOT EXISTS`; where MySQL has no such word,
+/// for a column or an index, the error that it is there already counts as done.
 #[derive(Clone, Copy, Debug)]
 pub struct Step {
     /// For SQLite.

@@ -9,12 +9,14 @@ mod file;
 
 use super::unsettled::{Range, Unsettled};
 use super::{
-    Message, MessageId, Millis, NewSession, NewUser, PasswordHash, Role, Schema, Store, StoreError,
+    Cell, Message, MessageId, Millis, NewSession, NewUser, PasswordHash, Role, Schema, Store, StoreError,
     TokenHash, User, name_key, now, sql,
 };
 use crate::gate::Gate;
 use file::{check_schema, connect, create_private, explain};
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, TransactionBehavior, params};
+use rusqlite::{
+    Connection, ErrorCode, OptionalExtension, Row, Transaction, TransactionBehavior, params, params_from_iter,
+};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -114,6 +116,41 @@ impl SqliteStore {
         work(&conn).map_err(|e| self.explain(e))
     }
 
+    /// [`Store::append`], for messages with whatever columns.
+    ///
+    /// # Errors
+    /// What SQLite says; then nothing is stored.
+    pub fn append_rows<M: super::Row>(&self, batch: &[M]) -> Result<(), StoreError> {
+        let retract = self.unsettled.get();
+        if batch.is_empty() && retract.is_empty() {
+            return Ok(());
+        }
+        self.with_writer(|conn| {
+            let tx = begin(conn)?;
+            add_rows(&tx, &retract, batch)?;
+            // Not stored as far as this process sees, but the log may hold the
+            // whole batch: had its flush failed and the machine then lost power,
+            // recovery could find it.
+            tx.commit().inspect_err(|_| self.unsettled.add(batch))
+        })?;
+        self.unsettled.settled(&retract);
+        Ok(())
+    }
+
+    /// The messages that `query` finds, newest first, in the columns of
+    /// [`sql::RECENT`]; turned round, so that the oldest comes first.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn history(&self, query: &str, params: &[Cell<'_>]) -> Result<Vec<Message>, StoreError> {
+        self.append_rows::<Message>(&[])?;
+        let mut messages: Vec<Message> = self.read(|conn| {
+            conn.prepare_cached(query)?.query_map(params_from_iter(params), message)?.collect()
+        })?;
+        messages.reverse();
+        Ok(messages)
+    }
+
     fn with_writer<T>(
         &self,
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
@@ -131,29 +168,11 @@ impl SqliteStore {
 
 impl Store for SqliteStore {
     fn append(&self, batch: &[Message]) -> Result<(), StoreError> {
-        let retract = self.unsettled.get();
-        if batch.is_empty() && retract.is_empty() {
-            return Ok(());
-        }
-        self.with_writer(|conn| {
-            let tx = begin(conn)?;
-            add_rows(&tx, &retract, batch)?;
-            // Not stored as far as this process sees, but the log may hold the
-            // whole batch: had its flush failed and the machine then lost power,
-            // recovery could find it.
-            tx.commit().inspect_err(|_| self.unsettled.add(batch))
-        })?;
-        self.unsettled.settled(&retract);
-        Ok(())
+        self.append_rows(batch)
     }
 
     fn recent(&self, limit: usize) -> Result<Vec<Message>, StoreError> {
-        self.append(&[])?;
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut messages: Vec<Message> =
-            self.read(|conn| conn.prepare_cached(sql::RECENT)?.query_map([limit], message)?.collect())?;
-        messages.reverse();
-        Ok(messages)
+        self.history(sql::RECENT, &[Cell::Int(i64::try_from(limit).unwrap_or(i64::MAX))])
     }
 
     fn user(&self, name: &str) -> Result<Option<User>, StoreError> {
@@ -220,13 +239,13 @@ fn begin(conn: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
     conn.transaction_with_behavior(TransactionBehavior::Immediate)
 }
 
-fn add_rows(tx: &Transaction, retract: &[Range], batch: &[Message]) -> rusqlite::Result<()> {
+fn add_rows<M: super::Row>(tx: &Transaction, retract: &[Range], batch: &[M]) -> rusqlite::Result<()> {
     for range in retract {
         tx.prepare_cached(sql::RETRACT)?.execute(params![range.run, range.first, range.last, now()])?;
     }
-    let mut add = tx.prepare_cached(sql::ADD_MESSAGE)?;
+    let mut add = tx.prepare_cached(M::ADD)?;
     for m in batch {
-        add.execute(params![m.id.run, m.id.number, m.sent, m.name, m.text])?;
+        add.execute(params_from_iter(m.cells()))?;
     }
     Ok(())
 }

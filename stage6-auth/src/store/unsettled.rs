@@ -2,7 +2,7 @@
 //!
 //! See "What is promised" in [`crate::store`] for what they are for.
 
-use super::{Message, MessageId};
+use super::{MessageId, Row};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Consecutive numbers of one run, both ends included.
@@ -19,12 +19,12 @@ pub struct Unsettled(Mutex<Vec<Range>>);
 
 impl Unsettled {
     /// Notes a batch whose outcome is unknown.
-    pub fn add(&self, batch: &[Message]) {
+    pub fn add(&self, batch: &[impl Row]) {
         let mut ranges = self.lock();
-        for Message { id: MessageId { run, number }, .. } in batch {
+        for MessageId { run, number } in batch.iter().map(Row::id) {
             match ranges.last_mut() {
-                Some(range) if range.run == *run && range.last + 1 == *number => range.last = *number,
-                _ => ranges.push(Range { run: *run, first: *number, last: *number }),
+                Some(range) if range.run == run && range.last + 1 == number => range.last = number,
+                _ => ranges.push(Range { run, first: number, last: number }),
             }
         }
     }
@@ -49,6 +49,7 @@ impl Unsettled {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Message;
     use super::*;
 
     fn message(run: i64, number: i64) -> Message {

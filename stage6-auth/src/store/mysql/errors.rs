@@ -7,6 +7,9 @@ use std::io::ErrorKind;
 /// ER_DUP_ENTRY.
 pub const ALREADY_THERE: u16 = 1062;
 
+/// ER_DUP_FIELDNAME and ER_DUP_KEYNAME: a column or an index is there already.
+pub const MADE_ALREADY: [u16; 2] = [1060, 1061];
+
 /// The server's number for the error, if it came from there.
 pub fn code(error: &Error) -> Option<u16> {
     match error {

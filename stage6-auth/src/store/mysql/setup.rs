@@ -2,7 +2,7 @@
 //! account that the chat server uses.
 
 use super::super::{MySqlUrl, Schema, StoreError, now, sql};
-use super::errors::explain;
+use super::errors::{MADE_ALREADY, code, explain};
 use super::pool::options;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -76,7 +76,10 @@ fn make_tables(conn: &mut Conn, schema: &Schema, exact: &str) -> mysql::Result<u
     let found = found.flatten().unwrap_or(0);
     for (version, step) in (1..).zip(schema.steps).skip(found as usize) {
         for statement in step.mysql {
-            conn.query_drop(statement.replace("{exact}", exact))?;
+            match conn.query_drop(statement.replace("{exact}", exact)) {
+                Err(error) if code(&error).is_some_and(|code| MADE_ALREADY.contains(&code)) => {}
+                result => result?,
+            }
         }
         // Last, so that a step that was interrupted is run again.
         conn.exec_drop(sql::ADD_VERSION, (version, now()))?;
