@@ -2,24 +2,60 @@
 
 use crate::link::{Asked, Link};
 use anyhow::{Context, bail};
+use clap::Args;
 use common::terminal::Output;
-use stage2_echo::line;
-use std::net::TcpStream;
 use zeroize::Zeroizing;
+
+/// Who we are, for a client that is not to be asked.
+#[derive(Args, Debug)]
+pub struct LoginArgs {
+    /// Log in by this name
+    #[arg(long, value_name = "NAME", conflicts_with = "register")]
+    pub login: Option<String>,
+
+    /// Make an account of this name, and log in
+    #[arg(long, value_name = "NAME")]
+    pub register: Option<String>,
+}
+
+impl LoginArgs {
+    /// What `--help` has to say about them at its end.
+    pub const HELP: &str = "--login and --register ask for the password, or take it from CHAT_PASSWORD.\n\
+        Without them the first lines typed answer the server: LOGIN or REGISTER, name, password.";
+
+    /// The answer to the whole dialogue, if the options give one.
+    ///
+    /// # Errors
+    /// When the password can neither be found nor asked for.
+    pub fn request(&self) -> anyhow::Result<Option<Zeroizing<String>>> {
+        let (command, name) = match (&self.login, &self.register) {
+            (Some(name), _) => ("LOGIN", name),
+            (_, Some(name)) => ("REGISTER", name),
+            (None, None) => return Ok(None),
+        };
+        let password = match std::env::var("CHAT_PASSWORD") {
+            Ok(password) => Zeroizing::new(password),
+            Err(_) => ask_for_password().context("set CHAT_PASSWORD where there is no terminal")?,
+        };
+        Ok(Some(Zeroizing::new(format!("{command} {name} {}", *password))))
+    }
+}
 
 /// Without an echo, and never in the history of what was typed.
 ///
 /// # Errors
 /// When there is no terminal.
-pub(crate) fn ask_for_password() -> anyhow::Result<Zeroizing<String>> {
+pub fn ask_for_password() -> anyhow::Result<Zeroizing<String>> {
     rpassword::prompt_password("password: ").map(Zeroizing::new).context("cannot ask for the password")
 }
 
 /// Our part in the dialogue. Whether `text` need not be shown: on a terminal
 /// there are prompts in its place, and no token.
-pub(crate) fn answered(
+///
+/// # Errors
+/// When the server lets us in under no name and token, or does not let us in.
+pub fn answered(
     text: &str,
-    stream: &TcpStream,
     request: Option<&Zeroizing<String>>,
     attempts: &mut u32,
     link: &Link,
@@ -27,8 +63,7 @@ pub(crate) fn answered(
 ) -> anyhow::Result<bool> {
     match text.split_once(' ') {
         None if text == "AUTH_REQUIRED" => match request {
-            // When that fails, so does the next read.
-            Some(request) => drop(line::send_line(stream, &link.envelope().seal(request))),
+            Some(request) => link.send_now(request),
             None => link.asked(Asked::Answer("LOGIN or REGISTER? ")),
         },
         None if text == "ENTER_USERNAME" => link.asked(Asked::Answer("name: ")),

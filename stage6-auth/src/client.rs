@@ -2,8 +2,9 @@
 //! typed. A connection that is lost is replaced by the next one, without anybody
 //! having to type the password again.
 
-use crate::answers::{answered, ask_for_password};
+use crate::answers::{LoginArgs, answered, ask_for_password};
 use crate::comeback::come_back;
+use crate::connection::Connection;
 use crate::envelope::{Envelope, MAX_TEXT};
 use crate::link::{Asked, Link, MOST_KEPT};
 use anyhow::{Context, bail, ensure};
@@ -15,7 +16,6 @@ use common::terminal::{self, Input, Output};
 use stage2_echo::line::{self, LineReader, Received};
 use stage4_multichat::client::MAX_FROM_SERVER;
 use stage5_aes::keyfile::{self, KeyFile};
-use std::net::TcpStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -24,8 +24,7 @@ use zeroize::Zeroizing;
 /// Sends what is typed, sealed, and shows what the others say.
 #[derive(Parser, Debug)]
 #[command(name = "stage6-client", version)]
-#[command(after_help = "--login and --register ask for the password, or take it from CHAT_PASSWORD.\n\
-    Without them the first lines typed answer the server: LOGIN or REGISTER, name, password.")]
+#[command(after_help = LoginArgs::HELP)]
 pub struct Options {
     /// Address of the server
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9006", value_parser = endpoint)]
@@ -35,13 +34,8 @@ pub struct Options {
     #[arg(long, value_name = "FILE", default_value = keyfile::DEFAULT_PATH)]
     pub key: PathBuf,
 
-    /// Log in by this name
-    #[arg(long, value_name = "NAME", conflicts_with = "register")]
-    pub login: Option<String>,
-
-    /// Make an account of this name, and log in
-    #[arg(long, value_name = "NAME")]
-    pub register: Option<String>,
+    #[command(flatten)]
+    login: LoginArgs,
 }
 
 /// What `/help` shows.
@@ -57,9 +51,10 @@ const HELP: &str = "Type a line and press Enter; everybody else who is logged in
 /// name in, or standard output is closed.
 pub fn run(options: &Options) -> anyhow::Result<()> {
     // First of all: without the key there is nothing to connect for.
-    let link = Link::new(Envelope::new(&KeyFile::load(&options.key)?.key));
-    let request = options.request()?;
-    let stream = Arc::new(net::connect(&options.connect)?);
+    let envelope = Arc::new(Envelope::new(&KeyFile::load(&options.key)?.key));
+    let link = Link::new(envelope.clone());
+    let request = options.login.request()?;
+    let connection = Arc::new(net::connect(&options.connect)?);
     let (mut input, output) = terminal::open()?;
     if output.interactive() {
         output.hint(&format!("Connected to {}. /help shows what you can type.", options.connect));
@@ -74,7 +69,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     // typed something. So this thread types, and another one shows.
     let receiver = thread::Builder::new().name("receiver".into()).spawn({
         let (link, output, connect) = (link.clone(), output.clone(), options.connect.clone());
-        move || end_program(receive_all(stream, &connect, request, &link, &output), &output)
+        let receiver = Receiver { connect, envelope, link, output };
+        move || end_program(receiver.receive_all(connection, request), &receiver.output)
     })?;
     while let Some(text) = next(&mut input, &link, &output)? {
         match text.as_str() {
@@ -97,22 +93,6 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     // has sent it all.
     link.end();
     receiver.join().expect("the receiver ends the program, it does not come back")
-}
-
-impl Options {
-    /// The answer to the whole dialogue, if the options give one.
-    fn request(&self) -> anyhow::Result<Option<Zeroizing<String>>> {
-        let (command, name) = match (&self.login, &self.register) {
-            (Some(name), _) => ("LOGIN", name),
-            (_, Some(name)) => ("REGISTER", name),
-            (None, None) => return Ok(None),
-        };
-        let password = match std::env::var("CHAT_PASSWORD") {
-            Ok(password) => Zeroizing::new(password),
-            Err(_) => ask_for_password().context("set CHAT_PASSWORD where there is no terminal")?,
-        };
-        Ok(Some(Zeroizing::new(format!("{command} {name} {}", *password))))
-    }
 }
 
 /// The next line typed. A person is asked for one when the server waits for one;
@@ -141,61 +121,70 @@ fn send(link: &Link, text: Zeroizing<String>, output: &Output) -> anyhow::Result
     Ok(())
 }
 
-/// Shows what comes, over one connection after the other, until that is all.
-fn receive_all(
-    mut stream: Arc<TcpStream>,
-    connect: &Endpoint,
-    mut request: Option<Zeroizing<String>>,
-    link: &Link,
-    output: &Output,
-) -> anyhow::Result<()> {
-    let mut attempts = 0;
-    loop {
-        link.connected(&stream);
-        let ended = receive(&stream, request.take(), &mut attempts, link, output)?;
-        let goes_on = link.disconnected();
-        if goes_on && attempts == 0 {
-            output.hint(&format!(
-                "The connection is lost. Coming back; what you type meanwhile, {MOST_KEPT} lines at most, is sent then."
-            ));
-        }
-        let next = goes_on.then(|| come_back(connect, &mut attempts, link)).flatten();
-        let Some(next) = next else {
-            let unsent = link.unsent();
-            ensure!(unsent == 0, "the connection is closed, and {unsent} lines were not sent");
-            return if goes_on { Ok(()) } else { ended.context("the connection broke off") };
-        };
-        stream = Arc::new(next);
-    }
+/// What the receiving thread works with.
+struct Receiver {
+    connect: Endpoint,
+    envelope: Arc<Envelope>,
+    link: Arc<Link>,
+    output: Output,
 }
 
-/// Shows line by line until the connection ends. The inner result is how.
-fn receive(
-    stream: &TcpStream,
-    request: Option<Zeroizing<String>>,
-    attempts: &mut u32,
-    link: &Link,
-    output: &Output,
-) -> anyhow::Result<std::io::Result<()>> {
-    let request = link.token().map(|token| Zeroizing::new(format!("RESUME {}", *token))).or(request);
-    let mut lines = LineReader::with_limit(stream, MAX_FROM_SERVER);
-    loop {
-        let sealed = match lines.next() {
-            Ok(Received::Line(sealed)) => sealed,
-            Ok(Received::End) => return Ok(Ok(())),
-            Ok(Received::NotUtf8) => "",
-            Ok(Received::TooLong) => bail!("the server sent a line above {MAX_FROM_SERVER} bytes"),
-            Err(e) => return Ok(Err(e)),
-        };
-        // Nothing of it is shown: whoever wrote it is not in the chat.
-        let Ok(text) = link.envelope().open(sealed) else {
-            bail!("received a line that is not sealed with this key: is it the server's (--key FILE)?")
-        };
-        if text == line::DISCONNECT {
-            return Ok(Ok(()));
+impl Receiver {
+    /// Shows what comes, over one connection after the other, until that is all.
+    fn receive_all(
+        &self,
+        mut connection: Arc<dyn Connection>,
+        mut request: Option<Zeroizing<String>>,
+    ) -> anyhow::Result<()> {
+        let mut attempts = 0;
+        loop {
+            self.link.connected(&connection);
+            let ended = self.receive(&*connection, request.take(), &mut attempts)?;
+            let goes_on = self.link.disconnected();
+            if goes_on && attempts == 0 {
+                self.output.hint(&format!(
+                    "The connection is lost. Coming back; what you type meanwhile, {MOST_KEPT} lines at most, is sent then."
+                ));
+            }
+            let connect = || Ok(net::connect(&self.connect).ok());
+            let next = if goes_on { come_back(connect, &mut attempts, &self.link)? } else { None };
+            let Some(next) = next else {
+                let unsent = self.link.unsent();
+                ensure!(unsent == 0, "the connection is closed, and {unsent} lines were not sent");
+                return if goes_on { Ok(()) } else { ended.context("the connection broke off") };
+            };
+            connection = Arc::new(next);
         }
-        if !answered(&text, stream, request.as_ref(), attempts, link, output)? {
-            output.received(&text)?;
+    }
+
+    /// Shows line by line until the connection ends. The inner result is how.
+    fn receive(
+        &self,
+        connection: &dyn Connection,
+        request: Option<Zeroizing<String>>,
+        attempts: &mut u32,
+    ) -> anyhow::Result<std::io::Result<()>> {
+        let token = self.link.token().map(|token| Zeroizing::new(format!("RESUME {}", *token)));
+        let request = token.or(request);
+        let mut lines = LineReader::with_limit(connection.reader(), MAX_FROM_SERVER);
+        loop {
+            let sealed = match lines.next() {
+                Ok(Received::Line(sealed)) => sealed,
+                Ok(Received::End) => return Ok(Ok(())),
+                Ok(Received::NotUtf8) => "",
+                Ok(Received::TooLong) => bail!("the server sent a line above {MAX_FROM_SERVER} bytes"),
+                Err(e) => return Ok(Err(e)),
+            };
+            // Nothing of it is shown: whoever wrote it is not in the chat.
+            let Ok(text) = self.envelope.open(sealed) else {
+                bail!("received a line that is not sealed with this key: is it the server's (--key FILE)?")
+            };
+            if text == line::DISCONNECT {
+                return Ok(Ok(()));
+            }
+            if !answered(&text, request.as_ref(), attempts, &self.link, &self.output)? {
+                self.output.received(&text)?;
+            }
         }
     }
 }

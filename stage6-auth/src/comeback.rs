@@ -1,9 +1,6 @@
 //! Coming back after a lost connection.
 
 use crate::link::Link;
-use common::endpoint::Endpoint;
-use common::net;
-use std::net::TcpStream;
 use std::time::Duration;
 
 /// The first pause before coming back, and the longest. Each is about twice as
@@ -11,18 +8,26 @@ use std::time::Duration;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// A new connection, after one attempt or many; `None` when it is not wanted any more.
-pub(crate) fn come_back(connect: &Endpoint, attempts: &mut u32, link: &Link) -> Option<TcpStream> {
+/// A new connection, after one attempt or many; `None` when it is not wanted any
+/// more. `connect` gives none when it is worth another attempt.
+///
+/// # Errors
+/// What `connect` says: then no attempt will do better.
+pub fn come_back<C>(
+    connect: impl Fn() -> anyhow::Result<Option<C>>,
+    attempts: &mut u32,
+    link: &Link,
+) -> anyhow::Result<Option<C>> {
     loop {
         let pause = LONGEST_PAUSE.min(FIRST_PAUSE * 2_u32.saturating_pow((*attempts).min(16)));
         *attempts += 1;
         // Not all clients of a server that was started again at the same moment.
         let jitter = rand::random_range(0.75..1.0);
         if !link.pause(pause.mul_f64(jitter)) {
-            return None;
+            return Ok(None);
         }
-        if let Ok(stream) = net::connect(connect) {
-            return Some(stream);
+        if let Some(connection) = connect()? {
+            return Ok(Some(connection));
         }
     }
 }

@@ -8,10 +8,11 @@
 
 pub mod accounts;
 pub mod admin;
-mod answers;
+pub mod answers;
 pub mod client;
-mod comeback;
+pub mod comeback;
 pub mod committer;
+pub mod connection;
 pub mod dialogue;
 pub mod door;
 pub mod envelope;

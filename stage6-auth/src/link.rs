@@ -10,11 +10,9 @@
 //! is not sent again: better a line too few, which its author misses, than one
 //! that all others read twice.
 
-use crate::envelope::Envelope;
+use crate::connection::{Connection, Seal, Sealed};
 use stage2_echo::line::DISCONNECT;
 use std::collections::VecDeque;
-use std::io::{self, Write};
-use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
@@ -24,6 +22,10 @@ pub const MOST_KEPT: usize = 1000;
 
 /// Lines in one write.
 const AT_ONCE: usize = 64;
+
+/// How long a line that waits for an answer is left in peace. It is tried again
+/// when something comes in; this is for the answer that never does.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// What the server waits for, as far as we know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +42,7 @@ pub enum Asked {
 
 /// See the [module](self).
 pub struct Link {
-    envelope: Envelope,
+    seal: Arc<dyn Seal>,
     /// Written by the thread that reads what is typed, by the one that sends,
     /// and by the one that receives.
     state: Mutex<State>,
@@ -50,9 +52,11 @@ pub struct Link {
 
 struct State {
     queue: VecDeque<Zeroizing<String>>,
-    stream: Option<Arc<TcpStream>>,
+    connection: Option<Arc<dyn Connection>>,
     /// Whether the server takes lines from the queue now.
     open: bool,
+    /// The first line in the queue waits for an answer.
+    held: bool,
     asked: Asked,
     token: Option<Zeroizing<String>>,
     /// Nothing more will be typed.
@@ -63,34 +67,30 @@ struct State {
 
 impl Link {
     /// A link without a connection.
-    pub fn new(envelope: Envelope) -> Arc<Self> {
+    pub fn new(seal: Arc<dyn Seal>) -> Arc<Self> {
         let state = State {
             queue: VecDeque::new(),
-            stream: None,
+            connection: None,
             open: false,
+            held: false,
             asked: Asked::Nothing,
             token: None,
             ended: false,
             leaving: false,
         };
-        Arc::new(Link { envelope, state: Mutex::new(state), changed: Condvar::new() })
-    }
-
-    /// The envelope of both directions.
-    pub fn envelope(&self) -> &Envelope {
-        &self.envelope
+        Arc::new(Link { seal, state: Mutex::new(state), changed: Condvar::new() })
     }
 
     /// There is a connection; nothing is sent before the server asks.
-    pub fn connected(&self, stream: &Arc<TcpStream>) {
-        self.change(|state| state.stream = Some(stream.clone()));
+    pub fn connected(&self, connection: &Arc<dyn Connection>) {
+        self.change(|state| state.connection = Some(connection.clone()));
     }
 
     /// The connection is gone. Whether to look for a new one: when we are logged
     /// in, and neither we nor the server wanted this end.
     pub fn disconnected(&self) -> bool {
         self.change(|state| {
-            (state.stream, state.open) = (None, false);
+            (state.connection, state.open, state.held) = (None, false, false);
             state.token.is_some() && !state.leaving && !state.ended
         })
     }
@@ -137,6 +137,24 @@ impl Link {
         true
     }
 
+    /// Sends a line past the queue, which must not be open yet: an answer in the
+    /// dialogue, or what comes before all that was typed.
+    pub fn send_now(&self, line: &str) {
+        let mut sealed = Zeroizing::new(Vec::new());
+        self.seal.seal_line(line, &mut sealed);
+        if let Some(connection) = self.lock().connection.clone() {
+            // When that fails, so does the next read.
+            connection.send(&sealed);
+        }
+    }
+
+    /// Something came in: a line that waits for an answer may have it now.
+    pub fn received(&self) {
+        if self.lock().held {
+            self.change(|state| state.held = false);
+        }
+    }
+
     /// Nothing more will be typed. Our half of the connection is closed when all
     /// is sent.
     pub fn end(&self) {
@@ -176,43 +194,45 @@ impl Link {
     pub fn send_all(&self) {
         loop {
             let mut state = self.lock();
-            while !(state.open && (state.ended || !state.queue.is_empty())) {
-                state = self.wait(state);
+            while state.held || !(state.open && (state.ended || !state.queue.is_empty())) {
+                state = if state.held { self.hold(state) } else { self.wait(state) };
             }
-            let Some(stream) = state.stream.clone() else {
+            let Some(connection) = state.connection.clone() else {
                 state.open = false;
                 continue;
             };
             if state.queue.is_empty() {
-                // Only the sending half: what is still under way arrives.
-                let _ = stream.shutdown(Shutdown::Write);
+                connection.finish();
                 return;
             }
             let count = state.queue.len().min(AT_ONCE);
             let lines: Vec<_> = state.queue.drain(..count).collect();
             drop(state);
-            self.send(lines, &stream);
+            self.send(lines, &*connection);
         }
     }
 
-    fn send(&self, mut lines: Vec<Zeroizing<String>>, stream: &Arc<TcpStream>) {
-        let mut sealed = Vec::new();
+    fn send(&self, mut lines: Vec<Zeroizing<String>>, connection: &dyn Connection) {
+        let mut sealed = Zeroizing::new(Vec::new());
         let mut ends = Vec::new();
         for line in &lines {
-            self.envelope.seal_into(line, &mut sealed);
-            sealed.push(b'\n');
+            if self.seal.seal_line(line, &mut sealed) == Sealed::Question {
+                // Before it is asked: the answer may be there at once.
+                self.lock().held = true;
+                break;
+            }
             ends.push(sealed.len());
         }
-        let written = write(stream, &sealed);
+        let written = connection.send(&sealed);
         let sent = ends.iter().filter(|&&end| end <= written).count();
         let mut state = self.lock();
-        if sent < lines.len() {
-            // Broken, which the receiving thread finds out too. The rest goes
-            // back to where it was.
+        if written < sealed.len() {
+            // Broken, which the receiving thread finds out too.
             state.open = false;
-            for line in lines.drain(sent..).rev() {
-                state.queue.push_front(line);
-            }
+        }
+        // The rest goes back to where it was.
+        for line in lines.drain(sent..).rev() {
+            state.queue.push_front(line);
         }
         drop(state);
         self.changed.notify_all();
@@ -228,22 +248,16 @@ impl Link {
         self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Waits for an answer, or until nobody would wait any longer.
+    fn hold<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let waited = self.changed.wait_timeout_while(state, PATIENCE, |state| state.held);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        state.held = false;
+        state
+    }
+
     /// Small changes of independent fields; nothing to repair.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Writes all, or as much as the connection takes before it breaks; how much.
-fn write(mut stream: &TcpStream, bytes: &[u8]) -> usize {
-    let mut written = 0;
-    while written < bytes.len() {
-        match stream.write(&bytes[written..]) {
-            Ok(0) => break,
-            Ok(n) => written += n,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => break,
-        }
-    }
-    written
 }
