@@ -1,1 +1,3 @@
 //! Stage 8: TLS, and private messages that the server cannot read.
+
+pub mod tls;

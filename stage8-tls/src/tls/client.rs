@@ -1,0 +1,156 @@
+//! The client's side of the handshake: whom to trust, and to be sure that it is
+//! them.
+
+use super::handshake::{Failure, shake_hands};
+use super::wire::TlsWire;
+use super::{HANDSHAKE_LIMIT, words};
+use common::endpoint::Endpoint;
+use common::net::{self, NetError};
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, Connection, RootCertStore};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Whom to trust. There is no option that turns this off.
+#[derive(clap::Args, Clone, Debug)]
+pub struct TrustArgs {
+    /// Certificate of the authority that vouches for the server, a copy of the server's ca.pem
+    #[arg(long, value_name = "FILE", default_value = "certs/ca.pem")]
+    pub ca: PathBuf,
+
+    /// Name that the server's certificate has to have, if it is not the host in --connect
+    #[arg(long, value_name = "NAME", value_parser = server_name)]
+    pub server_name: Option<ServerName<'static>>,
+}
+
+/// clap's reader for `--server-name`.
+fn server_name(text: &str) -> Result<ServerName<'static>, String> {
+    let name = ServerName::try_from(text).map_err(|_| "neither a host name nor an IP address".to_owned())?;
+    Ok(name.to_owned())
+}
+
+/// Whom to trust, read and understood: what every connection of this client is
+/// made with, the first as well as those after it.
+#[derive(Debug)]
+pub struct Trust {
+    config: Arc<ClientConfig>,
+    name: ServerName<'static>,
+    ca: PathBuf,
+}
+
+/// Why it is not known whom to trust.
+#[derive(Debug, thiserror::Error)]
+pub enum TrustError {
+    /// There is no such file.
+    #[error("CA file {}: there is none; copy it from the server, whose folder certs/ has it as ca.pem, and name it with --ca FILE", .0.display())]
+    Missing(PathBuf),
+    /// There is something, but it cannot be read.
+    #[error("CA file {}: cannot be read", .0.display())]
+    Unreadable(PathBuf, #[source] io::Error),
+    /// It holds no certificate.
+    #[error("CA file {}: {what}; it should be a copy of the server's ca.pem", .path.display())]
+    NoCertificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The host typed is no name that a certificate could have.
+    #[error("no certificate can be for {0:?}; say which name the server's has, with --server-name NAME")]
+    Name(String),
+    /// The library does not take what it should.
+    #[error(transparent)]
+    Tls(#[from] rustls::Error),
+}
+
+/// Why there is no connection that could be trusted.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Not even one in the clear.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// What answers there is not to be trusted, or speaks no TLS.
+    #[error("no encrypted connection to {to}: {why}")]
+    Tls {
+        /// Where the server should be.
+        to: Endpoint,
+        /// What happened, and what to do about it.
+        why: String,
+        /// What happened, for programs.
+        failure: Box<Failure>,
+    },
+}
+
+impl ConnectError {
+    /// Whether the server's certificate is what stands against it: that will be
+    /// no better in a second, and who tries again might sit next to an attacker.
+    pub fn is_distrust(&self) -> bool {
+        let ConnectError::Tls { failure, .. } = self else { return false };
+        matches!(**failure, Failure::Tls(rustls::Error::InvalidCertificate(_)))
+    }
+}
+
+impl TrustArgs {
+    /// Reads the CA file. `connect` is where the server is.
+    ///
+    /// # Errors
+    /// When that file is none, or there is no name to expect.
+    pub fn load(&self, connect: &Endpoint) -> Result<Trust, TrustError> {
+        let roots = roots(&self.ca)?;
+        let config = ClientConfig::builder_with_provider(super::provider())
+            .with_protocol_versions(super::VERSIONS)?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = match &self.server_name {
+            Some(name) => name.clone(),
+            None => server_name(connect.host()).map_err(|_| TrustError::Name(connect.host().to_owned()))?,
+        };
+        Ok(Trust { config: Arc::new(config), name, ca: self.ca.clone() })
+    }
+}
+
+fn roots(path: &Path) -> Result<RootCertStore, TrustError> {
+    let no_certificate = |what| TrustError::NoCertificate { path: path.to_owned(), what };
+    let mut roots = RootCertStore::empty();
+    let certificates = CertificateDer::pem_file_iter(path).map_err(|e| unreadable(path, e))?;
+    for certificate in certificates {
+        let certificate = certificate.map_err(|e| unreadable(path, e))?;
+        roots.add(certificate).map_err(|e| no_certificate(format!("holds no certificate of use ({e})")))?;
+    }
+    if roots.is_empty() {
+        return Err(no_certificate("holds no certificate (-----BEGIN CERTIFICATE-----)".to_owned()));
+    }
+    Ok(roots)
+}
+
+fn unreadable(path: &Path, error: pem::Error) -> TrustError {
+    match error {
+        pem::Error::Io(e) if e.kind() == io::ErrorKind::NotFound => TrustError::Missing(path.to_owned()),
+        pem::Error::Io(e) => TrustError::Unreadable(path.to_owned(), e),
+        e => TrustError::NoCertificate { path: path.to_owned(), what: format!("is no PEM file ({e})") },
+    }
+}
+
+impl Trust {
+    /// Connects, and returns only when it is certain who is at the other end.
+    ///
+    /// # Errors
+    /// Whatever stands against it; the text says what to do.
+    pub fn connect(&self, to: &Endpoint) -> Result<TlsWire, ConnectError> {
+        let socket = Arc::new(net::connect(to)?);
+        let deadline = Instant::now() + HANDSHAKE_LIMIT;
+        let compute =
+            |connection: &mut Connection| connection.process_new_packets().map(drop).map_err(Failure::Tls);
+        ClientConnection::new(self.config.clone(), self.name.clone())
+            .map_err(Failure::Tls)
+            .and_then(|connection| shake_hands(&socket, Box::new(connection.into()), deadline, &compute))
+            .map_err(|failure| ConnectError::Tls {
+                to: to.clone(),
+                why: words::to_a_client(&failure, &self.name, &self.ca),
+                failure: Box::new(failure),
+            })
+    }
+}

@@ -1,0 +1,66 @@
+//! The server's side of the handshake.
+
+use super::handshake::{Failure, shake_hands};
+use super::wire::TlsWire;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::NoServerSessionStorage;
+use rustls::{Connection, ServerConfig, ServerConnection};
+use stage6_auth::gate::Gate;
+use std::net::TcpStream;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a handshake may take, all of it. Over any network it takes a
+/// fraction of a second; this is for those that never come to its end.
+pub const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+
+/// Takes connections in, encrypted.
+pub struct Acceptor {
+    config: Arc<ServerConfig>,
+    /// A handshake costs half a millisecond of computing. Only as many compute
+    /// at once as there are processors, so that a flood of handshakes waits for
+    /// itself and not everybody for it. Whoever waits for the network is outside.
+    computing: Gate,
+    limit: Duration,
+}
+
+impl Acceptor {
+    /// For a server with this certificate, and those between it and the
+    /// authority's if there are any, and the key to it.
+    ///
+    /// # Errors
+    /// When certificate and key do not belong together.
+    pub fn new(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Self, rustls::Error> {
+        let mut config = ServerConfig::builder_with_provider(super::provider())
+            .with_protocol_versions(super::VERSIONS)?
+            .with_no_client_auth()
+            .with_single_cert(chain, key)?;
+        // Ours has the fastest first, most clients' the longest key.
+        config.ignore_client_order = true;
+        // A client that comes back shakes hands anew. It saves half a millisecond
+        // to remember it, and costs memory and, kept long enough, forward secrecy.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        let processors = thread::available_parallelism().map_or(1, NonZero::get);
+        Ok(Acceptor { config: Arc::new(config), computing: Gate::new(processors), limit: HANDSHAKE_LIMIT })
+    }
+
+    /// Shakes hands with a client, in the client's own thread.
+    ///
+    /// # Errors
+    /// Why there is no encrypted connection. The client has been told, as far as
+    /// it can understand; what is left is to close.
+    pub fn accept(&self, socket: &Arc<TcpStream>) -> Result<TlsWire, Failure> {
+        let connection = ServerConnection::new(self.config.clone()).map_err(Failure::Tls)?;
+        let deadline = Instant::now() + self.limit;
+        shake_hands(socket, Box::new(connection.into()), deadline, &|connection: &mut Connection| {
+            let _turn = self.computing.enter(deadline).ok_or(Failure::Crowded)?;
+            connection.process_new_packets().map(drop).map_err(Failure::Tls)
+        })
+    }
+}

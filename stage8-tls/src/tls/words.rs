@@ -1,0 +1,137 @@
+//! What a failed handshake means, in words: for the server's log, and for the
+//! person at a client.
+
+use super::handshake::Failure;
+use rustls::ProtocolVersion;
+use rustls::pki_types::{ServerName, UnixTime};
+use rustls::{AlertDescription, CertificateError, CipherSuite, CommonState, Error, PeerIncompatible};
+use std::borrow::Cow;
+use std::path::Path;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// What was agreed on.
+pub(super) fn agreed(connection: &CommonState) -> String {
+    let version = match connection.protocol_version() {
+        Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
+        Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
+        _ => "TLS",
+    };
+    let suite =
+        connection.negotiated_cipher_suite().map_or(CipherSuite::TLS_NULL_WITH_NULL_NULL, |s| s.suite());
+    format!("{version} with {suite:?}")
+}
+
+impl Failure {
+    /// What an administrator should know about a client that did not get so far.
+    pub fn for_the_log(&self) -> Cow<'static, str> {
+        use AlertDescription as Alert;
+        Cow::Borrowed(match self {
+            Failure::NotTls => "spoke no TLS",
+            Failure::Silent => "spoke no TLS: it said nothing at all",
+            Failure::TooSlow => "did not finish the handshake in time",
+            Failure::Crowded => "no turn in time: too many handshakes at once",
+            Failure::Left => "left in the middle of the handshake",
+            Failure::Tls(Error::AlertReceived(alert)) => match alert {
+                Alert::UnknownCA => {
+                    "it does not trust our certificate (alert unknown_ca): it needs this server's ca.pem"
+                }
+                Alert::CertificateExpired => {
+                    "our certificate is not valid now, by its clock (alert certificate_expired)"
+                }
+                Alert::BadCertificate | Alert::CertificateUnknown => {
+                    "it does not accept our certificate (alert bad_certificate): it expected another name, most likely"
+                }
+                Alert::DecryptError => {
+                    "our certificate's signature is not from the authority that it trusts (alert decrypt_error)"
+                }
+                other => return format!("it ended the handshake (alert {other:?})").into(),
+            },
+            Failure::Tls(Error::PeerIncompatible(reason)) => match reason {
+                PeerIncompatible::Tls12NotOffered
+                | PeerIncompatible::Tls12NotOfferedOrEnabled
+                | PeerIncompatible::SupportedVersionsExtensionRequired => {
+                    "no version in common: it offers less than TLS 1.2"
+                }
+                PeerIncompatible::NoCipherSuitesInCommon => "no cipher suite in common",
+                other => return format!("nothing in common: {other:?}").into(),
+            },
+            Failure::Tls(error) => return format!("the handshake failed: {error}").into(),
+            Failure::Lost(error) => return format!("lost in the handshake: {error}").into(),
+        })
+    }
+}
+
+/// What a person should know and do whose client did not get a connection.
+/// `name` is the one expected, `ca` the file with whom to trust.
+pub(super) fn to_a_client(failure: &Failure, name: &ServerName<'_>, ca: &Path) -> String {
+    let ca = ca.display();
+    let name = name.to_str();
+    match failure {
+        Failure::NotTls => "what answers there speaks no TLS. Is it a server of an earlier stage? \
+                            Stage 8 listens on port 9008, unless told otherwise"
+            .to_owned(),
+        Failure::Silent => "what is there does not answer to TLS. Is it a server of an earlier stage? \
+                            Stage 8 listens on port 9008, unless told otherwise"
+            .to_owned(),
+        Failure::Tls(Error::InvalidCertificate(problem)) => certificate(problem, &name, &ca.to_string()),
+        Failure::Tls(Error::AlertReceived(AlertDescription::ProtocolVersion)) => {
+            "the server wants another version of TLS; this client speaks 1.2 and 1.3".to_owned()
+        }
+        Failure::Tls(Error::AlertReceived(alert)) => format!("the server refuses (alert {alert:?})"),
+        Failure::Tls(Error::PeerIncompatible(_)) => {
+            "the server offers nothing newer than TLS 1.1, or no cipher that is safe".to_owned()
+        }
+        Failure::Tls(error) => format!("the handshake failed: {error}"),
+        Failure::Left => "the server closed the connection during the handshake; its log says why".to_owned(),
+        Failure::TooSlow | Failure::Crowded => {
+            "the handshake did not come to its end in time; is the server overloaded? Try again".to_owned()
+        }
+        Failure::Lost(error) => format!("it broke off during the handshake: {error}"),
+    }
+}
+
+fn certificate(problem: &CertificateError, name: &str, ca: &str) -> String {
+    match problem {
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => format!(
+            "its certificate is not from the authority in {ca}. Get the server's own ca.pem, by a way that you \
+             trust, and name it with --ca FILE. If {ca} is that file, somebody else answers in the server's place"
+        ),
+        CertificateError::ExpiredContext { not_after, .. } => format!(
+            "its certificate expired on {}. Whoever runs the server makes new ones with stage8-certs --force and \
+             hands out the new ca.pem; if that date is still to come, this machine's clock is wrong",
+            date(*not_after)
+        ),
+        CertificateError::NotValidYetContext { not_before, .. } => format!(
+            "its certificate is not valid before {}. If that is past, this machine's clock is wrong",
+            date(*not_before)
+        ),
+        CertificateError::NotValidForNameContext { presented, .. } => format!(
+            "its certificate is not for {name} but for {}. Connect by one of these, or name it with \
+             --server-name NAME if you are sure that it is this server that you want",
+            names(presented)
+        ),
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            "its certificate is not one for a server; make one with stage8-certs".to_owned()
+        }
+        other => format!("its certificate is not valid: {other}"),
+    }
+}
+
+/// The names of a certificate; rustls has them as `DnsName("localhost")`.
+fn names(presented: &[String]) -> String {
+    let plain = |name: &String| match name.split_once('(') {
+        Some((_, rest)) => rest.trim_end_matches(')').trim_matches('"').to_owned(),
+        None => name.clone(),
+    };
+    match presented {
+        [] => "no name at all".to_owned(),
+        some => some.iter().map(plain).collect::<Vec<_>>().join(", "),
+    }
+}
+
+fn date(time: UnixTime) -> String {
+    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    let date = OffsetDateTime::from_unix_timestamp(seconds).ok().and_then(|date| date.format(&Rfc3339).ok());
+    date.unwrap_or_else(|| "a time that no calendar has".to_owned())
+}
