@@ -4,8 +4,10 @@
 use crate::case::Side;
 use crate::checks::{Check, Kind};
 use crate::inbox::Inbox;
+use crate::report;
 use crate::transcript::Transcript;
 use rustix::process::{Pid, Signal, kill_process_group};
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,6 +20,8 @@ pub(crate) struct Graded {
     pub client: PathBuf,
     pub foreign_server: Option<String>,
     pub foreign_client: Option<String>,
+    /// The folder of our programs, and the one where they are to be taken from.
+    pub programs: Option<(PathBuf, PathBuf)>,
 }
 
 /// The part of a case that its programs and peers hold on to.
@@ -30,10 +34,32 @@ pub(crate) struct Bench {
 }
 
 impl Graded {
-    /// True when the check says nothing about the program that is to be graded:
-    /// with a server in another language, neither the checks of our client nor
-    /// those of our server's flags.
+    /// The same, with another build of the stage's programs.
+    pub fn built_in(mut self, folder: PathBuf) -> Self {
+        let ours = self.server.parent().map(Path::to_owned).unwrap_or_default();
+        self.programs = Some((ours, folder));
+        (self.server, self.client) = (self.moved(&self.server).into(), self.moved(&self.client).into());
+        self
+    }
+
+    /// `word` as it is, unless it is the path of one of the stage's programs
+    /// and these are to be taken from another folder. Checks name their tools by
+    /// what cargo said when it compiled them, which is ours.
+    fn moved(&self, word: impl AsRef<OsStr>) -> OsString {
+        let word = Path::new(word.as_ref());
+        match (&self.programs, word.parent(), word.file_name()) {
+            (Some((ours, theirs)), Some(folder), Some(name)) if folder == ours => theirs.join(name).into(),
+            _ => word.into(),
+        }
+    }
+
+    /// True when the check needs what is not here, or says nothing about the
+    /// program that is to be graded: with a server in another language, neither
+    /// the checks of our client nor those of our server's flags.
     pub fn ignores(&self, check: &Check) -> bool {
+        if check.ignored {
+            return true;
+        }
         let (server, client) = (self.foreign_server.is_some(), self.foreign_client.is_some());
         if !server && !client {
             return false;
@@ -106,8 +132,17 @@ impl Bench {
 
     /// Our programs run in the case's own folder, untouched by the settings of
     /// the person who runs the checks.
-    pub fn settle(&self, mut command: Command) -> Command {
-        command.current_dir(self.folder.path());
+    pub fn settle(&self, asked: Command) -> Command {
+        let mut command = Command::new(self.graded.moved(asked.get_program()));
+        command.args(asked.get_args().map(|word| self.graded.moved(word)));
+        for (name, value) in asked.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.current_dir(asked.get_current_dir().unwrap_or(self.folder.path()));
+        command.env_remove(report::VARIABLE);
         for name in ["NO_COLOR", "CLICOLOR_FORCE", "FORCE_COLOR", "RUST_LOG", "CHAT_PASSWORD"] {
             command.env_remove(name);
         }
@@ -125,6 +160,7 @@ impl Bench {
         let mut shell = Command::new("sh");
         // Without `exec` a signal would reach the shell only.
         shell.args(["-c", &format!("exec {command}")]);
+        shell.env_remove(report::VARIABLE);
         shell.env("HOST", host).env("PORT", &port).env("PYTHONUNBUFFERED", "1");
         if let Some(place) = std::env::var_os("PWD").filter(|place| Path::new(place).is_dir()) {
             shell.current_dir(place);

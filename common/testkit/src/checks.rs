@@ -15,6 +15,16 @@ pub enum Kind {
     Ours,
 }
 
+impl Kind {
+    /// The word that stands before a check's name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Kind::Wire => "wire",
+            Kind::Ours => "ours",
+        }
+    }
+}
+
 /// One graded check.
 pub struct Check {
     pub(crate) name: &'static str,

@@ -23,6 +23,7 @@ mod listening;
 pub mod mariadb;
 mod peer;
 mod program;
+mod report;
 pub mod rules;
 mod scripted;
 #[cfg(test)]

@@ -6,11 +6,15 @@ use crate::inbox::{Inbox, Reading};
 use crate::transcript::shown;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use std::fmt;
-use std::io::Write;
+use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// No check asks for nearly as much output, and a program that prints without
+/// end is not to fill the memory of the checks.
+const MOST_OUTPUT: usize = 8 << 20;
 
 /// How a program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +44,25 @@ pub struct Program {
     bench: Arc<Bench>,
 }
 
+/// A program's output, as much of it as is read. Then the pipe is closed, and a
+/// program that goes on printing is told so by the system.
+struct Bounded<R> {
+    pipe: R,
+    left: usize,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 {
+            return Err(io::Error::other(format!("more than {} MiB of output", MOST_OUTPUT >> 20)));
+        }
+        let most = buffer.len().min(self.left);
+        let count = self.pipe.read(&mut buffer[..most])?;
+        self.left -= count;
+        Ok(count)
+    }
+}
+
 impl Program {
     /// Starts `command` with pipes on all three standard streams.
     #[track_caller]
@@ -56,9 +79,10 @@ impl Program {
         bench.register(who, pid_of(&child));
         let (output, errors) = (Inbox::default(), bench.errors_of(who));
         if let Some(pipe) = child.stdout.take() {
-            output.fill(who, "printed", bench.transcript.clone(), pipe);
+            output.fill(who, "printed", bench.transcript.clone(), Bounded { pipe, left: MOST_OUTPUT });
         }
         if let Some(pipe) = child.stderr.take() {
+            let pipe = Bounded { pipe, left: MOST_OUTPUT };
             errors.fill(who, "said on stderr", bench.transcript.clone(), pipe);
         }
         let input = child.stdin.take();

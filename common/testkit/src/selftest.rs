@@ -5,6 +5,8 @@ use crate::bench::Graded;
 use crate::case::{Case, Side};
 use crate::checks::{Check, Kind};
 use crate::suite::run_one;
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Runs `body` as a check of stage 4 against this server.
@@ -19,8 +21,9 @@ fn graded(server: &str, client: &str, check: Check) -> Result<(), String> {
         client: "/nonexistent/client".into(),
         foreign_server: Some(server.to_owned()),
         foreign_client: Some(client.to_owned()),
+        programs: None,
     };
-    run_one(graded, check)
+    run_one(graded, check).map_err(|complaint| complaint.to_string())
 }
 
 #[track_caller]
@@ -68,6 +71,41 @@ fn a_check_that_hangs_is_given_up_and_its_programs_ended() {
 }
 
 #[test]
+fn a_program_that_prints_without_end_is_read_for_a_while_only() {
+    fn flood(case: &Case) {
+        let client = case.client(([127, 0, 0, 1], 1).into());
+        client.ends(Duration::from_secs(20));
+        crate::fail("the end", format!("{} MiB", client.output().len() >> 20));
+    }
+    let check = Check::new("flood", &["It floods."], Kind::Wire, Side::Client, flood);
+    let result = graded("true", "yes", check);
+    // `yes` ends when its pipe is closed.
+    report_of(result, &["earlier steps", "more than 8 MiB of output", "an end by signal 13", "8 MiB\n"]);
+}
+
+#[test]
+fn another_build_of_our_programs_takes_the_place_of_the_first() {
+    let graded = Graded {
+        stage: 4,
+        server: "/target/debug/server".into(),
+        client: "/target/debug/client".into(),
+        foreign_server: None,
+        foreign_client: None,
+        programs: None,
+    };
+    let graded = graded.built_in("/usr/bin".into());
+    assert_eq!(graded.server, Path::new("/usr/bin/server"));
+    assert_eq!(graded.client, Path::new("/usr/bin/client"));
+    let tool = Check::new("tool", &["A tool."], Kind::Ours, Side::Tool, |case| {
+        // As a check names it: by the place where cargo has put it.
+        let mut tool = Command::new("/target/debug/env");
+        tool.args(["-", "/target/debug/echo", "/target/else/echo"]).env("HIDDEN", "1");
+        case.run("the tool", tool).prints("/target/else/echo");
+    });
+    run_one(graded, tool).map_err(|complaint| complaint.to_string()).expect("both are found in /usr/bin");
+}
+
+#[test]
 fn helpers_of_a_program_end_with_the_check() {
     fn two_processes(case: &Case) {
         let client = case.client(([127, 0, 0, 1], 1).into());
@@ -107,6 +145,7 @@ fn a_check_that_concerns_another_program_is_ignored() {
         client: "c".into(),
         foreign_server: server.map(String::from),
         foreign_client: client.map(String::from),
+        programs: None,
     };
     let ours = graded(None, None);
     let foreign = graded(Some("s"), None);

@@ -2,19 +2,19 @@
 
 use crate::bench::{Bench, Graded};
 use crate::case::Case;
-use crate::checks::{Check, Kind};
+use crate::checks::Check;
 use crate::failure::Failure;
+use crate::report::{Complaint, Report};
 use libtest_mimic::{Arguments, Failed, Trial};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::any::Any;
 use std::cell::RefCell;
-use std::fmt::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, Once, PoisonError, Weak, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Checks at once. They mostly wait for each other's programs, so more than
 /// there are cores; `--test-threads` says otherwise.
@@ -30,18 +30,25 @@ pub struct Suite {
 
 impl Suite {
     /// A suite for stage `stage`: `server` and `client` are the paths of our
-    /// binaries, in place of which `STAGEn_SERVER` and `STAGEn_CLIENT` may name others.
+    /// binaries, in place of which `STAGEn_SERVER` and `STAGEn_CLIENT` may name
+    /// others. `STAGEn_PROGRAMS` names a folder with another build of the stage's
+    /// own programs, under the same names: those owe all that ours owe.
     pub fn new(stage: u8, server: impl Into<PathBuf>, client: impl Into<PathBuf>) -> Self {
-        let command = |what| {
+        let named = |what| {
             let named = std::env::var(format!("STAGE{stage}_{what}")).ok();
-            named.filter(|command| !command.trim().is_empty())
+            named.filter(|named| !named.trim().is_empty())
         };
         let graded = Graded {
             stage,
             server: server.into(),
             client: client.into(),
-            foreign_server: command("SERVER"),
-            foreign_client: command("CLIENT"),
+            foreign_server: named("SERVER"),
+            foreign_client: named("CLIENT"),
+            programs: None,
+        };
+        let graded = match named("PROGRAMS") {
+            Some(folder) => graded.built_in(folder.into()),
+            None => graded,
         };
         Self { graded, checks: Vec::new() }
     }
@@ -58,27 +65,39 @@ impl Suite {
         let mut arguments = Arguments::from_args();
         arguments.test_threads.get_or_insert(AT_ONCE);
         end_programs_at_ctrl_c();
-        let trials = self.checks.into_iter().map(|check| trial(self.graded.clone(), check));
-        libtest_mimic::run(&arguments, trials.collect()).exit_code()
+        let report = match Report::asked_for() {
+            Ok(report) => report.map(Arc::new),
+            Err(why) => {
+                eprintln!("error: {why}");
+                return ExitCode::from(2);
+            }
+        };
+        report.iter().for_each(|report| report.begin(&self.graded, &self.checks));
+        let trials = self.checks.into_iter().map(|check| trial(&self.graded, check, report.clone()));
+        let conclusion = libtest_mimic::run(&arguments, trials.collect());
+        report.iter().for_each(|report| report.end());
+        conclusion.exit_code()
     }
 }
 
-fn trial(graded: Graded, check: Check) -> Trial {
-    let ignored = check.ignored || graded.ignores(&check);
-    let kind = match check.kind {
-        Kind::Wire => "wire",
-        Kind::Ours => "ours",
+fn trial(graded: &Graded, check: Check, report: Option<Arc<Report>>) -> Trial {
+    let (name, kind, graded) = (check.name, check.kind.name(), graded.clone());
+    let ignored = graded.ignores(&check);
+    let run = move || {
+        let start = Instant::now();
+        let result = run_one(graded, check);
+        report.iter().for_each(|report| report.check(name, start.elapsed(), result.as_ref().err()));
+        result.map_err(Failed::from)
     };
-    let trial = Trial::test(check.name, move || run_one(graded, check).map_err(Failed::from));
-    trial.with_kind(kind).with_ignored_flag(ignored)
+    Trial::test(name, run).with_kind(kind).with_ignored_flag(ignored)
 }
 
 /// Runs one check on a thread of its own, so that one that hangs can be given
-/// up. `Err` holds the whole report.
-pub(crate) fn run_one(graded: Graded, check: Check) -> Result<(), String> {
+/// up. `Err` holds all that there is to say about the failure.
+pub(crate) fn run_one(graded: Graded, check: Check) -> Result<(), Complaint> {
     static HOOK: Once = Once::new();
     HOOK.call_once(keep_quiet_about_failures);
-    let bench = Bench::new(graded).map_err(|e| format!("no temporary folder: {e}"))?;
+    let bench = Bench::new(graded).map_err(|e| Complaint::of_ours(format!("no temporary folder: {e}")))?;
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&bench));
     let case = Case { bench: bench.clone() };
     let (done, outcome) = mpsc::channel();
@@ -99,14 +118,13 @@ pub(crate) fn run_one(graded: Graded, check: Check) -> Result<(), String> {
             (overdue(check.limit), bench.errors())
         }
     };
-    let mut report = format!("  steps so far\n{}\n{what}", bench.transcript.render());
-    let _ = writeln!(report, "  likely cause: {}", check.hint);
-    for (who, text) in errors.into_iter().filter(|(_, text)| !text.is_empty()) {
+    let errors = errors.into_iter().filter(|(_, text)| !text.is_empty());
+    let errors = errors.map(|(who, text)| {
         let lines: Vec<_> = text.lines().collect();
         let last = &lines[lines.len().saturating_sub(ERROR_LINES)..];
-        let _ = writeln!(report, "  stderr of the {who} (last lines)\n    | {}", last.join("\n    | "));
-    }
-    Err(report)
+        format!("  stderr of the {who} (last lines)\n    | {}\n", last.join("\n    | "))
+    });
+    Err(Complaint { steps: bench.transcript.render(), what, hint: check.hint, errors: errors.collect() })
 }
 
 /// Every check's workplace, for [`end_programs_at_ctrl_c`]; those that are done are dead.

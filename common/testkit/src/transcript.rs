@@ -1,5 +1,6 @@
 //! What happened in a check so far: who sent, received or printed what, and when.
 
+use std::collections::VecDeque;
 use std::fmt::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,7 +12,15 @@ const SHOWN_CHARACTERS: usize = 100;
 
 pub(crate) struct Transcript {
     start: Instant,
-    steps: Mutex<Vec<(Duration, String, String)>>,
+    steps: Mutex<Steps>,
+}
+
+/// Those that may be shown, and how many there were before them: a program that
+/// prints without end is not to fill the memory of the checks.
+#[derive(Default)]
+struct Steps {
+    earlier: usize,
+    last: VecDeque<(Duration, String, String)>,
 }
 
 impl Transcript {
@@ -21,17 +30,21 @@ impl Transcript {
 
     pub fn note(&self, who: &str, what: impl Into<String>) {
         let step = (self.start.elapsed(), who.to_owned(), what.into());
-        self.steps.lock().unwrap_or_else(PoisonError::into_inner).push(step);
+        let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
+        steps.last.push_back(step);
+        if steps.last.len() > SHOWN_STEPS {
+            steps.last.pop_front();
+            steps.earlier += 1;
+        }
     }
 
     pub fn render(&self) -> String {
         let steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
-        let hidden = steps.len().saturating_sub(SHOWN_STEPS);
         let mut text = String::new();
-        if hidden > 0 {
-            let _ = writeln!(text, "    … {hidden} earlier steps");
+        if steps.earlier > 0 {
+            let _ = writeln!(text, "    … {} earlier steps", steps.earlier);
         }
-        for (when, who, what) in &steps[hidden..] {
+        for (when, who, what) in &steps.last {
             let _ = writeln!(text, "    {:>7.3} s  {who:<8} {what}", when.as_secs_f64());
         }
         text
