@@ -10,88 +10,56 @@
 //! is the `chat.key` of the folder in which this is typed. With a server whose time
 //! limit for the dialogue is not 30 s, say so in `STAGE6_LOGIN_TIMEOUT`.
 
-#[path = "checks/accounts.rs"]
-mod accounts;
-#[path = "checks/admin.rs"]
-mod admin;
-#[path = "checks/client.rs"]
-mod client;
-#[path = "checks/client_options.rs"]
-mod client_options;
-#[path = "checks/coming_back.rs"]
-mod coming_back;
-#[path = "checks/dialogue.rs"]
-mod dialogue;
-#[path = "checks/door.rs"]
-mod door;
-#[path = "checks/envelope.rs"]
-mod envelope;
-#[path = "checks/hardship.rs"]
-mod hardship;
-#[path = "checks/history.rs"]
-mod history;
-#[path = "checks/key_files.rs"]
-mod key_files;
-#[path = "checks/line.rs"]
-mod line;
-#[path = "checks/member.rs"]
-mod member;
 #[path = "checks/mysql.rs"]
 mod mysql;
-#[path = "checks/options.rs"]
-mod options;
-#[path = "checks/room.rs"]
-mod room;
-#[path = "checks/sealed.rs"]
-mod sealed;
-#[path = "checks/sessions.rs"]
-mod sessions;
-#[path = "checks/storage.rs"]
-mod storage;
-#[path = "../../stage5-aes/tests/checks/wire.rs"]
-#[allow(dead_code, reason = "the key file is stage 5's, and the rest of its checks stays there")]
-mod wire;
 
+use chatkit::{prepared, rules as people};
 use std::process::ExitCode;
 use std::time::Duration;
 use testkit::mariadb::MariaDb;
-use testkit::{Case, Check, Suite, rules};
+use testkit::{Check, Kind, Suite, rules};
 
 pub(crate) fn main() -> ExitCode {
     Suite::new(6, env!("CARGO_BIN_EXE_stage6-server"), env!("CARGO_BIN_EXE_stage6-client"))
-        .with(sealed::envelope())
-        .with(sealed::lines())
-        .with(patiently(dialogue::dialogue()))
-        .with(options::options())
-        .with(accounts::names())
-        .with(patiently(accounts::passwords()))
-        .with(accounts::login_rate())
-        .with(sessions::sessions())
-        .with(sessions::session_options())
-        .with(sessions::duplicates())
-        .with(room::messages())
-        .with(room::notices())
-        .with(history::history())
-        .with(hardship::hardship())
-        .with(storage::durability())
-        .with(storage::audit())
-        .with(patiently(mysql_or_ignored()))
-        .with(admin::admin())
-        .with(key_files::key_files())
-        .with(client::client())
-        .with(coming_back::coming_back())
-        .with(client_options::client_options())
-        .with(with_key(rules::start()))
-        .with(with_key(rules::server_addresses()))
-        .with(with_key(rules::ending()))
-        .with(with_key(rules::client_program()))
-        .with(with_key(rules::client_addresses()))
+        .with(people::envelope())
+        .with(people::lines())
+        .with(patiently(people::dialogue()))
+        .with(people::options())
+        .with(people::key_option())
+        .with(people::names())
+        .with(patiently(people::passwords()))
+        .with(people::login_rate())
+        .with(people::sessions())
+        .with(people::session_options())
+        .with(people::taking_over())
+        .with(people::duplicates_rejected())
+        .with(ours(people::duplicates_replaced()))
+        .with(people::messages())
+        .with(people::notices())
+        .with(people::history())
+        .with(people::hardship())
+        .with(people::durability())
+        .with(people::audit())
+        .with(patiently(with_mariadb(people::mysql())))
+        .with(patiently(with_mariadb(mysql::account())))
+        .with(people::admin())
+        .with(people::key_files())
+        .with(people::client())
+        .with(people::sealed_client())
+        .with(people::coming_back())
+        .with(people::client_options())
+        .with(prepared(rules::start()))
+        .with(prepared(rules::server_addresses()))
+        .with(prepared(rules::ending()))
+        .with(prepared(rules::client_program()))
+        .with(prepared(rules::client_addresses()))
         .run()
 }
 
-fn mysql_or_ignored() -> Vec<Check> {
+/// These checks, ignored where there is no MariaDB.
+fn with_mariadb(checks: Vec<Check>) -> Vec<Check> {
     let missing = MariaDb::missing().is_some();
-    mysql::mysql().into_iter().map(|check| check.ignored_if(missing)).collect()
+    checks.into_iter().map(|check| check.ignored_if(missing)).collect()
 }
 
 /// These checks with time for a dialogue that nobody ends.
@@ -99,10 +67,7 @@ fn patiently(checks: Vec<Check>) -> Vec<Check> {
     checks.into_iter().map(|check| check.within(Duration::from_secs(60))).collect()
 }
 
-/// These checks with a key file in the folder that our programs run in.
-fn with_key(checks: Vec<Check>) -> Vec<Check> {
-    let put_key = |case: &Case| {
-        envelope::put_key(case);
-    };
-    checks.into_iter().map(|check| check.prepared(put_key)).collect()
+/// What is an option in this stage.
+fn ours(checks: Vec<Check>) -> Vec<Check> {
+    checks.into_iter().map(|check| check.owed_as(Kind::Ours)).collect()
 }

@@ -1,14 +1,14 @@
 //! One check's workplace: its folder, its transcript, what it has started.
 
 use crate::bench::Bench;
-use crate::peer::Peer;
+use crate::peer::{Carried, Peer, Way, reach};
 use crate::program::Program;
 use crate::scripted::ScriptedServer;
 use crate::server::Server;
 use crate::terminal::Terminal;
 use std::fmt::Display;
-use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
@@ -91,6 +91,21 @@ impl Case {
         &self.bench.graded.client
     }
 
+    /// Our program `stageN-WHAT`, which is built beside the server.
+    pub fn our_tool(&self, what: &str) -> PathBuf {
+        self.our_server().with_file_name(format!("stage{}-{what}", self.stage()))
+    }
+
+    /// True when `STAGEn_SERVER` takes the place of our server.
+    pub fn foreign_server(&self) -> bool {
+        self.bench.graded.foreign_server.is_some()
+    }
+
+    /// True when `STAGEn_CLIENT` takes the place of our client.
+    pub fn foreign_client(&self) -> bool {
+        self.bench.graded.foreign_client.is_some()
+    }
+
     /// Starts the graded client with a pipe on its standard input.
     #[track_caller]
     pub fn client(&self, server: SocketAddr) -> Program {
@@ -141,6 +156,31 @@ impl Case {
     #[track_caller]
     pub fn connect_unread(&self, name: &str, server: &Server) -> Peer {
         Peer::connect_unread(&self.bench, name, server.address())
+    }
+
+    /// A bare connection, for whatever is to lie on it: [`Case::carry`] makes a
+    /// peer of both.
+    #[track_caller]
+    pub fn stream_to(&self, name: &str, address: SocketAddr) -> TcpStream {
+        reach(name, address, &Way::Usual)
+    }
+
+    /// The same from another address of this machine.
+    #[track_caller]
+    pub fn stream_from(&self, name: &str, address: SocketAddr, from: IpAddr) -> TcpStream {
+        reach(name, address, &Way::From(from))
+    }
+
+    /// The same with a small receive buffer.
+    #[track_caller]
+    pub fn stream_with_small_buffer(&self, name: &str, address: SocketAddr) -> TcpStream {
+        reach(name, address, &Way::SmallBuffer)
+    }
+
+    /// A peer over a connection that something lies on. It reads from its
+    /// [`read_on`](Peer::read_on) on.
+    pub fn carry(&self, name: &str, carried: Carried) -> Peer {
+        Peer::carried(&self.bench, name, carried)
     }
 
     /// A server played by the check, on a free port of 127.0.0.1.

@@ -65,6 +65,13 @@ impl Check {
         self
     }
 
+    /// The same check, owed by others: what one stage leaves to an option may be
+    /// the next one's rule.
+    pub fn owed_as(mut self, kind: Kind) -> Self {
+        self.kind = kind;
+        self
+    }
+
     /// The same check with another time limit.
     pub fn within(mut self, limit: Duration) -> Self {
         self.limit = limit;

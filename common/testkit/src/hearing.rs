@@ -92,6 +92,11 @@ impl Peer {
         self.inbox.next(Instant::now() + crate::patience())
     }
 
+    /// What comes next until `deadline`.
+    pub fn next_by(&self, deadline: Instant) -> Next {
+        self.inbox.next(deadline)
+    }
+
     /// All lines until the other side closes, which must be in good order.
     #[track_caller]
     pub fn lines_to_the_end(&self) -> Vec<String> {

@@ -19,6 +19,8 @@ pub enum End {
     Closed,
     /// A TCP reset: the other side closed without reading all, or died.
     Reset,
+    /// The connection ended, and what lies on it (TLS) did not.
+    Truncated,
     /// Something else went wrong.
     Failed(String),
 }
@@ -28,6 +30,7 @@ impl fmt::Display for End {
         match self {
             End::Closed => write!(f, "a close in good order"),
             End::Reset => write!(f, "a TCP reset"),
+            End::Truncated => write!(f, "a TCP end without a close of TLS before it (close_notify)"),
             End::Failed(why) => write!(f, "a failure: {why}"),
         }
     }
@@ -89,6 +92,7 @@ impl Inbox {
                     }),
                     Err(e) if e.kind() == ErrorKind::Interrupted => {}
                     Err(e) if e.kind() == ErrorKind::ConnectionReset => break End::Reset,
+                    Err(e) if e.kind() == ErrorKind::UnexpectedEof => break End::Truncated,
                     // How Linux says that the program behind a terminal is gone.
                     Err(e) if e.raw_os_error() == Some(5) => break End::Closed,
                     Err(e) => break End::Failed(e.to_string()),

@@ -38,7 +38,7 @@ pub use chat::Link;
 pub use checks::{Check, Kind};
 pub use failure::{fail, require};
 pub use inbox::{End, Inbox, Next};
-pub use peer::Peer;
+pub use peer::{Carried, Peer, Wire};
 pub use program::{Exit, Program};
 pub use rustix::process::Signal;
 pub use scripted::ScriptedServer;

@@ -4,7 +4,7 @@ use crate::bench::Bench;
 use crate::inbox::Inbox;
 use crate::transcript::shown;
 use socket2::{Domain, SockRef, Socket, Type};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -13,10 +13,40 @@ use std::time::Duration;
 /// A peer that does not read asks for this little; the kernel makes it somewhat more.
 const SMALL_BUFFER: usize = 4 * 1024;
 
+/// What the sending half of a connection does when something lies between the
+/// lines and the socket, as TLS does.
+pub trait Wire: Send + Sync {
+    /// Sends all of it.
+    fn send(&self, bytes: &[u8]) -> io::Result<()>;
+    /// Says that no more will be sent.
+    fn half_close(&self);
+}
+
+/// A connection that something lies on: the socket itself, the way out, and what
+/// comes in.
+pub struct Carried {
+    /// For resets, and for bytes that pass by the wire.
+    pub stream: TcpStream,
+    /// What is sent goes through here; else over the socket as it is.
+    pub wire: Option<Arc<dyn Wire>>,
+    /// What is received comes from here; else from the socket.
+    pub source: Option<Box<dyn Read + Send>>,
+}
+
+impl Carried {
+    /// By the socket and nothing else.
+    pub fn bare(stream: TcpStream) -> Self {
+        Self { stream, wire: None, source: None }
+    }
+}
+
 /// A connection of the check's own. Dropping it closes the connection.
 pub struct Peer {
     name: String,
     stream: Option<TcpStream>,
+    /// Both are `None` where the lines go over the socket as they are.
+    wire: Option<Arc<dyn Wire>>,
+    source: Option<Box<dyn Read + Send>>,
     pub(crate) inbox: Inbox,
     reader: Option<JoinHandle<()>>,
     local: SocketAddr,
@@ -27,39 +57,24 @@ pub struct Peer {
 impl Peer {
     #[track_caller]
     pub(crate) fn connect(bench: &Arc<Bench>, name: &str, address: SocketAddr) -> Self {
-        match TcpStream::connect_timeout(&address, crate::patience()) {
-            Ok(stream) => Self::over(bench, name, stream),
-            Err(e) => crate::fail(format!("{name} to connect to {address}"), e.to_string()),
-        }
+        Self::over(bench, name, reach(name, address, &Way::Usual))
     }
 
     #[track_caller]
     pub(crate) fn connect_from(bench: &Arc<Bench>, name: &str, address: SocketAddr, from: IpAddr) -> Self {
-        let connect = || -> io::Result<TcpStream> {
-            let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-            socket.bind(&SocketAddr::new(from, 0).into())?;
-            socket.connect_timeout(&address.into(), crate::patience())?;
-            Ok(socket.into())
-        };
-        match connect() {
-            Ok(stream) => Self::over(bench, name, stream),
-            Err(e) => crate::fail(format!("{name} to connect to {address} from {from}"), e.to_string()),
-        }
+        Self::over(bench, name, reach(name, address, &Way::From(from)))
     }
 
     #[track_caller]
     pub(crate) fn connect_unread(bench: &Arc<Bench>, name: &str, address: SocketAddr) -> Self {
-        let connect = || -> io::Result<TcpStream> {
-            let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-            // Before connecting: the window is settled in the handshake.
-            socket.set_recv_buffer_size(SMALL_BUFFER)?;
-            socket.connect_timeout(&address.into(), crate::patience())?;
-            Ok(socket.into())
-        };
-        match connect() {
-            Ok(stream) => Self::unread(bench, name, stream),
-            Err(e) => crate::fail(format!("{name} to connect to {address}"), e.to_string()),
-        }
+        Self::unread(bench, name, reach(name, address, &Way::SmallBuffer))
+    }
+
+    /// A peer whose lines are carried by more than the socket; it does not read yet.
+    pub(crate) fn carried(bench: &Arc<Bench>, name: &str, carried: Carried) -> Self {
+        let mut peer = Self::unread(bench, name, carried.stream);
+        (peer.wire, peer.source) = (carried.wire, carried.source);
+        peer
     }
 
     /// A peer over a connection that stands already.
@@ -78,14 +93,18 @@ impl Peer {
         let _ = stream.set_write_timeout(Some(Duration::from_secs(5)));
         bench.transcript.note(name, format!("connected, its address is {local}"));
         let (name, bench) = (name.to_owned(), bench.clone());
-        Self { name, stream: Some(stream), inbox: Inbox::default(), reader: None, local, remote, bench }
+        let (stream, inbox) = (Some(stream), Inbox::default());
+        Self { name, stream, wire: None, source: None, inbox, reader: None, local, remote, bench }
     }
 
-    /// From now on a peer made by `connect_unread` reads as others do.
+    /// From now on a peer that was made not to read reads as others do.
     pub fn read_on(&mut self) {
-        let copy = self.stream().try_clone().expect("a spare file descriptor");
+        let source = self.source.take().unwrap_or_else(|| {
+            let copy = self.stream.as_ref().and_then(|stream| stream.try_clone().ok());
+            Box::new(copy.expect("a spare file descriptor"))
+        });
         let transcript = self.bench.transcript.clone();
-        self.reader = Some(self.inbox.fill(&self.name, "received", transcript, copy));
+        self.reader = Some(self.inbox.fill(&self.name, "received", transcript, source));
     }
 
     fn stream(&self) -> &TcpStream {
@@ -125,7 +144,23 @@ impl Peer {
     /// Sends bytes to somebody who may rightly be gone by now.
     pub fn try_send(&self, bytes: &[u8]) -> io::Result<()> {
         self.bench.transcript.note(&self.name, format!("sent {}", shown(bytes)));
-        self.stream().write_all(bytes)
+        match &self.wire {
+            Some(wire) => wire.send(bytes),
+            None => self.stream().write_all(bytes),
+        }
+    }
+
+    /// Sends bytes past whatever lies on the socket: what an attacker on the way
+    /// could put in.
+    pub fn send_beneath(&self, bytes: &[u8]) {
+        self.bench.transcript.note(&self.name, format!("put {} into the stream", shown(bytes)));
+        let _ = self.stream().write_all(bytes);
+    }
+
+    /// Ends the stream without a word from what lies on the socket.
+    pub fn truncate(&self) {
+        self.bench.transcript.note(&self.name, "cut its sending half off");
+        let _ = self.stream().shutdown(Shutdown::Write);
     }
 
     /// Sends `bytes` until the other side takes no more, `times` times at most.
@@ -138,7 +173,10 @@ impl Peer {
     /// Sends no more, and goes on reading.
     pub fn half_close(&self) {
         self.bench.transcript.note(&self.name, "closed its sending half");
-        let _ = self.stream().shutdown(Shutdown::Write);
+        match &self.wire {
+            Some(wire) => wire.half_close(),
+            None => drop(self.stream().shutdown(Shutdown::Write)),
+        }
     }
 
     /// Breaks the connection off with a reset, as a machine that crashed would.
@@ -150,6 +188,7 @@ impl Peer {
         if let Some(reader) = self.reader.take() {
             let _ = reader.join();
         }
+        (self.wire, self.source) = (None, None);
         let _ = SockRef::from(self.stream()).set_linger(Some(Duration::ZERO));
         self.stream = None;
     }
@@ -162,8 +201,38 @@ impl Drop for Peer {
     fn drop(&mut self) {
         if let Some(stream) = &self.stream {
             self.bench.transcript.note(&self.name, "closed the connection");
+            if let Some(wire) = &self.wire {
+                let _ = stream.set_write_timeout(Some(Duration::from_millis(100)));
+                wire.half_close();
+            }
             // The reading thread's copy would keep the connection open.
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
+}
+
+/// How a connection is made.
+pub(crate) enum Way {
+    Usual,
+    /// From another address of this machine.
+    From(IpAddr),
+    /// With a small receive buffer.
+    SmallBuffer,
+}
+
+/// A connection to `address`.
+#[track_caller]
+pub(crate) fn reach(name: &str, address: SocketAddr, way: &Way) -> TcpStream {
+    let connect = || -> io::Result<TcpStream> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        match way {
+            Way::Usual => {}
+            Way::From(from) => socket.bind(&SocketAddr::new(*from, 0).into())?,
+            // Before connecting: the window is settled in the handshake.
+            Way::SmallBuffer => socket.set_recv_buffer_size(SMALL_BUFFER)?,
+        }
+        socket.connect_timeout(&address.into(), crate::patience())?;
+        Ok(socket.into())
+    };
+    connect().unwrap_or_else(|e| crate::fail(format!("{name} to connect to {address}"), e.to_string()))
 }

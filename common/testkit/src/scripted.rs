@@ -3,7 +3,7 @@
 use crate::bench::Bench;
 use crate::peer::Peer;
 use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -34,12 +34,18 @@ impl ScriptedServer {
     /// Waits for the client's connection.
     #[track_caller]
     pub fn accept(&self) -> Peer {
+        Peer::over(&self.bench, "us", self.accept_stream())
+    }
+
+    /// Waits for the client's connection, for whatever is to lie on it.
+    #[track_caller]
+    pub fn accept_stream(&self) -> TcpStream {
         let deadline = Instant::now() + crate::patience();
         loop {
             match self.listener.accept() {
                 Ok((stream, _)) => {
                     stream.set_nonblocking(false).expect("a fresh socket takes the setting");
-                    return Peer::over(&self.bench, "us", stream);
+                    return stream;
                 }
                 Err(e) if e.kind() == ErrorKind::WouldBlock && Instant::now() < deadline => {
                     std::thread::sleep(Duration::from_millis(2));

@@ -1,10 +1,12 @@
 //! What was said before.
 
-use super::member::{Chat, Member, PASSWORD};
+use crate::chat::{Chat, Member, PASSWORD};
 use std::time::Duration;
 use testkit::{Signal, checks, require, shown};
 
-checks! { pub history:
+checks! {
+/// What was said before.
+pub history:
 
 /// Whoever comes in gets the last 20 messages, oldest first, each as `[HISTORY] TIME
 /// name: TEXT`, TIME in RFC 3339 and UTC.

@@ -1,14 +1,15 @@
 //! The dialogue at the door.
 
-use super::line::Line;
-use super::member::{Chat, Member, PASSWORD, WRONG};
+use crate::chat::{Chat, Member, PASSWORD, WRONG};
+use crate::line::Line;
 use std::time::{Duration, Instant};
-use testkit::{End, Next, checks, fail, require};
+use testkit::{Case, End, Next, checks, fail, require};
 
-/// The bound on the dialogue: 30 s, unless `STAGE6_LOGIN_TIMEOUT` says that the
+/// The bound on the dialogue: 30 s, unless `STAGEn_LOGIN_TIMEOUT` says that the
 /// server in another language was started with less.
-fn login_timeout() -> Duration {
-    let seconds = std::env::var("STAGE6_LOGIN_TIMEOUT").ok().and_then(|s| s.parse().ok());
+fn login_timeout(case: &Case) -> Duration {
+    let named = std::env::var(format!("STAGE{}_LOGIN_TIMEOUT", case.stage()));
+    let seconds = named.ok().and_then(|s| s.parse().ok());
     Duration::from_secs(seconds.unwrap_or(30))
 }
 
@@ -34,7 +35,9 @@ fn loop_to_the_end(line: &Line) -> Vec<String> {
     }
 }
 
-checks! { pub dialogue:
+checks! {
+/// From AUTH_REQUIRED to AUTH_SUCCESS.
+pub dialogue:
 
 /// Step by step: AUTH_REQUIRED, ENTER_USERNAME, ENTER_PASSWORD, AUTH_SUCCESS with
 /// the name and a token; nothing else in between.
@@ -174,7 +177,7 @@ wire(server) fn leaving_in_the_middle_of_the_dialogue_harms_nobody(case) {
         }
     }
     let alice = chat.register("alice");
-    require(alice.users.len() == 1 || super::envelope::foreign("SERVER"), "alice alone", alice.users.join(","));
+    require(alice.users.len() == 1 || case.foreign_server(), "alice alone", alice.users.join(","));
 }
 
 /// Until it is known who it is, nobody hears what a connection says, and it
@@ -211,7 +214,7 @@ wire(server) fn the_nameless_are_not_counted(case) {
 /// Whoever says nothing, or stops half-way, is closed when its time is over: 30 s
 /// by default, for the whole dialogue.
 wire(server) fn the_dialogue_has_a_time_limit(case) {
-    let limit = if super::envelope::foreign("SERVER") { login_timeout() } else { Duration::from_secs(2) };
+    let limit = if case.foreign_server() { login_timeout(case) } else { Duration::from_secs(2) };
     let chat = Chat::start_with(case, &["--login-timeout", "2"]);
     let start = Instant::now();
     let (mute, slow) = (chat.asked("mute"), chat.asked("slow"));

@@ -2,7 +2,7 @@
 //! and without a line of the stage's own code: what both got wrong in the same
 //! way would never show.
 
-use super::wire::Key;
+use crate::wire::Key;
 use aes::Aes256;
 use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit, block_padding::Pkcs7};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -86,19 +86,13 @@ impl Envelope {
     }
 }
 
-/// True when a command of the person who runs the checks takes the place of one
-/// of our programs.
-pub fn foreign(what: &str) -> bool {
-    std::env::var(format!("STAGE6_{what}")).is_ok_and(|command| !command.trim().is_empty())
-}
-
 /// Puts `chat.key` into the case's folder, where our programs look for it. A
 /// program in another language runs where its command was typed, and so it is
 /// the key file there that counts, for it and for ours.
 #[track_caller]
 pub fn put_key(case: &Case) -> Key {
     let folder = || std::env::var_os("PWD").map(PathBuf::from).unwrap_or_default();
-    let shared = foreign("SERVER") || foreign("CLIENT");
+    let shared = case.foreign_server() || case.foreign_client();
     let key = if shared { Key::read(&folder().join("chat.key")) } else { Key::random() };
     key.write(&case.folder().join("chat.key"));
     key

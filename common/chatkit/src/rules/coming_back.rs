@@ -1,7 +1,7 @@
 //! A client that loses its connection, and two that find each other.
 
-use super::door::Door;
-use super::member::Chat;
+use crate::chat::Chat;
+use crate::door::Door;
 use std::time::{Duration, Instant};
 use testkit::{Next, checks, require};
 

@@ -1,20 +1,13 @@
-//! The envelope, and the rules about lines, which hold for sealed lines.
+//! The sealed envelope, as a server has to keep it.
 
-use super::envelope::{Envelope, LONGEST_TEXT};
-use super::line::Line;
-use super::member::{Chat, PASSWORD, REJECTED};
-use super::wire::Key;
+use crate::chat::{Chat, PASSWORD, REJECTED};
+use crate::envelope::Envelope;
+use crate::wire::Key;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use std::collections::HashSet;
-use std::time::Duration;
-use testkit::{checks, require, shown};
+use testkit::{checks, require};
 
-const TOO_LONG: &str = "[SERVER] error: line longer than 4096 bytes";
 const NOT_UTF8: &str = "[SERVER] error: line is not valid UTF-8";
-/// Between two pieces of one line, so that they arrive apart. A right server
-/// passes however long this is; a wrong one might pass without it.
-const APART: Duration = Duration::from_millis(25);
-
 /// Lines that the holder of the key never sealed, each with what is wrong with it.
 fn forged(envelope: &Envelope, text: &str) -> Vec<(&'static str, String)> {
     let good = envelope.seal(text);
@@ -49,7 +42,7 @@ fn forged(envelope: &Envelope, text: &str) -> Vec<(&'static str, String)> {
 }
 
 checks! {
-/// Every line is sealed.
+/// Every line is sealed: stages 6 and 7.
 pub envelope:
 
 /// The very first line is sealed already: base64 of IV, ciphertext and tag. The
@@ -79,7 +72,7 @@ wire(server) fn every_line_has_an_iv_of_its_own(case) {
 /// the connection closed. Check the tag first, whatever else is wrong.
 wire(server) fn a_first_line_that_is_not_sealed_well_is_rejected(case) {
     let chat = Chat::start(case);
-    for (what, line) in forged(&chat.envelope, &format!("REGISTER {} {PASSWORD}", chat.name("eve"))) {
+    for (what, line) in forged(chat.envelope(), &format!("REGISTER {} {PASSWORD}", chat.name("eve"))) {
         case.note(what);
         let eve = chat.asked("eve");
         eve.peer.send(&line);
@@ -93,7 +86,7 @@ wire(server) fn a_message_that_is_not_sealed_well_is_rejected(case) {
     let chat = Chat::start(case);
     let bob = chat.register("bob");
     chat.registered("eve");
-    for (what, line) in forged(&chat.envelope, "I was never sealed") {
+    for (what, line) in forged(chat.envelope(), "I was never sealed") {
         case.note(what);
         bob.hears_some("the departure of eve", |l| l.contains(" left ("));
         let eve = chat.login("eve");
@@ -109,7 +102,7 @@ wire(server) fn a_message_that_is_not_sealed_well_is_rejected(case) {
 wire(server) fn a_rejected_line_ends_the_connection(case) {
     let chat = Chat::start(case);
     let [alice, bob, carol] = chat.room();
-    let lines = [alice.envelope.seal("before it"), "garbage".into(), alice.envelope.seal("after it")];
+    let lines = [alice.envelope().seal("before it"), "garbage".into(), alice.envelope().seal("after it")];
     alice.peer.send_bytes((lines.join("\n") + "\n").as_bytes());
     alice.is_rejected();
     bob.hears(&format!("{}: before it", alice.name));
@@ -123,7 +116,7 @@ wire(server) fn a_rejected_line_ends_the_connection(case) {
 /// needs to decrypt a line.
 wire(server) fn all_rejected_lines_get_the_same_answer(case) {
     let chat = Chat::start(case);
-    for (what, line) in forged(&chat.envelope, "LOGIN alice secret") {
+    for (what, line) in forged(chat.envelope(), "LOGIN alice secret") {
         case.note(what);
         let eve = chat.asked("eve");
         eve.peer.send(&line);
@@ -138,7 +131,7 @@ wire(server) fn bytes_that_are_no_utf8_reach_nobody(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();
     let (carol, dave) = (chat.register("carol"), chat.register("dave"));
-    carol.peer.send(&carol.envelope.seal(b"sealed \xff\xfe"));
+    carol.peer.send(&carol.envelope().seal(b"sealed \xff\xfe"));
     dave.peer.send_bytes(b"plain \xff\xfe\n");
     for sender in [&carol, &dave] {
         sender.hears_some("an error", |l| [REJECTED, NOT_UTF8].contains(&l));
@@ -149,87 +142,17 @@ wire(server) fn bytes_that_are_no_utf8_reach_nobody(case) {
 }
 
 checks! {
-/// What a line is.
-pub lines:
+/// The key file of our server.
+pub key_option:
 
-/// Base64 of the longest text is a line of 4096 bytes. With its sender's name it
-/// comes out longer, and nothing may be cut off.
-wire(server) fn the_longest_text_is_delivered_whole(case) {
+/// `--key FILE` names another key file than `chat.key`.
+ours(server) fn key_names_the_servers_key_file(case) {
+    let key = Key::random();
     let chat = Chat::start(case);
-    let [alice, bob] = chat.room();
-    let longest = "x".repeat(LONGEST_TEXT);
-    require(alice.envelope.seal(&longest).len() == 4096, "a line of 4096 bytes", "another length");
-    alice.tells(&bob, &longest);
-    let history = chat.register("carol").history;
-    let whole = history.iter().any(|l| l.ends_with(&format!("{}: {longest}", alice.name)));
-    require(whole, "the whole text in the history", shown(history.join("\n")));
-}
-
-/// 4097 bytes are one too many, with a line end or without, before the login and
-/// after: the error is sealed as every line is, and then the server closes.
-wire(server) fn a_line_longer_than_4096_bytes_gets_an_error_and_the_end(case) {
-    let chat = Chat::start(case);
-    let ends = |line: &Line, bytes: &[u8]| {
-        let _ = line.peer.try_send(bytes);
-        line.hears(TOO_LONG);
-        line.peer.sees_the_end();
-    };
-    ends(&chat.asked("eve"), &[&[b'x'; 4097][..], b"\n"].concat());
-    ends(&chat.asked("eve"), &vec![b'x'; 300_000]);
-    let [alice, bob] = chat.room();
-    ends(&alice, &[alice.envelope.seal("y".repeat(LONGEST_TEXT + 1)).as_bytes(), b"\n"].concat());
-    bob.hears(&format!("[SERVER] {} left (1 online)", alice.name));
-    ends(&bob, &vec![b'x'; 300_000]);
-}
-
-/// TCP is a stream: a sealed line may come in pieces, and several at once.
-wire(server) fn lines_may_come_in_pieces_and_together(case) {
-    let chat = Chat::start(case);
-    let [alice, bob] = chat.room();
-    let line = alice.envelope.seal("in three pieces") + "\r\n";
-    for piece in [&line[..5], &line[5..line.len() - 1], &line[line.len() - 1..]] {
-        alice.peer.send_bytes(piece.as_bytes());
-        std::thread::sleep(APART);
-    }
-    bob.hears(&format!("{}: in three pieces", alice.name));
-    alice.send_all(["first", "second", "third"]);
-    for text in ["first", "second", "third"] {
-        bob.hears(&format!("{}: {text}", alice.name));
-    }
-}
-
-/// The whole dialogue may come at once, and the first messages with it.
-wire(server) fn the_dialogue_may_come_in_one_packet(case) {
-    let chat = Chat::start(case);
-    let bob = chat.register("bob");
-    let line = chat.connect("alice");
-    line.send_all(["REGISTER", &chat.name("alice"), PASSWORD, "hello", "and again"]);
-    bob.hears(&format!("{}: hello", chat.name("alice")));
-    bob.hears(&format!("{}: and again", chat.name("alice")));
-}
-
-/// An empty line, and a sealed text of no characters, say nothing: they reach
-/// nobody and are no error.
-wire(server) fn an_empty_line_is_ignored(case) {
-    let chat = Chat::start(case);
-    let [alice, bob] = chat.room();
-    alice.peer.send_bytes(b"\n\r\n\n");
-    alice.send("");
-    alice.send("after the empty lines");
-    bob.never_hears(&format!("{}:", alice.name), "after the empty lines");
-    bob.send("the fence");
-    alice.never_hears("error", "the fence");
-}
-
-/// What stands before the end of the stream is a line, also without a line end;
-/// who closes its half has left, and the server closes too.
-wire(server) fn a_last_line_without_line_end_counts(case) {
-    let chat = Chat::start(case);
-    let [alice, bob] = chat.room();
-    alice.peer.send_bytes(alice.envelope.seal("the last words").as_bytes());
-    alice.peer.half_close();
-    bob.hears(&format!("{}: the last words", alice.name));
-    bob.hears(&format!("[SERVER] {} left (1 online)", alice.name));
-    alice.lines_to_the_end();
+    key.write(&case.folder().join("other.key"));
+    let mut other = Chat::start_with(case, &["--key", "other.key", "--db", "sqlite:other.db"]);
+    other.set_envelope(Envelope::new(&key));
+    other.register("alice");
+    chat.register("alice");
 }
 }

@@ -1,7 +1,7 @@
 //! Key files that neither program may use, and what is said about them. What else
 //! can be wrong with one is checked in stage 5.
 
-use super::wire::{Key, write_private};
+use crate::wire::{Key, write_private};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use testkit::{Case, checks, require};
@@ -24,7 +24,9 @@ fn both_refuse(case: &Case, parts: &[&str]) {
     }
 }
 
-checks! { pub key_files:
+checks! {
+/// Key files that none may use: stages 6 and 7.
+pub key_files:
 
 /// From this stage on the server needs the key too.
 ours(both) fn a_missing_key_file_is_named(case) {

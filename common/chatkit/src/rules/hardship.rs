@@ -1,12 +1,14 @@
 //! What one client, or the end of the server, does to the others.
 
-use super::member::{Chat, Member, PASSWORD};
+use crate::chat::{Chat, Member, PASSWORD};
 use std::time::{Duration, Instant};
 use testkit::{Signal, checks, require};
 
-checks! { pub hardship:
+checks! {
+/// What one client does to the others.
+pub hardship:
 
-/// At SIGTERM and at Ctrl-C everybody is told, sealed, and closed in good order.
+/// At SIGTERM and at Ctrl-C everybody is told, and closed in good order.
 wire(server) fn everybody_is_told_that_the_server_shuts_down(case) {
     for signal in [Signal::TERM, Signal::INT] {
         let chat = Chat::start(case);
@@ -29,10 +31,12 @@ wire(server) fn the_server_outlives_whatever_one_client_does(case) {
     let garbage: Vec<u8> = (0..=255).cycle().map(|b: u8| b.wrapping_mul(167)).take(3000).collect();
     let web = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
     for bytes in [&garbage[..], b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", web, b"\0\0\0\n\0"] {
-        let peer = case.connect("garbage", &chat.server);
-        let _ = peer.try_send(bytes);
-        peer.half_close();
-        peer.sees_the_end();
+        // Where there is TLS, under it and in it.
+        for peer in [case.connect("garbage", &chat.server), chat.connect("garbage").peer] {
+            let _ = peer.try_send(bytes);
+            peer.half_close();
+            peer.sees_the_end();
+        }
     }
     for n in 0..20 {
         let peer = case.connect("mute", &chat.server);
@@ -53,11 +57,11 @@ wire(server) fn the_server_outlives_whatever_one_client_does(case) {
 wire(server) fn a_client_that_never_reads_does_not_slow_the_others(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();
-    let stuck = chat.over(case.connect_unread("stuck", &chat.server));
+    let stuck = chat.connect_unread("stuck");
     stuck.send(&format!("REGISTER {} {PASSWORD}", chat.name("stuck")));
     alice.hears(&format!("[SERVER] {} joined (3 online)", chat.name("stuck")));
     bob.hears(&format!("[SERVER] {} joined (3 online)", chat.name("stuck")));
-    let block = format!("{}\n", alice.envelope.seal("x".repeat(3000))).repeat(16);
+    let block = format!("{}\n", alice.encoded(&"x".repeat(3000))).repeat(16);
     for n in 0..110 {
         alice.peer.send_bytes(block.as_bytes());
         alice.tells(&bob, &format!("block {n}"));

@@ -1,6 +1,6 @@
-//! `stage6-admin`, as far as the server sees what it did.
+//! `stageN-admin`, as far as the server sees what it did.
 
-use super::member::{Chat, WRONG};
+use crate::chat::{Chat, WRONG};
 use std::fs;
 use std::process::Command;
 use testkit::{Case, Program, checks, require};
@@ -8,7 +8,7 @@ use testkit::{Case, Program, checks, require};
 /// bcrypt of "correct horse" at cost 4, made by Python's bcrypt.
 const HASH: &str = "04$lwOTi4mterR9lCQtvA0swOh1mC/WX4zEtP02i3HxZvLJlgs0.2fqe";
 
-/// Runs `stage6-admin` in the case's folder.
+/// Runs `stageN-admin` in the case's folder.
 #[track_caller]
 pub fn run(case: &Case, arguments: &[&str]) -> Program {
     with_password(case, "", arguments)
@@ -19,11 +19,13 @@ fn with_password(case: &Case, password: &str, arguments: &[&str]) -> Program {
     // Through a shell: what the case starts itself has no CHAT_PASSWORD.
     let mut shell = Command::new("sh");
     let script = if password.is_empty() { "exec \"$@\"" } else { "CHAT_PASSWORD=$0 exec \"$@\"" };
-    shell.args(["-c", script, password, env!("CARGO_BIN_EXE_stage6-admin")]).args(arguments);
+    shell.args(["-c", script, password]).arg(case.our_tool("admin")).args(arguments);
     case.run("admin", shell)
 }
 
-checks! { pub admin:
+checks! {
+/// The administrator's program.
+pub admin:
 
 /// An account made by the administrator is one like any other; the server need
 /// not be stopped for it.

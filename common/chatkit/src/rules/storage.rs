@@ -1,7 +1,6 @@
 //! What the server keeps, and what it tells nobody.
 
-use super::envelope::put_key;
-use super::member::{Chat, Member, PASSWORD, WRONG};
+use crate::chat::{Chat, Member, PASSWORD, WRONG};
 use rusqlite::{Connection, OpenFlags};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -18,7 +17,9 @@ fn database(case: &Case) -> Connection {
     opened.unwrap_or_else(|e| fail("an SQLite file chat.db in the working folder", e.to_string()))
 }
 
-checks! { pub durability:
+checks! {
+/// What is stored, and when.
+pub durability:
 
 /// Kill the server while messages fly: whatever anybody has seen of them is in
 /// the history afterwards. Commit first, then send on.
@@ -78,12 +79,8 @@ ours(server) fn a_message_that_cannot_be_stored_is_sent_to_nobody(case) {
 /// Passwords are stored as bcrypt of cost 12 unless told otherwise, tokens as
 /// their hash; the file is its owner's alone.
 ours(server) fn the_database_holds_no_secret(case) {
-    let envelope = super::envelope::Envelope::new(&put_key(case));
-    let server = case.server_with(&["--listen", "127.0.0.1:0"]);
-    let alice = super::line::Line { case, peer: case.connect("alice", &server), envelope };
-    alice.receives("AUTH_REQUIRED");
-    alice.send(&format!("REGISTER alice {PASSWORD}"));
-    let alice = Member::enters(alice);
+    let chat = Chat::start_at_full_cost(case);
+    let alice = chat.register("alice");
     let hash: String = database(case).query_row("SELECT password FROM users", [], |row| row.get(0)).expect("one user");
     require(hash.starts_with("$2b$12$"), "bcrypt of cost 12", &hash[..7]);
     for file in fs::read_dir(case.folder()).expect("it is ours").flatten() {
@@ -98,7 +95,7 @@ ours(server) fn the_database_holds_no_secret(case) {
 /// A file that is no database, a folder that is not there, a server that does not
 /// answer: exit code 1 and an error that names it, and never its password.
 ours(server) fn a_database_that_cannot_be_used_is_named(case) {
-    put_key(case);
+    crate::prepare(case);
     fs::write(case.folder().join("letter.txt"), "Dear database, ".repeat(300)).expect("it is ours");
     for (url, named) in [
         ("sqlite:letter.txt", "letter.txt"),
@@ -127,7 +124,9 @@ pub fn stores_again(alice: &Member, bob: &Member) {
     }
 }
 
-checks! { pub audit:
+checks! {
+/// The log.
+pub audit:
 
 /// Texts, passwords, tokens and keys stand in no log, at any level; who did what,
 /// and from where, does.

@@ -1,21 +1,30 @@
 //! A server played by the check, to see what a client does at its door.
 
-use super::envelope::{Envelope, put_key};
-use super::line::Line;
+use crate::envelope::{Envelope, put_key};
+use crate::line::Line;
+use crate::tls::{Authority, Identity};
 use testkit::{Case, Next, Program, ScriptedServer, fail, require, shown};
 
-/// A server played by the check, with the client's key.
+/// A server played by the check, with the client's key, or with a certificate that
+/// the client has reason to trust.
 pub struct Door<'c> {
     case: &'c Case,
     server: ScriptedServer,
-    envelope: Envelope,
+    envelope: Option<Envelope>,
+    identity: Option<Identity>,
 }
 
 impl<'c> Door<'c> {
     /// Listens.
     #[track_caller]
     pub fn open(case: &'c Case) -> Self {
-        Self { case, server: case.scripted_server(), envelope: Envelope::new(&put_key(case)) }
+        let server = case.scripted_server();
+        if !crate::over_tls(case) {
+            return Self { case, server, envelope: Some(Envelope::new(&put_key(case))), identity: None };
+        }
+        let authority = Authority::new();
+        authority.put(case);
+        Self { case, server, envelope: None, identity: Some(authority.issue(&["localhost", "127.0.0.1"])) }
     }
 
     /// Where it listens, for `--connect`.
@@ -40,7 +49,11 @@ impl<'c> Door<'c> {
     /// Waits for the client's connection, and says nothing.
     #[track_caller]
     pub fn accept(&self) -> Line<'c> {
-        Line { case: self.case, peer: self.server.accept(), envelope: self.envelope.clone() }
+        let peer = match &self.identity {
+            None => self.server.accept(),
+            Some(identity) => identity.accept(self.case, self.server.accept_stream()),
+        };
+        Line { case: self.case, peer, envelope: self.envelope.clone(), from_a_client: true }
     }
 
     /// The graded client on a pipe, logged in as alice.

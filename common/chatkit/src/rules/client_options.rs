@@ -1,7 +1,6 @@
 //! What our client has beyond the contract of the wire: options, a terminal.
 
-use super::door::Door;
-use super::envelope::LONGEST_TEXT;
+use crate::door::Door;
 use std::process::Command;
 use testkit::{Case, Program, checks, require};
 
@@ -17,7 +16,9 @@ fn with_password(case: &Case, arguments: &[&str]) -> Program {
     case.run("client", shell)
 }
 
-checks! { pub client_options:
+checks! {
+/// Options, and a terminal.
+pub client_options:
 
 /// `--login NAME` and `--register NAME` answer the dialogue with the password in
 /// `CHAT_PASSWORD`; the whole input is messages then.
@@ -106,13 +107,14 @@ ours(client) fn the_dialogue_can_be_held_on_a_terminal(case) {
     require(!raw.contains("correct") && !raw.contains("token-1"), "no secret on the screen", format!("{raw:?}"));
 }
 
-/// Sealed, a line of 4096 bytes carries 3023 bytes of text. The client refuses what
-/// is longer before the server ends the connection for it.
+/// A line has 4096 bytes; sealed, it carries 3023 bytes of text. The client refuses
+/// what is longer before the server ends the connection for it.
 ours(client) fn a_text_that_is_too_long_is_refused(case) {
     let door = Door::open(case);
     let (mut client, us) = door.logged_in();
-    client.type_line(&"x".repeat(LONGEST_TEXT + 1));
-    client.says("error: …3023", |line| line.starts_with("error: ") && line.contains("3023"));
+    let longest = us.longest_text().to_string();
+    client.type_line(&"x".repeat(us.longest_text() + 1));
+    client.says(&format!("error: …{longest}"), |line| line.starts_with("error: ") && line.contains(&longest));
     client.exits(1);
     us.peer.sees_the_end();
 }

@@ -1,18 +1,18 @@
 //! What our server's options do.
 
-use super::envelope::{Envelope, put_key};
-use super::member::{Chat, Member};
-use super::wire::Key;
+use crate::chat::{Chat, Member};
 use std::time::{Duration, Instant};
 use testkit::{checks, require};
 
-checks! { pub options:
+checks! {
+/// Options of our server.
+pub options:
 
 /// The limit is for the dialogue as a whole: a byte now and then buys no time.
 ours(server) fn a_dialogue_that_drips_has_the_same_time_limit(case) {
     let chat = Chat::start_with(case, &["--login-timeout", "1"]);
     let (slow, start) = (chat.asked("slow"), Instant::now());
-    for byte in slow.envelope.seal("REGISTER").bytes().cycle() {
+    for byte in slow.encoded("REGISTER").bytes().cycle() {
         if slow.peer.try_send(&[byte]).is_err() || start.elapsed() > Duration::from_secs(4) {
             break;
         }
@@ -22,21 +22,10 @@ ours(server) fn a_dialogue_that_drips_has_the_same_time_limit(case) {
     slow.peer.sees_the_end();
 }
 
-/// `--key FILE` names another key file than `chat.key`.
-ours(server) fn key_names_the_servers_key_file(case) {
-    let key = Key::random();
-    let chat = Chat::start(case);
-    key.write(&case.folder().join("other.key"));
-    let mut other = Chat::start_with(case, &["--key", "other.key", "--db", "sqlite:other.db"]);
-    other.envelope = Envelope::new(&key);
-    other.register("alice");
-    chat.register("alice");
-}
-
 /// Values that make no sense are wrong usage, exit code 2, and so is a database
 /// of no known kind; its URL is not repeated, for it may hold a password.
 ours(server) fn options_that_make_no_sense_are_wrong_usage(case) {
-    put_key(case);
+    crate::prepare(case);
     for flags in [
         ["--bcrypt-cost", "3"],
         ["--bcrypt-cost", "32"],
@@ -54,7 +43,7 @@ ours(server) fn options_that_make_no_sense_are_wrong_usage(case) {
 }
 
 /// `--max-clients` counts connections, whether they have said who they are or not.
-/// One too many is told so, sealed, in the place of AUTH_REQUIRED.
+/// One too many is told so in the place of AUTH_REQUIRED.
 ours(server) fn one_connection_too_many_is_told_that_the_server_is_full(case) {
     let chat = Chat::start_with(case, &["--max-clients", "2"]);
     let alice = chat.register("alice");

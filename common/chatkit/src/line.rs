@@ -1,43 +1,79 @@
-//! One end of a connection of the check's own, sealed.
+//! One end of a connection of the check's own, whose lines are sealed or not.
 
-use super::envelope::Envelope;
-use super::member::REJECTED;
+use crate::chat::REJECTED;
+use crate::envelope::{Envelope, LONGEST_TEXT};
+use std::time::Instant;
 use testkit::{Case, End, Next, Peer, fail, shown};
 
-/// One end of a connection on which every line is sealed.
+/// The most that a line holds before its line end.
+const LONGEST_LINE: usize = 4096;
+
+/// One end of a connection on which every line is sealed, if there is an envelope.
 pub struct Line<'c> {
+    /// Where it belongs to.
     pub case: &'c Case,
+    /// The connection beneath.
     pub peer: Peer,
-    pub envelope: Envelope,
+    /// What every line goes through, in stages 6 and 7.
+    pub envelope: Option<Envelope>,
+    /// True where a client is at the other end. The line by which it publishes its
+    /// key, of its own accord, is passed over.
+    pub from_a_client: bool,
 }
 
 impl Line<'_> {
-    /// Seals `text` and sends it.
+    /// The line that carries `text`.
+    pub fn encoded(&self, text: &str) -> String {
+        self.envelope.as_ref().map_or_else(|| text.to_owned(), |envelope| envelope.seal(text))
+    }
+
+    /// The envelope, in the stages that have one.
+    pub fn envelope(&self) -> &Envelope {
+        self.envelope.as_ref().expect("this check is one of sealed lines")
+    }
+
+    /// How many bytes of text a line carries.
+    pub fn longest_text(&self) -> usize {
+        if self.envelope.is_some() { LONGEST_TEXT } else { LONGEST_LINE }
+    }
+
+    /// Sends `text` as a line.
     #[track_caller]
     pub fn send(&self, text: &str) {
-        self.case.note(format!("{} seals {}", self.peer.name(), shown(text)));
-        self.peer.send(&self.envelope.seal(text));
+        if self.envelope.is_some() {
+            self.case.note(format!("{} seals {}", self.peer.name(), shown(text)));
+        }
+        self.peer.send(&self.encoded(text));
     }
 
     /// Sends several lines in one write.
     #[track_caller]
     pub fn send_all(&self, texts: impl IntoIterator<Item = impl AsRef<str>>) {
-        let lines: String = texts.into_iter().map(|text| self.envelope.seal(text.as_ref()) + "\n").collect();
+        let lines: String = texts.into_iter().map(|text| self.encoded(text.as_ref()) + "\n").collect();
         self.peer.send_bytes(lines.as_bytes());
     }
 
     /// What comes next, opened.
     #[track_caller]
     pub fn next(&self) -> Next {
-        match self.peer.next() {
-            Next::Line(line) => match self.envelope.open(&line) {
-                Ok(text) => {
-                    self.case.note(format!("{} opens {}", self.peer.name(), shown(&text)));
-                    Next::Line(text)
-                }
-                Err(why) => fail("a line sealed as the contract says", format!("{}: {why}", shown(line))),
-            },
-            other => other,
+        self.next_by(Instant::now() + testkit::patience())
+    }
+
+    /// What comes next until `deadline`, opened.
+    #[track_caller]
+    pub fn next_by(&self, deadline: Instant) -> Next {
+        loop {
+            match (self.peer.next_by(deadline), &self.envelope) {
+                (Next::Line(line), Some(envelope)) => match envelope.open(&line) {
+                    Ok(text) => {
+                        self.case.note(format!("{} opens {}", self.peer.name(), shown(&text)));
+                        return Next::Line(text);
+                    }
+                    Err(why) => fail("a line sealed as the contract says", format!("{}: {why}", shown(line))),
+                },
+                (Next::Line(line), None) if self.from_a_client && line.starts_with("/pubkey ") => {}
+                (other, _) => return other,
+            }
         }
     }
 
@@ -89,7 +125,10 @@ impl Line<'_> {
     pub fn has_received(&self, text: &str) -> bool {
         let everything = self.peer.everything();
         let mut lines = everything.split(|&b| b == b'\n').filter_map(|line| str::from_utf8(line).ok());
-        lines.any(|line| self.envelope.open(line).is_ok_and(|opened| opened == text))
+        lines.any(|line| match &self.envelope {
+            Some(envelope) => envelope.open(line).is_ok_and(|opened| opened == text),
+            None => line == text,
+        })
     }
 
     /// Nothing that contains `text` may come before the line that contains `fence`.

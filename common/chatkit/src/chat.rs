@@ -1,22 +1,30 @@
-//! A chat to check, and people in it who speak the sealed protocol.
+//! A chat to check, and people in it.
 
-use super::envelope::{Envelope, foreign, put_key};
-use super::line::Line;
-use std::net::{IpAddr, SocketAddr};
+use crate::envelope::{Envelope, put_key};
+use crate::line::Line;
+use crate::tls::{self, Trust};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::ops::Deref;
-use testkit::{Case, Peer, Server, fail, require, shown};
+use testkit::{Carried, Case, Peer, Server, fail, require, shown};
 
 /// Everybody's, unless a check is about passwords.
 pub const PASSWORD: &str = "correct horse";
 
+/// What a line that fails is told.
 pub const REJECTED: &str = "[SERVER] error: message rejected";
+/// What a login that fails is told.
 pub const WRONG: &str = "AUTH_FAILED wrong name or password";
 
-/// A server with its key.
+/// A server, and what it takes to talk to it.
 pub struct Chat<'c> {
+    /// Where it belongs to.
     pub case: &'c Case,
+    /// The program.
     pub server: Server,
-    pub envelope: Envelope,
+    /// What every line goes through, in stages 6 and 7.
+    envelope: Option<Envelope>,
+    /// What the connections go through from stage 8 on.
+    trust: Option<Trust>,
     /// Ends all names: a server in another language may keep its database from
     /// one check to the next.
     suffix: String,
@@ -32,18 +40,36 @@ impl<'c> Chat<'c> {
     /// The same with more flags, which a server in another language does not get.
     #[track_caller]
     pub fn start_with(case: &'c Case, flags: &[&str]) -> Self {
-        let envelope = Envelope::new(&put_key(case));
+        Self::with_all_flags(case, &with_usual(flags))
+    }
+
+    /// Our server as it is meant to be run: passwords cost what they cost.
+    #[track_caller]
+    pub fn start_at_full_cost(case: &'c Case) -> Self {
+        Self::with_all_flags(case, &["--listen", "127.0.0.1:0"])
+    }
+
+    #[track_caller]
+    fn with_all_flags(case: &'c Case, flags: &[&str]) -> Self {
+        let envelope = (!crate::over_tls(case)).then(|| Envelope::new(&put_key(case)));
         let suffix = hex::encode(rand::random::<[u8; 3]>());
-        Self { case, server: serve(case, flags), envelope, suffix }
+        Self::serving(case, flags, envelope, suffix)
+    }
+
+    #[track_caller]
+    fn serving(case: &'c Case, flags: &[&str], envelope: Option<Envelope>, suffix: String) -> Self {
+        let server = if case.foreign_server() { case.server() } else { case.server_with(flags) };
+        let trust = envelope.is_none().then(|| Trust::of_server(case));
+        Self { case, server, envelope, trust, suffix }
     }
 
     /// The server again, on the same database, after it was stopped or killed.
     #[track_caller]
     pub fn again(self, flags: &[&str]) -> Self {
-        let Self { case, server, envelope, suffix } = self;
+        let Self { case, server, envelope, suffix, .. } = self;
         // Its process goes first: two servers on one database are another check.
         drop(server);
-        Self { case, server: serve(case, flags), envelope, suffix }
+        Self::serving(case, &with_usual(flags), envelope, suffix)
     }
 
     /// The same on a certain address.
@@ -60,21 +86,56 @@ impl<'c> Chat<'c> {
     /// A fresh connection.
     #[track_caller]
     pub fn connect(&self, who: &str) -> Line<'c> {
-        // One that listens everywhere is reached here.
-        let here = SocketAddr::from(([127, 0, 0, 1], self.server.address().port()));
-        self.over(self.case.connect_to(who, here))
+        self.over(who, self.case.stream_to(who, self.here()))
+    }
+
+    /// Where the server is reached, also when it listens everywhere.
+    pub fn here(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.server.address().port()))
     }
 
     /// A fresh connection from another address of this machine.
     #[track_caller]
     pub fn connect_from(&self, who: &str, from: IpAddr) -> Line<'c> {
-        let here = SocketAddr::from(([127, 0, 0, 1], self.server.address().port()));
-        self.over(self.case.connect_from(who, here, from))
+        self.over(who, self.case.stream_from(who, self.here(), from))
     }
 
-    /// What the peer sends and receives from now on is sealed.
-    pub fn over(&self, peer: Peer) -> Line<'c> {
-        Line { case: self.case, peer, envelope: self.envelope.clone() }
+    /// A fresh connection of somebody who never reads, with a small buffer.
+    #[track_caller]
+    pub fn connect_unread(&self, who: &str) -> Line<'c> {
+        let stream = self.case.stream_with_small_buffer(who, self.here());
+        self.line(self.peer(who, stream))
+    }
+
+    /// The protocol of the stage over this connection.
+    #[track_caller]
+    fn over(&self, who: &str, stream: TcpStream) -> Line<'c> {
+        let mut peer = self.peer(who, stream);
+        peer.read_on();
+        self.line(peer)
+    }
+
+    #[track_caller]
+    fn peer(&self, who: &str, stream: TcpStream) -> Peer {
+        let carried = match &self.trust {
+            Some(trust) => trust.connect(who, stream, tls::LOCALHOST),
+            None => Carried::bare(stream),
+        };
+        self.case.carry(who, carried)
+    }
+
+    fn line(&self, peer: Peer) -> Line<'c> {
+        Line { case: self.case, peer, envelope: self.envelope.clone(), from_a_client: false }
+    }
+
+    /// The envelope, in the stages that have one.
+    pub fn envelope(&self) -> &Envelope {
+        self.envelope.as_ref().expect("this check is one of sealed lines")
+    }
+
+    /// Talks under another key from now on.
+    pub fn set_envelope(&mut self, envelope: Envelope) {
+        self.envelope = Some(envelope);
     }
 
     /// A connection that has been asked who it is.
@@ -142,22 +203,21 @@ impl<'c> Chat<'c> {
     }
 }
 
-#[track_caller]
-fn serve(case: &Case, flags: &[&str]) -> Server {
-    if foreign("SERVER") {
-        return case.server();
-    }
-    // A flag may stand there once only.
+/// These flags and the usual ones that they do not set: a flag may stand there
+/// once only.
+fn with_usual<'f>(flags: &[&'f str]) -> Vec<&'f str> {
     let usual = [["--listen", "127.0.0.1:0"], ["--bcrypt-cost", "4"]];
     let usual = usual.iter().filter(|[flag, _]| !flags.contains(flag)).flatten().copied();
-    case.server_with(&usual.chain(flags.iter().copied()).collect::<Vec<_>>())
+    usual.chain(flags.iter().copied()).collect()
 }
 
 /// Somebody in the room.
 pub struct Member<'c> {
+    /// The connection.
     pub line: Line<'c>,
     /// As `AUTH_SUCCESS` has it.
     pub name: String,
+    /// What brings it back.
     pub token: String,
     /// The lines `[HISTORY] …` at the beginning.
     pub history: Vec<String>,

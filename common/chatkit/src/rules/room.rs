@@ -1,9 +1,11 @@
 //! What is said in the room, and who is in it.
 
-use super::member::{Chat, Member, PASSWORD, names as names_of};
+use crate::chat::{Chat, Member, PASSWORD, names as names_of};
 use testkit::{checks, require, shown};
 
-checks! { pub messages:
+checks! {
+/// What is said.
+pub messages:
 
 /// A message reaches every other one as `alice: TEXT`, the sender's name as
 /// registered, and never the sender.
@@ -83,7 +85,9 @@ wire(server) fn several_senders_at_once_lose_nothing(case) {
 }
 }
 
-checks! { pub notices:
+checks! {
+/// Who is there, who comes and goes.
+pub notices:
 
 /// The others are told by name who comes and goes, with the count of those who
 /// are there then.

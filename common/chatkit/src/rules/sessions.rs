@@ -1,13 +1,15 @@
 //! Coming back with a token, and coming twice.
 
-use super::member::{Chat, PASSWORD};
+use crate::chat::{Chat, PASSWORD};
 use std::collections::HashSet;
 use std::time::Duration;
-use testkit::{Signal, checks, require};
+use testkit::{Case, Signal, checks, require};
 
 const ELSEWHERE: &str = "[SERVER] you logged in elsewhere";
 
-checks! { pub sessions:
+checks! {
+/// Tokens.
+pub sessions:
 
 /// 256 random bits: no two alike, and none that can be guessed from another.
 wire(server) fn every_session_has_a_token_of_its_own(case) {
@@ -106,7 +108,9 @@ wire(server) fn logout_ends_this_session_only(case) {
 }
 }
 
-checks! { pub session_options:
+checks! {
+/// How long a session lives.
+pub session_options:
 
 /// A session is over when its time is, `--session-ttl`, and not before.
 ours(server) fn a_session_is_over_when_its_time_is(case) {
@@ -126,7 +130,9 @@ ours(server) fn a_session_is_over_when_its_time_is(case) {
 }
 }
 
-checks! { pub duplicates:
+checks! {
+/// A session and its own lost connection.
+pub taking_over:
 
 /// Whoever comes back is often faster than the news that the old connection is
 /// dead. The same session's connection gives way to it; nobody is there twice.
@@ -143,10 +149,26 @@ wire(server) fn a_token_takes_over_its_own_dead_connection(case) {
     bob.tells(&alice, "welcome back");
 }
 
+}
+
+/// The flags that have one name come in once only: stage 6's default.
+fn rejecting(case: &Case) -> &'static [&'static str] {
+    if case.stage() == 6 { &[] } else { &["--on-duplicate", "reject"] }
+}
+
+/// The flags that have the newer one stay: the default from stage 7 on.
+fn replacing(case: &Case) -> &'static [&'static str] {
+    if case.stage() == 6 { &["--on-duplicate", "replace"] } else { &[] }
+}
+
+checks! {
+/// Who comes twice is refused, where the server is told so or it is its default.
+pub duplicates_rejected:
+
 /// The token of another session does not: two programs that come back by
 /// themselves would put each other out for ever.
 wire(server) fn the_token_of_another_session_does_not(case) {
-    let chat = Chat::start(case);
+    let chat = Chat::start_with(case, rejecting(case));
     let bob = chat.register("bob");
     let first = chat.register("alice");
     first.send("/quit");
@@ -159,7 +181,7 @@ wire(server) fn the_token_of_another_session_does_not(case) {
 
 /// One name, one person: the second login is refused, and the first goes on.
 wire(server) fn a_second_login_is_refused(case) {
-    let chat = Chat::start(case);
+    let chat = Chat::start_with(case, rejecting(case));
     let [alice, bob] = chat.room();
     let upper = alice.name.to_uppercase();
     for name in [&alice.name, &upper] {
@@ -175,7 +197,7 @@ wire(server) fn a_second_login_is_refused(case) {
 
 /// Many logins of one name at once: one comes in.
 wire(server) fn of_many_logins_at_once_one_comes_in(case) {
-    let chat = Chat::start(case);
+    let chat = Chat::start_with(case, rejecting(case));
     let bob = chat.register("bob");
     chat.registered("alice");
     bob.hears_some("alice to leave", |l| l.contains(" left ("));
@@ -185,10 +207,15 @@ wire(server) fn of_many_logins_at_once_one_comes_in(case) {
     let let_in = answers.filter(|answer| answer.starts_with("AUTH_SUCCESS ")).count();
     require(let_in == 1, "one AUTH_SUCCESS", let_in.to_string());
 }
+}
 
-/// With `--on-duplicate replace` the older session is told, and closed.
-ours(server) fn a_second_login_can_replace_the_first(case) {
-    let chat = Chat::start_with(case, &["--on-duplicate", "replace"]);
+checks! {
+/// Who comes twice puts the older one out.
+pub duplicates_replaced:
+
+/// Who comes twice puts the older session out: it is told, and closed.
+wire(server) fn a_second_login_can_replace_the_first(case) {
+    let chat = Chat::start_with(case, replacing(case));
     let [older, bob] = chat.room();
     let newer = chat.login("alice");
     older.hears(ELSEWHERE);
@@ -199,8 +226,8 @@ ours(server) fn a_second_login_can_replace_the_first(case) {
 }
 
 /// However many come at once, one remains, and the list and the count know it.
-ours(server) fn of_many_replacements_one_remains(case) {
-    let chat = Chat::start_with(case, &["--on-duplicate", "replace"]);
+wire(server) fn of_many_replacements_one_remains(case) {
+    let chat = Chat::start_with(case, replacing(case));
     let bob = chat.register("bob");
     chat.register("alice");
     let crowd: Vec<_> = (0..6).map(|n| chat.asked(&format!("alice {n}"))).collect();
