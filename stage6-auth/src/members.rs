@@ -96,6 +96,11 @@ impl<M: Clone> Members<M> {
         }
     }
 
+    /// Who holds `name` now, in whatever case it is written.
+    pub fn get(&self, name: &str) -> Option<M> {
+        self.lock().get(&name_key(name)).map(|(_, holder)| holder.clone())
+    }
+
     /// A map is whole between any two statements; nothing to repair.
     fn lock(&self) -> MutexGuard<'_, HashMap<String, (u64, M)>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)

@@ -37,7 +37,7 @@ pub struct People<W: Wire, P> {
     on_duplicate: OnDuplicate,
     sessions: Arc<Sessions>,
     /// Where they talk.
-    pub room: P,
+    pub place: P,
     log: Log,
 }
 
@@ -51,9 +51,9 @@ pub struct Here<'a, W: Wire, P: Place<W>> {
 
 impl<W: Wire, P: Place<W>> People<W, P> {
     /// Nobody yet.
-    pub fn new(on_duplicate: OnDuplicate, sessions: &Arc<Sessions>, room: P, log: &Log) -> Self {
+    pub fn new(on_duplicate: OnDuplicate, sessions: &Arc<Sessions>, place: P, log: &Log) -> Self {
         let (members, sessions, log) = (Members::default(), sessions.clone(), log.clone());
-        People { members, on_duplicate, sessions, room, log }
+        People { members, on_duplicate, sessions, place, log }
     }
 
     /// Lets somebody in who has proved to be `guest`.
@@ -78,7 +78,7 @@ impl<W: Wire, P: Place<W>> People<W, P> {
         person.tell(&format!("AUTH_SUCCESS {} {}", person.name, *guest.token.reveal()));
         drop(welcome);
         let here = Here { people: self, person: person.clone(), _name: name };
-        self.room.enter(person)?;
+        self.place.enter(person)?;
         Ok(here)
     }
 
@@ -104,14 +104,34 @@ impl<W: Wire, P: Place<W>> People<W, P> {
 
     fn oust(&self, older: &Speaker<W>, newer: &Speaker<W>) {
         self.log.info(format_args!("{} from {} yields to {}", older.name, older.peer, newer.peer));
-        if older.token != newer.token
-            && let Err(error) = self.sessions.end(&older.token)
-        {
-            self.log.error(format_args!("the session of {} goes on: {error}", older.name));
+        if older.token == newer.token {
+            self.see_off(older, ELSEWHERE);
+        } else {
+            self.expel(older, ELSEWHERE);
         }
+    }
+
+    /// The one of this name, in whatever case, if it is in.
+    pub fn find(&self, name: &str) -> Option<Arc<Speaker<W>>> {
+        self.members.get(name)
+    }
+
+    /// Has `person` go for a reason that it is told, and its session end: its
+    /// client cannot come back by itself.
+    pub fn expel(&self, person: &Speaker<W>, why: &str) {
+        if let Err(error) = self.sessions.end(&person.token) {
+            self.log.error(format_args!("the session of {} goes on: {error}", person.name));
+        }
+        self.see_off(person, why);
+    }
+
+    fn see_off(&self, person: &Speaker<W>, why: &str) {
         // Not before it was told that it is in.
-        drop(older.welcome.lock());
-        older.see_off(ELSEWHERE);
+        drop(person.welcome.lock());
+        person.tell(why);
+        person.outbox.end();
+        // Its thread reads the end of its input, and leaves the room.
+        person.outbox.wire().stop_reading();
     }
 
     /// Ends the session. Whether that could be done.
@@ -130,7 +150,7 @@ impl<W: Wire, P: Place<W>> People<W, P> {
 
 impl<W: Wire, P: Place<W>> Drop for Here<'_, W, P> {
     fn drop(&mut self) {
-        if self.people.room.leave(&self.person).is_ok() {
+        if self.people.place.leave(&self.person).is_ok() {
             self.person.settle(DEPARTURE);
         }
         self.people.log.info(format_args!("{} has left, from {}", self.person.name, self.person.peer));

@@ -146,7 +146,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     server.registry.say_farewell(line::SHUTTING_DOWN, LAST_COMMIT);
     server.listener.finish();
-    if !server.people.room.close(Duration::from_millis(500)) {
+    if !server.people.place.close(Duration::from_millis(500)) {
         server.log.error("the database does not answer: what it was given last may be stored or not");
     }
     Ok(())
@@ -229,7 +229,7 @@ fn converse(lines: &mut LineReader<&Timed<'_>>, person: &Arc<Person>, server: &S
                 "/logout" if server.people.log_out(person) => return Ok(()),
                 "" | "/logout" => {}
                 _ => match rate.line(Instant::now()) {
-                    Verdict::Allowed => server.people.room.say(person, text).map_err(io::Error::other)?,
+                    Verdict::Allowed => server.people.place.say(person, text).map_err(io::Error::other)?,
                     Verdict::FirstOver => {
                         let allowed = server.rate;
                         person.tell(&format!("[SERVER] error: too fast, {allowed} lines per second allowed"));

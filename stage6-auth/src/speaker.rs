@@ -66,14 +66,6 @@ impl<W: Wire> Speaker<W> {
         let _ = self.outbox.send_line(line);
     }
 
-    /// Tells this client why it has to go, and has it go: its thread reads the end
-    /// of its input, and leaves.
-    pub fn see_off(&self, why: &str) {
-        self.tell(why);
-        self.outbox.end();
-        self.outbox.wire().stop_reading();
-    }
-
     /// Puts one thing more on its way through the committer, by `put`. It waits
     /// here while too much of this speaker's is on its way already, and so,
     /// through TCP, does whoever sends it.

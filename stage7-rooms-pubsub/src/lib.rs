@@ -1,1 +1,16 @@
 //! Stage 7: rooms, publish-subscribe and roles.
+//!
+//! Who hears what is all that is new. [`rooms`] and [`subscriptions`] know it,
+//! [`commands`] change it, and what is [said] has an address. The [`chat`] is the
+//! way there: as in stage 6 everything passes through the committer, whose thread
+//! has a [`delivery`] make up for each person what is for it.
+
+pub mod archive;
+pub mod chat;
+pub mod commands;
+pub mod delivery;
+pub mod floor;
+pub mod rooms;
+pub mod said;
+pub mod server;
+pub mod subscriptions;

@@ -1,3 +1,9 @@
-//! Stub.
+//! Does what the chat server may not: tables, accounts, roles.
 
-fn main() {}
+use stage6_auth::admin;
+use stage7_rooms_pubsub::archive::SCHEMA;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    admin::main("stage7-admin", &SCHEMA)
+}

@@ -1,3 +1,10 @@
-//! Stub.
+//! `stage7-server`: see [`stage7_rooms_pubsub::server`].
 
-fn main() {}
+use clap::Parser;
+use stage7_rooms_pubsub::server;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let options = server::Options::parse();
+    common::program::run(|| server::run(&options))
+}

@@ -1,0 +1,64 @@
+//! What stage 7 keeps beyond stage 6: to whom a message was said, and who has
+//! subscribed to whom.
+//!
+//! Both stores of stage 6 serve on. What they do for this stage is another trait,
+//! and what the tables need is one more step from the version before.
+
+mod mysql;
+mod schema;
+mod sql;
+mod sqlite;
+
+pub use schema::{SCHEMA, STEP_2};
+
+use crate::said::Said;
+use stage6_auth::store::mysql::MySqlStore;
+use stage6_auth::store::sqlite::SqliteStore;
+use stage6_auth::store::{DbUrl, Message, Schema, Store, StoreError};
+use std::sync::Arc;
+
+/// What the chat asks of the database, besides accounts and sessions.
+///
+/// What [`Store`] says of time and threads holds here too.
+pub trait Archive: Send + Sync {
+    /// Stores all of `batch`, in order, or nothing. `Ok` means durable.
+    fn append(&self, batch: &[Said]) -> Result<(), StoreError>;
+
+    /// The last `limit` messages of the room with this key that are not
+    /// retracted, oldest first.
+    fn history(&self, room: &str, limit: usize) -> Result<Vec<Message>, StoreError>;
+
+    /// Notes that the user with the id `subscriber` hears the one with the id
+    /// `publisher` from now on, or does no more.
+    fn subscribe(&self, subscriber: i64, publisher: i64, begins: bool) -> Result<(), StoreError>;
+
+    /// The names of those to whom the user of this name has subscribed.
+    fn subscriptions(&self, subscriber: &str) -> Result<Vec<Arc<str>>, StoreError>;
+}
+
+/// One open database, for all that is asked of it.
+#[derive(Clone)]
+pub struct Database {
+    /// Accounts and sessions.
+    pub users: Arc<dyn Store>,
+    /// Messages and subscriptions.
+    pub archive: Arc<dyn Archive>,
+}
+
+impl Database {
+    /// Opens what `url` names; see [`stage6_auth::store::open`].
+    ///
+    /// # Errors
+    /// Whatever keeps the database from being used, with what to do about it.
+    pub fn open(url: &DbUrl, schema: &Schema) -> Result<Database, StoreError> {
+        Ok(match url {
+            DbUrl::Sqlite(path) => Self::of(&Arc::new(SqliteStore::open(path, schema)?)),
+            DbUrl::MySql(server) => Self::of(&Arc::new(MySqlStore::open(server, schema)?)),
+        })
+    }
+
+    /// The same store for both.
+    pub fn of<S: Store + Archive + 'static>(store: &Arc<S>) -> Database {
+        Database { users: store.clone(), archive: store.clone() }
+    }
+}

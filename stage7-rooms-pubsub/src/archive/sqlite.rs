@@ -1,0 +1,34 @@
+//! In SQLite.
+
+use super::{Archive, sql};
+use crate::said::Said;
+use rusqlite::params;
+use stage6_auth::store::sqlite::SqliteStore;
+use stage6_auth::store::{Cell, Message, StoreError, name_key, now};
+use std::sync::Arc;
+
+impl Archive for SqliteStore {
+    fn append(&self, batch: &[Said]) -> Result<(), StoreError> {
+        self.append_rows(batch)
+    }
+
+    fn history(&self, room: &str, limit: usize) -> Result<Vec<Message>, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        SqliteStore::history(self, sql::HISTORY, &[Cell::Text(room), Cell::Int(limit)])
+    }
+
+    fn subscribe(&self, subscriber: i64, publisher: i64, begins: bool) -> Result<(), StoreError> {
+        self.write(|tx| {
+            tx.prepare_cached(sql::SUBSCRIBE)?.execute(params![subscriber, publisher, begins, now()])
+        })?;
+        Ok(())
+    }
+
+    fn subscriptions(&self, subscriber: &str) -> Result<Vec<Arc<str>>, StoreError> {
+        self.read(|conn| {
+            conn.prepare_cached(sql::SUBSCRIPTIONS)?
+                .query_map([name_key(subscriber)], |row| row.get(0))?
+                .collect()
+        })
+    }
+}

@@ -1,0 +1,192 @@
+//! Rooms: everybody is in exactly one of them.
+//!
+//! A room is there while somebody is in it; nobody has to make or remove it, and
+//! so there is none that was forgotten. `S` is what the server calls somebody by.
+
+use stage6_auth::store::name_key;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
+use std::sync::Arc;
+
+/// Where everybody is first, and again after `/leave`.
+pub const LOBBY: &str = "lobby";
+
+/// Who is where. Nothing in it is locked: it belongs to the one thread that
+/// delivers, so that a message and a move cannot overtake each other.
+#[derive(Debug)]
+pub struct Rooms<S> {
+    /// By the name's key: upper and lower case are the same room.
+    rooms: HashMap<Arc<str>, Room<S>>,
+    /// In which room somebody is, by its key.
+    whereabouts: HashMap<S, Arc<str>>,
+}
+
+#[derive(Debug)]
+struct Room<S> {
+    /// As whoever opened it wrote it.
+    name: Arc<str>,
+    /// By name, in the order in which a list has them.
+    members: BTreeMap<Arc<str>, Member<S>>,
+    /// Counts arrivals and departures.
+    version: u64,
+}
+
+#[derive(Debug)]
+struct Member<S> {
+    seat: S,
+    /// The version of the list that it has.
+    list: u64,
+}
+
+impl<S> Default for Rooms<S> {
+    fn default() -> Self {
+        Rooms { rooms: HashMap::new(), whereabouts: HashMap::new() }
+    }
+}
+
+impl<S: Copy + Eq + Hash> Rooms<S> {
+    /// Puts somebody who is in no room into the one of this name, which is made
+    /// if need be. The room's key.
+    pub fn enter(&mut self, room: &str, who: &Arc<str>, seat: S) -> Arc<str> {
+        let key: Arc<str> = name_key(room).into();
+        let fresh = || Room { name: room.into(), members: BTreeMap::new(), version: 0 };
+        let room = self.rooms.entry(key.clone()).or_insert_with(fresh);
+        room.version += 1;
+        room.members.insert(who.clone(), Member { seat, list: room.version });
+        self.whereabouts.insert(seat, key.clone());
+        key
+    }
+
+    /// Takes somebody out of its room; the room's key, though there may be no
+    /// such room any more.
+    pub fn leave(&mut self, who: &str, seat: S) -> Option<Arc<str>> {
+        let key = self.whereabouts.remove(&seat)?;
+        if let Some(room) = self.rooms.get_mut(&key) {
+            room.members.remove(who);
+            room.version += 1;
+            if room.members.is_empty() {
+                self.rooms.remove(&key);
+            }
+        }
+        Some(key)
+    }
+
+    /// The key of the room in which somebody is.
+    pub fn of(&self, seat: S) -> Option<&Arc<str>> {
+        self.whereabouts.get(&seat)
+    }
+
+    /// How the room is written, as long as it is there.
+    pub fn name(&self, key: &str) -> Option<Arc<str>> {
+        self.rooms.get(key).map(|room| room.name.clone())
+    }
+
+    /// Everybody in the room.
+    pub fn members(&self, key: &str) -> impl Iterator<Item = S> {
+        self.rooms.get(key).into_iter().flat_map(|room| room.members.values().map(|member| member.seat))
+    }
+
+    /// How many are in the room.
+    pub fn count(&self, key: &str) -> usize {
+        self.rooms.get(key).map_or(0, |room| room.members.len())
+    }
+
+    /// The line with all in the room, sorted.
+    pub fn users(&self, key: &str) -> String {
+        self.rooms.get(key).map_or_else(|| list(&BTreeMap::<_, Member<S>>::new()), |room| list(&room.members))
+    }
+
+    /// The line with all rooms, sorted, and how many are in each.
+    pub fn listing(&self) -> String {
+        let mut rooms: Vec<_> = self.rooms.iter().collect();
+        rooms.sort_unstable_by_key(|(key, _)| *key);
+        let rooms: Vec<_> =
+            rooms.iter().map(|(_, room)| format!("{} {}", room.name, room.members.len())).collect();
+        format!("[ROOMS] {}\n", rooms.join(","))
+    }
+
+    /// For each room where somebody came or went, the new list and those who
+    /// have none as new as that. They have it now.
+    pub fn lists_due(&mut self) -> Vec<(String, Vec<S>)> {
+        let mut due = Vec::new();
+        for room in self.rooms.values_mut() {
+            let (line, mut to) = (list(&room.members), Vec::new());
+            for member in room.members.values_mut().filter(|member| member.list < room.version) {
+                member.list = room.version;
+                to.push(member.seat);
+            }
+            if !to.is_empty() {
+                due.push((line, to));
+            }
+        }
+        due
+    }
+}
+
+fn list<S>(members: &BTreeMap<Arc<str>, Member<S>>) -> String {
+    let names: Vec<&str> = members.keys().map(|name| &**name).collect();
+    format!("[USERS_LIST] {}\n", names.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn name(who: &str) -> Arc<str> {
+        who.into()
+    }
+
+    #[test]
+    fn a_room_is_there_while_somebody_is_in_it() {
+        let mut rooms = Rooms::default();
+        rooms.enter(LOBBY, &name("alice"), 1);
+        rooms.enter("Rust", &name("bob"), 2);
+        assert_eq!(&*rooms.enter("rUST", &name("carol"), 3), "rust");
+        assert_eq!(rooms.listing(), "[ROOMS] lobby 1,Rust 2\n");
+        assert_eq!(rooms.users("rust"), "[USERS_LIST] bob,carol\n");
+        assert_eq!(rooms.leave("bob", 2).as_deref(), Some("rust"));
+        assert_eq!(rooms.leave("carol", 3).as_deref(), Some("rust"));
+        assert_eq!(rooms.leave("carol", 3), None);
+        assert_eq!(rooms.listing(), "[ROOMS] lobby 1\n");
+        assert_eq!(rooms.name("rust"), None);
+        rooms.enter("rust", &name("bob"), 2);
+        assert_eq!(rooms.name("rust").as_deref(), Some("rust"), "written anew");
+    }
+
+    #[test]
+    fn a_list_is_due_to_those_who_were_there_at_a_change() {
+        let mut rooms = Rooms::default();
+        rooms.enter(LOBBY, &name("alice"), 1);
+        assert!(rooms.lists_due().is_empty(), "whoever comes has the list");
+        rooms.enter(LOBBY, &name("bob"), 2);
+        rooms.enter("rust", &name("carol"), 3);
+        assert_eq!(rooms.lists_due(), [("[USERS_LIST] alice,bob\n".to_owned(), vec![1])]);
+        assert!(rooms.lists_due().is_empty());
+        rooms.leave("alice", 1);
+        assert_eq!(rooms.lists_due(), [("[USERS_LIST] bob\n".to_owned(), vec![2])]);
+    }
+
+    proptest! {
+        /// Whatever moves there are, everybody is in one room and no other.
+        #[test]
+        fn everybody_is_in_exactly_one_room(moves in prop::collection::vec((0..5usize, 0..4usize), 1..60)) {
+            let names = ["lobby", "a", "B", "c"];
+            let mut rooms = Rooms::default();
+            let mut at = [None; 5];
+            for (who, to) in moves {
+                let person = name(&who.to_string());
+                prop_assert_eq!(rooms.leave(&person, who).is_some(), at[who].is_some());
+                rooms.enter(names[to], &person, who);
+                at[who] = Some(to);
+            }
+            for (room, written) in names.iter().enumerate() {
+                let mut members: Vec<_> = rooms.members(&written.to_lowercase()).collect();
+                members.sort_unstable();
+                let expected: Vec<_> = (0..5).filter(|&who| at[who] == Some(room)).collect();
+                prop_assert_eq!(rooms.count(&written.to_lowercase()), expected.len());
+                prop_assert_eq!(members, expected);
+            }
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What is said, to whom, and the line that each receiver sees.
+
+use stage6_auth::committer::Record;
+use stage6_auth::store::{Cell, Message, MessageId, Millis, Row};
+use std::sync::Arc;
+
+/// A message with its address.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// Who, when and what.
+    pub message: Message,
+    /// To whom.
+    pub to: To,
+}
+
+/// To whom something is said. Rooms and people are meant by their
+/// [key](stage6_auth::store::name_key).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum To {
+    /// All others in a room, and the speaker's subscribers elsewhere.
+    Room(Arc<str>),
+    /// The speaker's subscribers, wherever they are.
+    Subscribers,
+    /// One person, in one of the ways of saying something in private.
+    Person(Arc<str>, &'static Private),
+    /// Everybody in all rooms: from an admin.
+    Everybody,
+}
+
+/// A way of saying something to one person alone. Stage 8 has another one, for
+/// what the server cannot read.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Private {
+    /// What the database calls it, at most 12 letters.
+    pub kind: &'static str,
+    /// What the receiver sees before the speaker's name.
+    pub before: &'static str,
+    /// What it sees between name and text.
+    pub between: &'static str,
+}
+
+/// `/msg`.
+pub const PRIVATE: Private = Private { kind: "private", before: "[private] ", between: ": " };
+
+impl To {
+    fn kind(&self) -> &'static str {
+        match self {
+            To::Room(_) => "room",
+            To::Subscribers => "publication",
+            To::Person(_, private) => private.kind,
+            To::Everybody => "announcement",
+        }
+    }
+
+    fn place(&self) -> &str {
+        match self {
+            To::Room(key) | To::Person(key, _) => key,
+            To::Subscribers | To::Everybody => "",
+        }
+    }
+}
+
+impl Record for Said {
+    fn stamp(&mut self, id: MessageId, sent: Millis) {
+        self.message.stamp(id, sent);
+    }
+
+    fn size(&self) -> usize {
+        self.message.size()
+    }
+}
+
+/// Stage 6's columns, and two more.
+impl Row for Said {
+    const ADD: &'static str =
+        "INSERT INTO messages (run, number, sent, name, text, kind, place) VALUES (?, ?, ?, ?, ?, ?, ?)";
+    const COLUMNS: usize = Message::COLUMNS + 2;
+
+    fn id(&self) -> MessageId {
+        self.message.id
+    }
+
+    fn cell(&self, column: usize) -> Cell<'_> {
+        match column.checked_sub(Message::COLUMNS) {
+            None => self.message.cell(column),
+            Some(0) => Cell::Text(self.to.kind()),
+            Some(_) => Cell::Text(self.to.place()),
+        }
+    }
+}
+
+/// A line for each of `messages`: what stands before the name, the name, what
+/// stands between, and the text.
+pub fn lines(messages: &[Message], before: &str, between: &str) -> String {
+    let mut lines = String::new();
+    for message in messages {
+        lines.extend([before, &message.name, between, &message.text, "\n"]);
+    }
+    lines
+}

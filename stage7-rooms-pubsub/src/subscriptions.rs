@@ -1,0 +1,112 @@
+//! Publish and subscribe: whoever speaks does not know who listens, and has
+//! nothing to do with it.
+//!
+//! What is kept here are the subscriptions of those who are in. All of them, of
+//! whoever ever subscribed, are in the [archive](crate::archive), since they
+//! belong to the name and outlive the connection.
+
+use stage6_auth::store::name_key;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::Hash;
+use std::sync::Arc;
+
+/// Who has subscribed to whom. Like [`Rooms`](crate::rooms::Rooms) it belongs to
+/// the thread that delivers, and is locked by nobody.
+#[derive(Debug)]
+pub struct Subscriptions<S> {
+    /// By the publisher's key: asked for at each message.
+    subscribers: HashMap<Arc<str>, HashSet<S>>,
+    /// What somebody has subscribed to: key, and name as registered.
+    publishers: HashMap<S, BTreeMap<Arc<str>, Arc<str>>>,
+}
+
+impl<S> Default for Subscriptions<S> {
+    fn default() -> Self {
+        Subscriptions { subscribers: HashMap::new(), publishers: HashMap::new() }
+    }
+}
+
+impl<S: Copy + Eq + Hash> Subscriptions<S> {
+    /// From now on `seat` hears what `publisher` says.
+    pub fn subscribe(&mut self, seat: S, publisher: &Arc<str>) {
+        let key: Arc<str> = name_key(publisher).into();
+        self.subscribers.entry(key.clone()).or_default().insert(seat);
+        self.publishers.entry(seat).or_default().insert(key, publisher.clone());
+    }
+
+    /// And from now on no more.
+    pub fn unsubscribe(&mut self, seat: S, publisher: &str) {
+        let key = name_key(publisher);
+        if let Some(publishers) = self.publishers.get_mut(&seat) {
+            publishers.remove(&*key);
+        }
+        self.forget_subscriber(seat, &key);
+    }
+
+    /// Somebody has left.
+    pub fn leave(&mut self, seat: S) {
+        for key in self.publishers.remove(&seat).unwrap_or_default().into_keys() {
+            self.forget_subscriber(seat, &key);
+        }
+    }
+
+    /// Those who are in and have subscribed to the publisher with this key.
+    pub fn of(&self, publisher: &str) -> impl Iterator<Item = S> {
+        self.subscribers.get(publisher).into_iter().flatten().copied()
+    }
+
+    /// The line with what `seat` has subscribed to, sorted.
+    pub fn listing(&self, seat: S) -> String {
+        let mut names: Vec<&str> =
+            self.publishers.get(&seat).into_iter().flat_map(|p| p.values().map(|name| &**name)).collect();
+        names.sort_unstable();
+        format!("[SUBS] {}\n", names.join(","))
+    }
+
+    fn forget_subscriber(&mut self, seat: S, publisher: &str) {
+        if let Some(subscribers) = self.subscribers.get_mut(publisher) {
+            subscribers.remove(&seat);
+            if subscribers.is_empty() {
+                self.subscribers.remove(publisher);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(subscriptions: &Subscriptions<u32>, publisher: &str) -> Vec<u32> {
+        let mut seats: Vec<_> = subscriptions.of(publisher).collect();
+        seats.sort_unstable();
+        seats
+    }
+
+    #[test]
+    fn who_has_subscribed_is_found_by_whom_it_has_subscribed_to() {
+        let mut subscriptions = Subscriptions::default();
+        let (bob, carol): (Arc<str>, Arc<str>) = ("Bob".into(), "carol".into());
+        subscriptions.subscribe(1, &bob);
+        subscriptions.subscribe(1, &bob);
+        subscriptions.subscribe(1, &carol);
+        subscriptions.subscribe(2, &bob);
+        assert_eq!(of(&subscriptions, "bob"), [1, 2]);
+        assert_eq!(subscriptions.listing(1), "[SUBS] Bob,carol\n");
+        subscriptions.unsubscribe(1, "BOB");
+        subscriptions.unsubscribe(3, "bob");
+        assert_eq!(of(&subscriptions, "bob"), [2]);
+        assert_eq!(subscriptions.listing(1), "[SUBS] carol\n");
+        assert_eq!(subscriptions.listing(3), "[SUBS] \n");
+    }
+
+    #[test]
+    fn nothing_is_kept_of_those_who_have_left() {
+        let mut subscriptions = Subscriptions::default();
+        subscriptions.subscribe(1, &"bob".into());
+        subscriptions.subscribe(1, &"carol".into());
+        subscriptions.leave(1);
+        subscriptions.leave(1);
+        assert!(subscriptions.subscribers.is_empty() && subscriptions.publishers.is_empty());
+    }
+}
