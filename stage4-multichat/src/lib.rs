@@ -9,6 +9,7 @@ mod backlog;
 pub mod client;
 mod member;
 pub mod outbox;
+pub mod paper;
 pub mod rate;
 pub mod registry;
 pub mod server;

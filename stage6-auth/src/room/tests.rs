@@ -3,47 +3,13 @@ use crate::sessions::Token;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{SCHEMA, now};
 use common::log::{Level, LogGuard};
-use stage4_multichat::outbox::{Helper, Outbox, Terms};
+use stage4_multichat::paper::Paper;
 use stage4_multichat::wire::Plain;
-use std::fs::File;
-use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::Mutex;
 use std::thread;
 use std::time::Instant;
 
-/// A connection that takes everything and keeps it.
-struct Paper(Mutex<Vec<u8>>, File);
-
-impl Wire for Paper {
-    fn write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
-        let mut paper = self.0.lock().unwrap();
-        bytes.iter().for_each(|slice| paper.extend_from_slice(slice));
-        Ok(bytes.iter().map(|slice| slice.len()).sum())
-    }
-
-    fn end(&self) {}
-
-    fn cut(&self) {}
-
-    fn stop_reading(&self) {}
-
-    fn socket(&self) -> BorrowedFd<'_> {
-        self.1.as_fd()
-    }
-}
-
-struct Nobody;
-
-impl Helper<Paper> for Nobody {
-    fn take_on(&self, _: Arc<Outbox<Paper>>) {
-        unreachable!("paper is never full");
-    }
-}
-
 struct Fixture {
     room: Room<Paper>,
-    terms: Arc<Terms<Paper>>,
     _folder: tempfile::TempDir,
     _log: LogGuard,
 }
@@ -57,14 +23,12 @@ impl Fixture {
         let form: Arc<dyn Form> = Arc::new(Plain);
         let registry = Registry::new(1000, form.clone(), &log);
         let room = Room::open(&registry, &store, &form, history, &log).unwrap();
-        let terms = Arc::new(Terms { bound: 1 << 20, helper: Arc::new(Nobody), form });
-        Fixture { room, terms, _folder: folder, _log: guard }
+        Fixture { room, _folder: folder, _log: guard }
     }
 
     fn enter(&self, name: &str) -> Arc<Speaker<Paper>> {
-        let paper = Paper(Mutex::default(), File::open("/dev/null").unwrap());
-        let outbox = Outbox::new(paper, self.terms.clone());
         let token = Token::parse(&"A".repeat(43)).unwrap();
+        let outbox = Paper::outbox(1 << 20).unwrap();
         let speaker = Speaker::new(name, ([127, 0, 0, 1], 1).into(), &outbox, token);
         self.room.enter(&speaker).unwrap();
         speaker
@@ -77,8 +41,7 @@ impl Fixture {
 }
 
 fn seen(speaker: &Speaker<Paper>) -> Vec<String> {
-    let paper = speaker.outbox.wire().0.lock().unwrap();
-    String::from_utf8(paper.clone()).unwrap().lines().map(str::to_owned).collect()
+    speaker.outbox.wire().lines()
 }
 
 const LONG: Duration = Duration::from_secs(20);
