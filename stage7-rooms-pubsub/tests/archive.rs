@@ -1,0 +1,175 @@
+//! What stage 7 keeps, in both databases, and a database of stage 6 that goes on
+//! without loss.
+
+#![allow(clippy::unwrap_used, reason = "in a test an unwrap is an assertion")]
+
+use libtest_mimic::{Arguments, Trial};
+use mysql::prelude::Queryable;
+use mysql::{Conn, Opts, OptsBuilder};
+use stage6_auth::store::mysql::setup::{Account, init};
+use stage6_auth::store::sqlite::SqliteStore;
+use stage6_auth::store::{self, DbUrl, Message, MessageId, NewUser, PasswordHash, Schema, StoreError};
+use stage7_rooms_pubsub::archive::{Database, SCHEMA};
+use stage7_rooms_pubsub::said::{PRIVATE, Said, To};
+use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
+use tempfile::TempDir;
+use testkit::mariadb::MariaDb;
+
+/// Where a test's database is, and how an administrator prepares it.
+enum Place {
+    File(TempDir),
+    Server { admin: String, account: Account },
+}
+
+static SERVER: Mutex<Option<MariaDb>> = Mutex::new(None);
+
+impl Place {
+    fn file() -> Place {
+        Place::File(tempfile::tempdir().unwrap())
+    }
+
+    fn server(database: &str) -> Place {
+        let mut server = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
+        let admin = server.get_or_insert_with(MariaDb::start).admin_url(database);
+        let account = Account { user: database.to_owned(), hosts: Vec::new(), new_password: true };
+        Place::Server { admin, account }
+    }
+
+    /// Brings the tables to this version; the URL for a server that may read and add.
+    fn prepare(&self, schema: &Schema) -> DbUrl {
+        match self {
+            Place::File(folder) => {
+                let path = folder.path().join("chat.db");
+                SqliteStore::init(&path, schema).unwrap();
+                DbUrl::Sqlite(path)
+            }
+            Place::Server { admin, account } => {
+                let DbUrl::MySql(url) = admin.parse().unwrap() else { panic!("{admin}") };
+                init(&url, schema, account).unwrap().url.unwrap().parse().unwrap()
+            }
+        }
+    }
+}
+
+type Test = fn(&Place);
+
+const TESTS: [(&str, Test); 4] = [
+    ("a_database_of_stage_6_goes_on_without_loss", goes_on),
+    ("each_room_has_its_own_history", histories),
+    ("the_last_word_on_a_subscription_counts", subscriptions),
+    ("one_step_that_was_interrupted_is_run_again", interrupted),
+];
+
+fn main() -> ExitCode {
+    let args = Arguments::from_args();
+    let missing = MariaDb::missing();
+    if let Some(why) = &missing {
+        eprintln!("ignored: all tests mariadb::*, since {why}");
+    }
+    let mut trials = Vec::new();
+    for (name, test) in TESTS {
+        trials.push(Trial::test(format!("sqlite::{name}"), move || {
+            test(&Place::file());
+            Ok(())
+        }));
+        let on_mariadb = move || {
+            test(&Place::server(&name[..8]));
+            Ok(())
+        };
+        trials.push(Trial::test(format!("mariadb::{name}"), on_mariadb).with_ignored_flag(missing.is_some()));
+    }
+    let conclusion = libtest_mimic::run(&args, trials);
+    // What is static is not dropped at the end of the process.
+    drop(SERVER.lock().unwrap_or_else(PoisonError::into_inner).take());
+    conclusion.exit_code()
+}
+
+fn message(number: i64, text: &str) -> Message {
+    let mut message = Message::new("alice".into(), text.to_owned());
+    (message.id, message.sent) = (MessageId { run: 42, number }, 1_700_000_000_000 + number);
+    message
+}
+
+fn said(number: i64, to: To) -> Said {
+    Said { message: message(number, &format!("text {number}")), to }
+}
+
+fn new_user(name: &str) -> NewUser {
+    NewUser { name: name.to_owned(), password: PasswordHash("$2b$04$x".into()) }
+}
+
+fn texts(database: &Database, room: &str, limit: usize) -> Vec<String> {
+    database.archive.history(room, limit).unwrap().into_iter().map(|m| m.text).collect()
+}
+
+fn goes_on(place: &Place) {
+    let url = place.prepare(&store::SCHEMA);
+    let old = store::open(&url, &store::SCHEMA).unwrap();
+    old.append(&[message(1, "old"), message(2, "older")]).unwrap();
+    old.add_users(&[new_user("Alice")]).unwrap();
+    drop(old);
+    let error = Database::open(&url, &SCHEMA).err().unwrap();
+    assert!(matches!(error, StoreError::TooOld { found: 1, known: 2, .. }), "{error:?}");
+    assert!(error.to_string().contains("stage7-admin init"), "{error}");
+    let url = place.prepare(&SCHEMA);
+    let new = Database::open(&url, &SCHEMA).unwrap();
+    assert_eq!(new.archive.history("lobby", 10).unwrap(), [message(1, "old"), message(2, "older")]);
+    assert_eq!(new.users.user("alice").unwrap().unwrap().name, "Alice");
+    new.archive.append(&[said(3, To::Room("lobby".into()))]).unwrap();
+    assert_eq!(texts(&new, "lobby", 2), ["older", "text 3"]);
+    let error = store::open(&url, &store::SCHEMA).err().unwrap();
+    assert!(matches!(error, StoreError::TooNew { found: 2, known: 1, .. }), "{error:?}");
+}
+
+fn histories(place: &Place) {
+    let database = Database::open(&place.prepare(&SCHEMA), &SCHEMA).unwrap();
+    let batch = [
+        said(1, To::Room("lobby".into())),
+        said(2, To::Room("rust".into())),
+        said(3, To::Subscribers),
+        said(4, To::Person("rust".into(), &PRIVATE)),
+        said(5, To::Everybody),
+        said(6, To::Room("rust".into())),
+        said(7, To::Room("lobby".into())),
+    ];
+    database.archive.append(&batch).unwrap();
+    assert_eq!(texts(&database, "rust", 10), ["text 2", "text 6"]);
+    assert_eq!(texts(&database, "lobby", 10), ["text 1", "text 7"]);
+    assert_eq!(texts(&database, "lobby", 1), ["text 7"]);
+    assert_eq!(texts(&database, "Rust", 10), [""; 0], "rooms go by their keys");
+    assert_eq!(database.users.recent(10).unwrap().len(), 7, "all of it is kept");
+}
+
+fn subscriptions(place: &Place) {
+    let database = Database::open(&place.prepare(&SCHEMA), &SCHEMA).unwrap();
+    let names = ["alice", "Bob", "carol"];
+    database.users.add_users(&names.map(new_user)).unwrap();
+    let ids = names.map(|name| database.users.user(name).unwrap().unwrap().id);
+    let of = |name: &str| database.archive.subscriptions(name).unwrap().join(",");
+    let set = |who: usize, whom: usize, begins| {
+        database.archive.subscribe(ids[who], ids[whom], begins).unwrap();
+    };
+    assert_eq!(of("alice"), "");
+    set(0, 2, true);
+    set(0, 1, true);
+    set(1, 0, true);
+    assert_eq!((of("ALICE").as_str(), of("bob").as_str(), of("nobody").as_str()), ("Bob,carol", "alice", ""));
+    set(0, 1, false);
+    set(0, 1, false);
+    assert_eq!(of("alice"), "carol");
+    set(0, 1, true);
+    assert_eq!(of("alice"), "Bob,carol");
+}
+
+/// On MySQL each change of a table commits by itself: the program may have been
+/// killed between a change and the note that it is done.
+fn interrupted(place: &Place) {
+    place.prepare(&SCHEMA);
+    if let Place::Server { admin, .. } = place {
+        let opts = OptsBuilder::from_opts(Opts::from_url(admin).unwrap()).prefer_socket(false);
+        Conn::new(opts).unwrap().query_drop("DELETE FROM schema_version WHERE version = 2").unwrap();
+    }
+    let database = Database::open(&place.prepare(&SCHEMA), &SCHEMA).unwrap();
+    database.archive.append(&[said(1, To::Subscribers)]).unwrap();
+}
