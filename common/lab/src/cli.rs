@@ -7,10 +7,9 @@ use crate::process::{become_program, leash};
 use crate::registry::{Registry, Stage};
 use crate::scene::Interrupted;
 use crate::workspace::{Profile, build, cargo};
-use crate::{session, terminal};
+use crate::{session, terminal, wire};
 use clap::{Args, Parser, Subcommand};
 use common::program::complain;
-use std::io::{IsTerminal, stdin, stdout};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
@@ -22,6 +21,7 @@ use std::process::{Command, ExitCode};
     after_help = "Examples:\n  \
         lab run 4                          be in a chat room\n  \
         lab run 4 < /dev/null              watch a scripted session\n  \
+        lab wire 4 --script                every byte of a scripted session\n  \
         lab server 4 -- --rate 5           the server alone, with its own options\n  \
         lab client 4 -- --connect [::1]:9004\n  \
         lab check 4                        the graded checks of stage 4\n  \
@@ -43,6 +43,8 @@ enum Task {
         #[arg(long)]
         script: bool,
     },
+    /// Run a stage with a tap between client and server, and show the bytes that pass
+    Wire(wire::Options),
     /// Run a stage's server alone
     Server(Alone),
     /// Run a stage's client alone
@@ -114,7 +116,8 @@ fn task(task: Task) -> Result<(), Failure> {
     let all = Registry::load();
     let find = |number: Option<String>| all.stage(number.as_deref()).map_err(Failure::Usage);
     match task {
-        Task::Run { stage, script } => run(find(stage)?, &all, script),
+        Task::Run { stage, script } => Ok(run(find(stage)?, &all, script)?),
+        Task::Wire(options) => Ok(wire::run(find(options.stage.clone())?, &all, &options)?),
         Task::Server(alone) => become_server_or_client(find(alone.stage)?, &all, Stage::server, &alone.args),
         Task::Client(alone) => become_server_or_client(find(alone.stage)?, &all, Stage::client, &alone.args),
         Task::Check(alone) => {
@@ -139,16 +142,10 @@ fn task(task: Task) -> Result<(), Failure> {
     }
 }
 
-fn run(stage: &Stage, all: &Registry, script: bool) -> Result<(), Failure> {
-    let person = stdin().is_terminal() && stdout().is_terminal();
-    // Where there is nobody to keep company there is nothing to type either.
-    if script || !person || stage.classmate.is_none() {
-        if person {
-            say!("{}\n", stage.first_words.trim());
-        }
-        Ok(session::play(stage, all)?)
-    } else {
-        Ok(terminal::run(stage, all)?)
+fn run(stage: &Stage, all: &Registry, script: bool) -> anyhow::Result<()> {
+    match terminal::has_no_part(stage, script) {
+        true => session::play(stage, all),
+        false => terminal::run(stage, all),
     }
 }
 

@@ -13,6 +13,8 @@ mod output;
 mod process;
 pub mod registry;
 mod scene;
+mod sealed;
 mod session;
 mod terminal;
+mod wire;
 pub mod workspace;

@@ -44,6 +44,8 @@ pub struct Stage {
     pub classmate: Option<Classmate>,
     /// How a load test talks to the server; `None` where there is none.
     pub load: Option<Shape>,
+    /// What its bytes on the wire are.
+    pub wire: WireForm,
     /// A diff budget of its own.
     pub budget: Option<Budget>,
     /// The scripted session.
@@ -90,6 +92,20 @@ pub enum Shape {
     Echo,
     /// Every line reaches all others.
     Room,
+}
+
+/// What a stage's bytes on the wire are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WireForm {
+    /// Lines of text.
+    Lines,
+    /// What the clients say is encrypted line by line; the server's own lines are not.
+    Encrypted,
+    /// Every line is sealed: encrypted and authenticated.
+    Sealed,
+    /// TLS records.
+    Tls,
 }
 
 /// How many lines the flow files may differ from those of the stage before.

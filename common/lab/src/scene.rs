@@ -30,6 +30,18 @@ pub const END_SIGNALS: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
 #[error("ended by signal {0}")]
 pub struct Interrupted(pub i32);
 
+/// By which address a client (its name comes first) reaches a server that
+/// listens on an address.
+pub type Route<'a> = &'a dyn Fn(&str, &str) -> anyhow::Result<String>;
+
+/// The usual route: by the server's own address.
+///
+/// # Errors
+/// None.
+pub fn straight(_who: &str, server: &str) -> anyhow::Result<String> {
+    Ok(server.to_owned())
+}
+
 /// A stage, ready to be run.
 pub struct Scene<'a> {
     /// The stage.
@@ -114,12 +126,17 @@ impl<'a> Scene<'a> {
     }
 
     fn log_path(&self) -> PathBuf {
-        self.folder.join(LOG)
+        self.path(LOG)
     }
 
-    /// A file of this run as a person at the workspace's root would type it.
+    /// A file of this run.
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.folder.join(file)
+    }
+
+    /// The same as a person at the workspace's root would type it.
     pub fn file_name(&self, file: &str) -> String {
-        let path = self.folder.join(file);
+        let path = self.path(file);
         path.strip_prefix(root()).unwrap_or(&path).display().to_string()
     }
 

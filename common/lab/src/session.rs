@@ -5,7 +5,7 @@
 use crate::output::say;
 use crate::process::Program;
 use crate::registry::{Registry, Stage, Step, matches};
-use crate::scene::{END_SIGNALS, Interrupted, Scene};
+use crate::scene::{END_SIGNALS, Interrupted, Route, Scene, straight};
 use crate::workspace::Profile;
 use anyhow::{Context, bail};
 use common::text::escape;
@@ -49,6 +49,7 @@ struct Actor {
 
 struct Session<'a> {
     scene: &'a Scene<'a>,
+    route: Route<'a>,
     actors: BTreeMap<String, Actor>,
     sender: Sender<Event>,
     events: Receiver<Event>,
@@ -63,16 +64,26 @@ struct Session<'a> {
 /// instead; or [`Interrupted`].
 pub fn play(stage: &Stage, all: &Registry) -> anyhow::Result<()> {
     let scene = Scene::build(stage, all, Profile::Dev)?;
+    play_in(&scene, &straight)?;
+    scene.clean_up();
+    Ok(())
+}
+
+/// The same where the scene is set already, with clients that come by `route`.
+///
+/// # Errors
+/// As [`play`].
+pub fn play_in(scene: &Scene<'_>, route: Route<'_>) -> anyhow::Result<()> {
+    let stage = scene.stage;
     let (sender, events) = channel();
     watch_signals(sender.clone())?;
     tell("", '#', &format!("stage {}, {}: {}", stage.number, stage.title, stage.teaches));
     let end = Instant::now() + SESSION;
-    let mut session = Session { scene: &scene, actors: BTreeMap::new(), sender, events, address: None, end };
+    let mut session = Session { scene, route, actors: BTreeMap::new(), sender, events, address: None, end };
     for step in &stage.session {
         session.step(step).with_context(|| format!("stage {} did not do what it should", stage.number))?;
     }
     drop(session);
-    scene.clean_up();
     tell("", '#', &format!("stage {} did all that it should", stage.number));
     Ok(())
 }
@@ -112,7 +123,10 @@ impl Session<'_> {
     fn start(&mut self, who: &str, with: &[String]) -> anyhow::Result<()> {
         let mut program = match &self.address {
             _ if who == SERVER => self.scene.server("127.0.0.1:0", with)?,
-            Some(address) => self.scene.client_on_pipes(address, with, Stdio::piped())?,
+            Some(server) => {
+                let address = (self.route)(who, server)?;
+                self.scene.client_on_pipes(&address, with, Stdio::piped())?
+            }
             None => bail!("stages.toml: a client before the server listens"),
         };
         let child = program.child();

@@ -4,13 +4,13 @@ use crate::classmate;
 use crate::output::say;
 use crate::process::Program;
 use crate::registry::{Registry, Stage};
-use crate::scene::{END_SIGNALS, Interrupted, LOG, Scene};
+use crate::scene::{END_SIGNALS, Interrupted, LOG, Route, Scene, straight};
 use crate::workspace::Profile;
 use anyhow::{Context, bail};
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 use signal_hook::consts::SIGCHLD;
 use signal_hook::iterator::Signals;
-use std::io::stdin;
+use std::io::{IsTerminal, stdin, stdout};
 
 /// Starts all that the stage needs, and the client on the terminal; returns
 /// when the client has ended and with it everything else.
@@ -18,7 +18,27 @@ use std::io::stdin;
 /// # Errors
 /// When something does not start, the client fails, or [`Interrupted`].
 pub fn run(stage: &Stage, all: &Registry) -> anyhow::Result<()> {
-    let scene = Scene::build(stage, all, Profile::Dev)?;
+    run_in(&Scene::build(stage, all, Profile::Dev)?, &straight)
+}
+
+/// Whether a run is to be the scripted session: it was asked for, there is no
+/// terminal, or nobody to keep a person company and so nothing to type either.
+/// (A person is told then what to look at.)
+pub fn has_no_part(stage: &Stage, script: bool) -> bool {
+    let person = stdin().is_terminal() && stdout().is_terminal();
+    let scripted = script || !person || stage.classmate.is_none();
+    if scripted && person {
+        say!("{}\n", stage.first_words.trim());
+    }
+    scripted
+}
+
+/// As [`run`], where the scene is set already, with clients that come by `route`.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_in(scene: &Scene<'_>, route: Route<'_>) -> anyhow::Result<()> {
+    let stage = scene.stage;
     // From here on a signal ends us the orderly way. Not before: while cargo
     // builds, Ctrl-C is to end cargo and us at once.
     let mut watched = END_SIGNALS.to_vec();
@@ -26,17 +46,17 @@ pub fn run(stage: &Stage, all: &Registry) -> anyhow::Result<()> {
     let mut signals = Signals::new(watched).context("cannot wait for signals")?;
 
     say!("Stage {}, {}: {}\n", stage.number, stage.title, stage.teaches);
-    let (mut server, address) = start_server(&scene)?;
+    let (mut server, address) = start_server(scene)?;
     say!("server      listens on {address}; its log is in {}", scene.file_name(LOG));
     let classmate = match &stage.classmate {
-        Some(role) => Some(classmate::join(role, &scene, &address)?),
+        Some(role) => Some(classmate::join(role, scene, &route(&role.name, &address)?)?),
         None => None,
     };
-    say!("more        {}   in another terminal", command_for_more(&scene, &address));
+    say!("more        {}   in another terminal", command_for_more(scene, &route("guest", &address)?));
     say!("\n{}\n", stage.first_words.trim());
 
     let before = tcgetattr(stdin()).ok();
-    let ended = wait(scene.client_on_terminal(&address)?, &mut signals);
+    let ended = wait(scene.client_on_terminal(&route("you", &address)?)?, &mut signals);
     // A client that was ended by a signal may have left the terminal without
     // echo and without line editing.
     if let Some(before) = before {

@@ -1,0 +1,239 @@
+//! The tap: a pair of sockets between a client and a server, and a thread that
+//! carries bytes from one to the other and never changes one.
+//!
+//! It has to be one thread for both directions. With a thread each, the one that
+//! waits until the server takes more would not notice that the client has reset
+//! its connection, and the server would be told too late or never. And what a
+//! side does other than sending bytes is passed on as well: a half-close as a
+//! half-close, a reset as a reset, and to be slow as being slow.
+
+use rustix::event::{PollFd, PollFlags, poll};
+use socket2::SockRef;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
+
+/// One end of a connection, as seen from the tap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The one that has connected.
+    Client,
+    /// The one that was connected to.
+    Server,
+}
+
+impl Side {
+    /// Both, the client first.
+    pub const BOTH: [Side; 2] = [Side::Client, Side::Server];
+
+    /// The one at the other end.
+    pub fn other(self) -> Side {
+        match self {
+            Side::Client => Side::Server,
+            Side::Server => Side::Client,
+        }
+    }
+}
+
+/// What a side did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Did<'a> {
+    /// It sent these.
+    Sent(&'a [u8]),
+    /// It will send no more: a FIN.
+    Ended,
+    /// It has broken the connection off: an RST.
+    Reset,
+}
+
+/// Bytes that are taken from one side at once. No more is held for a side that
+/// is slow to take them.
+const PIECE: usize = 64 * 1024;
+
+struct End {
+    stream: TcpStream,
+    /// For this end, and how many of them it has taken.
+    waiting: Vec<u8>,
+    taken: usize,
+    /// Nothing more comes from it.
+    ended: bool,
+    /// It takes nothing more: a write has failed. What it sent before may still
+    /// be there to be read, such as a server's last word on why.
+    broken: bool,
+    /// The kernel would say "hung up" at once whenever it is asked.
+    hung_up: bool,
+}
+
+/// Carries bytes between `client` and `server` until both have ended or one has
+/// reset. Each thing is told to `see` before the other side gets it, so that an
+/// answer is never seen before its question.
+///
+/// # Errors
+/// When a socket cannot be set up; both are closed then.
+pub fn carry(client: TcpStream, server: TcpStream, mut see: impl FnMut(Side, Did<'_>)) -> io::Result<()> {
+    let mut pair = Pair { ends: [End::new(client)?, End::new(server)?], see: &mut see };
+    let mut piece = vec![0; PIECE];
+    while !pair.is_over() {
+        if pair.turn(&mut piece)? == Turn::Reset {
+            pair.reset();
+            break;
+        }
+    }
+    Ok(())
+}
+
+#[derive(PartialEq, Eq)]
+enum Turn {
+    GoesOn,
+    /// A side has reset; the other is to be reset as well.
+    Reset,
+}
+
+struct Pair<'a> {
+    ends: [End; 2],
+    see: &'a mut dyn FnMut(Side, Did<'_>),
+}
+
+impl Pair<'_> {
+    fn is_over(&self) -> bool {
+        self.ends.iter().all(|end| end.ended && end.waiting.is_empty())
+    }
+
+    fn end(&mut self, side: Side) -> &mut End {
+        &mut self.ends[side as usize]
+    }
+
+    /// Whether a side takes nothing more and nothing more will be read from it.
+    fn is_gone(&self, side: Side) -> bool {
+        let (end, other) = (&self.ends[side as usize], &self.ends[side.other() as usize]);
+        end.broken && (end.ended || other.broken)
+    }
+
+    /// What to wait for at one side. Nothing is read from a side before the
+    /// other has taken what it sent: that is how slowness is passed on.
+    fn wants(&self, side: Side) -> PollFlags {
+        let (end, other) = (&self.ends[side as usize], &self.ends[side.other() as usize]);
+        let mut wants = PollFlags::empty();
+        if !end.ended && other.waiting.is_empty() && !other.broken {
+            wants |= PollFlags::IN;
+        }
+        if !end.waiting.is_empty() {
+            wants |= PollFlags::OUT;
+        }
+        wants
+    }
+
+    /// Waits until something can be done, and does it.
+    fn turn(&mut self, piece: &mut [u8]) -> io::Result<Turn> {
+        if let Some(gone) = Side::BOTH.into_iter().find(|side| self.is_gone(*side)) {
+            return Ok(self.saw_reset(gone));
+        }
+        let asked = Side::BOTH.map(|side| (side, self.wants(side)));
+        // A side from which nothing is wanted is watched for a reset, but not
+        // one that has hung up already: that would be a loop without a pause.
+        let asked = asked.into_iter().filter(|(side, wants)| !wants.is_empty() || !self.end(*side).hung_up);
+        let asked: Vec<_> = asked.collect();
+        let mut fds: Vec<_> = asked
+            .iter()
+            .map(|(side, wants)| PollFd::new(&self.ends[*side as usize].stream, *wants))
+            .collect();
+        match poll(&mut fds, None) {
+            Err(rustix::io::Errno::INTR) => return Ok(Turn::GoesOn),
+            done => done?,
+        };
+        let found: Vec<_> = fds.iter().map(PollFd::revents).collect();
+        for ((side, wants), found) in asked.into_iter().zip(found) {
+            if self.serve(side, wants, found, piece) == Turn::Reset {
+                return Ok(Turn::Reset);
+            }
+        }
+        Ok(Turn::GoesOn)
+    }
+
+    fn serve(&mut self, side: Side, wants: PollFlags, found: PollFlags, piece: &mut [u8]) -> Turn {
+        let bad = found.intersects(PollFlags::ERR | PollFlags::NVAL);
+        self.end(side).hung_up |= found.contains(PollFlags::HUP);
+        if found.intersects(PollFlags::OUT | PollFlags::ERR) && wants.contains(PollFlags::OUT) {
+            self.end(side).write();
+        }
+        // What was sent before a reset can still be read, and the error after it.
+        if wants.contains(PollFlags::IN) && (bad || found.intersects(PollFlags::IN | PollFlags::HUP)) {
+            return self.read(side, piece);
+        }
+        match bad {
+            true => self.saw_reset(side),
+            false => Turn::GoesOn,
+        }
+    }
+
+    fn read(&mut self, side: Side, piece: &mut [u8]) -> Turn {
+        let end = self.end(side);
+        match end.stream.read(piece) {
+            // The end of what one could read from a side that takes nothing more.
+            Ok(0) if end.broken => self.saw_reset(side),
+            Ok(0) => {
+                end.ended = true;
+                (self.see)(side, Did::Ended);
+                // It fails where that side has reset; the next turn finds that.
+                let _ = self.end(side.other()).stream.shutdown(Shutdown::Write);
+                Turn::GoesOn
+            }
+            Ok(n) => {
+                (self.see)(side, Did::Sent(&piece[..n]));
+                let other = self.end(side.other());
+                other.waiting.extend_from_slice(&piece[..n]);
+                // It will take them at once nearly always.
+                other.write();
+                Turn::GoesOn
+            }
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Turn::GoesOn,
+            Err(_) => self.saw_reset(side),
+        }
+    }
+
+    fn saw_reset(&mut self, side: Side) -> Turn {
+        (self.see)(side, Did::Reset);
+        Turn::Reset
+    }
+
+    /// A socket that is closed while it would linger for no time sends an RST.
+    fn reset(&self) {
+        for end in &self.ends {
+            reset_at_close(&end.stream);
+        }
+    }
+}
+
+/// Has `stream` send an RST, and no FIN, when it is closed.
+pub fn reset_at_close(stream: &TcpStream) {
+    let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+}
+
+impl End {
+    fn new(stream: TcpStream) -> io::Result<End> {
+        stream.set_nonblocking(true)?;
+        // What comes in two pieces is to go out in two, and at once.
+        stream.set_nodelay(true)?;
+        Ok(End { stream, waiting: Vec::new(), taken: 0, ended: false, broken: false, hung_up: false })
+    }
+
+    /// Gives it as much as it takes.
+    fn write(&mut self) {
+        while self.taken < self.waiting.len() {
+            match self.stream.write(&self.waiting[self.taken..]) {
+                Ok(n) => self.taken += n,
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == ErrorKind::WouldBlock => return,
+                Err(_) => {
+                    self.broken = true;
+                    break;
+                }
+            }
+        }
+        self.waiting.clear();
+        self.taken = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests;
