@@ -8,7 +8,7 @@ STAGES   := $(shell sed -n 's/^number = \([0-9][0-9]*\)$$/\1/p' $(REGISTRY))
 
 # The targets, by the words that stand after them. A new target goes into one of
 # these lists, and finds its words in the variables on the right.
-STAGED   := run-stage server client check load watch#  N          $(STAGE)
+STAGED   := run-stage wire server client check load watch#  N     $(STAGE)
 COMPARED := diff#                                      N, or A B  $(STAGE) $(OTHER)
 PLACED   := start#                                     N [DIR]    $(STAGE) $(FOLDER)
 FOLDERED :=#                                           DIR        $(FOLDER)
@@ -110,6 +110,7 @@ help:
 	@echo '  make client N       a client, for two terminals; ARGS="--help" shows their options'
 	@echo
 	@echo 'Learn from it'
+	@echo '  make wire N         as run-stage, and every byte that passes; ARGS="--pcap FILE --svg FILE" keep it'
 	@echo '  make diff N         what stage N changes, and why; make diff A B compares any two'
 	@echo '  make start N [DIR]  a copy to work in, in which stage N is yet to be written'
 	@echo '  make watch N        the checks of stage N again, each time you save'
@@ -132,8 +133,8 @@ run-stage: .lab
 server client check watch: .lab
 	@$(LAB) $@ $(STAGE) -- $(ARGS)
 
-load: .lab
-	@$(LAB) load $(STAGE) $(ARGS)
+wire load: .lab
+	@$(LAB) $@ $(STAGE) $(ARGS)
 
 diff: .lab
 	@$(LAB) diff $(STAGE) $(OTHER) $(ARGS)

@@ -105,7 +105,8 @@ fn the_sockets_read_timeout_counts() {
 #[test]
 fn other_protocols_are_known_for_what_they_are() {
     let ground = Ground::new();
-    for first in ["LOGIN alice secret\n", "GET / HTTP/1.1\r\n\r\n", "\0\0\0\0\0\0\0\0", "SSH-2.0-OpenSSH\r\n"] {
+    for first in ["LOGIN alice secret\n", "GET / HTTP/1.1\r\n\r\n", "\0\0\0\0\0\0\0\0", "SSH-2.0-OpenSSH\r\n"]
+    {
         let mut client = TcpStream::connect(ground.listener.local_addr().unwrap()).unwrap();
         std::io::Write::write_all(&mut client, first.as_bytes()).unwrap();
         let failure = ground.accept().err().unwrap();

@@ -64,9 +64,9 @@ fn accept(listener: &TcpListener, name: &str, server: &Endpoint, recorder: &Arc<
         };
         // Counted here and not in its thread: whoever waits until all connections
         // are over must not do so before the last one has begun.
-        let id = recorder.begins();
+        let (id, name) = recorder.begins(name);
         let carry = {
-            let (name, server, recorder) = (name.to_owned(), server.clone(), recorder.clone());
+            let (server, recorder) = (server.clone(), recorder.clone());
             move || {
                 if let Some(stream) = open(&client, name, &server, &recorder, id) {
                     let see = |side, did: Did<'_>| recorder.sees(id, Event::from((side, did)));

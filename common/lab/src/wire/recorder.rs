@@ -108,12 +108,17 @@ impl Recorder {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A number for a connection that begins.
-    pub fn begins(&self) -> Id {
+    /// A number and a name for a connection that begins: that of its client, and
+    /// from the second on which it is. In the order in which they come, not in
+    /// which the server takes them.
+    pub fn begins(&self, client: &str) -> (Id, String) {
         let mut state = self.lock();
         state.unfinished += 1;
         state.next += 1;
-        state.next - 1
+        let times = state.names.entry(client.to_owned()).or_default();
+        *times += 1;
+        let name = if *times > 1 { format!("{client} {times}") } else { client.to_owned() };
+        (state.next - 1, name)
     }
 
     /// Connection number `id` is open at both ends.
@@ -126,15 +131,8 @@ impl Recorder {
         self.joined(id, connection, Event::Refused(why));
     }
 
-    fn joined(&self, id: Id, mut connection: Connection, event: Event<'_>) {
-        let mut state = self.lock();
-        let times = state.names.entry(connection.name.clone()).or_default();
-        *times += 1;
-        if *times > 1 {
-            connection.name = format!("{} {times}", connection.name);
-        }
-        state.connections.insert(id, (connection, Dialogue::new(self.form)));
-        drop(state);
+    fn joined(&self, id: Id, connection: Connection, event: Event<'_>) {
+        self.lock().connections.insert(id, (connection, Dialogue::new(self.form)));
         self.sees(id, event);
     }
 

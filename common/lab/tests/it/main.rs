@@ -7,5 +7,6 @@ mod load;
 mod make;
 mod run;
 mod terminal;
+mod wire;
 mod workspace;
 mod wrong;

@@ -89,8 +89,10 @@ fn changed_lines(old: &str, new: &str) -> usize {
 
 /// Whether a stage is more than its place in the workspace.
 pub fn written(stage: &Stage) -> bool {
-    let server = fs::read_to_string(root().join(&stage.package).join("src/bin/server.rs")).unwrap();
-    !server.starts_with("//! Stub.")
+    ["server.rs", "client.rs"].iter().all(|program| {
+        let path = root().join(&stage.package).join("src/bin").join(program);
+        !fs::read_to_string(path).unwrap().starts_with("//! Stub.")
+    })
 }
 
 /// A flow file of a stage; `None` where the stage has none of its own.
