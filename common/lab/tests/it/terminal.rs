@@ -1,5 +1,6 @@
 //! `lab run 4` on a real terminal, and how it ends.
 
+use lab::workspace::root;
 use rexpect::process::Signal;
 use rexpect::session::{PtySession, spawn_command};
 use rustix::process::{Pid, kill_process};
@@ -19,9 +20,13 @@ struct Run {
 }
 
 fn start(name: &str) -> Run {
+    start_with(name, "run")
+}
+
+fn start_with(name: &str, command: &str) -> Run {
     let mark = format!("{name}-{}", std::process::id());
     let mut lab = Command::new(env!("CARGO_BIN_EXE_lab"));
-    lab.args(["run", "4"]).env("LAB_TEST_MARK", &mark).env("TERM", "xterm").env("NO_COLOR", "1");
+    lab.args([command, "4"]).env("LAB_TEST_MARK", &mark).env("TERM", "xterm").env("NO_COLOR", "1");
     let session = spawn_command(lab, Some(STEP)).unwrap();
     Run { session, mark }
 }
@@ -81,6 +86,25 @@ fn a_person_is_greeted_answered_and_leaves_nothing_behind() {
     run.session.exp_string("you said \"I am in a pty\"").unwrap();
     run.session.send_line("/quit").unwrap();
     run.session.exp_string("Stage 4 has ended; the server's log is in").unwrap();
+    run.session.exp_eof().unwrap();
+    run.nothing_is_left();
+}
+
+#[test]
+fn on_the_wire_a_person_is_in_the_client_and_the_bytes_are_in_a_file() {
+    let mut run = start_with("wire", "wire");
+    let (_, command) = run.session.exp_regex("tail -n \\+1 -f [^ ]+wire.txt").unwrap();
+    let file = root().join(command.rsplit(' ').next().unwrap());
+    run.join();
+    run.session.send_line("I am in a pty").unwrap();
+    let (before, _) = run.session.exp_regex("you said \"I am in a pty\"").unwrap();
+    // As it happens, and not on this screen.
+    let passed = fs::read_to_string(&file).unwrap();
+    assert!(passed.contains("you -> server: 14 bytes\n  | text         49 20 61 6d 20 69 6e"), "{passed}");
+    assert!(passed.contains("server -> bob: ") && passed.contains("bob -> server: "), "{passed}");
+    assert!(!before.contains("49 20 61 6d"), "{before}");
+    run.session.send_line("/quit").unwrap();
+    run.session.exp_string("Stage 4 has ended").unwrap();
     run.session.exp_eof().unwrap();
     run.nothing_is_left();
 }
