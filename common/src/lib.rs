@@ -1,6 +1,6 @@
 //! What every stage needs and no stage teaches: program arguments and exit
-//! codes, addresses, the listening socket and its orderly end, the log, and
-//! the terminal.
+//! codes, addresses, the listening socket and its orderly end, the log, files
+//! that are nobody else's, and the terminal.
 //!
 //! The rule for what may stand here: nothing that a stage's outcome names.
 //! Framing lives in stage 2, threads in stage 3, the chat room in stage 4, and
@@ -11,6 +11,7 @@ pub mod limits;
 pub mod listener;
 pub mod log;
 pub mod net;
+pub mod private_file;
 pub mod program;
 pub mod signals;
 pub mod terminal;

@@ -5,11 +5,8 @@
 //! encrypted mail. That there is no good answer is what TLS is for (stage 8).
 
 use crate::cipher::{IV_LEN, Iv, KEY_LEN, Key, random_iv};
-use std::fs::{File, Permissions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use common::private_file::{self, PrivateFileError};
 use std::path::{Path, PathBuf};
-use tempfile::NamedTempFile;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -18,7 +15,7 @@ pub const DEFAULT_PATH: &str = "chat.key";
 
 /// A key file has 105 bytes. Of something that is none (a film, `/dev/zero`)
 /// no more than this is read.
-const MAX_LEN: u64 = 4096;
+const MAX_LEN: usize = 4096;
 
 /// What is in a key file. There is no other way to have one than to read a file
 /// that is right in every respect, or to make a new one.
@@ -37,15 +34,6 @@ pub enum KeyFileError {
     /// There is no such file.
     #[error("key file {}: there is none; make it with stage5-keygen, or name another with --key", .0.display())]
     Missing(PathBuf),
-    /// There is something, but it cannot be read.
-    #[error("key file {path}: cannot be read (ls -l '{path}' shows who may)", path = .0.display())]
-    Unreadable(PathBuf, #[source] io::Error),
-    /// Others on this machine can read it or write to it.
-    #[error(
-        "key file {path}: others than its owner have access to it (mode {mode:04o}), and may have read the key; \
-         mend that with: chmod 600 '{path}'", path = .0.display(), mode = .1
-    )]
-    Exposed(PathBuf, u32),
     /// It does not have the two lines that it should have.
     #[error("key file {}, line {line}: {}; make it with stage5-keygen", .path.display(), .problem)]
     Malformed {
@@ -59,9 +47,9 @@ pub enum KeyFileError {
     /// There is a file already where one was to be made.
     #[error("key file {}: exists already; --force replaces it, and what was encrypted with the old key can then be read no more", .0.display())]
     Exists(PathBuf),
-    /// It cannot be made.
-    #[error("key file {}: cannot be made (its folder has to be there, and yours to write to)", .0.display())]
-    Unwritable(PathBuf, #[source] io::Error),
+    /// Anything else that can be wrong with a file.
+    #[error("key file {0}")]
+    File(PrivateFileError),
 }
 
 /// What is wrong with a line of a key file.
@@ -102,30 +90,13 @@ impl KeyFile {
         Self { key: Key::random(), iv: random_iv() }
     }
 
-    /// Reads the key file at `path`. A regular file has to belong to its owner
-    /// alone; a pipe, as from `--key <(gpg --decrypt chat.key.gpg)`, is nobody
-    /// else's anyway.
+    /// Reads the key file at `path`, which has to belong to its owner alone.
     ///
     /// # Errors
     ///
-    /// All but the last two of [`KeyFileError`].
+    /// All but [`KeyFileError::Exists`].
     pub fn load(path: &Path) -> Result<Self, KeyFileError> {
-        let unreadable = |error| KeyFileError::Unreadable(path.to_owned(), error);
-        let file = File::open(path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => KeyFileError::Missing(path.to_owned()),
-            _ => unreadable(error),
-        })?;
-        // Of the opened file, not of the path: that may name another one by now.
-        let metadata = file.metadata().map_err(unreadable)?;
-        let mode = metadata.permissions().mode() & 0o7777;
-        if metadata.is_file() && mode & 0o077 != 0 {
-            return Err(KeyFileError::Exposed(path.to_owned(), mode));
-        }
-
-        // All its room from the start: a buffer that grows leaves copies of the
-        // key behind in memory.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_LEN as usize));
-        file.take(MAX_LEN).read_to_end(&mut bytes).map_err(unreadable)?;
+        let bytes = private_file::read(path, MAX_LEN)?;
         parse(&bytes).map_err(|(line, problem)| KeyFileError::Malformed {
             path: path.to_owned(),
             line,
@@ -134,50 +105,31 @@ impl KeyFile {
     }
 
     /// Writes a key file with mode 0600. With `replace`, a file that exists is
-    /// replaced in one step: whoever opens `path` meanwhile reads the old key or
-    /// the new one, never half of one.
+    /// replaced in one step.
     ///
     /// # Errors
     ///
-    /// [`KeyFileError::Exists`] without `replace`, and
-    /// [`KeyFileError::Unwritable`]; `path` is then as it was before.
+    /// [`KeyFileError::Exists`] without `replace`, and [`KeyFileError::File`];
+    /// `path` is then as it was before.
     pub fn save(&self, path: &Path, replace: bool) -> Result<(), KeyFileError> {
-        let unwritable = |error| KeyFileError::Unwritable(path.to_owned(), error);
-        let file = self.write_beside(path).map_err(unwritable)?;
-        // Either moves the finished file to its name; the second refuses when
-        // the name is taken, without a moment between looking and moving.
-        let moved = if replace { file.persist(path) } else { file.persist_noclobber(path) };
-        match moved {
-            Ok(_) => Ok(()),
-            Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => {
-                Err(KeyFileError::Exists(path.to_owned()))
-            }
-            Err(e) => Err(unwritable(e.error)),
-        }
-    }
-
-    /// The contents in a file of another name in the same folder, since a file
-    /// can be moved in one step only within a file system. It is removed when it
-    /// is dropped.
-    fn write_beside(&self, path: &Path) -> io::Result<NamedTempFile> {
-        let folder = match path.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            _ => Path::new("."),
-        };
-        let mut file = NamedTempFile::with_prefix_in(".keygen-", folder)?;
-        // That is how it is made already, unless a strange umask took the owner's
-        // own rights away.
-        file.as_file().set_permissions(Permissions::from_mode(0o600))?;
-        file.write_all(self.to_text().as_bytes())?;
-        // Before it gets its name, so that a power cut leaves no empty key file.
-        file.as_file().sync_all()?;
-        Ok(file)
+        Ok(private_file::save(path, self.to_text().as_bytes(), replace)?)
     }
 
     fn to_text(&self) -> Zeroizing<String> {
         let key = Zeroizing::new(hex::encode(self.key.as_bytes()));
         let iv = hex::encode(self.iv);
         Zeroizing::new(format!("key={}\niv={iv}\n", *key))
+    }
+}
+
+impl From<PrivateFileError> for KeyFileError {
+    /// Two of them have a remedy of their own here.
+    fn from(error: PrivateFileError) -> Self {
+        match error {
+            PrivateFileError::Missing(path) => Self::Missing(path),
+            PrivateFileError::Exists(path) => Self::Exists(path),
+            other => Self::File(other),
+        }
     }
 }
 

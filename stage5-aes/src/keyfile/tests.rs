@@ -3,8 +3,9 @@
 
 use super::*;
 use proptest::prelude::*;
-use std::fs;
-use std::os::unix::fs::symlink;
+use std::fs::{self, File, Permissions};
+use std::io::Read;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use tempfile::TempDir;
 
 const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191A1B1C1D1E1F";
@@ -110,14 +111,14 @@ fn missing_and_unreadable_are_told_apart() {
     assert!(missing.to_string().contains("make it with stage5-keygen"));
 
     let directory = KeyFile::load(folder.path()).unwrap_err();
-    assert!(matches!(directory, KeyFileError::Unreadable(..)), "{directory}");
+    assert!(matches!(directory, KeyFileError::File(PrivateFileError::Unreadable(..))), "{directory}");
 
     // Nobody is kept from reading what is theirs by mode 0000 but by being
     // somebody else; the superuser not even by that.
     let (_folder, path) = key_file(b"", 0o000);
     if File::open(&path).is_err() {
         let error = KeyFile::load(&path).unwrap_err();
-        assert!(matches!(error, KeyFileError::Unreadable(..)), "{error}");
+        assert!(matches!(error, KeyFileError::File(PrivateFileError::Unreadable(..))), "{error}");
     }
 }
 
@@ -160,7 +161,7 @@ fn a_folder_that_is_not_there_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("none").join("chat.key");
     let error = KeyFile::random().save(&path, true).unwrap_err();
-    assert!(matches!(error, KeyFileError::Unwritable(..)), "{error}");
+    assert!(matches!(error, KeyFileError::File(PrivateFileError::Unwritable(..))), "{error}");
 }
 
 #[test]
