@@ -1,3 +1,4 @@
 //! Stage 8: TLS, and private messages that the server cannot read.
 
+pub mod identity;
 pub mod tls;

@@ -1,0 +1,88 @@
+//! What two people compare, to know that nobody sits between them.
+//!
+//! A server that lies about keys gives alice a key of its own as bob's, and bob
+//! one as alice's, and reads and seals anew what passes. Everything looks right
+//! on both sides, but the keys are others. So the two compare what their
+//! programs have, over a way on which the server is not: face to face, or on
+//! the telephone, where they know the voice.
+//!
+//! Digits, as in Signal's safety numbers and unlike SSH's base64, because they
+//! can be read aloud in any language and no two of them look alike. Thirty for
+//! each person, and those of both in one number, the same on both screens, so
+//! that one comparison settles both directions.
+//!
+//! How strong that is: 30 decimal digits are 99.6 bits. Whoever wants to be
+//! taken for bob needs a key whose 30 digits under the name bob are bob's; he
+//! has to try 2^99 keys for that. That two keys of which he has both collide
+//! (2^50) is of no use to him. Comparing only the first two groups leaves 33
+//! bits, some hours for a graphics card: compare them all.
+
+use super::PublicKey;
+use sha2::{Digest, Sha256};
+use std::fmt;
+
+/// Groups of five digits for each person.
+const GROUPS: usize = 6;
+/// Five bytes are reduced to five digits; some groups are then likelier than
+/// others by one part in eleven millions.
+const GROUP_BYTES: usize = 5;
+
+/// One person's key and name in 30 digits, to be printed on a card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint([u32; GROUPS]);
+
+impl Fingerprint {
+    /// Names are the same whatever their case, and so are their fingerprints.
+    pub fn new(name: &str, key: &PublicKey) -> Self {
+        let hash = Sha256::new()
+            .chain_update(b"chat fingerprint\0")
+            .chain_update(name.to_ascii_lowercase())
+            // Ends the name, which has no NUL, so that no part of the key can
+            // be taken for a part of the name.
+            .chain_update(b"\0")
+            .chain_update(key.as_bytes())
+            .finalize();
+        let group =
+            |bytes: &[u8]| bytes.iter().fold(0_u64, |sum, &byte| sum << 8 | u64::from(byte)) % 100_000;
+        let mut groups = [0; GROUPS];
+        for (out, bytes) in groups.iter_mut().zip(hash.chunks_exact(GROUP_BYTES)) {
+            *out = group(bytes) as u32;
+        }
+        Self(groups)
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, group) in self.0.iter().enumerate() {
+            let blank = if index == 0 { "" } else { " " };
+            write!(f, "{blank}{group:05}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What two people compare: the fingerprints of both, the one whose name comes
+/// first in the alphabet in front, so that it is the same on both sides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SafetyNumber([Fingerprint; 2]);
+
+impl SafetyNumber {
+    /// Of two people, in any order.
+    pub fn new(one: (&str, &PublicKey), other: (&str, &PublicKey)) -> Self {
+        let mut both =
+            [one, other].map(|(name, key)| (name.to_ascii_lowercase(), Fingerprint::new(name, key)));
+        both.sort_by(|a, b| a.0.cmp(&b.0));
+        Self(both.map(|(_, fingerprint)| fingerprint))
+    }
+}
+
+impl fmt::Display for SafetyNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [first, second] = &self.0;
+        write!(f, "{first} {second}")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,198 @@
+//! Which key each person had: trust on first use.
+//!
+//! The server says whose key is whose. The first time there is nothing to hold
+//! it against (as with a host that `ssh` sees for the first time); from then on
+//! this file is. A key that is another than before means that somebody has lost
+//! an identity file, or sits in the middle, and a program cannot know which: it
+//! has to stop and ask.
+//!
+//! One line for each key: the server's address, the name, the key in base64.
+//! Lines are only ever added, and the last one for a name counts, so that two
+//! programs can use the file at once and the history stays to be looked at.
+
+use super::public_key::{BadPublicKey, PublicKey, decode};
+use common::private_file::{self, PrivateFileError};
+use stage6_auth::accounts::check_name;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// Some forty thousand keys. A server that invents people without end fills no
+/// more of the disk than this.
+const MAX_LEN: u64 = 4 << 20;
+
+/// What is known about a key that the server gives out as somebody's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// There was none for that name; it is remembered now.
+    First,
+    /// It is the one that is remembered.
+    Same,
+    /// Another one is remembered, and stays so until [`KnownKeys::accept`].
+    Changed {
+        /// What was remembered.
+        known: PublicKey,
+    },
+}
+
+/// Why nothing can be said about a key. Then it must not be used.
+#[derive(Debug, Error)]
+pub enum KnownKeysError {
+    /// The file cannot be read or made, or is open to others.
+    #[error("known keys {0}")]
+    File(PrivateFileError),
+    /// Reading or adding to it fails half-way.
+    #[error("known keys {}: {}", .0.display(), .1)]
+    Io(PathBuf, io::Error),
+    /// A line is not what it should be.
+    #[error(
+        "known keys {}, line {line}: {problem}; mend the line or remove it", .path.display()
+    )]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// The number of the line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        problem: LineError,
+    },
+    /// The server speaks of somebody who cannot exist: no such name can be
+    /// registered, and none is written into the file.
+    #[error("there can be nobody of the name {:?}", .0)]
+    Name(String),
+    /// It has no room for another key.
+    #[error("known keys {}: larger than 4 MiB; remove what you do not need", .0.display())]
+    Full(PathBuf),
+}
+
+/// What is wrong with a line of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum LineError {
+    /// Not three words.
+    #[error("expected the server's address, a name and a key, with a blank between")]
+    Words,
+    /// The second word can be nobody's name.
+    #[error("the second word is no name")]
+    Name,
+    /// The third word is no key.
+    #[error(transparent)]
+    Key(BadPublicKey),
+}
+
+/// The keys of the people on one server. Nothing is kept in memory: each
+/// question is answered from the file as it is then.
+#[derive(Debug, Clone)]
+pub struct KnownKeys {
+    path: PathBuf,
+    server: String,
+}
+
+impl KnownKeys {
+    /// `server` is its address as the user has given it. The file need not be
+    /// there yet.
+    pub fn new(path: &Path, server: &str) -> Self {
+        Self { path: path.to_owned(), server: server.to_owned() }
+    }
+
+    /// The key that is remembered for `name`.
+    ///
+    /// # Errors
+    /// [`KnownKeysError`].
+    pub fn get(&self, name: &str) -> Result<Option<PublicKey>, KnownKeysError> {
+        self.open()?.known(self, name)
+    }
+
+    /// Holds a key against the one that is remembered for `name`. The first one
+    /// is remembered from now on; another one never takes its place here.
+    ///
+    /// # Errors
+    /// [`KnownKeysError`]; then nothing is known about the key.
+    pub fn check(&self, name: &str, key: &PublicKey) -> Result<Trust, KnownKeysError> {
+        let mut file = self.open()?;
+        match file.known(self, name)? {
+            Some(known) if known == *key => Ok(Trust::Same),
+            Some(known) => Ok(Trust::Changed { known }),
+            None => file.add(self, name, key).map(|()| Trust::First),
+        }
+    }
+
+    /// Remembers `key` for `name` in place of another: for when the two people
+    /// have compared their safety numbers.
+    ///
+    /// # Errors
+    /// [`KnownKeysError`]; then the other one is still the one that counts.
+    pub fn accept(&self, name: &str, key: &PublicKey) -> Result<(), KnownKeysError> {
+        let mut file = self.open()?;
+        if file.known(self, name)? == Some(*key) {
+            return Ok(());
+        }
+        file.add(self, name, key)
+    }
+
+    fn open(&self) -> Result<Locked, KnownKeysError> {
+        let mut file = private_file::append_to(&self.path).map_err(KnownKeysError::File)?;
+        // Until it is closed. Between looking and adding, another program of
+        // ours must not add another key for the same name.
+        file.lock().map_err(|error| self.io(error))?;
+        let mut text = Vec::new();
+        (&mut file).take(MAX_LEN).read_to_end(&mut text).map_err(|error| self.io(error))?;
+        Ok(Locked { file, text })
+    }
+
+    fn io(&self, error: io::Error) -> KnownKeysError {
+        KnownKeysError::Io(self.path.clone(), error)
+    }
+}
+
+/// The file, which nobody else changes meanwhile, and what stands in it.
+struct Locked {
+    file: File,
+    text: Vec<u8>,
+}
+
+impl Locked {
+    /// A wrong line is an error whoever it is about: nobody can say any more
+    /// whether it was about this name.
+    fn known(&self, keys: &KnownKeys, name: &str) -> Result<Option<PublicKey>, KnownKeysError> {
+        let malformed = |line, problem| KnownKeysError::Malformed { path: keys.path.clone(), line, problem };
+        let mut last = None;
+        for (index, line) in self.text.split(|&byte| byte == b'\n').enumerate() {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if line.is_empty() {
+                continue;
+            }
+            let (server, whose, key) = parse(line).map_err(|problem| malformed(index + 1, problem))?;
+            if server == keys.server && whose.eq_ignore_ascii_case(name) {
+                last = Some((index + 1, key));
+            }
+        }
+        let Some((line, key)) = last else { return Ok(None) };
+        PublicKey::new(key).map(Some).map_err(|bad| malformed(line, LineError::Key(bad)))
+    }
+
+    fn add(&mut self, keys: &KnownKeys, name: &str, key: &PublicKey) -> Result<(), KnownKeysError> {
+        check_name(name).map_err(|_| KnownKeysError::Name(name.to_owned()))?;
+        // An editor may have left the last line without its end.
+        let end = if self.text.last().is_none_or(|&byte| byte == b'\n') { "" } else { "\n" };
+        let line = format!("{end}{} {name} {key}\n", keys.server);
+        if (self.text.len() + line.len()) as u64 > MAX_LEN {
+            return Err(KnownKeysError::Full(keys.path.clone()));
+        }
+        self.file
+            .write_all(line.as_bytes())
+            .and_then(|()| self.file.sync_data())
+            .map_err(|error| keys.io(error))
+    }
+}
+
+fn parse(line: &[u8]) -> Result<(&str, &str, [u8; 32]), LineError> {
+    let line = str::from_utf8(line).map_err(|_| LineError::Words)?;
+    let words: Vec<_> = line.split(' ').collect();
+    let [server, name, key] = words[..] else { return Err(LineError::Words) };
+    check_name(name).map_err(|_| LineError::Name)?;
+    Ok((server, name, decode(key).map_err(LineError::Key)?))
+}
+
+#[cfg(test)]
+mod tests;
