@@ -1,18 +1,24 @@
-//! The checks, checked: a right server in another language passes all that it
-//! owes, and each of the wrong ones fails where its fault is.
+//! The checks, checked: a right server and a right client in another language pass
+//! all that they owe, and each of the wrong ones fails where its fault is.
 
 #[path = "checks.rs"]
 mod checks;
 
-use libtest_mimic::{Arguments, Failed, Trial};
-use stage5_aes::keyfile::KeyFile;
-use std::process::{Command, ExitCode, Output};
+use chatkit::grading::{Faults, Grading, Program};
+use std::process::ExitCode;
 
 const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../common/testkit/servers/stage6.py");
 const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../common/testkit/clients/stage6.py");
 
+fn main() -> ExitCode {
+    let options = "--db {folder}/chat.db --login-timeout 3";
+    let server = Program { file: SERVER, options, faults: SERVER_FAULTS };
+    let client = Some(Program { file: CLIENT, options: "", faults: CLIENT_FAULTS });
+    Grading { stage: 6, server, client, checks: checks::main }.run()
+}
+
 /// A fault of that client, and a check that it must fail.
-const CLIENT_FAULTS: [(&str, &str); 17] = [
+const CLIENT_FAULTS: Faults = &[
     ("sends-in-the-clear", "what_is_typed_is_sent_sealed"),
     ("fixes-its-iv", "what_is_typed_is_sent_sealed"),
     ("shows-forgeries", "a_line_that_is_not_sealed_well_is_not_shown"),
@@ -33,7 +39,7 @@ const CLIENT_FAULTS: [(&str, &str); 17] = [
 ];
 
 /// A fault of that server, and a check that it must fail.
-const SERVER_FAULTS: [(&str, &str); 45] = [
+const SERVER_FAULTS: Faults = &[
     ("takes-plain-lines", "a_first_line_that_is_not_sealed_well_is_rejected"),
     ("answers-in-the-clear", "the_first_line_is_a_sealed_auth_required"),
     ("checks-no-tag", "a_message_that_is_not_sealed_well_is_rejected"),
@@ -80,74 +86,3 @@ const SERVER_FAULTS: [(&str, &str); 45] = [
     ("silent-end", "everybody_is_told_that_the_server_shuts_down"),
     ("one-login-at-a-time", "logins_keep_nobody_waiting"),
 ];
-
-fn main() -> ExitCode {
-    // Started by one of the trials below, this program is the checks.
-    if std::env::var_os("STAGE6_SERVER").is_some() {
-        return checks::main();
-    }
-    let mut arguments = Arguments::from_args();
-    // They mostly wait.
-    arguments.test_threads.get_or_insert(4);
-    let missing = Command::new("python3").arg("--version").output().is_err();
-    // In CI it has to be there.
-    let ignored = missing && std::env::var_os("CI").is_none();
-    let mut trials = vec![
-        Trial::test("a_right_server_and_a_right_client_in_python_pass", right_ones_pass),
-        Trial::test("every_fault_of_the_server_has_its_check", || listed(SERVER, &SERVER_FAULTS)),
-        Trial::test("every_fault_of_the_client_has_its_check", || listed(CLIENT, &CLIENT_FAULTS)),
-    ];
-    trials.extend(SERVER_FAULTS.map(|(fault, check)| {
-        let name = fault.replace('-', "_");
-        let options = format!("--fault {fault}");
-        Trial::test(format!("a_server_that_{name}_fails_its_check"), move || fails(&options, "", check))
-    }));
-    trials.extend(CLIENT_FAULTS.map(|(fault, check)| {
-        let name = fault.replace('-', "_");
-        let options = format!("--fault {fault}");
-        Trial::test(format!("a_client_that_{name}_fails_its_check"), move || fails("", &options, check))
-    }));
-    let trials = trials.into_iter().map(|trial| trial.with_ignored_flag(ignored)).collect();
-    libtest_mimic::run(&arguments, trials).exit_code()
-}
-
-fn right_ones_pass() -> Result<(), Failed> {
-    let output = graded("", "", &[], "4000")?;
-    if output.status.success() { Ok(()) } else { Err(text(&output).into()) }
-}
-
-fn listed(program: &str, faults: &[(&str, &str)]) -> Result<(), Failed> {
-    let output = Command::new("python3").args([program, "--list-faults"]).output()?;
-    let listed = String::from_utf8_lossy(&output.stdout).into_owned();
-    if listed.lines().eq(faults.iter().map(|(fault, _)| *fault)) { Ok(()) } else { Err(listed.into()) }
-}
-
-fn fails(server: &str, client: &str, check: &str) -> Result<(), Failed> {
-    // It is to fail, so there is not much to be patient for.
-    let output = graded(server, client, &["--exact", check], "1500")?;
-    // Not for any other reason, such as a name that no check has.
-    let failed = text(&output).contains("0 passed; 1 failed");
-    if failed { Ok(()) } else { Err(text(&output).into()) }
-}
-
-/// Runs the checks on both programs with these options, in a folder with a key file.
-fn graded(server: &str, client: &str, arguments: &[&str], patience: &str) -> Result<Output, Failed> {
-    let folder = tempfile::tempdir()?;
-    KeyFile::random().save(&folder.path().join("chat.key"), false)?;
-    let there = "--host {host} --port {port}";
-    let limit = "--login-timeout 3";
-    let server = format!("python3 '{SERVER}' {there} --db {{folder}}/chat.db {limit} {server}");
-    let output = Command::new(std::env::current_exe()?)
-        .args(arguments)
-        .env("STAGE6_SERVER", server)
-        .env("STAGE6_CLIENT", format!("python3 '{CLIENT}' {there} {client}"))
-        .env("STAGE6_LOGIN_TIMEOUT", "3")
-        .env("CHECK_PATIENCE_MS", patience)
-        .env("PWD", folder.path())
-        .output()?;
-    Ok(output)
-}
-
-fn text(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}

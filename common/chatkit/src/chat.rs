@@ -252,6 +252,40 @@ impl<'c> Member<'c> {
         listener.hears(&format!("{}: {text}", self.name));
     }
 
+    /// Goes into another room. What the server says to that is not asked; the answer
+    /// to the next command shows that it has been done.
+    #[track_caller]
+    pub fn joins(&self, room: &str) {
+        self.send_all([&format!("/join {room}"), "/rooms"]);
+        let rooms = self.hears_some("[ROOMS] …", |l| l.starts_with("[ROOMS] "));
+        let there = rooms.to_lowercase().contains(&room.to_lowercase());
+        require(there, format!("{room} among the rooms, after {} joined it", self.name), rooms);
+    }
+
+    /// Goes back to the lobby.
+    #[track_caller]
+    pub fn leaves(&self) {
+        self.send_all(["/leave", "/rooms"]);
+        self.hears_some("[ROOMS] …", |l| l.starts_with("[ROOMS] "));
+    }
+
+    /// Subscribes to `publisher`.
+    #[track_caller]
+    pub fn subscribes(&self, publisher: &Member) {
+        self.send_all([&format!("/subscribe {}", publisher.name), "/subs"]);
+        let subs = self.hears_some("[SUBS] …", |l| l.starts_with("[SUBS]"));
+        require(subs.contains(&publisher.name), format!("{} among the subscriptions", publisher.name), subs);
+    }
+
+    /// Sends a command that must be refused; gives the line that says why.
+    #[track_caller]
+    pub fn may_not(&self, command: &str) -> String {
+        self.send(command);
+        self.hears_some(&format!("[SERVER] error: …, for {}", shown(command)), |l| {
+            l.starts_with("[SERVER] error: ")
+        })
+    }
+
     /// Waits for a list of users that holds exactly `expected`.
     #[track_caller]
     pub fn hears_list(&self, expected: &[&Member]) {

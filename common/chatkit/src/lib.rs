@@ -9,6 +9,7 @@
 pub mod chat;
 pub mod door;
 pub mod envelope;
+pub mod grading;
 pub mod line;
 pub mod rules;
 pub mod tls;

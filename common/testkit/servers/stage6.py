@@ -75,12 +75,21 @@ FAULTS = {
 }
 
 options = dict(zip(sys.argv[1::2], sys.argv[2::2]))
-if "--list-faults" in sys.argv:
-    print("\n".join(FAULTS))
-    sys.exit()
-FAULT = options.get("--fault")
-if FAULT is not None and FAULT not in FAULTS:
-    sys.exit(f"error: there is no fault {FAULT!r}")
+
+
+def chosen(faults):
+    """The fault that the command line asks for, one of these, or None."""
+    if "--list-faults" in sys.argv:
+        print("\n".join(faults))
+        sys.exit()
+    fault = options.get("--fault")
+    if fault is not None and fault not in faults:
+        sys.exit(f"error: there is no fault {fault!r}")
+    return fault
+
+
+# The later stages are made of this file, and have faults of their own.
+FAULT = chosen(FAULTS) if __name__ == "__main__" else None
 
 LONGEST = 4096
 HISTORY = 20
@@ -90,9 +99,7 @@ GATHER = 0.2
 
 # --- the envelope ---------------------------------------------------------
 
-envelope = Envelope("chat.key")
-if FAULT == "has-one-key":
-    envelope.authenticate = envelope.encrypt
+envelope = None  # until main() has read the key
 FIXED_IV = os.urandom(16)
 
 
@@ -119,19 +126,23 @@ def unseal(line):
 # --- the database ---------------------------------------------------------
 
 DATABASE = options.get("--db", "chat.db")
-storing = threading.RLock()
-db = sqlite3.connect(DATABASE, check_same_thread=False, timeout=10)
-db.executescript("""
+SCHEMA = """
     PRAGMA journal_mode=WAL;
     CREATE TABLE IF NOT EXISTS users (key TEXT PRIMARY KEY, name TEXT, salt BLOB, hash BLOB);
     CREATE TABLE IF NOT EXISTS messages (id INTEGER PRIMARY KEY, time TEXT, name TEXT, text TEXT);
     CREATE TABLE IF NOT EXISTS sessions (hash BLOB PRIMARY KEY, name TEXT, expires REAL);
-""")
-if FAULT == "history-in-memory":
-    db.execute("DELETE FROM messages")
-if FAULT == "tokens-do-not-outlive-it":
-    db.execute("DELETE FROM sessions")
-db.commit()
+"""
+storing = threading.RLock()
+db = sqlite3.connect(DATABASE, check_same_thread=False, timeout=10)
+
+
+def open_database(schema):
+    db.executescript(schema)
+    if FAULT == "history-in-memory":
+        db.execute("DELETE FROM messages")
+    if FAULT == "tokens-do-not-outlive-it":
+        db.execute("DELETE FROM sessions")
+    db.commit()
 
 
 def store(statement, *values):
@@ -480,21 +491,29 @@ def send_lists():
                 member.send(users_list())
 
 
-def accept(listener):
+def accept(listener, client):
     while True:
         try:
             sock, address = listener.accept()
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError:
             return
-        threading.Thread(target=Client(sock, address).serve, daemon=True).start()
+        threading.Thread(target=client(sock, address).serve, daemon=True).start()
 
 
-def main():
+def read_key():
+    global envelope
+    envelope = Envelope("chat.key")
+    if FAULT == "has-one-key":
+        envelope.authenticate = envelope.encrypt
+
+
+def main(client, background):
+    """Serves with one `client` a connection, and `background` in a thread of its own."""
     listener = socket.create_server((options["--host"], int(options["--port"])), backlog=128)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
-    threading.Thread(target=accept, args=[listener], daemon=True).start()
-    threading.Thread(target=send_lists, daemon=True).start()
+    threading.Thread(target=accept, args=[listener, client], daemon=True).start()
+    threading.Thread(target=background, daemon=True).start()
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
     listener.close()
     with room:
@@ -508,4 +527,7 @@ def main():
     os._exit(0)
 
 
-main()
+if __name__ == "__main__":
+    read_key()
+    open_database(SCHEMA)
+    main(Client, send_lists)

@@ -30,7 +30,7 @@ pub struct Carried {
     /// What is sent goes through here; else over the socket as it is.
     pub wire: Option<Arc<dyn Wire>>,
     /// What is received comes from here; else from the socket.
-    pub source: Option<Box<dyn Read + Send>>,
+    pub source: Option<Box<dyn Read + Send + Sync>>,
 }
 
 impl Carried {
@@ -46,7 +46,7 @@ pub struct Peer {
     stream: Option<TcpStream>,
     /// Both are `None` where the lines go over the socket as they are.
     wire: Option<Arc<dyn Wire>>,
-    source: Option<Box<dyn Read + Send>>,
+    source: Option<Box<dyn Read + Send + Sync>>,
     pub(crate) inbox: Inbox,
     reader: Option<JoinHandle<()>>,
     local: SocketAddr,

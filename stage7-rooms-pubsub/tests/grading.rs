@@ -1,0 +1,48 @@
+//! The checks, checked: a right server in another language passes all that it owes,
+//! and each of the wrong ones fails where its fault is. What is as in stage 6 has
+//! its wrong programs there.
+
+#[path = "checks.rs"]
+mod checks;
+
+use chatkit::grading::{Faults, Grading, Program};
+use std::process::ExitCode;
+
+const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../common/testkit/servers/stage7.py");
+// Rooms change nothing for a client that sends what is typed.
+const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../common/testkit/clients/stage6.py");
+
+fn main() -> ExitCode {
+    let options = "--db {folder}/chat.db --login-timeout 3";
+    let server = Program { file: SERVER, options, faults: FAULTS };
+    let client = Some(Program { file: CLIENT, options: "", faults: &[] });
+    Grading { stage: 7, server, client, checks: checks::main }.run()
+}
+
+/// A fault of that server, and a check that it must fail.
+const FAULTS: Faults = &[
+    ("has-one-room", "a_message_stays_in_its_room"),
+    ("takes-any-room", "room_names_have_1_to_32_plain_characters"),
+    ("stays-where-it-is", "leaving_a_room_leads_back_to_the_lobby"),
+    ("lists-everybody", "users_lists_those_in_the_room"),
+    ("tells-twice", "a_subscriber_in_the_same_room_gets_it_once"),
+    ("tells-nobody-elsewhere", "a_subscriber_elsewhere_gets_what_is_said"),
+    ("leaves-out-the-room", "a_subscriber_elsewhere_gets_what_is_said"),
+    ("publishes-to-all", "a_publication_reaches_the_subscribers_and_nobody_else"),
+    ("publishes-to-the-room", "a_publication_reaches_the_subscribers_and_nobody_else"),
+    ("publishes-late", "one_persons_lines_arrive_in_order_across_rooms_and_publications"),
+    ("hands-over-slowly", "a_subscriber_who_moves_hears_everything_once"),
+    ("forgets-subscriptions", "subscriptions_outlive_connection_and_server"),
+    ("minds-the-case-of-subscriptions", "the_case_of_a_publishers_name_does_not_matter"),
+    ("never-unsubscribes", "unsubscribing_ends_it"),
+    ("loves-the-unknown", "only_people_with_an_account_can_be_subscribed_to"),
+    ("relays-commands", "an_unknown_command_gets_an_error"),
+    ("whispers-to-all", "a_private_message_reaches_one_only"),
+    ("keeps-whispers", "the_history_is_the_rooms_own"),
+    ("remembers-everywhere", "the_history_is_the_rooms_own"),
+    ("has-one-history", "the_history_can_be_asked_for_by_number"),
+    ("obeys-anybody", "members_neither_kick_nor_announce"),
+    ("turns-the-second-away", "a_second_login_can_replace_the_first"),
+    ("lets-two-in", "of_many_replacements_one_remains"),
+    ("stores-nothing", "the_rooms_histories_outlive_the_server"),
+];
