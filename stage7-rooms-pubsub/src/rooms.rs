@@ -49,7 +49,9 @@ impl<S: Copy + Eq + Hash> Rooms<S> {
     /// if need be. The room's key.
     pub fn enter(&mut self, room: &str, who: &Arc<str>, seat: S) -> Arc<str> {
         let key: Arc<str> = name_key(room).into();
-        let fresh = || Room { name: room.into(), members: BTreeMap::new(), version: 0 };
+        // The lobby is always there, though it has no members now and then.
+        let name = if *key == *LOBBY { LOBBY } else { room };
+        let fresh = || Room { name: name.into(), members: BTreeMap::new(), version: 0 };
         let room = self.rooms.entry(key.clone()).or_insert_with(fresh);
         room.version += 1;
         room.members.insert(who.clone(), Member { seat, list: room.version });

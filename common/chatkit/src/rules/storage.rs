@@ -11,7 +11,7 @@ const NOT_STORED: &str = "[SERVER] error: message not stored, try again";
 
 /// The database of our server, for looking at.
 #[track_caller]
-fn database(case: &Case) -> Connection {
+pub(super) fn database(case: &Case) -> Connection {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let opened = Connection::open_with_flags(case.folder().join("chat.db"), flags);
     opened.unwrap_or_else(|e| fail("an SQLite file chat.db in the working folder", e.to_string()))
