@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::attack;
 use crate::doctor;
 use crate::load;
 use crate::output::say;
@@ -25,7 +26,8 @@ use std::process::{Command, ExitCode};
         lab server 4 -- --rate 5           the server alone, with its own options\n  \
         lab client 4 -- --connect [::1]:9004\n  \
         lab check 4                        the graded checks of stage 4\n  \
-        lab load 4 --clients 200 --rate 500\n\n\
+        lab load 4 --clients 200 --rate 500\n  \
+        lab attack 5                       what stage 5 does not protect, tried out\n\n\
         `make help` lists the same as make targets."
 )]
 struct Cli {
@@ -53,6 +55,8 @@ enum Task {
     Check(Alone),
     /// Load a stage's server and measure
     Load(load::Options),
+    /// Try to break a stage: eavesdrop, change, replay, guess, flood
+    Attack(attack::Options),
     /// Say what is missing on this machine, and the command that mends it
     Doctor,
     /// List the stages
@@ -130,6 +134,17 @@ fn task(task: Task) -> Result<(), Failure> {
             let stage = find(options.stage.clone())?;
             options.check(stage).map_err(Failure::Usage)?;
             Ok(load::run(stage, &all, &options)?)
+        }
+        Task::Attack(options) if options.list => {
+            attack::list();
+            Ok(())
+        }
+        Task::Attack(options) if options.table => Ok(attack::table(&all, options.write)?),
+        Task::Attack(options) => {
+            let stage = find(options.stage.clone())?;
+            let attack = options.attack().map_err(Failure::Usage)?;
+            let target = options.target(stage).map_err(Failure::Usage)?;
+            Ok(attack::run(stage, &all, attack, target.as_ref())?)
         }
         Task::Doctor => doctor::run().then_some(()).ok_or(Failure::Said),
         Task::Stages => {

@@ -5,10 +5,12 @@
 //! seconds, a stage that does not compile cannot take it along, and what it
 //! sees of a stage is what a user sees.
 
+mod attack;
 mod classmate;
 pub mod cli;
 mod doctor;
 mod load;
+mod loopback;
 mod output;
 mod process;
 pub mod registry;

@@ -39,8 +39,8 @@ pub struct Program {
 /// A command that runs `program` on a leash: when we are gone, whatever the
 /// reason, it gets a SIGTERM.
 ///
-/// The kernel sends it when the *thread* that started the program ends, so only
-/// the main thread may spawn this.
+/// The kernel sends it when the *thread* that started the program ends, so this
+/// may be spawned only by a thread that outlives the program.
 ///
 /// # Errors
 /// When our own executable cannot be found.

@@ -7,7 +7,7 @@ use anyhow::Context;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
@@ -56,10 +56,22 @@ impl<'a> Scene<'a> {
     /// # Errors
     /// When the build fails or the folder cannot be made.
     pub fn build(stage: &'a Stage, all: &Registry, profile: Profile) -> anyhow::Result<Scene<'a>> {
-        let programs = build(stage, all, profile)?;
+        Scene::with(stage, build(stage, all, profile)?)
+    }
+
+    /// A scene with programs that are built already.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn with(stage: &'a Stage, programs: Programs) -> anyhow::Result<Scene<'a>> {
         let folder = programs.folder(stage)?;
         programs.prepare(stage, &folder, &[])?;
         Ok(Scene { stage, programs, folder })
+    }
+
+    /// The folder in which the programs run.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// The server on `listen` (`HOST:PORT`); its standard output is ours to

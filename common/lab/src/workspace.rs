@@ -17,6 +17,7 @@ pub enum Profile {
 }
 
 /// The programs of a stage, built.
+#[derive(Clone)]
 pub struct Programs {
     paths: HashMap<String, PathBuf>,
 }
@@ -42,6 +43,19 @@ pub fn cargo() -> Command {
 /// # Errors
 /// When cargo cannot be started or the build fails.
 pub fn build(stage: &Stage, all: &Registry, profile: Profile) -> anyhow::Result<Programs> {
+    build_with(stage, all, profile, &[])
+}
+
+/// As [`build`], and some more programs.
+///
+/// # Errors
+/// When cargo cannot be started or the build fails.
+pub fn build_with(
+    stage: &Stage,
+    all: &Registry,
+    profile: Profile,
+    more: &[&str],
+) -> anyhow::Result<Programs> {
     let mut command = cargo();
     // Cargo names the files it made: a guess at `target/debug` would be wrong
     // wherever somebody has set another target folder.
@@ -49,7 +63,7 @@ pub fn build(stage: &Stage, all: &Registry, profile: Profile) -> anyhow::Result<
     if profile == Profile::Release {
         command.arg("--release");
     }
-    for program in &stage.programs {
+    for program in stage.programs.iter().map(String::as_str).chain(more.iter().copied()) {
         let package = all.package_of(program).with_context(|| format!("no stage has {program}"))?;
         command.args(["-p", package, "--bin", program]);
     }

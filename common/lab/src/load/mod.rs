@@ -9,6 +9,7 @@ mod echo;
 mod report;
 mod room;
 
+use crate::loopback;
 use crate::registry::{Registry, Shape, Stage};
 use crate::scene::Scene;
 use crate::workspace::Profile;
@@ -128,7 +129,11 @@ pub fn run(stage: &Stage, all: &Registry, options: &Options) -> anyhow::Result<(
         bail!("too few open files are allowed for so many clients: ulimit -n {}", files + 100);
     }
     let (scene, server, address) = match &options.connect {
-        Some(there) => (None, None, loopback_only(there)?.clone()),
+        Some(there) => {
+            // A load test is an attack on whoever has not asked for it.
+            loopback::only(there, "`lab load` loads").map_err(anyhow::Error::msg)?;
+            (None, None, there.clone())
+        }
         None => {
             // Figures of an unoptimised build, or of a log on a disk, would say
             // little about the stage.
@@ -157,15 +162,6 @@ pub fn run(stage: &Stage, all: &Registry, options: &Options) -> anyhow::Result<(
         scene.clean_up();
     }
     Ok(())
-}
-
-/// A load test is an attack on whoever has not asked for it.
-fn loopback_only(endpoint: &Endpoint) -> anyhow::Result<&Endpoint> {
-    let addresses = endpoint.addresses().with_context(|| format!("cannot look up {endpoint}"))?;
-    if let Some(other) = addresses.iter().find(|a| !a.ip().is_loopback()) {
-        bail!("{other} is not on this machine's loopback; `lab load` loads nobody else's server");
-    }
-    Ok(endpoint)
 }
 
 impl Plan {

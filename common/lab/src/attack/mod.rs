@@ -1,0 +1,144 @@
+//! `lab attack N`: runnable exploits of what each stage does not protect,
+//! against its real programs.
+//!
+//! An attack is honest only when it could have succeeded: each has its way to
+//! work in some stage, or in a control of its own, and the same code is run on
+//! all stages. What comes of it is held against the table in the book.
+
+mod arena;
+mod catalog;
+mod exploits;
+mod finding;
+mod form;
+mod matrix;
+mod member;
+mod options;
+mod person;
+mod stop;
+mod table;
+mod talk;
+mod tap;
+
+pub use options::Options;
+
+use crate::output::say;
+use crate::registry::{Registry, Stage};
+use crate::workspace::{Profile, Programs, build_with};
+use anyhow::{Context, bail};
+use arena::{Arena, Target};
+use catalog::{ATTACKS, Attack};
+use finding::Finding;
+use stop::Stop;
+
+/// What an attack came to, or why it could not be tried.
+type Result = anyhow::Result<Finding>;
+
+/// The last stage in the book's table.
+const LAST: u16 = 6;
+
+/// Lists the attacks.
+pub fn list() {
+    for attack in &ATTACKS {
+        say!("{:<18} {}", attack.name, attack.tries);
+    }
+}
+
+/// Runs one attack with all its evidence, or all of them with a line each.
+///
+/// # Errors
+/// When something does not start, or an attack cannot be tried.
+pub fn run(
+    stage: &Stage,
+    all: &Registry,
+    attack: Option<&Attack>,
+    target: Option<&Target>,
+) -> anyhow::Result<()> {
+    let programs = build(stage, all)?;
+    let stop = Stop::watch()?;
+    say!("stage {}, {}: {}", stage.number, stage.title, stage.teaches);
+    match attack {
+        Some(attack) => one(attack, stage, &programs, target, &stop),
+        None => each(stage, &programs, target, &stop),
+    }
+}
+
+/// Tries every attack on every stage, and prints the book's table; or writes it
+/// there.
+///
+/// # Errors
+/// When something does not start, or an attack cannot be tried.
+pub fn table(all: &Registry, write: bool) -> anyhow::Result<()> {
+    let stages = || all.stages.iter().filter(|stage| stage.number <= LAST);
+    let programs: Vec<Programs> = stages().map(|stage| build(stage, all)).collect::<anyhow::Result<_>>()?;
+    let stop = Stop::watch()?;
+    let stages: Vec<_> = stages().zip(&programs).collect();
+    let table = table::render(&stages, &matrix::all(&stages, &stop)?);
+    if write {
+        return table::write(&table);
+    }
+    say!("{}", table.trim_end());
+    Ok(())
+}
+
+fn build(stage: &Stage, all: &Registry) -> anyhow::Result<Programs> {
+    // The race is in a program that no other run of the stage needs.
+    let more: &[&str] = if stage.number == 3 { &[exploits::race::EXPERIMENTS] } else { &[] };
+    build_with(stage, all, Profile::Dev, more)
+}
+
+fn one(
+    attack: &Attack,
+    stage: &Stage,
+    programs: &Programs,
+    target: Option<&Target>,
+    stop: &Stop,
+) -> anyhow::Result<()> {
+    say!("\nattack      {}\ntries       {}\n", attack.name, attack.tries);
+    let finding = try_it(attack, stage, programs, target, stop, true)?;
+    say!("\noutcome     {}: {}", finding.outcome, finding.why);
+    say!("ended by    stage {}: {}", attack.ended_by, attack.how);
+    Ok(())
+}
+
+fn each(stage: &Stage, programs: &Programs, target: Option<&Target>, stop: &Stop) -> anyhow::Result<()> {
+    say!("");
+    let mut untried = Vec::new();
+    for attack in &ATTACKS {
+        match try_it(attack, stage, programs, target, stop, false) {
+            Ok(finding) => say!("{:<18} {:<14}  {}", attack.name, finding.outcome, finding.why),
+            Err(error) => {
+                stop.check()?;
+                say!(
+                    "{:<18} not tried       {}",
+                    attack.name,
+                    format!("{error:#}").lines().next().unwrap_or_default()
+                );
+                untried.push(attack.name);
+            }
+        }
+    }
+    say!("\nlab attack {} NAME shows one of them in detail.", stage.number);
+    if !untried.is_empty() && target.is_none() {
+        bail!("some attacks could not be tried: {}", untried.join(", "));
+    }
+    Ok(())
+}
+
+/// Runs an attack; an error has the end of the server's log with it.
+fn try_it(
+    attack: &Attack,
+    stage: &Stage,
+    programs: &Programs,
+    target: Option<&Target>,
+    stop: &Stop,
+    aloud: bool,
+) -> Result {
+    let arena = Arena::new(stage, programs, target, stop, aloud);
+    let tried = (attack.run)(&arena);
+    tried.with_context(|| format!("{} on stage {} could not be tried", attack.name, stage.number)).map_err(
+        |error| match arena.log_end() {
+            log if log.is_empty() => error,
+            log => anyhow::anyhow!("{error:#}\n{log}"),
+        },
+    )
+}

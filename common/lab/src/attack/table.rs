@@ -1,0 +1,49 @@
+//! The table in the book, which is what came of the attacks and nothing else.
+
+use super::catalog::ATTACKS;
+use super::finding::Outcome;
+use crate::output::say;
+use crate::registry::Stage;
+use crate::workspace::{Programs, root};
+use anyhow::{Context, bail};
+use std::fs;
+
+/// The page, and the lines between which the table stands.
+const PAGE: &str = "docs/src/attacks.md";
+const BEGIN: &str = "<!-- table: written by `lab attack --table --write` -->\n";
+const END: &str = "<!-- end of the table -->\n";
+
+/// The table in Markdown; `outcomes` has a row for each attack.
+pub fn render(stages: &[(&Stage, &Programs)], outcomes: &[Vec<Outcome>]) -> String {
+    let numbers: Vec<String> = stages.iter().map(|(stage, _)| stage.number.to_string()).collect();
+    let mut text = format!("| attack | {} | ended by |\n", numbers.join(" | "));
+    text += &format!("| --- |{} --- |\n", " --- |".repeat(numbers.len()));
+    for (attack, row) in ATTACKS.iter().zip(outcomes) {
+        let cells: Vec<&str> = row.iter().map(|outcome| cell(*outcome)).collect();
+        text += &format!("| `{}` | {} | {} |\n", attack.name, cells.join(" | "), attack.ended_by);
+    }
+    text
+}
+
+fn cell(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Works => "**works**",
+        Outcome::DoesNotApply => "·",
+        Outcome::Defeated => "defeated",
+    }
+}
+
+/// Puts the table into the book.
+///
+/// # Errors
+/// When the page is not there, or has no place for it.
+pub fn write(table: &str) -> anyhow::Result<()> {
+    let path = root().join(PAGE);
+    let page = fs::read_to_string(&path).with_context(|| format!("cannot read {PAGE}"))?;
+    let Some((before, rest)) = page.split_once(BEGIN) else { bail!("{PAGE} has no line {BEGIN}") };
+    let Some((_, after)) = rest.split_once(END) else { bail!("{PAGE} has no line {END}") };
+    fs::write(&path, format!("{before}{BEGIN}\n{table}\n{END}{after}"))
+        .with_context(|| format!("cannot write {PAGE}"))?;
+    say!("{PAGE} has the table");
+    Ok(())
+}

@@ -1,0 +1,183 @@
+//! A man in the middle: a client that is given the tap's address talks to the
+//! server through it. It records what passes, can change it, and can stop
+//! carrying what the server says.
+
+use super::form::Form;
+use anyhow::Context;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// How long a connection that nobody takes is waited for.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// Which way a unit went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// From the client.
+    ToServer,
+    /// From the server.
+    ToClient,
+}
+
+/// What changes a unit on its way; what it returns is carried on.
+pub type Editor = Box<dyn FnMut(Way, Vec<u8>) -> Vec<u8> + Send>;
+
+/// A running tap. Dropping it cuts all connections through it.
+pub struct Tap {
+    /// Where it listens.
+    pub address: SocketAddr,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    server: SocketAddr,
+    /// Whether units are TLS records; else they are lines.
+    records: bool,
+    /// Written by the carrying threads, read by the attack.
+    passed: Mutex<Vec<(Way, Vec<u8>)>>,
+    editor: Mutex<Option<Editor>>,
+    /// Nothing of what the server says is read any more.
+    deaf: AtomicBool,
+    ended: AtomicBool,
+    /// Connections that the server has closed.
+    closed_by_server: AtomicBool,
+    /// All sockets, to be shut down at the end: that wakes whoever reads them.
+    sockets: Mutex<Vec<TcpStream>>,
+}
+
+impl Tap {
+    /// A tap in front of `server`.
+    ///
+    /// # Errors
+    /// When it cannot listen.
+    pub fn before(server: SocketAddr, form: Form) -> anyhow::Result<Tap> {
+        let listener = TcpListener::bind("127.0.0.1:0").context("the tap cannot listen")?;
+        let address = listener.local_addr().context("the tap has no address")?;
+        let inner = Arc::new(Inner {
+            server,
+            records: form == Form::Tls,
+            passed: Mutex::default(),
+            editor: Mutex::default(),
+            deaf: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            closed_by_server: AtomicBool::new(false),
+            sockets: Mutex::default(),
+        });
+        // Ends at the first connection after `ended` is set; `drop` makes it.
+        thread::spawn({
+            let inner = inner.clone();
+            move || {
+                for client in listener.incoming().map_while(Result::ok) {
+                    if inner.ended.load(Ordering::SeqCst) {
+                        return;
+                    }
+                    // A server that is gone: the client sees its connection end.
+                    let _ = inner.join(client);
+                }
+            }
+        });
+        Ok(Tap { address, inner })
+    }
+
+    /// From now on `editor` decides what is carried on.
+    pub fn edit(&self, editor: impl FnMut(Way, Vec<u8>) -> Vec<u8> + Send + 'static) {
+        *lock(&self.inner.editor) = Some(Box::new(editor));
+    }
+
+    /// What has passed so far, as it came, unit by unit.
+    pub fn passed(&self, way: Way) -> Vec<Vec<u8>> {
+        let passed = lock(&self.inner.passed);
+        passed.iter().filter(|(w, _)| *w == way).map(|(_, unit)| unit.clone()).collect()
+    }
+
+    /// How many bytes have passed, both ways.
+    pub fn bytes(&self) -> usize {
+        lock(&self.inner.passed).iter().map(|(_, unit)| unit.len()).sum()
+    }
+
+    /// From now on nothing is read of what the server says: to the server its
+    /// client looks like one that has stopped reading.
+    pub fn go_deaf(&self) {
+        self.inner.deaf.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the server has closed a connection.
+    pub fn closed_by_server(&self) -> bool {
+        self.inner.closed_by_server.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Tap {
+    fn drop(&mut self) {
+        self.inner.ended.store(true, Ordering::SeqCst);
+        for socket in lock(&self.inner.sockets).drain(..) {
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+        // Wakes the thread that accepts.
+        let _ = TcpStream::connect_timeout(&self.address, CONNECT);
+    }
+}
+
+impl Inner {
+    /// Connects a client with the server and carries between them. Two threads,
+    /// one for each way, until either side closes or the tap is dropped.
+    fn join(self: &Arc<Self>, client: TcpStream) -> io::Result<()> {
+        let server = TcpStream::connect_timeout(&self.server, CONNECT)?;
+        for socket in [&client, &server] {
+            socket.set_nodelay(true)?;
+            lock(&self.sockets).push(socket.try_clone()?);
+        }
+        let (to_client, to_server) = (client.try_clone()?, server.try_clone()?);
+        let (one, other) = (self.clone(), self.clone());
+        thread::spawn(move || one.carry(Way::ToServer, &client, &to_server));
+        thread::spawn(move || other.carry(Way::ToClient, &server, &to_client));
+        Ok(())
+    }
+
+    fn carry(&self, way: Way, from: &TcpStream, mut to: &TcpStream) {
+        let mut from = BufReader::new(from);
+        loop {
+            if way == Way::ToClient && self.deaf.load(Ordering::SeqCst) {
+                // The socket stays open and unread until the tap is dropped.
+                return;
+            }
+            let Ok(Some(unit)) = self.next_unit(&mut from) else { break };
+            lock(&self.passed).push((way, unit.clone()));
+            let unit = match lock(&self.editor).as_mut() {
+                Some(editor) => editor(way, unit),
+                None => unit,
+            };
+            if to.write_all(&unit).is_err() {
+                break;
+            }
+        }
+        if way == Way::ToClient {
+            self.closed_by_server.store(true, Ordering::SeqCst);
+        }
+        let _ = to.shutdown(Shutdown::Write);
+    }
+
+    /// The next line, with its end, or the next TLS record (RFC 8446, 5.1: type,
+    /// version, length, and that many bytes).
+    fn next_unit(&self, from: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
+        let mut unit = Vec::new();
+        if !self.records {
+            let read = from.read_until(b'\n', &mut unit)?;
+            return Ok((read > 0).then_some(unit));
+        }
+        from.take(5).read_to_end(&mut unit)?;
+        let [_, _, _, high, low] = unit[..] else { return Ok(None) };
+        let length = u16::from_be_bytes([high, low]);
+        from.take(length.into()).read_to_end(&mut unit)?;
+        Ok(Some(unit))
+    }
+}
+
+/// What the locks here protect is whole between any two statements.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
