@@ -8,7 +8,7 @@ STAGES   := $(shell sed -n 's/^number = \([0-9][0-9]*\)$$/\1/p' $(REGISTRY))
 
 # The targets, by the words that stand after them. A new target goes into one of
 # these lists, and finds its words in the variables on the right.
-STAGED   := run-stage wire server client check load watch#  N     $(STAGE)
+STAGED   := run-stage wire server client check load attack watch#  N  $(STAGE)
 COMPARED := diff#                                      N, or A B  $(STAGE) $(OTHER)
 PLACED   := start#                                     N [DIR]    $(STAGE) $(FOLDER)
 FOLDERED :=#                                           DIR        $(FOLDER)
@@ -114,6 +114,7 @@ help:
 	@echo '  make diff N         what stage N changes, and why; make diff A B compares any two'
 	@echo '  make start N [DIR]  a copy to work in, in which stage N is yet to be written'
 	@echo '  make watch N        the checks of stage N again, each time you save'
+	@echo '  make attack N       try to break stage N; ARGS=bit-flip is one attack in detail, ARGS=--help tells more'
 	@echo
 	@echo 'Check and measure'
 	@echo '  make check N        the graded checks of stage N'
@@ -133,7 +134,8 @@ run-stage: .lab
 server client check watch: .lab
 	@$(LAB) $@ $(STAGE) -- $(ARGS)
 
-wire load: .lab
+# `load` is not the first: a line that begins with it is a directive of make's.
+wire attack load: .lab
 	@$(LAB) $@ $(STAGE) $(ARGS)
 
 diff: .lab

@@ -3,11 +3,12 @@
 //! must not share a mistake with them.
 
 use aes::Aes256;
-use aes::cipher::{BlockModeDecrypt, KeyIvInit, block_padding::Pkcs7};
+use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit, block_padding::Pkcs7};
 use anyhow::{Context, bail};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
+use rand::{TryRng, rngs::SysRng};
 use sha2::Sha256;
 use std::fs;
 use std::path::Path;
@@ -43,6 +44,16 @@ impl Message {
         let mut ciphertext = iv.split_off(BLOCK);
         let tag = ciphertext.split_off(blocks);
         Some(Message { iv, ciphertext, tag })
+    }
+
+    /// All of it, in the order of the wire.
+    pub fn bytes(&self) -> Vec<u8> {
+        [self.iv.as_slice(), &self.ciphertext, &self.tag].concat()
+    }
+
+    /// The line, with its line end, that carries it.
+    pub fn line(&self) -> Vec<u8> {
+        (STANDARD.encode(self.bytes()) + "\n").into_bytes()
     }
 }
 
@@ -88,11 +99,29 @@ impl Keys {
         if message.tag.is_empty() {
             return decrypt(&self.file, message);
         }
+        self.tag_of(message).verify_slice(&message.tag).ok()?;
+        decrypt(&self.encrypt, message)
+    }
+
+    /// The message that carries `text`, with a tag as in stages 6 and 7 or
+    /// without one, as in stage 5.
+    pub fn seal(&self, text: &str, with_tag: bool) -> Message {
+        let mut iv = [0; BLOCK];
+        SysRng.try_fill_bytes(&mut iv).expect("the system gives random numbers to everyone");
+        let key = if with_tag { &self.encrypt } else { &self.file };
+        let cipher = cbc::Encryptor::<Aes256>::new((&**key).into(), &iv.into());
+        let ciphertext = cipher.encrypt_padded_vec::<Pkcs7>(text.as_bytes());
+        let mut message = Message { iv: iv.to_vec(), ciphertext, tag: Vec::new() };
+        if with_tag {
+            message.tag = self.tag_of(&message).finalize().into_bytes().to_vec();
+        }
+        message
+    }
+
+    fn tag_of(&self, message: &Message) -> Hmac<Sha256> {
         let hmac =
             Hmac::<Sha256>::new_from_slice(&*self.authenticate).expect("HMAC takes keys of any length");
-        let hmac = hmac.chain_update(&message.iv).chain_update(&message.ciphertext);
-        hmac.verify_slice(&message.tag).ok()?;
-        decrypt(&self.encrypt, message)
+        hmac.chain_update(&message.iv).chain_update(&message.ciphertext)
     }
 }
 
@@ -122,6 +151,16 @@ pub mod tests {
         for (line, tag) in [(ENCRYPTED, 0), (SEALED, TAG)] {
             let message = Message::parse(line.as_bytes(), tag).unwrap();
             assert_eq!((message.ciphertext.len(), message.tag.len()), (BLOCK, tag));
+            assert_eq!(example_keys().open(&message).unwrap(), "Grüße, alice".as_bytes());
+        }
+    }
+
+    #[test]
+    fn what_is_sealed_is_opened() {
+        for (tag, with_tag) in [(0, false), (TAG, true)] {
+            let line = example_keys().seal("Grüße, alice", with_tag).line();
+            let message = Message::parse(line.trim_ascii_end(), tag).unwrap();
+            assert_eq!(message.line(), line);
             assert_eq!(example_keys().open(&message).unwrap(), "Grüße, alice".as_bytes());
         }
     }

@@ -24,7 +24,7 @@ pub use options::Options;
 use crate::output::say;
 use crate::registry::{Registry, Stage};
 use crate::workspace::{Profile, Programs, build_with};
-use anyhow::{Context, bail};
+use anyhow::bail;
 use arena::{Arena, Target};
 use catalog::{ATTACKS, Attack};
 use finding::Finding;
@@ -134,11 +134,14 @@ fn try_it(
     aloud: bool,
 ) -> Result {
     let arena = Arena::new(stage, programs, target, stop, aloud);
-    let tried = (attack.run)(&arena);
-    tried.with_context(|| format!("{} on stage {} could not be tried", attack.name, stage.number)).map_err(
-        |error| match arena.log_end() {
-            log if log.is_empty() => error,
-            log => anyhow::anyhow!("{error:#}\n{log}"),
-        },
-    )
+    let error = match (attack.run)(&arena) {
+        Ok(finding) => return Ok(finding),
+        Err(error) => error.context(format!("{} on stage {} could not be tried", attack.name, stage.number)),
+    };
+    // A signal is no failure of the server's.
+    stop.check()?;
+    match arena.log_end() {
+        log if log.is_empty() => Err(error),
+        log => bail!("{error:#}\n{log}"),
+    }
 }

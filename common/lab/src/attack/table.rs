@@ -47,3 +47,35 @@ pub fn write(table: &str) -> anyhow::Result<()> {
     say!("{PAGE} has the table");
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_attack_is_defeated_from_the_stage_that_is_said_to_end_it() {
+        let page = fs::read_to_string(root().join(PAGE)).unwrap();
+        for attack in &ATTACKS {
+            let row = page.lines().find(|line| line.starts_with(&format!("| `{}` | ", attack.name)));
+            let row = row.unwrap_or_else(|| panic!("{} is not in the table", attack.name));
+            let cells: Vec<&str> = row.split(" | ").skip(1).collect();
+            let (last, stages) = cells.split_last().unwrap();
+            assert_eq!(last.trim_end_matches(" |"), attack.ended_by.to_string(), "{row}");
+            for (number, found) in (1..).zip(stages) {
+                assert_eq!(
+                    *found == cell(Outcome::Defeated),
+                    number >= attack.ended_by,
+                    "stage {number}: {row}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_page_explains_each_attack() {
+        let page = fs::read_to_string(root().join(PAGE)).unwrap();
+        for attack in &ATTACKS {
+            assert!(page.contains(&format!("\n### {}\n", attack.name)), "{}", attack.name);
+        }
+    }
+}

@@ -16,7 +16,7 @@ fn error_of(args: &[&str], code: i32) -> String {
 
 #[test]
 fn a_wrong_or_missing_stage_is_one_line_that_lists_the_stages() {
-    for command in ["run", "wire", "server", "client", "check", "load"] {
+    for command in ["run", "wire", "server", "client", "check", "load", "attack"] {
         let missing = error_of(&[command], 2);
         assert!(missing.starts_with("error: which stage? there are: 1 2 3"), "{missing}");
         assert_eq!(missing.lines().count(), 1);
@@ -30,7 +30,7 @@ fn a_wrong_or_missing_stage_is_one_line_that_lists_the_stages() {
 
 #[test]
 fn the_help_has_examples() {
-    for args in [&["--help"][..], &["load", "--help"], &["wire", "--help"]] {
+    for args in [&["--help"][..], &["load", "--help"], &["wire", "--help"], &["attack", "--help"]] {
         let help = String::from_utf8(lab(args).success().get_output().stdout.clone()).unwrap();
         assert!(help.contains("Examples:") && help.contains("lab "), "{help}");
         assert!(!help.contains("leash"), "an inner command is nobody's business");

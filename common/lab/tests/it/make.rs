@@ -20,7 +20,9 @@ fn error_of(args: &[&str]) -> String {
 
 #[test]
 fn a_number_that_is_no_stage_is_one_line_with_those_that_are() {
-    for target in ["run-stage", "wire", "server", "client", "check", "load", "watch", "diff", "start"] {
+    for target in
+        ["run-stage", "wire", "server", "client", "check", "load", "attack", "watch", "diff", "start"]
+    {
         for wrong in ["99", "foo", "04", "%", "4;ls"] {
             let text = error_of(&[target, wrong]);
             assert!(text.contains("no stage '") && text.contains("there are: 1 2 3"), "{text}");
