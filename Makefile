@@ -8,7 +8,7 @@ STAGES   := $(shell sed -n 's/^number = \([0-9][0-9]*\)$$/\1/p' $(REGISTRY))
 
 # The targets, by the words that stand after them. A new target goes into one of
 # these lists, and finds its words in the variables on the right.
-STAGED   := run-stage wire server client check load attack watch#  N  $(STAGE)
+STAGED   := run-stage wire server client check load attack watch# N  $(STAGE)
 COMPARED := diff#                                      N, or A B  $(STAGE) $(OTHER)
 PLACED   := start#                                     N [DIR]    $(STAGE) $(FOLDER)
 FOLDERED :=#                                           DIR        $(FOLDER)
