@@ -4,11 +4,19 @@
 //! external printer puts what comes in above the line being typed and draws
 //! that again. On a pipe there is none of that: lines in, lines out.
 
+mod completion;
+mod style;
+
+pub use completion::Complete;
+pub use style::{Style, notices};
+
 use crate::text::escape;
 use anyhow::Context;
+use completion::Words;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use rustyline::error::ReadlineError;
-use rustyline::{DefaultEditor, ExternalPrinter};
+use rustyline::history::DefaultHistory;
+use rustyline::{Editor, ExternalPrinter};
 use std::collections::VecDeque;
 use std::io::{self, BufRead, IsTerminal, StdinLock, StdoutLock, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +27,7 @@ pub struct Input {
 }
 
 enum Source {
-    Terminal { editor: Box<DefaultEditor>, pasted: VecDeque<String> },
+    Terminal { editor: Box<Editor<Words, DefaultHistory>>, pasted: VecDeque<String> },
     Pipe(StdinLock<'static>),
 }
 
@@ -28,6 +36,7 @@ enum Source {
 pub struct Output {
     screen: Arc<Mutex<Screen>>,
     interactive: bool,
+    style: fn(&str) -> Style,
 }
 
 struct Screen {
@@ -43,10 +52,24 @@ struct Screen {
 /// # Errors
 /// When the terminal cannot be set up.
 pub fn open() -> anyhow::Result<(Input, Output)> {
+    open_with(notices, None)
+}
+
+/// The same, for a program that knows more kinds of lines than the server's
+/// notices, and with what Tab completes, if it does.
+///
+/// # Errors
+/// When the terminal cannot be set up.
+pub fn open_with(
+    style: fn(&str) -> Style,
+    words: Option<Arc<dyn Complete>>,
+) -> anyhow::Result<(Input, Output)> {
     let interactive = io::stdin().is_terminal() && io::stdout().is_terminal();
     let (source, printer, before) = if interactive {
         let before = tcgetattr(io::stdin()).ok();
-        let mut editor = Box::new(DefaultEditor::new().context("cannot set up the terminal")?);
+        let editor = Editor::with_config(completion::config()).context("cannot set up the terminal")?;
+        let mut editor = Box::new(editor);
+        editor.set_helper(words.map(Words));
         // A terminal that rustyline does not know (TERM=dumb) has no printer.
         let printer = editor.create_external_printer().ok().map(|p| Box::new(p) as Box<_>);
         (Source::Terminal { editor, pasted: VecDeque::new() }, printer, before)
@@ -55,7 +78,7 @@ pub fn open() -> anyhow::Result<(Input, Output)> {
     };
     let colour = interactive && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     let screen = Arc::new(Mutex::new(Screen { printer, colour, before }));
-    Ok((Input { source }, Output { screen, interactive }))
+    Ok((Input { source }, Output { screen, interactive, style }))
 }
 
 impl Input {
@@ -80,14 +103,15 @@ impl Input {
 }
 
 fn typed(
-    editor: &mut DefaultEditor,
+    editor: &mut Editor<Words, DefaultHistory>,
     pasted: &mut VecDeque<String>,
     prompt: &str,
 ) -> anyhow::Result<Option<String>> {
     if let Some(line) = pasted.pop_front() {
         return Ok(Some(line));
     }
-    match editor.readline(prompt) {
+    // A name in it may have come over the network.
+    match editor.readline(&*escape(prompt)) {
         Ok(text) => {
             if !text.trim().is_empty() {
                 let _ = editor.add_history_entry(text.as_str());
@@ -123,34 +147,35 @@ impl Output {
     /// # Errors
     /// When standard output is closed.
     pub fn received(&self, line: &str) -> anyhow::Result<()> {
-        let colour = if line.starts_with("[SERVER] error: ") {
-            "\x1b[31m"
-        } else if line.starts_with("[SERVER] ") {
-            "\x1b[33m"
-        } else {
-            ""
-        };
-        self.put(&escape(line), colour)
+        self.put(&escape(line), (self.style)(line))
     }
 
     /// Tells the person something that did not come over the network. On a
     /// pipe it goes to standard error, since standard output is for what is
     /// received.
     pub fn hint(&self, line: &str) {
+        self.tell(line, Style::Hint);
+    }
+
+    /// The same for what must not be overlooked.
+    pub fn alarm(&self, line: &str) {
+        self.tell(line, Style::Alarm);
+    }
+
+    fn tell(&self, line: &str, style: Style) {
         if self.interactive {
             // With standard output closed there is nobody to tell.
-            let _ = self.put(&escape(line), "\x1b[2m");
+            let _ = self.put(&escape(line), style);
         } else {
-            crate::program::complain(line);
+            crate::program::complain(escape(line));
         }
     }
 
-    fn put(&self, line: &str, colour: &str) -> anyhow::Result<()> {
+    fn put(&self, line: &str, style: Style) -> anyhow::Result<()> {
         let mut screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = if screen.colour && !colour.is_empty() {
-            format!("{colour}{line}\x1b[0m\n")
-        } else {
-            format!("{line}\n")
+        let text = match style.begin() {
+            begin if screen.colour && !begin.is_empty() => format!("{begin}{line}\x1b[0m\n"),
+            _ => format!("{line}\n"),
         };
         match &mut screen.printer {
             Some(printer) => printer.print(text).context("cannot write to the terminal"),

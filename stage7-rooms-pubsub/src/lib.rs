@@ -4,13 +4,18 @@
 //! [`commands`] change it, and what is [said] has an address. The [`chat`] is the
 //! way there: as in stage 6 everything passes through the committer, whose thread
 //! has a [`delivery`] make up for each person what is for it.
+//!
+//! A client knows its [`surroundings`], and shows the [`kinds`] of lines apart.
 
 pub mod archive;
 pub mod chat;
+pub mod client;
 pub mod commands;
 pub mod delivery;
 pub mod floor;
+pub mod kinds;
 pub mod rooms;
 pub mod said;
 pub mod server;
 pub mod subscriptions;
+pub mod surroundings;

@@ -1,3 +1,10 @@
-//! Stub.
+//! `stage7-client`: see [`stage7_rooms_pubsub::client`].
 
-fn main() {}
+use clap::Parser;
+use stage7_rooms_pubsub::client;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let options = client::Options::parse();
+    common::program::run(|| client::run(&options))
+}

@@ -1,0 +1,215 @@
+//! What a client knows of its surroundings: which room it is in, who else is
+//! there, which other rooms there are. All of it is learned from lines that come
+//! in anyway.
+//!
+//! It is for three things: the room in the prompt, the words that Tab completes,
+//! and the way back after a lost connection, since whoever resumes a session
+//! begins in the lobby as everybody does.
+
+use common::terminal::Complete;
+use stage6_auth::accounts::check_name;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Where everybody begins.
+pub const LOBBY: &str = "lobby";
+
+/// How long a prompt waits for the answer to `/join`: it is to show the new room,
+/// and a server that does not answer is to keep nobody from typing.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Names that are remembered of people who are not in this room.
+const MOST_REMEMBERED: usize = 1000;
+
+/// What a line says that asks for more than being shown.
+#[derive(Debug, PartialEq, Eq)]
+pub enum News {
+    /// That is most of them.
+    Nothing,
+    /// We are let in, which is into the lobby, and come from another room.
+    BackInLobby {
+        /// That room.
+        from: String,
+    },
+    /// We are not wanted, and do not come back by ourselves.
+    PutOut,
+}
+
+/// See the [module](self).
+pub struct Surroundings {
+    commands: Vec<Command>,
+    /// Written by the thread that receives, and by the one that reads what is
+    /// typed, which also asks for the words. Held for looking things up only.
+    state: Mutex<State>,
+    /// The answer to a move is there.
+    moved: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    me: String,
+    /// Where we are, or are going back to. `None`: nobody has said so yet, it is
+    /// the lobby.
+    room: Option<String>,
+    /// `/join` or `/leave` was typed, and the answer is to come.
+    moving: bool,
+    rooms: BTreeSet<String>,
+    /// The people in this room, and others whose names came by.
+    people: BTreeSet<String>,
+    others: BTreeSet<String>,
+}
+
+struct Command {
+    name: String,
+    /// What its first argument is, if it has any: `ROOM`, `USER`, `TEXT`, …
+    takes: Option<String>,
+    /// Whether something comes after that.
+    goes_on: bool,
+}
+
+impl Surroundings {
+    /// Nothing known yet, except for the commands: those that `help` explains,
+    /// each in a line of its own, as in `/join ROOM: what it does`.
+    pub fn new(help: &str) -> Arc<Self> {
+        let commands = help.lines().filter(|line| line.starts_with('/')).map(Command::explained).collect();
+        Arc::new(Surroundings { commands, state: Mutex::default(), moved: Condvar::new() })
+    }
+
+    /// Takes in a line that was received.
+    pub fn heard(&self, line: &str) -> News {
+        let mut state = self.lock();
+        match line.split_once(' ') {
+            Some(("AUTH_SUCCESS", rest)) => return state.let_in(rest.split(' ').next().unwrap_or(rest)),
+            Some(("[SERVER]", notice)) if notice.starts_with("you were kicked by ") => return News::PutOut,
+            Some(("[SERVER]", notice)) => {
+                state.told(notice);
+                self.moved.notify_all();
+            }
+            Some(("[ROOMS]", rooms)) => {
+                // With the number of people in each.
+                let names = rooms.split(',').filter_map(|room| room.split(' ').next());
+                state.rooms = names.filter(|name| check_name(name).is_ok()).map(str::to_owned).collect();
+            }
+            Some(("[USERS_LIST]", names)) => state.people = listed(names).collect(),
+            Some(("[SUBS]", names)) => listed(names).for_each(|name| state.met(&name)),
+            Some(("[pub]" | "[private]", said)) => state.heard_from(said),
+            Some((room, said)) if room.starts_with("[#") && room.ends_with(']') => {
+                state.rooms.extend(listed(&room[2..room.len() - 1]));
+                state.heard_from(said);
+            }
+            _ => state.heard_from(line),
+        }
+        News::Nothing
+    }
+
+    /// Takes in a line that was typed.
+    pub fn typed(&self, line: &str) {
+        if line == "/leave" || line.starts_with("/join ") {
+            self.lock().moving = true;
+        }
+    }
+
+    /// The room that we are in; waits for the answer of a server that was asked
+    /// for another.
+    pub fn room(&self) -> String {
+        let waited = self.moved.wait_timeout_while(self.lock(), PATIENCE, |state| state.moving);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        state.moving = false;
+        state.room.clone().unwrap_or_else(|| LOBBY.to_owned())
+    }
+
+    /// Small changes of independent fields; nothing to repair.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn let_in(&mut self, name: &str) -> News {
+        self.me = name.to_owned();
+        match &self.room {
+            Some(room) if room != LOBBY => News::BackInLobby { from: room.clone() },
+            _ => News::Nothing,
+        }
+    }
+
+    fn told(&mut self, notice: &str) {
+        if let Some(rest) = notice.strip_prefix("you are in ") {
+            self.room = rest.split(' ').next().and_then(|room| listed(room).next());
+            self.moving = false;
+            self.rooms.extend(self.room.clone());
+        } else if notice.starts_with("error: ") {
+            self.moving = false;
+        }
+    }
+
+    /// `said` is `alice: TEXT`, or something else.
+    fn heard_from(&mut self, said: &str) {
+        if let Some((name, _)) = said.split_once(": ")
+            && check_name(name).is_ok()
+        {
+            self.met(name);
+        }
+    }
+
+    fn met(&mut self, name: &str) {
+        if self.people.contains(name) || self.others.contains(name) {
+            return;
+        }
+        // Nobody looks for a name among so many with Tab.
+        if self.others.len() >= MOST_REMEMBERED {
+            self.others.clear();
+        }
+        self.others.insert(name.to_owned());
+    }
+}
+
+impl Command {
+    /// Of `/join ROOM: what it does`.
+    fn explained(line: &str) -> Command {
+        let usage = line.split(':').next().unwrap_or(line);
+        let mut words = usage.split(' ');
+        let name = words.next().unwrap_or(usage).trim_end_matches(',').to_owned();
+        let takes = words.next().map(str::to_owned).filter(|word| word.starts_with(char::is_uppercase));
+        Command { name, takes, goes_on: words.next().is_some() }
+    }
+}
+
+/// The words that Tab completes: commands at the beginning of the line, and rooms
+/// and people where a command takes one. With a space where more is to come.
+impl Complete for Surroundings {
+    fn complete(&self, line: &str) -> (usize, Vec<String>) {
+        let spaced = |word: &str, goes_on| format!("{word}{}", if goes_on { " " } else { "" });
+        let Some((name, argument)) = line.split_once(' ') else {
+            // Nothing typed is no command begun.
+            let begun = |c: &&Command| !line.is_empty() && c.name.starts_with(line);
+            let commands = self.commands.iter().filter(begun);
+            return (0, commands.map(|c| spaced(&c.name, c.takes.is_some())).collect());
+        };
+        let Some(command) = self.commands.iter().find(|command| command.name == name) else {
+            return (line.len(), Vec::new());
+        };
+        let state = self.lock();
+        let names: Vec<_> = match command.takes.as_deref() {
+            Some("ROOM") => state.rooms.iter().collect(),
+            Some("USER") => state.people.union(&state.others).filter(|name| **name != state.me).collect(),
+            _ => Vec::new(),
+        };
+        // As everywhere, upper and lower case are the same name.
+        let begun = |name: &&String| {
+            name.get(..argument.len()).is_some_and(|start| start.eq_ignore_ascii_case(argument))
+        };
+        let names = names.into_iter().filter(begun).map(|name| spaced(name, command.goes_on));
+        (line.len() - argument.len(), names.collect())
+    }
+}
+
+/// Names in a list, as far as they are some: they come from the network, and Tab
+/// puts them on the screen.
+fn listed(names: &str) -> impl Iterator<Item = String> {
+    names.split(',').filter(|name| check_name(name).is_ok()).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests;
