@@ -1,25 +1,24 @@
 //! The client's two sides towards a person: what is typed and what is shown.
 //!
-//! On a terminal, rustyline edits the line and keeps the history, and its
-//! external printer puts what comes in above the line being typed and draws
-//! that again. On a pipe there is none of that: lines in, lines out.
+//! On a terminal, rustyline edits the line and keeps the history, and what comes
+//! in is put above the line being typed. On a pipe there is none of that: lines
+//! in, lines out.
 
-mod completion;
+mod editor;
+mod screen;
 mod style;
 
-pub use completion::Complete;
+pub use editor::Complete;
 pub use style::{Style, notices};
 
 use crate::text::escape;
 use anyhow::Context;
-use completion::Words;
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use editor::LineEditor;
 use rustyline::error::ReadlineError;
-use rustyline::history::DefaultHistory;
-use rustyline::{Editor, ExternalPrinter};
+use screen::Screen;
 use std::collections::VecDeque;
-use std::io::{self, BufRead, IsTerminal, StdinLock, StdoutLock, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io::{self, BufRead, IsTerminal, StdinLock};
+use std::sync::Arc;
 
 /// What is typed (or read from a pipe), line by line.
 pub struct Input {
@@ -27,24 +26,24 @@ pub struct Input {
 }
 
 enum Source {
-    Terminal { editor: Box<Editor<Words, DefaultHistory>>, pasted: VecDeque<String> },
+    Terminal(Box<Terminal>),
     Pipe(StdinLock<'static>),
+}
+
+struct Terminal {
+    editor: LineEditor,
+    screen: Arc<Screen>,
+    /// What was pasted behind the line that was given out.
+    pasted: VecDeque<String>,
 }
 
 /// What is shown; cheap to clone, so that a thread can have its own.
 #[derive(Clone)]
 pub struct Output {
-    screen: Arc<Mutex<Screen>>,
+    screen: Arc<Screen>,
     interactive: bool,
-    style: fn(&str) -> Style,
-}
-
-struct Screen {
-    /// `None`: write to standard output directly.
-    printer: Option<Box<dyn ExternalPrinter + Send>>,
     colour: bool,
-    /// The terminal's settings from before rustyline changed them.
-    before: Option<Termios>,
+    style: fn(&str) -> Style,
 }
 
 /// Opens standard input and output: as a terminal if both are one.
@@ -65,20 +64,19 @@ pub fn open_with(
     words: Option<Arc<dyn Complete>>,
 ) -> anyhow::Result<(Input, Output)> {
     let interactive = io::stdin().is_terminal() && io::stdout().is_terminal();
-    let (source, printer, before) = if interactive {
-        let before = tcgetattr(io::stdin()).ok();
-        let editor = Editor::with_config(completion::config()).context("cannot set up the terminal")?;
-        let mut editor = Box::new(editor);
-        editor.set_helper(words.map(Words));
+    let screen = Screen::new();
+    let source = if interactive {
+        let mut editor = editor::open(&screen, words).context("cannot set up the terminal")?;
         // A terminal that rustyline does not know (TERM=dumb) has no printer.
-        let printer = editor.create_external_printer().ok().map(|p| Box::new(p) as Box<_>);
-        (Source::Terminal { editor, pasted: VecDeque::new() }, printer, before)
+        if let Ok(printer) = editor.create_external_printer() {
+            screen.wake_by(printer)?;
+        }
+        Source::Terminal(Box::new(Terminal { editor, screen: screen.clone(), pasted: VecDeque::new() }))
     } else {
-        (Source::Pipe(io::stdin().lock()), None, None)
+        Source::Pipe(io::stdin().lock())
     };
     let colour = interactive && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-    let screen = Arc::new(Mutex::new(Screen { printer, colour, before }));
-    Ok((Input { source }, Output { screen, interactive, style }))
+    Ok((Input { source }, Output { screen, interactive, colour, style }))
 }
 
 impl Input {
@@ -90,7 +88,7 @@ impl Input {
     /// When standard input cannot be read.
     pub fn next(&mut self, prompt: &str) -> anyhow::Result<Option<String>> {
         match &mut self.source {
-            Source::Terminal { editor, pasted } => typed(editor, pasted, prompt),
+            Source::Terminal(terminal) => terminal.next(prompt),
             Source::Pipe(stdin) => {
                 let mut line = String::new();
                 if stdin.read_line(&mut line).context("cannot read standard input")? == 0 {
@@ -102,26 +100,27 @@ impl Input {
     }
 }
 
-fn typed(
-    editor: &mut Editor<Words, DefaultHistory>,
-    pasted: &mut VecDeque<String>,
-    prompt: &str,
-) -> anyhow::Result<Option<String>> {
-    if let Some(line) = pasted.pop_front() {
-        return Ok(Some(line));
-    }
-    // A name in it may have come over the network.
-    match editor.readline(&*escape(prompt)) {
-        Ok(text) => {
-            if !text.trim().is_empty() {
-                let _ = editor.add_history_entry(text.as_str());
-            }
-            // A paste can hold several lines, and a line of the protocol cannot.
-            pasted.extend(text.split('\n').map(|l| without_line_end(l.to_owned())));
-            Ok(pasted.pop_front())
+impl Terminal {
+    fn next(&mut self, prompt: &str) -> anyhow::Result<Option<String>> {
+        if let Some(line) = self.pasted.pop_front() {
+            return Ok(Some(line));
         }
-        Err(ReadlineError::Eof | ReadlineError::Interrupted) => Ok(None),
-        Err(e) => Err(e).context("cannot read the terminal"),
+        self.screen.begin_line();
+        // A name in the prompt may have come over the network.
+        let typed = self.editor.readline(&*escape(prompt));
+        self.screen.end_line().context("cannot write to the terminal")?;
+        match typed {
+            Ok(text) => {
+                if !text.trim().is_empty() {
+                    let _ = self.editor.add_history_entry(text.as_str());
+                }
+                // A paste can hold several lines, and a line of the protocol cannot.
+                self.pasted.extend(text.split('\n').map(|l| without_line_end(l.to_owned())));
+                Ok(self.pasted.pop_front())
+            }
+            Err(ReadlineError::Eof | ReadlineError::Interrupted) => Ok(None),
+            Err(e) => Err(e).context("cannot read the terminal"),
+        }
     }
 }
 
@@ -172,32 +171,17 @@ impl Output {
     }
 
     fn put(&self, line: &str, style: Style) -> anyhow::Result<()> {
-        let mut screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = match style.begin() {
-            begin if screen.colour && !begin.is_empty() => format!("{begin}{line}\x1b[0m\n"),
+        let rows = match style.begin() {
+            begin if self.colour && !begin.is_empty() => format!("{begin}{line}\x1b[0m\n"),
             _ => format!("{line}\n"),
         };
-        match &mut screen.printer {
-            Some(printer) => printer.print(text).context("cannot write to the terminal"),
-            None => print(io::stdout().lock(), &text).context("cannot write to standard output"),
-        }
+        self.screen.show(&rows).context("cannot write to standard output")
     }
 
     /// Ends the program from another thread than the one that sits in
-    /// [`Input::next`], which nothing can wake: gives the terminal back as it
-    /// was first, or the shell would find it without echo.
+    /// [`Input::next`], which nothing can wake. What was shown is on the screen
+    /// then, and the terminal as it was first.
     pub fn exit(&self, code: i32) -> ! {
-        let screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(before) = &screen.before {
-            let _ = io::stdout().write_all(b"\r\n");
-            let _ = tcsetattr(io::stdin(), OptionalActions::Drain, before);
-        }
-        std::process::exit(code)
+        self.screen.exit(code)
     }
-}
-
-fn print(mut out: StdoutLock<'_>, text: &str) -> io::Result<()> {
-    out.write_all(text.as_bytes())?;
-    // Whoever reads our pipe waits for this line, not for a full buffer.
-    out.flush()
 }

@@ -70,8 +70,8 @@ impl Terminal {
     }
 
     fn is_taken_over(&self) -> bool {
-        let usual = LocalModes::ICANON | LocalModes::ECHO;
-        tcgetattr(&self.keyboard).is_ok_and(|modes| !modes.local_modes.contains(usual))
+        // Not by its echo: a terminal of rexpect's has none from the beginning.
+        tcgetattr(&self.keyboard).is_ok_and(|modes| !modes.local_modes.contains(LocalModes::ICANON))
     }
 
     /// The rows of the screen that are not empty, from the top.

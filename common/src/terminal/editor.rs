@@ -1,18 +1,21 @@
-//! Completion with Tab.
+//! What rustyline asks us: with what to complete a word, and how to draw.
 //!
-//! The trap: rustyline shows what comes in while it waits for a key, but not
+//! The trap in completing: rustyline shows what comes in while it waits for a key, but not
 //! while it waits for the next key of a completion: when it cycles through
 //! candidates, asks whether to list them all, or pauses after a page of them.
 //! Whoever went for a coffee then would hear nothing more, and in the end be
 //! disconnected for not reading. So here it never waits: there is one list,
 //! shown at once, which fits on the screen.
 
+use super::screen::Screen;
 use rustix::termios::tcgetwinsize;
 use rustyline::completion::{Completer, Pair, longest_common_prefix};
 use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
+use rustyline::history::DefaultHistory;
 use rustyline::validate::Validator;
-use rustyline::{CompletionType, Config, Context, Helper};
+use rustyline::{ColorMode, CompletionType, Config, Context, Editor, Helper};
+use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 
@@ -24,22 +27,47 @@ pub trait Complete: Send + Sync {
     fn complete(&self, line: &str) -> (usize, Vec<String>);
 }
 
-pub(super) fn config() -> Config {
-    Config::builder()
+pub(super) type LineEditor = Editor<Helpers, DefaultHistory>;
+
+/// An editor that draws what `screen` has, too, and completes `words`.
+///
+/// # Errors
+/// When the terminal cannot be set up.
+pub(super) fn open(screen: &Arc<Screen>, words: Option<Arc<dyn Complete>>) -> rustyline::Result<LineEditor> {
+    let config = Config::builder()
         .completion_type(CompletionType::List)
         .completion_show_all_if_ambiguous(true)
         .completion_prompt_limit(usize::MAX)
-        .build()
+        // So that it asks for the prompt's colour, which is where we draw.
+        .color_mode(ColorMode::Forced)
+        .build();
+    let mut editor = Editor::with_config(config)?;
+    editor.set_helper(Some(Helpers { screen: screen.clone(), words }));
+    Ok(editor)
 }
 
 /// What rustyline asks.
-pub(super) struct Words(pub Arc<dyn Complete>);
+pub(super) struct Helpers {
+    screen: Arc<Screen>,
+    words: Option<Arc<dyn Complete>>,
+}
 
-impl Completer for Words {
+impl Highlighter for Helpers {
+    /// Called whenever the prompt is drawn, the cursor being where it is to begin:
+    /// so there is the place for what came in meanwhile. How the prompt is to be
+    /// measured was settled before.
+    fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _: bool) -> Cow<'b, str> {
+        let rows = self.screen.above_the_prompt();
+        if rows.is_empty() { prompt.into() } else { (rows + prompt).into() }
+    }
+}
+
+impl Completer for Helpers {
     type Candidate = Pair;
 
     fn complete(&self, line: &str, pos: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
-        let (start, words) = self.0.complete(&line[..pos]);
+        let Some(words) = &self.words else { return Ok((pos, Vec::new())) };
+        let (start, words) = words.complete(&line[..pos]);
         let rows = tcgetwinsize(io::stdout()).map_or(0, |size| size.ws_row);
         // The list, the line itself, and a row to spare.
         Ok((start, fitting(words, pos - start, usize::from(rows).saturating_sub(2))))
@@ -62,15 +90,13 @@ fn fitting(words: Vec<String>, typed: usize, most: usize) -> Vec<Pair> {
     words.into_iter().take(most - 1).map(pair).chain([rest]).collect()
 }
 
-impl Hinter for Words {
+impl Hinter for Helpers {
     type Hint = String;
 }
 
-impl Highlighter for Words {}
+impl Validator for Helpers {}
 
-impl Validator for Words {}
-
-impl Helper for Words {}
+impl Helper for Helpers {}
 
 #[cfg(test)]
 mod tests {
