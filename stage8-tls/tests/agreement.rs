@@ -17,13 +17,13 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/agreement/hpke.
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let tests: [(&str, fn(&str)); 3] = [
-        ("what_we_seal_is_opened_by_pyhpke", ours_is_opened),
-        ("what_pyhpke_seals_is_opened_by_us", theirs_is_opened),
-        ("pyhpke_refuses_what_we_refuse", both_refuse),
+    let trial = |name, test: fn(&str)| Trial::ignorable_test(name, move || with_python(test));
+    let trials = vec![
+        trial("what_we_seal_is_opened_by_pyhpke", ours_is_opened),
+        trial("what_pyhpke_seals_is_opened_by_us", theirs_is_opened),
+        trial("pyhpke_refuses_what_we_refuse", both_refuse),
     ];
-    let trials = tests.map(|(name, test)| Trial::ignorable_test(name, move || with_python(test)));
-    libtest_mimic::run(&arguments, trials.into()).exit_code()
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 fn with_python(test: fn(&str)) -> Result<Completion, Failed> {

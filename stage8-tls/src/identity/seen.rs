@@ -67,22 +67,25 @@ impl Seen {
     /// [`SeenError`].
     pub fn is_new(&self, sealed: &str) -> Result<bool, SeenError> {
         let digest = &Sha256::digest(sealed)[..DIGEST_LEN];
-        let mut file = self.current()?;
-        let shown = self.digests(&mut file)?;
-        if holds(&shown, digest) || self.held_before(digest)? {
-            return Ok(false);
-        }
-        // A program that was killed, or a disk that was full, may have left a
-        // part of one.
-        let whole = shown.len() - shown.len() % DIGEST_LEN;
-        if whole < shown.len() {
-            file.set_len(whole as u64).map_err(|error| self.io(error))?;
-        }
-        if whole >= self.generation * DIGEST_LEN {
+        loop {
+            let mut file = self.current()?;
+            let shown = self.digests(&mut file)?;
+            if holds(&shown, digest) || self.held_before(digest)? {
+                return Ok(false);
+            }
+            // A program that was killed, or a disk that was full, may have left
+            // a part of one.
+            let whole = shown.len() - shown.len() % DIGEST_LEN;
+            if whole < shown.len() {
+                file.set_len(whole as u64).map_err(|error| self.io(error))?;
+            }
+            if whole < self.generation * DIGEST_LEN {
+                return file.write_all(digest).map(|()| true).map_err(|error| self.io(error));
+            }
+            // And ask anew: the next file is not locked yet, and another program
+            // may have put this very message into it before we have it.
             fs::rename(&self.path, &self.old).map_err(|error| self.io(error))?;
-            file = self.current()?;
         }
-        file.write_all(digest).map(|()| true).map_err(|error| self.io(error))
     }
 
     /// The newer file, locked until it is closed. While we waited for the lock,
