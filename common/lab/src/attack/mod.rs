@@ -14,6 +14,7 @@ mod matrix;
 mod member;
 mod options;
 mod person;
+mod site;
 mod stop;
 mod table;
 mod talk;

@@ -1,9 +1,10 @@
 //! Somebody speaks and somebody hears it: in a room alice and bob, with an echo
 //! alice alone.
 
-use super::arena::{PATIENCE, Site};
+use super::arena::PATIENCE;
 use super::form::Form;
 use super::person::{Heard, Person};
+use super::site::Site;
 use std::net::SocketAddr;
 use std::time::Duration;
 
