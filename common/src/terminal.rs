@@ -149,6 +149,12 @@ impl Output {
         self.put(&escape(line), (self.style)(line))
     }
 
+    /// Changes the prompt of the line being typed: it may be long until the next
+    /// one. Where nothing is being typed there is nothing to change.
+    pub fn change_prompt(&self, prompt: &str) {
+        self.screen.change_prompt(escape(prompt).into_owned());
+    }
+
     /// Tells the person something that did not come over the network. On a
     /// pipe it goes to standard error, since standard output is for what is
     /// received.

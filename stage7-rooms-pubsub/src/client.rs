@@ -127,7 +127,7 @@ fn next(
     let prompt = match output.interactive().then(|| link.wait_until_asked()) {
         None | Some(Asked::Nothing) => "> ".to_owned(),
         Some(Asked::Answer(prompt)) => prompt.to_owned(),
-        Some(Asked::Anything(name)) => format!("{name}@{}> ", surroundings.room()),
+        Some(Asked::Anything(_)) => surroundings.prompt(),
         Some(Asked::Password) => return ask_for_password().map(Some),
     };
     Ok(input.next(&prompt)?.map(Zeroizing::new))
@@ -215,6 +215,7 @@ impl Receiver {
                     self.link.send_now(&format!("/join {from}"));
                     self.output.hint(&format!("Going back to the room {from}."));
                 }
+                News::Moved { prompt } => self.output.change_prompt(&prompt),
                 News::PutOut => self.link.leaving(true),
                 News::Nothing => {}
             }

@@ -32,6 +32,11 @@ pub enum News {
         /// That room.
         from: String,
     },
+    /// We are in another room, and this is the prompt there.
+    Moved {
+        /// As [`Surroundings::prompt`] has it.
+        prompt: String,
+    },
     /// We are not wanted, and do not come back by ourselves.
     PutOut,
 }
@@ -81,10 +86,10 @@ impl Surroundings {
         let mut state = self.lock();
         match line.split_once(' ') {
             Some(("AUTH_SUCCESS", rest)) => return state.let_in(rest.split(' ').next().unwrap_or(rest)),
-            Some(("[SERVER]", notice)) if notice.starts_with("you were kicked by ") => return News::PutOut,
             Some(("[SERVER]", notice)) => {
-                state.told(notice);
+                let news = state.told(notice);
                 self.moved.notify_all();
+                return news;
             }
             Some(("[ROOMS]", rooms)) => {
                 // With the number of people in each.
@@ -110,13 +115,13 @@ impl Surroundings {
         }
     }
 
-    /// The room that we are in; waits for the answer of a server that was asked
-    /// for another.
-    pub fn room(&self) -> String {
+    /// The prompt: who we are, and in which room. Waits for the answer of a server
+    /// that was asked for another one.
+    pub fn prompt(&self) -> String {
         let waited = self.moved.wait_timeout_while(self.lock(), PATIENCE, |state| state.moving);
         let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
         state.moving = false;
-        state.room.clone().unwrap_or_else(|| LOBBY.to_owned())
+        state.prompt()
     }
 
     /// Small changes of independent fields; nothing to repair.
@@ -134,14 +139,22 @@ impl State {
         }
     }
 
-    fn told(&mut self, notice: &str) {
-        if let Some(rest) = notice.strip_prefix("you are in ") {
-            self.room = rest.split(' ').next().and_then(|room| listed(room).next());
-            self.moving = false;
-            self.rooms.extend(self.room.clone());
-        } else if notice.starts_with("error: ") {
+    fn prompt(&self) -> String {
+        format!("{}@{}> ", self.me, self.room.as_deref().unwrap_or(LOBBY))
+    }
+
+    fn told(&mut self, notice: &str) -> News {
+        if notice.starts_with("you were kicked by ") {
+            return News::PutOut;
+        }
+        if notice.starts_with("error: ") {
             self.moving = false;
         }
+        let Some(rest) = notice.strip_prefix("you are in ") else { return News::Nothing };
+        self.room = rest.split(' ').next().and_then(|room| listed(room).next());
+        self.rooms.extend(self.room.clone());
+        self.moving = false;
+        News::Moved { prompt: self.prompt() }
     }
 
     /// `said` is `alice: TEXT`, or something else.

@@ -54,11 +54,10 @@ pub(super) struct Helpers {
 
 impl Highlighter for Helpers {
     /// Called whenever the prompt is drawn, the cursor being where it is to begin:
-    /// so there is the place for what came in meanwhile. How the prompt is to be
-    /// measured was settled before.
-    fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _: bool) -> Cow<'b, str> {
-        let rows = self.screen.above_the_prompt();
-        if rows.is_empty() { prompt.into() } else { (rows + prompt).into() }
+    /// so there is the place for what came in meanwhile. How wide the prompt is was
+    /// measured before. (Another than the usual one is that of a search.)
+    fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, usual: bool) -> Cow<'b, str> {
+        self.screen.with_what_waits(prompt, usual).into()
     }
 }
 

@@ -50,6 +50,8 @@ struct State {
     editing: bool,
     /// What it is to show: whole rows.
     waiting: String,
+    /// The prompt in place of the one that its line was begun with.
+    prompt: Option<String>,
     /// It is to draw.
     wanted: bool,
     /// How often it has begun to draw.
@@ -108,10 +110,21 @@ impl Screen {
         Ok(())
     }
 
+    /// The line being typed, if there is one, has this prompt from now on.
+    pub fn change_prompt(&self, prompt: String) {
+        let mut state = self.lock();
+        if state.editing {
+            (state.prompt, state.wanted) = (Some(prompt), true);
+            drop(state);
+            self.changed.notify_all();
+        }
+    }
+
     /// The editor begins a line.
     pub fn begin_line(&self) {
         let mut state = self.lock();
         state.editing = state.has_editor;
+        state.prompt = None;
     }
 
     /// The editor has ended its line.
@@ -127,12 +140,17 @@ impl Screen {
         written
     }
 
-    /// The editor draws, and begins with these rows.
-    pub fn above_the_prompt(&self) -> String {
+    /// The editor draws its prompt, the usual one or another: what it is to draw in
+    /// its place.
+    pub fn with_what_waits(&self, prompt: &str, usual: bool) -> String {
         let mut state = self.lock();
         state.drawings += 1;
         state.wanted = state.leaving;
-        let rows = std::mem::take(&mut state.waiting);
+        let mut rows = std::mem::take(&mut state.waiting);
+        match &state.prompt {
+            Some(new) if usual => rows.push_str(&fitted(new, prompt.chars().count())),
+            _ => rows.push_str(prompt),
+        }
         drop(state);
         self.changed.notify_all();
         rows
@@ -169,9 +187,36 @@ impl Screen {
     }
 }
 
+/// A prompt for a place of this width, which the editor has measured when the line
+/// was begun. The last two characters separate it from what is typed.
+fn fitted(prompt: &str, width: usize) -> String {
+    let length = prompt.chars().count();
+    if length <= width {
+        return format!("{prompt}{}", " ".repeat(width - length));
+    }
+    let kept = prompt.chars().take(width.saturating_sub(3));
+    kept.chain(['…']).chain(prompt.chars().skip(length - 2)).take(width).collect()
+}
+
 fn write(rows: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(rows.as_bytes())?;
     // Whoever reads our pipe waits for this line, not for a full buffer.
     out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fitted;
+
+    #[test]
+    fn a_changed_prompt_takes_the_place_of_the_old_one() {
+        let width = "alice@lobby> ".len();
+        assert_eq!(fitted("alice@rust> ", width), "alice@rust>  ");
+        assert_eq!(fitted("alice@lobby> ", width), "alice@lobby> ");
+        assert_eq!(fitted("alice@rustaceans> ", width), "alice@rust…> ");
+        for width in 0..4 {
+            assert_eq!(fitted("alice@rust> ", width).chars().count(), width);
+        }
+    }
 }

@@ -102,37 +102,41 @@ fn so_many_names_are_no_burden() {
 #[test]
 fn the_room_is_where_the_server_says() {
     let surroundings = surroundings(&["AUTH_SUCCESS alice token"]);
-    assert_eq!(surroundings.room(), LOBBY);
+    assert_eq!(surroundings.prompt(), "alice@lobby> ");
     surroundings.typed("/join Rust");
     surroundings.heard("bob: hello");
-    surroundings.heard("[SERVER] you are in rust (2 online)");
-    assert_eq!(surroundings.room(), "rust");
+    let prompt = "alice@rust> ".to_owned();
+    assert_eq!(
+        surroundings.heard("[SERVER] you are in rust (2 online)"),
+        News::Moved { prompt: prompt.clone() }
+    );
+    assert_eq!(surroundings.prompt(), prompt);
     surroundings.typed("/join somewhere else");
     surroundings.heard("[SERVER] error: a room has 1 to 32 of the characters A-Z a-z 0-9 _ . -");
-    assert_eq!(surroundings.room(), "rust");
+    assert_eq!(surroundings.prompt(), "alice@rust> ");
     // Nobody else can say so.
     surroundings.heard("bob: [SERVER] you are in a trap (2 online)");
     surroundings.heard("[SERVER] announcement by bob: you are in trouble (2 online)");
-    assert_eq!(surroundings.room(), "rust");
+    assert_eq!(surroundings.prompt(), "alice@rust> ");
 }
 
 #[test]
 fn the_room_is_waited_for_and_not_for_ever() {
-    let surroundings = surroundings(&[]);
+    let surroundings = surroundings(&["AUTH_SUCCESS alice token"]);
     surroundings.typed("/join rust");
     thread::scope(|scope| {
-        let waiting = scope.spawn(|| surroundings.room());
+        let waiting = scope.spawn(|| surroundings.prompt());
         surroundings.heard("bob: still in the lobby");
         surroundings.heard("[SERVER] you are in rust (1 online)");
-        assert_eq!(waiting.join().unwrap(), "rust");
+        assert_eq!(waiting.join().unwrap(), "alice@rust> ");
     });
     surroundings.typed("/leave");
     let start = Instant::now();
-    assert_eq!(surroundings.room(), "rust");
+    assert_eq!(surroundings.prompt(), "alice@rust> ");
     assert!(start.elapsed() >= PATIENCE);
     // Once is enough.
     let start = Instant::now();
-    surroundings.room();
+    surroundings.prompt();
     assert!(start.elapsed() < PATIENCE);
 }
 
