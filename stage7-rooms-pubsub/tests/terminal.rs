@@ -1,17 +1,16 @@
-//! Our client on a terminal: what Tab completes, the room in the prompt, lines of
-//! different kinds. And how it comes back to where it was. Against a server played
-//! by the check, so that whatever a server can say can be said.
+//! Our client, where it has more to get right than the graded checks ask for: lists
+//! of candidates, the prompt after a move, the way back to a room, the last words.
+//! Against a server played by the check, which can say whatever a server can say.
 
 use chatkit::door::Door;
 use chatkit::line::Line;
 use std::process::ExitCode;
-use testkit::{Case, Suite, Terminal, checks, require};
+use testkit::{Case, Suite, Terminal, checks};
 
 fn main() -> ExitCode {
     Suite::new(7, env!("CARGO_BIN_EXE_stage7-server"), env!("CARGO_BIN_EXE_stage7-client"))
         .with(completion())
         .with(rooms())
-        .with(kinds())
         .with(leaving())
         .run()
 }
@@ -21,9 +20,9 @@ const ENTER: &str = "\r";
 
 /// Our client on a terminal, logged in as alice, at her prompt.
 #[track_caller]
-fn at_the_prompt<'c>(case: &Case, door: &Door<'c>, environment: &[(&str, &str)]) -> (Terminal, Line<'c>) {
-    let environment = [&[("CHAT_PASSWORD", "correct horse")], environment].concat();
-    let terminal = case.terminal_with(&["--connect", &door.address(), "--login", "alice"], &environment);
+fn at_the_prompt<'c>(case: &Case, door: &Door<'c>) -> (Terminal, Line<'c>) {
+    let password = ("CHAT_PASSWORD", "correct horse");
+    let terminal = case.terminal_with(&["--connect", &door.address(), "--login", "alice"], &[password]);
     let us = door.asks();
     us.dialogue();
     us.lets_in("alice", "token-1");
@@ -40,36 +39,12 @@ checks! {
 /// Tab.
 pub completion:
 
-/// Commands, and what they take: rooms and people that the server has spoken of.
-ours(client) fn tab_completes_commands_rooms_and_names(case) {
-    let door = Door::open(case);
-    let (mut terminal, us) = at_the_prompt(case, &door, &[]);
-    us.send("[ROOMS] lobby 2,rustaceans 1");
-    us.send("carol: hello");
-    shows_row(&terminal, "carol: hello");
-    for (typed, line) in [("/j", "> /join"), ("ru", "> /join rustaceans")] {
-        terminal.types(typed);
-        terminal.types(TAB);
-        terminal.shows_typed(line);
-    }
-    terminal.types(ENTER);
-    us.receives("/join rustaceans");
-    us.send("[SERVER] you are in rustaceans (2 online)");
-    terminal.shows_typed("alice@rustaceans>");
-    for keys in ["/m", TAB, "CA", TAB, "hello"] {
-        terminal.types(keys);
-    }
-    terminal.shows_typed("> /msg carol hello");
-    terminal.types(ENTER);
-    us.receives("/msg carol hello");
-}
-
 /// Where there is more than one way to go on they are listed, and then the line
 /// can be typed on. Nobody has to answer a question first: what comes in is shown
 /// at once, as at any other time, however long the list.
 ours(client) fn a_list_of_candidates_holds_nothing_up(case) {
     let door = Door::open(case);
-    let (mut terminal, us) = at_the_prompt(case, &door, &[]);
+    let (mut terminal, us) = at_the_prompt(case, &door);
     let names: Vec<_> = (0..500).map(|n| format!("guest{n:03}-of-a-long-name")).collect();
     us.send(&format!("[USERS_LIST] alice,{}", names.join(",")));
     us.send("bob: that is all");
@@ -94,7 +69,7 @@ ours(client) fn a_list_of_candidates_holds_nothing_up(case) {
 /// Whatever there is nothing to complete for stays as it is.
 ours(client) fn tab_changes_nothing_that_it_does_not_know(case) {
     let door = Door::open(case);
-    let (mut terminal, us) = at_the_prompt(case, &door, &[]);
+    let (mut terminal, us) = at_the_prompt(case, &door);
     for line in ["hello bo", "/unknown bo", "/rooms bo"] {
         for keys in [line, TAB, "!"] {
             terminal.types(keys);
@@ -113,7 +88,7 @@ pub rooms:
 /// The prompt after `/join` and `/leave` shows where one is then.
 ours(client) fn the_prompt_shows_the_room(case) {
     let door = Door::open(case);
-    let (mut terminal, us) = at_the_prompt(case, &door, &[]);
+    let (mut terminal, us) = at_the_prompt(case, &door);
     for (command, answer, prompt) in [
         ("/join rust", "[SERVER] you are in Rust (1 online)", "alice@Rust>"),
         ("/join a/b", "[SERVER] error: a room has 1 to 32 of the characters A-Z a-z 0-9 _ . -", "alice@Rust>"),
@@ -131,7 +106,7 @@ ours(client) fn the_prompt_shows_the_room(case) {
 /// A server that does not answer keeps nobody from typing for long.
 ours(client) fn an_answer_that_does_not_come_is_not_waited_for(case) {
     let door = Door::open(case);
-    let (mut terminal, us) = at_the_prompt(case, &door, &[]);
+    let (mut terminal, us) = at_the_prompt(case, &door);
     terminal.types("/join rust");
     terminal.types(ENTER);
     us.receives("/join rust");
@@ -191,54 +166,6 @@ ours(client) fn whoever_was_in_the_lobby_stays_there(case) {
 }
 
 checks! {
-/// Lines of different kinds.
-pub kinds:
-
-/// What is private, published, from the server or wrong looks different, for those
-/// who see colours; the text says it too.
-ours(client) fn kinds_of_lines_have_colours(case) {
-    let door = Door::open(case);
-    let lines = [
-        "bob: to all",
-        "[private] bob: hello",
-        "[pub] bob: hello",
-        "[SERVER] bob joined (2 online)",
-        "[SERVER] error: no user eve",
-    ];
-    let (terminal, us) = at_the_prompt(case, &door, &[]);
-    lines.iter().for_each(|line| us.send(line));
-    shows_row(&terminal, lines[4]);
-    let raw = terminal.raw();
-    // The escape sequence right before the line, if one ends there.
-    let colour = |line: &&str| {
-        let (before, _) = raw.split_once(&format!("{line}\x1b[0m"))?;
-        before.rsplit_once('\x1b').map(|(_, colour)| colour.to_owned())
-    };
-    let mut colours: Vec<_> = lines.iter().map(colour).collect();
-    require(colours[0].is_none(), "what people say as it is", format!("{colours:?}"));
-    colours.sort();
-    colours.dedup();
-    require(colours.len() == lines.len(), "a colour for each kind", format!("{colours:?}"));
-}
-
-/// `NO_COLOR` holds for all of them.
-ours(client) fn no_color_leaves_the_text(case) {
-    let door = Door::open(case);
-    let (mut terminal, us) = at_the_prompt(case, &door, &[("NO_COLOR", "1")]);
-    for line in ["[private] bob: hello", "[#rust] bob: hello", "[HISTORY] 2026-01-31T09:30:00Z bob: hello"] {
-        us.send(line);
-        shows_row(&terminal, line);
-    }
-    terminal.types("/help");
-    terminal.types(ENTER);
-    terminal.shows("the help", |rows| rows.iter().any(|row| row.starts_with("/announce TEXT")));
-    let raw = terminal.raw();
-    let coloured = ["\x1b[3", "\x1b[1;3", "\x1b[2m"].iter().any(|begin| raw.contains(begin));
-    require(!coloured, "no colour", format!("{raw:?}"));
-}
-}
-
-checks! {
 /// The end.
 pub leaving:
 
@@ -252,7 +179,7 @@ ours(client) fn whoever_is_put_out_does_not_come_back(case) {
         us.peer.half_close();
         client.prints_some("the notice", |line| line == notice);
         client.exits(0);
-        let (mut terminal, us) = at_the_prompt(case, &door, &[]);
+        let (mut terminal, us) = at_the_prompt(case, &door);
         terminal.types("half a sen");
         terminal.shows_typed("half a sen");
         us.send(notice);
@@ -265,7 +192,7 @@ ours(client) fn whoever_is_put_out_does_not_come_back(case) {
 /// Ctrl-D leaves; what still comes is shown.
 ours(client) fn ctrl_d_leaves_in_good_order(case) {
     let door = Door::open(case);
-    let (mut terminal, us) = at_the_prompt(case, &door, &[]);
+    let (mut terminal, us) = at_the_prompt(case, &door);
     terminal.types("\x04");
     us.lines_to_the_end();
     us.send("bob: goodbye");
