@@ -150,7 +150,14 @@ impl State {
         if notice.starts_with("error: ") {
             self.moving = false;
         }
-        let Some(rest) = notice.strip_prefix("you are in ") else { return News::Nothing };
+        let Some(rest) = notice.strip_prefix("you are in ") else {
+            if let [name, "joined" | "left", ..] = notice.split(' ').collect::<Vec<_>>()[..] {
+                listed(name).for_each(|name| self.met(&name));
+            }
+            return News::Nothing;
+        };
+        // The list of those who are here comes next. The others are not forgotten.
+        std::mem::take(&mut self.people).iter().for_each(|name| self.met(name));
         self.room = rest.split(' ').next().and_then(|room| listed(room).next());
         self.rooms.extend(self.room.clone());
         self.moving = false;
