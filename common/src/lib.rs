@@ -6,6 +6,7 @@
 //! Framing lives in stage 2, threads in stage 3, the chat room in stage 4, and
 //! so on; a later stage imports it from there.
 
+pub mod aside;
 pub mod endpoint;
 pub mod limits;
 pub mod listener;

@@ -1,14 +1,16 @@
 //! The client's side of the handshake: whom to trust, and to be sure that it is
 //! them.
 
-use super::handshake::{Failure, shake_hands};
+use super::engine::Side;
+use super::handshake::{Computer, Failure, shake_hands};
 use super::wire::TlsWire;
 use super::{HANDSHAKE_LIMIT, words};
 use common::endpoint::Endpoint;
 use common::net::{self, NetError};
+use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, Connection, RootCertStore};
+use rustls::{ClientConfig, RootCertStore};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -142,15 +144,21 @@ impl Trust {
     pub fn connect(&self, to: &Endpoint) -> Result<TlsWire, ConnectError> {
         let socket = Arc::new(net::connect(to)?);
         let deadline = Instant::now() + HANDSHAKE_LIMIT;
-        let compute =
-            |connection: &mut Connection| connection.process_new_packets().map(drop).map_err(Failure::Tls);
-        ClientConnection::new(self.config.clone(), self.name.clone())
-            .map_err(Failure::Tls)
-            .and_then(|connection| shake_hands(&socket, Box::new(connection.into()), deadline, &compute))
-            .map_err(|failure| ConnectError::Tls {
-                to: to.clone(),
-                why: words::to_a_client(&failure, &self.name, &self.ca),
-                failure: Box::new(failure),
-            })
+        let side =
+            || UnbufferedClientConnection::new(self.config.clone(), self.name.clone()).map(Side::Client);
+        shake_hands(&socket, deadline, side, &AtOnce).map_err(|failure| ConnectError::Tls {
+            to: to.clone(),
+            why: words::to_a_client(&failure, &self.name, &self.ca),
+            failure: Box::new(failure),
+        })
+    }
+}
+
+/// A client has one handshake, and all the time for it.
+struct AtOnce;
+
+impl Computer for AtOnce {
+    fn compute<R: Send>(&self, work: impl FnOnce() -> R + Send) -> Result<R, Failure> {
+        Ok(work())
     }
 }

@@ -1,9 +1,12 @@
 //! The handshake: from a TCP connection to an encrypted one, or to a reason why
 //! not, before a deadline.
 
+use super::engine::{Engine, Side};
 use super::wire::TlsWire;
-use rustls::{Connection, Error as TlsError, InvalidMessage};
-use std::io::{self, ErrorKind};
+use rustix::buffer::spare_capacity;
+use rustix::net::{RecvFlags, recv};
+use rustls::{Error as TlsError, InvalidMessage};
+use std::io::{self, ErrorKind, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Instant;
@@ -35,47 +38,90 @@ pub enum Failure {
     Lost(io::Error),
 }
 
-/// The computing part of a handshake: takes in what was read. Apart from the
-/// rest, since a server bounds how many do this at once.
-pub(super) type Compute<'a> = &'a dyn Fn(&mut Connection) -> Result<(), Failure>;
+/// Who does the computing, of which a handshake needs a lot: a server bounds how
+/// many do that at once.
+pub(super) trait Computer {
+    /// What `work` returns.
+    fn compute<R: Send>(&self, work: impl FnOnce() -> R + Send) -> Result<R, Failure>;
+}
 
 /// Shakes hands until `deadline` at the latest. A time-out of the socket begins
 /// anew with every byte; this one does not.
 pub(super) fn shake_hands(
     socket: &Arc<TcpStream>,
-    mut connection: Box<Connection>,
     deadline: Instant,
-    compute: Compute<'_>,
+    side: impl FnOnce() -> Result<Side, TlsError> + Send,
+    computer: &impl Computer,
 ) -> Result<TlsWire, Failure> {
+    let begin = || {
+        let mut engine = Engine::new(side()?);
+        engine.advance().map(|()| engine)
+    };
+    let mut engine = computer.compute(begin)?.map_err(Failure::Tls)?;
     let mut heard = false;
-    while connection.is_handshaking() || connection.wants_write() {
-        if connection.wants_write() {
-            socket.set_write_timeout(Some(left(deadline)?)).map_err(Failure::Lost)?;
-            connection.write_tls(&mut &**socket).map_err(failed)?;
-            continue;
+    loop {
+        write(socket, &mut engine, deadline)?;
+        if !engine.common().is_handshaking() {
+            break;
         }
-        let read = read(socket, &mut connection, deadline);
-        if read.map_err(|failure| if heard { failure } else { failure.of_the_silent() })? == 0 {
-            return Err(Failure::Left);
+        match read(socket, &mut engine, deadline) {
+            Ok(0) => return Err(Failure::Left),
+            Err(Failure::TooSlow) if !heard => return Err(Failure::Silent),
+            read => read?,
+        };
+        if let Err(error) = computer.compute(|| engine.advance())? {
+            if !heard && is_no_record(&error) {
+                return Err(Failure::NotTls);
+            }
+            // The alert says why.
+            let _ = write(socket, &mut engine, deadline);
+            return Err(Failure::Tls(error));
         }
-        let taken = compute(&mut connection);
-        if taken.is_err() {
-            // The alert says why, to those who understand it.
-            let _ = connection.write_tls(&mut &**socket);
-        }
-        taken.map_err(|failure| if heard { failure } else { failure.of_the_first() })?;
         heard = true;
     }
     socket.set_read_timeout(None).and_then(|()| socket.set_write_timeout(None)).map_err(Failure::Lost)?;
-    Ok(TlsWire::new(socket.clone(), connection))
+    engine.rest();
+    Ok(TlsWire::new(socket.clone(), engine))
 }
 
-fn read(socket: &Arc<TcpStream>, connection: &mut Connection, deadline: Instant) -> Result<usize, Failure> {
+/// Whose first bytes are not even the form of a record has another protocol in
+/// mind.
+fn is_no_record(error: &TlsError) -> bool {
+    use InvalidMessage as Invalid;
+    let TlsError::InvalidMessage(error) = error else { return false };
+    matches!(
+        error,
+        Invalid::InvalidContentType
+            | Invalid::UnknownProtocolVersion
+            | Invalid::MessageTooLarge
+            | Invalid::InvalidEmptyPayload
+    )
+}
+
+fn write(socket: &TcpStream, engine: &mut Engine, deadline: Instant) -> Result<(), Failure> {
+    let mut out = std::mem::take(&mut engine.outgoing);
+    let mut to = socket;
+    while !out.is_empty() {
+        socket.set_write_timeout(Some(left(deadline)?)).map_err(Failure::Lost)?;
+        match to.write(&out) {
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            written => drop(out.drain(..written.map_err(failed)?)),
+        }
+    }
+    Ok(())
+}
+
+/// What is read at once: a client's first message, or a server's.
+const MESSAGE: usize = 2 << 10;
+
+fn read(socket: &TcpStream, engine: &mut Engine, deadline: Instant) -> Result<usize, Failure> {
+    let incoming = engine.incoming();
+    incoming.reserve(MESSAGE);
     loop {
         socket.set_read_timeout(Some(left(deadline)?)).map_err(Failure::Lost)?;
-        match connection.read_tls(&mut &**socket) {
-            Err(e) if e.kind() == ErrorKind::Interrupted => {}
-            read => return read.map_err(failed),
+        match recv(socket, spare_capacity(incoming), RecvFlags::empty()) {
+            Err(rustix::io::Errno::INTR) => {}
+            read => return read.map(|(_, n)| n).map_err(|e| failed(e.into())),
         }
     }
 }
@@ -90,25 +136,5 @@ fn failed(error: io::Error) -> Failure {
         // Both are what a socket says whose time is over (recv(2)).
         ErrorKind::WouldBlock | ErrorKind::TimedOut => Failure::TooSlow,
         _ => Failure::Lost(error),
-    }
-}
-
-impl Failure {
-    fn of_the_silent(self) -> Failure {
-        if matches!(self, Failure::TooSlow) { Failure::Silent } else { self }
-    }
-
-    /// Whose first bytes are not even the form of a record has another protocol
-    /// in mind.
-    fn of_the_first(self) -> Failure {
-        match self {
-            Failure::Tls(TlsError::InvalidMessage(
-                InvalidMessage::InvalidContentType
-                | InvalidMessage::UnknownProtocolVersion
-                | InvalidMessage::MessageTooLarge
-                | InvalidMessage::InvalidEmptyPayload,
-            )) => Failure::NotTls,
-            other => other,
-        }
     }
 }

@@ -1,10 +1,12 @@
 //! The server's side of the handshake.
 
-use super::handshake::{Failure, shake_hands};
+use super::engine::Side;
+use super::handshake::{Computer, Failure, shake_hands};
 use super::wire::TlsWire;
+use rustix::net::SendFlags;
+use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::NoServerSessionStorage;
-use rustls::{Connection, ServerConfig, ServerConnection};
+use rustls::server::{NoServerSessionStorage, UnbufferedServerConnection};
 use stage6_auth::gate::Gate;
 use std::net::TcpStream;
 use std::num::NonZero;
@@ -15,6 +17,9 @@ use std::time::{Duration, Instant};
 /// How long a handshake may take, all of it. Over any network it takes a
 /// fraction of a second; this is for those that never come to its end.
 pub const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+
+/// What a client is told, in the clear, that does not speak TLS.
+const REFUSAL: &str = "[SERVER] error: this server speaks TLS only; use stage8-client, or openssl s_client\n";
 
 /// Takes connections in, encrypted.
 pub struct Acceptor {
@@ -56,11 +61,30 @@ impl Acceptor {
     /// Why there is no encrypted connection. The client has been told, as far as
     /// it can understand; what is left is to close.
     pub fn accept(&self, socket: &Arc<TcpStream>) -> Result<TlsWire, Failure> {
-        let connection = ServerConnection::new(self.config.clone()).map_err(Failure::Tls)?;
         let deadline = Instant::now() + self.limit;
-        shake_hands(socket, Box::new(connection.into()), deadline, &|connection: &mut Connection| {
-            let _turn = self.computing.enter(deadline).ok_or(Failure::Crowded)?;
-            connection.process_new_packets().map(drop).map_err(Failure::Tls)
-        })
+        let side = || UnbufferedServerConnection::new(self.config.clone()).map(Side::Server);
+        let turn = Turn { computing: &self.computing, deadline };
+        let failure = match shake_hands(socket, deadline, side, &turn) {
+            Err(failure) => failure,
+            shaken => return shaken,
+        };
+        if matches!(failure, Failure::NotTls | Failure::Silent) {
+            // Somebody with nc, or with an earlier stage's client.
+            let _ = rustix::net::send(socket, REFUSAL.as_bytes(), SendFlags::DONTWAIT);
+        }
+        Err(failure)
+    }
+}
+
+/// One client's computing, in its turn.
+struct Turn<'a> {
+    computing: &'a Gate,
+    deadline: Instant,
+}
+
+impl Computer for Turn<'_> {
+    fn compute<R: Send>(&self, work: impl FnOnce() -> R + Send) -> Result<R, Failure> {
+        let _turn = self.computing.enter(self.deadline).ok_or(Failure::Crowded)?;
+        Ok(work())
     }
 }

@@ -6,11 +6,12 @@
 //! write to the socket that does not wait. So no lock is ever held while
 //! somebody waits for the other side, and neither direction waits for the other.
 
+use super::engine::Engine;
+use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{RecvFlags, recv};
-use rustls::Connection;
 use stage4_multichat::wire::Wire;
-use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, Read};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -30,9 +31,9 @@ pub struct TlsWire {
 }
 
 struct Tls {
-    /// On the heap where it was made: moving it about would leave more than a
-    /// kilobyte of each thread's stack used for good.
-    connection: Box<Connection>,
+    engine: Engine,
+    /// How much of what is encrypted has gone out.
+    sent: usize,
     ending: bool,
     /// The last read got all that it had room for: there is more to come, most
     /// likely, so it is tried without waiting first.
@@ -41,8 +42,8 @@ struct Tls {
 
 impl TlsWire {
     /// The connection after its handshake.
-    pub(crate) fn new(socket: Arc<TcpStream>, connection: Box<Connection>) -> TlsWire {
-        TlsWire { socket, tls: Mutex::new(Tls { connection, ending: false, more: true }) }
+    pub(super) fn new(socket: Arc<TcpStream>, engine: Engine) -> TlsWire {
+        TlsWire { socket, tls: Mutex::new(Tls { engine, sent: 0, ending: false, more: false }) }
     }
 
     /// The TCP connection below.
@@ -52,7 +53,7 @@ impl TlsWire {
 
     /// What was agreed on, as `TLS 1.3 with AES-128-GCM`.
     pub fn agreed(&self) -> String {
-        self.lock().map_or_else(|e| e.to_string(), |tls| super::words::agreed(&tls.connection))
+        self.lock().map_or_else(|e| e.to_string(), |tls| super::words::agreed(tls.engine.common()))
     }
 
     /// Sends `bytes` and waits until they are on their way. How many of them:
@@ -78,6 +79,17 @@ impl TlsWire {
         let _ = self.wait_to(|| self.flush());
     }
 
+    /// Waits until there is something to read, or until the socket's read
+    /// timeout. That is all that reading waits for, and does not go deep.
+    ///
+    /// # Errors
+    /// What the socket says.
+    pub fn wait(&self) -> io::Result<()> {
+        // Looking at a byte without taking it is the one way to wait that knows
+        // the read timeout.
+        recv(&self.socket, &mut [0; 1], RecvFlags::PEEK).map(drop).map_err(io::Error::from)
+    }
+
     /// Does what would have to wait for the socket, as often as that takes.
     fn wait_to<T>(&self, act: impl Fn() -> io::Result<T>) -> io::Result<T> {
         loop {
@@ -97,9 +109,11 @@ impl TlsWire {
 
     /// Writes what is encrypted, without waiting.
     fn hand_on(&self, tls: &mut Tls) -> io::Result<()> {
-        while tls.connection.wants_write() {
-            tls.connection.write_tls(&mut NoWait::new(&self.socket))?;
+        while tls.sent < tls.engine.outgoing.len() {
+            tls.sent += self.socket.write(&[IoSlice::new(&tls.engine.outgoing[tls.sent..])])?;
         }
+        tls.engine.outgoing = Vec::new();
+        tls.sent = 0;
         Ok(())
     }
 }
@@ -110,8 +124,12 @@ impl Wire for TlsWire {
         // First what is held inside, which may also be the answer to the other
         // side's new key. So no more than one call's worth is ever held.
         self.hand_on(&mut tls)?;
-        // Takes 64 KiB at most, rustls's own bound on what it holds.
-        let taken = tls.connection.writer().write_vectored(bytes)?;
+        let taken = match bytes {
+            [one] => tls.engine.encrypt(one),
+            // A record for each would cost more than to put them together first.
+            many => tls.engine.encrypt(&many.iter().flat_map(|one| &**one).copied().collect::<Vec<_>>()),
+        };
+        let taken = taken.map_err(broken)?;
         match self.hand_on(&mut tls) {
             Err(e) if e.kind() != ErrorKind::WouldBlock => Err(e),
             // What did not fit stays inside: taken it is, all the same.
@@ -130,7 +148,8 @@ impl Wire for TlsWire {
 
     fn end(&self) {
         if let Ok(mut tls) = self.lock() {
-            tls.connection.send_close_notify();
+            // Broken, there is nobody to say it to.
+            let _ = tls.engine.end();
             tls.ending = true;
         }
     }
@@ -148,79 +167,59 @@ impl Wire for TlsWire {
     }
 }
 
+/// What is read at once from a connection on which little comes. Not less: a
+/// block of up to 1 KiB that a thread has once freed stays with that thread.
+const SMALL: usize = 2 << 10;
+
+/// The same from one that floods.
+const LARGE: usize = 64 << 10;
+
 impl Read for &TlsWire {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         loop {
             let mut tls = self.lock()?;
-            match tls.connection.reader().read(into) {
-                Err(e) if e.kind() == ErrorKind::WouldBlock => {}
-                Err(e) if e.kind() == ErrorKind::UnexpectedEof => return Err(cut_short()),
-                // Also 0, after the other side's word that this was all.
-                read => return read,
+            let read = tls.engine.read(into);
+            if read > 0 || tls.engine.ended || into.is_empty() {
+                return Ok(read);
             }
             if !tls.more {
+                tls.engine.rest();
                 drop(tls);
-                // Here it waits, and holds no lock. Looking at a byte without
-                // taking it is the one way to wait that knows the read timeout.
-                recv(&self.socket, &mut [0; 1], RecvFlags::PEEK)?;
+                // Here it waits, and holds no lock.
+                self.wait()?;
                 tls = self.lock()?;
             }
-            let mut socket = NoWait::new(&self.socket);
-            // Straight from the socket: with a buffer of our own, one record
-            // more than rustls is willing to hold decrypted would be an error.
-            let read = tls.connection.read_tls(&mut socket);
-            tls.more = socket.filled;
-            match read {
-                Err(e) if e.kind() == ErrorKind::WouldBlock => continue,
-                read => read?,
-            };
-            if let Err(e) = tls.connection.process_new_packets() {
-                // The alert says why, to those who understand it.
-                let _ = self.hand_on(&mut tls);
-                return Err(io::Error::new(ErrorKind::InvalidData, e));
+            match self.receive(&mut tls) {
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {}
+                result => result?,
             }
         }
     }
 }
 
+impl TlsWire {
+    /// Takes in what has come.
+    fn receive(&self, tls: &mut Tls) -> io::Result<()> {
+        let incoming = tls.engine.incoming();
+        incoming.reserve(if std::mem::take(&mut tls.more) { LARGE } else { SMALL });
+        let (_, received) = recv(&self.socket, spare_capacity(incoming), RecvFlags::DONTWAIT)?;
+        if received == 0 {
+            return Err(cut_short());
+        }
+        tls.more = incoming.len() == incoming.capacity();
+        tls.engine.advance().map_err(|error| {
+            // The alert says why, to those who understand it.
+            let _ = self.hand_on(tls);
+            broken(error)
+        })
+    }
+}
+
+fn broken(error: rustls::Error) -> io::Error {
+    io::Error::new(ErrorKind::InvalidData, error)
+}
+
 fn cut_short() -> io::Error {
     let text = "the connection was cut short: TLS says when it is at an end, and it did not";
     io::Error::new(ErrorKind::UnexpectedEof, text)
-}
-
-/// The socket for reads and writes that do not wait.
-struct NoWait<'a> {
-    socket: &'a Arc<TcpStream>,
-    /// A read got as much as it had room for.
-    filled: bool,
-}
-
-impl<'a> NoWait<'a> {
-    fn new(socket: &'a Arc<TcpStream>) -> NoWait<'a> {
-        NoWait { socket, filled: false }
-    }
-}
-
-impl Read for NoWait<'_> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let length = into.len();
-        let (read, _) = recv(self.socket, into, RecvFlags::DONTWAIT)?;
-        self.filled = read == length;
-        Ok(read)
-    }
-}
-
-impl Write for NoWait<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.socket.write(&[IoSlice::new(bytes)])
-    }
-
-    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        // As many as rustls has: up to 64 of 16 KiB each.
-        Wire::write(self.socket, slices)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
