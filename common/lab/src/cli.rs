@@ -2,6 +2,7 @@
 
 use crate::attack;
 use crate::doctor;
+use crate::grade;
 use crate::load;
 use crate::output::say;
 use crate::process::{become_program, leash};
@@ -27,7 +28,8 @@ use std::process::{Command, ExitCode};
         lab client 4 -- --connect [::1]:9004\n  \
         lab check 4                        the graded checks of stage 4\n  \
         lab load 4 --clients 200 --rate 500\n  \
-        lab attack 5                       what stage 5 does not protect, tried out\n\n\
+        lab attack 5                       what stage 5 does not protect, tried out\n  \
+        lab grade --batch submissions --csv grades.csv\n\n\
         `make help` lists the same as make targets."
 )]
 struct Cli {
@@ -57,10 +59,14 @@ enum Task {
     Load(load::Options),
     /// Try to break a stage: eavesdrop, change, replay, guess, flood
     Attack(attack::Options),
+    /// Grade a submission, or a folder of them
+    Grade(Box<grade::Options>),
     /// Say what is missing on this machine, and the command that mends it
     Doctor,
     /// List the stages
     Stages,
+    #[command(hide = true)]
+    Keep,
     #[command(hide = true)]
     Leash {
         parent: u32,
@@ -146,6 +152,13 @@ fn task(task: Task) -> Result<(), Failure> {
             let target = options.target(stage).map_err(Failure::Usage)?;
             Ok(attack::run(stage, &all, attack, target.as_ref())?)
         }
+        Task::Grade(options) => match grade::run(&all, &options) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Failure::Said),
+            Err(grade::Failure::Usage(why)) => Err(Failure::Usage(why)),
+            Err(grade::Failure::Other(error)) => Err(Failure::Other(error)),
+        },
+        Task::Keep => Ok(grade::keeper::keep()?),
         Task::Doctor => doctor::run().then_some(()).ok_or(Failure::Said),
         Task::Stages => {
             for stage in &all.stages {

@@ -9,6 +9,7 @@ mod attack;
 mod classmate;
 pub mod cli;
 mod doctor;
+mod grade;
 mod load;
 mod loopback;
 mod output;

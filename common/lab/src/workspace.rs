@@ -37,6 +37,18 @@ pub fn cargo() -> Command {
     cargo
 }
 
+/// Cargo's target folder, wherever it was set to be.
+///
+/// # Errors
+/// When cargo does not say.
+pub fn target() -> anyhow::Result<PathBuf> {
+    let output = cargo().args(["metadata", "--no-deps", "--format-version", "1"]).output();
+    let output = output.context("cannot start cargo")?;
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    let folder = metadata["target_directory"].as_str().map(PathBuf::from);
+    folder.with_context(|| format!("cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr)))
+}
+
 /// Builds what `stage` needs to run, and nothing else. Cargo's progress and
 /// errors go to standard error, so that a first build is not a silent minute.
 ///

@@ -1,0 +1,264 @@
+//! The graded checks of a stage, as a program that reports what it finds.
+//!
+//! It is built once, from this workspace, and is the same program that `make
+//! check` runs; no submission takes part in building it. What it reports comes
+//! through a pipe that its programs do not have (see testkit's `report`), and
+//! only when its first line is about the very program that was to be graded, and
+//! its last line is there, the checks are taken to have run.
+
+use super::confine::Warden;
+use super::keeper::{Ended, Order};
+use super::limits::Limits;
+use super::tree::hex;
+use super::verdict::{Checked, Outcome, Verdict};
+use crate::registry::Stage;
+use crate::workspace::{cargo, root};
+use anyhow::{Context, bail};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Variables that programs under test may see, besides those for the checks;
+/// not all, since among an instructor's there may be keys.
+const ENVIRONMENT: [&str; 6] = ["PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "JAVA_HOME"];
+/// What the checks themselves want to know: of machines that are slow, of
+/// databases, of time limits.
+const OF_THE_CHECKS: [&str; 4] = ["CHECK_", "TESTKIT_", "STAGE", "CHAT_CI"];
+
+/// The checks of one stage.
+pub struct Harness {
+    stage: u16,
+    program: PathBuf,
+    folder: PathBuf,
+    /// Tells other checks from these.
+    pub digest: String,
+    /// The names of all checks.
+    pub names: Vec<String>,
+}
+
+/// What they are to grade.
+pub enum Subject<'a> {
+    /// The stage's own programs, in this folder.
+    Programs(&'a Path),
+    /// Commands, run in this folder.
+    Commands { server: Option<&'a str>, client: Option<&'a str>, folder: &'a Path, at_once: Option<u8> },
+}
+
+/// What they found.
+pub struct Findings {
+    pub verdict: Verdict,
+    pub checks: Vec<Checked>,
+    pub ignored: usize,
+    pub left_behind: usize,
+}
+
+/// One line of the report.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Begin { stage: u16, server: PathBuf, checks: Vec<Listed> },
+    Check(Found),
+    End { end: bool },
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    name: String,
+    ignored: bool,
+}
+
+#[derive(Deserialize)]
+struct Found {
+    check: String,
+    passed: bool,
+    seconds: f64,
+    #[serde(default)]
+    what: String,
+    #[serde(default)]
+    hint: String,
+    #[serde(default)]
+    steps: String,
+    #[serde(default)]
+    errors: String,
+}
+
+impl Harness {
+    /// Builds the checks of `stage` and keeps them in `cache`, so that nothing
+    /// changes while submissions are graded. Cargo's progress is shown.
+    ///
+    /// # Errors
+    /// When they do not build.
+    pub fn build(stage: &Stage, cache: &Path) -> anyhow::Result<Harness> {
+        let mut command = cargo();
+        command.args(["test", "-p", &stage.package, "--test", "checks", "--no-run"]);
+        command.arg("--message-format=json-render-diagnostics");
+        let output = command.stderr(Stdio::inherit()).output().context("cannot start cargo")?;
+        if !output.status.success() {
+            bail!("the checks of stage {} do not build; the compiler's messages are above", stage.number);
+        }
+        let text = String::from_utf8_lossy(&output.stdout);
+        let messages = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let mut built = messages.filter(|message| message["target"]["name"] == "checks");
+        let built = built.find_map(|message| message["executable"].as_str().map(PathBuf::from));
+        let built = fs::read(built.context("cargo does not name the checks that it has built")?)
+            .context("cannot read the checks")?;
+        let mut digest = Sha256::new();
+        digest.update(&built);
+        let digest = hex(digest);
+        let program = cache.join("checks").join(format!("stage{}-{}", stage.number, &digest[..16]));
+        keep(&program, &built)?;
+        let names = listed(&program)?;
+        Ok(Harness { stage: stage.number, program, folder: root().join(&stage.package), digest, names })
+    }
+
+    /// Runs the checks; `private` is a folder for all that is written meanwhile.
+    ///
+    /// # Errors
+    /// When the run was interrupted or could not be watched.
+    pub fn run(
+        &self,
+        subject: &Subject,
+        private: &Path,
+        limits: &Limits,
+        warden: &Warden,
+    ) -> anyhow::Result<Findings> {
+        let mut words = vec![self.program.to_string_lossy().into_owned()];
+        words.extend(["--logfile", "/dev/null"].map(String::from));
+        if let Subject::Commands { at_once: Some(number), .. } = subject {
+            words.extend(["--test-threads".to_owned(), number.to_string()]);
+        }
+        let order = Order {
+            words,
+            folder: self.folder.clone(),
+            environment: self.environment(subject, private)?,
+            limits: limits.clone(),
+            watched: private.to_owned(),
+        };
+        let ended = warden.run(&order)?;
+        Ok(self.understand(&ended, subject))
+    }
+
+    fn environment(&self, subject: &Subject, private: &Path) -> anyhow::Result<Vec<(String, String)>> {
+        let mut all = seen_from_outside();
+        // Which programs are graded is not for our own environment to say.
+        let named = |name: &str| ["_SERVER", "_CLIENT", "_PROGRAMS"].iter().any(|end| name.ends_with(end));
+        all.retain(|(name, _)| OF_THE_CHECKS.iter().all(|start| !name.starts_with(start)) || !named(name));
+        let mut add = |name: &str, value: &str| all.push((name.to_owned(), value.to_owned()));
+        let stage = self.stage;
+        match subject {
+            Subject::Programs(folder) => add(&format!("STAGE{stage}_PROGRAMS"), &folder.to_string_lossy()),
+            Subject::Commands { server, client, folder, .. } => {
+                server.iter().for_each(|command| add(&format!("STAGE{stage}_SERVER"), command));
+                client.iter().for_each(|command| add(&format!("STAGE{stage}_CLIENT"), command));
+                add("PWD", &folder.to_string_lossy());
+            }
+        }
+        for (name, folder) in [("HOME", "home"), ("TMPDIR", "tmp")] {
+            let folder = private.join(folder);
+            fs::create_dir_all(&folder).context("cannot make a folder")?;
+            add(name, &folder.to_string_lossy());
+        }
+        add("TESTKIT_REPORT", "/dev/stdout");
+        Ok(all)
+    }
+
+    fn understand(&self, ended: &Ended, subject: &Subject) -> Findings {
+        let lines: Vec<Line> =
+            ended.stdout.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let (mut listed, mut found, mut complete) = (Vec::new(), HashMap::new(), false);
+        for line in lines {
+            match line {
+                Line::Begin { stage, server, checks }
+                    if stage == self.stage && is_about(subject, &server) =>
+                {
+                    listed = checks;
+                }
+                Line::Begin { .. } => {}
+                Line::Check(check) => drop(found.insert(check.check.clone(), check)),
+                Line::End { end } => complete = end,
+            }
+        }
+        let ignored = listed.iter().filter(|check| check.ignored).count();
+        let counted = listed.into_iter().filter(|check| !check.ignored);
+        let checks: Vec<_> = counted.map(|check| checked(&check.name, found.remove(&check.name))).collect();
+        let verdict = match &ended.stopped {
+            _ if checks.is_empty() => Verdict::NotGraded(self.why_nothing(ended, ignored)),
+            Some(limit) => Verdict::Stopped(limit.clone()),
+            None if !complete => Verdict::NotGraded(self.why_nothing(ended, ignored)),
+            None => Verdict::Graded,
+        };
+        Findings { verdict, checks, ignored, left_behind: ended.left_behind }
+    }
+
+    fn why_nothing(&self, ended: &Ended, ignored: usize) -> String {
+        let stage = self.stage;
+        if ignored > 0 && ended.stopped.is_none() && ended.signal.is_none() {
+            return format!(
+                "none of the {ignored} checks of stage {stage} says anything about this submission"
+            );
+        }
+        let how = match (ended.code, ended.signal, &ended.stopped) {
+            (_, _, Some(limit)) => limit.clone(),
+            (_, Some(signal), _) => format!("signal {signal}"),
+            (code, ..) => format!("exit code {}", code.unwrap_or(-1)),
+        };
+        let last: Vec<_> = ended.stderr.lines().rev().take(3).collect();
+        format!("the checks themselves were broken off ({how}) {}", last.join(" / ")).trim().to_owned()
+    }
+}
+
+/// What programs under test, and what is to be built for them, get of our own
+/// environment.
+pub fn seen_from_outside() -> Vec<(String, String)> {
+    let seen =
+        |name: &str| ENVIRONMENT.contains(&name) || OF_THE_CHECKS.iter().any(|start| name.starts_with(start));
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    std::env::vars_os().filter_map(text).filter(|(name, _)| seen(name)).collect()
+}
+
+/// The checks name the server that they have; for commands it is ours, which
+/// they will not start.
+fn is_about(subject: &Subject, server: &Path) -> bool {
+    match subject {
+        Subject::Programs(folder) => server.parent() == Some(folder),
+        Subject::Commands { .. } => true,
+    }
+}
+
+fn checked(name: &str, found: Option<Found>) -> Checked {
+    let (outcome, seconds) = match found {
+        None => (Outcome::NotRun, 0.0),
+        Some(found) if found.passed => (Outcome::Passed, found.seconds),
+        Some(Found { seconds, what, hint, steps, errors, .. }) => {
+            (Outcome::Failed { what, hint, steps, errors }, seconds)
+        }
+    };
+    Checked { name: name.to_owned(), outcome, seconds }
+}
+
+/// Writes a program under a name that tells what is in it.
+fn keep(program: &Path, text: &[u8]) -> anyhow::Result<()> {
+    if fs::read(program).is_ok_and(|there| there == text) {
+        return Ok(());
+    }
+    let folder = program.parent().context("a program without a folder")?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let new = tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempfile_in(folder);
+    let new = new.context("cannot keep the checks")?;
+    fs::write(new.path(), text).context("cannot keep the checks")?;
+    // A file that is open for writing cannot be run.
+    new.into_temp_path().persist(program).context("cannot keep the checks")
+}
+
+fn listed(program: &Path) -> anyhow::Result<Vec<String>> {
+    let output = Command::new(program).arg("--list").output().context("cannot start the checks")?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let names = text.lines().filter_map(|line| line.strip_suffix(": test"));
+    Ok(names.map(|name| name.rsplit("] ").next().unwrap_or(name).to_owned()).collect())
+}

@@ -1,0 +1,64 @@
+//! `results.json` as Gradescope's autograder reads it: a `score`, and `tests` with
+//! `name`, `score`, `max_score`, `status` and `output`.
+
+use super::{Row, Scale, rounded};
+use crate::grade::verdict::{Checked, Outcome, Verdict};
+use serde_json::{Value, json};
+
+/// The file of one submission.
+pub fn results(row: &Row, scale: &Scale) -> String {
+    let result = &row.result;
+    let mut tests: Vec<_> = result.checks.iter().map(|check| test(check, row, scale)).collect();
+    if let Verdict::DoesNotCompile(messages) = &result.verdict {
+        tests.push(json!({
+            "name": "it compiles",
+            "score": 0,
+            "max_score": scale.most,
+            "status": "failed",
+            "output": messages,
+            "visibility": "visible",
+        }));
+    }
+    let mut all = json!({
+        "output": about(row),
+        "output_format": "text",
+        "execution_time": result.seconds.ceil(),
+        "visibility": "visible",
+        "stdout_visibility": "hidden",
+        "tests": tests,
+    });
+    // Without a score Gradescope reports an error to the instructor, which is
+    // what it is.
+    if let Some(points) = result.points(&scale.weights, scale.most) {
+        all["score"] = json!(rounded(points));
+    }
+    format!("{all:#}\n")
+}
+
+fn test(check: &Checked, row: &Row, scale: &Scale) -> Value {
+    let worth = row.result.worth(check, &scale.weights, scale.most);
+    let passed = check.outcome == Outcome::Passed;
+    json!({
+        "name": check.name,
+        "score": if passed { worth } else { 0.0 },
+        "max_score": worth,
+        "status": if passed { "passed" } else { "failed" },
+        "output": check.outcome.report().unwrap_or_default(),
+        "visibility": "visible",
+    })
+}
+
+fn about(row: &Row) -> String {
+    let result = &row.result;
+    let mut lines = Vec::new();
+    lines.extend(result.stage.map(|stage| format!("Stage {stage}.")));
+    lines.push(format!(
+        "{} passed, {} failed, of {}.",
+        result.passed(),
+        result.failed(),
+        result.checks.len()
+    ));
+    lines.extend(result.why().map(|why| format!("{}: {why}", result.in_short())));
+    lines.extend(result.notes.iter().cloned());
+    lines.join("\n")
+}

@@ -1,0 +1,145 @@
+//! What came of grading one submission, and what it is worth.
+
+use super::weights::Weights;
+use serde::{Deserialize, Serialize};
+
+/// One graded submission.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Result {
+    /// The number of the stage, where that is known.
+    pub stage: Option<u16>,
+    /// How it went.
+    pub verdict: Verdict,
+    /// The checks that count, in the order of the suite.
+    pub checks: Vec<Checked>,
+    /// Those that say nothing about this submission, or cannot run here.
+    pub ignored: usize,
+    /// What the person who grades it should know.
+    pub notes: Vec<String>,
+    /// How long it took, building included.
+    pub seconds: f64,
+}
+
+/// How grading went.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verdict {
+    /// All checks have run.
+    Graded,
+    /// It does not compile, for this reason.
+    DoesNotCompile(String),
+    /// It exceeded this limit; checks that had run by then count.
+    Stopped(String),
+    /// Nobody knows what it is worth: grading it failed.
+    NotGraded(String),
+}
+
+/// One check.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Checked {
+    /// Its name.
+    pub name: String,
+    /// What it found.
+    pub outcome: Outcome,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// What a check found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// The requirement holds.
+    Passed,
+    /// It does not.
+    Failed {
+        /// What was expected, what came instead, and where this was asked.
+        what: String,
+        /// The usual cause.
+        hint: String,
+        /// What had happened before.
+        steps: String,
+        /// The last lines of the programs' standard error.
+        errors: String,
+    },
+    /// The submission was ended before.
+    NotRun,
+}
+
+impl Result {
+    /// One for a submission that no check has seen.
+    pub fn without_checks(stage: Option<u16>, verdict: Verdict) -> Result {
+        Result { stage, verdict, checks: Vec::new(), ignored: 0, notes: Vec::new(), seconds: 0.0 }
+    }
+
+    /// How many checks came out so.
+    pub fn count(&self, is_so: impl Fn(&Outcome) -> bool) -> usize {
+        self.checks.iter().filter(|check| is_so(&check.outcome)).count()
+    }
+
+    /// How many passed.
+    pub fn passed(&self) -> usize {
+        self.count(|outcome| *outcome == Outcome::Passed)
+    }
+
+    /// How many failed.
+    pub fn failed(&self) -> usize {
+        self.count(|outcome| matches!(outcome, Outcome::Failed { .. }))
+    }
+
+    /// The first that failed.
+    pub fn first_failure(&self) -> Option<&Checked> {
+        self.checks.iter().find(|check| matches!(check.outcome, Outcome::Failed { .. }))
+    }
+
+    /// The points, of `most`; `None` where nobody knows.
+    pub fn points(&self, weights: &Weights, most: f64) -> Option<f64> {
+        match self.verdict {
+            Verdict::NotGraded(_) => None,
+            Verdict::DoesNotCompile(_) => Some(0.0),
+            Verdict::Graded | Verdict::Stopped(_) => {
+                let worth = |check: &Checked| weights.of(&check.name);
+                let all: f64 = self.checks.iter().map(worth).sum();
+                let won: f64 = self.checks.iter().filter(|c| c.outcome == Outcome::Passed).map(worth).sum();
+                (all > 0.0).then_some(most * won / all)
+            }
+        }
+    }
+
+    /// What one check is worth in points, of `most` for all.
+    pub fn worth(&self, check: &Checked, weights: &Weights, most: f64) -> f64 {
+        let all: f64 = self.checks.iter().map(|check| weights.of(&check.name)).sum();
+        if all > 0.0 { most * weights.of(&check.name) / all } else { 0.0 }
+    }
+
+    /// The verdict in a few words.
+    pub fn in_short(&self) -> &'static str {
+        match self.verdict {
+            Verdict::Graded if self.passed() == self.checks.len() => "passed",
+            Verdict::Graded => "failed",
+            Verdict::DoesNotCompile(_) => "does not compile",
+            Verdict::Stopped(_) => "stopped",
+            Verdict::NotGraded(_) => "not graded",
+        }
+    }
+
+    /// Why there are not the results of all checks, in one line.
+    pub fn why(&self) -> Option<String> {
+        match &self.verdict {
+            Verdict::Graded => None,
+            Verdict::Stopped(why) | Verdict::NotGraded(why) => Some(why.clone()),
+            Verdict::DoesNotCompile(text) => text.lines().find(|l| l.starts_with("error")).map(str::to_owned),
+        }
+    }
+}
+
+impl Outcome {
+    /// The failure as the checks report it.
+    pub fn report(&self) -> Option<String> {
+        match self {
+            Outcome::Passed => None,
+            Outcome::NotRun => Some("It did not come to this check.\n".to_owned()),
+            Outcome::Failed { what, hint, steps, errors } => {
+                Some(format!("{what}  likely cause: {hint}\n  steps so far\n{steps}{errors}"))
+            }
+        }
+    }
+}
