@@ -11,7 +11,7 @@ STAGES   := $(shell sed -n 's/^number = \([0-9][0-9]*\)$$/\1/p' $(REGISTRY))
 STAGED   := run-stage wire server client check load attack watch# N  $(STAGE)
 COMPARED := diff#                                      N, or A B  $(STAGE) $(OTHER)
 PLACED   := start#                                     N [DIR]    $(STAGE) $(FOLDER)
-FOLDERED :=#                                           DIR        $(FOLDER)
+FOLDERED := grade#                                     DIR        $(FOLDER)
 PLAIN    := help test doctor clean#                    nothing
 
 WORDED := $(STAGED) $(COMPARED) $(PLACED) $(FOLDERED)
@@ -36,7 +36,8 @@ ifneq (,$(GOALS))
 
   ifeq ($(FORM),FOLDERED)
     FOLDER := $(GIVEN)
-    ifeq (,$(FOLDER))
+    # ARGS may say it all: --batch, or --help.
+    ifeq (,$(FOLDER)$(ARGS))
       $(error usage: make $(GOAL) DIR)
     endif
   else
@@ -119,6 +120,7 @@ help:
 	@echo 'Check and measure'
 	@echo '  make check N        the graded checks of stage N'
 	@echo '  make load N         load the server of stage N and measure; ARGS="--help" shows how'
+	@echo '  make grade DIR      the checks against a submission, with points; ARGS="--help" shows batches'
 	@echo
 	@echo 'The course itself'
 	@echo '  make test           all tests'
@@ -137,6 +139,9 @@ server client check watch: .lab
 # `load` is not the first: a line that begins with it is a directive of make's.
 wire attack load: .lab
 	@$(LAB) $@ $(STAGE) $(ARGS)
+
+grade: .lab
+	@$(LAB) grade $(FOLDER) $(ARGS)
 
 diff: .lab
 	@$(LAB) diff $(STAGE) $(OTHER) $(ARGS)

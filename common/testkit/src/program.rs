@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 /// No check asks for nearly as much output, and a program that prints without
 /// end is not to fill the memory of the checks.
-const MOST_OUTPUT: usize = 8 << 20;
+const MOST_OUTPUT: usize = 4 << 20;
 
 /// How a program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,7 +13,6 @@ use common::text::escape;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Mutex, PoisonError};
@@ -129,7 +128,7 @@ impl Batch<'_> {
             return replace(path, text.as_bytes());
         }
         fs::create_dir_all(path).with_context(|| format!("cannot make {}", path.display()))?;
-        replace(&path.join(Path::new(&row.name).with_added_extension("json")), text.as_bytes())
+        replace(&path.join(format!("{}.json", row.name)), text.as_bytes())
     }
 
     fn write_table<'r>(&self, rows: impl Iterator<Item = &'r Row>) -> anyhow::Result<()> {

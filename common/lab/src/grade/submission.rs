@@ -66,7 +66,7 @@ pub fn look<'a>(folder: &Path, asked: &Brought, all: &'a Registry) -> anyhow::Re
     if asked.is_named() {
         return commands(folder, asked.clone(), all);
     }
-    let folder = unwrapped(folder);
+    let folder = unwrapped(folder, all);
     let file = folder.join(FILE);
     if fs::symlink_metadata(&file).is_err() {
         return ours(&folder, asked.stage, all);
@@ -96,17 +96,13 @@ pub fn here<'a>(asked: &Brought, all: &'a Registry) -> anyhow::Result<Submission
 }
 
 /// An unpacked archive often is a folder with one folder in it.
-fn unwrapped(folder: &Path) -> PathBuf {
+fn unwrapped(folder: &Path, all: &Registry) -> PathBuf {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut seen = entries.filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."));
-    match (seen.next(), seen.next()) {
-        (Some(only), None)
-            if only.file_name() != "src" && only.file_type().is_ok_and(|kind| kind.is_dir()) =>
-        {
-            only.path()
-        }
-        _ => folder.to_owned(),
-    }
+    let (Some(only), None) = (seen.next(), seen.next()) else { return folder.to_owned() };
+    let ours = only.file_name() == "src" || all.stages.iter().any(|s| only.file_name() == s.package.as_str());
+    let within = !ours && only.file_type().is_ok_and(|kind| kind.is_dir());
+    if within { only.path() } else { folder.to_owned() }
 }
 
 fn commands<'a>(folder: &Path, brought: Brought, all: &'a Registry) -> anyhow::Result<Submission<'a>> {

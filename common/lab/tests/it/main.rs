@@ -4,6 +4,7 @@
 
 mod attack;
 mod command_line;
+mod grade;
 mod load;
 mod make;
 mod run;

@@ -127,6 +127,15 @@ fn both_ways_of_giving_the_number_lead_to_the_same_command() {
     }
 }
 
+#[test]
+fn a_submission_is_a_folder_or_what_args_say() {
+    assert!(commands(&["-n", "grade", "../anna"]).contains("lab -- grade ../anna"));
+    assert!(commands(&["-n", "grade", "DIR=work/4"]).contains("lab -- grade work/4"));
+    assert!(commands(&["-n", "grade", "ARGS=--batch all"]).contains("lab -- grade --batch all"));
+    assert!(error_of(&["grade"]).contains("usage: make grade DIR"));
+    assert!(error_of(&["grade", "anna", "ben"]).contains("one folder, please"));
+}
+
 /// All of the Makefile's targets that are meant for people.
 fn targets() -> Vec<String> {
     let makefile = std::fs::read_to_string(root().join("Makefile")).unwrap();

@@ -36,7 +36,8 @@ pub fn results(row: &Row, scale: &Scale) -> String {
 }
 
 fn test(check: &Checked, row: &Row, scale: &Scale) -> Value {
-    let worth = row.result.worth(check, &scale.weights, scale.most);
+    // More decimals than the whole has, so that many small ones make a good sum.
+    let worth = (row.result.worth(check, &scale.weights, scale.most) * 1e4).round() / 1e4;
     let passed = check.outcome == Outcome::Passed;
     json!({
         "name": check.name,

@@ -29,7 +29,8 @@ pub struct Scale {
 
 /// Two decimals are enough for a mark.
 pub fn rounded(points: f64) -> f64 {
-    (points * 100.0).round() / 100.0
+    // The sum of no numbers is -0.
+    (points * 100.0).round() / 100.0 + 0.0
 }
 
 /// Writes a file as a whole or not at all: whoever looks at it while a batch
