@@ -113,7 +113,7 @@ fn bad_programs_get_their_verdict_and_disturb_no_other() {
     let whom = ["broken off (signal 9)", "came to an early end: signal: 9"];
     assert!(whom.iter().any(|whom| kills[2].contains(whom)), "{kills:?}");
     let numbers = fs::read_to_string(numbers).unwrap();
-    assert!(numbers.lines().count() > 3, "{numbers}");
+    assert!(numbers.lines().count() > 1, "{numbers}");
     for number in numbers.lines() {
         assert!(is_gone(number), "process {number} is there still");
     }
