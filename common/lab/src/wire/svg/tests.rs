@@ -57,6 +57,8 @@ fn lines_and_what_they_say_to_those_with_the_key_are_in_the_picture() {
     ] {
         assert!(texts.iter().any(|text| text == expected), "{expected} is not in {texts:?}");
     }
+    // XML has no way to write these, not even as a number.
+    assert!(!drawn(1, 1, "\0\u{b}\u{fffe}\u{ffff}").contains(['\0', '\u{b}', '\u{fffe}', '\u{ffff}']));
     // Nothing is fetched from elsewhere, nothing runs.
     let tags = ["<script", "href", "url(", "@import", "<image"];
     assert!(tags.iter().all(|tag| !svg.contains(tag)));
