@@ -8,7 +8,6 @@ use rustls::{AlertDescription, CertificateError, CipherSuite, CommonState, Error
 use std::borrow::Cow;
 use std::path::Path;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 /// What was agreed on.
 pub(super) fn agreed(connection: &CommonState) -> String {
@@ -132,6 +131,6 @@ fn names(presented: &[String]) -> String {
 
 fn date(time: UnixTime) -> String {
     let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
-    let date = OffsetDateTime::from_unix_timestamp(seconds).ok().and_then(|date| date.format(&Rfc3339).ok());
-    date.unwrap_or_else(|| "a time that no calendar has".to_owned())
+    OffsetDateTime::from_unix_timestamp(seconds)
+        .map_or_else(|_| "a day that no calendar has".to_owned(), crate::certs::date)
 }
