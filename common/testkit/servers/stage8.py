@@ -1,0 +1,310 @@
+#!/usr/bin/env python3
+"""A stage 8 server in another language, to test the graded checks with.
+
+Written against the contract alone, on top of stage7.py: TLS is a layer beneath it,
+and `/pubkey`, `/key` and `/dm` come in addition. Its certificates, made by the
+`openssl` command, are in `--certs`. `--fault NAME` makes it wrong in one way, each
+a mistake that people make; `--list-faults` prints their names. Example:
+
+    python3 stage8.py --host 127.0.0.1 --port 9008 --db chat.db --certs certs --fault tells-no-end
+"""
+
+import base64
+import binascii
+import os
+import select
+import socket
+import ssl
+import subprocess
+import threading
+import time
+import warnings
+
+import stage6 as base
+import stage7
+from stage7 import Wrong, known
+
+FAULTS = {
+    "speaks-plain-text": "answers whoever speaks no TLS in plain text",
+    "speaks-tls-1-3-only": "refuses TLS 1.2",
+    "speaks-tls-1-1": "accepts what is broken",
+    "has-a-certificate-for-another": "shows a certificate for a name that it does not have",
+    "shakes-hands-one-by-one": "does the handshake where it accepts",
+    "waits-for-ever-for-a-handshake": "has no time limit for the handshake",
+    "tells-no-end": "closes without close_notify",
+    "takes-truncation-for-an-end": "delivers a last line that was cut off on its way",
+    "minds-no-utf8": "ends the connection at bytes that are no UTF-8",
+    "takes-any-key": "publishes whatever comes with /pubkey",
+    "has-keys-for-the-unknown": "makes a key up for who has published none",
+    "keeps-the-first-key": "never takes a second /pubkey",
+    "gives-its-own-key": "answers /key with one key for all",
+    "whispers-to-all": "sends /dm to the whole room",
+    "whispers-under-another-name": "writes the sender's name as it likes",
+    "changes-what-is-sealed": "decodes and encodes what /dm carries",
+}
+FAULT = base.chosen(FAULTS) if __name__ == "__main__" else None
+
+CERTS = base.options.get("--certs", "certs")
+HANDSHAKE_TIMEOUT = float(base.options.get("--handshake-timeout", 9))
+SCHEMA = stage7.SCHEMA + "CREATE TABLE IF NOT EXISTS keys (name TEXT PRIMARY KEY, key TEXT);"
+NOT_UTF8 = "[SERVER] error: line is not valid UTF-8"
+
+
+# --- lines in the clear, inside TLS ---------------------------------------
+
+
+def seal(text):
+    return text.encode()
+
+
+def unseal(line):
+    return line.decode()
+
+
+base.seal, base.unseal = seal, unseal
+base.envelope = None
+
+
+# --- TLS ------------------------------------------------------------------
+
+
+def openssl(*arguments):
+    subprocess.run(["openssl", *arguments], cwd=CERTS, check=True, capture_output=True)
+
+
+def make_certificates():
+    if os.path.exists(os.path.join(CERTS, "server.pem")):
+        return
+    os.makedirs(CERTS, exist_ok=True)
+    names = "DNS:elsewhere.example" if FAULT == "has-a-certificate-for-another" else "DNS:localhost,IP:127.0.0.1"
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"]
+    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.part", "-subj", "/CN=a lab")
+    openssl("req", "-x509", *key, "-keyout", "server.key", "-out", "server.pem", "-subj", "/CN=a server",
+            "-CA", "ca.part", "-CAkey", "ca.key", "-addext", f"subjectAltName={names}",
+            "-addext", "basicConstraints=critical,CA:FALSE")
+    # Whoever waits for this file finds it whole.
+    os.rename(os.path.join(CERTS, "ca.part"), os.path.join(CERTS, "ca.pem"))
+
+
+def context():
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.load_cert_chain(os.path.join(CERTS, "server.pem"), os.path.join(CERTS, "server.key"))
+    made.minimum_version = ssl.TLSVersion.TLSv1_2
+    if FAULT == "speaks-tls-1-3-only":
+        made.minimum_version = ssl.TLSVersion.TLSv1_3
+    if FAULT == "speaks-tls-1-1":
+        warnings.simplefilter("ignore")
+        made.set_ciphers("ALL:@SECLEVEL=0")
+        made.minimum_version = ssl.TLSVersion.TLSv1
+    return made
+
+
+class Bridge:
+    """TLS on one side, and on the other a socket pair that the chat reads and writes
+    as if there were none. One thread carries both ways."""
+
+    def __init__(self, tls, pair):
+        self.tls, self.pair = tls, pair
+        self.to_chat, self.to_net = b"", b""
+        self.net_open, self.chat_open = True, True
+
+    def read_net(self):
+        try:
+            data = self.tls.recv(65536)
+        except ssl.SSLWantReadError:
+            return
+        except ssl.SSLEOFError:
+            # The connection ended, and TLS did not: somebody may have cut it off.
+            if FAULT == "takes-truncation-for-an-end":
+                data = b""
+            else:
+                raise
+        if data:
+            self.to_chat += data
+        else:
+            self.net_open = False
+
+    def read_chat(self):
+        data = self.pair.recv(65536)
+        self.to_net += data
+        self.chat_open = bool(data)
+
+    def write_net(self):
+        try:
+            self.to_net = self.to_net[self.tls.send(self.to_net[:16384]):]
+        except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            pass
+
+    def write_chat(self):
+        self.to_chat = self.to_chat[self.pair.send(self.to_chat):]
+
+    def carry(self):
+        told = False
+        while self.chat_open or self.to_net:
+            readers = [self.tls] if self.net_open and not self.to_chat else []
+            readers += [self.pair] if self.chat_open and not self.to_net else []
+            writers = [self.tls] if self.to_net else []
+            writers += [self.pair] if self.to_chat else []
+            waiting = self.tls in readers and self.tls.pending()
+            ready, free, _ = select.select(readers, writers, [], 0 if waiting else None)
+            if self.tls in ready or waiting:
+                self.read_net()
+            if self.pair in ready:
+                self.read_chat()
+            if self.tls in free:
+                self.write_net()
+            if self.pair in free:
+                self.write_chat()
+            if not self.net_open and not self.to_chat and not told:
+                self.pair.shutdown(socket.SHUT_WR)
+                told = True
+
+    def end(self):
+        """Says that it is over, and lets what is under way arrive."""
+        if FAULT != "tells-no-end":
+            try:
+                self.tls.unwrap()
+            except (ssl.SSLError, OSError):
+                pass
+        beneath = socket.socket(fileno=os.dup(self.tls.fileno()))
+        beneath.shutdown(socket.SHUT_WR)
+        beneath.setblocking(True)
+        beneath.settimeout(0.3)
+        deadline = time.monotonic() + 0.3
+        while beneath.recv(65536) and time.monotonic() < deadline:
+            pass
+        beneath.close()
+
+    def run(self):
+        self.tls.setblocking(False)
+        self.pair.setblocking(False)
+        try:
+            self.carry()
+            self.end()
+        except OSError:
+            pass
+        self.tls.close()
+        self.pair.close()
+
+
+def greet(sock, address):
+    """A thread for each connection: the handshake, and then the chat."""
+    if FAULT == "speaks-plain-text" and sock.recv(1, socket.MSG_PEEK) != b"\x16":
+        Client(sock, address).serve()
+    else:
+        chat(shake_hands(sock), address)
+
+
+def shake_hands(sock):
+    """TLS over this connection, or None where it came to nothing."""
+    watchdog = threading.Timer(HANDSHAKE_TIMEOUT, give_up, [sock])
+    watchdog.daemon = True
+    if FAULT != "waits-for-ever-for-a-handshake":
+        watchdog.start()
+    try:
+        # What was cut off is not to be taken for an end.
+        return CONTEXT.wrap_socket(sock, server_side=True, suppress_ragged_eofs=False)
+    except (OSError, ValueError):
+        sock.close()
+    finally:
+        watchdog.cancel()
+
+
+def chat(tls, address):
+    if tls:
+        ours, theirs = socket.socketpair()
+        threading.Thread(target=Bridge(tls, theirs).run, daemon=True).start()
+        Client(ours, address).serve()
+
+
+def give_up(sock):
+    """The time is over, however many bytes came meanwhile."""
+    try:
+        sock.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass
+
+
+def accept(listener, _):
+    while True:
+        try:
+            sock, address = listener.accept()
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError:
+            return
+        if FAULT == "shakes-hands-one-by-one":
+            tls = shake_hands(sock)
+            threading.Thread(target=chat, args=[tls, address], daemon=True).start()
+        else:
+            threading.Thread(target=greet, args=[sock, address], daemon=True).start()
+
+
+# --- the chat -------------------------------------------------------------
+
+class Client(stage7.Client):
+    def heard(self):
+        while True:
+            try:
+                return self.read_line()
+            except UnicodeDecodeError:
+                if FAULT == "minds-no-utf8":
+                    raise
+                self.send(NOT_UTF8)
+
+    def obey(self, line):
+        command, _, rest = line.partition(" ")
+        if command == "/pubkey":
+            self.publish_key(rest)
+        elif command == "/key":
+            self.send(f"[KEY] {known(rest)} {key_of(known(rest))}")
+        elif command == "/dm":
+            to, _, sealed = rest.partition(" ")
+            self.whisper_sealed(to, sealed)
+        else:
+            super().obey(line)
+
+    def publish_key(self, text):
+        if FAULT != "takes-any-key" and len(decoded(text)) != 32:
+            raise Wrong("a key has 32 bytes")
+        how = "IGNORE" if FAULT == "keeps-the-first-key" else "REPLACE"
+        base.store(f"INSERT OR {how} INTO keys VALUES (?, ?)", self.name.lower(), text)
+
+    def whisper_sealed(self, to, sealed):
+        if not sealed:
+            raise Wrong("/dm needs a user and a sealed text: /dm USER BASE64")
+        other = self.online(known(to))
+        data = decoded(sealed)
+        if FAULT == "changes-what-is-sealed":
+            sealed = base64.b64encode(data.rstrip(b"\0")[:-1]).decode()
+        stage7.keep(self.name, sealed, "")
+        name = self.name.swapcase() if FAULT == "whispers-under-another-name" else self.name
+        for member in stage7.of_room(self.room) if FAULT == "whispers-to-all" else [other]:
+            if member is not self:
+                member.send(f"[DM] {name} {sealed}")
+
+
+def decoded(text):
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        raise Wrong("that is no base64") from None
+
+
+def key_of(name):
+    if FAULT == "gives-its-own-key":
+        return base64.b64encode(bytes(range(32))).decode()
+    rows = base.store("SELECT key FROM keys WHERE name = ?", name.lower())
+    if not rows and FAULT == "has-keys-for-the-unknown":
+        return base64.b64encode(os.urandom(32)).decode()
+    if not rows:
+        raise Wrong(f"{name} has published no key")
+    return rows[0][0]
+
+
+base.accept = accept
+
+if __name__ == "__main__":
+    make_certificates()
+    CONTEXT = context()
+    base.open_database(SCHEMA)
+    base.main(Client, stage7.send_lists)
