@@ -9,11 +9,14 @@ use chatkit::grading::{Faults, Grading, Program};
 use std::process::ExitCode;
 
 const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../common/testkit/servers/stage7.py");
+// Rooms change nothing for a client that sends what is typed.
+const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../common/testkit/clients/stage6.py");
 
 fn main() -> ExitCode {
     let options = "--db {folder}/chat.db --login-timeout 3";
     let server = Program { file: SERVER, options, faults: FAULTS };
-    Grading { stage: 7, server, client: None, checks: checks::main }.run()
+    let client = Some(Program { file: CLIENT, options: "", faults: &[] });
+    Grading { stage: 7, server, client, checks: checks::main }.run()
 }
 
 /// A fault of that server, and a check that it must fail.
