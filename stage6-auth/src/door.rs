@@ -116,6 +116,21 @@ impl Door {
         peer: SocketAddr,
         deadline: Instant,
     ) -> Result<Guest, Refusal> {
+        say(AUTH_REQUIRED);
+        self.admit_greeted(hear, say, peer, deadline)
+    }
+
+    /// As [`admit`](Door::admit), for somebody who has been told [`AUTH_REQUIRED`].
+    ///
+    /// # Errors
+    /// Whatever keeps the client out.
+    pub fn admit_greeted(
+        &self,
+        hear: impl FnMut() -> io::Result<Heard>,
+        say: impl Fn(&str),
+        peer: SocketAddr,
+        deadline: Instant,
+    ) -> Result<Guest, Refusal> {
         let request = self.ask(hear, say)?;
         let (user, what) = match request {
             Request::Resume(token) => {
@@ -141,7 +156,6 @@ impl Door {
         say: impl Fn(&str),
     ) -> Result<Request, Refusal> {
         let mut dialogue = Dialogue::default();
-        say(AUTH_REQUIRED);
         loop {
             let heard = hear().map_err(|error| match error.kind() {
                 // Both are what a socket says whose time is over (recv(2)).

@@ -2,9 +2,9 @@
 
 use crate::envelope::Envelope;
 use stage2_echo::line::{self, LineReader, Received};
-use std::cell::Cell;
 use std::io::{self, Read};
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// What somebody is told whose line does not open, before the connection is
@@ -13,15 +13,28 @@ pub const REJECTED: &str = "[SERVER] error: message rejected";
 
 /// A connection that is read until a deadline, as long as there is one. The
 /// deadline is for all reads together: a byte now and then buys no time.
-pub struct Timed<'a> {
+///
+/// What is read is the connection itself, or something over it, as TLS.
+pub struct Timed<'a, R = TcpStream> {
     stream: &'a TcpStream,
-    until: Cell<Option<Instant>>,
+    from: &'a R,
+    until: Instant,
+    /// Only its own thread reads it and writes it.
+    no_deadline: AtomicBool,
 }
 
 impl<'a> Timed<'a> {
     /// Reads from `stream` until `until`.
     pub fn new(stream: &'a TcpStream, until: Instant) -> Self {
-        Timed { stream, until: Cell::new(Some(until)) }
+        Self::over(stream, stream, until)
+    }
+}
+
+impl<'a, R> Timed<'a, R> {
+    /// Reads until `until` from something that reads from `stream`, and honours
+    /// its read timeout.
+    pub fn over(stream: &'a TcpStream, from: &'a R, until: Instant) -> Self {
+        Timed { stream, from, until, no_deadline: AtomicBool::new(false) }
     }
 
     /// From now on without a deadline.
@@ -29,22 +42,38 @@ impl<'a> Timed<'a> {
     /// # Errors
     /// When the socket does not take that.
     pub fn no_deadline(&self) -> io::Result<()> {
-        self.until.set(None);
+        self.no_deadline.store(true, Ordering::Relaxed);
         self.stream.set_read_timeout(None)
+    }
+
+    /// Waits until there is something to read, or the deadline. Which of the two
+    /// it was, or something worse, reading finds out.
+    pub fn wait(&self) {
+        if self.limit().is_ok() {
+            let _ = self.stream.peek(&mut [0]);
+        }
+    }
+
+    fn limit(&self) -> io::Result<()> {
+        if self.no_deadline.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        self.stream.set_read_timeout(Some(left))
     }
 }
 
-impl Read for &Timed<'_> {
+impl<'a, R> Read for &Timed<'a, R>
+where
+    &'a R: Read,
+{
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        if let Some(until) = self.until.get() {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
-            self.stream.set_read_timeout(Some(left))?;
-        }
-        let mut stream = self.stream;
-        stream.read(into)
+        self.limit()?;
+        let mut from = self.from;
+        from.read(into)
     }
 }
 

@@ -1,3 +1,9 @@
-//! Stub.
+//! Does what the chat server may not: tables, accounts, roles.
 
-fn main() {}
+use stage6_auth::admin;
+use stage8_tls::public_keys::SCHEMA;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    admin::main("stage8-admin", &SCHEMA)
+}

@@ -1,3 +1,10 @@
-//! Stub.
+//! `stage8-server`: see [`stage8_tls::server`].
 
-fn main() {}
+use clap::Parser;
+use stage8_tls::server;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let options = server::Options::parse();
+    common::program::run(|| server::run(&options))
+}

@@ -14,6 +14,7 @@ use stage4_multichat::wire::Wire;
 use std::io::{self, ErrorKind, IoSlice, Read};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// An encrypted connection, of either side, to be shared between threads: any
@@ -25,6 +26,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 /// kind `UnexpectedEof`, since anybody on the way could have cut the line.
 pub struct TlsWire {
     socket: Arc<TcpStream>,
+    /// We ourselves wanted no more of the other side: that is no cut.
+    stopped: AtomicBool,
     /// Written by whoever writes and by the one who reads. A thread that
     /// panicked in here may have left half a record: nobody goes on with that.
     tls: Mutex<Tls>,
@@ -43,7 +46,8 @@ struct Tls {
 impl TlsWire {
     /// The connection after its handshake.
     pub(super) fn new(socket: Arc<TcpStream>, engine: Engine) -> TlsWire {
-        TlsWire { socket, tls: Mutex::new(Tls { engine, sent: 0, ending: false, more: false }) }
+        let tls = Mutex::new(Tls { engine, sent: 0, ending: false, more: false });
+        TlsWire { socket, stopped: AtomicBool::new(false), tls }
     }
 
     /// The TCP connection below.
@@ -79,12 +83,8 @@ impl TlsWire {
         let _ = self.wait_to(|| self.flush());
     }
 
-    /// Waits until there is something to read, or until the socket's read
-    /// timeout. That is all that reading waits for, and does not go deep.
-    ///
-    /// # Errors
-    /// What the socket says.
-    pub fn wait(&self) -> io::Result<()> {
+    /// Waits until there is something to read, or until the socket's read timeout.
+    fn wait(&self) -> io::Result<()> {
         // Looking at a byte without taking it is the one way to wait that knows
         // the read timeout.
         recv(&self.socket, &mut [0; 1], RecvFlags::PEEK).map(drop).map_err(io::Error::from)
@@ -159,6 +159,7 @@ impl Wire for TlsWire {
     }
 
     fn stop_reading(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
         let _ = self.socket.shutdown(Shutdown::Read);
     }
 
@@ -179,7 +180,7 @@ impl Read for &TlsWire {
         loop {
             let mut tls = self.lock()?;
             let read = tls.engine.read(into);
-            if read > 0 || tls.engine.ended || into.is_empty() {
+            if read > 0 || tls.engine.ended || into.is_empty() || self.stopped.load(Ordering::Relaxed) {
                 return Ok(read);
             }
             if !tls.more {
@@ -204,7 +205,7 @@ impl TlsWire {
         incoming.reserve(if std::mem::take(&mut tls.more) { LARGE } else { SMALL });
         let (_, received) = recv(&self.socket, spare_capacity(incoming), RecvFlags::DONTWAIT)?;
         if received == 0 {
-            return Err(cut_short());
+            return if self.stopped.load(Ordering::Relaxed) { Ok(()) } else { Err(cut_short()) };
         }
         tls.more = incoming.len() == incoming.capacity();
         tls.engine.advance().map_err(|error| {

@@ -1,0 +1,80 @@
+//! The three commands that stage 8 adds, beside those of stage 7: they carry what
+//! the clients need to seal a message for each other.
+
+use crate::identity::PublicKey;
+use crate::public_keys::PublicKeys;
+use crate::tls::TlsWire;
+use common::aside::aside;
+use common::log::Log;
+use stage7_rooms_pubsub::commands::{self as stage7, Command, addressed};
+use stage7_rooms_pubsub::said::Private;
+use std::io;
+use std::sync::Arc;
+
+/// The commands beyond stage 7's.
+pub const MORE: [&str; 3] = ["/pubkey BASE64", "/key USER", "/dm USER BASE64"];
+
+/// `/dm`: sealed for its receiver, and stored like everything else that somebody
+/// sees. The server cannot tell what it is.
+pub const SEALED: Private = Private { kind: "dm", before: "[DM] ", between: " " };
+
+/// All commands, as one person may use them.
+pub struct Commands<'a> {
+    earlier: stage7::Commands<'a, TlsWire>,
+    keys: &'a Arc<dyn PublicKeys>,
+    log: &'a Log,
+}
+
+impl<'a> Commands<'a> {
+    /// For somebody who has stage 7's.
+    pub fn new(earlier: stage7::Commands<'a, TlsWire>, keys: &'a Arc<dyn PublicKeys>, log: &'a Log) -> Self {
+        Commands { earlier, keys, log }
+    }
+
+    /// Does what `line` asks for, or says it to the room.
+    ///
+    /// # Errors
+    /// When the committer has stopped, and with it the server.
+    pub fn obey(&mut self, line: &str) -> io::Result<()> {
+        let (command, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let obeyed = match command {
+            "/pubkey" => aside(|| self.publish(rest.trim()))?,
+            "/key" => aside(|| self.show(rest.trim()))?,
+            "/dm" => match addressed(rest) {
+                Some((user, sealed)) => {
+                    self.earlier.say_to(user, sealed.trim(), &SEALED).map_err(io::Error::other)?
+                }
+                None => Err("/dm needs a user and a sealed message: /dm USER BASE64".to_owned()),
+            },
+            _ => return self.earlier.obey_or(Command::parse(line, &MORE), &MORE),
+        };
+        if let Err(problem) = obeyed {
+            self.earlier.complain(&problem);
+        }
+        Ok(())
+    }
+
+    /// Silent when it is taken: clients do this each time they log in.
+    fn publish(&self, key: &str) -> Result<(), String> {
+        let key: PublicKey = key.parse().map_err(|error| format!("/pubkey BASE64: {error}"))?;
+        let (user, person) = (self.earlier.user(), self.earlier.person());
+        let known = self.keys.newest(user.id).map_err(|error| self.earlier.away(&error))?;
+        if known.as_deref() != Some(&key.to_string()) {
+            self.keys.publish(user.id, &key).map_err(|error| self.earlier.away(&error))?;
+            let what = if known.is_some() { "another public key" } else { "a public key" };
+            self.log.info(format_args!("{} publishes {what}, from {}", person.name, person.peer));
+        }
+        Ok(())
+    }
+
+    fn show(&self, name: &str) -> Result<(), String> {
+        if name.is_empty() {
+            return Err("/key needs a user: /key USER".to_owned());
+        }
+        let user = self.earlier.account(name)?;
+        let key = self.keys.newest(user.id).map_err(|error| self.earlier.away(&error))?;
+        let key = key.ok_or_else(|| format!("{} has published no key", user.name))?;
+        self.earlier.person().tell(&format!("[KEY] {} {key}", user.name));
+        Ok(())
+    }
+}

@@ -1,0 +1,100 @@
+//! The people's public keys, in the database.
+//!
+//! The server keeps them so that somebody who is not there can be written to as
+//! soon as it is. It cannot vouch for them: whoever runs it can hand out another
+//! key. That is for the clients to notice ([`crate::identity`]).
+
+use crate::identity::PublicKey;
+use mysql::prelude::Queryable;
+use rusqlite::{OptionalExtension, params};
+use stage6_auth::store::mysql::MySqlStore;
+use stage6_auth::store::sqlite::SqliteStore;
+use stage6_auth::store::{DbUrl, STEP_1, Schema, Step, StoreError, now};
+use stage7_rooms_pubsub::archive::{Database, STEP_2};
+use std::sync::Arc;
+
+/// What stage 8 needs.
+pub const SCHEMA: Schema = Schema { steps: &[STEP_1, STEP_2, STEP_3], program: "stage8-admin" };
+
+/// A new key is a row more, since the server's account on MySQL can add rows and
+/// never change one: the last row of a user counts. The others tell an
+/// administrator when somebody has changed the key.
+pub const STEP_3: Step = Step {
+    sqlite: &[
+        "CREATE TABLE public_keys (
+            seq INTEGER PRIMARY KEY,
+            user_id INTEGER NOT NULL REFERENCES users (id),
+            public_key TEXT NOT NULL,
+            published INTEGER NOT NULL
+        ) STRICT",
+        "CREATE INDEX public_keys_user ON public_keys (user_id, seq)",
+    ],
+    mysql: &["CREATE TABLE IF NOT EXISTS public_keys (
+            seq BIGINT PRIMARY KEY AUTO_INCREMENT,
+            user_id BIGINT NOT NULL,
+            public_key VARCHAR(44) NOT NULL,
+            published BIGINT NOT NULL,
+            INDEX public_keys_user (user_id, seq),
+            FOREIGN KEY (user_id) REFERENCES users (id)
+        ) ENGINE=InnoDB"],
+};
+
+/// Parameters: the user's id, the key, now.
+const PUBLISH: &str = "INSERT INTO public_keys (user_id, public_key, published) VALUES (?, ?, ?)";
+
+/// Parameter: the user's id.
+const NEWEST: &str = "SELECT public_key FROM public_keys WHERE user_id = ? ORDER BY seq DESC LIMIT 1";
+
+/// What the server asks of the database about keys.
+pub trait PublicKeys: Send + Sync {
+    /// From now on the user with this id has this key.
+    ///
+    /// # Errors
+    /// When the database is away.
+    fn publish(&self, user: i64, key: &PublicKey) -> Result<(), StoreError>;
+
+    /// The key that the user with this id has published last, as text.
+    ///
+    /// # Errors
+    /// When the database is away.
+    fn newest(&self, user: i64) -> Result<Option<String>, StoreError>;
+}
+
+/// One open database, for stage 7's part and for the keys.
+///
+/// # Errors
+/// Whatever keeps the database from being used, with what to do about it.
+pub fn open(url: &DbUrl, schema: &Schema) -> Result<(Database, Arc<dyn PublicKeys>), StoreError> {
+    Ok(match url {
+        DbUrl::Sqlite(path) => {
+            let store = Arc::new(SqliteStore::open(path, schema)?);
+            (Database::of(&store), store)
+        }
+        DbUrl::MySql(server) => {
+            let store = Arc::new(MySqlStore::open(server, schema)?);
+            (Database::of(&store), store)
+        }
+    })
+}
+
+impl PublicKeys for SqliteStore {
+    fn publish(&self, user: i64, key: &PublicKey) -> Result<(), StoreError> {
+        let key = key.to_string();
+        self.write(|tx| tx.prepare_cached(PUBLISH)?.execute(params![user, key, now()]))?;
+        Ok(())
+    }
+
+    fn newest(&self, user: i64) -> Result<Option<String>, StoreError> {
+        self.read(|conn| conn.prepare_cached(NEWEST)?.query_row([user], |row| row.get(0)).optional())
+    }
+}
+
+impl PublicKeys for MySqlStore {
+    fn publish(&self, user: i64, key: &PublicKey) -> Result<(), StoreError> {
+        self.with(|conn| conn.exec_drop(PUBLISH, (user, key.to_string(), now())))
+    }
+
+    fn newest(&self, user: i64) -> Result<Option<String>, StoreError> {
+        self.with(|conn| conn.exec_first(NEWEST, (user,)))
+    }
+}

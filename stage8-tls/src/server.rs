@@ -1,0 +1,318 @@
+//! The server's flow: one thread per client. First they shake hands, and it has to
+//! say who it is; then every line goes into the database, and from there to those
+//! for whom it is.
+
+use crate::certs::{Folder, own_names};
+use crate::commands::Commands;
+use crate::public_keys::{self, PublicKeys, SCHEMA};
+use crate::tls::{Acceptor, TlsWire};
+use clap::Parser;
+use common::aside::aside;
+use common::endpoint::Endpoint;
+use common::limits;
+use common::listener::{Listener, Watch};
+use common::log::Log;
+use common::program::{LogFileArgs, endpoint};
+use stage2_echo::line::{self, LineReader, Received};
+use stage4_multichat::outbox::{Outbox, Terms};
+use stage4_multichat::rate::{Rate, Verdict};
+use stage4_multichat::stalled::Stalled;
+use stage4_multichat::wire::{Form, Plain};
+use stage6_auth::dialogue::AUTH_REQUIRED;
+use stage6_auth::door::{Door, DoorArgs, Heard, Refusal, Timed};
+use stage6_auth::gate::{Gate, Permit};
+use stage6_auth::members::OnDuplicate;
+use stage6_auth::people::People;
+use stage6_auth::speaker::Speaker;
+use stage6_auth::store::DbArgs;
+use stage7_rooms_pubsub::archive::Database;
+use stage7_rooms_pubsub::chat::Chat;
+use stage7_rooms_pubsub::commands as stage7;
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Somebody who is logged in, at the other end of an encrypted connection.
+type Person = Speaker<TlsWire>;
+
+/// Lets in who has an account, keeps what they say, and relays it to those for whom it is.
+#[derive(Parser, Clone, Debug)]
+#[command(name = "stage8-server", version)]
+pub struct Options {
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9008", value_parser = endpoint)]
+    pub listen: Endpoint,
+
+    /// Connections at once, logged in or not; one more is told that the server is full
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub max_clients: usize,
+
+    /// Lines a second that each client may send, with bursts of twice that; 0 is no limit
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub rate: u32,
+
+    /// Bytes that may wait for a client that does not read, before it is disconnected
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 20)]
+    pub queue: usize,
+
+    /// Folder with ca.pem, server.pem and server.key; when there are none, they are made
+    #[arg(long, value_name = "FOLDER", default_value = "certs")]
+    pub certs: PathBuf,
+
+    #[command(flatten)]
+    db: DbArgs,
+
+    #[command(flatten)]
+    door: DoorArgs,
+
+    /// Who has to yield when a name logs in a second time: the second or the first
+    #[arg(long, value_enum, default_value_t = OnDuplicate::Replace)]
+    pub on_duplicate: OnDuplicate,
+
+    /// Earlier messages that a newcomer is sent
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(..=10_000))]
+    pub history: u16,
+
+    #[command(flatten)]
+    log: LogFileArgs,
+}
+
+/// What every client's thread needs.
+struct Server {
+    listener: Listener,
+    tls: Acceptor,
+    /// Connections that may still come: those in the dialogue need a bound as well.
+    places: Gate,
+    door: Door,
+    people: People<TlsWire, Chat<TlsWire>>,
+    database: Database,
+    keys: Arc<dyn PublicKeys>,
+    history: usize,
+    terms: Arc<Terms<TlsWire>>,
+    rate: u32,
+    log: Log,
+}
+
+/// The stack of a client's thread. Only what is used of it costs memory, but
+/// addresses run out too: the usual 2 MiB, ten thousand times, are 20 GiB.
+const STACK: usize = 256 << 10;
+
+/// The stack of the thread that shakes hands: see [`aside`] for why it must be more
+/// than four times as much.
+const DEEP_STACK: usize = 2 << 20;
+
+/// How long a client that is leaving, or that is thrown out, has to read what
+/// was sent to it before.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+
+/// At the end: how long what was received may take to be committed and
+/// delivered. A database that hangs is given up after two seconds.
+const LAST_COMMIT: Duration = Duration::from_millis(2500);
+
+/// Runs the server until a signal stops it.
+///
+/// # Errors
+/// When it has no certificate or no database, cannot listen, or not write its log.
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    let (level, file) = options.log.settings();
+    let (log, _written_at_the_end) = Log::start(level, file)?;
+    limits::allow_connections(options.max_clients, &log);
+    let tls = Folder::new(&options.certs).open(&own_names(options.listen.host()), &log)?.acceptor;
+    let form: Arc<dyn Form> = Arc::new(Plain);
+    let (database, keys) = public_keys::open(&options.db.db, &SCHEMA)?;
+    if let Some(caveat) = database.users.caveat()? {
+        log.warn(caveat);
+    }
+    let sessions = options.door.sessions(&database.users);
+    let chat = Chat::open(&database.archive, &form, options.history.into(), &log)?;
+    let server = Arc::new(Server {
+        listener: Listener::open(&options.listen, &log)?,
+        tls,
+        places: Gate::new(options.max_clients),
+        people: People::new(options.on_duplicate, &sessions, chat, &log),
+        door: options.door.open(&database.users, sessions, &log),
+        database,
+        keys,
+        history: options.history.into(),
+        terms: Arc::new(Terms { bound: options.queue, helper: Stalled::start()?, form }),
+        rate: options.rate,
+        log,
+    });
+    server
+        .log
+        .info(format_args!("room for {} clients; messages go to {}", options.max_clients, options.db.db));
+    while let Some((stream, peer)) = server.listener.accept() {
+        // Stage 3 keeps a handle of each thread to join it. Ten thousand handles
+        // are a megabyte, and whoever leaves the room is gone: so these run on
+        // their own, and `finish` waits for their connections instead.
+        let thread = thread::Builder::new().stack_size(DEEP_STACK).spawn({
+            let server = server.clone();
+            move || receive(&Arc::new(stream), peer, &server)
+        });
+        if let Err(e) = thread {
+            server.log.error(format_args!("{peer} turned away: cannot start a thread: {e}"));
+        }
+    }
+    server.people.place.say_farewell(line::SHUTTING_DOWN, LAST_COMMIT);
+    server.listener.finish();
+    if !server.people.place.close(Duration::from_millis(500)) {
+        server.log.error("the database does not answer: what it was given last may be stored or not");
+    }
+    Ok(())
+}
+
+/// Shakes hands with a client, and leaves it to a thread that has not been as deep.
+fn receive(stream: &Arc<TcpStream>, peer: SocketAddr, server: &Arc<Server>) {
+    let open = server.listener.watch(stream);
+    let place = server.places.enter_within(Duration::ZERO);
+    let wire = match server.tls.accept(stream) {
+        Ok(wire) => wire,
+        Err(failure) => {
+            server.log.warn(format_args!("{peer} not let in: {}", failure.for_the_log()));
+            return line::close_in_good_order(stream);
+        }
+    };
+    let outbox = Outbox::new(wire, server.terms.clone());
+    if place.is_some() {
+        outbox.send_line(AUTH_REQUIRED);
+    }
+    let thread = thread::Builder::new().stack_size(STACK).spawn({
+        let server = server.clone();
+        move || serve(&outbox, place, peer, &server, open)
+    });
+    if let Err(e) = thread {
+        server.log.error(format_args!("{peer} turned away: cannot start a thread: {e}"));
+    }
+}
+
+/// One client, from its first line to the end of the connection, whichever way
+/// that comes. Nothing that happens here may end the server.
+fn serve(
+    outbox: &Arc<Outbox<TlsWire>>,
+    place: Option<Permit>,
+    peer: SocketAddr,
+    server: &Server,
+    _open: Watch,
+) {
+    match place {
+        // Free again before the client can see the end of the connection.
+        Some(_place) => {
+            if let Err(refusal) = attend(outbox, peer, server) {
+                turn_away(&refusal, outbox, peer, server);
+            }
+        }
+        None => {
+            server.log.warn(format_args!("{peer} turned away: server is full"));
+            outbox.send_line("[SERVER] error: server is full");
+        }
+    }
+    outbox.end();
+    if outbox.wait_until_written(LAST_WORDS) {
+        line::close_in_good_order(outbox.wire().stream());
+    }
+    outbox.cut();
+}
+
+/// Lets the client in, if it can prove who it is, and lets it talk.
+fn attend(outbox: &Arc<Outbox<TlsWire>>, peer: SocketAddr, server: &Server) -> Result<(), Refusal> {
+    server.log.info(format_args!("{peer} connected, {}", outbox.wire().agreed()));
+    let deadline = Instant::now() + server.door.timeout;
+    let input = Timed::over(outbox.wire().stream(), outbox.wire(), deadline);
+    let mut lines = LineReader::new(&input);
+    let say = |line: &str| {
+        let _ = outbox.send_line(line);
+    };
+    // Most of those who are here listen. Waiting needs 2 KiB of this thread's stack
+    // and the rest of what follows 20, so that is not done by this thread.
+    input.wait();
+    // It leaves when `here` is dropped, even if this thread panics.
+    let (guest, person, here) = aside(|| {
+        let guest = server.door.admit_greeted(|| hear(&mut lines, outbox), say, peer, deadline)?;
+        let person = Person::new(&guest.user.name, peer, outbox, guest.token.clone());
+        let here = server.people.enter(&person, &guest, deadline)?;
+        Ok::<_, Refusal>((guest, person, here))
+    })
+    .map_err(Refusal::Lost)??;
+    input.no_deadline().map_err(Refusal::Lost)?;
+    let Server { people, database, keys, history, log, .. } = server;
+    let earlier = stage7::Commands::new(people, database, *history, log, &person, guest.user);
+    let ended = converse(&mut lines, Commands::new(earlier, keys, log), &person, server);
+    // The server's own end is none that TLS would have announced.
+    if let Err(e) = ended
+        && !server.listener.stopping()
+    {
+        server.log.info(format_args!("{} lost: {e}", person.name));
+    }
+    if server.listener.stopping() {
+        // What it said is to be committed and delivered before the farewell.
+        person.settle(LAST_COMMIT);
+        server.people.place.await_farewell();
+    }
+    drop(here);
+    Ok(())
+}
+
+fn turn_away(refusal: &Refusal, outbox: &Arc<Outbox<TlsWire>>, peer: SocketAddr, server: &Server) {
+    server.log.warn(format_args!("{peer} not let in: {}", refusal.for_the_log()));
+    if let Some(answer) = refusal.answer() {
+        outbox.send_line(&answer);
+    } else if server.listener.stopping() {
+        outbox.send_line(line::SHUTTING_DOWN);
+    }
+}
+
+/// Passes on line by line until the client has had enough.
+///
+/// This thread only reads. What the others say reaches this client through its
+/// outbox, from the committer's thread, at any time.
+fn converse(
+    lines: &mut LineReader<&Timed<'_, TlsWire>>,
+    mut commands: Commands<'_>,
+    person: &Arc<Person>,
+    server: &Server,
+) -> io::Result<()> {
+    let mut rate = Rate::new(server.rate);
+    loop {
+        match hear(lines, &person.outbox)? {
+            Heard::Text(text) => match text.as_str() {
+                line::DISCONNECT | "/quit" => return Ok(()),
+                "/logout" if server.people.log_out(person) => return Ok(()),
+                "" | "/logout" => {}
+                _ => match rate.line(Instant::now()) {
+                    Verdict::Allowed => commands.obey(&text)?,
+                    Verdict::FirstOver => {
+                        let allowed = server.rate;
+                        person.tell(&format!("[SERVER] error: too fast, {allowed} lines per second allowed"));
+                        server.log.warn(format_args!("{} is too fast: lines dropped", person.name));
+                    }
+                    Verdict::Over => {}
+                },
+            },
+            Heard::Bad(answer) => {
+                server.log.warn(format_args!("{} from {}: {answer}", person.name, person.peer));
+                person.tell(answer);
+                return Ok(());
+            }
+            Heard::End => return Ok(()),
+        }
+    }
+}
+
+/// The next line that is one.
+fn hear(lines: &mut LineReader<&Timed<'_, TlsWire>>, outbox: &Arc<Outbox<TlsWire>>) -> io::Result<Heard> {
+    loop {
+        return Ok(match lines.next()? {
+            Received::Line("") => continue,
+            Received::Line(text) => Heard::Text(text.to_owned()),
+            Received::NotUtf8 => {
+                outbox.send_line(line::NOT_UTF8);
+                continue;
+            }
+            Received::TooLong => Heard::Bad(line::TOO_LONG),
+            Received::End => Heard::End,
+        });
+    }
+}
