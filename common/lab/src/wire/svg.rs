@@ -15,13 +15,16 @@ const CLIENTS: usize = 12;
 
 /// Pixels. Letters are all of one width, so that a label can be cut to fit.
 const LETTER: f64 = 6.7;
-const COLUMN: usize = 370;
-const TIMES: usize = 90;
+const TIMES: usize = 130;
+const BOX: usize = 170;
 const HEAD: usize = 96;
 const ROW: usize = 34;
 /// A row whose arrow has a second label, below it.
 const TALL_ROW: usize = 48;
-const LABEL: usize = ((COLUMN - 30) as f64 / LETTER) as usize;
+/// Between two lifelines there is room for the longest label, within these.
+const NARROW: usize = 280;
+const WIDE: usize = 490;
+const LABEL: usize = ((WIDE - 30) as f64 / LETTER) as usize;
 
 /// A diagram in the making.
 pub struct Diagram {
@@ -108,7 +111,7 @@ impl Diagram {
     /// The finished file.
     pub fn render(&self) -> String {
         let height: usize = self.arrows.iter().map(Arrow::height).sum::<usize>() + HEAD + 60;
-        let width = TIMES + COLUMN * self.clients.len().max(1) + TIMES;
+        let width = TIMES + self.column() * self.clients.len().max(1) + BOX / 2 + 20;
         let mut svg = String::new();
         // Writing to a String cannot fail.
         let _ = write!(
@@ -153,6 +156,13 @@ text {{ font: 11px "DejaVu Sans Mono", Menlo, Consolas, monospace; fill: #1b1f24
             .then(|| format!("... and {} that are not drawn; a capture has them all", parts.join(", ")))
     }
 
+    /// From one lifeline to the next.
+    fn column(&self) -> usize {
+        let labels = self.arrows.iter().flat_map(|arrow| [Some(&arrow.label), arrow.below.as_ref()]);
+        let longest = labels.flatten().map(|label| label.chars().count()).max().unwrap_or(0);
+        ((longest as f64 * LETTER) as usize + 30).clamp(NARROW, WIDE)
+    }
+
     /// Where a lifeline is. The server stands in the middle, so that most arrows
     /// cross nobody else's line.
     fn x(&self, client: Option<usize>) -> usize {
@@ -162,7 +172,7 @@ text {{ font: 11px "DejaVu Sans Mono", Menlo, Consolas, monospace; fill: #1b1f24
             Some(client) if client < left => client,
             Some(client) => client + 1,
         };
-        TIMES + column * COLUMN + 40
+        TIMES + column * self.column()
     }
 
     fn lifelines(&self, svg: &mut String, height: usize) {
@@ -173,12 +183,12 @@ text {{ font: 11px "DejaVu Sans Mono", Menlo, Consolas, monospace; fill: #1b1f24
             let _ = writeln!(
                 svg,
                 r#"<line class="life" x1="{x}" y1="{top}" x2="{x}" y2="{bottom}"/>
-<rect class="box" x="{left}" y="36" width="170" height="38" rx="5"/>
+<rect class="box" x="{left}" y="36" width="{BOX}" height="38" rx="5"/>
 <text class="name" x="{x}" y="52" text-anchor="middle">{name}</text>
 <text class="small" x="{x}" y="67" text-anchor="middle">{address}</text>"#,
                 top = HEAD - 22,
                 bottom = height - 40,
-                left = x.saturating_sub(85),
+                left = x - BOX / 2,
                 name = xml(&cut(name, 22)),
                 address = xml(&cut(address, 27)),
             );
@@ -189,7 +199,8 @@ text {{ font: 11px "DejaVu Sans Mono", Menlo, Consolas, monospace; fill: #1b1f24
         let (client, server) = (self.x(Some(arrow.client)), self.x(None));
         let (from, to) = if arrow.from == Side::Client { (client, server) } else { (server, client) };
         // The label stands beside its client, above nobody else's line.
-        let beside = if client < server { client + COLUMN / 2 } else { client - COLUMN / 2 };
+        let half = self.column() / 2;
+        let beside = if client < server { client + half } else { client - half };
         let line = y + 18;
         // The tip's corners lie against the arrow's direction.
         let back = if from < to { to - 8 } else { to + 8 };

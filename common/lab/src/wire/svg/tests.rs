@@ -79,6 +79,28 @@ fn there_is_an_end_to_arrows_lifelines_and_labels() {
     assert!(svg.len() < 200_000, "{}", svg.len());
 }
 
+#[test]
+fn nothing_sticks_out() {
+    for clients in 1..=CLIENTS {
+        for text in ["x", &"x".repeat(500)] {
+            let svg = drawn(clients, 3, text);
+            let document = roxmltree::Document::parse(&svg).unwrap();
+            let number = |node: &roxmltree::Node<'_, '_>, name| {
+                node.attribute(name).unwrap_or("0").parse::<f64>().unwrap()
+            };
+            let width = number(&document.root_element(), "width");
+            for node in document.descendants().filter(|node| node.has_tag_name("rect")) {
+                assert!(number(&node, "x") >= 0.0 && number(&node, "x") + number(&node, "width") <= width);
+            }
+            // Text is as wide as its letters, half on each side of its place.
+            for node in document.descendants().filter(|n| n.attribute("text-anchor").is_some()) {
+                let half = node.text().unwrap().chars().count() as f64 * LETTER / 2.0;
+                assert!(number(&node, "x") - half >= 0.0 && number(&node, "x") + half <= width, "{node:?}");
+            }
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn whatever_is_said_it_is_a_picture(text in any::<String>(), clients in 1..5usize) {
