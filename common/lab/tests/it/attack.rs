@@ -78,8 +78,7 @@ fn one_attack_shows_its_evidence_and_who_ends_it() {
     assert!(order.is_sorted(), "{text}");
 }
 
-/// A room that knows its people: like stage 4's, but each keeps a name of his
-/// own, whatever his address.
+/// A room like stage 4's at first sight; what one says has this prefix.
 fn room_with(prefix: fn(SocketAddr) -> String) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -119,6 +118,9 @@ fn a_server_that_runs_already_is_attacked_as_it_is() {
     let with_lasting_addresses = room_with(|_| "[one of us]".to_owned()).to_string();
     let text = output(&["4", "spoof", "--target", &with_lasting_addresses]);
     assert!(text.contains("outcome     defeated: alice can be told by her address"), "{text}");
+    // It writes to one after the other, and waits for each.
+    let text = output(&["4", "slow-reader", "--target", &like_stage_4]);
+    assert!(text.contains("outcome     works: one who does not read stops the room"), "{text}");
 }
 
 #[test]
@@ -150,8 +152,7 @@ fn a_signal_ends_it_with_all_that_it_started() {
     }
 }
 
-/// Every attack on every stage. It takes a while, and it measures times: `.ci/run`
-/// runs it by itself.
+/// Every attack on every stage.
 #[test]
 fn the_table_in_the_book_is_what_comes_of_the_attacks() {
     let page = fs::read_to_string(root().join("docs/src/attacks.md")).unwrap();
