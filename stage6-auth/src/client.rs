@@ -182,10 +182,21 @@ impl Receiver {
             if text == line::DISCONNECT {
                 return Ok(Ok(()));
             }
-            if !answered(&text, request.as_ref(), attempts, &self.link, &self.output)? {
-                self.output.received(&text)?;
-            }
+            self.take_in(&text, request.as_ref(), attempts)?;
         }
+    }
+
+    /// What a line changes, and whether it is shown.
+    fn take_in(
+        &self,
+        text: &str,
+        request: Option<&Zeroizing<String>>,
+        attempts: &mut u32,
+    ) -> anyhow::Result<()> {
+        if !answered(text, request, attempts, &self.link, &self.output)? {
+            self.output.received(text)?;
+        }
+        Ok(())
     }
 }
 

@@ -61,6 +61,8 @@ struct State {
     token: Option<Zeroizing<String>>,
     /// Nothing more will be typed.
     ended: bool,
+    /// All is sent, and the server knows that.
+    finished: bool,
     /// We want to go, or were told to: a connection that ends was not lost.
     leaving: bool,
 }
@@ -76,6 +78,7 @@ impl Link {
             asked: Asked::Nothing,
             token: None,
             ended: false,
+            finished: false,
             leaving: false,
         };
         Arc::new(Link { seal, state: Mutex::new(state), changed: Condvar::new() })
@@ -137,6 +140,18 @@ impl Link {
         true
     }
 
+    /// Queues a line that nobody typed, before all others, as long as anything can
+    /// be sent at all. What is to [seal](Seal) it knows it by the line end at its
+    /// beginning, which no other has.
+    pub fn put_first(&self, line: &str) -> bool {
+        self.change(|state| {
+            if !state.finished {
+                state.queue.push_front(Zeroizing::new(format!("\n{line}")));
+            }
+            !state.finished
+        })
+    }
+
     /// Sends a line past the queue, which must not be open yet: an answer in the
     /// dialogue, or what comes before all that was typed.
     pub fn send_now(&self, line: &str) {
@@ -163,7 +178,8 @@ impl Link {
 
     /// How many lines were typed and not sent.
     pub fn unsent(&self) -> usize {
-        self.lock().queue.iter().filter(|line| line.as_str() != DISCONNECT).count()
+        let typed = |line: &&Zeroizing<String>| line.as_str() != DISCONNECT && !line.starts_with('\n');
+        self.lock().queue.iter().filter(typed).count()
     }
 
     /// Waits until the server waits for something, and says what.
@@ -202,6 +218,8 @@ impl Link {
                 continue;
             };
             if state.queue.is_empty() {
+                state.finished = true;
+                drop(state);
                 connection.finish();
                 return;
             }

@@ -209,20 +209,31 @@ impl Receiver {
             if text == line::DISCONNECT {
                 return Ok(Ok(()));
             }
-            match self.surroundings.heard(&text) {
-                News::BackInLobby { from } => {
-                    // Before what was typed for that room.
-                    self.link.send_now(&format!("/join {from}"));
-                    self.output.hint(&format!("Going back to the room {from}."));
-                }
-                News::Moved { prompt } => self.output.change_prompt(&prompt),
-                News::PutOut => self.link.leaving(true),
-                News::Nothing => {}
-            }
-            if !answered(&text, request.as_ref(), attempts, &self.link, &self.output)? {
-                self.output.received(&text)?;
-            }
+            self.take_in(&text, request.as_ref(), attempts)?;
         }
+    }
+
+    /// What a line changes, and whether it is shown.
+    fn take_in(
+        &self,
+        text: &str,
+        request: Option<&Zeroizing<String>>,
+        attempts: &mut u32,
+    ) -> anyhow::Result<()> {
+        match self.surroundings.heard(text) {
+            News::BackInLobby { from } => {
+                // Before what was typed for that room.
+                self.link.send_now(&format!("/join {from}"));
+                self.output.hint(&format!("Going back to the room {from}."));
+            }
+            News::Moved { prompt } => self.output.change_prompt(&prompt),
+            News::PutOut => self.link.leaving(true),
+            News::Nothing => {}
+        }
+        if !answered(text, request, attempts, &self.link, &self.output)? {
+            self.output.received(text)?;
+        }
+        Ok(())
     }
 }
 

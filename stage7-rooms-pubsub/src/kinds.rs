@@ -9,7 +9,8 @@ pub fn style(line: &str) -> Style {
         return Style::Plain;
     };
     match kind {
-        "private" => Style::Private,
+        // Stage 8 says more about some of them.
+        kind if kind.starts_with("private") => Style::Private,
         "pub" => Style::Published,
         "HISTORY" => Style::Past,
         "USERS_LIST" | "ROOMS" | "SUBS" => Style::List,

@@ -12,6 +12,7 @@
 //! [`TrustArgs`]. Both get a [`TlsWire`] out of it.
 
 mod client;
+mod connection;
 mod engine;
 mod handshake;
 mod server;

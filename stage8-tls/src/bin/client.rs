@@ -1,3 +1,10 @@
-//! Stub.
+//! `stage8-client`: see [`stage8_tls::client`].
 
-fn main() {}
+use clap::Parser;
+use stage8_tls::client;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let options = client::Options::parse();
+    common::program::run(|| client::run(&options))
+}

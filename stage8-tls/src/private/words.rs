@@ -1,0 +1,107 @@
+//! What is said to the person about private messages.
+
+use crate::identity::{self, Fingerprint, PublicKey, SafetyNumber};
+use common::terminal::Output;
+use stage2_echo::line::MAX_LINE;
+use std::path::Path;
+
+/// Where it is said.
+pub trait Tell: Send + Sync {
+    /// Something to know.
+    fn hint(&self, line: &str);
+    /// Something that must not be overlooked.
+    fn alarm(&self, line: &str);
+}
+
+impl Tell for Output {
+    fn hint(&self, line: &str) {
+        Output::hint(self, line);
+    }
+
+    fn alarm(&self, line: &str) {
+        Output::alarm(self, line);
+    }
+}
+
+/// Whether a line that was typed can be sent, however it is sealed.
+///
+/// # Errors
+/// What to tell the person.
+pub fn fits(line: &str) -> Result<(), String> {
+    let text = line.strip_prefix("/msg ").and_then(|rest| rest.split_once(' ')).map(|(_, text)| text);
+    match text {
+        Some(text) if text.len() > identity::MAX_TEXT => {
+            Err(format!("not sent: a private message holds {} bytes of text at most", identity::MAX_TEXT))
+        }
+        None if line.len() > MAX_LINE => {
+            Err(format!("not sent: a line holds {MAX_LINE} bytes of text at most"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A private message as it is shown.
+pub(super) fn private(from: &str, text: &str) -> String {
+    format!("[private] {from}: {text}")
+}
+
+/// One of which there is nothing to show.
+pub(super) fn unreadable(from: &str, why: &str) -> String {
+    format!("[private] {from}: (cannot be opened: {why})")
+}
+
+/// What the server calls private: it was sent by a program that does not seal.
+/// Whatever begins like that is marked, or a server could make it look as if.
+pub(super) fn readable_by_the_server(line: &str) -> String {
+    format!("[private, readable by the server]{}", line.strip_prefix("[private]").unwrap_or(line))
+}
+
+pub(super) fn repeated(from: &str) -> String {
+    format!("(a private message of {from} came once more; it is not shown again)")
+}
+
+pub(super) fn new_identity(path: &Path) -> String {
+    format!(
+        "A new identity was made: {}. Keep it: with another one you are somebody else to those who know you.",
+        path.display()
+    )
+}
+
+pub(super) fn first_key(name: &str) -> String {
+    format!(
+        "The key of {name} was not known, and is remembered from now on; /fingerprint {name} shows what to compare."
+    )
+}
+
+pub(super) fn no_answer(name: &str) -> String {
+    format!("the server does not say which key {name} has: nothing is sent")
+}
+
+pub(super) fn not_sent(name: &str) -> String {
+    format!("Not sent to {name}. After /trust {name} type it again.")
+}
+
+pub(super) fn own_fingerprint(name: &str, key: &PublicKey) -> String {
+    format!("Your fingerprint, {name}: {}", Fingerprint::new(name, key))
+}
+
+pub(super) fn comparison(name: &str, number: &SafetyNumber) -> impl Iterator<Item = String> {
+    let explained = format!(
+        "Compare with {name}, face to face or on the telephone; where /fingerprint shows {name} the same, nobody is between you:"
+    );
+    [explained, number.to_string()].into_iter()
+}
+
+pub(super) fn changed_key(name: &str, number: &SafetyNumber) -> impl Iterator<Item = String> {
+    [
+        format!("WARNING: THE KEY OF {name} HAS CHANGED"),
+        format!("Either {name} has a new identity, from a new computer or because the old one was lost,"),
+        "or somebody who is between you, the server for one, wants to read along.".to_owned(),
+        format!(
+            "Ask {name}, face to face or on the telephone, whether /fingerprint shows this number there:"
+        ),
+        number.to_string(),
+        format!("If so, accept the new key with /trust {name}. Until then nothing is sent to {name}."),
+    ]
+    .into_iter()
+}
