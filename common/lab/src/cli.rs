@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::attack;
+use crate::diff;
 use crate::doctor;
 use crate::grade;
 use crate::load;
@@ -9,7 +10,7 @@ use crate::process::{become_program, leash};
 use crate::registry::{Registry, Stage};
 use crate::scene::Interrupted;
 use crate::workspace::{Profile, build, cargo};
-use crate::{session, terminal, wire};
+use crate::{session, start, terminal, watch, wire};
 use clap::{Args, Parser, Subcommand};
 use common::program::complain;
 use std::path::PathBuf;
@@ -29,7 +30,12 @@ use std::process::{Command, ExitCode};
         lab check 4                        the graded checks of stage 4\n  \
         lab load 4 --clients 200 --rate 500\n  \
         lab attack 5                       what stage 5 does not protect, tried out\n  \
-        lab grade --batch submissions --csv grades.csv\n\n\
+        lab grade --batch submissions --csv grades.csv\n  \
+        lab diff 4                         what stage 4 changes, and why\n  \
+        lab diff 4 6 --html step.html      a page, side by side\n  \
+        lab start 4                        a copy in work/stage4, to write stage 4 in\n  \
+        lab watch 4                        the checks again at each save\n  \
+        lab watch 4 -- history             those with this in their name\n\n\
         `make help` lists the same as make targets."
 )]
 struct Cli {
@@ -55,12 +61,23 @@ enum Task {
     Client(Alone),
     /// Run the graded checks of one stage
     Check(Alone),
+    /// Run the graded checks of one stage again at each save
+    Watch(Alone),
     /// Load a stage's server and measure
     Load(load::Options),
     /// Try to break a stage: eavesdrop, change, replay, guess, flood
     Attack(attack::Options),
     /// Grade a submission, or a folder of them
     Grade(Box<grade::Options>),
+    /// Show the difference between two stages, and why it is so
+    Diff(diff::Options),
+    /// Make a copy of the course to work in, in which a stage is yet to be written
+    Start {
+        /// The stage's number
+        stage: Option<String>,
+        /// Where to put it; work/stageN if not said
+        folder: Option<PathBuf>,
+    },
     /// Say what is missing on this machine, and the command that mends it
     Doctor,
     /// List the stages
@@ -136,6 +153,7 @@ fn task(task: Task) -> Result<(), Failure> {
             command.args(["test", "-p", &stage.package, "--test", "checks", "--"]).args(&alone.args);
             Err(become_program(command).into())
         }
+        Task::Watch(alone) => Ok(watch::run(find(alone.stage)?, &all, &alone.args)?),
         Task::Load(options) => {
             let stage = find(options.stage.clone())?;
             options.check(stage).map_err(Failure::Usage)?;
@@ -159,6 +177,11 @@ fn task(task: Task) -> Result<(), Failure> {
             Err(grade::Failure::Other(error)) => Err(Failure::Other(error)),
         },
         Task::Keep => Ok(grade::keeper::keep()?),
+        Task::Diff(options) => {
+            let (from, to) = diff::two_stages(&all, &options).map_err(Failure::Usage)?;
+            Ok(diff::run(from, to, &all, &options)?)
+        }
+        Task::Start { stage, folder } => Ok(start::run(find(stage)?, &all, folder.as_deref())?),
         Task::Doctor => doctor::run().then_some(()).ok_or(Failure::Said),
         Task::Stages => {
             for stage in &all.stages {

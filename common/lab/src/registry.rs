@@ -212,6 +212,11 @@ impl Stage {
         format!("stage{}-client", self.number)
     }
 
+    /// The package's name in Rust code.
+    pub fn crate_name(&self) -> String {
+        self.package.replace('-', "_")
+    }
+
     /// The server's port where nobody names another.
     pub fn default_port(&self) -> u16 {
         9000 + self.number

@@ -1,4 +1,13 @@
 //! What a check is, and the macro that writes one down.
+//!
+//! Which checks are new in a stage, so that its starting point (`make start N`)
+//! fails them, is not marked here: it is in `tests/new-checks.txt` of the stage.
+//! After adding, renaming or removing a check of stage N, have it written again,
+//! and look at what has changed in it:
+//!
+//! ```text
+//! NEW_CHECKS=write START_STAGES="N" cargo test -p lab --test it -- --ignored starting_point
+//! ```
 
 use crate::case::{Case, Side};
 use std::time::Duration;

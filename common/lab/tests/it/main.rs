@@ -4,11 +4,15 @@
 
 mod attack;
 mod command_line;
+mod diff;
 mod grade;
+mod lessons;
 mod load;
 mod make;
 mod run;
+mod start;
 mod terminal;
+mod watch;
 mod wire;
 mod workspace;
 mod wrong;
