@@ -5,6 +5,7 @@ use crate::registry::{Registry, Stage, matches};
 use crate::workspace::{Profile, Programs, build, root};
 use anyhow::Context;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -22,6 +23,17 @@ const START: Duration = Duration::from_secs(10);
 /// The signals that mean "end, please", whoever sends them: the keyboard, a
 /// program, or the terminal that is closed.
 pub const END_SIGNALS: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
+
+/// Calls `tell` at each of these signals, from a thread of its own that ends with
+/// the program.
+///
+/// # Errors
+/// When the system does not let us wait for signals.
+pub fn at_end_signals(tell: impl Fn(i32) + Send + 'static) -> anyhow::Result<()> {
+    let mut signals = Signals::new(END_SIGNALS).context("cannot wait for signals")?;
+    thread::spawn(move || signals.forever().for_each(tell));
+    Ok(())
+}
 
 /// A signal ended the run. An error like any other on its way up, so that
 /// everything is dropped on that way; at the top it ends the process by that

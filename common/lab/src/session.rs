@@ -5,12 +5,11 @@
 use crate::output::say;
 use crate::process::Program;
 use crate::registry::{Registry, Stage, Step, matches};
-use crate::scene::{END_SIGNALS, Interrupted, Route, Scene, straight};
+use crate::scene::{Interrupted, Route, Scene, at_end_signals, straight};
 use crate::workspace::Profile;
 use anyhow::{Context, bail};
 use common::text::escape;
 use rustix::process::Signal;
-use signal_hook::iterator::Signals;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{ChildStdin, Stdio};
@@ -76,7 +75,8 @@ pub fn play(stage: &Stage, all: &Registry) -> anyhow::Result<()> {
 pub fn play_in(scene: &Scene<'_>, route: Route<'_>) -> anyhow::Result<()> {
     let stage = scene.stage;
     let (sender, events) = channel();
-    watch_signals(sender.clone())?;
+    let signals = sender.clone();
+    at_end_signals(move |signal| drop(signals.send(Event::Signal(signal))))?;
     tell("", '#', &format!("stage {}, {}: {}", stage.number, stage.title, stage.teaches));
     let end = Instant::now() + SESSION;
     let mut session = Session { scene, route, actors: BTreeMap::new(), sender, events, address: None, end };
@@ -85,16 +85,6 @@ pub fn play_in(scene: &Scene<'_>, route: Route<'_>) -> anyhow::Result<()> {
     }
     drop(session);
     tell("", '#', &format!("stage {} did all that it should", stage.number));
-    Ok(())
-}
-
-fn watch_signals(sender: Sender<Event>) -> anyhow::Result<()> {
-    let mut signals = Signals::new(END_SIGNALS).context("cannot wait for signals")?;
-    thread::spawn(move || {
-        for signal in signals.forever() {
-            let _ = sender.send(Event::Signal(signal));
-        }
-    });
     Ok(())
 }
 

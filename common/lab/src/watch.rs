@@ -9,7 +9,7 @@ mod round;
 mod screen;
 
 use crate::registry::{Registry, Stage};
-use crate::scene::{END_SIGNALS, Interrupted};
+use crate::scene::{Interrupted, at_end_signals};
 use crate::workspace::root;
 use anyhow::Context;
 use notify::event::ModifyKind;
@@ -17,10 +17,8 @@ use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use round::Round;
 use screen::Screen;
 use signal_hook::consts::SIGINT;
-use signal_hook::iterator::Signals;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
 use std::time::Duration;
 
 /// An editor writes a file in several steps, and "save all" writes several files.
@@ -64,7 +62,8 @@ pub(crate) enum End {
 /// When files cannot be watched, or [`Interrupted`].
 pub fn run(stage: &Stage, all: &Registry, args: &[String]) -> anyhow::Result<()> {
     let (sender, events) = channel();
-    watch_signals(sender.clone())?;
+    let signals = sender.clone();
+    at_end_signals(move |signal| drop(signals.send(Event::Signal(signal))))?;
     let _watcher = watch_files(stage, all, sender.clone())?;
     let mut screen = Screen::new();
     let mut saved = None;
@@ -93,16 +92,6 @@ pub fn run(stage: &Stage, all: &Registry, args: &[String]) -> anyhow::Result<()>
     screen.end();
     // Ctrl-C is how this ends, and no failure.
     if signal == SIGINT { Ok(()) } else { Err(Interrupted(signal).into()) }
-}
-
-fn watch_signals(sender: Sender<Event>) -> anyhow::Result<()> {
-    let mut signals = Signals::new(END_SIGNALS).context("cannot wait for signals")?;
-    thread::spawn(move || {
-        for signal in signals.forever() {
-            let _ = sender.send(Event::Signal(signal));
-        }
-    });
-    Ok(())
 }
 
 /// Watches what the stage is made of: itself, the stages below, and `common`.
