@@ -11,13 +11,14 @@ pub enum Package {
     MariaDb,
     Redis,
     OpenSsl,
+    Tshark,
 }
 
 /// How this system installs things.
 pub struct PackageManager {
     command: String,
     /// The names of the packages, in the order of [`Package`].
-    names: [&'static str; 6],
+    names: [&'static str; 7],
 }
 
 impl PackageManager {
@@ -34,23 +35,28 @@ impl PackageManager {
                     "mariadb-server-core mariadb-client-core",
                     "redis-server",
                     "openssl",
+                    "tshark",
                 ],
             ),
             (
                 "dnf",
                 "dnf install -y",
-                ["gcc", "make", "python3", "mariadb-server mariadb", "redis", "openssl"],
+                ["gcc", "make", "python3", "mariadb-server mariadb", "redis", "openssl", "wireshark-cli"],
             ),
-            ("pacman", "pacman -S --needed", ["base-devel", "make", "python", "mariadb", "redis", "openssl"]),
+            (
+                "pacman",
+                "pacman -S --needed",
+                ["base-devel", "make", "python", "mariadb", "redis", "openssl", "wireshark-cli"],
+            ),
             (
                 "apk",
                 "apk add",
-                ["build-base", "make", "python3", "mariadb mariadb-client", "redis", "openssl"],
+                ["build-base", "make", "python3", "mariadb mariadb-client", "redis", "openssl", "tshark"],
             ),
             (
                 "zypper",
                 "zypper install -y",
-                ["gcc", "make", "python3", "mariadb mariadb-client", "redis", "openssl"],
+                ["gcc", "make", "python3", "mariadb mariadb-client", "redis", "openssl", "wireshark"],
             ),
         ];
         // Root needs no sudo, and in a container there often is none.
@@ -60,7 +66,7 @@ impl PackageManager {
                 return PackageManager { command: format!("{sudo}{install}"), names };
             }
         }
-        let names = ["gcc", "make", "python3", "mariadb", "redis", "openssl"];
+        let names = ["gcc", "make", "python3", "mariadb", "redis", "openssl", "wireshark"];
         // Homebrew refuses to run as root.
         PackageManager { command: "brew install".to_owned(), names }
     }
