@@ -226,8 +226,11 @@ fn attend(outbox: &Arc<Outbox<TlsWire>>, peer: SocketAddr, server: &Server) -> R
         let _ = outbox.send_line(line);
     };
     // Most of those who are here listen. Waiting needs 2 KiB of this thread's stack
-    // and the rest of what follows 20, so that is not done by this thread.
-    input.wait();
+    // and the rest of what follows 20, so that is not done by this thread. What came
+    // together with the end of the handshake is not waited for: it is here already.
+    if !outbox.wire().has_input() {
+        input.wait();
+    }
     // It leaves when `here` is dropped, even if this thread panics.
     let (guest, person, here) = aside(|| {
         let guest = server.door.admit_greeted(|| hear(&mut lines, outbox), say, peer, deadline)?;

@@ -142,6 +142,11 @@ impl Engine {
         }
     }
 
+    /// Whether there are decrypted bytes that nobody has read.
+    pub fn has_plain(&self) -> bool {
+        self.read < self.plain.len()
+    }
+
     /// Decrypted bytes, as many as there are and `into` takes.
     pub fn read(&mut self, into: &mut [u8]) -> usize {
         let left = &self.plain[self.read..];

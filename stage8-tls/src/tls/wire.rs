@@ -60,6 +60,12 @@ impl TlsWire {
         self.lock().map_or_else(|e| e.to_string(), |tls| super::words::agreed(tls.engine.common()))
     }
 
+    /// Whether reading would not have to wait for the socket: TLS may have taken
+    /// more out of it than was asked for, and nobody sees that at the socket.
+    pub fn has_input(&self) -> bool {
+        self.lock().map_or(true, |tls| tls.engine.has_plain() || tls.engine.ended)
+    }
+
     /// Sends `bytes` and waits until they are on their way. How many of them:
     /// fewer only when the connection is broken, which reading says too. Bytes
     /// of a record that the system took in part only are not counted.
