@@ -13,7 +13,7 @@
 #[path = "checks/mysql.rs"]
 mod mysql;
 
-use chatkit::{prepared, rules as people};
+use chatkit::{prepared, prepared_for_clients, rules as people};
 use std::process::ExitCode;
 use std::time::Duration;
 use testkit::mariadb::MariaDb;
@@ -51,8 +51,8 @@ pub(crate) fn main() -> ExitCode {
         .with(prepared(rules::start()))
         .with(prepared(rules::server_addresses()))
         .with(prepared(rules::ending()))
-        .with(prepared(rules::client_program()))
-        .with(prepared(rules::client_addresses()))
+        .with(prepared_for_clients(rules::client_program()))
+        .with(prepared_for_clients(rules::client_addresses()))
         .run()
 }
 

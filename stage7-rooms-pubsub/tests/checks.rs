@@ -8,7 +8,7 @@
 //! grades any other server. `{folder}`, the key and `STAGE7_LOGIN_TIMEOUT` are as in
 //! stage 6.
 
-use chatkit::{prepared, rules as people};
+use chatkit::{prepared, prepared_for_clients, rules as people};
 use std::process::ExitCode;
 use std::time::Duration;
 use testkit::mariadb::MariaDb;
@@ -58,8 +58,8 @@ pub(crate) fn main() -> ExitCode {
         .with(prepared(rules::start()))
         .with(prepared(rules::server_addresses()))
         .with(prepared(rules::ending()))
-        .with(prepared(rules::client_program()))
-        .with(prepared(rules::client_addresses()))
+        .with(prepared_for_clients(rules::client_program()))
+        .with(prepared_for_clients(rules::client_addresses()))
         .run()
 }
 

@@ -10,6 +10,7 @@ pub mod chat;
 pub mod door;
 pub mod envelope;
 pub mod grading;
+pub mod hpke;
 pub mod line;
 pub mod rules;
 pub mod tls;
@@ -28,17 +29,28 @@ pub fn over_tls(case: &Case) -> bool {
     case.stage() >= FIRST_TLS
 }
 
-/// Puts into the case's folder what our programs look for there: a key file, or a
-/// certificate of whom the client may trust.
+/// Puts into the case's folder what our programs look for there: a key file. From
+/// stage 8 on a server makes what it needs.
 pub fn prepare(case: &Case) {
-    if over_tls(case) {
-        tls::Authority::new().put(case);
-    } else {
+    if !over_tls(case) {
         envelope::put_key(case);
     }
 }
 
-/// Checks of the harness, begun by [`prepare`].
+/// The same for a client alone, which from stage 8 on needs somebody to trust.
+fn prepare_client(case: &Case) {
+    prepare(case);
+    if over_tls(case) {
+        tls::Authority::new().put(case);
+    }
+}
+
+/// Checks of the harness about a server, begun by [`prepare`].
 pub fn prepared(checks: Vec<Check>) -> Vec<Check> {
     checks.into_iter().map(|check| check.prepared(prepare)).collect()
+}
+
+/// Checks of the harness about a client, with what that looks for.
+pub fn prepared_for_clients(checks: Vec<Check>) -> Vec<Check> {
+    checks.into_iter().map(|check| check.prepared(prepare_client)).collect()
 }

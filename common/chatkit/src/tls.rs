@@ -15,6 +15,7 @@ use rustls::{
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -172,7 +173,7 @@ fn carried(mut stream: TcpStream, mut connection: Connection) -> io::Result<Carr
     let (incoming, out) = (stream.try_clone()?, stream.try_clone()?);
     let out = Mutex::new(Out { socket: out, pending: Vec::new() });
     let core = Arc::new(Tls { core: Mutex::new(connection), out });
-    let source = Source { socket: incoming, tls: core.clone(), raw: vec![0; 4096] };
+    let source = Source { socket: incoming, tls: core.clone(), raw: vec![0; 4096], left: 0..0 };
     Ok(Carried { stream, wire: Some(core), source: Some(Box::new(source)) })
 }
 
@@ -239,6 +240,8 @@ struct Source {
     socket: TcpStream,
     tls: Arc<Tls>,
     raw: Vec<u8>,
+    /// What of `raw` the connection has not taken yet.
+    left: Range<usize>,
 }
 
 impl Read for Source {
@@ -248,9 +251,12 @@ impl Read for Source {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
                 other => return other,
             }
-            let n = self.socket.read(&mut self.raw)?;
+            if self.left.is_empty() {
+                self.left = 0..self.socket.read(&mut self.raw)?;
+            }
             let mut core = locked(&self.tls.core);
-            core.read_tls(&mut &self.raw[..n])?;
+            // It takes no more than it has room for.
+            self.left.start += core.read_tls(&mut &self.raw[self.left.clone()])?;
             let processed =
                 core.process_new_packets().map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e));
             let answers = core.wants_write();

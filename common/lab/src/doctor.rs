@@ -109,13 +109,6 @@ fn examine(packages: &PackageManager) -> Vec<Finding> {
             Package::OpenSsl,
             "stage 5: encryption compared with openssl enc",
         ),
-        program(
-            "tshark",
-            Optional,
-            &["tshark"],
-            Package::Tshark,
-            "captures of lab wire, read by another program",
-        ),
         open_files(SOME_FILES, Needed, "open files", "every client is an open file"),
         open_files(MANY_FILES, Optional, "many open files", "stage 4 with 10,000 clients"),
         disk(),

@@ -106,7 +106,7 @@ class Bridge:
     def __init__(self, tls, pair):
         self.tls, self.pair = tls, pair
         self.to_chat, self.to_net = b"", b""
-        self.net_open, self.chat_open = True, True
+        self.net_open, self.chat_open, self.cut = True, True, False
 
     def read_net(self):
         try:
@@ -118,6 +118,7 @@ class Bridge:
             if FAULT == "takes-truncation-for-an-end":
                 data = b""
             else:
+                self.cut = True
                 raise
         if data:
             self.to_chat += data
@@ -187,6 +188,22 @@ class Bridge:
         self.pair.close()
 
 
+class ChatEnd:
+    """The chat's end of the socket pair, at which a cut is an error and not an end."""
+
+    def __init__(self, sock, bridge):
+        self.sock, self.bridge = sock, bridge
+
+    def __getattr__(self, name):
+        return getattr(self.sock, name)
+
+    def recv(self, *arguments):
+        data = self.sock.recv(*arguments)
+        if not data and self.bridge.cut:
+            raise ConnectionError("cut off")
+        return data
+
+
 def greet(sock, address):
     """A thread for each connection: the handshake, and then the chat."""
     if FAULT == "speaks-plain-text" and sock.recv(1, socket.MSG_PEEK) != b"\x16":
@@ -197,7 +214,8 @@ def greet(sock, address):
 
 def shake_hands(sock):
     """TLS over this connection, or None where it came to nothing."""
-    watchdog = threading.Timer(HANDSHAKE_TIMEOUT, give_up, [sock])
+    watched = sock.dup()  # wrapping takes the other one away
+    watchdog = threading.Timer(HANDSHAKE_TIMEOUT, give_up, [watched])
     watchdog.daemon = True
     if FAULT != "waits-for-ever-for-a-handshake":
         watchdog.start()
@@ -208,13 +226,15 @@ def shake_hands(sock):
         sock.close()
     finally:
         watchdog.cancel()
+        watched.close()
 
 
 def chat(tls, address):
     if tls:
         ours, theirs = socket.socketpair()
-        threading.Thread(target=Bridge(tls, theirs).run, daemon=True).start()
-        Client(ours, address).serve()
+        bridge = Bridge(tls, theirs)
+        threading.Thread(target=bridge.run, daemon=True).start()
+        Client(ChatEnd(ours, bridge), address).serve()
 
 
 def give_up(sock):

@@ -51,16 +51,15 @@ wire(client) fn what_comes_in_is_shown_opened(case) {
     require(client.output().contains("bob: said before"), "the history too", client.output());
 }
 
-/// A text comes from people: escape its control characters after opening it. A
-/// line end inside it must not begin a line that looks like somebody else's.
+/// A text comes from people: escape its control characters after opening it.
 wire(client) fn an_opened_text_cannot_drive_the_terminal(case) {
     let door = Door::open(case);
     let (client, us) = door.logged_in();
     us.send("bob: \x1b[2J");
     client.prints_some("the escape, escaped", |line| line == "bob: \\x1b[2J");
-    us.send("bob: a\n[SERVER] b\r\0\x7fc\u{9b}m");
+    us.send("bob: a\r\0\x7fc\u{9b}m");
     let line = client.prints_some("the rest of it", |line| line.starts_with("bob: a"));
-    require(line.starts_with("bob: a\\x0a[SERVER] b\\x0d\\x00"), "line ends escaped", shown(&line));
+    require(line.starts_with("bob: a\\x0d\\x00"), "control characters escaped", shown(&line));
     require(!line.chars().any(char::is_control), "no control character", shown(&line));
 }
 

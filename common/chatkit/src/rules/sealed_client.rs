@@ -27,6 +27,17 @@ wire(client) fn what_is_typed_is_sent_sealed(case) {
     require(ivs.len() == sent.lines().count(), "an IV for each line", "IVs that come twice");
 }
 
+/// A line end inside a sealed text must not begin a line that looks like somebody
+/// else's.
+wire(client) fn a_line_end_inside_a_text_begins_no_line(case) {
+    let door = Door::open(case);
+    let (client, us) = door.logged_in();
+    us.send("bob: a\n[SERVER] b\r\0\x7fc\u{9b}m");
+    let line = client.prints_some("the rest of it", |line| line.starts_with("bob: a"));
+    require(line.starts_with("bob: a\\x0a[SERVER] b\\x0d\\x00"), "line ends escaped", &line);
+    require(!line.chars().any(char::is_control), "no control character", line);
+}
+
 /// What nobody with the key has sealed is not shown: the client ends, for the
 /// connection is not what it seems.
 wire(client) fn a_line_that_is_not_sealed_well_is_not_shown(case) {

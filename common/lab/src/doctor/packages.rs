@@ -11,14 +11,13 @@ pub enum Package {
     MariaDb,
     Redis,
     OpenSsl,
-    Tshark,
 }
 
 /// How this system installs things.
 pub struct PackageManager {
     command: String,
     /// The names of the packages, in the order of [`Package`].
-    names: [&'static str; 7],
+    names: [&'static str; 6],
 }
 
 impl PackageManager {
@@ -35,28 +34,23 @@ impl PackageManager {
                     "mariadb-server-core mariadb-client-core",
                     "redis-server",
                     "openssl",
-                    "tshark",
                 ],
             ),
             (
                 "dnf",
                 "dnf install -y",
-                ["gcc", "make", "python3", "mariadb-server mariadb", "redis", "openssl", "wireshark-cli"],
+                ["gcc", "make", "python3", "mariadb-server mariadb", "redis", "openssl"],
             ),
-            (
-                "pacman",
-                "pacman -S --needed",
-                ["base-devel", "make", "python", "mariadb", "redis", "openssl", "wireshark-cli"],
-            ),
+            ("pacman", "pacman -S --needed", ["base-devel", "make", "python", "mariadb", "redis", "openssl"]),
             (
                 "apk",
                 "apk add",
-                ["build-base", "make", "python3", "mariadb mariadb-client", "redis", "openssl", "tshark"],
+                ["build-base", "make", "python3", "mariadb mariadb-client", "redis", "openssl"],
             ),
             (
                 "zypper",
                 "zypper install -y",
-                ["gcc", "make", "python3", "mariadb mariadb-client", "redis", "openssl", "wireshark"],
+                ["gcc", "make", "python3", "mariadb mariadb-client", "redis", "openssl"],
             ),
         ];
         // Root needs no sudo, and in a container there often is none.
@@ -66,7 +60,7 @@ impl PackageManager {
                 return PackageManager { command: format!("{sudo}{install}"), names };
             }
         }
-        let names = ["gcc", "make", "python3", "mariadb", "redis", "openssl", "wireshark"];
+        let names = ["gcc", "make", "python3", "mariadb", "redis", "openssl"];
         // Homebrew refuses to run as root.
         PackageManager { command: "brew install".to_owned(), names }
     }

@@ -1,0 +1,37 @@
+//! The checks, checked: a right server in another language passes all that it owes,
+//! and each of the wrong ones fails where its fault is. What is as in the stages
+//! before has its wrong programs there.
+
+#[path = "checks.rs"]
+mod checks;
+
+use chatkit::grading::{Faults, Grading, Program};
+use std::process::ExitCode;
+
+const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../common/testkit/servers/stage8.py");
+
+fn main() -> ExitCode {
+    let options = "--db {folder}/chat.db --certs {folder}/certs --login-timeout 3";
+    let server = Program { file: SERVER, options, faults: FAULTS };
+    Grading { stage: 8, server, client: None, checks: checks::main }.run()
+}
+
+/// A fault of that server, and a check that it must fail.
+const FAULTS: Faults = &[
+    ("speaks-plain-text", "plain_text_gets_no_answer_in_plain_text"),
+    ("speaks-tls-1-3-only", "tls_1_2_and_tls_1_3_are_spoken"),
+    ("speaks-tls-1-1", "older_versions_are_refused"),
+    ("has-a-certificate-for-another", "the_certificate_is_for_localhost_and_127_0_0_1"),
+    ("shakes-hands-one-by-one", "whoever_stops_in_the_handshake_is_dropped"),
+    ("waits-for-ever-for-a-handshake", "whoever_stops_in_the_handshake_is_dropped"),
+    ("tells-no-end", "a_failed_login_ends_the_connection"),
+    ("takes-truncation-for-an-end", "a_line_cut_off_on_its_way_is_no_message"),
+    ("minds-no-utf8", "invalid_utf8_gets_an_error_and_the_connection_goes_on"),
+    ("takes-any-key", "only_a_key_can_be_published"),
+    ("has-keys-for-the-unknown", "there_is_no_key_where_none_was_published"),
+    ("keeps-the-first-key", "a_published_key_is_given_to_who_asks"),
+    ("gives-its-own-key", "a_published_key_is_given_to_who_asks"),
+    ("whispers-to-all", "what_is_sealed_reaches_one_only_and_unchanged"),
+    ("whispers-under-another-name", "what_is_sealed_reaches_one_only_and_unchanged"),
+    ("changes-what-is-sealed", "what_is_sealed_reaches_one_only_and_unchanged"),
+];
