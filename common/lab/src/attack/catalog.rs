@@ -10,9 +10,9 @@ pub struct Attack {
     pub name: &'static str,
     /// What the attacker wants and has, in a sentence.
     pub tries: &'static str,
-    /// The stage from which on it is defeated.
-    pub ended_by: u16,
-    /// How that stage does it, in a sentence.
+    /// The stage from which on it is defeated; none where it still works at the end.
+    pub ended_by: Option<u16>,
+    /// How that stage does it, or why none does, in a sentence.
     pub how: &'static str,
     /// It measures time: nothing else may run beside it.
     pub alone: bool,
@@ -21,11 +21,11 @@ pub struct Attack {
 }
 
 /// The attacks.
-pub const ATTACKS: [Attack; 13] = [
+pub const ATTACKS: [Attack; 14] = [
     Attack {
         name: "queue",
         tries: "mallory connects, says nothing and stays, so that nobody else is served.",
-        ended_by: 3,
+        ended_by: Some(3),
         how: "Each client has a thread of its own, and one that waits is in nobody's way.",
         alone: true,
         run: by::queue::run,
@@ -33,7 +33,7 @@ pub const ATTACKS: [Attack; 13] = [
     Attack {
         name: "race",
         tries: "Many do the same thing at the same moment, so that something that they share gets lost.",
-        ended_by: 4,
+        ended_by: Some(4),
         how: "What is shared is behind locks: the registry knows who is here, each outbox what is for whom.",
         alone: false,
         run: by::race::run,
@@ -41,7 +41,7 @@ pub const ATTACKS: [Attack; 13] = [
     Attack {
         name: "eavesdrop",
         tries: "mallory carries the packets, has no key, and wants to read what is said.",
-        ended_by: 5,
+        ended_by: Some(5),
         how: "The text is encrypted before it leaves the machine.",
         alone: false,
         run: by::eavesdrop::run,
@@ -49,7 +49,7 @@ pub const ATTACKS: [Attack; 13] = [
     Attack {
         name: "spoof",
         tries: "mallory is in the room and wants to be taken for alice.",
-        ended_by: 6,
+        ended_by: Some(6),
         how: "Names are proved by a password, and the server says who spoke.",
         alone: false,
         run: by::spoof::run,
@@ -57,7 +57,7 @@ pub const ATTACKS: [Attack; 13] = [
     Attack {
         name: "fixed-iv",
         tries: "mallory listens without a key and wants to see who says the same thing twice.",
-        ended_by: 6,
+        ended_by: Some(6),
         how: "No client has --fixed-iv any more: each line has random bytes of its own. In stage 5 that is the default.",
         alone: false,
         run: by::fixed_iv::run,
@@ -65,7 +65,7 @@ pub const ATTACKS: [Attack; 13] = [
     Attack {
         name: "bit-flip",
         tries: "mallory is in the middle, has no key, and wants to turn 00100 EUR into 90100 EUR.",
-        ended_by: 6,
+        ended_by: Some(6),
         how: "A tag over each line, checked before anything is decrypted; in stage 8 every TLS record has one.",
         alone: false,
         run: by::bit_flip::run,
@@ -73,7 +73,7 @@ pub const ATTACKS: [Attack; 13] = [
     Attack {
         name: "replay",
         tries: "mallory has recorded what alice sent, has no key, and sends it again when alice has left.",
-        ended_by: 8,
+        ended_by: Some(8),
         how: "Each TLS connection has keys of its own and each record a number: recorded bytes fit nowhere else.",
         alone: false,
         run: by::replay::run,
@@ -81,7 +81,7 @@ pub const ATTACKS: [Attack; 13] = [
     Attack {
         name: "password",
         tries: "mallory is a member, listens on the wire, and wants to know alice's password.",
-        ended_by: 8,
+        ended_by: Some(8),
         how: "No key is shared: each connection has its own, which only its two ends know.",
         alone: false,
         run: by::password::run,
@@ -89,7 +89,7 @@ pub const ATTACKS: [Attack; 13] = [
     Attack {
         name: "guessing",
         tries: "mallory tries thirty passwords on alice's name, ten at a time; the last is the right one.",
-        ended_by: 6,
+        ended_by: Some(6),
         how: "After twenty failures a minute each further guess at a name, or from an address, waits three seconds.",
         alone: true,
         run: by::guessing::run,
@@ -97,7 +97,7 @@ pub const ATTACKS: [Attack; 13] = [
     Attack {
         name: "man-in-the-middle",
         tries: "mallory is in the middle, has what every member has, and wants to read and rewrite what is said.",
-        ended_by: 8,
+        ended_by: Some(8),
         how: "The client verifies the server's certificate, and whoever has no certified key is no server.",
         alone: false,
         run: by::man_in_the_middle::run,
@@ -105,7 +105,7 @@ pub const ATTACKS: [Attack; 13] = [
     Attack {
         name: "server-reads",
         tries: "mallory runs the server, and looks into its database for private messages.",
-        ended_by: 8,
+        ended_by: Some(8),
         how: "Private messages are sealed by one client for the other's key, and the server stores ciphertext.",
         alone: false,
         run: by::server_reads::run,
@@ -113,7 +113,7 @@ pub const ATTACKS: [Attack; 13] = [
     Attack {
         name: "slow-reader",
         tries: "mallory never reads what the server sends, so that it waits for her and the others for it.",
-        ended_by: 3,
+        ended_by: Some(3),
         how: "Stage 3 waits for her in her own thread; from stage 4 on a bounded outbox takes her lines, and then she is cut off.",
         alone: true,
         run: by::slow_reader::run,
@@ -121,9 +121,17 @@ pub const ATTACKS: [Attack; 13] = [
     Attack {
         name: "login-flood",
         tries: "mallory has no account and keeps the door busy, so that those who are in have to wait.",
-        ended_by: 6,
+        ended_by: Some(6),
         how: "At most as many hashes are computed as there are processors, failures are slowed, and the dialogue has a deadline.",
         alone: true,
         run: by::login_flood::run,
+    },
+    Attack {
+        name: "traffic",
+        tries: "mallory carries the packets, has no key, and wants to tell a yes from a no by its length.",
+        ended_by: None,
+        how: "To hide it, every line would have to be as long as the longest, and be sent when nothing is said too.",
+        alone: false,
+        run: by::traffic::run,
     },
 ];

@@ -97,7 +97,10 @@ fn one(
     say!("\nattack      {}\ntries       {}\n", attack.name, attack.tries);
     let finding = try_it(attack, stage, programs, target, stop, true)?;
     say!("\noutcome     {}: {}", finding.outcome, finding.why);
-    say!("ended by    stage {}: {}", attack.ended_by, attack.how);
+    match attack.ended_by {
+        Some(stage) => say!("ended by    stage {stage}: {}", attack.how),
+        None => say!("ended by    none: {}", attack.how),
+    }
     Ok(())
 }
 

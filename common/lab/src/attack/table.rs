@@ -1,6 +1,6 @@
 //! The table in the book, which is what came of the attacks and nothing else.
 
-use super::catalog::ATTACKS;
+use super::catalog::{ATTACKS, Attack};
 use super::finding::Outcome;
 use crate::output::say;
 use crate::registry::Stage;
@@ -20,9 +20,13 @@ pub fn render(stages: &[(&Stage, &Programs)], outcomes: &[Vec<Outcome>]) -> Stri
     text += &format!("| --- |{} --- |\n", " --- |".repeat(numbers.len()));
     for (attack, row) in ATTACKS.iter().zip(outcomes) {
         let cells: Vec<&str> = row.iter().map(|outcome| cell(*outcome)).collect();
-        text += &format!("| `{}` | {} | {} |\n", attack.name, cells.join(" | "), attack.ended_by);
+        text += &format!("| `{}` | {} | {} |\n", attack.name, cells.join(" | "), ended_by(attack));
     }
     text
+}
+
+fn ended_by(attack: &Attack) -> String {
+    attack.ended_by.map_or_else(|| "none".to_owned(), |stage| stage.to_string())
 }
 
 fn cell(outcome: Outcome) -> &'static str {
@@ -60,11 +64,11 @@ mod tests {
             let row = row.unwrap_or_else(|| panic!("{} is not in the table", attack.name));
             let cells: Vec<&str> = row.split(" | ").skip(1).collect();
             let (last, stages) = cells.split_last().unwrap();
-            assert_eq!(last.trim_end_matches(" |"), attack.ended_by.to_string(), "{row}");
+            assert_eq!(last.trim_end_matches(" |"), ended_by(attack), "{row}");
             for (number, found) in (1..).zip(stages) {
                 assert_eq!(
                     *found == cell(Outcome::Defeated),
-                    number >= attack.ended_by,
+                    attack.ended_by.is_some_and(|end| number >= end),
                     "stage {number}: {row}"
                 );
             }
