@@ -138,9 +138,9 @@ impl Person {
         self.ear.lock().lines.iter().map(|h| &h.text).filter(|t| matches(pattern, t)).cloned().collect()
     }
 
-    /// What it wrote to standard error.
+    /// The last that it wrote to standard error.
     pub fn complaint(&self) -> String {
-        self.ear.lock().errors.join("; ")
+        self.ear.lock().errors.last().cloned().unwrap_or_default()
     }
 
     /// Ends its input, upon which a client goes, and waits for its end.
@@ -190,7 +190,7 @@ fn listen(
 
 /// As much of a line as is worth showing.
 pub fn cut(text: &str) -> String {
-    const MOST: usize = 100;
+    const MOST: usize = 200;
     match text.char_indices().nth(MOST) {
         Some((at, _)) => format!("{}…", &text[..at]),
         None => text.to_owned(),
