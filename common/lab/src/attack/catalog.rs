@@ -91,7 +91,7 @@ pub const ATTACKS: [Attack; 14] = [
         tries: "mallory tries thirty passwords on alice's name, ten at a time; the last is the right one.",
         ended_by: Some(6),
         how: "After twenty failures a minute each further guess at a name, or from an address, waits three seconds.",
-        alone: true,
+        alone: false,
         run: by::guessing::run,
     },
     Attack {

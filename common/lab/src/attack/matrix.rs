@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 /// How many attacks run side by side; most of the time they wait.
-const SIDE_BY_SIDE: usize = 4;
+const SIDE_BY_SIDE: usize = 6;
 
 type Job<'a> = (&'a Attack, &'a Stage, &'a Programs);
 
@@ -20,10 +20,10 @@ type Job<'a> = (&'a Attack, &'a Stage, &'a Programs);
 ///
 /// # Errors
 /// With all that could not be tried.
-pub fn all(stages: &[(&Stage, &Programs)], stop: &Stop) -> anyhow::Result<Vec<Vec<Outcome>>> {
+pub fn all(stages: &[(&Stage, Programs)], stop: &Stop) -> anyhow::Result<Vec<Vec<Outcome>>> {
     let jobs: Vec<Job<'_>> = ATTACKS
         .iter()
-        .flat_map(|attack| stages.iter().map(move |(stage, programs)| (attack, *stage, *programs)))
+        .flat_map(|attack| stages.iter().map(move |(stage, programs)| (attack, *stage, programs)))
         .collect();
     let results: Vec<Mutex<Option<super::Result>>> = jobs.iter().map(|_| Mutex::default()).collect();
     let run = |at: usize| {

@@ -34,9 +34,6 @@ use stop::Stop;
 /// What an attack came to, or why it could not be tried.
 type Result = anyhow::Result<Finding>;
 
-/// The last stage in the book's table.
-const LAST: u16 = 7;
-
 /// Lists the attacks.
 pub fn list() {
     for attack in &ATTACKS {
@@ -69,11 +66,10 @@ pub fn run(
 /// # Errors
 /// When something does not start, or an attack cannot be tried.
 pub fn table(all: &Registry, write: bool) -> anyhow::Result<()> {
-    let stages = || all.stages.iter().filter(|stage| stage.number <= LAST);
-    let programs: Vec<Programs> = stages().map(|stage| build(stage, all)).collect::<anyhow::Result<_>>()?;
+    let built = all.stages.iter().map(|stage| Ok((stage, build(stage, all)?)));
+    let built: Vec<(&Stage, Programs)> = built.collect::<anyhow::Result<_>>()?;
     let stop = Stop::watch()?;
-    let stages: Vec<_> = stages().zip(&programs).collect();
-    let table = table::render(&stages, &matrix::all(&stages, &stop)?);
+    let table = table::render(all, &matrix::all(&built, &stop)?);
     if write {
         return table::write(&table);
     }

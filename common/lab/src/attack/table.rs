@@ -3,8 +3,8 @@
 use super::catalog::{ATTACKS, Attack};
 use super::finding::Outcome;
 use crate::output::say;
-use crate::registry::Stage;
-use crate::workspace::{Programs, root};
+use crate::registry::Registry;
+use crate::workspace::root;
 use anyhow::{Context, bail};
 use std::fs;
 
@@ -14,8 +14,8 @@ const BEGIN: &str = "<!-- table: written by `lab attack --table --write` -->\n";
 const END: &str = "<!-- end of the table -->\n";
 
 /// The table in Markdown; `outcomes` has a row for each attack.
-pub fn render(stages: &[(&Stage, &Programs)], outcomes: &[Vec<Outcome>]) -> String {
-    let numbers: Vec<String> = stages.iter().map(|(stage, _)| stage.number.to_string()).collect();
+pub fn render(all: &Registry, outcomes: &[Vec<Outcome>]) -> String {
+    let numbers: Vec<String> = all.stages.iter().map(|stage| stage.number.to_string()).collect();
     let mut text = format!("| attack | {} | ended by |\n", numbers.join(" | "));
     text += &format!("| --- |{} --- |\n", " --- |".repeat(numbers.len()));
     for (attack, row) in ATTACKS.iter().zip(outcomes) {
