@@ -9,7 +9,7 @@
 //! typed, and nobody who types has to wait.
 //!
 //! In the other direction a message can come from somebody whose key is not known
-//! yet. It is asked for, and those messages wait; everything else does not.
+//! yet. It is asked for, and what that person says waits; everything else does not.
 //!
 //! Two threads come here: the one that sends, through [`Seal`], and the one that
 //! receives, through [`Private::heard`]. The state between them is held for a
@@ -51,7 +51,7 @@ struct State {
     /// Questions of ours, and not of the person's, that are under way, by name in
     /// lower case: nobody wants to see the answers.
     ours: HashMap<String, usize>,
-    /// Messages whose senders' keys are not known yet, in the order received.
+    /// What is said by people whose keys are not known yet, in the order received.
     held: Vec<Held>,
     /// Keys that are other ones than those remembered, by name in lower case.
     changed: HashMap<String, PublicKey>,

@@ -8,11 +8,39 @@ use std::time::Instant;
 /// Messages that wait for keys. One more is said to be unreadable at once.
 const MOST_HELD: usize = 1000;
 
-/// A message that waits for the key of its sender.
+/// What waits for the key of its sender.
 pub(super) struct Held {
     from: String,
-    sealed: String,
+    what: What,
     since: Instant,
+}
+
+enum What {
+    /// A private message.
+    Sealed(String),
+    /// What the same person said after it, in the open: all that somebody says is
+    /// shown in the order said.
+    Open(String),
+}
+
+impl Held {
+    fn new(from: &str, what: What) -> Held {
+        Held { from: from.to_owned(), what, since: Instant::now() }
+    }
+
+    /// As it is shown when the message cannot be opened.
+    fn unopened(self, why: &str) -> String {
+        match self.what {
+            What::Sealed(_) => words::unreadable(&self.from, why),
+            What::Open(line) => line,
+        }
+    }
+}
+
+/// Who says `alice: TEXT`, in this room, in another, or in a publication.
+fn speaker(line: &str) -> Option<&str> {
+    let said = if line.starts_with('[') { line.split_once("] ")?.1 } else { line };
+    said.split_once(": ").map(|(name, _)| name)
 }
 
 impl Private {
@@ -40,7 +68,9 @@ impl Private {
                 Some(opened) => shown.extend(opened),
                 None => shown.push(line.to_owned()),
             },
+            // Marked first of all, whatever it has to wait for.
             _ if line.starts_with("[private") => shown.push(words::readable_by_the_server(line)),
+            _ if self.waits(line) => {}
             _ => shown.push(line.to_owned()),
         }
         // It may have been what the next line to be sent waits for.
@@ -56,7 +86,16 @@ impl Private {
 
     fn give_up(&self, overdue: impl Fn(&mut Held) -> bool) -> Vec<String> {
         let overdue: Vec<_> = self.lock().held.extract_if(.., |held| overdue(held)).collect();
-        overdue.iter().map(|held| words::unreadable(&held.from, "the key is not known")).collect()
+        overdue.into_iter().map(|held| held.unopened("the key is not known")).collect()
+    }
+
+    /// Whether the line has to wait behind a private message of whoever says it.
+    fn waits(&self, line: &str) -> bool {
+        let mut state = self.lock();
+        let from = speaker(line).filter(|name| state.held.iter().any(|held| held.from == *name));
+        let Some(from) = from.filter(|_| state.held.len() < MOST_HELD) else { return false };
+        state.held.push(Held::new(from, What::Open(line.to_owned())));
+        true
     }
 
     /// Another connection: questions on the old one have no answer any more.
@@ -96,7 +135,7 @@ impl Private {
             return Some(words::unreadable(from, "too many wait for a key"));
         }
         // Behind those of the same sender that wait already.
-        state.held.push(Held { from: from.to_owned(), sealed: sealed.to_owned(), since: Instant::now() });
+        state.held.push(Held::new(from, What::Sealed(sealed.to_owned())));
         None
     }
 
@@ -188,13 +227,15 @@ impl Private {
         let theirs = |held: &mut Held| held.from.eq_ignore_ascii_case(name);
         let held: Vec<_> = state.held.extract_if(.., theirs).collect();
         drop(state);
-        let shown = held.iter().map(|Held { from, sealed, .. }| match answer {
-            Answer::Good { key, .. } => match me.identity.open(key, from, &me.name, sealed) {
-                Ok(text) => self.opened(me, from, sealed, &text),
-                Err(_) => Some(words::unreadable(from, "not sealed for us with the key that is known")),
-            },
-            Answer::Changed => Some(words::unreadable(from, "the key has changed")),
-            Answer::Nothing => Some(words::unreadable(from, "the key is not known")),
+        let shown = held.into_iter().map(|held| match (&held.what, answer) {
+            (What::Sealed(sealed), Answer::Good { key, .. }) => {
+                match me.identity.open(key, &held.from, &me.name, sealed) {
+                    Ok(text) => self.opened(me, &held.from, sealed, &text),
+                    Err(_) => Some(held.unopened("not sealed for us with the key that is known")),
+                }
+            }
+            (_, Answer::Changed) => Some(held.unopened("the key has changed")),
+            (_, _) => Some(held.unopened("the key is not known")),
         });
         shown.flatten().collect()
     }

@@ -137,8 +137,14 @@ fn what_is_typed_arrives_and_only_the_two_can_read_it() {
     assert!(!message.contains("hello"));
     // Bob does not know alice yet.
     assert_eq!(bob.hears(&message), [""; 0]);
+    // What others say does not wait for that; what alice says later does.
     assert_eq!(bob.hears("carol: meanwhile"), ["carol: meanwhile"]);
-    assert_eq!(bob.learns("alice", &alice.key), ["[private] alice: hello  there "]);
+    for line in ["alice: later", "[pub] alice: later"] {
+        assert_eq!(bob.hears(line), [""; 0]);
+    }
+    assert!(bob.hears("[private] alice: not from her")[0].contains("in the clear"));
+    let shown = bob.learns("alice", &alice.key);
+    assert_eq!(shown, ["[private] alice: hello  there ", "alice: later", "[pub] alice: later"]);
     // And now he does.
     alice.types("/msg bob again");
     assert_eq!(alice.learns("bob", &bob.key), [""; 0]);
@@ -343,9 +349,12 @@ fn what_waits_for_a_key_at_the_end_is_not_lost_silently() {
 #[test]
 fn what_the_server_can_read_is_marked() {
     let (alice, _) = alice_and_bob();
-    assert_eq!(alice.hears("[private] bob: hello"), ["[private, readable by the server] bob: hello"]);
+    assert_eq!(
+        alice.hears("[private] bob: hello"),
+        ["[private, in the clear, readable by the server] bob: hello"]
+    );
     let forged = alice.hears("[private]\u{a0}bob: hello");
-    assert!(forged[0].starts_with("[private, readable by the server]"), "{forged:?}");
+    assert!(forged[0].starts_with("[private, in the clear, readable by the server]"), "{forged:?}");
 }
 
 #[test]

@@ -53,7 +53,10 @@ pub(super) fn unreadable(from: &str, why: &str) -> String {
 /// What the server calls private: it was sent by a program that does not seal.
 /// Whatever begins like that is marked, or a server could make it look as if.
 pub(super) fn readable_by_the_server(line: &str) -> String {
-    format!("[private, readable by the server]{}", line.strip_prefix("[private]").unwrap_or(line))
+    format!(
+        "[private, in the clear, readable by the server]{}",
+        line.strip_prefix("[private]").unwrap_or(line)
+    )
 }
 
 pub(super) fn repeated(from: &str) -> String {
@@ -78,7 +81,7 @@ pub(super) fn no_answer(name: &str) -> String {
 }
 
 pub(super) fn not_sent(name: &str) -> String {
-    format!("Not sent to {name}. After /trust {name} type it again.")
+    format!("Not sent: the key of {name} has changed. After /trust {name} type it again.")
 }
 
 pub(super) fn own_fingerprint(name: &str, key: &PublicKey) -> String {
