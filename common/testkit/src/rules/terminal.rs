@@ -153,6 +153,19 @@ ours(client) fn typing_during_a_burst_loses_nothing(case) {
     us.receives(text);
 }
 
+/// What is typed behind Enter, before the next prompt is there, belongs to the next
+/// line. Who types fast, or pastes, would otherwise lose it.
+ours(client) fn what_is_typed_ahead_is_not_lost(case) {
+    let (mut terminal, us) = connected(case, &[]);
+    terminal.types(&format!("one{ENTER}two{ENTER}thr"));
+    us.receives("one");
+    us.receives("two");
+    terminal.shows_typed("thr");
+    terminal.types("ee");
+    terminal.types(ENTER);
+    us.receives("three");
+}
+
 /// Received control characters are escaped on a terminal, where they would do harm.
 ours(client) fn a_terminal_gets_no_control_character_from_the_wire(case) {
     let (terminal, us) = connected(case, &[]);

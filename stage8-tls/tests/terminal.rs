@@ -1,0 +1,139 @@
+//! Our client where private messages meet a person: warnings that nobody overlooks,
+//! and lines that keep their order while a key is asked for. Against a server played
+//! by the check, which can say whatever a server can say.
+
+use chatkit::door::Door;
+use chatkit::line::Line;
+use stage8_tls::identity::{Identity, PublicKey};
+use std::process::ExitCode;
+use testkit::{Case, Suite, Terminal, checks, require};
+
+fn main() -> ExitCode {
+    Suite::new(8, env!("CARGO_BIN_EXE_stage8-server"), env!("CARGO_BIN_EXE_stage8-client"))
+        .with(private())
+        .run()
+}
+
+const TAB: &str = "\t";
+const ENTER: &str = "\r";
+
+/// Our client on a terminal, logged in as alice, at her prompt; and her key.
+#[track_caller]
+fn at_the_prompt<'c>(case: &Case, door: &Door<'c>) -> (Terminal, Line<'c>, PublicKey) {
+    let password = ("CHAT_PASSWORD", "correct horse");
+    let terminal = case.terminal_with(&["--connect", &door.address(), "--login", "alice"], &[password]);
+    let mut us = door.asks();
+    us.from_a_client = false;
+    us.dialogue();
+    us.lets_in("alice", "token-1");
+    let line = us.receives_some("/pubkey BASE64", |l| l.starts_with("/pubkey "));
+    let key = line["/pubkey ".len()..].parse();
+    terminal.shows("who is there, and her prompt", |rows| {
+        let there = rows.iter().any(|row| row == "[USERS_LIST] alice,bob");
+        there && rows.last().is_some_and(|row| row == "alice@lobby>")
+    });
+    (terminal, us, key.unwrap_or_else(|e| testkit::fail("a public key", format!("{e}: {line}"))))
+}
+
+#[track_caller]
+fn types_a_line(terminal: &mut Terminal, line: &str) {
+    terminal.types(line);
+    terminal.shows_typed(line);
+    terminal.types(ENTER);
+}
+
+/// The question about bob's key comes next, and is answered with this one.
+#[track_caller]
+fn asked_for_bobs_key(us: &Line, bob: &Identity) {
+    us.receives("/key bob");
+    us.send(&format!("[KEY] bob {}", bob.public()));
+}
+
+/// What the client sends next is for bob, who opens it.
+#[track_caller]
+fn opened_by_bob(us: &Line, bob: &Identity, alice: &PublicKey) -> String {
+    let line = us.receives_some("/dm bob BASE64", |l| l.starts_with("/dm bob "));
+    let opened = bob.open(alice, "alice", "bob", &line["/dm bob ".len()..]);
+    opened.unwrap_or_else(|e| testkit::fail("a message for bob", format!("{e}: {line}")))
+}
+
+checks! {
+/// Private messages on a terminal.
+pub private:
+
+/// `/msg` is typed as ever, with Tab; what is typed behind it keeps its order while
+/// the key is asked for, and nobody has to wait for that to go on typing.
+ours(client) fn what_is_typed_while_a_key_is_asked_for_keeps_its_order(case) {
+    let door = Door::open(case);
+    let (mut terminal, us, alice) = at_the_prompt(case, &door);
+    let bob = Identity::random();
+    terminal.types("/ms");
+    terminal.types(TAB);
+    terminal.types("bo");
+    terminal.types(TAB);
+    terminal.types("psst");
+    terminal.shows_typed("> /msg bob psst");
+    terminal.types(ENTER);
+    us.receives("/key bob");
+    types_a_line(&mut terminal, "hello, all");
+    types_a_line(&mut terminal, "/msg bob and now");
+    us.send("carol: meanwhile");
+    terminal.shows("what carol says", |rows| rows.iter().any(|row| row == "carol: meanwhile"));
+    us.send(&format!("[KEY] bob {}", bob.public()));
+    let opened = opened_by_bob(&us, &bob, &alice);
+    require(opened == "psst", "psst", opened);
+    us.receives("hello, all");
+    asked_for_bobs_key(&us, &bob);
+    let opened = opened_by_bob(&us, &bob, &alice);
+    require(opened == "and now", "and now", opened);
+    terminal.shows("no answers about keys", |rows| !rows.iter().any(|row| row.contains("[KEY]")));
+}
+
+/// A changed key: several lines in a colour of their own, above what is being typed;
+/// nothing is sent before the person has said that the new key is right.
+ours(client) fn a_changed_key_is_a_loud_warning(case) {
+    let door = Door::open(case);
+    let (mut terminal, us, alice) = at_the_prompt(case, &door);
+    let (before, after) = (Identity::random(), Identity::random());
+    types_a_line(&mut terminal, "/msg bob one");
+    asked_for_bobs_key(&us, &before);
+    opened_by_bob(&us, &before, &alice);
+    types_a_line(&mut terminal, "/msg bob two");
+    us.receives("/key bob");
+    terminal.types("half a sen");
+    terminal.shows_typed("half a sen");
+    us.send(&format!("[KEY] bob {}", after.public()));
+    terminal.shows("the warning above what is typed", |rows| {
+        let warned = rows.iter().any(|row| row == "WARNING: THE KEY OF bob HAS CHANGED");
+        warned && rows.iter().any(|row| row.contains("/trust bob")) && rows.last().is_some_and(|row| row.ends_with("half a sen"))
+    });
+    let raw = terminal.raw();
+    require(raw.contains("\x1b[1;31mWARNING"), "it in a colour of its own", format!("{raw:?}"));
+    types_a_line(&mut terminal, "tence");
+    us.receives("half a sentence");
+    types_a_line(&mut terminal, "/trust bob");
+    terminal.shows("that it is trusted", |rows| rows.iter().any(|row| row.contains("is trusted from now on")));
+    types_a_line(&mut terminal, "/msg bob three");
+    asked_for_bobs_key(&us, &after);
+    let opened = opened_by_bob(&us, &after, &alice);
+    require(opened == "three", "three", opened);
+}
+
+/// What bob has sealed is shown as private; what the server could read, as that.
+ours(client) fn private_messages_say_who_could_read_them(case) {
+    let door = Door::open(case);
+    let (terminal, us, alice) = at_the_prompt(case, &door);
+    let bob = Identity::random();
+    let sealed = bob.seal(&alice, "bob", "alice", "hello \x1b[2J");
+    us.send(&format!("[DM] bob {}", sealed.unwrap_or_default()));
+    us.send("[private] bob: hello in the clear");
+    us.send("[DM] bob AAAA");
+    asked_for_bobs_key(&us, &bob);
+    terminal.shows("one opened, one marked, one that cannot be opened", |rows| {
+        let shown = |start: &str, end: &str| rows.iter().any(|row| row.starts_with(start) && row.ends_with(end));
+        shown("[private] bob: hello \\x1b[2J", "")
+            && shown("[private, in the clear", "bob: hello in the clear")
+            && shown("[private] bob: (cannot be opened", ")")
+    });
+}
+}
