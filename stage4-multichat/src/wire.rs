@@ -6,11 +6,8 @@
 //! work on one state. So nothing in this stage needs two halves. It needs one
 //! thread that reads, and *anybody* who writes, one at a time. Stage 8 puts a
 //! TLS state behind a lock and implements [`Wire`] with it; everything above
-//! serves unchanged. `tests/tls_prototype.rs` has tried it, and the promises of
-//! [`Wire`] are what was learned from it. Also this: the thread that reads should
-//! wait with poll(2), without the lock, and then hand rustls the socket itself.
-//! Given the bytes of a buffer of its own, it has to hand on what rustls does not
-//! take, which stops at 16 KiB decrypted (`received plaintext buffer full`).
+//! serves unchanged. The promises of [`Wire`] are what trying that taught, before
+//! anything was built on it.
 
 use rustix::net::{SendAncillaryBuffer, SendFlags, send, sendmsg};
 use std::io::{self, IoSlice};

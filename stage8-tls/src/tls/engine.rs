@@ -50,6 +50,9 @@ enum Wish<'a> {
     Send(&'a [u8]),
     /// Say that nothing more comes.
     End,
+    /// Take a new key, and ask the other side for one.
+    #[cfg(test)]
+    NewKey,
 }
 
 /// What one step came to.
@@ -103,6 +106,14 @@ impl Engine {
     /// Adds the word that nothing more comes.
     pub fn end(&mut self) -> Result<(), Error> {
         self.go(Wish::End)
+    }
+
+    /// Takes a new key, and asks the other side for one: for the tests, since the
+    /// library does that by itself, after billions of records.
+    #[cfg(test)]
+    pub fn renew_key(&mut self) -> Result<(), Error> {
+        self.go(Wish::NewKey)?;
+        self.advance()
     }
 
     fn go(&mut self, wish: Wish<'_>) -> Result<(), Error> {
@@ -204,6 +215,8 @@ fn turn<Data>(
                     append(outgoing, room, |out| traffic.encrypt(bytes, out))?;
                 }
                 Wish::End => append(outgoing, OVERHEAD, |out| traffic.queue_close_notify(out))?,
+                #[cfg(test)]
+                Wish::NewKey => traffic.refresh_traffic_keys()?,
             }
             Ok(Step::Settled)
         }

@@ -55,6 +55,12 @@ impl Acceptor {
         Ok(Acceptor { config: Arc::new(config), computing: Gate::new(processors), limit: HANDSHAKE_LIMIT })
     }
 
+    /// With another limit for a handshake than [`HANDSHAKE_LIMIT`].
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
     /// Shakes hands with a client, in the client's own thread.
     ///
     /// # Errors

@@ -1,15 +1,18 @@
 //! Both sides over real sockets, where a test has to see inside of them. What
 //! can be seen from outside is in `tests/tls.rs`.
 
+mod room;
+
 use super::*;
-use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use crate::certs::{Folder, Validity};
+use common::log::{Level, Log};
 use stage4_multichat::wire::Wire;
-use std::io::{ErrorKind, IoSlice, Read};
+use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
+use std::time::{Duration, Instant};
 
-/// A server for localhost and the folder with the authority's certificate.
+/// A server for localhost and the folder with its certificates.
 struct Ground {
     acceptor: Acceptor,
     listener: TcpListener,
@@ -18,17 +21,16 @@ struct Ground {
 
 impl Ground {
     fn new() -> Ground {
-        let mut authority = CertificateParams::default();
-        authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        let issuer = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
-        let leaf = CertificateParams::new(names).unwrap().signed_by(&key, &issuer).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("ca.pem"), issuer.pem()).unwrap();
-        let chain: Vec<CertificateDer<'static>> = vec![leaf.der().clone()];
-        let acceptor = Acceptor::new(chain, PrivateKeyDer::try_from(key.serialize_der()).unwrap()).unwrap();
+        let certs = Folder::new(folder.path());
+        certs.make(&["127.0.0.1".parse().unwrap()], Validity::days(1), false).unwrap();
+        let (log, _guard) = Log::start(Level::Error, None).unwrap();
+        let acceptor = certs.open(&[], &log).unwrap().acceptor;
         Ground { acceptor, listener: TcpListener::bind("127.0.0.1:0").unwrap(), folder }
+    }
+
+    fn stream(&self) -> TcpStream {
+        TcpStream::connect(self.listener.local_addr().unwrap()).unwrap()
     }
 
     fn connect(&self) -> TlsWire {
@@ -103,13 +105,93 @@ fn the_sockets_read_timeout_counts() {
 }
 
 #[test]
-fn other_protocols_are_known_for_what_they_are() {
+fn other_protocols_are_known_for_what_they_are_and_told_so() {
     let ground = Ground::new();
     for first in ["LOGIN alice secret\n", "GET / HTTP/1.1\r\n\r\n", "\0\0\0\0\0\0\0\0", "SSH-2.0-OpenSSH\r\n"]
     {
-        let mut client = TcpStream::connect(ground.listener.local_addr().unwrap()).unwrap();
-        std::io::Write::write_all(&mut client, first.as_bytes()).unwrap();
+        let mut client = ground.stream();
+        client.write_all(first.as_bytes()).unwrap();
         let failure = ground.accept().err().unwrap();
         assert!(matches!(failure, Failure::NotTls), "{first:?}: {failure:?}");
+        let mut told = [0; 200];
+        let n = client.read(&mut told).unwrap();
+        assert!(told[..n].starts_with(b"[SERVER] error: this server speaks TLS only"), "{told:?}");
     }
+}
+
+#[test]
+fn who_does_not_shake_hands_is_dropped_at_the_deadline() {
+    let mut ground = Ground::new();
+    let limit = Duration::from_millis(300);
+    ground.acceptor = ground.acceptor.within(limit);
+    // The beginning of a handshake, a byte at a time: each is in time.
+    let drip = |mut client: TcpStream| {
+        for byte in [22, 3, 1, 0, 200, 1, 0, 0, 196, 3, 3].iter().chain(&[0; 90]) {
+            if client.write_all(&[*byte]).is_err() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    };
+    thread::scope(|scope| {
+        let client = ground.stream();
+        scope.spawn(move || drip(client));
+        let start = Instant::now();
+        let failure = ground.accept().err().unwrap();
+        assert!(matches!(failure, Failure::TooSlow), "{failure:?}");
+        assert!(start.elapsed() >= limit && start.elapsed() < Duration::from_secs(5));
+    });
+    let _silent = ground.stream();
+    let failure = ground.accept().err().unwrap();
+    assert!(matches!(failure, Failure::Silent), "{failure:?}");
+}
+
+#[test]
+fn only_so_many_compute_at_once_and_those_who_wait_for_the_network_are_not_among_them() {
+    let ground = Ground::new();
+    // Half of a first message each: far more than there are processors.
+    let stuck: Vec<_> = (0..50)
+        .map(|_| {
+            let mut client = ground.stream();
+            client.write_all(&[22, 3, 1, 0, 200, 1, 0, 0, 196, 3, 3]).unwrap();
+            (client, Arc::new(ground.listener.accept().unwrap().0))
+        })
+        .collect();
+    thread::scope(|scope| {
+        for (_, socket) in &stuck {
+            scope.spawn(|| assert!(ground.acceptor.accept(socket).is_err()));
+        }
+        // All the while somebody else gets in, well before they are dropped.
+        let (_client, _server) = ground.pair();
+        for (client, _) in &stuck {
+            client.shutdown(Shutdown::Both).unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_record_that_somebody_changed_on_the_way_ends_the_connection() {
+    let (client, server) = Ground::new().pair();
+    // No record of this connection, but of the right form.
+    (&**client.stream())
+        .write_all(&[23, 3, 3, 0, 20, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20])
+        .unwrap();
+    let error = (&server).read(&mut [0; 10]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidData);
+    // And the client gets to know: an alert, not just an end.
+    let error = (&client).read(&mut [0; 10]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidData);
+    assert!(error.to_string().contains("BadRecordMac"), "{error}");
+    assert!(server.write(&[IoSlice::new(b"more")]).is_err());
+    server.end();
+}
+
+#[test]
+fn whoever_stops_the_reader_does_not_hear_of_a_cut() {
+    let (_client, server) = Ground::new().pair();
+    thread::scope(|scope| {
+        let reader = scope.spawn(|| (&server).read(&mut [0; 10]));
+        server.stop_reading();
+        assert_eq!(reader.join().unwrap().unwrap(), 0);
+    });
 }

@@ -109,6 +109,11 @@ impl TlsWire {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn renew_key(&self) {
+        self.lock().unwrap().engine.renew_key().unwrap();
+    }
+
     fn lock(&self) -> io::Result<MutexGuard<'_, Tls>> {
         self.tls.lock().map_err(|_| io::Error::other("a thread has panicked in the middle of a record"))
     }

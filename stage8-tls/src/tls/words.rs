@@ -49,7 +49,9 @@ impl Failure {
             Failure::Tls(Error::PeerIncompatible(reason)) => match reason {
                 PeerIncompatible::Tls12NotOffered
                 | PeerIncompatible::Tls12NotOfferedOrEnabled
-                | PeerIncompatible::SupportedVersionsExtensionRequired => {
+                | PeerIncompatible::SupportedVersionsExtensionRequired
+                // TLS 1.2 brought this extension, and nobody leaves it out.
+                | PeerIncompatible::SignatureAlgorithmsExtensionRequired => {
                     "no version in common: it offers less than TLS 1.2"
                 }
                 PeerIncompatible::NoCipherSuitesInCommon => "no cipher suite in common",
