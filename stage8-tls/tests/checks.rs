@@ -24,10 +24,9 @@ mod sealed;
 #[path = "checks/server.rs"]
 mod server;
 
-use chatkit::{prepared, prepared_for_clients, rules as people};
+use chatkit::suite;
 use std::process::{Command, ExitCode};
-use std::time::Duration;
-use testkit::{Check, Kind, Suite, rules};
+use testkit::{Check, Suite};
 
 pub(crate) fn main() -> ExitCode {
     Suite::new(8, env!("CARGO_BIN_EXE_stage8-server"), env!("CARGO_BIN_EXE_stage8-client"))
@@ -43,43 +42,9 @@ pub(crate) fn main() -> ExitCode {
         .with(sealed::sealed())
         .with(sealed::identities())
         .with(sealed::both())
-        .with(people::rooms_of_a_server())
-        .with(people::rooms_in_our_words())
-        .with(people::subscriptions())
-        .with(people::subscriptions_in_our_words())
-        .with(people::delivery())
-        .with(people::commands())
-        .with(people::commands_in_our_words())
-        .with(people::roles())
-        .with(people::admins())
-        .with(people::kept())
-        .with(people::migration())
-        .with(people::client_commands())
-        .with(people::client_terminal())
-        .with(people::lines())
-        .with(patiently(people::dialogue()))
-        .with(people::options())
-        .with(people::names())
-        .with(patiently(people::passwords()))
-        .with(people::sessions())
-        .with(people::taking_over())
-        .with(people::duplicates_replaced())
-        .with(ours(people::duplicates_rejected()))
-        .with(people::messages())
-        .with(people::notices())
-        .with(people::history())
-        .with(people::hardship())
-        .with(people::durability())
-        .with(people::audit())
-        .with(people::admin())
-        .with(people::client())
-        .with(people::coming_back())
-        .with(people::client_options())
-        .with(prepared(rules::start()))
-        .with(prepared(rules::server_addresses()))
-        .with(prepared(rules::ending()))
-        .with(prepared_for_clients(rules::client_program()))
-        .with(prepared_for_clients(rules::client_addresses()))
+        .with(suite::since_stage_7())
+        .with(suite::since_stage_6())
+        .with(suite::duplicates_are_replaced())
         .run()
 }
 
@@ -89,14 +54,4 @@ fn with_openssl(checks: Vec<Check>) -> Vec<Check> {
     // In CI it has to be there.
     let ignored = missing && std::env::var_os("CI").is_none();
     checks.into_iter().map(|check| check.ignored_if(ignored)).collect()
-}
-
-/// These checks with time for a dialogue that nobody ends.
-fn patiently(checks: Vec<Check>) -> Vec<Check> {
-    checks.into_iter().map(|check| check.within(Duration::from_secs(60))).collect()
-}
-
-/// What is an option in this stage.
-fn ours(checks: Vec<Check>) -> Vec<Check> {
-    checks.into_iter().map(|check| check.owed_as(Kind::Ours)).collect()
 }

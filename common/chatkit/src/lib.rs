@@ -13,13 +13,14 @@ pub mod grading;
 pub mod hpke;
 pub mod line;
 pub mod rules;
+pub mod suite;
 pub mod tls;
 #[path = "../../../stage5-aes/tests/checks/wire.rs"]
 #[allow(dead_code, reason = "the key file is stage 5's, and the rest of its checks stays there")]
 #[allow(missing_docs, reason = "in stage 5 this is no library")]
 pub mod wire;
 
-use testkit::{Case, Check};
+use testkit::Case;
 
 /// The first stage with TLS in place of the shared key.
 const FIRST_TLS: u8 = 8;
@@ -43,14 +44,4 @@ fn prepare_client(case: &Case) {
     if over_tls(case) {
         tls::Authority::new().put(case);
     }
-}
-
-/// Checks of the harness about a server, begun by [`prepare`].
-pub fn prepared(checks: Vec<Check>) -> Vec<Check> {
-    checks.into_iter().map(|check| check.prepared(prepare)).collect()
-}
-
-/// Checks of the harness about a client, with what that looks for.
-pub fn prepared_for_clients(checks: Vec<Check>) -> Vec<Check> {
-    checks.into_iter().map(|check| check.prepared(prepare_client)).collect()
 }

@@ -35,6 +35,7 @@ impl Kind {
 }
 
 /// One graded check.
+#[derive(Clone)]
 pub struct Check {
     pub(crate) name: &'static str,
     pub(crate) hint: String,
