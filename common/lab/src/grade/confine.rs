@@ -41,10 +41,16 @@ impl Warden {
     /// # Errors
     /// When the system refuses.
     pub fn take_over() -> anyhow::Result<Warden> {
-        // A submission can kill its keeper: it is the same user's. Then the orphans
-        // come to us.
         #[cfg(target_os = "linux")]
-        rustix::process::set_child_subreaper(Some(getpid())).context("cannot take care of orphans")?;
+        {
+            use rustix::process::{DumpableBehavior, set_child_subreaper, set_dumpable_behavior};
+            // A submission can kill its keeper: it is the same user's. Then the
+            // orphans come to us.
+            set_child_subreaper(Some(getpid())).context("cannot take care of orphans")?;
+            // The keepers' answers come through our pipes; nobody else is to find
+            // these in /proc.
+            set_dumpable_behavior(DumpableBehavior::NotDumpable).context("cannot keep others out")?;
+        }
         let mut signals = Signals::new(END_SIGNALS).context("cannot wait for signals")?;
         let warden = Warden::default();
         let shared = warden.shared.clone();

@@ -10,6 +10,7 @@
 
 mod batch;
 mod confine;
+mod dependencies;
 mod family;
 mod grader;
 mod harness;

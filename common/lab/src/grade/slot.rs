@@ -129,7 +129,7 @@ impl Slot {
         (warden, limits, programs): (&Warden, &Limits, &Path),
     ) -> anyhow::Result<Built> {
         original.replace(&self.tree(), stage, source)?;
-        let built = warden.run(&self.order(stage, limits));
+        let built = warden.run(&self.order(stage, source, limits));
         // Whatever came of it: the next submission may be of another stage, and
         // build on this one.
         original.restore(&self.tree(), stage)?;
@@ -167,13 +167,14 @@ impl Slot {
         Ok(Built::Programs(programs.to_owned()))
     }
 
-    fn order(&self, stage: &Stage, limits: &Limits) -> Order {
+    fn order(&self, stage: &Stage, source: &Source, limits: &Limits) -> Order {
         let mut words = vec![cargo().to_string_lossy().into_owned()];
         // Without the network: what the course itself needs was fetched before.
-        words.extend(
-            ["build", "--offline", "--locked", "--bins", "--message-format=json", "-p"].map(String::from),
-        );
+        words.extend(["build", "--offline", "--bins", "--message-format=json", "-p"].map(String::from));
         words.push(stage.package.clone());
+        if source.crates.is_empty() {
+            words.push("--locked".to_owned());
+        }
         let seen =
             ENVIRONMENT.into_iter().filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)));
         let environment = seen.chain(self.settings()).collect();

@@ -6,7 +6,7 @@
 
 use anyhow::{Context, bail};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{OpenOptionsExt, symlink};
@@ -28,6 +28,8 @@ pub struct Source {
     files: BTreeMap<PathBuf, Vec<u8>>,
     /// What was left out because it is no plain file.
     pub left_out: Vec<PathBuf>,
+    /// Crates that it needs besides ours.
+    pub crates: BTreeSet<String>,
 }
 
 impl Source {
@@ -77,6 +79,7 @@ impl Source {
             add(into, path.as_os_str().as_encoded_bytes());
             add(into, text);
         }
+        self.crates.iter().for_each(|name| add(into, name.as_bytes()));
     }
 }
 

@@ -1,10 +1,12 @@
 //! What is to be graded: found out by looking at a folder.
 
+use super::dependencies;
 use super::sources::{self, Source};
 use crate::registry::{Registry, Stage};
 use crate::workspace::root;
 use anyhow::{Context, bail};
 use serde::Deserialize;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -134,7 +136,8 @@ fn ours<'a>(folder: &Path, asked: Option<u16>, all: &'a Registry) -> anyhow::Res
     if !place.join("src").is_dir() {
         bail!("there is neither {}/src nor src nor {FILE} in it", stage.package);
     }
-    let source = Source::read(&place.join("src"))?;
+    let mut source = Source::read(&place.join("src"))?;
+    source.crates = crates(&place, stage);
     let mut notes: Vec<String> = source
         .left_out
         .iter()
@@ -142,6 +145,17 @@ fn ours<'a>(folder: &Path, asked: Option<u16>, all: &'a Registry) -> anyhow::Res
         .collect();
     notes.extend(unused(&place, &root().join(&stage.package)));
     Ok(Submission { stage, form: Form::Source(source), notes })
+}
+
+/// What its `Cargo.toml` has and ours has not.
+fn crates(place: &Path, stage: &Stage) -> BTreeSet<String> {
+    let text = |path: &Path| sources::read(path).ok().and_then(|text| String::from_utf8(text).ok());
+    let [theirs, ours, workspace] = [place.to_owned(), root().join(&stage.package), root()]
+        .map(|folder| text(&folder.join("Cargo.toml")));
+    let (Some(theirs), Some(ours), Some(workspace)) = (theirs, ours, workspace) else {
+        return BTreeSet::new();
+    };
+    dependencies::added(&theirs, &ours, &workspace, stage)
 }
 
 /// The one stage whose `src` is not ours.

@@ -4,6 +4,7 @@
 //! nor what a submission has changed beside its `src` gets into the build of
 //! another: of this workspace only the files that git knows are taken.
 
+use super::dependencies;
 use super::sources::{Source, add, write};
 use crate::registry::Stage;
 use crate::workspace::root;
@@ -67,7 +68,14 @@ impl Original {
     /// # Errors
     /// When a file cannot be written.
     pub fn replace(&self, tree: &Path, stage: &Stage, source: &Source) -> anyhow::Result<()> {
-        source.write(&tree.join(&stage.package).join("src"))
+        let package = Path::new(&stage.package);
+        if !source.crates.is_empty() {
+            let manifest = package.join("Cargo.toml");
+            let ours =
+                self.files.get(&manifest).map(|text| String::from_utf8_lossy(text)).unwrap_or_default();
+            write(&tree.join(&manifest), dependencies::with(&ours, &source.crates).as_bytes())?;
+        }
+        source.write(&tree.join(package).join("src"))
     }
 
     /// Puts the stage as it was back.

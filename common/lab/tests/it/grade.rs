@@ -238,12 +238,11 @@ fn of_a_copy_of_the_workspace_only_the_source_counts() {
     fs::remove_file(all.path(&format!("all/3-linked/{client}"))).unwrap();
     let right = lab::workspace::root().join(client);
     std::os::unix::fs::symlink(right, all.path(&format!("all/3-linked/{client}"))).unwrap();
-    // One program more is nothing that we build ourselves.
-    all.put(
-        &format!("all/4-right/{client}"),
-        &fs::read_to_string(lab::workspace::root().join(client)).unwrap(),
-    );
-    all.put("all/4-right/stage1-handshake/src/bin/other.rs", "fn main() {}\n");
+    // One program more, and a crate that the course has, is nothing that would harm.
+    let other = "fn main() { println!(\"{}\", hex::encode([1])); }\n";
+    all.put("all/4-right/stage1-handshake/src/bin/other.rs", other);
+    let manifest = "[dependencies]\nhex.workspace = true\nno-such-crate = \"1\"\n";
+    all.put("all/4-right/stage1-handshake/Cargo.toml", manifest);
     let endless = "const N: u64 = { let mut n = 0u64; while n < u64::MAX { n += 1; } n };\nfn main() { println!(\"{N}\"); }\n";
     all.put(
         &format!("all/5-hangs-the-compiler/{client}"),
