@@ -68,6 +68,10 @@ impl Grader<'_> {
         let harness = self.harnesses.get(&stage.number).context("the checks were not built")?;
         let mut digest = Sha256::new();
         sources::add(&mut digest, harness.digest.as_bytes());
+        // What was stopped may come to an end within other limits.
+        let Limits { seconds, processes, memory_mib, disk_mib, .. } = self.limits;
+        let limits = (self.build_limits.seconds, seconds, processes, memory_mib, disk_mib);
+        sources::add(&mut digest, format!("{limits:?}").as_bytes());
         match &submission.form {
             Form::Source(source) => {
                 sources::add(&mut digest, self.original.digest.as_bytes());

@@ -1,22 +1,17 @@
 //! The graded checks of a stage, as a program that reports what it finds.
 //!
 //! It is built once, from this workspace, and is the same program that `make
-//! check` runs; no submission takes part in building it. What it reports comes
-//! through a pipe that its programs do not have (see testkit's `report`), and
-//! only when its first line is about the very program that was to be graded, and
-//! its last line is there, the checks are taken to have run.
+//! check` runs; no submission takes part in building it.
 
 use super::confine::Warden;
-use super::keeper::{Ended, Order};
+use super::findings::{self, Findings};
+use super::keeper::Order;
 use super::limits::Limits;
 use super::tree::hex;
-use super::verdict::{Checked, Outcome, Verdict};
 use crate::registry::Stage;
 use crate::workspace::{cargo, root};
 use anyhow::{Context, bail};
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -46,44 +41,6 @@ pub enum Subject<'a> {
     Programs(&'a Path),
     /// Commands, run in this folder.
     Commands { server: Option<&'a str>, client: Option<&'a str>, folder: &'a Path, at_once: Option<u8> },
-}
-
-/// What they found.
-pub struct Findings {
-    pub verdict: Verdict,
-    pub checks: Vec<Checked>,
-    pub ignored: usize,
-    pub left_behind: usize,
-}
-
-/// One line of the report.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Line {
-    Begin { stage: u16, server: PathBuf, checks: Vec<Listed> },
-    Check(Found),
-    End { end: bool },
-}
-
-#[derive(Deserialize)]
-struct Listed {
-    name: String,
-    ignored: bool,
-}
-
-#[derive(Deserialize)]
-struct Found {
-    check: String,
-    passed: bool,
-    seconds: f64,
-    #[serde(default)]
-    what: String,
-    #[serde(default)]
-    hint: String,
-    #[serde(default)]
-    steps: String,
-    #[serde(default)]
-    errors: String,
 }
 
 impl Harness {
@@ -139,7 +96,7 @@ impl Harness {
             watched: private.to_owned(),
         };
         let ended = warden.run(&order)?;
-        Ok(self.understand(&ended, subject))
+        Ok(findings::understand(self.stage, subject, &ended))
     }
 
     fn environment(&self, subject: &Subject, private: &Path) -> anyhow::Result<Vec<(String, String)>> {
@@ -165,50 +122,6 @@ impl Harness {
         add("TESTKIT_REPORT", "/dev/stdout");
         Ok(all)
     }
-
-    fn understand(&self, ended: &Ended, subject: &Subject) -> Findings {
-        let lines: Vec<Line> =
-            ended.stdout.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        let (mut listed, mut found, mut complete) = (Vec::new(), HashMap::new(), false);
-        for line in lines {
-            match line {
-                Line::Begin { stage, server, checks }
-                    if stage == self.stage && is_about(subject, &server) =>
-                {
-                    listed = checks;
-                }
-                Line::Begin { .. } => {}
-                Line::Check(check) => drop(found.insert(check.check.clone(), check)),
-                Line::End { end } => complete = end,
-            }
-        }
-        let ignored = listed.iter().filter(|check| check.ignored).count();
-        let counted = listed.into_iter().filter(|check| !check.ignored);
-        let checks: Vec<_> = counted.map(|check| checked(&check.name, found.remove(&check.name))).collect();
-        let verdict = match &ended.stopped {
-            _ if checks.is_empty() => Verdict::NotGraded(self.why_nothing(ended, ignored)),
-            Some(limit) => Verdict::Stopped(limit.clone()),
-            None if !complete => Verdict::NotGraded(self.why_nothing(ended, ignored)),
-            None => Verdict::Graded,
-        };
-        Findings { verdict, checks, ignored, left_behind: ended.left_behind }
-    }
-
-    fn why_nothing(&self, ended: &Ended, ignored: usize) -> String {
-        let stage = self.stage;
-        if ignored > 0 && ended.stopped.is_none() && ended.signal.is_none() {
-            return format!(
-                "none of the {ignored} checks of stage {stage} says anything about this submission"
-            );
-        }
-        let how = match (ended.code, ended.signal, &ended.stopped) {
-            (_, _, Some(limit)) => limit.clone(),
-            (_, Some(signal), _) => format!("signal {signal}"),
-            (code, ..) => format!("exit code {}", code.unwrap_or(-1)),
-        };
-        let last: Vec<_> = ended.stderr.lines().rev().take(3).collect();
-        format!("the checks themselves were broken off ({how}) {}", last.join(" / ")).trim().to_owned()
-    }
 }
 
 /// What programs under test, and what is to be built for them, get of our own
@@ -220,26 +133,6 @@ pub fn seen_from_outside() -> Vec<(String, String)> {
         Some((name.into_string().ok()?, value.into_string().ok()?))
     };
     std::env::vars_os().filter_map(text).filter(|(name, _)| seen(name)).collect()
-}
-
-/// The checks name the server that they have; for commands it is ours, which
-/// they will not start.
-fn is_about(subject: &Subject, server: &Path) -> bool {
-    match subject {
-        Subject::Programs(folder) => server.parent() == Some(folder),
-        Subject::Commands { .. } => true,
-    }
-}
-
-fn checked(name: &str, found: Option<Found>) -> Checked {
-    let (outcome, seconds) = match found {
-        None => (Outcome::NotRun, 0.0),
-        Some(found) if found.passed => (Outcome::Passed, found.seconds),
-        Some(Found { seconds, what, hint, steps, errors, .. }) => {
-            (Outcome::Failed { what, hint, steps, errors }, seconds)
-        }
-    };
-    Checked { name: name.to_owned(), outcome, seconds }
 }
 
 /// Writes a program under a name that tells what is in it.

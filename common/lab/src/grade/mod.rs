@@ -12,6 +12,7 @@ mod batch;
 mod confine;
 mod dependencies;
 mod family;
+mod findings;
 mod grader;
 mod harness;
 pub mod keeper;
