@@ -12,6 +12,7 @@ use crate::registry::Stage;
 use crate::workspace::{cargo, root};
 use anyhow::{Context, bail};
 use sha2::{Digest, Sha256};
+use std::ffi::OsString;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,7 @@ use std::process::{Command, Stdio};
 const ENVIRONMENT: [&str; 6] = ["PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "JAVA_HOME"];
 /// What the checks themselves want to know: of machines that are slow, of
 /// databases, of time limits.
-const OF_THE_CHECKS: [&str; 4] = ["CHECK_", "TESTKIT_", "STAGE", "CHAT_CI"];
+const OF_THE_CHECKS: [&str; 5] = ["CHECK_", "TESTKIT_", "STAGE", "CHAT_CI", "CHAT_PYTHON"];
 
 /// The checks of one stage.
 pub struct Harness {
@@ -129,10 +130,14 @@ impl Harness {
 pub fn seen_from_outside() -> Vec<(String, String)> {
     let seen =
         |name: &str| ENVIRONMENT.contains(&name) || OF_THE_CHECKS.iter().any(|start| name.starts_with(start));
-    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-        Some((name.into_string().ok()?, value.into_string().ok()?))
-    };
-    std::env::vars_os().filter_map(text).filter(|(name, _)| seen(name)).collect()
+    in_utf8().filter(|(name, _)| seen(name)).collect()
+}
+
+/// Our environment, without what is no text.
+pub fn in_utf8() -> impl Iterator<Item = (String, String)> {
+    let text =
+        |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    std::env::vars_os().filter_map(text)
 }
 
 /// Writes a program under a name that tells what is in it.

@@ -8,6 +8,7 @@
 //! calls any part of a submission fresh.
 
 use super::confine::Warden;
+use super::harness::in_utf8;
 use super::keeper::{Ended, Order};
 use super::limits::Limits;
 use super::sources::Source;
@@ -37,6 +38,10 @@ const ENVIRONMENT: [&str; 9] = [
     "LD_LIBRARY_PATH",
     "TMPDIR",
 ];
+
+/// What else changes how cargo builds: without these it would build everything
+/// once more for the first submission.
+const SETTINGS: [&str; 4] = ["CARGO_PROFILE_", "CARGO_BUILD_", "CARGO_TARGET_", "CARGO_ENCODED_"];
 
 /// A place to build in; dropping it gives it free.
 pub struct Slot {
@@ -142,6 +147,12 @@ impl Slot {
         if ended.code != Some(0) {
             return Ok(Built::Failed(complaints(&messages, &ended)));
         }
+        self.take_programs(&messages, stage, programs)?;
+        Ok(Built::Programs(programs.to_owned()))
+    }
+
+    /// Takes what was built away, to where the checks find it.
+    fn take_programs(&self, messages: &[Value], stage: &Stage, programs: &Path) -> anyhow::Result<()> {
         fs::create_dir_all(programs).context("cannot make a folder for the programs")?;
         let package = self.tree().join(&stage.package);
         let from_it = |message: &&Value| {
@@ -164,7 +175,7 @@ impl Slot {
                 bail!("cargo did not build {program}");
             }
         }
-        Ok(Built::Programs(programs.to_owned()))
+        Ok(())
     }
 
     fn order(&self, stage: &Stage, source: &Source, limits: &Limits) -> Order {
@@ -175,8 +186,11 @@ impl Slot {
         if source.crates.is_empty() {
             words.push("--locked".to_owned());
         }
-        let seen =
-            ENVIRONMENT.into_iter().filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)));
+        let is_seen = |(name, _): &(String, String)| {
+            let name = name.as_str();
+            ENVIRONMENT.contains(&name) || SETTINGS.iter().any(|start| name.starts_with(start))
+        };
+        let seen = in_utf8().filter(is_seen);
         let environment = seen.chain(self.settings()).collect();
         Order {
             words,
