@@ -41,11 +41,21 @@ pub struct Batch<'a> {
 struct Shop<'a> {
     grader: &'a Grader<'a>,
     jobs: &'a [Job<'a>],
-    /// The next job that nobody has taken.
+    /// The jobs to do, by their numbers, and the next of them that nobody has taken.
+    todo: Vec<usize>,
     next: AtomicUsize,
+    /// Whether they were done before, and the results of then do not count.
+    again: bool,
     bar: ProgressBar,
     /// What is being done, by the job's number.
     doing: Mutex<BTreeMap<usize, String>>,
+}
+
+/// A result, and when it was found.
+struct Done {
+    row: Row,
+    from: Instant,
+    to: Instant,
 }
 
 impl Batch<'_> {
@@ -57,41 +67,60 @@ impl Batch<'_> {
         &self,
         grader: &Grader,
         jobs: &[Job],
-        slots: Vec<Slot>,
+        slots: &[Slot],
         workers: usize,
     ) -> anyhow::Result<Vec<Row>> {
-        let (next, doing) = Default::default();
-        let shop = Shop { grader, jobs, next, bar: self.bar(jobs.len()), doing };
-        let (sender, finished) = channel();
-        let mut slots = slots.into_iter();
         let start = Instant::now();
-        let rows = thread::scope(|scope| {
-            for _ in 0..workers {
-                let (shop, slot, sender) = (&shop, slots.next(), sender.clone());
-                scope.spawn(move || shop.work(slot, &sender));
-            }
-            drop(sender);
-            let mut rows: Vec<(usize, Row)> = Vec::new();
-            for (number, result) in finished {
-                let at = rows.partition_point(|(other, _)| *other < number);
-                rows.insert(at, (number, Row { name: jobs[number].name.clone(), result }));
-                shop.bar.inc(1);
-                let width = jobs.iter().map(|job| escape(&job.name).chars().count()).max().unwrap_or(0);
-                if !self.single {
-                    shop.bar.suspend(|| say!("{}", terminal::line(&rows[at].1, self.scale, width)));
-                }
-                self.write_one(&rows[at].1)?;
-                self.write_table(rows.iter().map(|(_, row)| row))?;
-            }
-            anyhow::Ok(rows.into_iter().map(|(_, row)| row).collect::<Vec<_>>())
-        });
+        let (next, doing) = Default::default();
+        let todo = (0..jobs.len()).collect();
+        let mut shop = Shop { grader, jobs, todo, next, again: false, bar: self.bar(jobs.len()), doing };
+        let mut done = BTreeMap::new();
+        self.round(&shop, slots, workers, &mut done)?;
+        // A program that took more of the machine than it may have has taken it from
+        // those beside it, too. They have a right to be judged without it.
+        shop.todo = disturbed(&done);
+        shop.todo.iter().for_each(|number| grader.store.forget(&done[number].row.result));
+        if !shop.todo.is_empty() && grader.warden.go_on().is_ok() {
+            (shop.next, shop.again) = (AtomicUsize::new(0), true);
+            shop.bar.inc_length(shop.todo.len() as u64);
+            self.round(&shop, slots, 1, &mut done)?;
+        }
         shop.bar.finish_and_clear();
-        let rows = rows?;
+        let rows: Vec<Row> = done.into_values().map(|done| done.row).collect();
         self.write_junit(&rows)?;
         if !self.single {
             terminal::sums(&rows, self.scale, start.elapsed().as_secs());
         }
         Ok(rows)
+    }
+
+    /// Has the workers do what there is to do, and writes down each result.
+    fn round(
+        &self,
+        shop: &Shop,
+        slots: &[Slot],
+        workers: usize,
+        done: &mut BTreeMap<usize, Done>,
+    ) -> anyhow::Result<()> {
+        let width = shop.jobs.iter().map(|job| escape(&job.name).chars().count()).max().unwrap_or(0);
+        let (sender, finished) = channel();
+        thread::scope(|scope| {
+            for worker in 0..workers {
+                let (slot, sender) = (slots.get(worker), sender.clone());
+                scope.spawn(move || shop.work(slot, &sender));
+            }
+            drop(sender);
+            for (number, result) in finished {
+                shop.bar.inc(1);
+                if !self.single {
+                    shop.bar.suspend(|| say!("{}", terminal::line(&result.row, self.scale, width)));
+                }
+                self.write_one(&result.row)?;
+                done.insert(number, result);
+                self.write_table(done.values().map(|done| &done.row))?;
+            }
+            Ok(())
+        })
     }
 
     /// The last words.
@@ -145,18 +174,22 @@ impl Batch<'_> {
 impl Shop<'_> {
     /// A worker: it ends when there are no more jobs, at a signal, or when nobody
     /// takes its results any more.
-    fn work(&self, slot: Option<Slot>, done: &Sender<(usize, Result)>) {
+    fn work(&self, slot: Option<&Slot>, done: &Sender<(usize, Done)>) {
         loop {
-            let number = self.next.fetch_add(1, Ordering::Relaxed);
-            let Some(job) = self.jobs.get(number) else { return };
+            let Some(&number) = self.todo.get(self.next.fetch_add(1, Ordering::Relaxed)) else { return };
+            let (job, from) = (&self.jobs[number], Instant::now());
             let tell = |what: &str| self.tell(number, Some(&format!("{} {what}", escape(&job.name))));
             let graded = match &job.submission {
-                Ok(submission) => self.grader.grade(submission, slot.as_ref(), &tell),
+                Ok(submission) => self.grader.grade(submission, slot, &tell),
                 Err(why) => Ok(Result::without_checks(None, Verdict::NotGraded(why.clone()))),
             };
             self.tell(number, None);
-            let Ok(result) = graded else { return };
-            if done.send((number, result)).is_err() {
+            let Ok(mut result) = graded else { return };
+            if self.again {
+                result.notes.push("graded again: a greedy one had run beside it".to_owned());
+            }
+            let row = Row { name: job.name.clone(), result };
+            if done.send((number, Done { row, from, to: Instant::now() })).is_err() {
                 return;
             }
         }
@@ -170,4 +203,13 @@ impl Shop<'_> {
         };
         self.bar.set_message(doing.values().cloned().collect::<Vec<_>>().join(", "));
     }
+}
+
+/// Those that failed while another was at work that is greedy.
+fn disturbed(done: &BTreeMap<usize, Done>) -> Vec<usize> {
+    let beside = |a: &Done, b: &Done| a.from < b.to && b.from < a.to;
+    let greedy: Vec<_> = done.values().filter(|it| it.row.result.is_greedy()).collect();
+    let troubled = |it: &Done| greedy.iter().any(|other| beside(it, other));
+    let failed = |it: &Done| !it.row.result.is_greedy() && it.row.result.failed() > 0;
+    done.iter().filter(|(_, it)| failed(it) && troubled(it)).map(|(number, _)| *number).collect()
 }

@@ -102,7 +102,8 @@ impl Grader<'_> {
         let start = Instant::now();
         let mut result = grade()?;
         result.seconds = start.elapsed().as_secs_f64();
-        self.store.keep(&digest, &result);
+        result.digest = Some(digest);
+        self.store.keep(&result);
         Ok(result)
     }
 
@@ -174,6 +175,7 @@ impl Grader<'_> {
         let findings = harness.run(subject, private, &self.limits, &self.warden)?;
         let mut result = Result::without_checks(Some(stage.number), findings.verdict);
         (result.checks, result.ignored) = (findings.checks, findings.ignored);
+        result.left_behind = findings.left_behind;
         if findings.left_behind > 0 {
             result.notes.push(format!("it left {} processes behind, which were ended", findings.left_behind));
         }

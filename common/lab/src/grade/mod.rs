@@ -98,7 +98,7 @@ pub fn run(all: &Registry, options: &Options) -> Result<bool, Failure> {
         warden: warden.clone(),
     };
     let batch = Batch { options, scale: &scale, single: !matches!(place, Place::Batch(_)) };
-    let rows = batch.grade(&grader, &jobs, slots, workers)?;
+    let rows = batch.grade(&grader, &jobs, &slots, workers)?;
     batch.conclude(&rows, jobs.len());
     warden.go_on()?;
     Ok(rows.iter().all(|row| row.result.points(&scale.weights, scale.most).is_some()))

@@ -30,12 +30,18 @@ impl Store {
 
     /// Keeps a result, unless trying again might help. That it cannot be kept is
     /// no reason to stop.
-    pub fn keep(&self, digest: &str, result: &Result) {
-        if matches!(result.verdict, Verdict::NotGraded(_)) {
-            return;
-        }
-        if let Ok(text) = serde_json::to_vec(result) {
+    pub fn keep(&self, result: &Result) {
+        if let (Some(digest), Ok(text)) = (&result.digest, serde_json::to_vec(result))
+            && !matches!(result.verdict, Verdict::NotGraded(_))
+        {
             let _ = sources::write(&self.path(digest), &text);
+        }
+    }
+
+    /// Forgets a result that is not to be relied on.
+    pub fn forget(&self, result: &Result) {
+        if let Some(digest) = &result.digest {
+            let _ = fs::remove_file(self.path(digest));
         }
     }
 

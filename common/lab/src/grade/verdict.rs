@@ -14,10 +14,14 @@ pub struct Result {
     pub checks: Vec<Checked>,
     /// Those that say nothing about this submission, or cannot run here.
     pub ignored: usize,
+    /// Processes that were still there when the checks had ended.
+    pub left_behind: usize,
     /// What the person who grades it should know.
     pub notes: Vec<String>,
     /// How long it took, building included.
     pub seconds: f64,
+    /// What it was found out of, where a result can be used again.
+    pub digest: Option<String>,
 }
 
 /// How grading went.
@@ -67,7 +71,8 @@ pub enum Outcome {
 impl Result {
     /// One for a submission that no check has seen.
     pub fn without_checks(stage: Option<u16>, verdict: Verdict) -> Result {
-        Result { stage, verdict, checks: Vec::new(), ignored: 0, notes: Vec::new(), seconds: 0.0 }
+        let (checks, ignored, left_behind, notes, seconds, digest) = Default::default();
+        Result { stage, verdict, checks, ignored, left_behind, notes, seconds, digest }
     }
 
     /// How many checks came out so.
@@ -83,6 +88,11 @@ impl Result {
     /// How many failed.
     pub fn failed(&self) -> usize {
         self.count(|outcome| matches!(outcome, Outcome::Failed { .. }))
+    }
+
+    /// Whether it may have taken more of the machine than is its own.
+    pub fn is_greedy(&self) -> bool {
+        matches!(self.verdict, Verdict::Stopped(_)) || self.left_behind > 0
     }
 
     /// The first that failed.

@@ -95,9 +95,9 @@ fn bad_programs_get_their_verdict_and_disturb_no_other() {
     assert!(text(&output.stdout).contains("1 could not be graded"), "{output:?}");
 
     assert_eq!(all.row("right")[..2], ["passed", "100"]);
-    for (name, note) in [("hangs", ""), ("floods", "")] {
-        let [verdict, points, said, failed] = all.row(name);
-        assert_eq!([verdict.as_str(), &points, &said], ["failed", "0", note], "{name}");
+    for name in ["hangs", "floods"] {
+        let [verdict, points, _, failed] = all.row(name);
+        assert_eq!([verdict.as_str(), &points], ["failed", "0"], "{name}");
         assert_eq!(failed, "the_client_prints_both_addresses");
     }
     let hides = all.row("hides");
