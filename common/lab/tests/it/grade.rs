@@ -90,8 +90,9 @@ fn bad_programs_get_their_verdict_and_disturb_no_other() {
     );
     all.client("kills", "sh -c 'kill -9 $PPID'");
     let limits = ["--process-limit", "200", "--memory-limit", "768", "--disk-limit", "64", "--jobs", "2"];
-    // What cannot be graded is an error, of the whole too.
-    let output = all.batch(&limits).assert().code(1).get_output().clone();
+    // What cannot be graded is an error, of the whole too. A slow machine is to come
+    // to what each of them is up to.
+    let output = all.batch(&limits).env("CHECK_PATIENCE_MS", "8000").assert().code(1).get_output().clone();
     assert!(text(&output.stdout).contains("1 could not be graded"), "{output:?}");
 
     assert_eq!(all.row("right")[..2], ["passed", "100"]);
@@ -107,7 +108,9 @@ fn bad_programs_get_their_verdict_and_disturb_no_other() {
         ("hoards", "it used more than 768 MiB of memory"),
         ("writes", "it wrote more than 64 MiB"),
     ] {
-        assert_eq!(all.row(name)[..3], ["stopped", "0", why]);
+        let [verdict, points, note, _] = all.row(name);
+        assert_eq!([verdict.as_str(), &points], ["stopped", "0"], "{name}: {note}");
+        assert!(note.starts_with(why), "{name}: {note}");
     }
     let kills = all.row("kills");
     assert_eq!(kills[..2], ["not graded", ""], "nobody knows what it is worth");
