@@ -17,6 +17,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// Variables that programs under test may see, besides those for the checks;
 /// not all, since among an instructor's there may be keys.
@@ -151,7 +152,19 @@ fn keep(program: &Path, text: &[u8]) -> anyhow::Result<()> {
     let new = new.context("cannot keep the checks")?;
     fs::write(new.path(), text).context("cannot keep the checks")?;
     // A file that is open for writing cannot be run.
-    new.into_temp_path().persist(program).context("cannot keep the checks")
+    new.into_temp_path().persist(program).context("cannot keep the checks")?;
+    forget_old(folder);
+    Ok(())
+}
+
+/// Removes what no run can be using any more.
+fn forget_old(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let age = entry.metadata().and_then(|about| about.modified()).map(|time| time.elapsed());
+        if matches!(age, Ok(Ok(age)) if age > Duration::from_secs(2 * 24 * 3600)) && entry.path().is_file() {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 fn listed(program: &Path) -> anyhow::Result<Vec<String>> {
