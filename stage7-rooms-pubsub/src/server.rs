@@ -30,8 +30,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Somebody who is logged in, at the other end of a plain TCP connection.
-type Person = Speaker<Arc<TcpStream>>;
+/// How a client is connected: plain TCP.
+type Connection = Arc<TcpStream>;
+
+/// Somebody who is logged in.
+type Person = Speaker<Connection>;
 
 /// Lets in who has an account, keeps what they say, and relays it to those for whom it is.
 #[derive(Parser, Clone, Debug)]
@@ -82,10 +85,10 @@ struct Server {
     /// Connections that may still come: those in the dialogue need a bound as well.
     places: Gate,
     door: Door,
-    people: People<Arc<TcpStream>, Chat<Arc<TcpStream>>>,
+    people: People<Connection, Chat<Connection>>,
     database: Database,
     history: usize,
-    terms: Arc<Terms<Arc<TcpStream>>>,
+    terms: Arc<Terms<Connection>>,
     rate: u32,
     log: Log,
 }
@@ -181,7 +184,7 @@ fn serve(stream: &Arc<TcpStream>, peer: SocketAddr, server: &Server) {
 /// Lets the client in, if it can prove who it is, and lets it talk.
 fn attend(
     stream: &Arc<TcpStream>,
-    outbox: &Arc<Outbox<Arc<TcpStream>>>,
+    outbox: &Arc<Outbox<Connection>>,
     peer: SocketAddr,
     server: &Server,
 ) -> Result<(), Refusal> {
@@ -211,7 +214,7 @@ fn attend(
     Ok(())
 }
 
-fn turn_away(refusal: &Refusal, outbox: &Arc<Outbox<Arc<TcpStream>>>, peer: SocketAddr, server: &Server) {
+fn turn_away(refusal: &Refusal, outbox: &Arc<Outbox<Connection>>, peer: SocketAddr, server: &Server) {
     server.log.warn(format_args!("{peer} not let in: {}", refusal.for_the_log()));
     if let Some(answer) = refusal.answer() {
         outbox.send_line(&answer);
@@ -226,7 +229,7 @@ fn turn_away(refusal: &Refusal, outbox: &Arc<Outbox<Arc<TcpStream>>>, peer: Sock
 /// outbox, from the committer's thread, at any time.
 fn converse(
     lines: &mut LineReader<&Timed<'_>>,
-    mut commands: Commands<'_, Arc<TcpStream>>,
+    mut commands: Commands<'_, Connection>,
     person: &Arc<Person>,
     server: &Server,
 ) -> io::Result<()> {

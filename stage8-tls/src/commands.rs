@@ -2,10 +2,14 @@
 //! the clients need to seal a message for each other.
 
 use crate::identity::PublicKey;
-use crate::public_keys::PublicKeys;
+use crate::public_keys::{Database, PublicKeys};
 use crate::tls::TlsWire;
 use common::aside::aside;
 use common::log::Log;
+use stage6_auth::people::People;
+use stage6_auth::speaker::Speaker;
+use stage6_auth::store::User;
+use stage7_rooms_pubsub::chat::Chat;
 use stage7_rooms_pubsub::commands::{self as stage7, Command, addressed};
 use stage7_rooms_pubsub::said::Private;
 use std::io;
@@ -21,14 +25,22 @@ pub const SEALED: Private = Private { kind: "dm", before: "[DM] ", between: " " 
 /// All commands, as one person may use them.
 pub struct Commands<'a> {
     earlier: stage7::Commands<'a, TlsWire>,
-    keys: &'a Arc<dyn PublicKeys>,
+    keys: &'a dyn PublicKeys,
     log: &'a Log,
 }
 
 impl<'a> Commands<'a> {
-    /// For somebody who has stage 7's.
-    pub fn new(earlier: stage7::Commands<'a, TlsWire>, keys: &'a Arc<dyn PublicKeys>, log: &'a Log) -> Self {
-        Commands { earlier, keys, log }
+    /// For `person`, who has just come in and is `user`.
+    pub fn new(
+        people: &'a People<TlsWire, Chat<TlsWire>>,
+        database: &'a Database,
+        history: usize,
+        log: &'a Log,
+        person: &Arc<Speaker<TlsWire>>,
+        user: User,
+    ) -> Self {
+        let earlier = stage7::Commands::new(people, database, history, log, person, user);
+        Commands { earlier, keys: &*database.keys, log }
     }
 
     /// Does what `line` asks for, or says it to the room.

@@ -9,6 +9,7 @@
 pub mod certs;
 pub mod client;
 pub mod commands;
+pub mod hear;
 pub mod identity;
 pub mod private;
 pub mod public_keys;

@@ -9,8 +9,9 @@ use mysql::prelude::Queryable;
 use rusqlite::{OptionalExtension, params};
 use stage6_auth::store::mysql::MySqlStore;
 use stage6_auth::store::sqlite::SqliteStore;
-use stage6_auth::store::{DbUrl, STEP_1, Schema, Step, StoreError, now};
-use stage7_rooms_pubsub::archive::{Database, STEP_2};
+use stage6_auth::store::{DbUrl, STEP_1, Schema, Step, Store, StoreError, now};
+use stage7_rooms_pubsub::archive::{self as stage7, Archive, STEP_2};
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// What stage 8 needs.
@@ -60,21 +61,37 @@ pub trait PublicKeys: Send + Sync {
     fn newest(&self, user: i64) -> Result<Option<String>, StoreError>;
 }
 
-/// One open database, for stage 7's part and for the keys.
-///
-/// # Errors
-/// Whatever keeps the database from being used, with what to do about it.
-pub fn open(url: &DbUrl, schema: &Schema) -> Result<(Database, Arc<dyn PublicKeys>), StoreError> {
-    Ok(match url {
-        DbUrl::Sqlite(path) => {
-            let store = Arc::new(SqliteStore::open(path, schema)?);
-            (Database::of(&store), store)
-        }
-        DbUrl::MySql(server) => {
-            let store = Arc::new(MySqlStore::open(server, schema)?);
-            (Database::of(&store), store)
-        }
-    })
+/// One open database: stage 7's, with the keys.
+pub struct Database {
+    earlier: stage7::Database,
+    /// The people's public keys.
+    pub keys: Arc<dyn PublicKeys>,
+}
+
+impl Deref for Database {
+    type Target = stage7::Database;
+
+    fn deref(&self) -> &stage7::Database {
+        &self.earlier
+    }
+}
+
+impl Database {
+    /// Opens what `url` names; see [`stage6_auth::store::open`].
+    ///
+    /// # Errors
+    /// Whatever keeps the database from being used, with what to do about it.
+    pub fn open(url: &DbUrl, schema: &Schema) -> Result<Database, StoreError> {
+        Ok(match url {
+            DbUrl::Sqlite(path) => Self::of(&Arc::new(SqliteStore::open(path, schema)?)),
+            DbUrl::MySql(server) => Self::of(&Arc::new(MySqlStore::open(server, schema)?)),
+        })
+    }
+
+    /// The same store for all.
+    pub fn of<S: Store + Archive + PublicKeys + 'static>(store: &Arc<S>) -> Database {
+        Database { earlier: stage7::Database::of(store), keys: store.clone() }
+    }
 }
 
 impl PublicKeys for SqliteStore {

@@ -1,33 +1,31 @@
-//! The server's flow: one thread per client. First they shake hands, and it has to
-//! say who it is; then every line goes into the database, and from there to those
-//! for whom it is.
+//! The server's flow: one thread per client. First it has to say who it is; then
+//! every line goes into the database, and from there to those for whom it is.
 
 use crate::certs::{Folder, own_names};
 use crate::commands::Commands;
-use crate::public_keys::{self, PublicKeys, SCHEMA};
+use crate::hear::hear;
+use crate::public_keys::{Database, SCHEMA};
 use crate::tls::{Acceptor, TlsWire};
 use clap::Parser;
 use common::aside::aside;
 use common::endpoint::Endpoint;
 use common::limits;
-use common::listener::{Listener, Watch};
+use common::listener::Listener;
 use common::log::Log;
 use common::program::{LogFileArgs, endpoint};
-use stage2_echo::line::{self, LineReader, Received};
+use stage2_echo::line::{self, LineReader};
 use stage4_multichat::outbox::{Outbox, Terms};
 use stage4_multichat::rate::{Rate, Verdict};
 use stage4_multichat::stalled::Stalled;
 use stage4_multichat::wire::{Form, Plain};
 use stage6_auth::dialogue::AUTH_REQUIRED;
 use stage6_auth::door::{Door, DoorArgs, Heard, Refusal, Timed};
-use stage6_auth::gate::{Gate, Permit};
+use stage6_auth::gate::Gate;
 use stage6_auth::members::OnDuplicate;
 use stage6_auth::people::People;
 use stage6_auth::speaker::Speaker;
 use stage6_auth::store::DbArgs;
-use stage7_rooms_pubsub::archive::Database;
 use stage7_rooms_pubsub::chat::Chat;
-use stage7_rooms_pubsub::commands as stage7;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
@@ -35,8 +33,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Somebody who is logged in, at the other end of an encrypted connection.
-type Person = Speaker<TlsWire>;
+/// How a client is connected: encrypted.
+type Connection = TlsWire;
+
+/// Somebody who is logged in.
+type Person = Speaker<Connection>;
 
 /// Lets in who has an account, keeps what they say, and relays it to those for whom it is.
 #[derive(Parser, Clone, Debug)]
@@ -87,22 +88,18 @@ struct Server {
     /// Connections that may still come: those in the dialogue need a bound as well.
     places: Gate,
     door: Door,
-    people: People<TlsWire, Chat<TlsWire>>,
+    people: People<Connection, Chat<Connection>>,
     database: Database,
-    keys: Arc<dyn PublicKeys>,
     history: usize,
-    terms: Arc<Terms<TlsWire>>,
+    terms: Arc<Terms<Connection>>,
     rate: u32,
     log: Log,
 }
 
 /// The stack of a client's thread. Only what is used of it costs memory, but
-/// addresses run out too: the usual 2 MiB, ten thousand times, are 20 GiB.
+/// addresses run out too: the usual 2 MiB, ten thousand times, are 20 GiB. More
+/// than in stage 4, since this thread encrypts. What goes deeper is done aside.
 const STACK: usize = 256 << 10;
-
-/// The stack of the thread that shakes hands: see [`aside`] for why it must be more
-/// than four times as much.
-const DEEP_STACK: usize = 2 << 20;
 
 /// How long a client that is leaving, or that is thrown out, has to read what
 /// was sent to it before.
@@ -122,7 +119,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     limits::allow_connections(options.max_clients, &log);
     let tls = Folder::new(&options.certs).open(&own_names(options.listen.host()), &log)?.acceptor;
     let form: Arc<dyn Form> = Arc::new(Plain);
-    let (database, keys) = public_keys::open(&options.db.db, &SCHEMA)?;
+    let database = Database::open(&options.db.db, &SCHEMA)?;
     if let Some(caveat) = database.users.caveat()? {
         log.warn(caveat);
     }
@@ -135,7 +132,6 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         people: People::new(options.on_duplicate, &sessions, chat, &log),
         door: options.door.open(&database.users, sessions, &log),
         database,
-        keys,
         history: options.history.into(),
         terms: Arc::new(Terms { bound: options.queue, helper: Stalled::start()?, form }),
         rate: options.rate,
@@ -148,9 +144,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         // Stage 3 keeps a handle of each thread to join it. Ten thousand handles
         // are a megabyte, and whoever leaves the room is gone: so these run on
         // their own, and `finish` waits for their connections instead.
-        let thread = thread::Builder::new().stack_size(DEEP_STACK).spawn({
+        let thread = thread::Builder::new().stack_size(STACK).spawn({
             let server = server.clone();
-            move || receive(&Arc::new(stream), peer, &server)
+            move || serve(&Arc::new(stream), peer, &server)
         });
         if let Err(e) = thread {
             server.log.error(format_args!("{peer} turned away: cannot start a thread: {e}"));
@@ -164,9 +160,10 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Shakes hands with a client, and leaves it to a thread that has not been as deep.
-fn receive(stream: &Arc<TcpStream>, peer: SocketAddr, server: &Arc<Server>) {
-    let open = server.listener.watch(stream);
+/// One client, from its first line to the end of the connection, whichever way
+/// that comes. Nothing that happens here may end the server.
+fn serve(stream: &Arc<TcpStream>, peer: SocketAddr, server: &Server) {
+    let _open = server.listener.watch(stream);
     let place = server.places.enter_within(Duration::ZERO);
     let wire = match server.tls.accept(stream) {
         Ok(wire) => wire,
@@ -176,32 +173,11 @@ fn receive(stream: &Arc<TcpStream>, peer: SocketAddr, server: &Arc<Server>) {
         }
     };
     let outbox = Outbox::new(wire, server.terms.clone());
-    if place.is_some() {
-        outbox.send_line(AUTH_REQUIRED);
-    }
-    let thread = thread::Builder::new().stack_size(STACK).spawn({
-        let server = server.clone();
-        move || serve(&outbox, place, peer, &server, open)
-    });
-    if let Err(e) = thread {
-        server.log.error(format_args!("{peer} turned away: cannot start a thread: {e}"));
-    }
-}
-
-/// One client, from its first line to the end of the connection, whichever way
-/// that comes. Nothing that happens here may end the server.
-fn serve(
-    outbox: &Arc<Outbox<TlsWire>>,
-    place: Option<Permit>,
-    peer: SocketAddr,
-    server: &Server,
-    _open: Watch,
-) {
     match place {
         // Free again before the client can see the end of the connection.
         Some(_place) => {
-            if let Err(refusal) = attend(outbox, peer, server) {
-                turn_away(&refusal, outbox, peer, server);
+            if let Err(refusal) = attend(stream, &outbox, peer, server) {
+                turn_away(&refusal, &outbox, peer, server);
             }
         }
         None => {
@@ -211,42 +187,41 @@ fn serve(
     }
     outbox.end();
     if outbox.wait_until_written(LAST_WORDS) {
-        line::close_in_good_order(outbox.wire().stream());
+        line::close_in_good_order(stream);
     }
     outbox.cut();
 }
 
 /// Lets the client in, if it can prove who it is, and lets it talk.
-fn attend(outbox: &Arc<Outbox<TlsWire>>, peer: SocketAddr, server: &Server) -> Result<(), Refusal> {
+fn attend(
+    stream: &Arc<TcpStream>,
+    outbox: &Arc<Outbox<Connection>>,
+    peer: SocketAddr,
+    server: &Server,
+) -> Result<(), Refusal> {
     server.log.info(format_args!("{peer} connected, {}", outbox.wire().agreed()));
     let deadline = Instant::now() + server.door.timeout;
-    let input = Timed::over(outbox.wire().stream(), outbox.wire(), deadline);
+    let input = Timed::over(stream, outbox.wire(), deadline);
     let mut lines = LineReader::new(&input);
     let say = |line: &str| {
         let _ = outbox.send_line(line);
     };
-    // Most of those who are here listen. Waiting needs 2 KiB of this thread's stack
-    // and the rest of what follows 20, so that is not done by this thread. What came
-    // together with the end of the handshake is not waited for: it is here already.
-    if !outbox.wire().has_input() {
-        input.wait();
-    }
-    // It leaves when `here` is dropped, even if this thread panics.
+    // Most people only listen: waiting takes 2 KiB of this thread's stack, the rest 20.
+    aside(|| say(AUTH_REQUIRED)).map_err(Refusal::Lost)?;
+    input.wait();
     let (guest, person, here) = aside(|| {
         let guest = server.door.admit_greeted(|| hear(&mut lines, outbox), say, peer, deadline)?;
         let person = Person::new(&guest.user.name, peer, outbox, guest.token.clone());
+        // It leaves when `here` is dropped, even if this thread panics.
         let here = server.people.enter(&person, &guest, deadline)?;
         Ok::<_, Refusal>((guest, person, here))
     })
     .map_err(Refusal::Lost)??;
     input.no_deadline().map_err(Refusal::Lost)?;
-    let Server { people, database, keys, history, log, .. } = server;
-    let earlier = stage7::Commands::new(people, database, *history, log, &person, guest.user);
-    let ended = converse(&mut lines, Commands::new(earlier, keys, log), &person, server);
-    // The server's own end is none that TLS would have announced.
-    if let Err(e) = ended
-        && !server.listener.stopping()
-    {
+    let Server { people, database, history, log, .. } = server;
+    let commands = Commands::new(people, database, *history, log, &person, guest.user);
+    let ended = converse(&mut lines, commands, &person, server);
+    if let Some(e) = ended.err().filter(|_| !server.listener.stopping()) {
         server.log.info(format_args!("{} lost: {e}", person.name));
     }
     if server.listener.stopping() {
@@ -258,7 +233,7 @@ fn attend(outbox: &Arc<Outbox<TlsWire>>, peer: SocketAddr, server: &Server) -> R
     Ok(())
 }
 
-fn turn_away(refusal: &Refusal, outbox: &Arc<Outbox<TlsWire>>, peer: SocketAddr, server: &Server) {
+fn turn_away(refusal: &Refusal, outbox: &Arc<Outbox<Connection>>, peer: SocketAddr, server: &Server) {
     server.log.warn(format_args!("{peer} not let in: {}", refusal.for_the_log()));
     if let Some(answer) = refusal.answer() {
         outbox.send_line(&answer);
@@ -272,7 +247,7 @@ fn turn_away(refusal: &Refusal, outbox: &Arc<Outbox<TlsWire>>, peer: SocketAddr,
 /// This thread only reads. What the others say reaches this client through its
 /// outbox, from the committer's thread, at any time.
 fn converse(
-    lines: &mut LineReader<&Timed<'_, TlsWire>>,
+    lines: &mut LineReader<&Timed<'_, Connection>>,
     mut commands: Commands<'_>,
     person: &Arc<Person>,
     server: &Server,
@@ -301,21 +276,5 @@ fn converse(
             }
             Heard::End => return Ok(()),
         }
-    }
-}
-
-/// The next line that is one.
-fn hear(lines: &mut LineReader<&Timed<'_, TlsWire>>, outbox: &Arc<Outbox<TlsWire>>) -> io::Result<Heard> {
-    loop {
-        return Ok(match lines.next()? {
-            Received::Line("") => continue,
-            Received::Line(text) => Heard::Text(text.to_owned()),
-            Received::NotUtf8 => {
-                outbox.send_line(line::NOT_UTF8);
-                continue;
-            }
-            Received::TooLong => Heard::Bad(line::TOO_LONG),
-            Received::End => Heard::End,
-        });
     }
 }

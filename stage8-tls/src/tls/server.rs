@@ -3,6 +3,7 @@
 use super::engine::Side;
 use super::handshake::{Computer, Failure, shake_hands};
 use super::wire::TlsWire;
+use common::aside::aside;
 use rustix::net::SendFlags;
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -61,12 +62,16 @@ impl Acceptor {
         self
     }
 
-    /// Shakes hands with a client, in the client's own thread.
+    /// Shakes hands with a client, and waits for it: [aside], since that goes deep.
     ///
     /// # Errors
     /// Why there is no encrypted connection. The client has been told, as far as
     /// it can understand; what is left is to close.
     pub fn accept(&self, socket: &Arc<TcpStream>) -> Result<TlsWire, Failure> {
+        aside(|| self.shake_hands(socket)).map_err(Failure::Lost)?
+    }
+
+    fn shake_hands(&self, socket: &Arc<TcpStream>) -> Result<TlsWire, Failure> {
         let deadline = Instant::now() + self.limit;
         let side = || UnbufferedServerConnection::new(self.config.clone()).map(Side::Server);
         let turn = Turn { computing: &self.computing, deadline };

@@ -1,0 +1,28 @@
+//! Lines at the server, which TLS has opened already.
+
+use crate::tls::TlsWire;
+use stage2_echo::line::{self, LineReader, Received};
+use stage4_multichat::outbox::Outbox;
+use stage6_auth::door::{Heard, Timed};
+use std::io;
+use std::sync::Arc;
+
+/// The next line that is one. Whoever sends something else is told so through its
+/// `outbox`, and can go on: unlike in stage 6, that says nothing about who it is.
+///
+/// # Errors
+/// What the connection says.
+pub fn hear(lines: &mut LineReader<&Timed<'_, TlsWire>>, outbox: &Arc<Outbox<TlsWire>>) -> io::Result<Heard> {
+    loop {
+        return Ok(match lines.next()? {
+            Received::Line("") => continue,
+            Received::Line(text) => Heard::Text(text.to_owned()),
+            Received::NotUtf8 => {
+                outbox.send_line(line::NOT_UTF8);
+                continue;
+            }
+            Received::TooLong => Heard::Bad(line::TOO_LONG),
+            Received::End => Heard::End,
+        });
+    }
+}
