@@ -208,7 +208,9 @@ fn attend(
     };
     // Most people only listen: waiting takes 2 KiB of this thread's stack, the rest 20.
     aside(|| say(AUTH_REQUIRED)).map_err(Refusal::Lost)?;
-    input.wait();
+    if !outbox.wire().holds_more() {
+        input.wait();
+    }
     let (guest, person, here) = aside(|| {
         let guest = server.door.admit_greeted(|| hear(&mut lines, outbox), say, peer, deadline)?;
         let person = Person::new(&guest.user.name, peer, outbox, guest.token.clone());

@@ -162,3 +162,14 @@ impl Computer for AtOnce {
         Ok(work())
     }
 }
+
+#[cfg(test)]
+impl Trust {
+    /// The client's end without a socket, its first message made.
+    pub(super) fn engine(&self) -> super::engine::Engine {
+        let client = UnbufferedClientConnection::new(self.config.clone(), self.name.clone());
+        let mut engine = super::engine::Engine::new(Side::Client(client.unwrap()));
+        engine.advance().unwrap();
+        engine
+    }
+}

@@ -171,6 +171,11 @@ impl Engine {
         n
     }
 
+    /// Whether there is something to be read, or the end.
+    pub fn holds_more(&self) -> bool {
+        self.read < self.plain.len() || self.ended
+    }
+
     /// Gives back the buffers that hold nothing.
     pub fn rest(&mut self) {
         for buffer in [&mut self.incoming, &mut self.plain, &mut self.outgoing] {

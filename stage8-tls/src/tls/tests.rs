@@ -5,6 +5,7 @@ mod room;
 
 use super::*;
 use crate::certs::{Folder, Validity};
+use common::endpoint::Endpoint;
 use common::log::{Level, Log};
 use stage4_multichat::wire::Wire;
 use std::io::{ErrorKind, IoSlice, Read, Write};
@@ -33,10 +34,17 @@ impl Ground {
         TcpStream::connect(self.listener.local_addr().unwrap()).unwrap()
     }
 
+    fn trust(&self) -> Trust {
+        let to = self.address();
+        TrustArgs { ca: self.folder.path().join("ca.pem"), server_name: None }.load(&to).unwrap()
+    }
+
+    fn address(&self) -> Endpoint {
+        self.listener.local_addr().unwrap().to_string().parse().unwrap()
+    }
+
     fn connect(&self) -> TlsWire {
-        let to = self.listener.local_addr().unwrap().to_string().parse().unwrap();
-        let trust = TrustArgs { ca: self.folder.path().join("ca.pem"), server_name: None };
-        trust.load(&to).unwrap().connect(&to).unwrap()
+        self.trust().connect(&self.address()).unwrap()
     }
 
     fn accept(&self) -> Result<TlsWire, Failure> {
@@ -194,4 +202,30 @@ fn whoever_stops_the_reader_does_not_hear_of_a_cut() {
         server.stop_reading();
         assert_eq!(reader.join().unwrap().unwrap(), 0);
     });
+}
+
+#[test]
+fn what_comes_with_the_end_of_the_handshake_is_not_waited_for_again() {
+    let ground = Ground::new();
+    let mut client = ground.trust().engine();
+    let mut stream = ground.stream();
+    let socket = Arc::new(ground.listener.accept().unwrap().0);
+    let wire = thread::scope(|scope| {
+        let accepting = scope.spawn(|| ground.acceptor.accept(&socket).unwrap());
+        stream.write_all(&std::mem::take(&mut client.outgoing)).unwrap();
+        while client.common().is_handshaking() {
+            let mut some = [0; 1000];
+            let n = stream.read(&mut some).unwrap();
+            client.incoming().extend_from_slice(&some[..n]);
+            client.advance().unwrap();
+        }
+        // Its last message and what it has to say, in one packet.
+        client.encrypt(b"hello").unwrap();
+        stream.write_all(&client.outgoing).unwrap();
+        accepting.join().unwrap()
+    });
+    assert!(wire.holds_more());
+    let mut got = [0; 10];
+    assert_eq!((&wire).read(&mut got).unwrap(), 5);
+    assert!(!wire.holds_more());
 }

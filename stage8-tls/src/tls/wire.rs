@@ -89,6 +89,12 @@ impl TlsWire {
         let _ = self.wait_to(|| self.flush());
     }
 
+    /// Whether there is something to be read that has left the socket already: it
+    /// may have come with the last message of the handshake.
+    pub fn holds_more(&self) -> bool {
+        self.lock().is_ok_and(|tls| tls.engine.holds_more())
+    }
+
     /// Waits until there is something to read, or until the socket's read timeout.
     fn wait(&self) -> io::Result<()> {
         // Looking at a byte without taking it is the one way to wait that knows
