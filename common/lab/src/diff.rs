@@ -15,7 +15,6 @@ use crate::registry::{Registry, Stage};
 use crate::sources::{FLOW, Flow, Module, Sources};
 use anyhow::Context;
 use clap::Args;
-use std::collections::BTreeSet;
 use std::fs;
 use std::io::{IsTerminal, Write, stdout};
 use std::path::PathBuf;
@@ -149,14 +148,22 @@ pub fn news(sources: &Sources<'_>, stage: &Stage) -> Vec<String> {
     sources.modules(stage).into_iter().chain(tools).collect()
 }
 
-/// Modules that `from` uses or offers, and `to` does neither.
+/// Modules that the code of `from` imports, and that of `to` does not: neither
+/// itself nor through a module of `from` that it imports.
 pub fn gone(sources: &Sources<'_>, all: &Registry, from: &Stage, to: &Stage) -> Vec<String> {
-    let (before, after): (BTreeSet<Module>, _) = (sources.uses(from), sources.uses(to));
+    let (before, after) = (sources.uses(from), sources.uses(to));
+    let borrowed =
+        after.iter().filter(|module| module.stage == from.number).map(|module| module.name.clone());
+    let along = sources.brought_by(from, borrowed);
     let name = |module: &Module| {
         let stage = all.stages.iter().find(|s| s.number == module.stage)?;
         Some(format!("{}::{}", stage.crate_name(), module.name))
     };
-    before.difference(&after).filter_map(name).collect()
+    before
+        .iter()
+        .filter(|module| !after.contains(*module) && !along.contains(*module))
+        .filter_map(name)
+        .collect()
 }
 
 /// The sentence about a flow file.

@@ -117,6 +117,27 @@ impl<'a> Sources<'a> {
         all
     }
 
+    /// What `stage`'s own modules `names` import, and those of its modules that they
+    /// are made of: whoever imports them has all of it along.
+    pub fn brought_by(&self, stage: &Stage, names: impl IntoIterator<Item = String>) -> BTreeSet<Module> {
+        let (mut todo, mut all): (Vec<_>, _) = (names.into_iter().collect(), BTreeSet::new());
+        let src = self.folder(stage).join("src");
+        while let Some(name) = todo.pop() {
+            let mut files = rust_files(&src.join(&name));
+            files.push(src.join(&name).with_extension("rs"));
+            for file in files {
+                let text = fs::read_to_string(file).unwrap_or_default();
+                for module in imports(&text.replace("crate::", &format!("{}::", stage.crate_name()))) {
+                    if module.stage == stage.number && !all.contains(&module) {
+                        todo.push(module.name.clone());
+                    }
+                    all.insert(module);
+                }
+            }
+        }
+        all
+    }
+
     fn lib(&self, stage: &Stage) -> String {
         fs::read_to_string(self.folder(stage).join("src/lib.rs")).unwrap_or_default()
     }
