@@ -105,6 +105,8 @@ impl Bench {
         let mut cargo = cargo();
         cargo.current_dir(self.copy()).args(args).arg("--offline");
         cargo.env("CARGO_BUILD_BUILD_DIR", &self.built).env("CARGO_TARGET_DIR", self.folder.join("target"));
+        // Nothing of it is built a second time, so that this would be disk for nothing.
+        cargo.env("CARGO_INCREMENTAL", "0");
         cargo
     }
 
