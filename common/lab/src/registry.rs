@@ -38,6 +38,9 @@ pub struct Stage {
     /// Files that the programs need in their working folder.
     #[serde(default)]
     pub prepare: Vec<Prepare>,
+    /// Files that the server makes, and clients read.
+    #[serde(default)]
+    pub server_makes: Vec<Made>,
     /// Said on a terminal before the client starts.
     pub first_words: String,
     /// The second client on a terminal.
@@ -60,6 +63,16 @@ pub struct Prepare {
     pub creates: String,
     /// The program and its arguments.
     pub run: Vec<String>,
+    /// The client's option that names the file where it lies elsewhere.
+    pub client_option: String,
+}
+
+/// A file made by the stage's server at its first start.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Made {
+    /// The file.
+    pub file: String,
     /// The client's option that names the file where it lies elsewhere.
     pub client_option: String,
 }

@@ -75,14 +75,16 @@ pub fn run_in(scene: &Scene<'_>, route: Route<'_>) -> anyhow::Result<()> {
 }
 
 /// What adds a client to this run: its port may be another than usual, and its
-/// key is the one in the run's own folder.
+/// key or its authority is the one in the run's own folder.
 fn command_for_more(scene: &Scene<'_>, address: &str) -> String {
     let stage = scene.stage;
     let mut args = Vec::new();
     if !address.ends_with(&format!(":{}", stage.default_port())) {
         args.push(format!("--connect {address}"));
     }
-    args.extend(stage.prepare.iter().map(|p| format!("{} {}", p.client_option, scene.file_name(&p.creates))));
+    let prepared = stage.prepare.iter().map(|p| (&p.client_option, &p.creates));
+    let files = prepared.chain(stage.server_makes.iter().map(|made| (&made.client_option, &made.file)));
+    args.extend(files.map(|(option, file)| format!("{option} {}", scene.file_name(file))));
     match args.is_empty() {
         true => format!("make client {}", stage.number),
         false => format!("make client {} ARGS=\"{}\"", stage.number, args.join(" ")),

@@ -2,7 +2,7 @@
 //! in front of a server that somebody else has started.
 
 use crate::output::say;
-use crate::registry::{Registry, Stage};
+use crate::registry::{Registry, Stage, WireForm};
 use crate::scene::{END_SIGNALS, Scene};
 use crate::sealed::Keys;
 use crate::wire::listen_for;
@@ -83,8 +83,7 @@ pub fn run(stage: &Stage, all: &Registry, options: &Options) -> anyhow::Result<(
     let files = Files::open(options)?;
     let scene = Scene::build(stage, all, Profile::Dev)?;
     let alone = terminal::has_no_part(stage, options.script);
-    let made = stage.prepare.first().filter(|_| !options.no_key).map(|file| scene.path(&file.creates));
-    let key = options.key.clone().or(made);
+    let key = options.key.clone().or_else(|| key_of(&scene).filter(|_| !options.no_key));
     let out: Box<dyn Write + Send> = match alone {
         true => Box::new(stdout()),
         false => Box::new(private(&scene.path(WIRE))?),
@@ -111,6 +110,12 @@ pub fn run(stage: &Stage, all: &Registry, options: &Options) -> anyhow::Result<(
         scene.clean_up();
     }
     Ok(())
+}
+
+/// The run's own key file, at the stages whose lines such a key encrypts.
+fn key_of(scene: &Scene<'_>) -> Option<PathBuf> {
+    let made = scene.stage.prepare.first()?;
+    matches!(scene.stage.wire, WireForm::Encrypted | WireForm::Sealed).then(|| scene.path(&made.creates))
 }
 
 fn any_port() -> anyhow::Result<Endpoint> {
