@@ -133,12 +133,14 @@ impl<'a> Site<'a> {
         bail!("{} has not come into the room; it says: {}", person.name, person.complaint())
     }
 
-    /// A talk whose speaker goes through `tap`.
+    /// A tap, and a talk whose speaker goes through it.
     ///
     /// # Errors
-    /// When it does not come about.
-    pub fn talk_through(&self, tap: &Tap) -> anyhow::Result<Talk> {
-        Talk::begin(self, tap.address, self.arena.form, &[])
+    /// When they do not come about.
+    pub fn tapped_talk(&self) -> anyhow::Result<(Tap, Talk)> {
+        let tap = self.tap()?;
+        let talk = self.talk_with(&tap, &[])?;
+        Ok((tap, talk))
     }
 
     /// A talk whose speaker goes through `tap` and has these options.
