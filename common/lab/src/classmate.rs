@@ -72,6 +72,10 @@ fn answer(line: &str) -> Option<String> {
         let (who, _) = notice.split_once(" joined (")?;
         return Some(format!("hello {who}, I am bob. Say something!"));
     }
+    // What comes in private is answered in private.
+    if let Some((who, text)) = line.strip_prefix("[private] ").and_then(|said| said.split_once(": ")) {
+        return (!text.starts_with("(cannot be opened")).then(|| format!("/msg {who} {}", reply(who, text)));
+    }
     // `[IP:PORT] TEXT` in stages 4 and 5, `name: TEXT` from stage 6 on. What
     // else the server sends (a list, history) starts with a word in brackets.
     let (who, text) = match line.strip_prefix('[') {
@@ -81,17 +85,21 @@ fn answer(line: &str) -> Option<String> {
     if text == "(cannot decrypt)" {
         return None;
     }
+    Some(reply(who, text))
+}
+
+fn reply(who: &str, text: &str) -> String {
     // Cut, since the answer is longer than what it quotes, and a line must not
     // be longer than 4096 bytes.
     let quoted: String = text.chars().take(60).collect();
-    Some(match text.to_lowercase().trim() {
+    match text.to_lowercase().trim() {
         t if t.ends_with('?') => format!("good question, {who}. What does the server's log say?"),
         t if ["hello", "hi", "hey"].iter().any(|h| t.starts_with(h)) => format!("nice to meet you, {who}"),
         t if t.contains("bye") => format!("goodbye, {who}. /quit takes you out"),
         _ => {
             format!("you said \"{quoted}\", and every one of its {} characters arrived", text.chars().count())
         }
-    })
+    }
 }
 
 #[cfg(test)]
@@ -106,6 +114,7 @@ mod tests {
         assert!(answer("[127.0.0.1:5] abc").unwrap().contains("\"abc\", and every one of its 3"));
         assert!(answer(&format!("alice: {}", "ü".repeat(2000))).unwrap().len() < 400);
         assert!(answer("alice: hello all").unwrap().contains("alice"));
+        assert_eq!(answer("[private] alice: hello").as_deref(), Some("/msg alice nice to meet you, alice"));
     }
 
     #[test]
@@ -116,6 +125,7 @@ mod tests {
             "[HISTORY] 2026-01-01T00:00:00Z alice: hello",
             "[USERS_LIST] alice,bob",
             "[127.0.0.1:5] (cannot decrypt)",
+            "[private] alice: (cannot be opened: the key has changed)",
             "AUTH_SUCCESS bob 0123",
             "",
         ] {
