@@ -1,6 +1,6 @@
-//! The checks, checked: a right server in another language passes all that it owes,
-//! and each of the wrong ones fails where its fault is. What is as in the stages
-//! before has its wrong programs there.
+//! The checks, checked: a right server and a right client in another language pass
+//! all that they owe, and each of the wrong ones fails where its fault is. What is as
+//! in the stages before has its wrong programs there.
 
 #[path = "checks.rs"]
 mod checks;
@@ -9,15 +9,17 @@ use chatkit::grading::{Faults, Grading, Program};
 use std::process::ExitCode;
 
 const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../common/testkit/servers/stage8.py");
+const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../common/testkit/clients/stage8.py");
 
 fn main() -> ExitCode {
     let options = "--db {folder}/chat.db --certs {folder}/certs --login-timeout 3";
-    let server = Program { file: SERVER, options, faults: FAULTS };
-    Grading { stage: 8, server, client: None, checks: checks::main }.run()
+    let server = Program { file: SERVER, options, faults: SERVER_FAULTS };
+    let client = Some(Program { file: CLIENT, options: "--ca {folder}/certs/ca.pem", faults: CLIENT_FAULTS });
+    Grading { stage: 8, server, client, checks: checks::main }.run()
 }
 
 /// A fault of that server, and a check that it must fail.
-const FAULTS: Faults = &[
+const SERVER_FAULTS: Faults = &[
     ("speaks-plain-text", "plain_text_gets_no_answer_in_plain_text"),
     ("speaks-tls-1-3-only", "tls_1_2_and_tls_1_3_are_spoken"),
     ("speaks-tls-1-1", "older_versions_are_refused"),
@@ -34,4 +36,19 @@ const FAULTS: Faults = &[
     ("whispers-to-all", "what_is_sealed_reaches_one_only_and_unchanged"),
     ("whispers-under-another-name", "what_is_sealed_reaches_one_only_and_unchanged"),
     ("changes-what-is-sealed", "what_is_sealed_reaches_one_only_and_unchanged"),
+];
+
+/// A fault of that client, and a check that it must fail.
+const CLIENT_FAULTS: Faults = &[
+    ("verifies-nothing", "a_server_that_cannot_be_verified_gets_nothing"),
+    ("checks-no-name", "a_server_that_cannot_be_verified_gets_nothing"),
+    ("falls-back-to-plain-text", "a_plain_text_server_gets_nothing"),
+    ("publishes-no-key", "the_client_publishes_its_key"),
+    ("whispers-in-the-clear", "a_private_message_leaves_sealed"),
+    ("leaves-out-the-names", "a_private_message_leaves_sealed"),
+    ("seals-anonymously", "a_private_message_leaves_sealed"),
+    ("shows-replays", "a_sealed_message_that_comes_twice_is_shown_once"),
+    ("shows-what-does-not-open", "what_bob_did_not_seal_for_alice_is_not_shown"),
+    ("believes-a-new-key", "a_changed_key_stops_sending"),
+    ("shows-escapes-of-others", "what_was_sealed_is_shown_opened"),
 ];

@@ -4,7 +4,7 @@
 //! on reading while it writes: two locks, of which none is held while waiting for
 //! the network to bring something.
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -101,6 +101,9 @@ impl Authority {
         let key = KeyPair::generate().expect("the system has random numbers");
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        // A name of its own, or what it issues looks as if it had issued itself.
+        params.distinguished_name.push(DnType::CommonName, "an authority of the checks");
         let pem = params.self_signed(&key).expect("these parameters are valid").pem();
         Self { issuer: Issuer::new(params, key), pem }
     }
@@ -123,6 +126,8 @@ impl Authority {
         let mut params = CertificateParams::new(names).expect("names as the check gives them");
         params.not_before = OffsetDateTime::now_utc() - time::Duration::days(400);
         params.not_after = end;
+        params.use_authority_key_identifier_extension = true;
+        params.distinguished_name.push(DnType::CommonName, "a server of the checks");
         let key = KeyPair::generate().expect("the system has random numbers");
         let certificate = params.signed_by(&key, &self.issuer).expect("these parameters are valid");
         let private = PrivateKeyDer::try_from(key.serialize_der()).expect("it was just written");

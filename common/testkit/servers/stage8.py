@@ -12,17 +12,16 @@ a mistake that people make; `--list-faults` prints their names. Example:
 import base64
 import binascii
 import os
-import select
 import socket
 import ssl
 import subprocess
 import threading
-import time
 import warnings
 
 import stage6 as base
 import stage7
 from stage7 import Wrong, known
+from stage8_bridge import bridged
 
 FAULTS = {
     "speaks-plain-text": "answers whoever speaks no TLS in plain text",
@@ -99,111 +98,6 @@ def context():
     return made
 
 
-class Bridge:
-    """TLS on one side, and on the other a socket pair that the chat reads and writes
-    as if there were none. One thread carries both ways."""
-
-    def __init__(self, tls, pair):
-        self.tls, self.pair = tls, pair
-        self.to_chat, self.to_net = b"", b""
-        self.net_open, self.chat_open, self.cut = True, True, False
-
-    def read_net(self):
-        try:
-            data = self.tls.recv(65536)
-        except ssl.SSLWantReadError:
-            return
-        except ssl.SSLEOFError:
-            # The connection ended, and TLS did not: somebody may have cut it off.
-            if FAULT == "takes-truncation-for-an-end":
-                data = b""
-            else:
-                self.cut = True
-                raise
-        if data:
-            self.to_chat += data
-        else:
-            self.net_open = False
-
-    def read_chat(self):
-        data = self.pair.recv(65536)
-        self.to_net += data
-        self.chat_open = bool(data)
-
-    def write_net(self):
-        try:
-            self.to_net = self.to_net[self.tls.send(self.to_net[:16384]):]
-        except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
-            pass
-
-    def write_chat(self):
-        self.to_chat = self.to_chat[self.pair.send(self.to_chat):]
-
-    def carry(self):
-        told = False
-        while self.chat_open or self.to_net:
-            readers = [self.tls] if self.net_open and not self.to_chat else []
-            readers += [self.pair] if self.chat_open and not self.to_net else []
-            writers = [self.tls] if self.to_net else []
-            writers += [self.pair] if self.to_chat else []
-            waiting = self.tls in readers and self.tls.pending()
-            ready, free, _ = select.select(readers, writers, [], 0 if waiting else None)
-            if self.tls in ready or waiting:
-                self.read_net()
-            if self.pair in ready:
-                self.read_chat()
-            if self.tls in free:
-                self.write_net()
-            if self.pair in free:
-                self.write_chat()
-            if not self.net_open and not self.to_chat and not told:
-                self.pair.shutdown(socket.SHUT_WR)
-                told = True
-
-    def end(self):
-        """Says that it is over, and lets what is under way arrive."""
-        if FAULT != "tells-no-end":
-            try:
-                self.tls.unwrap()
-            except (ssl.SSLError, OSError):
-                pass
-        beneath = socket.socket(fileno=os.dup(self.tls.fileno()))
-        beneath.shutdown(socket.SHUT_WR)
-        beneath.setblocking(True)
-        beneath.settimeout(0.3)
-        deadline = time.monotonic() + 0.3
-        while beneath.recv(65536) and time.monotonic() < deadline:
-            pass
-        beneath.close()
-
-    def run(self):
-        self.tls.setblocking(False)
-        self.pair.setblocking(False)
-        try:
-            self.carry()
-            self.end()
-        except OSError:
-            pass
-        self.tls.close()
-        self.pair.close()
-
-
-class ChatEnd:
-    """The chat's end of the socket pair, at which a cut is an error and not an end."""
-
-    def __init__(self, sock, bridge):
-        self.sock, self.bridge = sock, bridge
-
-    def __getattr__(self, name):
-        return getattr(self.sock, name)
-
-    def recv(self, *arguments):
-        data = self.sock.recv(*arguments)
-        if not data and self.bridge.cut:
-            raise ConnectionError("cut off")
-        return data
-
-
 def greet(sock, address):
     """A thread for each connection: the handshake, and then the chat."""
     if FAULT == "speaks-plain-text" and sock.recv(1, socket.MSG_PEEK) != b"\x16":
@@ -231,10 +125,7 @@ def shake_hands(sock):
 
 def chat(tls, address):
     if tls:
-        ours, theirs = socket.socketpair()
-        bridge = Bridge(tls, theirs)
-        threading.Thread(target=bridge.run, daemon=True).start()
-        Client(ChatEnd(ours, bridge), address).serve()
+        Client(bridged(tls, FAULT), address).serve()
 
 
 def give_up(sock):
