@@ -188,6 +188,12 @@ impl Output {
     /// [`Input::next`], which nothing can wake. What was shown is on the screen
     /// then, and the terminal as it was first.
     pub fn exit(&self, code: i32) -> ! {
-        self.screen.exit(code)
+        self.screen.exit(code, None)
+    }
+
+    /// The same, because of this error, which is said on standard error.
+    pub fn fail(&self, error: &anyhow::Error) -> ! {
+        // Some of it may be what a server said.
+        self.screen.exit(1, Some(&escape(&format!("error: {error:#}"))))
     }
 }

@@ -150,10 +150,7 @@ fn end_program(
     match ended.as_ref().err().or(unsent.as_ref()) {
         None if output.interactive() => output.hint("The connection is closed."),
         None => {}
-        Some(e) => {
-            common::program::complain(format_args!("error: {e:#}"));
-            output.exit(1)
-        }
+        Some(e) => output.fail(e),
     }
     output.exit(0)
 }

@@ -4,7 +4,6 @@ use crate::link::{Asked, Link};
 use anyhow::{Context, bail};
 use clap::Args;
 use common::terminal::Output;
-use common::text::escape;
 use zeroize::Zeroizing;
 
 /// Who we are, for a client that is not to be asked.
@@ -85,7 +84,7 @@ pub fn answered(
             if !output.interactive() {
                 output.received(text)?;
             }
-            bail!("not logged in: {}", escape(reason))
+            bail!("not logged in: {reason}")
         }
         Some(("[SERVER]", "you logged in elsewhere")) => {
             link.leaving(true);

@@ -206,10 +206,7 @@ fn end_program(ended: anyhow::Result<()>, output: &Output) -> ! {
     match ended {
         Ok(()) if output.interactive() => output.hint("The connection is closed."),
         Ok(()) => {}
-        Err(e) => {
-            common::program::complain(format_args!("error: {e:#}"));
-            output.exit(1)
-        }
+        Err(e) => output.fail(&e),
     }
     output.exit(0)
 }

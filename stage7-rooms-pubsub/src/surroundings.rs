@@ -67,7 +67,7 @@ struct State {
 
 struct Command {
     name: String,
-    /// What its first argument is, if it has any: `ROOM`, `USER`, `TEXT`, …
+    /// What its first argument is, if it has any: `ROOM`, `USER` or `TEXT`.
     takes: Option<String>,
     /// Whether something comes after that.
     goes_on: bool,
@@ -191,7 +191,8 @@ impl Command {
         let usage = line.split(':').next().unwrap_or(line);
         let mut words = usage.split(' ');
         let name = words.next().unwrap_or(usage).trim_end_matches(',').to_owned();
-        let takes = words.next().map(str::to_owned).filter(|word| word.starts_with(char::is_uppercase));
+        let takes = words.next().map(|word| word.trim_matches(['[', ']'])).filter(|word| word.len() > 1);
+        let takes = takes.filter(|word| word.chars().all(char::is_uppercase)).map(str::to_owned);
         Command { name, takes, goes_on: words.next().is_some() }
     }
 }

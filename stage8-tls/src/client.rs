@@ -82,7 +82,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let private = Private::new(options.identity.clone(), &options.connect.to_string(), output.clone());
     let link = Link::new(private.clone());
     if output.interactive() {
-        output.hint(&format!("Connected to {}. /help shows what you can type.", options.connect));
+        let agreed = connection.agreed();
+        output.hint(&format!("Connected to {}, {agreed}. /help shows what you can type.", options.connect));
     }
     // What is typed may have to wait for the next connection, and the person
     // must not: so another thread sends it.
@@ -247,10 +248,7 @@ fn end_program(ended: anyhow::Result<()>, output: &Output) -> ! {
     match ended {
         Ok(()) if output.interactive() => output.hint("The connection is closed."),
         Ok(()) => {}
-        Err(e) => {
-            common::program::complain(format_args!("error: {e:#}"));
-            output.exit(1)
-        }
+        Err(e) => output.fail(&e),
     }
     output.exit(0)
 }

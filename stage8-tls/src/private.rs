@@ -182,7 +182,7 @@ impl Private {
             Some(Answer::Nothing) => me.known.get(name).unwrap_or_default(),
         };
         if let Some(key) = key {
-            words::comparison(name, &self.safety_number(me, name, &key))
+            words::comparison(&me.name, name, &self.safety_number(me, name, &key))
                 .for_each(|line| self.tell.hint(&line));
         }
         Sealed::Whole

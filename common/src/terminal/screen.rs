@@ -158,8 +158,8 @@ impl Screen {
 
     /// Ends the program from another thread than the editor's, which nothing can
     /// wake: gives the terminal back as it was first, or the shell would find it
-    /// without echo.
-    pub fn exit(&self, code: i32) -> ! {
+    /// without echo. Before that it says `last`, below all else.
+    pub fn exit(&self, code: i32, last: Option<&str>) -> ! {
         let mut state = self.lock();
         if state.editing {
             (state.leaving, state.wanted) = (true, true);
@@ -174,6 +174,7 @@ impl Screen {
         if let Some(before) = &self.before {
             let _ = tcsetattr(io::stdin(), OptionalActions::Drain, before);
         }
+        last.inspect(|last| crate::program::complain(last));
         std::process::exit(code)
     }
 

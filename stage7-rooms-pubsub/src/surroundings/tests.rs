@@ -10,6 +10,7 @@ Rooms
 /msg USER TEXT: for USER alone
 /subscribe USER: see what USER says
 /subs: to whom
+/fingerprint [USER]: to compare
 /quit, !DISCONNECT or Ctrl-D: leave";
 
 fn surroundings(lines: &[&str]) -> Arc<Surroundings> {
@@ -33,7 +34,8 @@ fn commands_are_those_of_the_help() {
     assert_eq!(tab(&surroundings, "/su"), ["/subscribe ", "/subs"]);
     assert_eq!(tab(&surroundings, "/q"), ["/quit"]);
     assert_eq!(tab(&surroundings, "/h"), ["/history"]);
-    assert_eq!(tab(&surroundings, "/").len(), 7);
+    assert_eq!(tab(&surroundings, "/fi"), ["/fingerprint "]);
+    assert_eq!(tab(&surroundings, "/").len(), 8);
     for line in ["", "j", "hello /j", "/x"] {
         assert!(tab(&surroundings, line).is_empty(), "{line:?}");
     }

@@ -176,7 +176,7 @@ impl Private {
             Ok(Trust::First) => self.tell.hint(&words::first_key(name)),
             Ok(Trust::Changed { .. }) => {
                 let number = self.safety_number(me, name, &key);
-                words::changed_key(name, &number).for_each(|line| self.tell.alarm(&line));
+                words::changed_key(&me.name, name, &number).for_each(|line| self.tell.alarm(&line));
                 self.lock().changed.insert(name.to_ascii_lowercase(), key);
                 return Answer::Changed;
             }

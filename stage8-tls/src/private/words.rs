@@ -88,20 +88,20 @@ pub(super) fn own_fingerprint(name: &str, key: &PublicKey) -> String {
     format!("Your fingerprint, {name}: {}", Fingerprint::new(name, key))
 }
 
-pub(super) fn comparison(name: &str, number: &SafetyNumber) -> impl Iterator<Item = String> {
+pub(super) fn comparison(me: &str, name: &str, number: &SafetyNumber) -> impl Iterator<Item = String> {
     let explained = format!(
-        "Compare with {name}, face to face or on the telephone; where /fingerprint shows {name} the same, nobody is between you:"
+        "Compare with {name}, face to face or on the telephone: if /fingerprint {me} shows the same there, nobody is between you."
     );
     [explained, number.to_string()].into_iter()
 }
 
-pub(super) fn changed_key(name: &str, number: &SafetyNumber) -> impl Iterator<Item = String> {
+pub(super) fn changed_key(me: &str, name: &str, number: &SafetyNumber) -> impl Iterator<Item = String> {
     [
         format!("WARNING: THE KEY OF {name} HAS CHANGED"),
         format!("Either {name} has a new identity, from a new computer or because the old one was lost,"),
         "or somebody who is between you, the server for one, wants to read along.".to_owned(),
         format!(
-            "Ask {name}, face to face or on the telephone, whether /fingerprint shows this number there:"
+            "Ask {name}, face to face or on the telephone, whether /fingerprint {me} shows this number there:"
         ),
         number.to_string(),
         format!("If so, accept the new key with /trust {name}. Until then nothing is sent to {name}."),
