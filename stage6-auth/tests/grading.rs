@@ -14,7 +14,7 @@ fn main() -> ExitCode {
     let options = "--db {folder}/chat.db --login-timeout 3";
     let server = Program { file: SERVER, options, faults: SERVER_FAULTS };
     let client = Some(Program { file: CLIENT, options: "", faults: CLIENT_FAULTS });
-    Grading { stage: 6, server, client, checks: checks::main }.run()
+    Grading { stage: 6, server, client, checks: checks::main, new: checks::main }.run()
 }
 
 /// A fault of that client, and a check that it must fail.

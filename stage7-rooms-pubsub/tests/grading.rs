@@ -6,7 +6,9 @@
 mod checks;
 
 use chatkit::grading::{Faults, Grading, Program};
+use chatkit::suite;
 use std::process::ExitCode;
+use testkit::Suite;
 
 const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../common/testkit/servers/stage7.py");
 // Rooms change nothing for a client that sends what is typed.
@@ -16,7 +18,14 @@ fn main() -> ExitCode {
     let options = "--db {folder}/chat.db --login-timeout 3";
     let server = Program { file: SERVER, options, faults: FAULTS };
     let client = Some(Program { file: CLIENT, options: "", faults: &[] });
-    Grading { stage: 7, server, client, checks: checks::main }.run()
+    Grading { stage: 7, server, client, checks: checks::main, new: new_in_stage_7 }.run()
+}
+
+fn new_in_stage_7() -> ExitCode {
+    Suite::new(7, env!("CARGO_BIN_EXE_stage7-server"), env!("CARGO_BIN_EXE_stage7-client"))
+        .with(suite::since_stage_7())
+        .with(suite::duplicates_are_replaced())
+        .run()
 }
 
 /// A fault of that server, and a check that it must fail.

@@ -29,6 +29,14 @@ use std::process::{Command, ExitCode};
 use testkit::{Check, Suite};
 
 pub(crate) fn main() -> ExitCode {
+    new_in_stage_8()
+        .with(suite::since_stage_7())
+        .with(suite::since_stage_6())
+        .with(suite::duplicates_are_replaced())
+        .run()
+}
+
+pub(crate) fn new_in_stage_8() -> Suite {
     Suite::new(8, env!("CARGO_BIN_EXE_stage8-server"), env!("CARGO_BIN_EXE_stage8-client"))
         .with(handshake::handshake())
         .with(server::server())
@@ -42,10 +50,6 @@ pub(crate) fn main() -> ExitCode {
         .with(sealed::sealed())
         .with(sealed::identities())
         .with(sealed::both())
-        .with(suite::since_stage_7())
-        .with(suite::since_stage_6())
-        .with(suite::duplicates_are_replaced())
-        .run()
 }
 
 /// These checks, ignored where there is no `openssl`.

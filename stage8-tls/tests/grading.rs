@@ -14,8 +14,9 @@ const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../common/testkit/cli
 fn main() -> ExitCode {
     let options = "--db {folder}/chat.db --certs {folder}/certs --login-timeout 3";
     let server = Program { file: SERVER, options, faults: SERVER_FAULTS };
+    let new = || checks::new_in_stage_8().run();
     let client = Some(Program { file: CLIENT, options: "--ca {folder}/certs/ca.pem", faults: CLIENT_FAULTS });
-    Grading { stage: 8, server, client, checks: checks::main }.run()
+    Grading { stage: 8, server, client, checks: checks::main, new }.run()
 }
 
 /// A fault of that server, and a check that it must fail.
