@@ -5,36 +5,34 @@
 //! taken over, and nothing else of that file: no version, no feature, no build
 //! script, nothing that is not in our `Cargo.lock` already.
 
-use crate::registry::Stage;
+use crate::registry::{Registry, Stage};
 use std::collections::BTreeSet;
 use toml::{Table, Value};
 
-/// The crates that `theirs` depends on and `ours` does not, as far as stage
-/// `stage` may have them; `workspace` is the text of the workspace's own file.
-pub fn added(theirs: &str, ours: &str, workspace: &str, stage: &Stage) -> BTreeSet<String> {
+/// The crates that `theirs` depends on and `ours` does not: out of the course's
+/// list, and stages below `stage`.
+pub fn added(theirs: &str, ours: &str, workspace: &str, stage: &Stage, all: &Registry) -> BTreeSet<String> {
     let [theirs, ours] = [theirs, ours].map(|text| names(text, &["dependencies"]));
     let listed = names(workspace, &["workspace", "dependencies"]);
-    theirs
-        .into_iter()
-        .filter(|name| listed.contains(name) && !ours.contains(name) && may(stage, name))
-        .collect()
+    // Not what belongs to the course: that grades.
+    let other = |name: &String| {
+        listed.contains(name)
+            && !name.starts_with("stage")
+            && !["testkit", "chatkit", "lab"].contains(&name.as_str())
+    };
+    let below = |name: &String| all.stages.iter().any(|s| s.number < stage.number && s.package == *name);
+    theirs.into_iter().filter(|name| !ours.contains(name) && (other(name) || below(name))).collect()
 }
 
 /// Our file with these crates, too.
 pub fn with(ours: &str, added: &BTreeSet<String>) -> String {
-    let lines: String = added.iter().map(|name| format!("{name}.workspace = true\n")).collect();
-    ours.replacen("[dependencies]\n", &format!("[dependencies]\n{lines}"), 1)
-}
-
-/// Stages rest on those below them, and on nothing that grades them.
-fn may(stage: &Stage, name: &str) -> bool {
-    let below = |rest: &str| {
-        rest.split_once('-').is_some_and(|(number, _)| number.parse().is_ok_and(|n: u16| n < stage.number))
+    let line = |name: &String| match name.starts_with("stage") {
+        // Those of the workspace's list are not all of them.
+        true => format!("{name} = {{ path = \"../{name}\" }}\n"),
+        false => format!("{name}.workspace = true\n"),
     };
-    match name.strip_prefix("stage") {
-        Some(rest) => below(rest),
-        None => !["testkit", "chatkit", "lab"].contains(&name),
-    }
+    let lines: String = added.iter().map(line).collect();
+    ours.replacen("[dependencies]\n", &format!("[dependencies]\n{lines}"), 1)
 }
 
 fn names(text: &str, path: &[&str]) -> BTreeSet<String> {
@@ -51,7 +49,6 @@ fn names(text: &str, path: &[&str]) -> BTreeSet<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registry::Registry;
 
     #[test]
     fn only_names_of_the_courses_own_list_are_taken() {
@@ -61,11 +58,13 @@ mod tests {
         let theirs = "[package]\nbuild = 'build.rs'\n[dependencies]\nclap = '1'\nrand = { git = 'evil' }\nevil = '1'\n\
             testkit = '1'\nlab = '1'\nstage5-aes.workspace = true\nstage2-echo.workspace = true\n[build-dependencies]\ncc = '1'\n";
         let registry = Registry::load();
-        let added = added(theirs, ours, workspace, registry.stage(Some("4")).unwrap());
+        let added = added(theirs, ours, workspace, registry.stage(Some("4")).unwrap(), &registry);
         assert_eq!(added.iter().collect::<Vec<_>>(), ["rand", "stage2-echo"]);
         let with = with(ours, &added);
         assert!(
-            with.contains("[dependencies]\nrand.workspace = true\nstage2-echo.workspace = true\nclap."),
+            with.contains(
+                "[dependencies]\nrand.workspace = true\nstage2-echo = { path = \"../stage2-echo\" }\nclap."
+            ),
             "{with}"
         );
     }

@@ -137,7 +137,7 @@ fn ours<'a>(folder: &Path, asked: Option<u16>, all: &'a Registry) -> anyhow::Res
         bail!("there is neither {}/src nor src nor {FILE} in it", stage.package);
     }
     let mut source = Source::read(&place.join("src"))?;
-    source.crates = crates(&place, stage);
+    source.crates = crates(&place, stage, all);
     let mut notes: Vec<String> = source
         .left_out
         .iter()
@@ -148,14 +148,14 @@ fn ours<'a>(folder: &Path, asked: Option<u16>, all: &'a Registry) -> anyhow::Res
 }
 
 /// What its `Cargo.toml` has and ours has not.
-fn crates(place: &Path, stage: &Stage) -> BTreeSet<String> {
+fn crates(place: &Path, stage: &Stage, all: &Registry) -> BTreeSet<String> {
     let text = |path: &Path| sources::read(path).ok().and_then(|text| String::from_utf8(text).ok());
     let [theirs, ours, workspace] = [place.to_owned(), root().join(&stage.package), root()]
         .map(|folder| text(&folder.join("Cargo.toml")));
     let (Some(theirs), Some(ours), Some(workspace)) = (theirs, ours, workspace) else {
         return BTreeSet::new();
     };
-    dependencies::added(&theirs, &ours, &workspace, stage)
+    dependencies::added(&theirs, &ours, &workspace, stage, all)
 }
 
 /// The one stage whose `src` is not ours.
