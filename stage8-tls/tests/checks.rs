@@ -17,6 +17,8 @@ mod certs;
 mod client;
 #[path = "checks/handshake.rs"]
 mod handshake;
+#[path = "checks/identities.rs"]
+mod identities;
 #[path = "checks/keys.rs"]
 mod keys;
 #[path = "checks/sealed.rs"]
@@ -48,8 +50,8 @@ pub(crate) fn new_in_stage_8() -> Suite {
         .with(client::verification())
         .with(client::verification_in_our_words())
         .with(sealed::sealed())
-        .with(sealed::identities())
-        .with(sealed::both())
+        .with(identities::identities())
+        .with(identities::both())
 }
 
 /// These checks, ignored where there is no `openssl`.

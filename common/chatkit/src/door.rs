@@ -1,8 +1,8 @@
 //! A server played by the check, to see what a client does at its door.
 
+use crate::authority::{Authority, Identity};
 use crate::envelope::{Envelope, put_key};
 use crate::line::Line;
-use crate::tls::{Authority, Identity};
 use testkit::{Case, Next, Program, ScriptedServer, fail, require, shown};
 
 /// A server played by the check, with the client's key, or with a certificate that

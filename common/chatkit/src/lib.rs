@@ -6,12 +6,14 @@
 //! stages build neither a database nor TLS. Like them it knows the contract and
 //! nothing of our code: the envelope, for example, is written down a second time.
 
+pub mod authority;
 pub mod chat;
 pub mod door;
 pub mod envelope;
 pub mod grading;
 pub mod hpke;
 pub mod line;
+mod member;
 pub mod rules;
 pub mod suite;
 pub mod tls;
@@ -42,6 +44,6 @@ pub fn prepare(case: &Case) {
 fn prepare_client(case: &Case) {
     prepare(case);
     if over_tls(case) {
-        tls::Authority::new().put(case);
+        authority::Authority::new().put(case);
     }
 }

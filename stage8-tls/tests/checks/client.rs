@@ -1,6 +1,6 @@
 //! Whom a client talks to: only to a server whose certificate verifies.
 
-use chatkit::tls::{Authority, Identity};
+use chatkit::authority::{Authority, Identity};
 use std::fs;
 use std::io::Write;
 use std::time::Duration;
