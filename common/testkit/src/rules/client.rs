@@ -151,6 +151,10 @@ ours(client) fn an_orderly_end_is_exit_code_0(case) {
     us.close();
     client.exits(0);
     let (mut client, us) = connected(case);
+    // One that ends by itself, before anything was said, must not pass by chance.
+    client.type_line("a question");
+    us.receives_a_line();
+    us.send("an answer");
     client.type_line("!DISCONNECT");
     us.half_close();
     us.sees_the_end();
