@@ -192,14 +192,15 @@ fn serve(stream: &Arc<TcpStream>, peer: SocketAddr, server: &Server) {
     outbox.cut();
 }
 
-/// Lets the client in, if it can prove who it is, and lets it talk.
+/// Lets the client in, if it can prove who it is, and lets it talk. Inlined, it would
+/// be on the stack from the start, and that would be a page more for everybody.
+#[inline(never)]
 fn attend(
     stream: &Arc<TcpStream>,
     outbox: &Arc<Outbox<Connection>>,
     peer: SocketAddr,
     server: &Server,
 ) -> Result<(), Refusal> {
-    server.log.info(format_args!("{peer} connected, {}", outbox.wire().agreed()));
     let deadline = Instant::now() + server.door.timeout;
     let input = Timed::over(stream, outbox.wire(), deadline);
     let mut lines = LineReader::new(&input);
@@ -207,7 +208,11 @@ fn attend(
         let _ = outbox.send_line(line);
     };
     // Most people only listen: waiting takes 2 KiB of this thread's stack, the rest 20.
-    aside(|| say(AUTH_REQUIRED)).map_err(Refusal::Lost)?;
+    aside(|| {
+        server.log.info(format_args!("{peer} connected, {}", outbox.wire().agreed()));
+        say(AUTH_REQUIRED);
+    })
+    .map_err(Refusal::Lost)?;
     if !outbox.wire().holds_more() {
         input.wait();
     }
