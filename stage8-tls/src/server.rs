@@ -192,9 +192,8 @@ fn serve(stream: &Arc<TcpStream>, peer: SocketAddr, server: &Server) {
     outbox.cut();
 }
 
-/// Lets the client in, if it can prove who it is, and lets it talk. Inlined, it would
-/// be on the stack from the start, and that would be a page more for everybody.
-#[inline(never)]
+/// Lets the client in, if it can prove who it is, and lets it talk.
+#[inline(never)] // or a handshake would begin where this ends on the stack: a page more for all
 fn attend(
     stream: &Arc<TcpStream>,
     outbox: &Arc<Outbox<Connection>>,
