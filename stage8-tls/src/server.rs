@@ -3,7 +3,7 @@
 
 use crate::certs::{Folder, own_names};
 use crate::commands::Commands;
-use crate::hear::hear;
+use crate::hear::{hear, listen};
 use crate::public_keys::{Database, SCHEMA};
 use crate::tls::{Acceptor, TlsWire};
 use clap::Parser;
@@ -252,6 +252,7 @@ fn turn_away(refusal: &Refusal, outbox: &Arc<Outbox<Connection>>, peer: SocketAd
 ///
 /// This thread only reads. What the others say reaches this client through its
 /// outbox, from the committer's thread, at any time.
+#[inline(never)] // for the same reason
 fn converse(
     lines: &mut LineReader<&Timed<'_, Connection>>,
     mut commands: Commands<'_>,
@@ -260,7 +261,7 @@ fn converse(
 ) -> io::Result<()> {
     let mut rate = Rate::new(server.rate);
     loop {
-        match hear(lines, &person.outbox)? {
+        match listen(lines, &person.outbox)? {
             Heard::Text(text) => match text.as_str() {
                 line::DISCONNECT | "/quit" => return Ok(()),
                 "/logout" if server.people.log_out(person) => return Ok(()),

@@ -13,9 +13,7 @@ use rustls::{CommonState, Error};
 
 /// One end of a connection.
 pub(super) struct Engine {
-    /// On the heap where it was made: it is more than a kilobyte, and what a
-    /// thread's stack was once used for stays in memory.
-    side: Box<Side>,
+    side: Side,
     /// What was received and is not decrypted.
     incoming: Vec<u8>,
     /// What is decrypted and not read yet; `plain[..read]` is.
@@ -68,7 +66,7 @@ enum Step {
 impl Engine {
     pub fn new(side: Side) -> Engine {
         Engine {
-            side: Box::new(side),
+            side,
             incoming: Vec::new(),
             plain: Vec::new(),
             read: 0,
@@ -80,7 +78,7 @@ impl Engine {
 
     /// What was agreed on, and whether all of it is.
     pub fn common(&self) -> &CommonState {
-        match &*self.side {
+        match &self.side {
             Side::Client(client) => client,
             Side::Server(server) => server,
         }
@@ -147,7 +145,7 @@ impl Engine {
     fn step(&mut self, used: usize, wish: Wish<'_>) -> (usize, Result<Step, Error>) {
         let (plain, outgoing) = (&mut self.plain, &mut self.outgoing);
         let incoming = &mut self.incoming[used..];
-        match &mut *self.side {
+        match &mut self.side {
             Side::Client(client) => turn(client.process_tls_records(incoming), wish, plain, outgoing),
             Side::Server(server) => turn(server.process_tls_records(incoming), wish, plain, outgoing),
         }

@@ -81,7 +81,7 @@ pub(super) fn shake_hands(
     }
     socket.set_read_timeout(None).and_then(|()| socket.set_write_timeout(None)).map_err(Failure::Lost)?;
     engine.rest();
-    Ok(TlsWire::new(socket.clone(), engine))
+    Ok(TlsWire::new(socket.clone(), Box::new(engine)))
 }
 
 /// Whose first bytes are not even the form of a record has another protocol in

@@ -34,7 +34,9 @@ pub struct TlsWire {
 }
 
 struct Tls {
-    engine: Engine,
+    /// More than a kilobyte, which must not be moved about on the stack of a
+    /// client's thread: what was once used of that stays in memory.
+    engine: Box<Engine>,
     /// How much of what is encrypted has gone out.
     sent: usize,
     ending: bool,
@@ -45,7 +47,7 @@ struct Tls {
 
 impl TlsWire {
     /// The connection after its handshake.
-    pub(super) fn new(socket: Arc<TcpStream>, engine: Engine) -> TlsWire {
+    pub(super) fn new(socket: Arc<TcpStream>, engine: Box<Engine>) -> TlsWire {
         let tls = Mutex::new(Tls { engine, sent: 0, ending: false, more: false });
         TlsWire { socket, stopped: AtomicBool::new(false), tls }
     }
@@ -96,7 +98,10 @@ impl TlsWire {
     }
 
     /// Waits until there is something to read, or until the socket's read timeout.
-    fn wait(&self) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// What the socket says.
+    pub fn wait(&self) -> io::Result<()> {
         // Looking at a byte without taking it is the one way to wait that knows
         // the read timeout.
         recv(&self.socket, &mut [0; 1], RecvFlags::PEEK).map(drop).map_err(io::Error::from)
