@@ -102,6 +102,8 @@ impl TlsWire {
     /// # Errors
     /// What the socket says.
     pub fn wait(&self) -> io::Result<()> {
+        // This may take hours: buffers that hold nothing need not be there meanwhile.
+        self.lock()?.engine.rest();
         // Looking at a byte without taking it is the one way to wait that knows
         // the read timeout.
         recv(&self.socket, &mut [0; 1], RecvFlags::PEEK).map(drop).map_err(io::Error::from)
@@ -206,7 +208,6 @@ impl Read for &TlsWire {
                 return Ok(read);
             }
             if !tls.more {
-                tls.engine.rest();
                 drop(tls);
                 // Here it waits, and holds no lock.
                 self.wait()?;
