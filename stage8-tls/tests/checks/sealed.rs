@@ -155,6 +155,9 @@ wire(client) fn a_changed_key_stops_sending(case) {
     sealed_for_bob(&mut client, &us, &bob, &key, "for bob only");
     // It may ask again at any time, or be told.
     us.send(&format!("[KEY] bob {}", mallory.public()));
+    // What was said behind the key shows that it has heard of it by now.
+    us.send("[SERVER] so much for keys");
+    client.prints_some("what was said behind the key", |line| line == "[SERVER] so much for keys");
     client.type_line("/msg bob for bob only");
     client.type_line("hello, all");
     loop {
