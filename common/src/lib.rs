@@ -7,13 +7,13 @@
 //! so on; a later stage imports it from there.
 
 pub mod aside;
+pub mod cli;
 pub mod endpoint;
-pub mod limits;
+pub mod escape;
+pub mod fd_limit;
 pub mod listener;
 pub mod log;
 pub mod net;
 pub mod private_file;
-pub mod program;
 pub mod signals;
 pub mod terminal;
-pub mod text;

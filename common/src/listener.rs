@@ -21,18 +21,18 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// How long clients have to take what is still on its way to them when the
 /// server ends. The contract says five seconds at most for all of it.
-pub const FAREWELL: Duration = Duration::from_secs(3);
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
 
 /// A server's listening socket.
 ///
 /// Opening it prints the two lines that every server owes, and makes SIGINT and
 /// SIGTERM stop it: [`accept`](Listener::accept) then answers `None`, and every
-/// connection that is [watched](Listener::watch) reads its end of input, so
+/// connection that is [tracked](Listener::track) reads its end of input, so
 /// that whoever serves it comes to an end by itself.
 pub struct Listener {
     shared: Arc<Shared>,
     /// Whether the log knows that there are no files left; it is told once.
-    short: AtomicBool,
+    out_of_fds: AtomicBool,
     log: Log,
 }
 
@@ -41,7 +41,7 @@ struct Shared {
     /// Written by the serving threads and the signals' thread. Held for memory
     /// operations and `shutdown` calls only, neither of which can block.
     state: Mutex<State>,
-    /// Signalled at the stop and whenever a watched connection is gone.
+    /// Signalled at the stop and whenever a tracked connection is gone.
     changed: Condvar,
 }
 
@@ -99,12 +99,14 @@ impl Listener {
             move || {
                 shared.stop();
                 // A thread of its own, since this one listens for the second signal.
-                thread::spawn(move || shared.wait(FAREWELL, |s| s.open.is_empty()).shut_down(Shutdown::Both));
+                thread::spawn(move || {
+                    shared.wait(SHUTDOWN_GRACE, |s| s.open.is_empty()).shut_down(Shutdown::Both)
+                });
             }
         })
         .context("cannot handle signals")?;
         say(format_args!("Listening on {address}"));
-        Ok(Listener { shared, short: AtomicBool::new(false), log: log.clone() })
+        Ok(Listener { shared, out_of_fds: AtomicBool::new(false), log: log.clone() })
     }
 
     /// The next client, or `None` when the server is to stop.
@@ -121,7 +123,7 @@ impl Listener {
             match accepted {
                 Ok((stream, peer)) => {
                     // The shortage is over when one is accepted at once.
-                    self.short.fetch_and(attempt > 0, Ordering::Relaxed);
+                    self.out_of_fds.fetch_and(attempt > 0, Ordering::Relaxed);
                     // See `net::connect`: small lines must not wait.
                     let _ = stream.set_nodelay(true);
                     let _ = SockRef::from(&stream).set_tcp_keepalive(&net::keepalive());
@@ -130,7 +132,7 @@ impl Listener {
                     return Some((stream, peer));
                 }
                 Err(e) if is_shortage(&e) => {
-                    if !self.short.swap(true, Ordering::Relaxed) {
+                    if !self.out_of_fds.swap(true, Ordering::Relaxed) {
                         self.log.warn(format_args!("accepting pauses: {e}; those connected are served on"));
                     }
                     self.pause();
@@ -149,32 +151,32 @@ impl Listener {
     /// Registers a connection: when the server is to stop, its reading side is
     /// shut down, and [`finish`](Listener::finish) waits for the returned value
     /// to be dropped.
-    pub fn watch(&self, stream: &Arc<TcpStream>) -> Watch {
+    pub fn track(&self, stream: &Arc<TcpStream>) -> ConnectionGuard {
         let mut state = self.shared.lock();
         let id = state.open.insert(stream.clone());
         if state.stopped.is_some() {
             let _ = stream.shutdown(Shutdown::Read);
         }
-        Watch { id, shared: self.shared.clone() }
+        ConnectionGuard { id, shared: self.shared.clone() }
     }
 
-    /// Waits until every watched connection is closed. One whose client does
-    /// not read is cut off after [`FAREWELL`]: it cannot keep the server alive.
+    /// Waits until every tracked connection is closed. One whose client does
+    /// not read is cut off after [`SHUTDOWN_GRACE`]: it cannot keep the server alive.
     pub fn finish(&self) {
         let state = self.shared.lock();
         let stopped = state.stopped.unwrap_or_else(Instant::now);
         drop(state);
         // A second more, for the threads whose sockets were cut.
-        let limit = (FAREWELL + Duration::from_secs(1)).saturating_sub(stopped.elapsed());
+        let limit = (SHUTDOWN_GRACE + Duration::from_secs(1)).saturating_sub(stopped.elapsed());
         let left = self.shared.wait(limit, |state| state.open.is_empty()).open.len();
         if left > 0 {
             self.log.warn(format_args!("{left} connections did not end in time"));
         }
     }
 
-    /// Sends a line to every watched connection, as far as each takes it at
+    /// Sends a line to every tracked connection, as far as each takes it at
     /// once.
-    pub fn tell_all(&self, line: &str) {
+    pub fn broadcast_best_effort(&self, line: &str) {
         let line = format!("{line}\n");
         for (_, stream) in &self.shared.lock().open {
             // Without waiting: a client that does not read gets no last word.
@@ -197,12 +199,12 @@ impl Listener {
 }
 
 /// A connection that [`Listener::finish`] waits for; ends when dropped.
-pub struct Watch {
+pub struct ConnectionGuard {
     id: usize,
     shared: Arc<Shared>,
 }
 
-impl Drop for Watch {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         self.shared.lock().open.remove(self.id);
         self.shared.changed.notify_all();

@@ -7,7 +7,7 @@
 //! ten thousand stacks. Here a client's thread hands over bytes that the room
 //! shares anyway ([`Log::lines`]), and the log's thread does the rest.
 
-use crate::text::escape;
+use crate::escape::escape;
 use std::collections::VecDeque;
 use std::fmt::{self, Display};
 use std::fs::{File, OpenOptions};

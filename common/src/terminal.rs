@@ -11,7 +11,7 @@ mod style;
 pub use editor::Complete;
 pub use style::{Style, notices};
 
-use crate::text::escape;
+use crate::escape::escape;
 use anyhow::Context;
 use editor::LineEditor;
 use rustyline::error::ReadlineError;
@@ -172,7 +172,7 @@ impl Output {
             // With standard output closed there is nobody to tell.
             let _ = self.put(&escape(line), style);
         } else {
-            crate::program::complain(escape(line));
+            crate::cli::print_error(escape(line));
         }
     }
 

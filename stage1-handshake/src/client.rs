@@ -5,7 +5,6 @@ use anyhow::Context;
 use clap::Parser;
 use common::endpoint::Endpoint;
 use common::net;
-use common::program::endpoint;
 use std::io;
 use std::time::Instant;
 
@@ -14,7 +13,7 @@ use std::time::Instant;
 #[command(name = "stage1-client", version)]
 pub struct Options {
     /// Address of the server
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9001", value_parser = endpoint)]
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9001")]
     pub connect: Endpoint,
 }
 

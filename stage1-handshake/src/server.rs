@@ -3,10 +3,10 @@
 use crate::handshake::Handshake;
 use anyhow::Context;
 use clap::Parser;
+use common::cli::LogArgs;
 use common::endpoint::Endpoint;
 use common::listener::Listener;
 use common::log::Log;
-use common::program::{LogArgs, endpoint};
 use std::io;
 
 /// Accepts one connection and shows what the handshake settled.
@@ -14,7 +14,7 @@ use std::io;
 #[command(name = "stage1-server", version)]
 pub struct Options {
     /// Address to listen on; port 0 takes a free one
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9001", value_parser = endpoint)]
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9001")]
     pub listen: Endpoint,
 
     #[command(flatten)]

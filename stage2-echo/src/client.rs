@@ -5,7 +5,6 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use common::endpoint::Endpoint;
 use common::net;
-use common::program::endpoint;
 use common::terminal::{self, Output};
 use std::net::{Shutdown, TcpStream};
 
@@ -14,7 +13,7 @@ use std::net::{Shutdown, TcpStream};
 #[command(name = "stage2-client", version)]
 pub struct Options {
     /// Address of the server
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9002", value_parser = endpoint)]
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9002")]
     pub connect: Endpoint,
 }
 

@@ -6,5 +6,5 @@
 
 pub mod client;
 pub mod line;
-pub mod person;
+pub mod operator;
 pub mod server;

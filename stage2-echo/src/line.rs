@@ -100,17 +100,17 @@ impl<R: Read> LineReader<R> {
     /// socket. After a timeout one may go on; no byte is lost.
     #[allow(clippy::should_implement_trait)] // an iterator cannot lend from its buffer
     pub fn next(&mut self) -> io::Result<Received<'_>> {
-        while !self.ended && !self.holds_answer() {
+        while !self.ended && !self.has_buffered_line() {
             if self.fill()? == 0 {
                 self.ended = true;
             }
         }
-        Ok(self.give())
+        Ok(self.take_line())
     }
 
     /// Whether [`next`](LineReader::next) has an answer without reading, that
     /// is, without waiting.
-    pub fn holds_answer(&mut self) -> bool {
+    pub fn has_buffered_line(&mut self) -> bool {
         let unsearched = &self.buffer[self.start + self.searched..self.end];
         if let Some(at) = memchr::memchr(b'\n', unsearched) {
             self.searched += at;
@@ -122,8 +122,8 @@ impl<R: Read> LineReader<R> {
         line.len() > self.limit + 1 || (line.len() == self.limit + 1 && !line.ends_with(b"\r"))
     }
 
-    /// Takes what `holds_answer` found out of the buffer.
-    fn give(&mut self) -> Received<'_> {
+    /// Takes what `has_buffered_line` found out of the buffer.
+    fn take_line(&mut self) -> Received<'_> {
         let (start, found) = (self.start, self.start + self.searched);
         let (end, next) = match self.buffer[found..self.end].first() {
             Some(_) if self.buffer[start..found].ends_with(b"\r") => (found - 1, found + 1),
@@ -202,7 +202,7 @@ const LINGER_BYTES: usize = 1 << 20;
 /// 1122, 4.2.2.13): the client would never see why it was thrown out. So first
 /// say that nothing more comes, then read and throw away, for a bounded time,
 /// until the other side has finished too.
-pub fn close_in_good_order(stream: &TcpStream) {
+pub fn lingering_close(stream: &TcpStream) {
     let _ = stream.shutdown(Shutdown::Write);
     let end = Instant::now() + LINGER;
     let mut thrown_away = 0;

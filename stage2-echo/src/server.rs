@@ -2,12 +2,12 @@
 //! the same line.
 
 use crate::line::{self, LineReader, Received};
-use crate::person::Person;
+use crate::operator::Operator;
 use clap::Parser;
+use common::cli::LogArgs;
 use common::endpoint::Endpoint;
 use common::listener::Listener;
 use common::log::Log;
-use common::program::{LogArgs, endpoint};
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 #[command(name = "stage2-server", version)]
 pub struct Options {
     /// Address to listen on; port 0 takes a free one
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9002", value_parser = endpoint)]
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9002")]
     pub listen: Endpoint,
 
     /// Type each answer yourself, turn by turn
@@ -35,16 +35,16 @@ pub struct Options {
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let (log, _written_at_the_end) = Log::start(options.log.log_level, None)?;
     let listener = Arc::new(Listener::open(&options.listen, &log)?);
-    let mut person = if options.converse { Some(Person::sit_down(&listener)?) } else { None };
+    let mut operator = if options.converse { Some(Operator::open(&listener)?) } else { None };
     // One client at a time. The next one is connected all the same: the kernel
     // completes its handshake and keeps what it sends until we accept it. From
     // outside this looks like a server that hangs. Stage 3 ends that.
     while let Some((stream, peer)) = listener.accept() {
         log.info(format_args!("{peer} connected"));
         let stream = Arc::new(stream);
-        let _open = listener.watch(&stream);
-        serve(&stream, peer, person.as_mut(), &listener, &log);
-        line::close_in_good_order(&stream);
+        let _open = listener.track(&stream);
+        serve(&stream, peer, operator.as_mut(), &listener, &log);
+        line::lingering_close(&stream);
     }
     listener.finish();
     Ok(())
@@ -52,10 +52,16 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 
 /// One client, from its first line to the end of the connection, whichever way
 /// that comes. Nothing that happens here may end the server.
-fn serve(stream: &TcpStream, peer: SocketAddr, person: Option<&mut Person>, listener: &Listener, log: &Log) {
-    let ended = match person {
+fn serve(
+    stream: &TcpStream,
+    peer: SocketAddr,
+    operator: Option<&mut Operator>,
+    listener: &Listener,
+    log: &Log,
+) {
+    let ended = match operator {
         None => converse(stream, |text| Ok(Some(text.to_owned()))),
-        Some(person) => converse(stream, |text| person.answer(text)),
+        Some(operator) => converse(stream, |text| operator.answer(text)),
     };
     match ended {
         Ok(how) => log.info(format_args!("{peer} {how}")),

@@ -77,7 +77,7 @@ checks! { converse:
 
 /// With `--converse` each answer is what the person at the server types: the
 /// client's line is shown there, and nothing is answered before.
-ours(server) fn the_person_at_the_server_types_each_answer(case) {
+ours(server) fn the_operator_at_the_server_types_each_answer(case) {
     let mut server = case.server_with(&["--listen", "127.0.0.1:0", "--converse"]);
     let alice = case.connect("alice", &server);
     for (line, answer) in [("how are you?", "fine, and you?"), ("fine too", "good")] {
@@ -93,7 +93,7 @@ ours(server) fn the_person_at_the_server_types_each_answer(case) {
 
 /// `!DISCONNECT` typed at the server ends the connection in good order, and the
 /// next client is served.
-ours(server) fn the_person_at_the_server_can_disconnect(case) {
+ours(server) fn the_operator_at_the_server_can_disconnect(case) {
     let mut server = case.server_with(&["--listen", "127.0.0.1:0", "--converse"]);
     let alice = case.connect("alice", &server);
     alice.send("hello");

@@ -3,10 +3,10 @@
 
 use crate::workers::Workers;
 use clap::Parser;
+use common::cli::LogArgs;
 use common::endpoint::Endpoint;
 use common::listener::Listener;
 use common::log::Log;
-use common::program::{LogArgs, endpoint};
 use stage2_echo::line::{self, LineReader, Received};
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -17,7 +17,7 @@ use std::sync::Arc;
 #[command(name = "stage3-server", version)]
 pub struct Options {
     /// Address to listen on; port 0 takes a free one
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9003", value_parser = endpoint)]
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9003")]
     pub listen: Endpoint,
 
     #[command(flatten)]
@@ -37,12 +37,12 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     while let Some((stream, peer)) = listener.accept() {
         log.info(format_args!("{peer} connected"));
         let stream = Arc::new(stream);
-        let open = listener.watch(&stream);
+        let open = listener.track(&stream);
         let (listener, log) = (listener.clone(), log.clone());
         workers.start(peer, move || {
             let _open = open;
             serve(&stream, peer, &listener, &log);
-            line::close_in_good_order(&stream);
+            line::lingering_close(&stream);
         });
     }
     listener.finish();

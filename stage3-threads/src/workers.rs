@@ -38,7 +38,7 @@ impl Workers {
     /// client is turned away, and those who are served notice nothing.
     /// `thread::spawn` would panic here, and end the server with all of them.
     pub fn start(&mut self, peer: SocketAddr, serve: impl FnOnce() + Send + 'static) {
-        self.bury();
+        self.reap_finished();
         // The name stands in the message of a panic.
         let thread = thread::Builder::new().name(peer.to_string()).stack_size(self.stack).spawn(serve);
         match thread {
@@ -55,7 +55,7 @@ impl Workers {
 
     /// Joins the threads that have ended, which therefore does not wait. One
     /// that has ended and is not joined keeps its stack.
-    fn bury(&mut self) {
+    fn reap_finished(&mut self) {
         for worker in self.running.extract_if(.., |worker| worker.thread.is_finished()) {
             worker.join(&self.log);
         }

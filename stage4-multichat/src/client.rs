@@ -5,7 +5,6 @@ use anyhow::Context;
 use clap::Parser;
 use common::endpoint::Endpoint;
 use common::net;
-use common::program::endpoint;
 use common::terminal::{self, Output};
 use stage2_echo::line::{self, LineReader, Received};
 use std::net::{Shutdown, TcpStream};
@@ -17,7 +16,7 @@ use std::thread;
 #[command(name = "stage4-client", version)]
 pub struct Options {
     /// Address of the server
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9004", value_parser = endpoint)]
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9004")]
     pub connect: Endpoint,
 }
 

@@ -6,11 +6,11 @@ use crate::registry::{Full, Registry};
 use crate::stalled::Stalled;
 use crate::wire::{Form, Plain};
 use clap::Parser;
+use common::cli::LogFileArgs;
 use common::endpoint::Endpoint;
-use common::limits;
+use common::fd_limit::raise_fd_limit;
 use common::listener::Listener;
 use common::log::Log;
-use common::program::{LogFileArgs, endpoint};
 use stage2_echo::line::{self, LineReader, Received};
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -26,7 +26,7 @@ type Member = crate::registry::Member<Arc<TcpStream>>;
 #[command(name = "stage4-server", version)]
 pub struct Options {
     /// Address to listen on; port 0 takes a free one
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9004", value_parser = endpoint)]
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9004")]
     pub listen: Endpoint,
 
     /// Clients at once; one more is told that the server is full
@@ -69,7 +69,7 @@ const LAST_WORDS: Duration = Duration::from_secs(10);
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let (level, file) = options.log.settings();
     let (log, _written_at_the_end) = Log::start(level, file)?;
-    limits::allow_connections(options.max_clients, &log);
+    raise_fd_limit(options.max_clients, &log);
     let form: Arc<dyn Form> = Arc::new(Plain);
     let server = Arc::new(Server {
         listener: Listener::open(&options.listen, &log)?,
@@ -99,7 +99,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 /// One client, from its first line to the end of the connection, whichever way
 /// that comes. Nothing that happens here may end the server.
 fn serve(stream: &Arc<TcpStream>, peer: SocketAddr, server: &Server) {
-    let _open = server.listener.watch(stream);
+    let _open = server.listener.track(stream);
     let outbox = Outbox::new(stream.clone(), server.terms.clone());
     match server.registry.join(peer.to_string(), outbox.clone()) {
         // It leaves when `member` is dropped, even if this thread panics.
@@ -118,7 +118,7 @@ fn serve(stream: &Arc<TcpStream>, peer: SocketAddr, server: &Server) {
     }
     outbox.end();
     if outbox.wait_until_written(LAST_WORDS) {
-        line::close_in_good_order(stream);
+        line::lingering_close(stream);
     }
     outbox.cut();
 }
@@ -171,7 +171,7 @@ fn hear(
             }
             Received::End => return Ok(false),
         }
-        if !lines.holds_answer() {
+        if !lines.has_buffered_line() {
             return Ok(true);
         }
     }

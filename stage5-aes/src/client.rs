@@ -8,7 +8,6 @@ use anyhow::Context;
 use clap::Parser;
 use common::endpoint::Endpoint;
 use common::net;
-use common::program::endpoint;
 use common::terminal::{self, Output};
 use stage2_echo::line::{self, LineReader, Received};
 use stage4_multichat::client::MAX_FROM_SERVER;
@@ -23,7 +22,7 @@ use std::thread;
 #[command(name = "stage5-client", version)]
 pub struct Options {
     /// Address of the server
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9005", value_parser = endpoint)]
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9005")]
     pub connect: Endpoint,
 
     /// File with the key, the same for everybody in the room

@@ -47,7 +47,7 @@ struct Results {
 }
 
 fn main() -> ExitCode {
-    common::program::run(|| {
+    common::cli::run(|| {
         let args = Args::parse();
         let folder = tempfile::tempdir_in(".").context("cannot make a folder for the database here")?;
         let url = args.db.clone();

@@ -9,7 +9,7 @@ use crate::store::sqlite::SqliteStore;
 use crate::store::{DbArgs, DbUrl, NewUser, Role, Schema, Store, open, rfc3339};
 use anyhow::{Context, anyhow, bail};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use common::program::complain;
+use common::cli::print_error;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -84,7 +84,7 @@ fn host(text: &str) -> Result<String, &'static str> {
 pub fn main(name: &'static str, schema: &Schema) -> ExitCode {
     let matches = Args::command().name(name).get_matches();
     let args = Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    common::program::run(|| run(args, schema))
+    common::cli::run(|| run(args, schema))
 }
 
 fn run(args: Args, schema: &Schema) -> anyhow::Result<()> {
@@ -110,26 +110,26 @@ fn prepare(db: &DbUrl, schema: &Schema, account: Account) -> anyhow::Result<()> 
     let url = match db {
         DbUrl::Sqlite(path) => {
             SqliteStore::init(path, schema)?;
-            complain(format_args!("{db} has the tables of version {}", schema.version()));
+            print_error(format_args!("{db} has the tables of version {}", schema.version()));
             return say(db);
         }
         DbUrl::MySql(url) => url,
     };
     let prepared = init(url, schema, &account)?;
-    complain(format_args!("{db} has the tables of version {}", schema.version()));
+    print_error(format_args!("{db} has the tables of version {}", schema.version()));
     for grant in prepared.excess {
-        complain(format_args!("warning: the server's account may do more than it needs: {grant}"));
+        print_error(format_args!("warning: the server's account may do more than it needs: {grant}"));
     }
     let user = &account.user;
     match prepared.url {
         Some(url) => {
-            complain(format_args!(
+            print_error(format_args!(
                 "the account {user} can read and add rows; the URL for the server's --db or CHAT_DB:"
             ));
             say(url)
         }
         None => {
-            complain(format_args!(
+            print_error(format_args!(
                 "the account {user} exists and keeps its password, which cannot be shown; --new-password makes another"
             ));
             Ok(())

@@ -10,11 +10,11 @@ use crate::room::Room;
 use crate::speaker::Speaker;
 use crate::store::{self, DbArgs, SCHEMA};
 use clap::Parser;
+use common::cli::LogFileArgs;
 use common::endpoint::Endpoint;
-use common::limits;
+use common::fd_limit::raise_fd_limit;
 use common::listener::Listener;
 use common::log::Log;
-use common::program::{LogFileArgs, endpoint};
 use stage2_echo::line::{self, LineReader};
 use stage4_multichat::outbox::{Outbox, Terms};
 use stage4_multichat::rate::{Rate, Verdict};
@@ -37,7 +37,7 @@ type Person = Speaker<Arc<TcpStream>>;
 #[command(name = "stage6-server", version)]
 pub struct Options {
     /// Address to listen on; port 0 takes a free one
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9006", value_parser = endpoint)]
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9006")]
     pub listen: Endpoint,
 
     /// Connections at once, logged in or not; one more is told that the server is full
@@ -108,7 +108,7 @@ const LAST_COMMIT: Duration = Duration::from_millis(2500);
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let (level, file) = options.log.settings();
     let (log, _written_at_the_end) = Log::start(level, file)?;
-    limits::allow_connections(options.max_clients, &log);
+    raise_fd_limit(options.max_clients, &log);
     let envelope = Arc::new(Envelope::new(&KeyFile::load(&options.key)?.key));
     let form: Arc<dyn Form> = envelope.clone();
     let store = store::open(&options.db.db, &SCHEMA)?;
@@ -155,7 +155,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 /// One client, from its first line to the end of the connection, whichever way
 /// that comes. Nothing that happens here may end the server.
 fn serve(stream: &Arc<TcpStream>, peer: SocketAddr, server: &Server) {
-    let _open = server.listener.watch(stream);
+    let _open = server.listener.track(stream);
     let outbox = Outbox::new(stream.clone(), server.terms.clone());
     match server.places.enter_within(Duration::ZERO) {
         // Free again before the client can see the end of the connection.
@@ -171,7 +171,7 @@ fn serve(stream: &Arc<TcpStream>, peer: SocketAddr, server: &Server) {
     }
     outbox.end();
     if outbox.wait_until_written(LAST_WORDS) {
-        line::close_in_good_order(stream);
+        line::lingering_close(stream);
     }
     outbox.cut();
 }

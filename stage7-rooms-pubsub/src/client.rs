@@ -8,7 +8,6 @@ use anyhow::{Context, bail, ensure};
 use clap::Parser;
 use common::endpoint::Endpoint;
 use common::net;
-use common::program::endpoint;
 use common::terminal::{self, Input, Output};
 use stage2_echo::line::{self, LineReader, Received};
 use stage4_multichat::client::MAX_FROM_SERVER;
@@ -29,7 +28,7 @@ use zeroize::Zeroizing;
 #[command(after_help = LoginArgs::HELP)]
 pub struct Options {
     /// Address of the server
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9007", value_parser = endpoint)]
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9007")]
     pub connect: Endpoint,
 
     /// File with the key, the same for everybody

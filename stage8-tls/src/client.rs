@@ -7,7 +7,6 @@ use crate::tls::{Trust, TrustArgs};
 use anyhow::{Context, bail, ensure};
 use clap::Parser;
 use common::endpoint::Endpoint;
-use common::program::endpoint;
 use common::terminal::{self, Input, Output};
 use stage2_echo::line::{self, LineReader, Received};
 use stage4_multichat::client::MAX_FROM_SERVER;
@@ -28,7 +27,7 @@ use zeroize::Zeroizing;
 #[command(after_help = LoginArgs::HELP)]
 pub struct Options {
     /// Address of the server
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9008", value_parser = endpoint)]
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9008")]
     pub connect: Endpoint,
 
     #[command(flatten)]

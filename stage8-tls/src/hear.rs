@@ -16,7 +16,7 @@ pub fn listen(
     lines: &mut LineReader<&Timed<'_, TlsWire>>,
     outbox: &Arc<Outbox<TlsWire>>,
 ) -> io::Result<Heard> {
-    if !lines.holds_answer() && !outbox.wire().holds_more() {
+    if !lines.has_buffered_line() && !outbox.wire().holds_more() {
         // What came of it, reading finds out.
         let _ = outbox.wire().wait();
     }

@@ -8,11 +8,11 @@ use crate::public_keys::{Database, SCHEMA};
 use crate::tls::{Acceptor, TlsWire};
 use clap::Parser;
 use common::aside::aside;
+use common::cli::LogFileArgs;
 use common::endpoint::Endpoint;
-use common::limits;
+use common::fd_limit::raise_fd_limit;
 use common::listener::Listener;
 use common::log::Log;
-use common::program::{LogFileArgs, endpoint};
 use stage2_echo::line::{self, LineReader};
 use stage4_multichat::outbox::{Outbox, Terms};
 use stage4_multichat::rate::{Rate, Verdict};
@@ -44,7 +44,7 @@ type Person = Speaker<Connection>;
 #[command(name = "stage8-server", version)]
 pub struct Options {
     /// Address to listen on; port 0 takes a free one
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9008", value_parser = endpoint)]
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9008")]
     pub listen: Endpoint,
 
     /// Connections at once, logged in or not; one more is told that the server is full
@@ -116,7 +116,7 @@ const LAST_COMMIT: Duration = Duration::from_millis(2500);
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let (level, file) = options.log.settings();
     let (log, _written_at_the_end) = Log::start(level, file)?;
-    limits::allow_connections(options.max_clients, &log);
+    raise_fd_limit(options.max_clients, &log);
     let tls = Folder::new(&options.certs).open(&own_names(options.listen.host()), &log)?.acceptor;
     let form: Arc<dyn Form> = Arc::new(Plain);
     let database = Database::open(&options.db.db, &SCHEMA)?;
@@ -163,13 +163,13 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 /// One client, from its first line to the end of the connection, whichever way
 /// that comes. Nothing that happens here may end the server.
 fn serve(stream: &Arc<TcpStream>, peer: SocketAddr, server: &Server) {
-    let _open = server.listener.watch(stream);
+    let _open = server.listener.track(stream);
     let place = server.places.enter_within(Duration::ZERO);
     let wire = match server.tls.accept(stream) {
         Ok(wire) => wire,
         Err(failure) => {
             server.log.warn(format_args!("{peer} not let in: {}", failure.for_the_log()));
-            return line::close_in_good_order(stream);
+            return line::lingering_close(stream);
         }
     };
     let outbox = Outbox::new(wire, server.terms.clone());
@@ -187,7 +187,7 @@ fn serve(stream: &Arc<TcpStream>, peer: SocketAddr, server: &Server) {
     }
     outbox.end();
     if outbox.wait_until_written(LAST_WORDS) {
-        line::close_in_good_order(stream);
+        line::lingering_close(stream);
     }
     outbox.cut();
 }

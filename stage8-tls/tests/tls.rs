@@ -5,7 +5,7 @@
 
 use clap::Parser;
 use common::log::{Level, Log};
-use stage2_echo::line::close_in_good_order;
+use stage2_echo::line::lingering_close;
 use stage8_tls::certs::{Folder, Name, Validity};
 use stage8_tls::tls::{Acceptor, Failure, TlsWire, TrustArgs};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -48,7 +48,7 @@ impl Ground {
 
     fn accept(&self) -> Result<TlsWire, Failure> {
         let stream = Arc::new(self.listener.accept().unwrap().0);
-        self.acceptor.accept(&stream).inspect_err(|_| close_in_good_order(&stream))
+        self.acceptor.accept(&stream).inspect_err(|_| lingering_close(&stream))
     }
 
     /// What becomes of a client of ours with these arguments, and of the server.
@@ -137,7 +137,7 @@ fn a_server_that_speaks_no_tls() {
             scope.spawn(|| {
                 let (mut stream, _) = listener.accept().unwrap();
                 stream.write_all(greeting.as_bytes()).unwrap();
-                close_in_good_order(&stream);
+                lingering_close(&stream);
             });
             let client = connect(listener.local_addr().unwrap(), &["--ca", &ground.ca()]);
             says(client, &["speaks no TLS", "earlier stage", "9008"]);
@@ -150,7 +150,7 @@ fn a_server_that_closes() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let ground = Ground::usual();
     thread::scope(|scope| {
-        scope.spawn(|| close_in_good_order(&listener.accept().unwrap().0));
+        scope.spawn(|| lingering_close(&listener.accept().unwrap().0));
         let client = connect(listener.local_addr().unwrap(), &["--ca", &ground.ca()]);
         says(client, &["closed the connection during the handshake"]);
     });

@@ -12,7 +12,7 @@ use crate::scene::Interrupted;
 use crate::workspace::{Profile, build, cargo};
 use crate::{session, start, terminal, watch, wire};
 use clap::{Args, Parser, Subcommand};
-use common::program::complain;
+use common::cli::print_error;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
@@ -123,7 +123,7 @@ pub fn main() -> ExitCode {
     match task(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Usage(why)) => {
-            complain(format_args!("error: {why}"));
+            print_error(format_args!("error: {why}"));
             ExitCode::from(2)
         }
         Err(Failure::Said) => ExitCode::FAILURE,
@@ -133,7 +133,7 @@ pub fn main() -> ExitCode {
                 // see that it was this signal.
                 let _ = signal_hook::low_level::emulate_default_handler(*signal);
             }
-            complain(format_args!("error: {error:#}"));
+            print_error(format_args!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }

@@ -8,7 +8,7 @@ use crate::registry::{Registry, Stage, Step, matches};
 use crate::scene::{Interrupted, Route, Scene, at_end_signals, straight};
 use crate::workspace::Profile;
 use anyhow::{Context, bail};
-use common::text::escape;
+use common::escape::escape;
 use rustix::process::Signal;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -174,7 +174,7 @@ impl Screen {
         if let Some(before) = &self.before {
             let _ = tcsetattr(io::stdin(), OptionalActions::Drain, before);
         }
-        last.inspect(|last| crate::program::complain(last));
+        last.inspect(|last| crate::cli::print_error(last));
         std::process::exit(code)
     }
 

@@ -10,5 +10,5 @@ fn main() -> ExitCode {
         .name("stage3-client")
         .mut_arg("connect", |connect| connect.default_value("127.0.0.1:9003"));
     let options = client::Options::from_arg_matches(&command.get_matches()).unwrap_or_else(|e| e.exit());
-    common::program::run(|| client::run(&options))
+    common::cli::run(|| client::run(&options))
 }

@@ -24,7 +24,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    common::program::run(|| {
+    common::cli::run(|| {
         let args = Args::parse();
         KeyFile::random().save(&args.out, args.force)?;
         // With standard output closed, the file is there all the same.

@@ -10,5 +10,5 @@ fn main() -> ExitCode {
         .name("stage5-server")
         .mut_arg("listen", |listen| listen.default_value("127.0.0.1:9005"));
     let options = server::Options::from_arg_matches(&command.get_matches()).unwrap_or_else(|e| e.exit());
-    common::program::run(|| server::run(&options))
+    common::cli::run(|| server::run(&options))
 }

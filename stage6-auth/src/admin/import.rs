@@ -3,7 +3,7 @@
 use crate::accounts::{check_hash, check_name};
 use crate::store::{NewUser, PasswordHash, Store, name_key};
 use anyhow::{Context, bail};
-use common::text::escape;
+use common::escape::escape;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;

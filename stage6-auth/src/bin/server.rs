@@ -6,5 +6,5 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let options = server::Options::parse();
-    common::program::run(|| server::run(&options))
+    common::cli::run(|| server::run(&options))
 }

@@ -49,7 +49,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    common::program::run(|| {
+    common::cli::run(|| {
         let args = Args::parse();
         let text = match &args.command {
             Some(Command::Show { file }) => {

@@ -6,5 +6,5 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let options = client::Options::parse();
-    common::program::run(|| client::run(&options))
+    common::cli::run(|| client::run(&options))
 }

@@ -9,7 +9,7 @@ use crate::registry::Stage;
 use crate::scene::Scene;
 use crate::workspace::Programs;
 use anyhow::Context;
-use common::text::escape;
+use common::escape::escape;
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::path::PathBuf;

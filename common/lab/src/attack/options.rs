@@ -7,7 +7,6 @@ use crate::loopback;
 use crate::registry::Stage;
 use clap::Args;
 use common::endpoint::Endpoint;
-use common::program;
 use std::path::PathBuf;
 
 /// What to attack, and with what.
@@ -36,7 +35,7 @@ pub struct Options {
     #[arg(long, requires = "table")]
     pub write: bool,
     /// Attack this server instead of starting one; this machine's addresses only
-    #[arg(long, value_name = "HOST:PORT", value_parser = program::endpoint)]
+    #[arg(long, value_name = "HOST:PORT")]
     target: Option<Endpoint>,
     /// The key file of that server's members, in stages 5 to 7
     #[arg(long, value_name = "FILE", requires = "target")]

@@ -8,8 +8,8 @@ use super::submission::Submission;
 use super::verdict::{Result, Verdict};
 use crate::output::say;
 use anyhow::Context;
-use common::program::complain;
-use common::text::escape;
+use common::cli::print_error;
+use common::escape::escape;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 use std::fs;
@@ -128,7 +128,7 @@ impl Batch<'_> {
         if self.single {
             rows.iter().for_each(|row| terminal::in_full(row, self.scale));
         } else if rows.len() < jobs {
-            complain(format_args!(
+            print_error(format_args!(
                 "interrupted: {} of {jobs} are graded; the same with --resume goes on from there",
                 rows.len()
             ));

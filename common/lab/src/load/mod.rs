@@ -16,7 +16,7 @@ use crate::workspace::Profile;
 use anyhow::{Context, bail};
 use clap::Args;
 use common::endpoint::Endpoint;
-use common::{limits, net, program};
+use common::{fd_limit, net};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -53,7 +53,7 @@ pub struct Options {
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(64..=4096))]
     size: u16,
     /// Load this server instead of starting one; this machine's addresses only
-    #[arg(long, value_name = "HOST:PORT", value_parser = program::endpoint)]
+    #[arg(long, value_name = "HOST:PORT")]
     connect: Option<Endpoint>,
 }
 
@@ -125,7 +125,7 @@ impl Options {
 pub fn run(stage: &Stage, all: &Registry, options: &Options) -> anyhow::Result<()> {
     // Two for each client at most: a sender reads and writes on its own.
     let files = 2 * usize::from(options.clients(stage));
-    if limits::raise(files) < files {
+    if fd_limit::raise(files) < files {
         bail!("too few open files are allowed for so many clients: ulimit -n {}", files + 100);
     }
     let (scene, server, address) = match &options.connect {

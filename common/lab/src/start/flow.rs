@@ -89,7 +89,7 @@ pub fn main_of(stage: &Stage, file: &str) -> String {
         "//! `stage{number}-{file}`: see [`{name}::{file}`].\n\n\
          use clap::Parser;\nuse {name}::{file};\nuse std::process::ExitCode;\n\n\
          fn main() -> ExitCode {{\n    let options = {file}::Options::parse();\n    \
-         common::program::run(|| {file}::run(&options))\n}}\n"
+         common::cli::run(|| {file}::run(&options))\n}}\n"
     )
 }
 
@@ -99,7 +99,7 @@ pub fn stub(stage: &Stage, file: &str, todo: &str) -> String {
     format!(
         "//! `{program}`: not written yet.\n\nuse std::process::ExitCode;\n\n\
          fn main() -> ExitCode {{\n{todo}    \
-         common::program::complain(\"error: {program} is not written yet\");\n    ExitCode::FAILURE\n}}\n"
+         common::cli::print_error(\"error: {program} is not written yet\");\n    ExitCode::FAILURE\n}}\n"
     )
 }
 

@@ -5,7 +5,7 @@ use super::round::Results;
 use crate::output::say;
 use crate::registry::Stage;
 use crate::workspace::root;
-use common::text::escape;
+use common::escape::escape;
 use std::io::{IsTerminal, Write, stdout};
 use std::path::Path;
 use std::process::ExitStatus;

@@ -9,7 +9,7 @@ use crate::registry::WireForm;
 use crate::sealed::{Keys, Message, TAG};
 use crate::wire::tap::Side;
 use crate::wire::tls;
-use common::text::escape;
+use common::escape::escape;
 
 /// Who can see a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

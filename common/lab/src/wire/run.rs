@@ -126,7 +126,7 @@ fn any_port() -> anyhow::Result<Endpoint> {
 fn tap_alone(stage: &Stage, options: &Options, server: &Endpoint) -> anyhow::Result<()> {
     let files = Files::open(options)?;
     let recorder = files.recorder(stage, options.key.as_deref(), Box::new(stdout()))?;
-    common::limits::raise(2 * CONNECTIONS);
+    common::fd_limit::raise(2 * CONNECTIONS);
     let at = options.listen.clone().map_or_else(any_port, Ok)?;
     let mut signals = Signals::new(END_SIGNALS).context("cannot wait for signals")?;
     let tap = listen_for("client", &at, server, &recorder)?;

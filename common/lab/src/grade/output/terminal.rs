@@ -4,7 +4,7 @@
 use super::{Row, Scale, rounded};
 use crate::grade::verdict::{Outcome, Verdict};
 use crate::output::say;
-use common::text::escape;
+use common::escape::escape;
 
 /// One submission in one line.
 pub fn line(row: &Row, scale: &Scale, width: usize) -> String {

@@ -1,4 +1,4 @@
-//! The person at the server who types each answer (`--converse`).
+//! The operator at the server's terminal, who types each answer (`--converse`).
 
 use crate::line;
 use anyhow::Context;
@@ -8,36 +8,36 @@ use std::io;
 use std::sync::Arc;
 use std::thread;
 
-/// Who sits at the server; one person, however many clients come.
-pub struct Person {
+/// The operator: one terminal, however many clients come one after the other.
+pub struct Operator {
     input: Input,
     output: Output,
 }
 
-impl Person {
-    /// Opens the terminal for whoever is to answer.
+impl Operator {
+    /// Opens the terminal at which the operator answers.
     ///
     /// # Errors
     /// When the terminal cannot be opened, or no thread started.
-    pub fn sit_down(listener: &Arc<Listener>) -> anyhow::Result<Person> {
+    pub fn open(listener: &Arc<Listener>) -> anyhow::Result<Operator> {
         let (input, output) = terminal::open()?;
         output.hint("You answer each line; !DISCONNECT (or the end of your input) ends the conversation.");
-        // Nothing can wake the thread that waits for a person to type, so at a
-        // signal another one ends the program.
+        // Nothing can wake a thread that waits for the operator to type. So
+        // another thread waits for the signal and ends the program.
         let (listener, screen) = (listener.clone(), output.clone());
         thread::Builder::new()
             .name("end".into())
             .spawn(move || {
                 listener.wait_for_stop();
-                listener.tell_all(line::SHUTTING_DOWN);
+                listener.broadcast_best_effort(line::SHUTTING_DOWN);
                 screen.exit(0)
             })
             .context("cannot start a thread")?;
-        Ok(Person { input, output })
+        Ok(Operator { input, output })
     }
 
-    /// Shows `text` and waits for the answer; `None` when the person has had
-    /// enough.
+    /// Shows `text` and waits for the answer; `None` when the operator
+    /// ends the conversation.
     ///
     /// # Errors
     /// When the terminal cannot be read or written.

@@ -12,7 +12,7 @@ const OTHER_FILES: u64 = 32;
 /// Where the hard limit, which only an administrator can raise (getrlimit(2)),
 /// is lower, `log` says so. Clients beyond it are not turned away: they wait in
 /// the kernel's queue until somebody leaves (see [`crate::listener`]).
-pub fn allow_connections(clients: usize, log: &Log) {
+pub fn raise_fd_limit(clients: usize, log: &Log) {
     let fit = raise(clients);
     if fit < clients {
         log.warn(format_args!(

@@ -1,6 +1,5 @@
 //! The edge of every program: arguments, errors, exit codes.
 
-use crate::endpoint::Endpoint;
 use crate::log::Level;
 use clap::Args;
 use std::io::Write;
@@ -14,7 +13,7 @@ pub fn run(body: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
     match body() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(format_args!("error: {error:#}"));
+            print_error(format_args!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -22,7 +21,7 @@ pub fn run(body: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
 
 /// One line on standard error. Unlike `eprintln!` it does not panic when
 /// standard error is closed: there is nobody left to tell.
-pub fn complain(what: impl std::fmt::Display) {
+pub fn print_error(what: impl std::fmt::Display) {
     let _ = writeln!(std::io::stderr(), "{what}");
 }
 
@@ -55,12 +54,4 @@ impl LogFileArgs {
         let file = (!self.no_log_file).then_some(self.log_file.as_path());
         (self.level.log_level, file)
     }
-}
-
-/// clap's reader for `--listen` and `--connect`.
-///
-/// # Errors
-/// What is wrong with the text, and how it should look.
-pub fn endpoint(text: &str) -> Result<Endpoint, String> {
-    text.parse::<Endpoint>().map_err(|e| e.to_string())
 }
