@@ -11,9 +11,9 @@ mod folder;
 mod issue;
 mod show;
 
-pub use folder::{CertsError, Folder, InUse};
+pub use folder::{CertificateFolder, CertsError, ServerCertificate};
 pub use issue::{Issued, Name, Validity, issue};
-pub use show::{Seen, look_at};
+pub use show::{CertificateInfo, read_certificates};
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;

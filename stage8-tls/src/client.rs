@@ -3,7 +3,7 @@
 //! having to type the password again.
 
 use crate::private::{Private, fits};
-use crate::tls::{Trust, TrustArgs};
+use crate::tls::{ServerTrust, TrustArgs};
 use anyhow::{Context, bail, ensure};
 use clap::Parser;
 use common::endpoint::Endpoint;
@@ -81,7 +81,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let private = Private::new(options.identity.clone(), &options.connect.to_string(), output.clone());
     let link = Link::new(private.clone());
     if output.interactive() {
-        let agreed = connection.agreed();
+        let agreed = connection.negotiated();
         output.hint(&format!("Connected to {}, {agreed}. /help shows what you can type.", options.connect));
     }
     // What is typed may have to wait for the next connection, and the person
@@ -154,7 +154,7 @@ fn send(link: &Link, text: Zeroizing<String>, output: &Output) -> anyhow::Result
 /// What the receiving thread works with.
 struct Receiver {
     connect: Endpoint,
-    trust: Trust,
+    trust: ServerTrust,
     private: Arc<Private>,
     link: Arc<Link>,
     surroundings: Arc<Surroundings>,

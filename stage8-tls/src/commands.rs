@@ -3,7 +3,7 @@
 
 use crate::identity::PublicKey;
 use crate::public_keys::{Database, PublicKeys};
-use crate::tls::TlsWire;
+use crate::tls::TlsStream;
 use common::aside::aside;
 use common::log::Log;
 use stage6_auth::people::People;
@@ -24,7 +24,7 @@ pub const SEALED: Private = Private { kind: "dm", before: "[DM] ", between: " " 
 
 /// All commands, as one person may use them.
 pub struct Commands<'a> {
-    earlier: stage7::Commands<'a, TlsWire>,
+    earlier: stage7::Commands<'a, TlsStream>,
     keys: &'a dyn PublicKeys,
     log: &'a Log,
 }
@@ -32,11 +32,11 @@ pub struct Commands<'a> {
 impl<'a> Commands<'a> {
     /// For `person`, who has just come in and is `user`.
     pub fn new(
-        people: &'a People<TlsWire, Chat<TlsWire>>,
+        people: &'a People<TlsStream, Chat<TlsStream>>,
         database: &'a Database,
         history: usize,
         log: &'a Log,
-        person: &Arc<Speaker<TlsWire>>,
+        person: &Arc<Speaker<TlsStream>>,
         user: User,
     ) -> Self {
         let earlier = stage7::Commands::new(people, database, history, log, person, user);

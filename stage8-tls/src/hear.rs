@@ -1,6 +1,6 @@
 //! Lines at the server, which TLS has opened already.
 
-use crate::tls::TlsWire;
+use crate::tls::TlsStream;
 use stage2_echo::line::{self, LineReader, Received};
 use stage4_multichat::outbox::Outbox;
 use stage6_auth::door::{Heard, Timed};
@@ -13,8 +13,8 @@ use std::sync::Arc;
 /// # Errors
 /// What the connection says.
 pub fn listen(
-    lines: &mut LineReader<&Timed<'_, TlsWire>>,
-    outbox: &Arc<Outbox<TlsWire>>,
+    lines: &mut LineReader<&Timed<'_, TlsStream>>,
+    outbox: &Arc<Outbox<TlsStream>>,
 ) -> io::Result<Heard> {
     if !lines.has_buffered_line() && !outbox.wire().holds_more() {
         // What came of it, reading finds out.
@@ -29,7 +29,10 @@ pub fn listen(
 /// # Errors
 /// What the connection says.
 #[inline(never)]
-pub fn hear(lines: &mut LineReader<&Timed<'_, TlsWire>>, outbox: &Arc<Outbox<TlsWire>>) -> io::Result<Heard> {
+pub fn hear(
+    lines: &mut LineReader<&Timed<'_, TlsStream>>,
+    outbox: &Arc<Outbox<TlsStream>>,
+) -> io::Result<Heard> {
     loop {
         return Ok(match lines.next()? {
             Received::Line("") => continue,

@@ -1,11 +1,11 @@
 //! The server's flow: one thread per client. First it has to say who it is; then
 //! every line goes into the database, and from there to those for whom it is.
 
-use crate::certs::{Folder, own_names};
+use crate::certs::{CertificateFolder, own_names};
 use crate::commands::Commands;
 use crate::hear::{hear, listen};
 use crate::public_keys::{Database, SCHEMA};
-use crate::tls::{Acceptor, TlsWire};
+use crate::tls::{Acceptor, TlsStream};
 use clap::Parser;
 use common::aside::aside;
 use common::cli::LogFileArgs;
@@ -34,7 +34,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How a client is connected: encrypted.
-type Connection = TlsWire;
+type Connection = TlsStream;
 
 /// Somebody who is logged in.
 type Person = Speaker<Connection>;
@@ -117,7 +117,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let (level, file) = options.log.settings();
     let (log, _written_at_the_end) = Log::start(level, file)?;
     raise_fd_limit(options.max_clients, &log);
-    let tls = Folder::new(&options.certs).open(&own_names(options.listen.host()), &log)?.acceptor;
+    let tls = CertificateFolder::new(&options.certs).open(&own_names(options.listen.host()), &log)?.acceptor;
     let form: Arc<dyn Form> = Arc::new(Plain);
     let database = Database::open(&options.db.db, &SCHEMA)?;
     if let Some(caveat) = database.users.caveat()? {
@@ -208,7 +208,7 @@ fn attend(
     };
     // Most people only listen: waiting takes 2 KiB of this thread's stack, the rest 20.
     aside(|| {
-        server.log.info(format_args!("{peer} connected, {}", outbox.wire().agreed()));
+        server.log.info(format_args!("{peer} connected, {}", outbox.wire().negotiated()));
         say(AUTH_REQUIRED);
     })
     .map_err(Refusal::Lost)?;

@@ -8,21 +8,21 @@
 //! done here is to bring it together with them, with threads that wait and with
 //! locks that never do.
 //!
-//! A server makes an [`Acceptor`]; a client makes a [`Trust`] from its
-//! [`TrustArgs`]. Both get a [`TlsWire`] out of it.
+//! A server makes an [`Acceptor`]; a client makes a [`ServerTrust`] from its
+//! [`TrustArgs`]. Both get a [`TlsStream`] out of it.
 
 mod client;
 mod connection;
 mod engine;
+mod error_text;
 mod handshake;
 mod server;
-mod wire;
-mod words;
+mod stream;
 
-pub use client::{ConnectError, Trust, TrustArgs, TrustError};
-pub use handshake::Failure;
+pub use client::{ConnectError, ServerTrust, TrustArgs, TrustError};
+pub use handshake::HandshakeError;
 pub use server::{Acceptor, HANDSHAKE_LIMIT};
-pub use wire::TlsWire;
+pub use stream::TlsStream;
 
 use rustls::SupportedProtocolVersion;
 use rustls::crypto::CryptoProvider;

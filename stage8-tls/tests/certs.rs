@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)] // as in every test, here also outside of the functions marked so
 
 use common::log::{Level, Log};
-use stage8_tls::certs::{CertsError, Folder, Name, Validity, look_at, own_names};
+use stage8_tls::certs::{CertificateFolder, CertsError, Name, Validity, own_names, read_certificates};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -37,11 +37,11 @@ fn made(arguments: &[&str]) -> TempDir {
 fn a_set_is_made_with_its_names_and_modes() {
     let names = ["--name", "localhost", "--name", "127.0.0.1", "--name", "::1", "--name", "*.Example.org"];
     let folder = made(&names);
-    let set = Folder::new(&folder.path().join("certs"));
+    let set = CertificateFolder::new(&folder.path().join("certs"));
     assert_eq!([set.ca(), set.server(), set.key()].map(|path| mode(&path)), [0o644, 0o644, 0o600]);
 
-    let [server] = &look_at(&set.server()).unwrap()[..] else { panic!("one certificate") };
-    let [ca] = &look_at(&set.ca()).unwrap()[..] else { panic!("one certificate") };
+    let [server] = &read_certificates(&set.server()).unwrap()[..] else { panic!("one certificate") };
+    let [ca] = &read_certificates(&set.ca()).unwrap()[..] else { panic!("one certificate") };
     assert_eq!(server.names, ["localhost", "127.0.0.1", "::1", "*.example.org"]);
     assert_eq!((&server.issuer, &ca.subject), (&ca.subject, &ca.issuer));
     assert!(ca.is_authority && !server.is_authority);
@@ -54,7 +54,7 @@ fn a_set_is_made_with_its_names_and_modes() {
 #[test]
 fn nothing_is_replaced_unless_that_is_wanted() {
     let folder = made(&["--name", "localhost"]);
-    let set = Folder::new(&folder.path().join("certs"));
+    let set = CertificateFolder::new(&folder.path().join("certs"));
     let read = || [set.ca(), set.server(), set.key()].map(|path| fs::read(path).unwrap());
     let before = read();
     let problem = said(&certs(folder.path(), &["--name", "localhost"]), 1);
@@ -115,7 +115,7 @@ fn openssl_agrees() {
 #[test]
 fn a_server_makes_what_it_needs_once_and_says_so() {
     let folder = tempfile::tempdir().unwrap();
-    let set = Folder::new(&folder.path().join("certs"));
+    let set = CertificateFolder::new(&folder.path().join("certs"));
     let log = |names: &[Name]| {
         let file = folder.path().join("log");
         let (log, guard) = Log::start(Level::Info, Some(&file)).unwrap();
@@ -150,21 +150,21 @@ fn the_address_for_all_addresses_is_no_name() {
 #[test]
 fn half_a_set_or_a_damaged_one_is_refused_with_what_to_do() {
     let (log, _guard) = Log::start(Level::Error, None).unwrap();
-    let refusal = |spoil: &dyn Fn(&Folder)| {
+    let refusal = |spoil: &dyn Fn(&CertificateFolder)| {
         let folder = made(&["--name", "localhost"]);
-        let set = Folder::new(&folder.path().join("certs"));
+        let set = CertificateFolder::new(&folder.path().join("certs"));
         spoil(&set);
         let error = set.open(&[], &log).err().expect("it must be refused");
         let words = error.to_string();
         (error, words)
     };
-    for file in [Folder::ca, Folder::server, Folder::key] {
+    for file in [CertificateFolder::ca, CertificateFolder::server, CertificateFolder::key] {
         let (error, words) = refusal(&|set| fs::remove_file(file(set)).unwrap());
         assert!(matches!(error, CertsError::HalfASet(_)), "{words}");
         assert!(words.contains("is missing") && words.contains("stage8-certs --force"), "{words}");
     }
     let other = made(&["--name", "localhost"]);
-    let other = Folder::new(&other.path().join("certs")).key();
+    let other = CertificateFolder::new(&other.path().join("certs")).key();
     let (_, words) = refusal(&|set| {
         fs::write(set.key(), fs::read(&other).unwrap()).unwrap();
     });

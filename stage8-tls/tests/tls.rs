@@ -6,8 +6,8 @@
 use clap::Parser;
 use common::log::{Level, Log};
 use stage2_echo::line::lingering_close;
-use stage8_tls::certs::{Folder, Name, Validity};
-use stage8_tls::tls::{Acceptor, Failure, TlsWire, TrustArgs};
+use stage8_tls::certs::{CertificateFolder, Name, Validity};
+use stage8_tls::tls::{Acceptor, HandshakeError, TlsStream, TrustArgs};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
@@ -26,7 +26,7 @@ struct Ground {
 impl Ground {
     fn new(names: &[&str], validity: Validity) -> Ground {
         let folder = tempfile::tempdir().unwrap();
-        let certs = Folder::new(folder.path());
+        let certs = CertificateFolder::new(folder.path());
         let names: Vec<Name> = names.iter().map(|name| name.parse().unwrap()).collect();
         certs.make(&names, validity, false).unwrap();
         let (log, _guard) = Log::start(Level::Error, None).unwrap();
@@ -46,13 +46,13 @@ impl Ground {
         self.folder.path().join("ca.pem").display().to_string()
     }
 
-    fn accept(&self) -> Result<TlsWire, Failure> {
+    fn accept(&self) -> Result<TlsStream, HandshakeError> {
         let stream = Arc::new(self.listener.accept().unwrap().0);
         self.acceptor.accept(&stream).inspect_err(|_| lingering_close(&stream))
     }
 
     /// What becomes of a client of ours with these arguments, and of the server.
-    fn meet(&self, arguments: &[&str]) -> (Result<TlsWire, String>, Result<TlsWire, Failure>) {
+    fn meet(&self, arguments: &[&str]) -> (Result<TlsStream, String>, Result<TlsStream, HandshakeError>) {
         thread::scope(|scope| {
             let server = scope.spawn(|| self.accept());
             let client = connect(self.address(), arguments);
@@ -68,7 +68,7 @@ struct Args {
     trust: TrustArgs,
 }
 
-fn connect(to: SocketAddr, arguments: &[&str]) -> Result<TlsWire, String> {
+fn connect(to: SocketAddr, arguments: &[&str]) -> Result<TlsStream, String> {
     let args = Args::try_parse_from([&["client"], arguments].concat()).unwrap();
     let to = to.to_string().parse().unwrap();
     let trust = args.trust.load(&to).map_err(|e| e.to_string())?;
@@ -76,7 +76,7 @@ fn connect(to: SocketAddr, arguments: &[&str]) -> Result<TlsWire, String> {
 }
 
 #[track_caller]
-fn says(error: Result<TlsWire, String>, words: &[&str]) {
+fn says(error: Result<TlsStream, String>, words: &[&str]) {
     let error = error.err().expect("there must be no connection");
     for word in words {
         assert!(error.contains(word), "{word:?} is not in: {error}");
@@ -174,7 +174,7 @@ fn a_ca_file_that_is_none() {
 /// `openssl s_client`, and our end of its connection.
 struct OpenSsl {
     client: Child,
-    server: Result<TlsWire, Failure>,
+    server: Result<TlsStream, HandshakeError>,
 }
 
 impl OpenSsl {
@@ -238,7 +238,7 @@ fn openssl_speaks_both_versions_and_none_older() {
     for (option, agreed) in [("-tls1_3", "TLS 1.3 with"), ("-tls1_2", "TLS 1.2 with")] {
         let options = [option, "-CAfile", &ca, "-verify_ip", "127.0.0.1", "-quiet"];
         let Some(mut openssl) = OpenSsl::connect(&ground, &options) else { return };
-        let agreement = openssl.server.as_ref().unwrap().agreed();
+        let agreement = openssl.server.as_ref().unwrap().negotiated();
         assert!(agreement.starts_with(agreed) && agreement.contains("AES_128_GCM"), "{agreement}");
         openssl.talks("hello\n");
         openssl.talks("again\n");

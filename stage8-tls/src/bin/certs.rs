@@ -2,7 +2,7 @@
 
 use anyhow::anyhow;
 use clap::{Parser, Subcommand};
-use stage8_tls::certs::{Folder, Name, Validity, look_at};
+use stage8_tls::certs::{CertificateFolder, Name, Validity, read_certificates};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -53,11 +53,11 @@ fn main() -> ExitCode {
         let args = Args::parse();
         let text = match &args.command {
             Some(Command::Show { file }) => {
-                let seen = look_at(file).map_err(|what| anyhow!("{}: {what}", file.display()))?;
+                let seen = read_certificates(file).map_err(|what| anyhow!("{}: {what}", file.display()))?;
                 seen.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n")
             }
             None => {
-                let folder = Folder::new(&args.out);
+                let folder = CertificateFolder::new(&args.out);
                 folder.make(&args.names, Validity::days(args.days), args.force)?;
                 let [ca, server, key] =
                     [folder.ca(), folder.server(), folder.key()].map(|p| p.display().to_string());

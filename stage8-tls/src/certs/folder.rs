@@ -1,7 +1,7 @@
 //! The folder with a server's certificates, from their making to their use.
 
 use super::issue::{Name, Validity, issue};
-use super::show::{Seen, look_at};
+use super::show::{CertificateInfo, read_certificates};
 use crate::tls::Acceptor;
 use common::log::Log;
 use common::private_file::{self, PrivateFileError};
@@ -21,14 +21,14 @@ pub const USUAL_DAYS: i32 = 365;
 
 /// A folder for `ca.pem`, `server.pem` and `server.key`.
 #[derive(Clone, Debug)]
-pub struct Folder(PathBuf);
+pub struct CertificateFolder(PathBuf);
 
 /// The certificate that a server uses.
-pub struct InUse {
+pub struct ServerCertificate {
     /// Shakes hands with it.
     pub acceptor: Acceptor,
     /// What stands in it.
-    pub certificate: Seen,
+    pub certificate: CertificateInfo,
 }
 
 /// Why there are no certificates to use.
@@ -54,10 +54,10 @@ pub enum CertsError {
     Issue(#[from] rcgen::Error),
 }
 
-impl Folder {
+impl CertificateFolder {
     /// This one, which need not be there.
     pub fn new(path: &Path) -> Self {
-        Folder(path.to_owned())
+        CertificateFolder(path.to_owned())
     }
 
     /// The authority's certificate, for the clients.
@@ -101,7 +101,7 @@ impl Folder {
     ///
     /// # Errors
     /// When there is half a set, or what is there is of no use.
-    pub fn open(&self, names: &[Name], log: &Log) -> Result<InUse, CertsError> {
+    pub fn open(&self, names: &[Name], log: &Log) -> Result<ServerCertificate, CertsError> {
         let all = [self.ca(), self.server(), self.key()];
         if all.iter().all(|path| !path.exists()) {
             self.make(names, Validity::days(USUAL_DAYS), false)?;
@@ -121,10 +121,10 @@ impl Folder {
         Ok(in_use)
     }
 
-    fn load(&self) -> Result<InUse, CertsError> {
+    fn load(&self) -> Result<ServerCertificate, CertsError> {
         let unusable = |path: PathBuf| move |what: String| CertsError::Unusable(path, what);
-        let seen = look_at(&self.server()).map_err(unusable(self.server()))?;
-        // `look_at` has read the same file, and found at least one in it.
+        let seen = read_certificates(&self.server()).map_err(unusable(self.server()))?;
+        // `read_certificates` has read the same file, and found at least one in it.
         let chain = CertificateDer::pem_file_iter(self.server())
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
             .map_err(|e| unusable(self.server())(e.to_string()))?;
@@ -135,13 +135,13 @@ impl Folder {
             .map_err(|e| unusable(self.key())(format!("does not fit server.pem ({e})")))?;
         let certificate =
             seen.into_iter().next().ok_or_else(|| unusable(self.server())("is empty".to_owned()))?;
-        Ok(InUse { acceptor, certificate })
+        Ok(ServerCertificate { acceptor, certificate })
     }
 }
 
-impl InUse {
+impl ServerCertificate {
     fn note(&self, log: &Log) {
-        let Seen { names, from, until, .. } = &self.certificate;
+        let CertificateInfo { names, from, until, .. } = &self.certificate;
         let (now, until_when) = (OffsetDateTime::now_utc(), super::date(*until));
         log.info(format_args!("the certificate is for {}, valid until {until_when}", names.join(", ")));
         if now > *until {

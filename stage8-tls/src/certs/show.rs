@@ -15,7 +15,7 @@ use x509_parser::public_key::PublicKey;
 
 /// What stands in a certificate.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub struct CertificateInfo {
     /// Whose it is.
     pub subject: String,
     /// Who vouches for that.
@@ -38,7 +38,7 @@ pub struct Seen {
 ///
 /// # Errors
 /// What is wrong with the file, without its name.
-pub fn look_at(path: &Path) -> Result<Vec<Seen>, String> {
+pub fn read_certificates(path: &Path) -> Result<Vec<CertificateInfo>, String> {
     use rustls::pki_types::pem::Error;
     let said = |error| match error {
         Error::Io(e) if e.kind() == io::ErrorKind::NotFound => "there is no such file".to_owned(),
@@ -47,7 +47,7 @@ pub fn look_at(path: &Path) -> Result<Vec<Seen>, String> {
     };
     let mut seen = Vec::new();
     for certificate in CertificateDer::pem_file_iter(path).map_err(said)? {
-        seen.push(Seen::in_der(&certificate.map_err(said)?)?);
+        seen.push(CertificateInfo::in_der(&certificate.map_err(said)?)?);
     }
     if seen.is_empty() {
         return Err("holds no certificate (-----BEGIN CERTIFICATE-----)".to_owned());
@@ -55,12 +55,12 @@ pub fn look_at(path: &Path) -> Result<Vec<Seen>, String> {
     Ok(seen)
 }
 
-impl Seen {
-    fn in_der(der: &[u8]) -> Result<Seen, String> {
+impl CertificateInfo {
+    fn in_der(der: &[u8]) -> Result<CertificateInfo, String> {
         let (_, certificate) = X509Certificate::from_der(der)
             .map_err(|e| format!("holds a certificate that is damaged ({e})"))?;
         let validity = certificate.validity();
-        Ok(Seen {
+        Ok(CertificateInfo {
             subject: certificate.subject().to_string(),
             issuer: certificate.issuer().to_string(),
             names: names(&certificate),
@@ -115,7 +115,7 @@ fn fingerprint(der: &[u8]) -> String {
     Sha256::digest(der).iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
 }
 
-impl fmt::Display for Seen {
+impl fmt::Display for CertificateInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = if self.names.is_empty() { "none".to_owned() } else { self.names.join(", ") };
         let state = self.state(OffsetDateTime::now_utc());

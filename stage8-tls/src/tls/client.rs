@@ -2,9 +2,9 @@
 //! them.
 
 use super::engine::Side;
-use super::handshake::{Computer, Failure, shake_hands};
-use super::wire::TlsWire;
-use super::{HANDSHAKE_LIMIT, words};
+use super::handshake::{Computer, HandshakeError, shake_hands};
+use super::stream::TlsStream;
+use super::{HANDSHAKE_LIMIT, error_text};
 use common::endpoint::Endpoint;
 use common::net::{self, NetError};
 use rustls::client::UnbufferedClientConnection;
@@ -37,7 +37,7 @@ fn server_name(text: &str) -> Result<ServerName<'static>, String> {
 /// Whom to trust, read and understood: what every connection of this client is
 /// made with, the first as well as those after it.
 #[derive(Debug)]
-pub struct Trust {
+pub struct ServerTrust {
     config: Arc<ClientConfig>,
     name: ServerName<'static>,
     ca: PathBuf,
@@ -82,7 +82,7 @@ pub enum ConnectError {
         /// What happened, and what to do about it.
         why: String,
         /// What happened, for programs.
-        failure: Box<Failure>,
+        failure: Box<HandshakeError>,
     },
 }
 
@@ -91,7 +91,7 @@ impl ConnectError {
     /// no better in a second, and who tries again might sit next to an attacker.
     pub fn is_distrust(&self) -> bool {
         let ConnectError::Tls { failure, .. } = self else { return false };
-        matches!(**failure, Failure::Tls(rustls::Error::InvalidCertificate(_)))
+        matches!(**failure, HandshakeError::Tls(rustls::Error::InvalidCertificate(_)))
     }
 }
 
@@ -100,7 +100,7 @@ impl TrustArgs {
     ///
     /// # Errors
     /// When that file is none, or there is no name to expect.
-    pub fn load(&self, connect: &Endpoint) -> Result<Trust, TrustError> {
+    pub fn load(&self, connect: &Endpoint) -> Result<ServerTrust, TrustError> {
         let roots = roots(&self.ca)?;
         let config = ClientConfig::builder_with_provider(super::provider())
             .with_protocol_versions(super::VERSIONS)?
@@ -110,7 +110,7 @@ impl TrustArgs {
             Some(name) => name.clone(),
             None => server_name(connect.host()).map_err(|_| TrustError::Name(connect.host().to_owned()))?,
         };
-        Ok(Trust { config: Arc::new(config), name, ca: self.ca.clone() })
+        Ok(ServerTrust { config: Arc::new(config), name, ca: self.ca.clone() })
     }
 }
 
@@ -136,19 +136,19 @@ fn unreadable(path: &Path, error: pem::Error) -> TrustError {
     }
 }
 
-impl Trust {
+impl ServerTrust {
     /// Connects, and returns only when it is certain who is at the other end.
     ///
     /// # Errors
     /// Whatever stands against it; the text says what to do.
-    pub fn connect(&self, to: &Endpoint) -> Result<TlsWire, ConnectError> {
+    pub fn connect(&self, to: &Endpoint) -> Result<TlsStream, ConnectError> {
         let socket = Arc::new(net::connect(to)?);
         let deadline = Instant::now() + HANDSHAKE_LIMIT;
         let side =
             || UnbufferedClientConnection::new(self.config.clone(), self.name.clone()).map(Side::Client);
         shake_hands(&socket, deadline, side, &AtOnce).map_err(|failure| ConnectError::Tls {
             to: to.clone(),
-            why: words::to_a_client(&failure, &self.name, &self.ca),
+            why: error_text::to_a_client(&failure, &self.name, &self.ca),
             failure: Box::new(failure),
         })
     }
@@ -158,13 +158,13 @@ impl Trust {
 struct AtOnce;
 
 impl Computer for AtOnce {
-    fn compute<R: Send>(&self, work: impl FnOnce() -> R + Send) -> Result<R, Failure> {
+    fn compute<R: Send>(&self, work: impl FnOnce() -> R + Send) -> Result<R, HandshakeError> {
         Ok(work())
     }
 }
 
 #[cfg(test)]
-impl Trust {
+impl ServerTrust {
     /// The client's end without a socket, its first message made.
     pub(super) fn engine(&self) -> super::engine::Engine {
         let client = UnbufferedClientConnection::new(self.config.clone(), self.name.clone());

@@ -2,7 +2,7 @@
 //! not, before a deadline.
 
 use super::engine::{Engine, Side};
-use super::wire::TlsWire;
+use super::stream::TlsStream;
 use rustix::buffer::spare_capacity;
 use rustix::net::{RecvFlags, recv};
 use rustls::{Error as TlsError, InvalidMessage};
@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Why there is no encrypted connection. What it says is about the other side
-/// in general; [`words`](super::words) has it for servers' logs and for people.
+/// in general; [`error_text`](super::error_text) has it for servers' logs and for people.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub enum HandshakeError {
     /// What came first was no TLS.
     #[error("speaks no TLS")]
     NotTls,
@@ -42,7 +42,7 @@ pub enum Failure {
 /// many do that at once.
 pub(super) trait Computer {
     /// What `work` returns.
-    fn compute<R: Send>(&self, work: impl FnOnce() -> R + Send) -> Result<R, Failure>;
+    fn compute<R: Send>(&self, work: impl FnOnce() -> R + Send) -> Result<R, HandshakeError>;
 }
 
 /// Shakes hands until `deadline` at the latest. A time-out of the socket begins
@@ -52,12 +52,12 @@ pub(super) fn shake_hands(
     deadline: Instant,
     side: impl FnOnce() -> Result<Side, TlsError> + Send,
     computer: &impl Computer,
-) -> Result<TlsWire, Failure> {
+) -> Result<TlsStream, HandshakeError> {
     let begin = || {
         let mut engine = Engine::new(side()?);
         engine.advance().map(|()| engine)
     };
-    let mut engine = computer.compute(begin)?.map_err(Failure::Tls)?;
+    let mut engine = computer.compute(begin)?.map_err(HandshakeError::Tls)?;
     let mut heard = false;
     loop {
         write(socket, &mut engine, deadline)?;
@@ -65,23 +65,26 @@ pub(super) fn shake_hands(
             break;
         }
         match read(socket, &mut engine, deadline) {
-            Ok(0) => return Err(Failure::Left),
-            Err(Failure::TooSlow) if !heard => return Err(Failure::Silent),
+            Ok(0) => return Err(HandshakeError::Left),
+            Err(HandshakeError::TooSlow) if !heard => return Err(HandshakeError::Silent),
             read => read?,
         };
         if let Err(error) = computer.compute(|| engine.advance())? {
             if !heard && is_no_record(&error) {
-                return Err(Failure::NotTls);
+                return Err(HandshakeError::NotTls);
             }
             // The alert says why.
             let _ = write(socket, &mut engine, deadline);
-            return Err(Failure::Tls(error));
+            return Err(HandshakeError::Tls(error));
         }
         heard = true;
     }
-    socket.set_read_timeout(None).and_then(|()| socket.set_write_timeout(None)).map_err(Failure::Lost)?;
+    socket
+        .set_read_timeout(None)
+        .and_then(|()| socket.set_write_timeout(None))
+        .map_err(HandshakeError::Lost)?;
     engine.rest();
-    Ok(TlsWire::new(socket.clone(), Box::new(engine)))
+    Ok(TlsStream::new(socket.clone(), Box::new(engine)))
 }
 
 /// Whose first bytes are not even the form of a record has another protocol in
@@ -98,11 +101,11 @@ fn is_no_record(error: &TlsError) -> bool {
     )
 }
 
-fn write(socket: &TcpStream, engine: &mut Engine, deadline: Instant) -> Result<(), Failure> {
+fn write(socket: &TcpStream, engine: &mut Engine, deadline: Instant) -> Result<(), HandshakeError> {
     let mut out = std::mem::take(&mut engine.outgoing);
     let mut to = socket;
     while !out.is_empty() {
-        socket.set_write_timeout(Some(left(deadline)?)).map_err(Failure::Lost)?;
+        socket.set_write_timeout(Some(left(deadline)?)).map_err(HandshakeError::Lost)?;
         match to.write(&out) {
             Err(e) if e.kind() == ErrorKind::Interrupted => {}
             written => drop(out.drain(..written.map_err(failed)?)),
@@ -114,11 +117,11 @@ fn write(socket: &TcpStream, engine: &mut Engine, deadline: Instant) -> Result<(
 /// What is read at once: a client's first message, or a server's.
 const MESSAGE: usize = 2 << 10;
 
-fn read(socket: &TcpStream, engine: &mut Engine, deadline: Instant) -> Result<usize, Failure> {
+fn read(socket: &TcpStream, engine: &mut Engine, deadline: Instant) -> Result<usize, HandshakeError> {
     let incoming = engine.incoming();
     incoming.reserve(MESSAGE);
     loop {
-        socket.set_read_timeout(Some(left(deadline)?)).map_err(Failure::Lost)?;
+        socket.set_read_timeout(Some(left(deadline)?)).map_err(HandshakeError::Lost)?;
         match recv(socket, spare_capacity(incoming), RecvFlags::empty()) {
             Err(rustix::io::Errno::INTR) => {}
             read => return read.map(|(_, n)| n).map_err(|e| failed(e.into())),
@@ -126,15 +129,15 @@ fn read(socket: &TcpStream, engine: &mut Engine, deadline: Instant) -> Result<us
     }
 }
 
-fn left(deadline: Instant) -> Result<std::time::Duration, Failure> {
+fn left(deadline: Instant) -> Result<std::time::Duration, HandshakeError> {
     let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() { Err(Failure::TooSlow) } else { Ok(left) }
+    if left.is_zero() { Err(HandshakeError::TooSlow) } else { Ok(left) }
 }
 
-fn failed(error: io::Error) -> Failure {
+fn failed(error: io::Error) -> HandshakeError {
     match error.kind() {
         // Both are what a socket says whose time is over (recv(2)).
-        ErrorKind::WouldBlock | ErrorKind::TimedOut => Failure::TooSlow,
-        _ => Failure::Lost(error),
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => HandshakeError::TooSlow,
+        _ => HandshakeError::Lost(error),
     }
 }

@@ -1,8 +1,8 @@
 //! The server's side of the handshake.
 
 use super::engine::Side;
-use super::handshake::{Computer, Failure, shake_hands};
-use super::wire::TlsWire;
+use super::handshake::{Computer, HandshakeError, shake_hands};
+use super::stream::TlsStream;
 use common::aside::aside;
 use rustix::net::SendFlags;
 use rustls::ServerConfig;
@@ -67,11 +67,11 @@ impl Acceptor {
     /// # Errors
     /// Why there is no encrypted connection. The client has been told, as far as
     /// it can understand; what is left is to close.
-    pub fn accept(&self, socket: &Arc<TcpStream>) -> Result<TlsWire, Failure> {
-        aside(|| self.shake_hands(socket)).map_err(Failure::Lost)?
+    pub fn accept(&self, socket: &Arc<TcpStream>) -> Result<TlsStream, HandshakeError> {
+        aside(|| self.shake_hands(socket)).map_err(HandshakeError::Lost)?
     }
 
-    fn shake_hands(&self, socket: &Arc<TcpStream>) -> Result<TlsWire, Failure> {
+    fn shake_hands(&self, socket: &Arc<TcpStream>) -> Result<TlsStream, HandshakeError> {
         let deadline = Instant::now() + self.limit;
         let side = || UnbufferedServerConnection::new(self.config.clone()).map(Side::Server);
         let turn = Turn { computing: &self.computing, deadline };
@@ -79,7 +79,7 @@ impl Acceptor {
             Err(failure) => failure,
             shaken => return shaken,
         };
-        if matches!(failure, Failure::NotTls | Failure::Silent) {
+        if matches!(failure, HandshakeError::NotTls | HandshakeError::Silent) {
             // Somebody with nc, or with an earlier stage's client.
             let _ = rustix::net::send(socket, REFUSAL.as_bytes(), SendFlags::DONTWAIT);
         }
@@ -94,8 +94,8 @@ struct Turn<'a> {
 }
 
 impl Computer for Turn<'_> {
-    fn compute<R: Send>(&self, work: impl FnOnce() -> R + Send) -> Result<R, Failure> {
-        let _turn = self.computing.enter(self.deadline).ok_or(Failure::Crowded)?;
+    fn compute<R: Send>(&self, work: impl FnOnce() -> R + Send) -> Result<R, HandshakeError> {
+        let _turn = self.computing.enter(self.deadline).ok_or(HandshakeError::Crowded)?;
         Ok(work())
     }
 }

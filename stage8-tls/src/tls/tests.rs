@@ -4,7 +4,7 @@
 mod room;
 
 use super::*;
-use crate::certs::{Folder, Validity};
+use crate::certs::{CertificateFolder, Validity};
 use common::endpoint::Endpoint;
 use common::log::{Level, Log};
 use stage4_multichat::wire::Wire;
@@ -23,7 +23,7 @@ struct Ground {
 impl Ground {
     fn new() -> Ground {
         let folder = tempfile::tempdir().unwrap();
-        let certs = Folder::new(folder.path());
+        let certs = CertificateFolder::new(folder.path());
         certs.make(&["127.0.0.1".parse().unwrap()], Validity::days(1), false).unwrap();
         let (log, _guard) = Log::start(Level::Error, None).unwrap();
         let acceptor = certs.open(&[], &log).unwrap().acceptor;
@@ -34,7 +34,7 @@ impl Ground {
         TcpStream::connect(self.listener.local_addr().unwrap()).unwrap()
     }
 
-    fn trust(&self) -> Trust {
+    fn trust(&self) -> ServerTrust {
         let to = self.address();
         TrustArgs { ca: self.folder.path().join("ca.pem"), server_name: None }.load(&to).unwrap()
     }
@@ -43,17 +43,17 @@ impl Ground {
         self.listener.local_addr().unwrap().to_string().parse().unwrap()
     }
 
-    fn connect(&self) -> TlsWire {
+    fn connect(&self) -> TlsStream {
         self.trust().connect(&self.address()).unwrap()
     }
 
-    fn accept(&self) -> Result<TlsWire, Failure> {
+    fn accept(&self) -> Result<TlsStream, HandshakeError> {
         let (socket, _) = self.listener.accept().unwrap();
         self.acceptor.accept(&Arc::new(socket))
     }
 
     /// The two ends of a connection.
-    fn pair(&self) -> (TlsWire, TlsWire) {
+    fn pair(&self) -> (TlsStream, TlsStream) {
         thread::scope(|scope| {
             let server = scope.spawn(|| self.accept().unwrap());
             (self.connect(), server.join().unwrap())
@@ -96,8 +96,8 @@ fn an_end_without_the_word_for_it_is_an_error() {
 #[test]
 fn the_agreement_is_the_newest_version_and_the_fastest_cipher() {
     let (client, server) = Ground::new().pair();
-    assert_eq!(client.agreed(), "TLS 1.3 with TLS13_AES_128_GCM_SHA256");
-    assert_eq!(server.agreed(), client.agreed());
+    assert_eq!(client.negotiated(), "TLS 1.3 with TLS13_AES_128_GCM_SHA256");
+    assert_eq!(server.negotiated(), client.negotiated());
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn other_protocols_are_known_for_what_they_are_and_told_so() {
         let mut client = ground.stream();
         client.write_all(first.as_bytes()).unwrap();
         let failure = ground.accept().err().unwrap();
-        assert!(matches!(failure, Failure::NotTls), "{first:?}: {failure:?}");
+        assert!(matches!(failure, HandshakeError::NotTls), "{first:?}: {failure:?}");
         let mut told = [0; 200];
         let n = client.read(&mut told).unwrap();
         assert!(told[..n].starts_with(b"[SERVER] error: this server speaks TLS only"), "{told:?}");
@@ -146,12 +146,12 @@ fn who_does_not_shake_hands_is_dropped_at_the_deadline() {
         scope.spawn(move || drip(client));
         let start = Instant::now();
         let failure = ground.accept().err().unwrap();
-        assert!(matches!(failure, Failure::TooSlow), "{failure:?}");
+        assert!(matches!(failure, HandshakeError::TooSlow), "{failure:?}");
         assert!(start.elapsed() >= limit && start.elapsed() < Duration::from_secs(5));
     });
     let _silent = ground.stream();
     let failure = ground.accept().err().unwrap();
-    assert!(matches!(failure, Failure::Silent), "{failure:?}");
+    assert!(matches!(failure, HandshakeError::Silent), "{failure:?}");
 }
 
 #[test]

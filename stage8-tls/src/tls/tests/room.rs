@@ -2,7 +2,7 @@
 //! and helper, on sockets that are all full.
 
 use super::Ground;
-use crate::tls::TlsWire;
+use crate::tls::TlsStream;
 use common::log::{Level, Log};
 use stage2_echo::line::{LineReader, Received};
 use stage4_multichat::outbox::{Outbox, Terms};
@@ -22,8 +22,8 @@ const CLIENTS: usize = 3;
 const LINES: usize = 8000;
 
 struct Room {
-    terms: Arc<Terms<TlsWire>>,
-    registry: Arc<Registry<TlsWire>>,
+    terms: Arc<Terms<TlsStream>>,
+    registry: Arc<Registry<TlsStream>>,
     /// All clients' threads in the server.
     joined: Barrier,
     /// The same and the clients themselves.
@@ -32,7 +32,7 @@ struct Room {
 
 impl Room {
     /// One client's thread in the server, as `server::serve` has it.
-    fn serve(&self, wire: TlsWire, name: String) {
+    fn serve(&self, wire: TlsStream, name: String) {
         let outbox = Outbox::new(wire, self.terms.clone());
         let member = self.registry.join(name, outbox.clone()).unwrap();
         self.joined.wait();
@@ -49,7 +49,7 @@ impl Room {
 
     /// One client: all is said before it reads anything, and now and then under
     /// a new key.
-    fn talk(&self, me: usize, wire: TlsWire) {
+    fn talk(&self, me: usize, wire: TlsStream) {
         let outbox = Outbox::new(wire, self.terms.clone());
         let padding = "x".repeat(1000);
         for n in 0..LINES {

@@ -19,12 +19,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 /// An encrypted connection, of either side, to be shared between threads: any
 /// number of them write, one at a time (see [`Wire`]; or, waiting, with
-/// [`send`](TlsWire::send)), and one reads (`&TlsWire` is [`Read`]).
+/// [`send`](TlsStream::send)), and one reads (`&TlsStream` is [`Read`]).
 ///
 /// Reading honours the socket's read timeout. It ends (0 bytes) where the other
 /// side said so under encryption; an end without that word is an error of the
 /// kind `UnexpectedEof`, since anybody on the way could have cut the line.
-pub struct TlsWire {
+pub struct TlsStream {
     socket: Arc<TcpStream>,
     /// We ourselves wanted no more of the other side: that is no cut.
     stopped: AtomicBool,
@@ -45,11 +45,11 @@ struct Tls {
     more: bool,
 }
 
-impl TlsWire {
+impl TlsStream {
     /// The connection after its handshake.
-    pub(super) fn new(socket: Arc<TcpStream>, engine: Box<Engine>) -> TlsWire {
+    pub(super) fn new(socket: Arc<TcpStream>, engine: Box<Engine>) -> TlsStream {
         let tls = Mutex::new(Tls { engine, sent: 0, ending: false, more: false });
-        TlsWire { socket, stopped: AtomicBool::new(false), tls }
+        TlsStream { socket, stopped: AtomicBool::new(false), tls }
     }
 
     /// The TCP connection below.
@@ -58,8 +58,8 @@ impl TlsWire {
     }
 
     /// What was agreed on, as `TLS 1.3 with AES-128-GCM`.
-    pub fn agreed(&self) -> String {
-        self.lock().map_or_else(|e| e.to_string(), |tls| super::words::agreed(tls.engine.common()))
+    pub fn negotiated(&self) -> String {
+        self.lock().map_or_else(|e| e.to_string(), |tls| super::error_text::negotiated(tls.engine.common()))
     }
 
     /// Whether reading would not have to wait for the socket: TLS may have taken
@@ -132,7 +132,7 @@ impl TlsWire {
     }
 
     /// Writes what is encrypted, without waiting.
-    fn hand_on(&self, tls: &mut Tls) -> io::Result<()> {
+    fn flush_records(&self, tls: &mut Tls) -> io::Result<()> {
         while tls.sent < tls.engine.outgoing.len() {
             tls.sent += self.socket.write(&[IoSlice::new(&tls.engine.outgoing[tls.sent..])])?;
         }
@@ -142,19 +142,19 @@ impl TlsWire {
     }
 }
 
-impl Wire for TlsWire {
+impl Wire for TlsStream {
     fn write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut tls = self.lock()?;
         // First what is held inside, which may also be the answer to the other
         // side's new key. So no more than one call's worth is ever held.
-        self.hand_on(&mut tls)?;
+        self.flush_records(&mut tls)?;
         let taken = match bytes {
             [one] => tls.engine.encrypt(one),
             // A record for each would cost more than to put them together first.
             many => tls.engine.encrypt(&many.iter().flat_map(|one| &**one).copied().collect::<Vec<_>>()),
         };
         let taken = taken.map_err(broken)?;
-        match self.hand_on(&mut tls) {
+        match self.flush_records(&mut tls) {
             Err(e) if e.kind() != ErrorKind::WouldBlock => Err(e),
             // What did not fit stays inside: taken it is, all the same.
             _ => Ok(taken),
@@ -163,7 +163,7 @@ impl Wire for TlsWire {
 
     fn flush(&self) -> io::Result<()> {
         let mut tls = self.lock()?;
-        self.hand_on(&mut tls)?;
+        self.flush_records(&mut tls)?;
         if tls.ending {
             let _ = self.socket.shutdown(Shutdown::Write);
         }
@@ -199,7 +199,7 @@ const SMALL: usize = 2 << 10;
 /// The same from one that floods.
 const LARGE: usize = 64 << 10;
 
-impl Read for &TlsWire {
+impl Read for &TlsStream {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         loop {
             let mut tls = self.lock()?;
@@ -221,7 +221,7 @@ impl Read for &TlsWire {
     }
 }
 
-impl TlsWire {
+impl TlsStream {
     /// Takes in what has come.
     fn receive(&self, tls: &mut Tls) -> io::Result<()> {
         let incoming = tls.engine.incoming();
@@ -233,7 +233,7 @@ impl TlsWire {
         tls.more = incoming.len() == incoming.capacity();
         tls.engine.advance().map_err(|error| {
             // The alert says why, to those who understand it.
-            let _ = self.hand_on(tls);
+            let _ = self.flush_records(tls);
             broken(error)
         })
     }

@@ -1,7 +1,7 @@
 //! What a failed handshake means, in words: for the server's log, and for the
 //! person at a client.
 
-use super::handshake::Failure;
+use super::handshake::HandshakeError;
 use rustls::ProtocolVersion;
 use rustls::pki_types::{ServerName, UnixTime};
 use rustls::{AlertDescription, CertificateError, CipherSuite, CommonState, Error, PeerIncompatible};
@@ -10,7 +10,7 @@ use std::path::Path;
 use time::OffsetDateTime;
 
 /// What was agreed on.
-pub(super) fn agreed(connection: &CommonState) -> String {
+pub(super) fn negotiated(connection: &CommonState) -> String {
     let version = match connection.protocol_version() {
         Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
         Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
@@ -21,17 +21,17 @@ pub(super) fn agreed(connection: &CommonState) -> String {
     format!("{version} with {suite:?}")
 }
 
-impl Failure {
+impl HandshakeError {
     /// What an administrator should know about a client that did not get so far.
     pub fn for_the_log(&self) -> Cow<'static, str> {
         use AlertDescription as Alert;
         Cow::Borrowed(match self {
-            Failure::NotTls => "spoke no TLS",
-            Failure::Silent => "spoke no TLS: it said nothing at all",
-            Failure::TooSlow => "did not finish the handshake in time",
-            Failure::Crowded => "no turn in time: too many handshakes at once",
-            Failure::Left => "left in the middle of the handshake",
-            Failure::Tls(Error::AlertReceived(alert)) => match alert {
+            HandshakeError::NotTls => "spoke no TLS",
+            HandshakeError::Silent => "spoke no TLS: it said nothing at all",
+            HandshakeError::TooSlow => "did not finish the handshake in time",
+            HandshakeError::Crowded => "no turn in time: too many handshakes at once",
+            HandshakeError::Left => "left in the middle of the handshake",
+            HandshakeError::Tls(Error::AlertReceived(alert)) => match alert {
                 Alert::UnknownCA => {
                     "it does not trust our certificate (alert unknown_ca): it needs this server's ca.pem"
                 }
@@ -46,7 +46,7 @@ impl Failure {
                 }
                 other => return format!("it ended the handshake (alert {other:?})").into(),
             },
-            Failure::Tls(Error::PeerIncompatible(reason)) => match reason {
+            HandshakeError::Tls(Error::PeerIncompatible(reason)) => match reason {
                 PeerIncompatible::Tls12NotOffered
                 | PeerIncompatible::Tls12NotOfferedOrEnabled
                 | PeerIncompatible::SupportedVersionsExtensionRequired
@@ -57,38 +57,44 @@ impl Failure {
                 PeerIncompatible::NoCipherSuitesInCommon => "no cipher suite in common",
                 other => return format!("nothing in common: {other:?}").into(),
             },
-            Failure::Tls(error) => return format!("the handshake failed: {error}").into(),
-            Failure::Lost(error) => return format!("lost in the handshake: {error}").into(),
+            HandshakeError::Tls(error) => return format!("the handshake failed: {error}").into(),
+            HandshakeError::Lost(error) => return format!("lost in the handshake: {error}").into(),
         })
     }
 }
 
 /// What a person should know and do whose client did not get a connection.
 /// `name` is the one expected, `ca` the file with whom to trust.
-pub(super) fn to_a_client(failure: &Failure, name: &ServerName<'_>, ca: &Path) -> String {
+pub(super) fn to_a_client(failure: &HandshakeError, name: &ServerName<'_>, ca: &Path) -> String {
     let ca = ca.display();
     let name = name.to_str();
     match failure {
-        Failure::NotTls => "what answers there speaks no TLS. Is it a server of an earlier stage? \
+        HandshakeError::NotTls => "what answers there speaks no TLS. Is it a server of an earlier stage? \
                             Stage 8 listens on port 9008, unless told otherwise"
             .to_owned(),
-        Failure::Silent => "what is there does not answer to TLS. Is it a server of an earlier stage? \
+        HandshakeError::Silent => {
+            "what is there does not answer to TLS. Is it a server of an earlier stage? \
                             Stage 8 listens on port 9008, unless told otherwise"
-            .to_owned(),
-        Failure::Tls(Error::InvalidCertificate(problem)) => certificate(problem, &name, &ca.to_string()),
-        Failure::Tls(Error::AlertReceived(AlertDescription::ProtocolVersion)) => {
+                .to_owned()
+        }
+        HandshakeError::Tls(Error::InvalidCertificate(problem)) => {
+            certificate(problem, &name, &ca.to_string())
+        }
+        HandshakeError::Tls(Error::AlertReceived(AlertDescription::ProtocolVersion)) => {
             "the server wants another version of TLS; this client speaks 1.2 and 1.3".to_owned()
         }
-        Failure::Tls(Error::AlertReceived(alert)) => format!("the server refuses (alert {alert:?})"),
-        Failure::Tls(Error::PeerIncompatible(_)) => {
+        HandshakeError::Tls(Error::AlertReceived(alert)) => format!("the server refuses (alert {alert:?})"),
+        HandshakeError::Tls(Error::PeerIncompatible(_)) => {
             "the server offers nothing newer than TLS 1.1, or no cipher that is safe".to_owned()
         }
-        Failure::Tls(error) => format!("the handshake failed: {error}"),
-        Failure::Left => "the server closed the connection during the handshake; its log says why".to_owned(),
-        Failure::TooSlow | Failure::Crowded => {
+        HandshakeError::Tls(error) => format!("the handshake failed: {error}"),
+        HandshakeError::Left => {
+            "the server closed the connection during the handshake; its log says why".to_owned()
+        }
+        HandshakeError::TooSlow | HandshakeError::Crowded => {
             "the handshake did not come to its end in time; is the server overloaded? Try again".to_owned()
         }
-        Failure::Lost(error) => format!("it broke off during the handshake: {error}"),
+        HandshakeError::Lost(error) => format!("it broke off during the handshake: {error}"),
     }
 }
 
