@@ -14,6 +14,7 @@ pub mod fd_limit;
 pub mod listener;
 pub mod log;
 pub mod net;
+pub mod poison;
 pub mod private_file;
 pub mod signals;
 pub mod terminal;

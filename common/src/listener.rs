@@ -2,6 +2,7 @@
 
 use crate::endpoint::Endpoint;
 use crate::log::Log;
+use crate::poison::IgnorePoison;
 use crate::{net, signals};
 use anyhow::Context;
 use rustix::io::Errno;
@@ -11,7 +12,7 @@ use socket2::SockRef;
 use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -61,10 +62,8 @@ impl State {
 }
 
 impl Shared {
-    /// `State` is whole between any two statements, so a poisoned lock is used
-    /// as it is.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().ignore_poison()
     }
 
     fn stop(&self) {
@@ -79,7 +78,7 @@ impl Shared {
     /// Waits until `done`, for `limit` at the longest.
     fn wait(&self, limit: Duration, done: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
         let wait = self.changed.wait_timeout_while(self.lock(), limit, |state| !done(state));
-        wait.unwrap_or_else(PoisonError::into_inner).0
+        wait.ignore_poison().0
     }
 }
 

@@ -8,12 +8,13 @@
 //! shares anyway ([`Log::lines`]), and the log's thread does the rest.
 
 use crate::escape::escape;
+use crate::poison::IgnorePoison;
 use std::collections::VecDeque;
 use std::fmt::{self, Display};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::SystemTime;
 use time::OffsetDateTime;
@@ -156,10 +157,8 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 impl Queue {
-    /// A panic while the lock was held cannot leave `Waiting` half changed in a
-    /// way that matters, so a poisoned lock is used as it is.
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock().ignore_poison()
     }
 
     fn push(&self, level: Level, bytes: usize, text: Text) {
@@ -182,7 +181,7 @@ impl Queue {
     fn take(&self) -> Option<(VecDeque<Entry>, u64)> {
         let mut waiting = self.lock();
         while waiting.entries.is_empty() && !waiting.closed {
-            waiting = self.more.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            waiting = self.more.wait(waiting).ignore_poison();
         }
         if waiting.entries.is_empty() {
             return None;

@@ -5,10 +5,11 @@ use anyhow::Context;
 use clap::Parser;
 use common::endpoint::Endpoint;
 use common::net;
+use common::poison::IgnorePoison;
 use common::terminal::{self, Output};
 use stage2_echo::line::{self, LineReader, Received};
 use std::net::{Shutdown, TcpStream};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 /// Sends what is typed and shows what the others say.
@@ -48,7 +49,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         move || end_program(receive(&stream, &output), &stream, &unsent, &output)
     })?;
     while let Some(text) = input.next("> ")? {
-        let mut failed = unsent.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failed = unsent.lock().ignore_poison();
         let sent = match text.as_str() {
             "/help" if output.interactive() => {
                 HELP.lines().for_each(|line| output.hint(line));
@@ -113,7 +114,7 @@ fn end_program(
 ) -> ! {
     // Whoever is just sending stops, and knows whether it has failed.
     let _ = stream.shutdown(Shutdown::Both);
-    let unsent = unsent.lock().unwrap_or_else(PoisonError::into_inner);
+    let unsent = unsent.lock().ignore_poison();
     match ended.as_ref().err().or(unsent.as_ref()) {
         None if output.interactive() => output.hint("The connection is closed."),
         None => {}

@@ -17,8 +17,9 @@
 // interleavings, a model of it.
 use super::sync::{Condvar, Mutex, MutexGuard};
 use crate::wire::{Form, Piece, Wire, push};
+use common::poison::IgnorePoison;
 use std::borrow::Cow;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Who writes on when a socket is full: it waits until the socket can take more
@@ -261,12 +262,10 @@ impl<W: Wire> Outbox<W> {
             state.awaited |= goes_on;
             goes_on
         });
-        waited.unwrap_or_else(PoisonError::into_inner).0
+        waited.ignore_poison().0
     }
 
-    /// `State` is whole whenever the lock is free, so a poisoned lock, left by
-    /// a thread that panicked, is used as it is.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().ignore_poison()
     }
 }

@@ -3,10 +3,11 @@
 
 use crate::outbox::{Helper, Outbox, Terms};
 use crate::wire::{Plain, Wire};
+use common::poison::IgnorePoison;
 use std::fs::File;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// See the [module](self).
 pub struct Paper {
@@ -27,14 +28,14 @@ impl Paper {
 
     /// The lines written so far.
     pub fn lines(&self) -> Vec<String> {
-        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = self.written.lock().ignore_poison();
         String::from_utf8_lossy(&written).lines().map(str::to_owned).collect()
     }
 }
 
 impl Wire for Paper {
     fn write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
-        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut written = self.written.lock().ignore_poison();
         bytes.iter().for_each(|slice| written.extend_from_slice(slice));
         Ok(bytes.iter().map(|slice| slice.len()).sum())
     }

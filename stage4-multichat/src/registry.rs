@@ -22,7 +22,8 @@ use crate::backlog::Backlog;
 use crate::outbox::Outbox;
 use crate::wire::{Form, Wire};
 use common::log::Log;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use common::poison::IgnorePoison;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// Bytes that may wait for delivery. Who wants to say more waits, and so does
@@ -194,13 +195,11 @@ impl<W: Wire> Registry<W> {
         condition: impl Fn(&State<W>) -> bool,
     ) -> MutexGuard<'a, State<W>> {
         let wait = self.changed.wait_while(state, |state| condition(state));
-        wait.unwrap_or_else(PoisonError::into_inner)
+        wait.ignore_poison()
     }
 
-    /// `State` is whole whenever the lock is free, so a poisoned lock, left by
-    /// a thread that panicked, is used as it is.
     fn lock(&self) -> MutexGuard<'_, State<W>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().ignore_poison()
     }
 }
 

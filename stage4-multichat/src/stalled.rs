@@ -7,12 +7,13 @@
 
 use crate::outbox::{Helper, Outbox};
 use crate::wire::Wire;
+use common::poison::IgnorePoison;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 /// Hands stalled outboxes to the thread; the thread ends with the process.
@@ -40,8 +41,7 @@ impl<W: Wire + 'static> Stalled<W> {
 
 impl<W: Wire> Helper<W> for Stalled<W> {
     fn take_on(&self, stalled: Arc<Outbox<W>>) {
-        // A push into a Vec cannot leave it half done: poisoned or not, use it.
-        self.new.lock().unwrap_or_else(PoisonError::into_inner).push(stalled);
+        self.new.lock().ignore_poison().push(stalled);
         let _ = rustix::io::write(&self.wake, &[1]);
     }
 }
@@ -53,7 +53,7 @@ fn serve<W: Wire>(shared: &Stalled<W>, woken: &OwnedFd) {
         let mut ready = ready.iter();
         // An outbox that is done, or whose client is gone, leaves the list.
         stalled.retain(|outbox| ready.next().is_none_or(|&ready| !ready || outbox.resume()));
-        let mut new = shared.new.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut new = shared.new.lock().ignore_poison();
         stalled.append(&mut new);
     }
 }

@@ -5,12 +5,13 @@
 
 use anyhow::{Context, bail};
 use clap::Parser;
+use common::poison::IgnorePoison;
 use hdrhistogram::Histogram;
 use stage6_auth::committer::{Committer, Event, Limits};
 use stage6_auth::store::{DbUrl, Message, SCHEMA, StoreError, open};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -77,7 +78,7 @@ fn together(args: &Args, append: Append) -> anyhow::Result<()> {
     let hand_on = {
         let (results, latency) = (results.clone(), latency.clone());
         move |batch: Vec<Event<Message, Instant>>, _: Option<&StoreError>| {
-            let mut latency = latency.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut latency = latency.lock().ignore_poison();
             results.commits.fetch_add(1, Ordering::Relaxed);
             for event in batch {
                 match event {
@@ -104,7 +105,7 @@ fn together(args: &Args, append: Append) -> anyhow::Result<()> {
     let took = started.elapsed().as_secs_f64();
     let (messages, commits) =
         (results.messages.load(Ordering::Relaxed), results.commits.load(Ordering::Relaxed));
-    let latency = latency.lock().unwrap_or_else(PoisonError::into_inner);
+    let latency = latency.lock().ignore_poison();
     report(messages, commits, took, &latency);
     match results.refused.load(Ordering::Relaxed) {
         0 => Ok(()),

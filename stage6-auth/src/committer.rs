@@ -16,10 +16,11 @@
 mod queue;
 
 use crate::store::{Message, MessageId, Millis, StoreError};
+use common::poison::IgnorePoison;
 use queue::{Batch, CloseOnDrop, Queue};
 use std::io;
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -129,7 +130,7 @@ impl<M: Record, T: Send + 'static> Committer<M, T> {
     /// all of that is done.
     pub fn stop(&self) {
         self.queue.close();
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let thread = self.thread.lock().ignore_poison().take();
         if let Some(thread) = thread {
             // Err: `hand_on` panicked, which has been reported where it happened.
             let _ = thread.join();
@@ -152,7 +153,7 @@ impl<M: Record, T: Send + 'static> Committer<M, T> {
 impl<M, T> Drop for Committer<M, T> {
     fn drop(&mut self) {
         self.queue.close();
-        let thread = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let thread = self.thread.get_mut().ignore_poison().take();
         if let Some(thread) = thread {
             let _ = thread.join();
         }

@@ -4,9 +4,10 @@
 //! The standard library has no semaphore, and a mutex with a condition
 //! variable lets the latest comer overtake those who wait.
 
+use common::poison::IgnorePoison;
 use std::collections::VecDeque;
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// A fair counting semaphore.
@@ -55,7 +56,7 @@ impl Gate {
 
     /// Only counts and a queue change under the lock, never half-way.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().ignore_poison()
     }
 }
 

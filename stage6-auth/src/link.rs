@@ -13,9 +13,10 @@
 mod sending;
 
 use crate::connection::{Connection, Seal};
+use common::poison::IgnorePoison;
 use stage2_echo::line::DISCONNECT;
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
@@ -196,7 +197,7 @@ impl Link {
             if !wanted || left.is_zero() {
                 return wanted;
             }
-            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = self.changed.wait_timeout(state, left).ignore_poison().0;
         }
     }
 
@@ -207,11 +208,11 @@ impl Link {
     }
 
     fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+        self.changed.wait(state).ignore_poison()
     }
 
     /// Small changes of independent fields; nothing to repair.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().ignore_poison()
     }
 }

@@ -6,9 +6,10 @@
 //! the caller.
 
 use crate::store::name_key;
+use common::poison::IgnorePoison;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// How long a newcomer waits for a name that it may not take away. Somebody who
@@ -92,7 +93,7 @@ impl<M: Clone> Members<M> {
             if left.is_zero() {
                 return Err(AlreadyIn);
             }
-            held = self.freed.wait_timeout(held, left).unwrap_or_else(PoisonError::into_inner).0;
+            held = self.freed.wait_timeout(held, left).ignore_poison().0;
         }
     }
 
@@ -103,13 +104,13 @@ impl<M: Clone> Members<M> {
 
     /// A map is whole between any two statements; nothing to repair.
     fn lock(&self) -> MutexGuard<'_, HashMap<String, (u64, M)>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock().ignore_poison()
     }
 }
 
 impl<M> Drop for Hold<'_, M> {
     fn drop(&mut self) {
-        self.members.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+        self.members.held.lock().ignore_poison().remove(&self.key);
         self.members.freed.notify_all();
     }
 }

@@ -6,10 +6,11 @@
 
 use crate::committer::Stopped;
 use crate::sessions::Token;
+use common::poison::IgnorePoison;
 use stage4_multichat::outbox::Outbox;
 use stage4_multichat::wire::Wire;
 use std::net::SocketAddr;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// How much of one client's may wait for its commit. Far more than a person
@@ -107,12 +108,12 @@ impl<W: Wire> Speaker<W> {
                 return (state, is_done);
             }
             state.awaited = true;
-            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = self.changed.wait_timeout(state, left).ignore_poison().0;
         }
     }
 
     /// A number and a flag: whole between any two statements.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().ignore_poison()
     }
 }

@@ -8,9 +8,10 @@
 //! locked by anyone who knows its name. Someone who is being guessed at still
 //! has to take turns with the guesser.
 
+use common::poison::IgnorePoison;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// Addresses and names that are remembered at most, some 100 bytes each. A
@@ -84,7 +85,7 @@ impl Throttle {
 
     /// A map is whole between any two statements; nothing to repair.
     fn lock(&self) -> MutexGuard<'_, HashMap<Key, Instant>> {
-        self.worked_off.lock().unwrap_or_else(PoisonError::into_inner)
+        self.worked_off.lock().ignore_poison()
     }
 }
 

@@ -11,6 +11,7 @@ use crate::rooms::LOBBY;
 use crate::said::{Said, To};
 use anyhow::Context;
 use common::log::Log;
+use common::poison::IgnorePoison;
 use stage4_multichat::wire::{Form, Wire};
 use stage6_auth::committer::{Committer, Limits, Stopped};
 use stage6_auth::door::Refusal;
@@ -21,7 +22,7 @@ use stage6_auth::speaker::Speaker;
 use stage6_auth::store::Message;
 use std::io;
 use std::sync::mpsc::sync_channel;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// How long the delivery of the farewell may take when all the time is used up.
@@ -143,7 +144,7 @@ impl<W: Wire + 'static> Chat<W> {
 
     /// Two numbers and a flag: whole between any two statements.
     fn lock(&self) -> MutexGuard<'_, Ending> {
-        self.ending.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ending.lock().ignore_poison()
     }
 }
 

@@ -6,10 +6,11 @@
 //! and the way back after a lost connection, since whoever resumes a session
 //! begins in the lobby as everybody does.
 
+use common::poison::IgnorePoison;
 use common::terminal::Complete;
 use stage6_auth::accounts::check_name;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 /// Where everybody begins.
@@ -119,14 +120,14 @@ impl Surroundings {
     /// that was asked for another one.
     pub fn prompt(&self) -> String {
         let waited = self.moved.wait_timeout_while(self.lock(), PATIENCE, |state| state.moving);
-        let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        let mut state = waited.ignore_poison().0;
         state.moving = false;
         state.prompt()
     }
 
     /// Small changes of independent fields; nothing to repair.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().ignore_poison()
     }
 }
 

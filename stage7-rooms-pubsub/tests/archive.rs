@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test an unwrap is an assertion")]
 
+use common::poison::IgnorePoison;
 use libtest_mimic::{Arguments, Trial};
 use mysql::prelude::Queryable;
 use mysql::{Conn, Opts, OptsBuilder};
@@ -12,7 +13,7 @@ use stage6_auth::store::{self, DbUrl, Message, MessageId, NewUser, PasswordHash,
 use stage7_rooms_pubsub::archive::{Database, SCHEMA};
 use stage7_rooms_pubsub::said::{PRIVATE, Said, To};
 use std::process::ExitCode;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use tempfile::TempDir;
 use testkit::mariadb::MariaDb;
 
@@ -30,7 +31,7 @@ impl Place {
     }
 
     fn server(database: &str) -> Place {
-        let mut server = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut server = SERVER.lock().ignore_poison();
         let admin = server.get_or_insert_with(MariaDb::start).admin_url(database);
         let account = Account { user: database.to_owned(), hosts: Vec::new(), new_password: true };
         Place::Server { admin, account }
@@ -81,7 +82,7 @@ fn main() -> ExitCode {
     }
     let conclusion = libtest_mimic::run(&args, trials);
     // What is static is not dropped at the end of the process.
-    drop(SERVER.lock().unwrap_or_else(PoisonError::into_inner).take());
+    drop(SERVER.lock().ignore_poison().take());
     conclusion.exit_code()
 }
 

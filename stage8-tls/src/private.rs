@@ -21,11 +21,12 @@ mod words;
 pub use words::{Tell, fits};
 
 use crate::identity::{Identity, KnownKeys, PublicKey, SafetyNumber, Seen};
+use common::poison::IgnorePoison;
 use incoming::Held;
 use stage6_auth::connection::{Seal, Sealed};
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// How long the answer about a key may take. A server that is too busy for it, or
@@ -210,7 +211,7 @@ impl Private {
 
     /// Small changes of independent fields; nothing to repair.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().ignore_poison()
     }
 }
 

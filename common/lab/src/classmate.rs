@@ -5,10 +5,11 @@ use crate::process::{Program, wait_for};
 use crate::registry::{Classmate, matches};
 use crate::scene::Scene;
 use anyhow::Context;
+use common::poison::IgnorePoison;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{ChildStdin, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -51,7 +52,7 @@ pub fn join(role: &Classmate, scene: &Scene<'_>, address: &str) -> anyhow::Resul
         thread::spawn(move || {
             thread::sleep(Duration::from_secs(seconds));
             // The end of its input is the client's sign to go.
-            input.lock().unwrap_or_else(PoisonError::into_inner).take();
+            input.lock().ignore_poison().take();
         });
     }
     Ok(program)
@@ -60,7 +61,7 @@ pub fn join(role: &Classmate, scene: &Scene<'_>, address: &str) -> anyhow::Resul
 /// Says a line. The client may be gone, as when the server has ended; then
 /// there is nobody to say it to, and nothing to do about it.
 fn put(input: &Mutex<Option<ChildStdin>>, line: &str) {
-    let mut input = input.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut input = input.lock().ignore_poison();
     if let Some(pipe) = input.as_mut() {
         let _ = pipe.write_all(format!("{line}\n").as_bytes());
     }

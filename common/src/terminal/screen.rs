@@ -13,10 +13,11 @@
 //! for ever. So the printer is only used to wake the editor, by a thread that has
 //! nothing else to do, and each line is in one place and shown once, in order.
 
+use crate::poison::IgnorePoison;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use rustyline::ExternalPrinter;
 use std::io::{self, Write};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
@@ -168,7 +169,7 @@ impl Screen {
             let enough = state.drawings + 2;
             let on_its_way = |state: &mut State| state.editing && state.drawings < enough;
             let waited = self.changed.wait_timeout_while(state, LAST_WORDS, on_its_way);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state = waited.ignore_poison().0;
             let _ = write("\n").and_then(|()| write(&state.waiting));
         }
         if let Some(before) = &self.before {
@@ -179,12 +180,12 @@ impl Screen {
     }
 
     fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+        self.changed.wait(state).ignore_poison()
     }
 
     /// Small changes of independent fields; nothing to repair.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().ignore_poison()
     }
 }
 

@@ -4,13 +4,14 @@
 use crate::case::Side;
 use crate::checks::{Check, Kind};
 use crate::inbox::Inbox;
+use crate::poison::IgnorePoison;
 use crate::report;
 use crate::transcript::Transcript;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// What a suite grades: our binaries, and the commands that replace them.
 #[derive(Clone, Debug)]
@@ -83,7 +84,7 @@ impl Bench {
     }
 
     fn groups(&self) -> MutexGuard<'_, Vec<Pid>> {
-        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
+        self.groups.lock().ignore_poison()
     }
 
     pub fn register(&self, who: &str, group: Pid) {
@@ -109,14 +110,14 @@ impl Bench {
     /// A new place for the standard error of `who`, kept for the report.
     pub fn errors_of(&self, who: &str) -> Inbox {
         let inbox = Inbox::default();
-        let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut errors = self.errors.lock().ignore_poison();
         errors.push((who.to_owned(), inbox.clone()));
         inbox
     }
 
     /// The last lines that each program wrote on standard error.
     pub fn errors(&self) -> Vec<(String, String)> {
-        let errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
+        let errors = self.errors.lock().ignore_poison();
         let text = |inbox: &Inbox| String::from_utf8_lossy(&inbox.everything()).into_owned();
         errors.iter().map(|(who, inbox)| (who.clone(), text(inbox))).collect()
     }

@@ -4,11 +4,12 @@
 //! reader by accident: a server may rightly drop it), and the check takes them
 //! from here, with a deadline.
 
+use crate::poison::IgnorePoison;
 use crate::transcript::{Transcript, shown};
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{ErrorKind, Read};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -119,7 +120,7 @@ impl Inbox {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.shared.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.0.lock().ignore_poison()
     }
 
     /// Takes the next line, waiting for it until `deadline`.
@@ -137,7 +138,7 @@ impl Inbox {
                 return Next::Nothing;
             }
             let waited = self.shared.1.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state = waited.ignore_poison().0;
         }
     }
 
@@ -150,7 +151,7 @@ impl Inbox {
     pub fn wait_end(&self, limit: Duration) -> Option<End> {
         let state = self.state();
         let waited = self.shared.1.wait_timeout_while(state, limit, |s| s.end.is_none());
-        waited.unwrap_or_else(PoisonError::into_inner).0.end.clone()
+        waited.ignore_poison().0.end.clone()
     }
 }
 

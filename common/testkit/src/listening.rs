@@ -2,13 +2,14 @@
 //! tells everyone about a probe that connects, and stage 1 serves one
 //! connection only.
 
+use crate::poison::IgnorePoison;
 use rustix::process::Pid;
 use socket2::{Domain, Socket, Type};
 use std::collections::HashSet;
 use std::fs::{File, read_dir, read_link, read_to_string};
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 /// `TCP_LISTEN` in the kernel's `/proc/net/tcp` (proc(5)).
 const STATE_LISTEN: &str = "0A";
@@ -66,7 +67,7 @@ pub(crate) fn free_port() -> u16 {
     static GIVEN: Mutex<Option<HashSet<u16>>> = Mutex::new(None);
     loop {
         let port = bound_port().expect("loopback has free ports");
-        let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut given = GIVEN.lock().ignore_poison();
         if given.get_or_insert_default().insert(port) {
             return port;
         }

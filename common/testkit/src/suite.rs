@@ -4,6 +4,7 @@ use crate::bench::{Bench, Graded};
 use crate::case::Case;
 use crate::checks::Check;
 use crate::failure::Failure;
+use crate::poison::IgnorePoison;
 use crate::report::{Complaint, Report};
 use libtest_mimic::{Arguments, Failed, Trial};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -13,7 +14,7 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, Once, PoisonError, Weak, mpsc};
+use std::sync::{Arc, Mutex, Once, Weak, mpsc};
 use std::time::{Duration, Instant};
 
 /// Checks at once. They mostly wait for each other's programs, so more than
@@ -98,7 +99,7 @@ pub(crate) fn run_one(graded: Graded, check: Check) -> Result<(), Complaint> {
     static HOOK: Once = Once::new();
     HOOK.call_once(keep_quiet_about_failures);
     let bench = Bench::new(graded).map_err(|e| Complaint::of_ours(format!("no temporary folder: {e}")))?;
-    RUNNING.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&bench));
+    RUNNING.lock().ignore_poison().push(Arc::downgrade(&bench));
     let case = Case { bench: bench.clone() };
     let (done, outcome) = mpsc::channel();
     let (prepare, body) = (check.prepare, check.body);
@@ -136,7 +137,7 @@ fn end_programs_at_ctrl_c() {
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return };
     std::thread::spawn(move || {
         let Some(signal) = signals.forever().next() else { return };
-        let benches = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        let benches = RUNNING.lock().ignore_poison();
         benches.iter().filter_map(Weak::upgrade).for_each(|bench| bench.kill_all());
         std::process::exit(128 + signal);
     });

@@ -2,6 +2,7 @@
 //! screen shows after every escape sequence has done its work.
 
 use crate::bench::Bench;
+use crate::poison::IgnorePoison;
 use crate::program::Exit;
 use crate::transcript::shown;
 use rexpect::process::{PtyProcess, Signal, WaitStatus};
@@ -9,7 +10,7 @@ use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::process::Command;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 const ROWS: u16 = 24;
@@ -76,22 +77,22 @@ impl Terminal {
 
     /// The rows of the screen that are not empty, from the top.
     pub fn rows(&self) -> Vec<String> {
-        rows(&self.screen.0.lock().unwrap_or_else(PoisonError::into_inner))
+        rows(&self.screen.0.lock().ignore_poison())
     }
 
     /// All bytes that the client ever wrote to the terminal.
     pub fn raw(&self) -> String {
-        let screen = self.screen.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let screen = self.screen.0.lock().ignore_poison();
         String::from_utf8_lossy(&screen.raw).into_owned()
     }
 
     /// Waits until the rows of the screen satisfy `fits`.
     #[track_caller]
     pub fn shows(&self, what: &str, fits: impl Fn(&[String]) -> bool) {
-        let screen = self.screen.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let screen = self.screen.0.lock().ignore_poison();
         let patience = crate::patience();
         let waited = self.screen.1.wait_timeout_while(screen, patience, |s| !fits(&rows(s)));
-        let (screen, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        let (screen, timeout) = waited.ignore_poison();
         let rows = rows(&screen).join("\n    | ");
         drop(screen);
         if timeout.timed_out() {
@@ -140,7 +141,7 @@ fn draw(mut output: File, screen: Arc<(Mutex<Screen>, Condvar)>) {
     std::thread::spawn(move || {
         let mut buffer = [0; 4096];
         while let Ok(n @ 1..) = output.read(&mut buffer) {
-            let mut drawn = screen.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut drawn = screen.0.lock().ignore_poison();
             drawn.emulator.process(&buffer[..n]);
             drawn.raw.extend_from_slice(&buffer[..n]);
             screen.1.notify_all();

@@ -1,8 +1,9 @@
 //! What happened in a check so far: who sent, received or printed what, and when.
 
+use crate::poison::IgnorePoison;
 use std::collections::VecDeque;
 use std::fmt::Write;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// Steps shown at most; the last ones are those next to the failure.
@@ -30,7 +31,7 @@ impl Transcript {
 
     pub fn note(&self, who: &str, what: impl Into<String>) {
         let step = (self.start.elapsed(), who.to_owned(), what.into());
-        let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut steps = self.steps.lock().ignore_poison();
         steps.last.push_back(step);
         if steps.last.len() > SHOWN_STEPS {
             steps.last.pop_front();
@@ -39,7 +40,7 @@ impl Transcript {
     }
 
     pub fn render(&self) -> String {
-        let steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
+        let steps = self.steps.lock().ignore_poison();
         let mut text = String::new();
         if steps.earlier > 0 {
             let _ = writeln!(text, "    … {} earlier steps", steps.earlier);

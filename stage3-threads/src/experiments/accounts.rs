@@ -1,6 +1,7 @@
 //! Two accounts whose sum must never change, locked in two ways.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use common::poison::IgnorePoison;
+use std::sync::{Mutex, MutexGuard};
 
 /// A lock for each field: looks careful, and guards nothing that matters.
 #[derive(Debug)]
@@ -72,5 +73,5 @@ impl OneLock {
 /// Looks at poisoned state as well: here the auditor shall find what is wrong.
 /// A bank would stop instead, and that is what `lock()` alone makes one think of.
 fn whole<T>(account: &Mutex<T>) -> MutexGuard<'_, T> {
-    account.lock().unwrap_or_else(PoisonError::into_inner)
+    account.lock().ignore_poison()
 }

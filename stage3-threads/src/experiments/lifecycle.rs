@@ -6,9 +6,10 @@
 
 use super::sched::{self, Task, Times, or_unknown};
 use super::{row, section, title, together};
+use common::poison::IgnorePoison;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -138,7 +139,7 @@ fn blocked(out: &mut impl Write) -> io::Result<([Option<char>; 3], Option<Durati
     // waits are not mixed up. Only the observed thread writes.
     let (stage, lock_ref) = (&AtomicU64::new(0), &lock);
     thread::scope(|scope| {
-        let held = lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = lock.lock().ignore_poison();
         thread::Builder::new().spawn_scoped(scope, move || {
             // The reader is gone only if it failed; then nobody wants to know.
             introduce.send(Task::current()).ok();

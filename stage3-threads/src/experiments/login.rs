@@ -9,9 +9,10 @@
 
 use super::side_channel::constant_time;
 use super::{row, section, title, together};
+use common::poison::IgnorePoison;
 use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Write};
-use std::sync::{Barrier, Mutex, MutexGuard, PoisonError};
+use std::sync::{Barrier, Mutex, MutexGuard};
 
 /// Name and password, as registered.
 const ACCOUNTS: [(&str, &str); 2] = [("alice", "looking-glass"), ("bob", "can-we-fix-it")];
@@ -58,7 +59,7 @@ struct Sessions(Mutex<HashSet<String>>);
 
 impl Sessions {
     fn lock(&self) -> MutexGuard<'_, HashSet<String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().ignore_poison()
     }
 
     /// Checks, lets go of the lock, and then acts. `between` runs there.

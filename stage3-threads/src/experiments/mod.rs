@@ -22,8 +22,9 @@ pub mod sched;
 pub mod side_channel;
 pub mod wait_for;
 
+use common::poison::IgnorePoison;
 use std::io::{self, Write};
-use std::sync::{PoisonError, RwLock};
+use std::sync::RwLock;
 use std::thread;
 
 /// How long the moment lasts in which the others can do harm.
@@ -66,12 +67,12 @@ pub fn together<T: Send>(threads: usize, work: impl Fn(usize) -> T + Sync) -> io
     let results: io::Result<Vec<Option<T>>> = thread::scope(|scope| {
         // Inside the closure on purpose: an early return must open the gate
         // before the scope waits for the threads that stand at it.
-        let mut gate = all_created.write().unwrap_or_else(PoisonError::into_inner);
+        let mut gate = all_created.write().ignore_poison();
         let mut handles = Vec::with_capacity(threads);
         for number in 0..threads {
             let worker = move || {
                 // A bool cannot be left half-written: poison means nothing here.
-                let go = *all_created.read().unwrap_or_else(PoisonError::into_inner);
+                let go = *all_created.read().ignore_poison();
                 go.then(|| work(number))
             };
             handles

@@ -6,9 +6,10 @@
 //! condition*: every single step is safe, and the sequence of them is not.
 
 use super::{Window, row, section, title, together};
+use common::poison::IgnorePoison;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Barrier, Mutex, PoisonError};
+use std::sync::{Barrier, Mutex};
 use std::time::{Duration, Instant};
 
 /// Rounds with the widened window: every one costs two meetings of all threads.
@@ -173,9 +174,9 @@ fn lock(options: &Options) -> io::Result<Count> {
     // Poison would mean that a thread panicked while adding one: the number is
     // still a whole number, and `together` reports the panic.
     let counter = Mutex::new(0);
-    let total = || *counter.lock().unwrap_or_else(PoisonError::into_inner);
+    let total = || *counter.lock().ignore_poison();
     count(options.threads, options.rounds, total, || {
-        let mut counter = counter.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counter = counter.lock().ignore_poison();
         *counter += 1;
     })
 }

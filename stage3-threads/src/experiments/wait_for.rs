@@ -6,7 +6,8 @@
 //! back to itself. Databases do the same and end one of the transactions.
 //! `std::sync::Mutex` does not look: there, all of them would wait for ever.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use common::poison::IgnorePoison;
+use std::sync::{Condvar, Mutex, MutexGuard};
 
 /// A set of locks, numbered from 0, for threads that are numbered from 0 too.
 #[derive(Debug)]
@@ -65,7 +66,7 @@ impl WatchedLocks {
                 graph.waits_for[thread] = None;
                 return Err(Deadlock { threads });
             }
-            graph = self.unlocked.wait(graph).unwrap_or_else(PoisonError::into_inner);
+            graph = self.unlocked.wait(graph).ignore_poison();
         }
         graph.waits_for[thread] = None;
         graph.holder[lock] = Some(thread);
@@ -75,7 +76,7 @@ impl WatchedLocks {
     /// Poison would mean a panic between two notes above, all of which are plain
     /// assignments after the indexing that could panic: the graph is whole.
     fn graph(&self) -> MutexGuard<'_, Graph> {
-        self.graph.lock().unwrap_or_else(PoisonError::into_inner)
+        self.graph.lock().ignore_poison()
     }
 }
 

@@ -3,7 +3,8 @@
 use super::{Registry, State};
 use crate::backlog::SERVER;
 use crate::wire::Wire;
-use std::sync::PoisonError;
+use common::poison::IgnorePoison;
+
 use std::time::Duration;
 
 impl<W: Wire> Registry<W> {
@@ -16,7 +17,7 @@ impl<W: Wire> Registry<W> {
     pub fn say_farewell(&self, line: &str, limit: Duration) {
         let still_speaking = |state: &mut State<W>| state.waiting < state.online;
         let wait = self.changed.wait_timeout_while(self.lock(), limit, still_speaking);
-        let mut state = wait.unwrap_or_else(PoisonError::into_inner).0;
+        let mut state = wait.ignore_poison().0;
         state.farewell = Some(line.to_owned());
         state.backlog.append(SERVER, &format!("{line}\n"), &*self.form);
         self.deliver(state);

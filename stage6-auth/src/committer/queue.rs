@@ -2,7 +2,8 @@
 
 use super::{Limits, Record, Stopped};
 use crate::store::{MessageId, now};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use common::poison::IgnorePoison;
+use std::sync::{Condvar, Mutex, MutexGuard};
 
 /// Senders put in at one end, the committer takes everything at the other.
 pub struct Queue<M, T> {
@@ -52,7 +53,7 @@ impl<M, T> Queue<M, T> {
         let size = message.as_ref().map_or(0, Record::size);
         let mut state = self.lock();
         while !state.closed && state.batch.is_full(self.limits, size) {
-            state = self.emptied.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.emptied.wait(state).ignore_poison();
         }
         if state.closed {
             return Err(Stopped);
@@ -81,7 +82,7 @@ impl<M, T> Queue<M, T> {
             if state.closed {
                 return None;
             }
-            state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.filled.wait(state).ignore_poison();
         }
         let batch = std::mem::take(&mut state.batch);
         self.emptied.notify_all();
@@ -97,7 +98,7 @@ impl<M, T> Queue<M, T> {
     /// Pushing to vectors is all that happens under the lock; should memory run
     /// out in between, the process ends.
     fn lock(&self) -> MutexGuard<'_, State<M, T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().ignore_poison()
     }
 }
 

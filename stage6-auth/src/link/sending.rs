@@ -2,7 +2,8 @@
 
 use super::{Link, State};
 use crate::connection::{Connection, Sealed};
-use std::sync::{MutexGuard, PoisonError};
+use common::poison::IgnorePoison;
+use std::sync::MutexGuard;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -68,7 +69,7 @@ impl Link {
     /// Waits for an answer, or until nobody would wait any longer.
     fn hold<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         let waited = self.changed.wait_timeout_while(state, PATIENCE, |state| state.held);
-        let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        let mut state = waited.ignore_poison().0;
         state.held = false;
         state
     }

@@ -15,11 +15,12 @@ use super::{
     Cell, Message, MessageId, Millis, NewSession, NewUser, PasswordHash, Role, Row, Schema, Store,
     StoreError, TokenHash, User, name_key, now, sql,
 };
+use common::poison::IgnorePoison;
 use errors::{ALREADY_THERE, code, explain, is_timeout};
 use mysql::prelude::Queryable;
 use mysql::{Conn, Value};
 use pool::Pool;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 /// Rows in one INSERT at most. Full statements of 4 KiB lines stay far below
 /// the server's `max_allowed_packet` (16 MiB).
@@ -79,7 +80,7 @@ impl MySqlStore {
             return Ok(());
         }
         // Poisoned: `take` leaves no connection in an unknown state behind.
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = self.writer.lock().ignore_poison();
         let mut conn = self.begin(writer.take()).map_err(|e| self.explain(e))?;
         if let Err(error) = add_rows(&mut conn, &retract, batch) {
             // Known not to be stored: a server undoes a transaction whose

@@ -13,12 +13,13 @@ use super::{
     TokenHash, User, name_key, now, sql,
 };
 use crate::gate::Gate;
+use common::poison::IgnorePoison;
 use file::{check_schema, connect, create_private, explain};
 use rusqlite::{
     Connection, ErrorCode, OptionalExtension, Row, Transaction, TransactionBehavior, params, params_from_iter,
 };
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// How long to wait for those of our own threads that came first.
@@ -112,7 +113,7 @@ impl SqliteStore {
     pub fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
         // Poisoned: a transaction that was open is undone when it is dropped,
         // so the connection is as good as before.
-        let conn = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let conn = self.reader.lock().ignore_poison();
         work(&conn).map_err(|e| self.explain(e))
     }
 
@@ -157,7 +158,7 @@ impl SqliteStore {
     ) -> Result<T, StoreError> {
         let turn = self.turns.enter_within(WAIT_FOR_TURN);
         let _turn = turn.ok_or_else(|| StoreError::Locked { db: self.path.display().to_string() })?;
-        let mut conn = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut conn = self.writer.lock().ignore_poison();
         work(&mut conn).map_err(|e| self.explain(e))
     }
 

@@ -3,7 +3,8 @@
 //! See "What is promised" in [`crate::store`] for what they are for.
 
 use super::{MessageId, Row};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use common::poison::IgnorePoison;
+use std::sync::{Mutex, MutexGuard};
 
 /// Consecutive numbers of one run, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +44,7 @@ impl Unsettled {
 
     /// A thread that panicked here left a list that is whole, so it is used on.
     fn lock(&self) -> MutexGuard<'_, Vec<Range>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().ignore_poison()
     }
 }
 

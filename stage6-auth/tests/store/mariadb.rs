@@ -2,6 +2,7 @@
 
 use crate::suite::{message, new_user};
 use crate::{suite, trial};
+use common::poison::IgnorePoison;
 use libtest_mimic::Trial;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Opts, OptsBuilder};
@@ -9,7 +10,7 @@ use stage6_auth::store::mysql::setup::{Account, Prepared, init};
 use stage6_auth::store::{DbUrl, MySqlUrl, SCHEMA, Schema, Step, StoreError, open};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use testkit::mariadb::MariaDb;
 
 /// One server for all tests that do not kill it; each has a database of its own.
@@ -53,7 +54,7 @@ pub fn stop() {
 
 /// Poisoned means that it did not start; the next test says so for itself.
 fn shared() -> MutexGuard<'static, Option<MariaDb>> {
-    SHARED.lock().unwrap_or_else(PoisonError::into_inner)
+    SHARED.lock().ignore_poison()
 }
 
 pub fn url(text: &str) -> DbUrl {

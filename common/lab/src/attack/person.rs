@@ -5,9 +5,10 @@ use super::stop::Stop;
 use crate::process::Program;
 use crate::registry::matches;
 use anyhow::{Context, bail};
+use common::poison::IgnorePoison;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::ChildStdin;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -100,7 +101,7 @@ impl Person {
             }
             // Not for long at a time, or a signal would not be seen.
             let slice = left.min(Stop::GLANCE);
-            heap = self.ear.more.wait_timeout(heap, slice).unwrap_or_else(PoisonError::into_inner).0;
+            heap = self.ear.more.wait_timeout(heap, slice).ignore_poison().0;
         }
     }
 
@@ -167,7 +168,7 @@ impl Person {
 impl Ear {
     /// A list is whole between any two statements; nothing to repair.
     fn lock(&self) -> MutexGuard<'_, Heap> {
-        self.heap.lock().unwrap_or_else(PoisonError::into_inner)
+        self.heap.lock().ignore_poison()
     }
 }
 

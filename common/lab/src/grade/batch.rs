@@ -10,12 +10,13 @@ use crate::output::say;
 use anyhow::Context;
 use common::cli::print_error;
 use common::escape::escape;
+use common::poison::IgnorePoison;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 use std::fs;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -196,7 +197,7 @@ impl Shop<'_> {
     }
 
     fn tell(&self, number: usize, what: Option<&str>) {
-        let mut doing = self.doing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut doing = self.doing.lock().ignore_poison();
         match what {
             Some(what) => doing.insert(number, what.to_owned()),
             None => doing.remove(&number),

@@ -5,13 +5,14 @@ use super::keeper::{Ended, Order};
 use crate::process::{Place, Program, leashed};
 use crate::scene::{END_SIGNALS, Interrupted};
 use anyhow::{Context, bail};
+use common::poison::IgnorePoison;
 use rustix::process::{Pid, Signal, getpid};
 use signal_hook::iterator::Signals;
 use std::io::{Read, Write};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -103,7 +104,7 @@ impl Warden {
     }
 
     fn keepers(&self) -> std::sync::MutexGuard<'_, Vec<Pid>> {
-        self.shared.keepers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.keepers.lock().ignore_poison()
     }
 
     /// Gives the keeper its order and waits for the answer; a signal is passed on,

@@ -7,10 +7,11 @@ use crate::wire::pcap::Capture;
 use crate::wire::show::Show;
 use crate::wire::svg::Diagram;
 use crate::wire::tap::{Did, Side};
+use common::poison::IgnorePoison;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// A connection's number, from 0 up.
@@ -105,7 +106,7 @@ impl Recorder {
     /// A panic in one tap's thread costs the others nothing: what it left behind
     /// is at worst an event that not all have heard of.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().ignore_poison()
     }
 
     /// A number and a name for a connection that begins: that of its client, and

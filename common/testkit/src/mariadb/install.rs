@@ -1,16 +1,17 @@
 //! The installed binaries, and the data folder that they make.
 
+use crate::poison::IgnorePoison;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 /// A data folder as the installer makes it, which takes a second; copying it
 /// takes a thirtieth of that. It is made once and kept beside the test programs.
 pub fn template() -> PathBuf {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = ONE_AT_A_TIME.lock().ignore_poison();
     let program = std::env::current_exe().expect("a test program knows its own path");
     let beside = program.parent().expect("a program lies in a folder");
     let template = beside.join(format!("mariadb-template-{}", version()));

@@ -7,8 +7,9 @@
 use super::super::url::MySqlUrl;
 use super::errors::is_timeout;
 use crate::gate::Gate;
+use common::poison::IgnorePoison;
 use mysql::{Conn, DriverError, Opts};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// Connections at most. A login holds one for a millisecond or two.
@@ -65,7 +66,7 @@ impl Pool {
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Conn>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+        self.idle.lock().ignore_poison()
     }
 }
 
