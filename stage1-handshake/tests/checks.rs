@@ -1,20 +1,20 @@
-//! The graded checks of stage 1. They know `PROTOCOL.md` and nothing of our
+//! The graded checks of stage 1. They know `docs/src/contract.md` and nothing of our
 //! code: `STAGE1_SERVER='python3 server.py {host} {port}' cargo test -p
 //! stage1-handshake --test checks` grades any other program.
 
 use std::net::{SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
-use testkit::{Program, Suite, checks, require, rules};
+use testkit::{Program, Suite, checks, require};
 
 fn main() -> ExitCode {
     Suite::new(1, env!("CARGO_BIN_EXE_stage1-server"), env!("CARGO_BIN_EXE_stage1-client"))
         .with(handshake())
-        .with(rules::start())
-        .with(rules::ending())
-        .with(rules::server_addresses())
-        .with(rules::client_program())
-        .with(rules::client_addresses())
+        .with(checks::start())
+        .with(checks::shutdown())
+        .with(checks::server_addresses())
+        .with(checks::client_program())
+        .with(checks::client_addresses())
         .run()
 }
 

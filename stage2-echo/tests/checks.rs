@@ -1,29 +1,29 @@
-//! The graded checks of stage 2. They know `PROTOCOL.md` and nothing of our
+//! The graded checks of stage 2. They know `docs/src/contract.md` and nothing of our
 //! code: `STAGE2_SERVER='python3 server.py {host} {port}' cargo test -p
 //! stage2-echo --test checks` grades any other program.
 
 use std::process::ExitCode;
 use std::time::Duration;
-use testkit::{Suite, checks, fail, require, rules};
+use testkit::{Suite, checks, fail, require};
 
 fn main() -> ExitCode {
     Suite::new(2, env!("CARGO_BIN_EXE_stage2-server"), env!("CARGO_BIN_EXE_stage2-client"))
-        .with(rules::echo())
+        .with(checks::echo())
         .with(one_at_a_time())
         .with(converse())
-        .with(rules::lock_step())
-        .with(rules::lines())
-        .with(rules::empty_line_is_echoed())
-        .with(rules::hardship())
-        .with(rules::ending())
-        .with(rules::ending_with_clients())
-        .with(rules::start())
-        .with(rules::server_addresses())
-        .with(rules::log())
-        .with(rules::piped_client())
-        .with(rules::client_program())
-        .with(rules::client_addresses())
-        .with(rules::terminal())
+        .with(checks::lock_step())
+        .with(checks::lines())
+        .with(checks::empty_line_is_echoed())
+        .with(checks::robustness())
+        .with(checks::shutdown())
+        .with(checks::shutdown_with_clients())
+        .with(checks::start())
+        .with(checks::server_addresses())
+        .with(checks::log())
+        .with(checks::piped_client())
+        .with(checks::client_program())
+        .with(checks::client_addresses())
+        .with(checks::terminal())
         .run()
 }
 

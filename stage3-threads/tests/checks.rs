@@ -1,4 +1,4 @@
-//! The graded checks of stage 3. They know `PROTOCOL.md` and nothing of our
+//! The graded checks of stage 3. They know `docs/src/contract.md` and nothing of our
 //! code: `STAGE3_SERVER='python3 server.py {host} {port}' cargo test -p
 //! stage3-threads --test checks` grades any other program.
 
@@ -6,27 +6,27 @@ use common::poison::IgnorePoison;
 use std::process::{Command, ExitCode};
 use std::sync::Mutex;
 use std::time::Duration;
-use testkit::{Case, Peer, Suite, checks, require, rules};
+use testkit::{Case, Peer, Suite, checks, require};
 
 fn main() -> ExitCode {
     Suite::new(3, env!("CARGO_BIN_EXE_stage3-server"), env!("CARGO_BIN_EXE_stage3-client"))
-        .with(rules::echo())
+        .with(checks::echo())
         .with(many_at_once())
         .with(experiments().into_iter().map(|check| check.within(TURN)).collect())
-        .with(rules::lock_step())
-        .with(rules::lines())
-        .with(rules::empty_line_is_echoed())
-        .with(rules::hardship())
-        .with(rules::hardship_of_others())
-        .with(rules::ending())
-        .with(rules::ending_with_clients())
-        .with(rules::start())
-        .with(rules::server_addresses())
-        .with(rules::log())
-        .with(rules::piped_client())
-        .with(rules::client_program())
-        .with(rules::client_addresses())
-        .with(rules::terminal())
+        .with(checks::lock_step())
+        .with(checks::lines())
+        .with(checks::empty_line_is_echoed())
+        .with(checks::robustness())
+        .with(checks::isolation())
+        .with(checks::shutdown())
+        .with(checks::shutdown_with_clients())
+        .with(checks::start())
+        .with(checks::server_addresses())
+        .with(checks::log())
+        .with(checks::piped_client())
+        .with(checks::client_program())
+        .with(checks::client_addresses())
+        .with(checks::terminal())
         .run()
 }
 

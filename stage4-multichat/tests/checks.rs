@@ -1,9 +1,9 @@
-//! The graded checks of stage 4. They know `PROTOCOL.md` and nothing of our
+//! The graded checks of stage 4. They know `docs/src/contract.md` and nothing of our
 //! code: `STAGE4_SERVER='python3 server.py --host {host} --port {port}' cargo
 //! test -p stage4-multichat --test checks` grades any other program.
 
 use std::process::ExitCode;
-use testkit::{Suite, rules};
+use testkit::{Suite, checks};
 
 #[path = "checks/limits.rs"]
 mod limits;
@@ -18,21 +18,21 @@ fn main() -> ExitCode {
         .with(room::leaving())
         .with(limits::slow_clients())
         .with(limits::limits())
-        .with(rules::lines())
-        .with(rules::empty_line_is_ignored())
-        .with(rules::hardship())
-        .with(rules::hardship_of_others())
-        .with(rules::ending())
-        .with(rules::ending_with_clients())
-        .with(rules::start())
-        .with(rules::server_addresses())
-        .with(rules::log())
-        .with(rules::log_file())
-        .with(rules::piped_client())
-        .with(rules::chat_client())
-        .with(rules::client_program())
-        .with(rules::client_addresses())
-        .with(rules::terminal())
-        .with(rules::terminal_chat())
+        .with(checks::lines())
+        .with(checks::empty_line_is_ignored())
+        .with(checks::robustness())
+        .with(checks::isolation())
+        .with(checks::shutdown())
+        .with(checks::shutdown_with_clients())
+        .with(checks::start())
+        .with(checks::server_addresses())
+        .with(checks::log())
+        .with(checks::log_file())
+        .with(checks::piped_client())
+        .with(checks::chat_client())
+        .with(checks::client_program())
+        .with(checks::client_addresses())
+        .with(checks::terminal())
+        .with(checks::terminal_chat())
         .run()
 }

@@ -17,7 +17,7 @@ mod server;
 mod wire;
 
 use std::process::ExitCode;
-use testkit::{Case, Check, Suite, rules};
+use testkit::{Case, Check, Suite, checks};
 use wire::Key;
 
 /// What clients owe in this stage as in the ones before. The rest of those rules
@@ -40,19 +40,19 @@ const AS_BEFORE: [&str; 12] = [
 pub(crate) fn main() -> ExitCode {
     Suite::new(5, env!("CARGO_BIN_EXE_stage5-server"), env!("CARGO_BIN_EXE_stage5-client"))
         .with(server::server())
-        .with(rules::lines())
-        .with(rules::empty_line_is_ignored())
-        .with(rules::hardship())
-        .with(rules::ending())
-        .with(rules::ending_with_clients())
-        .with(rules::start())
-        .with(rules::server_addresses())
-        .with(rules::log())
-        .with(rules::log_file())
+        .with(checks::lines())
+        .with(checks::empty_line_is_ignored())
+        .with(checks::robustness())
+        .with(checks::shutdown())
+        .with(checks::shutdown_with_clients())
+        .with(checks::start())
+        .with(checks::server_addresses())
+        .with(checks::log())
+        .with(checks::log_file())
         .with(client::client())
         .with(client_options::client_options())
-        .with(with_key(rules::client_program()))
-        .with(with_key(rules::client_addresses()))
+        .with(with_key(checks::client_program()))
+        .with(with_key(checks::client_addresses()))
         .with(with_key(as_before()))
         .with(key_files::key_files())
         .with(keygen::keygen())
@@ -60,7 +60,7 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn as_before() -> Vec<Check> {
-    let groups = [rules::piped_client(), rules::chat_client(), rules::terminal(), rules::terminal_chat()];
+    let groups = [checks::piped_client(), checks::chat_client(), checks::terminal(), checks::terminal_chat()];
     let chosen: Vec<_> =
         groups.into_iter().flatten().filter(|check| AS_BEFORE.contains(&check.name())).collect();
     assert_eq!(chosen.len(), AS_BEFORE.len(), "a shared rule has another name now");

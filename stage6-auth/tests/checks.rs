@@ -13,9 +13,9 @@
 #[path = "checks/mysql.rs"]
 mod mysql;
 
-use chatkit::suite;
 use std::process::ExitCode;
 use testkit::Suite;
+use testkit_chat::suite;
 
 pub(crate) fn main() -> ExitCode {
     Suite::new(6, env!("CARGO_BIN_EXE_stage6-server"), env!("CARGO_BIN_EXE_stage6-client"))

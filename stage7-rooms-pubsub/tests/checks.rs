@@ -8,9 +8,9 @@
 //! grades any other server. `{folder}`, the key and `STAGE7_LOGIN_TIMEOUT` are as in
 //! stage 6.
 
-use chatkit::suite;
 use std::process::ExitCode;
 use testkit::Suite;
+use testkit_chat::suite;
 
 pub(crate) fn main() -> ExitCode {
     Suite::new(7, env!("CARGO_BIN_EXE_stage7-server"), env!("CARGO_BIN_EXE_stage7-client"))

@@ -5,10 +5,10 @@
 #[path = "checks.rs"]
 mod checks;
 
-use chatkit::grading::{Faults, Grading, Program};
-use chatkit::suite;
 use std::process::ExitCode;
 use testkit::Suite;
+use testkit_chat::grading::{Faults, Grading, Program};
+use testkit_chat::suite;
 
 const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../common/testkit/servers/stage7.py");
 // Rooms change nothing for a client that sends what is typed.

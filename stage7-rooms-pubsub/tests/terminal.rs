@@ -2,10 +2,10 @@
 //! of candidates, the prompt after a move, the way back to a room, the last words.
 //! Against a server played by the check, which can say whatever a server can say.
 
-use chatkit::door::Door;
-use chatkit::line::Line;
 use std::process::ExitCode;
 use testkit::{Case, Suite, Terminal, checks};
+use testkit_chat::connection::Connection;
+use testkit_chat::mock_server::MockServer;
 
 fn main() -> ExitCode {
     Suite::new(7, env!("CARGO_BIN_EXE_stage7-server"), env!("CARGO_BIN_EXE_stage7-client"))
@@ -20,10 +20,10 @@ const ENTER: &str = "\r";
 
 /// Our client on a terminal, logged in as alice, at her prompt.
 #[track_caller]
-fn at_the_prompt<'c>(case: &Case, door: &Door<'c>) -> (Terminal, Line<'c>) {
+fn at_the_prompt<'c>(case: &Case, server: &MockServer<'c>) -> (Terminal, Connection<'c>) {
     let password = ("CHAT_PASSWORD", "correct horse");
-    let terminal = case.terminal_with(&["--connect", &door.address(), "--login", "alice"], &[password]);
-    let us = door.asks();
+    let terminal = case.terminal_with(&["--connect", &server.address(), "--login", "alice"], &[password]);
+    let us = server.asks();
     us.dialogue();
     us.lets_in("alice", "token-1");
     terminal.shows_typed("alice@lobby>");
@@ -43,8 +43,8 @@ pub completion:
 /// can be typed on. Nobody has to answer a question first: what comes in is shown
 /// at once, as at any other time, however long the list.
 ours(client) fn a_list_of_candidates_holds_nothing_up(case) {
-    let door = Door::open(case);
-    let (mut terminal, us) = at_the_prompt(case, &door);
+    let server = MockServer::open(case);
+    let (mut terminal, us) = at_the_prompt(case, &server);
     let names: Vec<_> = (0..500).map(|n| format!("guest{n:03}-of-a-long-name")).collect();
     us.send(&format!("[USERS_LIST] alice,{}", names.join(",")));
     us.send("bob: that is all");
@@ -68,8 +68,8 @@ ours(client) fn a_list_of_candidates_holds_nothing_up(case) {
 
 /// Whatever there is nothing to complete for stays as it is.
 ours(client) fn tab_changes_nothing_that_it_does_not_know(case) {
-    let door = Door::open(case);
-    let (mut terminal, us) = at_the_prompt(case, &door);
+    let server = MockServer::open(case);
+    let (mut terminal, us) = at_the_prompt(case, &server);
     for line in ["hello bo", "/unknown bo", "/rooms bo"] {
         for keys in [line, TAB, "!"] {
             terminal.types(keys);
@@ -87,8 +87,8 @@ pub rooms:
 
 /// The prompt after `/join` and `/leave` shows where one is then.
 ours(client) fn the_prompt_shows_the_room(case) {
-    let door = Door::open(case);
-    let (mut terminal, us) = at_the_prompt(case, &door);
+    let server = MockServer::open(case);
+    let (mut terminal, us) = at_the_prompt(case, &server);
     for (command, answer, prompt) in [
         ("/join rust", "[SERVER] you are in Rust (1 online)", "alice@Rust>"),
         ("/join a/b", "[SERVER] error: a room has 1 to 32 of the characters A-Z a-z 0-9 _ . -", "alice@Rust>"),
@@ -105,8 +105,8 @@ ours(client) fn the_prompt_shows_the_room(case) {
 
 /// A server that does not answer keeps nobody from typing for long.
 ours(client) fn an_answer_that_does_not_come_is_not_waited_for(case) {
-    let door = Door::open(case);
-    let (mut terminal, us) = at_the_prompt(case, &door);
+    let server = MockServer::open(case);
+    let (mut terminal, us) = at_the_prompt(case, &server);
     terminal.types("/join rust");
     terminal.types(ENTER);
     us.receives("/join rust");
@@ -122,18 +122,18 @@ ours(client) fn an_answer_that_does_not_come_is_not_waited_for(case) {
 /// Whoever comes back begins in the lobby, as everybody does. The client goes on
 /// to the room it was in before it sends what was typed for that room.
 ours(client) fn a_client_comes_back_to_its_room(case) {
-    let door = Door::open(case);
-    let (mut client, us) = door.logged_in();
+    let server = MockServer::open(case);
+    let (mut client, us) = server.logged_in();
     client.type_line("/join rust");
     us.receives("/join rust");
     us.send("[SERVER] you are in rust (1 online)");
     client.prints_some("where it is", |line| line.contains("you are in rust"));
     us.peer.reset();
     // Its next attempt shows that it knows.
-    door.accept().peer.reset();
+    server.accept().peer.reset();
     client.type_line("meant for the room");
     for lost_again in [true, false] {
-        let us = door.asks();
+        let us = server.asks();
         us.receives("RESUME token-1");
         if lost_again {
             us.peer.reset();
@@ -148,8 +148,8 @@ ours(client) fn a_client_comes_back_to_its_room(case) {
 
 /// Nobody who was in the lobby is taken elsewhere.
 ours(client) fn whoever_was_in_the_lobby_stays_there(case) {
-    let door = Door::open(case);
-    let (mut client, us) = door.logged_in();
+    let server = MockServer::open(case);
+    let (mut client, us) = server.logged_in();
     for (command, room) in [("/join rust", "rust"), ("/leave", "lobby")] {
         client.type_line(command);
         us.receives(command);
@@ -157,7 +157,7 @@ ours(client) fn whoever_was_in_the_lobby_stays_there(case) {
     }
     client.prints_some("where it is", |line| line.contains("you are in lobby"));
     us.peer.reset();
-    let us = door.asks();
+    let us = server.asks();
     us.receives("RESUME token-1");
     us.lets_in("alice", "token-1");
     client.type_line("hello");
@@ -172,14 +172,14 @@ pub leaving:
 /// Kicked, or logged in elsewhere: the client ends, and does not come back by
 /// itself, not on a terminal either, where somebody is in the middle of a line.
 ours(client) fn whoever_is_put_out_does_not_come_back(case) {
-    let door = Door::open(case);
+    let server = MockServer::open(case);
     for notice in ["[SERVER] you were kicked by root", "[SERVER] you logged in elsewhere"] {
-        let (client, us) = door.logged_in();
+        let (client, us) = server.logged_in();
         us.send(notice);
         us.peer.half_close();
         client.prints_some("the notice", |line| line == notice);
         client.exits(0);
-        let (mut terminal, us) = at_the_prompt(case, &door);
+        let (mut terminal, us) = at_the_prompt(case, &server);
         terminal.types("half a sen");
         terminal.shows_typed("half a sen");
         us.send(notice);
@@ -191,8 +191,8 @@ ours(client) fn whoever_is_put_out_does_not_come_back(case) {
 
 /// Ctrl-D leaves; what still comes is shown.
 ours(client) fn ctrl_d_leaves_in_good_order(case) {
-    let door = Door::open(case);
-    let (mut terminal, us) = at_the_prompt(case, &door);
+    let server = MockServer::open(case);
+    let (mut terminal, us) = at_the_prompt(case, &server);
     terminal.types("\x04");
     us.lines_to_the_end();
     us.send("bob: goodbye");

@@ -26,9 +26,9 @@ mod sealed;
 #[path = "checks/server.rs"]
 mod server;
 
-use chatkit::suite;
 use std::process::{Command, ExitCode};
 use testkit::{Check, Suite};
+use testkit_chat::suite;
 
 pub(crate) fn main() -> ExitCode {
     new_in_stage_8()
@@ -45,10 +45,10 @@ pub(crate) fn new_in_stage_8() -> Suite {
         .with(server::files())
         .with(with_openssl(server::by_hand()))
         .with(keys::keys())
-        .with(keys::keys_in_our_words())
+        .with(keys::keys_wording())
         .with(with_openssl(certs::certs()))
         .with(client::verification())
-        .with(client::verification_in_our_words())
+        .with(client::verification_wording())
         .with(sealed::sealed())
         .with(identities::identities())
         .with(identities::both())

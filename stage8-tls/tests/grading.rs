@@ -5,8 +5,8 @@
 #[path = "checks.rs"]
 mod checks;
 
-use chatkit::grading::{Faults, Grading, Program};
 use std::process::ExitCode;
+use testkit_chat::grading::{Faults, Grading, Program};
 
 const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../common/testkit/servers/stage8.py");
 const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../common/testkit/clients/stage8.py");

@@ -2,11 +2,11 @@
 //! and lines that keep their order while a key is asked for. Against a server played
 //! by the check, which can say whatever a server can say.
 
-use chatkit::door::Door;
-use chatkit::line::Line;
 use stage8_tls::identity::{Identity, PublicKey};
 use std::process::ExitCode;
 use testkit::{Case, Suite, Terminal, checks, require};
+use testkit_chat::connection::Connection;
+use testkit_chat::mock_server::MockServer;
 
 fn main() -> ExitCode {
     Suite::new(8, env!("CARGO_BIN_EXE_stage8-server"), env!("CARGO_BIN_EXE_stage8-client"))
@@ -19,10 +19,10 @@ const ENTER: &str = "\r";
 
 /// Our client on a terminal, logged in as alice, at her prompt; and her key.
 #[track_caller]
-fn at_the_prompt<'c>(case: &Case, door: &Door<'c>) -> (Terminal, Line<'c>, PublicKey) {
+fn at_the_prompt<'c>(case: &Case, server: &MockServer<'c>) -> (Terminal, Connection<'c>, PublicKey) {
     let password = ("CHAT_PASSWORD", "correct horse");
-    let terminal = case.terminal_with(&["--connect", &door.address(), "--login", "alice"], &[password]);
-    let mut us = door.asks();
+    let terminal = case.terminal_with(&["--connect", &server.address(), "--login", "alice"], &[password]);
+    let mut us = server.asks();
     us.from_a_client = false;
     us.dialogue();
     us.lets_in("alice", "token-1");
@@ -44,14 +44,14 @@ fn types_a_line(terminal: &mut Terminal, line: &str) {
 
 /// The question about bob's key comes next, and is answered with this one.
 #[track_caller]
-fn asked_for_bobs_key(us: &Line, bob: &Identity) {
+fn asked_for_bobs_key(us: &Connection, bob: &Identity) {
     us.receives("/key bob");
     us.send(&format!("[KEY] bob {}", bob.public()));
 }
 
 /// What the client sends next is for bob, who opens it.
 #[track_caller]
-fn opened_by_bob(us: &Line, bob: &Identity, alice: &PublicKey) -> String {
+fn opened_by_bob(us: &Connection, bob: &Identity, alice: &PublicKey) -> String {
     let line = us.receives_some("/dm bob BASE64", |l| l.starts_with("/dm bob "));
     let opened = bob.open(alice, "alice", "bob", &line["/dm bob ".len()..]);
     opened.unwrap_or_else(|e| testkit::fail("a message for bob", format!("{e}: {line}")))
@@ -64,8 +64,8 @@ pub private:
 /// `/msg` is typed as ever, with Tab; what is typed behind it keeps its order while
 /// the key is asked for, and nobody has to wait for that to go on typing.
 ours(client) fn what_is_typed_while_a_key_is_asked_for_keeps_its_order(case) {
-    let door = Door::open(case);
-    let (mut terminal, us, alice) = at_the_prompt(case, &door);
+    let server = MockServer::open(case);
+    let (mut terminal, us, alice) = at_the_prompt(case, &server);
     let bob = Identity::random();
     terminal.types("/ms");
     terminal.types(TAB);
@@ -92,8 +92,8 @@ ours(client) fn what_is_typed_while_a_key_is_asked_for_keeps_its_order(case) {
 /// A changed key: several lines in a colour of their own, above what is being typed;
 /// nothing is sent before the person has said that the new key is right.
 ours(client) fn a_changed_key_is_a_loud_warning(case) {
-    let door = Door::open(case);
-    let (mut terminal, us, alice) = at_the_prompt(case, &door);
+    let server = MockServer::open(case);
+    let (mut terminal, us, alice) = at_the_prompt(case, &server);
     let (before, after) = (Identity::random(), Identity::random());
     types_a_line(&mut terminal, "/msg bob one");
     asked_for_bobs_key(&us, &before);
@@ -121,8 +121,8 @@ ours(client) fn a_changed_key_is_a_loud_warning(case) {
 
 /// What bob has sealed is shown as private; what the server could read, as that.
 ours(client) fn private_messages_say_who_could_read_them(case) {
-    let door = Door::open(case);
-    let (terminal, us, alice) = at_the_prompt(case, &door);
+    let server = MockServer::open(case);
+    let (terminal, us, alice) = at_the_prompt(case, &server);
     let bob = Identity::random();
     let sealed = bob.seal(&alice, "bob", "alice", "hello \x1b[2J");
     us.send(&format!("[DM] bob {}", sealed.unwrap_or_default()));

@@ -23,7 +23,7 @@ use std::process::Stdio;
 
 /// What the checks of the stages with names share; it brings a database and TLS
 /// along, for which an early stage would wait at its first build.
-const CHATKIT: &str = "chatkit";
+const TESTKIT_CHAT: &str = "testkit-chat";
 
 /// What a copy has besides the stages; the rest of the course is its makers'.
 const TAKEN: [&str; 9] = [
@@ -100,9 +100,10 @@ impl Copy<'_> {
         }
         let later = self.all.stages.iter().filter(|s| s.number > self.stage.number);
         let mut gone: Vec<_> = later.map(|s| s.package.as_str()).collect();
-        if !self.needs(CHATKIT)? {
-            fs::remove_dir_all(self.to.join("common").join(CHATKIT)).context("cannot leave a package out")?;
-            gone.push(CHATKIT);
+        if !self.needs(TESTKIT_CHAT)? {
+            fs::remove_dir_all(self.to.join("common").join(TESTKIT_CHAT))
+                .context("cannot leave a package out")?;
+            gone.push(TESTKIT_CHAT);
         }
         self.edit("Cargo.toml", |text| Ok(manifest::workspace(&text, &gone)))?;
         self.edit("common/lab/stages.toml", |text| Ok(manifest::registry(&text, self.stage)))?;

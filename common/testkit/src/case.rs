@@ -1,6 +1,6 @@
 //! One check's workplace: its folder, its transcript, what it has started.
 
-use crate::bench::Bench;
+use crate::context::Context;
 use crate::peer::{Carried, Peer, Way, reach};
 use crate::program::Program;
 use crate::scripted::ScriptedServer;
@@ -27,30 +27,30 @@ pub enum Side {
 
 /// What a check gets: everything it may start, connect and look at.
 pub struct Case {
-    pub(crate) bench: Arc<Bench>,
+    pub(crate) context: Arc<Context>,
 }
 
 impl Case {
     /// The number of the stage.
     pub fn stage(&self) -> u8 {
-        self.bench.graded.stage
+        self.context.graded.stage
     }
 
     /// The folder in which our programs run; it is empty at first.
     pub fn folder(&self) -> &Path {
-        self.bench.folder.path()
+        self.context.folder.path()
     }
 
     /// Writes a remark into the transcript.
     pub fn note(&self, what: impl Into<String>) {
-        self.bench.transcript.note("check", what);
+        self.context.transcript.note("check", what);
     }
 
     /// Starts the graded server on a free port of 127.0.0.1 and waits until it listens.
     #[track_caller]
     pub fn server(&self) -> Server {
-        match &self.bench.graded.foreign_server {
-            Some(command) => Server::start_foreign(&self.bench, command),
+        match &self.context.graded.foreign_server {
+            Some(command) => Server::start_foreign(&self.context, command),
             None => self.server_with(&["--listen", "127.0.0.1:0"]),
         }
     }
@@ -58,37 +58,37 @@ impl Case {
     /// Starts our server with exactly these arguments and waits until it listens.
     #[track_caller]
     pub fn server_with(&self, arguments: &[&str]) -> Server {
-        Server::start_ours(&self.bench, arguments)
+        Server::start_ours(&self.context, arguments)
     }
 
     /// Starts our server and waits for nothing: for starts that should fail.
     #[track_caller]
     pub fn run_server(&self, arguments: &[&str]) -> Program {
-        let command = self.bench.our_command(Side::Server, arguments);
-        Program::start(&self.bench, "server", command)
+        let command = self.context.our_command(Side::Server, arguments);
+        Program::start(&self.context, "server", command)
     }
 
     /// Starts our client with exactly these arguments.
     #[track_caller]
     pub fn run_client(&self, arguments: &[&str]) -> Program {
-        let command = self.bench.our_command(Side::Client, arguments);
-        Program::start(&self.bench, "client", command)
+        let command = self.context.our_command(Side::Client, arguments);
+        Program::start(&self.context, "client", command)
     }
 
     /// Starts any program in the case's folder.
     #[track_caller]
     pub fn run(&self, who: &str, command: Command) -> Program {
-        Program::start(&self.bench, who, self.bench.settle(command))
+        Program::start(&self.context, who, self.context.settle(command))
     }
 
     /// Our server's path, for a check that starts it in a special way.
     pub fn our_server(&self) -> &Path {
-        &self.bench.graded.server
+        &self.context.graded.server
     }
 
     /// Our client's path, for a check that starts it in a special way.
     pub fn our_client(&self) -> &Path {
-        &self.bench.graded.client
+        &self.context.graded.client
     }
 
     /// Our program `stageN-WHAT`, which is built beside the server.
@@ -98,22 +98,22 @@ impl Case {
 
     /// True when `STAGEn_SERVER` takes the place of our server.
     pub fn foreign_server(&self) -> bool {
-        self.bench.graded.foreign_server.is_some()
+        self.context.graded.foreign_server.is_some()
     }
 
     /// True when `STAGEn_CLIENT` takes the place of our client.
     pub fn foreign_client(&self) -> bool {
-        self.bench.graded.foreign_client.is_some()
+        self.context.graded.foreign_client.is_some()
     }
 
     /// Starts the graded client with a pipe on its standard input.
     #[track_caller]
     pub fn client(&self, server: SocketAddr) -> Program {
-        match &self.bench.graded.foreign_client {
+        match &self.context.graded.foreign_client {
             Some(command) => {
                 let host = server.ip().to_string();
-                let shell = self.bench.foreign_command(command, &host, server.port());
-                Program::start(&self.bench, "client", shell)
+                let shell = self.context.foreign_command(command, &host, server.port());
+                Program::start(&self.context, "client", shell)
             }
             None => self.run_client(&["--connect", &server.to_string()]),
         }
@@ -128,9 +128,9 @@ impl Case {
     /// Starts our client with exactly these arguments on a terminal of its own.
     #[track_caller]
     pub fn terminal_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Terminal {
-        let mut command = self.bench.our_command(Side::Client, arguments);
+        let mut command = self.context.our_command(Side::Client, arguments);
         command.envs(environment.iter().copied());
-        Terminal::start(&self.bench, command)
+        Terminal::start(&self.context, command)
     }
 
     /// Connects to `server` and reads what it sends.
@@ -143,19 +143,19 @@ impl Case {
     /// 127.0.0.2, and reads what comes.
     #[track_caller]
     pub fn connect_from(&self, name: &str, address: SocketAddr, from: IpAddr) -> Peer {
-        Peer::connect_from(&self.bench, name, address, from)
+        Peer::connect_from(&self.context, name, address, from)
     }
 
     /// Connects to any address and reads what comes.
     #[track_caller]
     pub fn connect_to(&self, name: &str, address: SocketAddr) -> Peer {
-        Peer::connect(&self.bench, name, address)
+        Peer::connect(&self.context, name, address)
     }
 
     /// Connects to `server`, with a small receive buffer, and never reads.
     #[track_caller]
     pub fn connect_unread(&self, name: &str, server: &Server) -> Peer {
-        Peer::connect_unread(&self.bench, name, server.address())
+        Peer::connect_unread(&self.context, name, server.address())
     }
 
     /// A bare connection, for whatever is to lie on it: [`Case::carry`] makes a
@@ -180,16 +180,16 @@ impl Case {
     /// A peer over a connection that something lies on. It reads from its
     /// [`read_on`](Peer::read_on) on.
     pub fn carry(&self, name: &str, carried: Carried) -> Peer {
-        Peer::carried(&self.bench, name, carried)
+        Peer::carried(&self.context, name, carried)
     }
 
     /// A server played by the check, on a free port of 127.0.0.1.
     pub fn scripted_server(&self) -> ScriptedServer {
-        ScriptedServer::listen(&self.bench, SocketAddr::from(([127, 0, 0, 1], 0)))
+        ScriptedServer::listen(&self.context, SocketAddr::from(([127, 0, 0, 1], 0)))
     }
 
     /// A server played by the check, on this address.
     pub fn scripted_server_on(&self, address: SocketAddr) -> ScriptedServer {
-        ScriptedServer::listen(&self.bench, address)
+        ScriptedServer::listen(&self.context, address)
     }
 }

@@ -2,22 +2,23 @@
 //! box, talks to it over real sockets, pipes and terminals, and explains a
 //! failure the way a patient tutor would.
 //!
-//! A check knows `PROTOCOL.md` and nothing of our code, so the same checks
+//! A check knows `docs/src/contract.md` and nothing of our code, so the same checks
 //! grade a program in any language: `STAGE4_SERVER='python3 server.py {host}
 //! {port}' cargo test -p stage4-multichat`.
 //!
 //! From the outside in: [`Suite`] runs [`Check`]s, each with a [`Case`] of its
 //! own (folder, time limit, transcript); a case starts [`Program`]s and
-//! [`Server`]s, and connects [`Peer`]s to them. [`rules`] holds the checks that
+//! [`Server`]s, and connects [`Peer`]s to them. [`checks`] holds the checks that
 //! several stages share.
 
 #[macro_use]
-mod checks;
-mod bench;
+mod check;
 mod case;
 mod chat;
+pub mod checks;
+mod context;
+mod expect;
 mod failure;
-mod hearing;
 mod inbox;
 mod listening;
 pub mod mariadb;
@@ -25,7 +26,6 @@ mod peer;
 mod poison;
 mod program;
 mod report;
-pub mod rules;
 mod scripted;
 #[cfg(test)]
 mod selftest;
@@ -36,7 +36,7 @@ mod transcript;
 
 pub use case::{Case, Side};
 pub use chat::Link;
-pub use checks::{Check, Kind};
+pub use check::{Check, Kind};
 pub use failure::{fail, require};
 pub use inbox::{End, Inbox, Next};
 pub use peer::{Carried, Peer, Wire};

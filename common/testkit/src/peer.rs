@@ -1,6 +1,6 @@
 //! One end of a TCP connection, played by the check itself.
 
-use crate::bench::Bench;
+use crate::context::Context;
 use crate::inbox::Inbox;
 use crate::transcript::shown;
 use socket2::{Domain, SockRef, Socket, Type};
@@ -51,50 +51,55 @@ pub struct Peer {
     reader: Option<JoinHandle<()>>,
     local: SocketAddr,
     remote: SocketAddr,
-    bench: Arc<Bench>,
+    context: Arc<Context>,
 }
 
 impl Peer {
     #[track_caller]
-    pub(crate) fn connect(bench: &Arc<Bench>, name: &str, address: SocketAddr) -> Self {
-        Self::over(bench, name, reach(name, address, &Way::Usual))
+    pub(crate) fn connect(context: &Arc<Context>, name: &str, address: SocketAddr) -> Self {
+        Self::over(context, name, reach(name, address, &Way::Usual))
     }
 
     #[track_caller]
-    pub(crate) fn connect_from(bench: &Arc<Bench>, name: &str, address: SocketAddr, from: IpAddr) -> Self {
-        Self::over(bench, name, reach(name, address, &Way::From(from)))
+    pub(crate) fn connect_from(
+        context: &Arc<Context>,
+        name: &str,
+        address: SocketAddr,
+        from: IpAddr,
+    ) -> Self {
+        Self::over(context, name, reach(name, address, &Way::From(from)))
     }
 
     #[track_caller]
-    pub(crate) fn connect_unread(bench: &Arc<Bench>, name: &str, address: SocketAddr) -> Self {
-        Self::unread(bench, name, reach(name, address, &Way::SmallBuffer))
+    pub(crate) fn connect_unread(context: &Arc<Context>, name: &str, address: SocketAddr) -> Self {
+        Self::unread(context, name, reach(name, address, &Way::SmallBuffer))
     }
 
     /// A peer whose lines are carried by more than the socket; it does not read yet.
-    pub(crate) fn carried(bench: &Arc<Bench>, name: &str, carried: Carried) -> Self {
-        let mut peer = Self::unread(bench, name, carried.stream);
+    pub(crate) fn carried(context: &Arc<Context>, name: &str, carried: Carried) -> Self {
+        let mut peer = Self::unread(context, name, carried.stream);
         (peer.wire, peer.source) = (carried.wire, carried.source);
         peer
     }
 
     /// A peer over a connection that stands already.
-    pub(crate) fn over(bench: &Arc<Bench>, name: &str, stream: TcpStream) -> Self {
-        let mut peer = Self::unread(bench, name, stream);
+    pub(crate) fn over(context: &Arc<Context>, name: &str, stream: TcpStream) -> Self {
+        let mut peer = Self::unread(context, name, stream);
         peer.read_on();
         peer
     }
 
-    fn unread(bench: &Arc<Bench>, name: &str, stream: TcpStream) -> Self {
+    fn unread(context: &Arc<Context>, name: &str, stream: TcpStream) -> Self {
         let local = stream.local_addr().expect("a connected socket has an address");
         // A peer that has gone already has none.
         let remote = stream.peer_addr().unwrap_or(local);
         // What is sent in pieces should travel in pieces.
         let _ = stream.set_nodelay(true);
         let _ = stream.set_write_timeout(Some(Duration::from_secs(5)));
-        bench.transcript.note(name, format!("connected, its address is {local}"));
-        let (name, bench) = (name.to_owned(), bench.clone());
+        context.transcript.note(name, format!("connected, its address is {local}"));
+        let (name, context) = (name.to_owned(), context.clone());
         let (stream, inbox) = (Some(stream), Inbox::default());
-        Self { name, stream, wire: None, source: None, inbox, reader: None, local, remote, bench }
+        Self { name, stream, wire: None, source: None, inbox, reader: None, local, remote, context }
     }
 
     /// From now on a peer that was made not to read reads as others do.
@@ -103,7 +108,7 @@ impl Peer {
             let copy = self.stream.as_ref().and_then(|stream| stream.try_clone().ok());
             Box::new(copy.expect("a spare file descriptor"))
         });
-        let transcript = self.bench.transcript.clone();
+        let transcript = self.context.transcript.clone();
         self.reader = Some(self.inbox.fill(&self.name, "received", transcript, source));
     }
 
@@ -143,7 +148,7 @@ impl Peer {
 
     /// Sends bytes to somebody who may rightly be gone by now.
     pub fn try_send(&self, bytes: &[u8]) -> io::Result<()> {
-        self.bench.transcript.note(&self.name, format!("sent {}", shown(bytes)));
+        self.context.transcript.note(&self.name, format!("sent {}", shown(bytes)));
         match &self.wire {
             Some(wire) => wire.send(bytes),
             None => self.stream().write_all(bytes),
@@ -153,13 +158,13 @@ impl Peer {
     /// Sends bytes past whatever lies on the socket: what an attacker on the way
     /// could put in.
     pub fn send_beneath(&self, bytes: &[u8]) {
-        self.bench.transcript.note(&self.name, format!("put {} into the stream", shown(bytes)));
+        self.context.transcript.note(&self.name, format!("put {} into the stream", shown(bytes)));
         let _ = self.stream().write_all(bytes);
     }
 
     /// Ends the stream without a word from what lies on the socket.
     pub fn truncate(&self) {
-        self.bench.transcript.note(&self.name, "cut its sending half off");
+        self.context.transcript.note(&self.name, "cut its sending half off");
         let _ = self.stream().shutdown(Shutdown::Write);
     }
 
@@ -172,7 +177,7 @@ impl Peer {
 
     /// Sends no more, and goes on reading.
     pub fn half_close(&self) {
-        self.bench.transcript.note(&self.name, "closed its sending half");
+        self.context.transcript.note(&self.name, "closed its sending half");
         match &self.wire {
             Some(wire) => wire.half_close(),
             None => drop(self.stream().shutdown(Shutdown::Write)),
@@ -181,7 +186,7 @@ impl Peer {
 
     /// Breaks the connection off with a reset, as a machine that crashed would.
     pub fn reset(mut self) {
-        self.bench.transcript.note(&self.name, "reset the connection");
+        self.context.transcript.note(&self.name, "reset the connection");
         // The reading thread holds a copy of the socket, and only the last copy
         // to go sends the reset.
         let _ = self.stream().shutdown(Shutdown::Read);
@@ -200,7 +205,7 @@ impl Peer {
 impl Drop for Peer {
     fn drop(&mut self) {
         if let Some(stream) = &self.stream {
-            self.bench.transcript.note(&self.name, "closed the connection");
+            self.context.transcript.note(&self.name, "closed the connection");
             if let Some(wire) = &self.wire {
                 let _ = stream.set_write_timeout(Some(Duration::from_millis(100)));
                 wire.half_close();

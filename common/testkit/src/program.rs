@@ -1,7 +1,7 @@
 //! A program that a check has started: its standard input, output and error,
 //! its exit. It runs in a process group of its own and never outlives the check.
 
-use crate::bench::Bench;
+use crate::context::Context;
 use crate::inbox::{Inbox, Reading};
 use crate::transcript::shown;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
@@ -41,7 +41,7 @@ pub struct Program {
     input: Option<ChildStdin>,
     output: Inbox,
     errors: Inbox,
-    bench: Arc<Bench>,
+    context: Arc<Context>,
 }
 
 /// A program's output, as much of it as is read. Then the pipe is closed, and a
@@ -66,8 +66,8 @@ impl<R: Read> Read for Bounded<R> {
 impl Program {
     /// Starts `command` with pipes on all three standard streams.
     #[track_caller]
-    pub(crate) fn start(bench: &Arc<Bench>, who: &str, mut command: Command) -> Self {
-        bench.transcript.note(who, format!("started: {}", words(&command)));
+    pub(crate) fn start(context: &Arc<Context>, who: &str, mut command: Command) -> Self {
+        context.transcript.note(who, format!("started: {}", words(&command)));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // A group of its own: a command given by hand may start helpers, and
         // all of them have to go when the check is over.
@@ -76,23 +76,23 @@ impl Program {
             Ok(child) => child,
             Err(e) => crate::fail(format!("{who} to start"), format!("{}: {e}", words(&command))),
         };
-        bench.register(who, pid_of(&child));
-        let (output, errors) = (Inbox::default(), bench.errors_of(who));
+        context.register(who, pid_of(&child));
+        let (output, errors) = (Inbox::default(), context.errors_of(who));
         if let Some(pipe) = child.stdout.take() {
-            output.fill(who, "printed", bench.transcript.clone(), Bounded { pipe, left: MOST_OUTPUT });
+            output.fill(who, "printed", context.transcript.clone(), Bounded { pipe, left: MOST_OUTPUT });
         }
         if let Some(pipe) = child.stderr.take() {
             let pipe = Bounded { pipe, left: MOST_OUTPUT };
-            errors.fill(who, "said on stderr", bench.transcript.clone(), pipe);
+            errors.fill(who, "said on stderr", context.transcript.clone(), pipe);
         }
         let input = child.stdin.take();
-        Self { who: who.to_owned(), child, input, output, errors, bench: bench.clone() }
+        Self { who: who.to_owned(), child, input, output, errors, context: context.clone() }
     }
 
     /// Types `line` and a line end on its standard input.
     #[track_caller]
     pub fn type_line(&mut self, line: &str) {
-        self.bench.transcript.note(&self.who, format!("was given {}", shown(line)));
+        self.context.transcript.note(&self.who, format!("was given {}", shown(line)));
         let Some(input) = &mut self.input else {
             crate::fail("an open standard input", "it was closed by this check before");
         };
@@ -103,7 +103,7 @@ impl Program {
 
     /// Types bytes as they are; an error is no failure, the program may be gone.
     pub fn try_type(&mut self, bytes: &[u8]) {
-        self.bench.transcript.note(&self.who, format!("was given {}", shown(bytes)));
+        self.context.transcript.note(&self.who, format!("was given {}", shown(bytes)));
         if let Some(input) = &mut self.input {
             let _ = input.write_all(bytes);
         }
@@ -111,7 +111,7 @@ impl Program {
 
     /// Ends its standard input.
     pub fn end_input(&mut self) {
-        self.bench.transcript.note(&self.who, "came to the end of its input");
+        self.context.transcript.note(&self.who, "came to the end of its input");
         self.input = None;
     }
 
@@ -169,7 +169,7 @@ impl Program {
 
     /// Sends a signal to the program and its helpers.
     pub fn signal(&self, signal: Signal) {
-        self.bench.transcript.note(&self.who, format!("was sent {signal:?}"));
+        self.context.transcript.note(&self.who, format!("was sent {signal:?}"));
         let _ = kill_process_group(pid_of(&self.child), signal);
     }
 
@@ -182,7 +182,7 @@ impl Program {
                 // What it wrote last is in the pipes still.
                 self.output.wait_end(Duration::from_secs(1));
                 self.errors.wait_end(Duration::from_secs(1));
-                self.bench.transcript.note(&self.who, format!("ended: {exit}"));
+                self.context.transcript.note(&self.who, format!("ended: {exit}"));
                 return exit;
             }
             if Instant::now() >= deadline {
@@ -218,7 +218,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        self.bench.kill(pid_of(&self.child));
+        self.context.kill(pid_of(&self.child));
         let _ = self.child.wait();
     }
 }

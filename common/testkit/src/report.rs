@@ -19,8 +19,8 @@
 //! Named as `/dev/stdout` with a pipe behind it, which is what `lab grade` does,
 //! there is no file that could be found and written to.
 
-use crate::bench::Graded;
-use crate::checks::Check;
+use crate::check::Check;
+use crate::context::Graded;
 use crate::poison::IgnorePoison;
 use serde_json::{Value, json};
 use std::fmt;

@@ -1,6 +1,6 @@
 //! A server played by the check itself, to see what a client does.
 
-use crate::bench::Bench;
+use crate::context::Context;
 use crate::peer::Peer;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -10,18 +10,18 @@ use std::time::{Duration, Instant};
 /// Listens; [`accept`](Self::accept) gives the connection to play with.
 pub struct ScriptedServer {
     listener: TcpListener,
-    bench: Arc<Bench>,
+    context: Arc<Context>,
 }
 
 impl ScriptedServer {
     #[track_caller]
-    pub(crate) fn listen(bench: &Arc<Bench>, address: SocketAddr) -> Self {
+    pub(crate) fn listen(context: &Arc<Context>, address: SocketAddr) -> Self {
         let listener = TcpListener::bind(address).and_then(|listener| {
             listener.set_nonblocking(true)?;
             Ok(listener)
         });
         match listener {
-            Ok(listener) => Self { listener, bench: bench.clone() },
+            Ok(listener) => Self { listener, context: context.clone() },
             Err(e) => crate::fail(format!("this machine to listen on {address}"), e.to_string()),
         }
     }
@@ -34,7 +34,7 @@ impl ScriptedServer {
     /// Waits for the client's connection.
     #[track_caller]
     pub fn accept(&self) -> Peer {
-        Peer::over(&self.bench, "us", self.accept_stream())
+        Peer::over(&self.context, "us", self.accept_stream())
     }
 
     /// Waits for the client's connection, for whatever is to lie on it.

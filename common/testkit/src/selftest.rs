@@ -1,9 +1,9 @@
 //! The harness itself, tested on programs of one line: what it says when the
 //! graded program does not do its part.
 
-use crate::bench::Graded;
 use crate::case::{Case, Side};
-use crate::checks::{Check, Kind};
+use crate::check::{Check, Kind};
+use crate::context::Graded;
 use crate::suite::run_one;
 use std::path::Path;
 use std::process::Command;

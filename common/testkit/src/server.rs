@@ -1,7 +1,7 @@
 //! A server that listens: ours, or the one that `STAGEn_SERVER` names.
 
-use crate::bench::Bench;
 use crate::case::Side;
+use crate::context::Context;
 use crate::listening::{free_port, is_listening};
 use crate::program::{Exit, Program};
 use rustix::process::Signal;
@@ -24,8 +24,8 @@ pub struct Server {
 impl Server {
     /// Starts our server with `arguments` and waits until it listens.
     #[track_caller]
-    pub(crate) fn start_ours(bench: &Arc<Bench>, arguments: &[&str]) -> Self {
-        let program = Program::start(bench, "server", bench.our_command(Side::Server, arguments));
+    pub(crate) fn start_ours(context: &Arc<Context>, arguments: &[&str]) -> Self {
+        let program = Program::start(context, "server", context.our_command(Side::Server, arguments));
         let mark = "Listening on ";
         let line = program.prints_some("\"Listening on IP:PORT\"", |l| l.starts_with(mark));
         match line[mark.len()..].parse() {
@@ -36,17 +36,17 @@ impl Server {
 
     /// Starts the server named by the environment and waits until its port listens.
     #[track_caller]
-    pub(crate) fn start_foreign(bench: &Arc<Bench>, command: &str) -> Self {
+    pub(crate) fn start_foreign(context: &Arc<Context>, command: &str) -> Self {
         let mut tries = PORTS_TRIED;
         loop {
             tries -= 1;
             let port = free_port();
             let address = SocketAddr::from(([127, 0, 0, 1], port));
-            let shell = bench.foreign_command(command, "127.0.0.1", port);
-            let program = Program::start(bench, "server", shell);
+            let shell = context.foreign_command(command, "127.0.0.1", port);
+            let program = Program::start(context, "server", shell);
             match wait_listening(&program, port) {
                 Ok(()) => {
-                    bench.transcript.note("server", format!("listens on {address}"));
+                    context.transcript.note("server", format!("listens on {address}"));
                     return Self { program, address };
                 }
                 Err(Some(_)) if tries > 0 => {}

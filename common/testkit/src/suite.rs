@@ -1,8 +1,8 @@
 //! Runs the checks of a stage and reports each failure in full.
 
-use crate::bench::{Bench, Graded};
 use crate::case::Case;
-use crate::checks::Check;
+use crate::check::Check;
+use crate::context::{Context, Graded};
 use crate::failure::Failure;
 use crate::poison::IgnorePoison;
 use crate::report::{Complaint, Report};
@@ -98,9 +98,10 @@ fn trial(graded: &Graded, check: Check, report: Option<Arc<Report>>) -> Trial {
 pub(crate) fn run_one(graded: Graded, check: Check) -> Result<(), Complaint> {
     static HOOK: Once = Once::new();
     HOOK.call_once(keep_quiet_about_failures);
-    let bench = Bench::new(graded).map_err(|e| Complaint::of_ours(format!("no temporary folder: {e}")))?;
-    RUNNING.lock().ignore_poison().push(Arc::downgrade(&bench));
-    let case = Case { bench: bench.clone() };
+    let context =
+        Context::new(graded).map_err(|e| Complaint::of_ours(format!("no temporary folder: {e}")))?;
+    RUNNING.lock().ignore_poison().push(Arc::downgrade(&context));
+    let case = Case { context: context.clone() };
     let (done, outcome) = mpsc::channel();
     let (prepare, body) = (check.prepare, check.body);
     std::thread::spawn(move || {
@@ -109,14 +110,14 @@ pub(crate) fn run_one(graded: Graded, check: Check) -> Result<(), Complaint> {
             prepare.inspect(|prepare| prepare(&case));
             body(&case);
         }));
-        let _ = done.send(result.map_err(|payload| (described(payload), case.bench.errors())));
+        let _ = done.send(result.map_err(|payload| (described(payload), case.context.errors())));
     });
     let (what, errors) = match outcome.recv_timeout(check.limit) {
         Ok(Ok(())) => return Ok(()),
         Ok(Err(failed)) => failed,
         Err(_) => {
-            bench.kill_all();
-            (overdue(check.limit), bench.errors())
+            context.kill_all();
+            (overdue(check.limit), context.errors())
         }
     };
     let errors = errors.into_iter().filter(|(_, text)| !text.is_empty());
@@ -125,11 +126,11 @@ pub(crate) fn run_one(graded: Graded, check: Check) -> Result<(), Complaint> {
         let last = &lines[lines.len().saturating_sub(ERROR_LINES)..];
         format!("  stderr of the {who} (last lines)\n    | {}\n", last.join("\n    | "))
     });
-    Err(Complaint { steps: bench.transcript.render(), what, hint: check.hint, errors: errors.collect() })
+    Err(Complaint { steps: context.transcript.render(), what, hint: check.hint, errors: errors.collect() })
 }
 
 /// Every check's workplace, for [`end_programs_at_ctrl_c`]; those that are done are dead.
-static RUNNING: Mutex<Vec<Weak<Bench>>> = Mutex::new(Vec::new());
+static RUNNING: Mutex<Vec<Weak<Context>>> = Mutex::new(Vec::new());
 
 /// The graded programs run in process groups of their own, which a Ctrl-C at
 /// the terminal does not reach: this thread passes it on.
@@ -137,8 +138,8 @@ fn end_programs_at_ctrl_c() {
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return };
     std::thread::spawn(move || {
         let Some(signal) = signals.forever().next() else { return };
-        let benches = RUNNING.lock().ignore_poison();
-        benches.iter().filter_map(Weak::upgrade).for_each(|bench| bench.kill_all());
+        let contexts = RUNNING.lock().ignore_poison();
+        contexts.iter().filter_map(Weak::upgrade).for_each(|context| context.kill_all());
         std::process::exit(128 + signal);
     });
 }

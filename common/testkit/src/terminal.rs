@@ -1,7 +1,7 @@
 //! Our client on a real terminal (a pty): what a person types, and what the
 //! screen shows after every escape sequence has done its work.
 
-use crate::bench::Bench;
+use crate::context::Context;
 use crate::poison::IgnorePoison;
 use crate::program::Exit;
 use crate::transcript::shown;
@@ -26,13 +26,13 @@ pub struct Terminal {
     process: PtyProcess,
     keyboard: File,
     screen: Arc<(Mutex<Screen>, Condvar)>,
-    bench: Arc<Bench>,
+    context: Arc<Context>,
 }
 
 impl Terminal {
     #[track_caller]
-    pub(crate) fn start(bench: &Arc<Bench>, command: Command) -> Self {
-        bench.transcript.note("terminal", "started the client on a terminal");
+    pub(crate) fn start(context: &Arc<Context>, command: Command) -> Self {
+        context.transcript.note("terminal", "started the client on a terminal");
         let opened = PtyProcess::new(command).and_then(|process| {
             let keyboard = process.get_file_handle()?;
             let output = process.get_file_handle()?;
@@ -47,7 +47,7 @@ impl Terminal {
         let screen = Screen { emulator: vt100::Parser::new(ROWS, COLUMNS, 0), raw: Vec::new() };
         let screen = Arc::new((Mutex::new(screen), Condvar::new()));
         draw(output, screen.clone());
-        Self { process, keyboard, screen, bench: bench.clone() }
+        Self { process, keyboard, screen, context: context.clone() }
     }
 
     /// Types `keys` as they are; Enter is `\r`, Ctrl-C `\x03`, Ctrl-D `\x04`,
@@ -64,7 +64,7 @@ impl Terminal {
             crate::require(!late, "a client that edits the line itself", "it never does");
             std::thread::sleep(Duration::from_millis(2));
         }
-        self.bench.transcript.note("terminal", format!("typed {}", shown(keys)));
+        self.context.transcript.note("terminal", format!("typed {}", shown(keys)));
         if let Err(e) = self.keyboard.write_all(keys.as_bytes()) {
             crate::fail("a client that takes what is typed", e.to_string());
         }
@@ -99,7 +99,7 @@ impl Terminal {
             let expected = format!("the screen to show {what} (within {patience:?})");
             crate::fail(expected, format!("this screen:\n    | {rows}"));
         }
-        self.bench.transcript.note("terminal", format!("shows {what}"));
+        self.context.transcript.note("terminal", format!("shows {what}"));
     }
 
     /// Waits until the last row that is not empty ends with `text`: the line
@@ -123,7 +123,7 @@ impl Terminal {
                 _ => crate::fail("the client to end within 5 s", "it still runs"),
             }
         };
-        self.bench.transcript.note("terminal", format!("the client ended: {exit}"));
+        self.context.transcript.note("terminal", format!("the client ended: {exit}"));
         crate::require(exit == Exit::Code(code), format!("exit code {code}"), exit.to_string());
     }
 }

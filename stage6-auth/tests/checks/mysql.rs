@@ -1,9 +1,9 @@
 //! What the server's account on MariaDB may do.
 
-use chatkit::rules::prepared;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Opts, OptsBuilder};
 use testkit::{checks, require};
+use testkit_chat::checks::prepared;
 
 checks! { pub account:
 

@@ -1,23 +1,23 @@
 //! Whom a client talks to: only to a server whose certificate verifies.
 
-use chatkit::authority::{Authority, Identity};
 use std::fs;
 use std::io::Write;
 use std::time::Duration;
 use testkit::{Case, Next, Program, ScriptedServer, checks, require, shown};
+use testkit_chat::test_ca::{Identity, TestCa};
 use time::OffsetDateTime;
 
 const SOON: Duration = Duration::from_secs(10);
 const LOCAL: [&str; 2] = ["localhost", "127.0.0.1"];
 
 /// A server whose certificate a client must not accept, and what is wrong with it.
-fn not_to_be_trusted(ours: &Authority) -> [(&'static str, &'static [&'static str], Identity); 3] {
+fn not_to_be_trusted(ours: &TestCa) -> [(&'static str, &'static [&'static str], Identity); 3] {
     let yesterday = OffsetDateTime::now_utc() - time::Duration::days(1);
     [
         (
             "somebody else's authority",
             &["trust", "issue", "authority", "ca.pem"],
-            Authority::new().issue(&LOCAL),
+            TestCa::new().issue(&LOCAL),
         ),
         ("another name", &["elsewhere.example"], ours.issue(&["elsewhere.example"])),
         ("a certificate that has expired", &["expired", "no longer"], ours.issue_until(&LOCAL, yesterday)),
@@ -54,7 +54,7 @@ pub verification:
 /// A server that cannot be verified gets neither name nor password, nor anything
 /// else: another authority, another name, an expired certificate.
 wire(client) fn a_server_that_cannot_be_verified_gets_nothing(case) {
-    let ours = Authority::new();
+    let ours = TestCa::new();
     ours.put(case);
     for (what, _, identity) in not_to_be_trusted(&ours) {
         case.note(what);
@@ -70,7 +70,7 @@ wire(client) fn a_server_that_cannot_be_verified_gets_nothing(case) {
 
 /// Nor does a server that speaks no TLS.
 wire(client) fn a_plain_text_server_gets_nothing(case) {
-    Authority::new().put(case);
+    TestCa::new().put(case);
     let server = case.scripted_server();
     let mut client = case.client(server.address());
     client.try_type(b"LOGIN alice correct horse\n");
@@ -88,11 +88,11 @@ wire(client) fn a_plain_text_server_gets_nothing(case) {
 
 checks! {
 /// What our client says, and what it cannot be told.
-pub verification_in_our_words:
+pub verification_wording:
 
 /// Each failure says what it is, exit code 1, no longer after the fact than it takes.
 ours(client) fn an_error_says_why_a_server_was_not_accepted(case) {
-    let ours = Authority::new();
+    let ours = TestCa::new();
     ours.put(case);
     for (what, words, identity) in not_to_be_trusted(&ours) {
         case.note(what);
@@ -110,7 +110,7 @@ ours(client) fn an_error_says_why_a_server_was_not_accepted(case) {
 
 /// No option turns verification off, whatever it is called elsewhere.
 ours(client) fn no_option_turns_verification_off(case) {
-    Authority::new().put(case);
+    TestCa::new().put(case);
     let help = case.run_client(&["--help"]);
     help.exits(0);
     let text = help.output().to_lowercase();
@@ -124,7 +124,7 @@ ours(client) fn no_option_turns_verification_off(case) {
 
 /// `--ca FILE` names whom to trust, `--server-name NAME` whose certificate to expect.
 ours(client) fn authority_and_name_can_be_given(case) {
-    let (elsewhere, folder) = (Authority::new(), case.folder().join("certs"));
+    let (elsewhere, folder) = (TestCa::new(), case.folder().join("certs"));
     elsewhere.put(case);
     fs::rename(folder.join("ca.pem"), case.folder().join("other.pem")).expect("it is ours");
     let identity = elsewhere.issue(&["chat.example"]);
@@ -155,7 +155,7 @@ ours(client) fn a_missing_ca_file_is_named(case) {
 
 /// A name is not an address: who connects to `localhost` expects that name.
 ours(client) fn the_name_that_was_typed_is_the_one_expected(case) {
-    let ours = Authority::new();
+    let ours = TestCa::new();
     ours.put(case);
     let identity = ours.issue(&["127.0.0.1"]);
     let server = case.scripted_server();

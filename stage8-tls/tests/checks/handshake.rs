@@ -1,10 +1,10 @@
 //! The handshake: who gets through it, and what becomes of those who do not.
 
-use chatkit::chat::Chat;
-use chatkit::tls::{Trust, ca_file};
 use std::thread;
 use std::time::{Duration, Instant};
 use testkit::{Carried, Case, Next, Peer, checks, fail, require, shown};
+use testkit_chat::chat::Chat;
+use testkit_chat::tls::{Trust, ca_file};
 
 /// The contract's bound on a handshake, and room for a busy machine.
 const BOUND: Duration = Duration::from_secs(10);

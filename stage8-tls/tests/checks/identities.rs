@@ -1,13 +1,13 @@
 //! What our client keeps: its identity, the keys that it has seen, what was shown.
 
 use super::sealed::{alice, next_from, sealed_for_bob, shows};
-use chatkit::chat::Chat;
-use chatkit::door::Door;
-use chatkit::hpke::Person;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 use testkit::{Case, Program, checks, require, shown};
+use testkit_chat::chat::Chat;
+use testkit_chat::hpke::Person;
+use testkit_chat::mock_server::MockServer;
 
 const SOON: Duration = Duration::from_secs(5);
 
@@ -18,8 +18,8 @@ pub identities:
 /// The key pair is made at the first use, for its owner only, and is the same the
 /// next time; `--identity FILE` names another.
 ours(client) fn an_identity_is_made_once(case) {
-    let door = Door::open(case);
-    let (mut client, us, key) = alice(&door);
+    let server = MockServer::open(case);
+    let (mut client, us, key) = alice(&server);
     client.end_input();
     us.lines_to_the_end();
     us.peer.close();
@@ -27,11 +27,11 @@ ours(client) fn an_identity_is_made_once(case) {
     let path = case.folder().join("alice.identity");
     let mode = fs::metadata(&path).map_or(0, |data| data.permissions().mode() & 0o777);
     require(mode == 0o600, "alice.identity with mode 600", format!("{mode:o}"));
-    let (client, us, again) = alice(&door);
+    let (client, us, again) = alice(&server);
     require(key == again, "the same key the next time", again);
     drop((client, us));
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("it is ours");
-    let (client, _us) = door.logged_in();
+    let (client, _us) = server.logged_in();
     client.exits(1);
     let said = client.errors();
     require(said.lines().any(|l| l.starts_with("error: ") && l.contains("alice.identity")), "error: … alice.identity", said);
@@ -40,13 +40,13 @@ ours(client) fn an_identity_is_made_once(case) {
 /// Which keys one has seen is remembered from one run to the next: a key that has
 /// changed meanwhile gets a loud word, and nothing is sent.
 ours(client) fn a_key_that_changed_between_two_runs_is_noticed(case) {
-    let door = Door::open(case);
-    let (mut client, us, key) = alice(&door);
+    let server = MockServer::open(case);
+    let (mut client, us, key) = alice(&server);
     let (bob, mallory) = (Person::new("bob"), Person::new("bob"));
     sealed_for_bob(&mut client, &us, &bob, &key, "the first time");
     drop((client, us));
     require(case.folder().join("known_keys").exists(), "a file known_keys", "none");
-    let (mut client, us, _) = alice(&door);
+    let (mut client, us, _) = alice(&server);
     client.type_line("/msg bob the second time");
     client.type_line("hello, all");
     let line = next_from(&us, &mallory);
@@ -61,8 +61,8 @@ ours(client) fn a_key_that_changed_between_two_runs_is_noticed(case) {
 
 /// What was shown once is not shown again by the next run either.
 ours(client) fn a_message_replayed_to_the_next_run_is_not_shown(case) {
-    let door = Door::open(case);
-    let (mut client, us, key) = alice(&door);
+    let server = MockServer::open(case);
+    let (mut client, us, key) = alice(&server);
     let bob = Person::new("bob");
     let first = format!("[DM] bob {}", bob.seal("alice", &key, "pay him once"));
     us.send(&first);
@@ -71,7 +71,7 @@ ours(client) fn a_message_replayed_to_the_next_run_is_not_shown(case) {
     us.lines_to_the_end();
     us.peer.close();
     client.exits(0);
-    let (client, us, _) = alice(&door);
+    let (client, us, _) = alice(&server);
     us.send(&first);
     us.send(&format!("[DM] bob {}", bob.seal("alice", &key, "something new")));
     shows(&client, &us, &bob, "something new");
@@ -80,8 +80,8 @@ ours(client) fn a_message_replayed_to_the_next_run_is_not_shown(case) {
 
 /// A message that came in the clear, from who has no such client, says so.
 ours(client) fn a_private_message_in_the_clear_is_marked(case) {
-    let door = Door::open(case);
-    let (client, us, _) = alice(&door);
+    let server = MockServer::open(case);
+    let (client, us, _) = alice(&server);
     us.send("[private] carol: psst");
     let line = client.prints_some("psst", |l| l.contains("psst"));
     let marked = line != "[private] carol: psst" && (line.contains("clear") || line.contains("server"));

@@ -2,22 +2,22 @@
 //! carrying what is sealed.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use chatkit::chat::{Chat, Member};
-use chatkit::hpke::Person;
 use testkit::{Signal, checks, require};
+use testkit_chat::chat::{Chat, User};
+use testkit_chat::hpke::Person;
 
 /// Publishes a key, and waits until that is done.
 #[track_caller]
-fn publishes(member: &Member, key: &str) {
-    member.send_all([&format!("/pubkey {key}"), "/rooms"]);
-    let answers = member.lines_to("[ROOMS]", |l| l.starts_with("[ROOMS] "));
+fn publishes(user: &User, key: &str) {
+    user.send_all([&format!("/pubkey {key}"), "/rooms"]);
+    let answers = user.lines_to("[ROOMS]", |l| l.starts_with("[ROOMS] "));
     let error = answers.iter().find(|l| l.starts_with("[SERVER] error"));
     require(error.is_none(), "a key that is taken", error.cloned().unwrap_or_default());
 }
 
 /// The server's answer to `/key`.
 #[track_caller]
-fn key_of(asking: &Member, name: &str) -> String {
+fn key_of(asking: &User, name: &str) -> String {
     asking.send(&format!("/key {name}"));
     asking.hears_some("[KEY] …, or an error", |l| {
         l.starts_with("[KEY] ") || l.starts_with("[SERVER] error: ")
@@ -92,8 +92,8 @@ wire(server) fn what_is_sealed_reaches_one_only_and_unchanged(case) {
     }
     bob.send("the other fence");
     alice.never_hears("[DM]", "the other fence");
-    for member in [&bob, &chat.register("dave")] {
-        let kept = member.history.iter().find(|l| l.contains("[DM]") || l.contains("/dm"));
+    for user in [&bob, &chat.register("dave")] {
+        let kept = user.history.iter().find(|l| l.contains("[DM]") || l.contains("/dm"));
         require(kept.is_none(), "nothing sealed in a history", format!("{kept:?}"));
     }
 }
@@ -114,7 +114,7 @@ wire(server) fn a_sealed_message_to_nobody_gets_an_error(case) {
 
 checks! {
 /// How our server puts it.
-pub keys_in_our_words:
+pub keys_wording:
 
 /// A key stays published when its owner is away, and when the server was killed.
 ours(server) fn a_key_outlives_connection_and_server(case) {

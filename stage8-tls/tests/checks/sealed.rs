@@ -1,15 +1,15 @@
 //! Private messages that the server cannot read, as a client sends and shows them.
 
-use chatkit::door::Door;
-use chatkit::hpke::Person;
-use chatkit::line::Line;
 use std::time::{Duration, Instant};
 use testkit::{Next, Program, checks, fail, require, shown};
+use testkit_chat::connection::Connection;
+use testkit_chat::hpke::Person;
+use testkit_chat::mock_server::MockServer;
 
 /// The graded client, logged in as alice, and the key that she has published.
 #[track_caller]
-pub fn alice<'c>(door: &Door<'c>) -> (Program, Line<'c>, String) {
-    let (client, mut us) = door.logged_in();
+pub fn alice<'c>(server: &MockServer<'c>) -> (Program, Connection<'c>, String) {
+    let (client, mut us) = server.logged_in();
     us.from_a_client = false;
     let line = us.hears_some("/pubkey BASE64", |l| l.starts_with("/pubkey "));
     (client, us, line["/pubkey ".len()..].to_owned())
@@ -18,7 +18,7 @@ pub fn alice<'c>(door: &Door<'c>) -> (Program, Line<'c>, String) {
 /// What alice sends next that is no question for a key; each of those is answered
 /// with bob's.
 #[track_caller]
-pub fn next_from(us: &Line, bob: &Person) -> String {
+pub fn next_from(us: &Connection, bob: &Person) -> String {
     loop {
         match us.next() {
             Next::Line(line) if line.to_lowercase() == "/key bob" => {
@@ -32,7 +32,7 @@ pub fn next_from(us: &Line, bob: &Person) -> String {
 
 /// Answers for bob's key until the client has shown `text`.
 #[track_caller]
-pub fn shows(client: &Program, us: &Line, bob: &Person, text: &str) {
+pub fn shows(client: &Program, us: &Connection, bob: &Person, text: &str) {
     // A question for the key comes only where the client does not know it yet.
     us.send("carol: the fence");
     let deadline = Instant::now() + testkit::patience();
@@ -47,7 +47,7 @@ pub fn shows(client: &Program, us: &Line, bob: &Person, text: &str) {
 
 /// What alice's client makes of `/msg bob TEXT`: opened by bob.
 #[track_caller]
-pub fn sealed_for_bob(client: &mut Program, us: &Line, bob: &Person, key: &str, text: &str) -> String {
+pub fn sealed_for_bob(client: &mut Program, us: &Connection, bob: &Person, key: &str, text: &str) -> String {
     client.type_line(&format!("/msg bob {text}"));
     let line = next_from(us, bob);
     let Some(sealed) = line.strip_prefix("/dm bob ") else { fail("/dm bob BASE64", shown(line)) };
@@ -62,8 +62,8 @@ pub sealed:
 
 /// At the login the client publishes its key, base64 of 32 bytes.
 wire(client) fn the_client_publishes_its_key(case) {
-    let door = Door::open(case);
-    let (_client, _us, key) = alice(&door);
+    let server = MockServer::open(case);
+    let (_client, _us, key) = alice(&server);
     // Opening asks for a key of the right form first.
     let bob = Person::new("bob");
     let refused = bob.open("alice", &key, "AAAA").err().unwrap_or_default();
@@ -73,8 +73,8 @@ wire(client) fn the_client_publishes_its_key(case) {
 /// `/msg bob TEXT` leaves as `/dm bob BASE64`, sealed as HPKE in mode auth, info `chat
 /// e2e`, aad `alice>bob`; the text is nowhere on the wire.
 wire(client) fn a_private_message_leaves_sealed(case) {
-    let door = Door::open(case);
-    let (mut client, us, key) = alice(&door);
+    let server = MockServer::open(case);
+    let (mut client, us, key) = alice(&server);
     let bob = Person::new("bob");
     let texts = ["between you and me", "grüße, 世界 🦀", "  two  spaces ", "x", &"z".repeat(2500)];
     for text in texts {
@@ -89,8 +89,8 @@ wire(client) fn a_private_message_leaves_sealed(case) {
 
 /// What bob has sealed for alice is opened and shown, as from bob.
 wire(client) fn what_was_sealed_is_shown_opened(case) {
-    let door = Door::open(case);
-    let (client, us, key) = alice(&door);
+    let server = MockServer::open(case);
+    let (client, us, key) = alice(&server);
     let bob = Person::new("bob");
     for text in ["hello, alice", "grüße, 世界 🦀", &"z".repeat(2500)] {
         us.send(&format!("[DM] bob {}", bob.seal("alice", &key, text)));
@@ -106,8 +106,8 @@ wire(client) fn what_was_sealed_is_shown_opened(case) {
 
 /// The server can send it a second time; it is shown once.
 wire(client) fn a_sealed_message_that_comes_twice_is_shown_once(case) {
-    let door = Door::open(case);
-    let (client, us, key) = alice(&door);
+    let server = MockServer::open(case);
+    let (client, us, key) = alice(&server);
     let bob = Person::new("bob");
     let first = format!("[DM] bob {}", bob.seal("alice", &key, "pay him once"));
     us.send(&first);
@@ -124,8 +124,8 @@ wire(client) fn a_sealed_message_that_comes_twice_is_shown_once(case) {
 /// What was not sealed by bob for alice is not shown: another sender's key, another
 /// pair of names, another receiver, one bit changed, nonsense.
 wire(client) fn what_bob_did_not_seal_for_alice_is_not_shown(case) {
-    let door = Door::open(case);
-    let (client, us, key) = alice(&door);
+    let server = MockServer::open(case);
+    let (client, us, key) = alice(&server);
     let (bob, mallory) = (Person::new("bob"), Person::new("bob"));
     us.send(&format!("[DM] bob {}", bob.seal("alice", &key, "the real bob")));
     shows(&client, &us, &bob, "the real bob");
@@ -149,8 +149,8 @@ wire(client) fn what_bob_did_not_seal_for_alice_is_not_shown(case) {
 
 /// A key that has changed stops sending, and says so: somebody may sit in the middle.
 wire(client) fn a_changed_key_stops_sending(case) {
-    let door = Door::open(case);
-    let (mut client, us, key) = alice(&door);
+    let server = MockServer::open(case);
+    let (mut client, us, key) = alice(&server);
     let (bob, mallory) = (Person::new("bob"), Person::new("bob"));
     sealed_for_bob(&mut client, &us, &bob, &key, "for bob only");
     // It may ask again at any time, or be told.

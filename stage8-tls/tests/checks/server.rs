@@ -1,11 +1,11 @@
 //! The server: what is still to be said about lines, by hand, and its files.
 
-use chatkit::chat::{Chat, PASSWORD};
-use chatkit::tls::ca_file;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use testkit::{Case, Program, checks, require};
+use testkit_chat::chat::{Chat, PASSWORD};
+use testkit_chat::tls::ca_file;
 
 const NOT_UTF8: &str = "[SERVER] error: line is not valid UTF-8";
 

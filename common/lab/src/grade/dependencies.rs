@@ -18,7 +18,7 @@ pub fn added(theirs: &str, ours: &str, workspace: &str, stage: &Stage, all: &Reg
     let other = |name: &String| {
         listed.contains(name)
             && !name.starts_with("stage")
-            && !["testkit", "chatkit", "lab"].contains(&name.as_str())
+            && !["testkit", "testkit-chat", "lab"].contains(&name.as_str())
     };
     let below = |name: &String| all.stages.iter().any(|s| s.number < stage.number && s.package == *name);
     theirs.into_iter().filter(|name| !ours.contains(name) && (other(name) || below(name))).collect()

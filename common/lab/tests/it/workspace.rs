@@ -66,10 +66,10 @@ fn a_stage_rests_on_common_and_on_stages_below_it() {
             let allowed = match (stage_number(user), stage_number(used)) {
                 _ if !of_the_workspace => true,
                 (Some(above), Some(below)) => below < above,
-                (Some(_), None) => used == "common" || (["testkit", "chatkit"].contains(&used) && dev),
+                (Some(_), None) => used == "common" || (["testkit", "testkit-chat"].contains(&used) && dev),
                 // The tool and the harness are the same whatever the stages do.
                 (None, Some(_)) => false,
-                (None, None) => used == "common" || (used == "testkit" && (dev || user == "chatkit")),
+                (None, None) => used == "common" || (used == "testkit" && (dev || user == "testkit-chat")),
             };
             assert!(allowed, "{user} must not depend on {used}");
         }

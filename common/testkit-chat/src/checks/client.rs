@@ -1,0 +1,120 @@
+//! What a client sends and shows.
+
+use crate::mock_server::MockServer;
+use std::time::Duration;
+use testkit::{Exit, checks, require, shown};
+
+const SOON: Duration = Duration::from_secs(5);
+
+checks! {
+/// Owed by a client in any language.
+pub client:
+
+/// The first lines of the input answer the dialogue, whenever they were typed:
+/// one for each question, or all in one.
+wire(client) fn the_first_lines_of_input_answer_the_dialogue(case) {
+    let server = MockServer::open(case);
+    for input in ["REGISTER\nalice\ncorrect horse\nhello\n", "REGISTER alice correct horse\nhello\n"] {
+        let mut client = server.client();
+        client.try_type(input.as_bytes());
+        let us = server.asks();
+        let request = us.dialogue();
+        require(request == "REGISTER alice correct horse", "REGISTER alice correct horse", shown(request));
+        us.lets_in("alice", "token-1");
+        us.receives("hello");
+        client.end_input();
+        us.lines_to_the_end();
+        us.peer.close();
+        client.ends(SOON);
+    }
+}
+
+/// All that is typed is sent, a line for each, as it was typed.
+wire(client) fn what_is_typed_is_sent(case) {
+    let server = MockServer::open(case);
+    let (mut client, us) = server.logged_in();
+    for text in ["x", "  two spaces  ", "exactly 16 bytes", "grüße, 世界 🦀", "same", "same", &"z".repeat(us.longest_text())] {
+        client.type_line(text);
+        us.receives(text);
+    }
+}
+
+/// What comes in is opened and printed, a line for each, when it comes.
+wire(client) fn what_comes_in_is_shown_opened(case) {
+    let server = MockServer::open(case);
+    let (client, us) = server.logged_in();
+    let last = format!("bob: {}", "x".repeat(us.longest_text()));
+    for text in ["bob: hello", "[SERVER] carol joined (3 online)", "[USERS_LIST] alice,bob,carol", "bob: grüße 🦀", &last] {
+        us.send(text);
+        client.prints_some(text, |line| line == text);
+    }
+    require(client.output().contains("bob: said before"), "the history too", client.output());
+}
+
+/// A text comes from people: escape its control characters after opening it.
+wire(client) fn an_opened_text_cannot_drive_the_terminal(case) {
+    let server = MockServer::open(case);
+    let (client, us) = server.logged_in();
+    us.send("bob: \x1b[2J");
+    client.prints_some("the escape, escaped", |line| line == "bob: \\x1b[2J");
+    us.send("bob: a\r\0\x7fc\u{9b}m");
+    let line = client.prints_some("the rest of it", |line| line.starts_with("bob: a"));
+    require(line.starts_with("bob: a\\x0d\\x00"), "control characters escaped", shown(&line));
+    require(!line.chars().any(char::is_control), "no control character", shown(&line));
+}
+
+/// The reason of a refusal is shown, and the client ends.
+wire(client) fn a_refusal_is_shown_and_ends_the_client(case) {
+    let server = MockServer::open(case);
+    let mut client = server.client();
+    client.try_type(b"LOGIN alice wrong password\n");
+    let us = server.asks();
+    us.dialogue();
+    us.send("AUTH_FAILED wrong name or password");
+    us.peer.half_close();
+    client.shows("wrong name or password");
+    client.ends(SOON);
+}
+
+/// At the end of its input it closes its half only, shows what still comes, and
+/// ends when the server has closed: that is no lost connection.
+wire(client) fn at_the_end_of_input_what_still_comes_is_shown(case) {
+    let server = MockServer::open(case);
+    let (mut client, us) = server.logged_in();
+    client.type_line("last words");
+    client.end_input();
+    us.receives("last words");
+    us.lines_to_the_end();
+    us.send("bob: goodbye");
+    us.peer.half_close();
+    client.prints_some("goodbye", |line| line == "bob: goodbye");
+    let exit = client.ends(SOON);
+    require(exit == Exit::Code(0), "exit code 0", exit.to_string());
+}
+
+/// `/quit` and `!DISCONNECT` end it, and it does not come back.
+wire(client) fn quitting_ends_the_client(case) {
+    let server = MockServer::open(case);
+    for command in ["/quit", "!DISCONNECT"] {
+        let (mut client, us) = server.logged_in();
+        client.type_line(command);
+        for line in us.lines_to_the_end() {
+            require(["/quit", "!DISCONNECT"].contains(&line.as_str()), "the command, or the end", shown(line));
+        }
+        us.peer.half_close();
+        let exit = client.ends(SOON);
+        require(exit == Exit::Code(0), "exit code 0", exit.to_string());
+    }
+}
+
+/// `/logout` goes to the server, which ends the session and closes: a client does
+/// not come back after that.
+wire(client) fn logging_out_ends_the_client(case) {
+    let server = MockServer::open(case);
+    let (mut client, us) = server.logged_in();
+    client.type_line("/logout");
+    us.receives("/logout");
+    us.peer.half_close();
+    client.ends(SOON);
+}
+}

@@ -1,0 +1,89 @@
+//! What one client, or the end of the server, does to the others.
+
+use crate::chat::{Chat, PASSWORD};
+use crate::user::User;
+use std::time::{Duration, Instant};
+use testkit::{Signal, checks, require};
+
+checks! {
+/// What one client does to the others.
+pub robustness:
+
+/// At SIGTERM and at Ctrl-C everybody is told, and closed in good order.
+wire(server) fn everybody_is_told_that_the_server_shuts_down(case) {
+    for signal in [Signal::TERM, Signal::INT] {
+        let chat = Chat::start(case);
+        let users: [User; 2] = chat.room();
+        users[0].tells(&users[1], "hello");
+        chat.server.program.signal(signal);
+        for user in &users {
+            let lines = user.lines_to_the_end();
+            let told = lines.iter().any(|l| l == "[SERVER] server is shutting down");
+            require(told, "[SERVER] server is shutting down", format!("{lines:?}"));
+        }
+        chat.server.program.ends(Duration::from_secs(5));
+    }
+}
+
+/// Of several things that end a connection none harms the others.
+wire(server) fn the_server_outlives_whatever_one_client_does(case) {
+    let chat = Chat::start(case);
+    let [alice, bob] = chat.room();
+    let garbage: Vec<u8> = (0..=255).cycle().map(|b: u8| b.wrapping_mul(167)).take(3000).collect();
+    let web = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    for bytes in [&garbage[..], b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", web, b"\0\0\0\n\0"] {
+        // Where there is TLS, under it and in it.
+        for peer in [case.connect("garbage", &chat.server), chat.connect("garbage").peer] {
+            let _ = peer.try_send(bytes);
+            peer.half_close();
+            peer.sees_the_end();
+        }
+    }
+    for n in 0..20 {
+        let peer = case.connect("mute", &chat.server);
+        if n % 2 == 0 { peer.reset() } else { peer.close() }
+    }
+    let flood = case.connect("flood", &chat.server);
+    let _ = flood.try_send(&vec![b'x'; 300_000]);
+    flood.reset();
+    let _unread = case.connect_unread("unread", &chat.server);
+    chat.server.still_runs();
+    alice.tells(&bob, "still here");
+    chat.register("carol").tells(&bob, "and so am I");
+}
+
+/// Seven mebibytes pass by one who never reads: its socket fills up, and a plain
+/// write to it blocks whoever writes. Queue what it does not take, and put it out
+/// when that gets too long.
+wire(server) fn a_client_that_never_reads_does_not_slow_the_others(case) {
+    let chat = Chat::start(case);
+    let [alice, bob] = chat.room();
+    let stuck = chat.connect_unread("stuck");
+    stuck.send(&format!("REGISTER {} {PASSWORD}", chat.name("stuck")));
+    alice.hears(&format!("[SERVER] {} joined (3 online)", chat.name("stuck")));
+    bob.hears(&format!("[SERVER] {} joined (3 online)", chat.name("stuck")));
+    let block = format!("{}\n", alice.encoded(&"x".repeat(3000))).repeat(16);
+    for n in 0..110 {
+        alice.peer.send_bytes(block.as_bytes());
+        alice.tells(&bob, &format!("block {n}"));
+    }
+    bob.tells(&alice, "heard it all");
+}
+
+/// One whose password is being hashed, or who thinks about its name, keeps nobody
+/// waiting: hash outside all locks.
+wire(server) fn logins_keep_nobody_waiting(case) {
+    let chat = Chat::start_with(case, &["--bcrypt-cost", "12", "--login-rate", "0"]);
+    let [alice, bob] = chat.room();
+    let guessers: Vec<_> = (0..8).map(|_| chat.asked("eve")).collect();
+    for line in &guessers {
+        line.send(&format!("LOGIN {} wrong password", chat.name("nobody")));
+    }
+    let start = Instant::now();
+    for n in 0..10 {
+        alice.tells(&bob, &format!("do you hear me? {n}"));
+    }
+    let took = start.elapsed();
+    require(took < Duration::from_secs(1), "ten messages within 1 s", format!("{took:?}"));
+}
+}

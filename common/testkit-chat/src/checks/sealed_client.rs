@@ -1,0 +1,57 @@
+//! A client whose lines are sealed.
+
+use crate::envelope::Envelope;
+use crate::mock_server::MockServer;
+use crate::wire::Key;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use std::collections::HashSet;
+use std::time::Duration;
+use testkit::{checks, require};
+
+const SOON: Duration = Duration::from_secs(5);
+
+checks! {
+/// Stages 6 and 7.
+pub sealed_client:
+
+/// All that it sends is sealed, each line with an IV of its own.
+wire(client) fn what_is_typed_is_sent_sealed(case) {
+    let server = MockServer::open(case);
+    let (mut client, us) = server.logged_in();
+    for text in ["x", "exactly 16 bytes", "same", "same", &"z".repeat(us.longest_text())] {
+        client.type_line(text);
+        us.receives(text);
+    }
+    let sent = String::from_utf8_lossy(&us.peer.everything()).into_owned();
+    let ivs: HashSet<_> = sent.lines().map(Envelope::iv).collect();
+    require(ivs.len() == sent.lines().count(), "an IV for each line", "IVs that come twice");
+}
+
+/// A line end inside a sealed text must not begin a line that looks like somebody
+/// else's.
+wire(client) fn a_line_end_inside_a_text_begins_no_line(case) {
+    let server = MockServer::open(case);
+    let (client, us) = server.logged_in();
+    us.send("bob: a\n[SERVER] b\r\0\x7fc\u{9b}m");
+    let line = client.prints_some("the rest of it", |line| line.starts_with("bob: a"));
+    require(line.starts_with("bob: a\\x0a[SERVER] b\\x0d\\x00"), "line ends escaped", &line);
+    require(!line.chars().any(char::is_control), "no control character", line);
+}
+
+/// What nobody with the key has sealed is not shown: the client ends, for the
+/// connection is not what it seems.
+wire(client) fn a_line_that_is_not_sealed_well_is_not_shown(case) {
+    let server = MockServer::open(case);
+    let other = Envelope::new(&Key::random());
+    let forgeries = ["bob: forged".to_owned(), other.seal("bob: forged"), String::new(), "====".into()];
+    for line in forgeries {
+        let (client, us) = server.logged_in();
+        let mut changed = us.envelope().sealed_bytes("bob: forged");
+        // In the IV: the text is the same but for one letter.
+        changed[0] ^= 1;
+        us.peer.send(if line.is_empty() { STANDARD.encode(changed) } else { line }.as_str());
+        client.ends(SOON);
+        require(!client.output().contains("forged"), "nothing forged on its output", client.output());
+    }
+}
+}

@@ -1,0 +1,25 @@
+//! Checks that several stages share; each stage takes the groups that it owes.
+
+mod addresses;
+mod client;
+mod client_usage;
+mod echo;
+mod empty_lines;
+mod lines;
+mod log;
+mod robustness;
+mod shutdown;
+mod start;
+mod terminal;
+
+pub use addresses::{client_addresses, server_addresses};
+pub use client::{chat_client, piped_client};
+pub use client_usage::client_program;
+pub use echo::{echo, lock_step};
+pub use empty_lines::{empty_line_is_echoed, empty_line_is_ignored};
+pub use lines::lines;
+pub use log::{log, log_file};
+pub use robustness::{isolation, robustness};
+pub use shutdown::{shutdown, shutdown_with_clients};
+pub use start::start;
+pub use terminal::{terminal, terminal_chat};

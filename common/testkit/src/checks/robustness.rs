@@ -1,0 +1,116 @@
+//! "A server outlives whatever one client does."
+
+use crate::{Case, Server};
+use std::time::Duration;
+
+/// Fails unless somebody new is served.
+#[track_caller]
+fn others_are_served(case: &Case, server: &Server) {
+    server.still_runs();
+    let link = case.link(server);
+    link.sender.send("is anybody there?");
+    link.receiver().hears_of("is anybody there?");
+}
+
+checks! {
+/// Clients that misbehave, each followed by one that does not.
+pub robustness:
+
+/// An error on one connection (reset, broken pipe) ends that connection, never
+/// the server: catch it where the connection is served.
+wire(server) fn the_server_outlives_a_reset(case) {
+    let server = case.server();
+    let link = case.link(&server);
+    link.sender.send("about to crash");
+    link.receiver().hears_of("about to crash");
+    link.sender.reset();
+    others_are_served(case, &server);
+}
+
+/// A client may be gone before the server has said a word to it.
+wire(server) fn the_server_outlives_connections_that_say_nothing(case) {
+    let server = case.server();
+    for n in 0..20 {
+        let peer = case.connect("mute", &server);
+        if n % 2 == 0 { peer.reset() } else { peer.close() }
+    }
+    others_are_served(case, &server);
+}
+
+/// Bytes of any kind may come, a TLS greeting or a web request among them.
+wire(server) fn the_server_outlives_garbage(case) {
+    let server = case.server();
+    let garbage: Vec<u8> = (0..=255).cycle().map(|b: u8| b.wrapping_mul(167)).take(3000).collect();
+    for bytes in [&garbage[..], b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"GET / HTTP/1.1\r\n\r\n", b"\0\0\0\n\0"] {
+        let peer = case.connect("garbage", &server);
+        let _ = peer.try_send(bytes);
+        peer.half_close();
+        peer.sees_the_end();
+    }
+    others_are_served(case, &server);
+}
+
+/// A flood and then a reset, with the server in the middle of an answer.
+wire(server) fn the_server_outlives_a_flood_and_a_reset(case) {
+    let server = case.server();
+    let peer = case.connect("flood", &server);
+    let _ = peer.try_send(&vec![b'x'; 300_000]);
+    peer.reset();
+    others_are_served(case, &server);
+}
+
+/// The other side may be gone while the server still writes to it.
+wire(server) fn the_server_outlives_a_client_that_leaves_without_reading(case) {
+    let server = case.server();
+    let peer = case.connect_unread("unread", &server);
+    // As much as stays below what a chat server may drop somebody for.
+    for _ in 0..50 {
+        if peer.try_send(format!("{}\n", "x".repeat(1000)).as_bytes()).is_err() {
+            break;
+        }
+    }
+    peer.reset();
+    others_are_served(case, &server);
+}
+
+/// One byte at a time is slow, not wrong.
+wire(server) fn a_client_that_sends_one_byte_at_a_time_is_served(case) {
+    let server = case.server();
+    let link = case.link(&server);
+    for byte in b"drip, drip\n" {
+        link.sender.send_bytes(&[*byte]);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    link.delivers("drip, drip");
+}
+}
+
+checks! {
+/// From stage 3 on: one client's trouble is not the others'.
+pub isolation:
+
+/// A client that connects and says nothing occupies one thread, nothing else.
+wire(server) fn idle_clients_keep_nobody_waiting(case) {
+    let server = case.server();
+    let _idle: Vec<_> = (0..20).map(|_| case.connect("idle", &server)).collect();
+    others_are_served(case, &server);
+}
+
+/// A line without its end is that client's own wait: read each connection in a
+/// thread of its own (or never block on one).
+wire(server) fn a_client_in_the_middle_of_a_line_keeps_nobody_waiting(case) {
+    let server = case.server();
+    let slow = case.connect("slow", &server);
+    slow.send_bytes(b"I am still think");
+    others_are_served(case, &server);
+}
+
+/// A flood of lines from one, whose answers nobody reads, leaves the others
+/// served.
+wire(server) fn a_flood_that_nobody_reads_keeps_nobody_waiting(case) {
+    let server = case.server();
+    let flood = case.connect_unread("flood", &server);
+    flood.flood(&b"flood\n".repeat(1000), 100);
+    others_are_served(case, &server);
+}
+}
