@@ -3,15 +3,13 @@
 use crate::connection::Connection;
 use crate::envelope::{Envelope, put_key};
 use crate::tls::{self, Trust};
-pub use crate::user::{User, names};
+use crate::user::User;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use testkit::{Carried, Case, Peer, Server};
 
 /// Everybody's, unless a check is about passwords.
 pub const PASSWORD: &str = "correct horse";
 
-/// What a line that fails is told.
-pub const REJECTED: &str = "[SERVER] error: message rejected";
 /// What a login that fails is told.
 pub const WRONG: &str = "AUTH_FAILED wrong name or password";
 

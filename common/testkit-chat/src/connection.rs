@@ -1,10 +1,11 @@
 //! One end of a connection of the check's own, whose lines are sealed or not.
 
-use crate::chat::REJECTED;
 use crate::envelope::{Envelope, LONGEST_TEXT};
 use std::time::Instant;
 use testkit::{Case, End, Next, Peer, fail, shown};
 
+/// What the server answers to a line that does not open.
+pub const REJECTED: &str = "[SERVER] error: message rejected";
 /// The most that a line holds before its line end.
 const LONGEST_LINE: usize = 4096;
 

@@ -3,8 +3,9 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use testkit::{Signal, checks, require};
-use testkit_chat::chat::{Chat, User};
+use testkit_chat::chat::Chat;
 use testkit_chat::hpke::Person;
+use testkit_chat::user::User;
 
 /// Publishes a key, and waits until that is done.
 #[track_caller]

@@ -1,6 +1,7 @@
 //! The sealed envelope, as a server has to keep it.
 
-use crate::chat::{Chat, PASSWORD, REJECTED};
+use crate::chat::{Chat, PASSWORD};
+use crate::connection::REJECTED;
 use crate::envelope::Envelope;
 use crate::wire::Key;
 use base64::{Engine, engine::general_purpose::STANDARD};
