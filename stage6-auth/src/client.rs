@@ -2,11 +2,11 @@
 //! typed. A connection that is lost is replaced by the next one, without anybody
 //! having to type the password again.
 
-use crate::answers::{LoginArgs, answered, ask_for_password};
-use crate::comeback::come_back;
 use crate::connection::Connection;
 use crate::envelope::{Envelope, MAX_TEXT};
-use crate::link::{Asked, Link, MOST_KEPT};
+use crate::login_client::{LoginArgs, answered, ask_for_password};
+use crate::reconnect::reconnect;
+use crate::send_queue::{MOST_KEPT, Prompt, SendQueue};
 use anyhow::{Context, bail, ensure};
 use clap::Parser;
 use common::endpoint::Endpoint;
@@ -51,7 +51,7 @@ const HELP: &str = "Type a line and press Enter; everybody else who is logged in
 pub fn run(options: &Options) -> anyhow::Result<()> {
     // First of all: without the key there is nothing to connect for.
     let envelope = Arc::new(Envelope::new(&KeyFile::load(&options.key)?.key));
-    let link = Link::new(envelope.clone());
+    let queue = SendQueue::new(envelope.clone());
     let request = options.login.request()?;
     let connection = Arc::new(net::connect(&options.connect)?);
     let (mut input, output) = terminal::open()?;
@@ -61,52 +61,52 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     // What is typed may have to wait for the next connection, and the person
     // must not: so another thread sends it.
     thread::Builder::new().name("sender".into()).spawn({
-        let link = link.clone();
-        move || link.send_all()
+        let queue = queue.clone();
+        move || queue.send_all()
     })?;
     // The others speak when they like: what comes in cannot wait until we have
     // typed something. So this thread types, and another one shows.
     let receiver = thread::Builder::new().name("receiver".into()).spawn({
-        let (link, output, connect) = (link.clone(), output.clone(), options.connect.clone());
-        let receiver = Receiver { connect, envelope, link, output };
+        let (queue, output, connect) = (queue.clone(), output.clone(), options.connect.clone());
+        let receiver = Receiver { connect, envelope, queue, output };
         move || end_program(receiver.receive_all(connection, request), &receiver.output)
     })?;
-    while let Some(text) = next(&mut input, &link, &output)? {
+    while let Some(text) = next(&mut input, &queue, &output)? {
         match text.as_str() {
             "/help" if output.interactive() => HELP.lines().for_each(|line| output.hint(line)),
             "/quit" | line::DISCONNECT => {
-                link.leaving(true);
-                send(&link, Zeroizing::new(line::DISCONNECT.to_owned()), &output)?;
+                queue.leaving(true);
+                send(&queue, Zeroizing::new(line::DISCONNECT.to_owned()), &output)?;
                 break;
             }
             "" => {}
             command => {
                 if command == "/logout" {
-                    link.leaving(true);
+                    queue.leaving(true);
                 }
-                send(&link, text, &output)?;
+                send(&queue, text, &output)?;
             }
         }
     }
     // What is still under way arrives and is shown. The server closes when it
     // has sent it all.
-    link.end();
+    queue.end();
     receiver.join().expect("the receiver ends the program, it does not come back")
 }
 
 /// The next line typed. A person is asked for one when the server waits for one;
 /// on a pipe the lines are there when they are there.
-fn next(input: &mut Input, link: &Link, output: &Output) -> anyhow::Result<Option<Zeroizing<String>>> {
-    let prompt = match output.interactive().then(|| link.wait_until_asked()) {
-        None | Some(Asked::Nothing) => "> ".to_owned(),
-        Some(Asked::Answer(prompt)) => prompt.to_owned(),
-        Some(Asked::Anything(name)) => format!("{name}> "),
-        Some(Asked::Password) => return ask_for_password().map(Some),
+fn next(input: &mut Input, queue: &SendQueue, output: &Output) -> anyhow::Result<Option<Zeroizing<String>>> {
+    let prompt = match output.interactive().then(|| queue.wait_until_asked()) {
+        None | Some(Prompt::Nothing) => "> ".to_owned(),
+        Some(Prompt::Answer(prompt)) => prompt.to_owned(),
+        Some(Prompt::Anything(name)) => format!("{name}> "),
+        Some(Prompt::Password) => return ask_for_password().map(Some),
     };
     Ok(input.next(&prompt)?.map(Zeroizing::new))
 }
 
-fn send(link: &Link, text: Zeroizing<String>, output: &Output) -> anyhow::Result<()> {
+fn send(queue: &SendQueue, text: Zeroizing<String>, output: &Output) -> anyhow::Result<()> {
     if text.len() > MAX_TEXT {
         let problem = format!("not sent: sealed, a line holds {MAX_TEXT} bytes of text at most");
         // A person can try again. On a pipe nobody would see that a line is missing.
@@ -114,7 +114,7 @@ fn send(link: &Link, text: Zeroizing<String>, output: &Output) -> anyhow::Result
         output.hint(&problem);
         return Ok(());
     }
-    if !link.put(text, !output.interactive()) {
+    if !queue.put(text, !output.interactive()) {
         output.hint(&format!("not sent: {MOST_KEPT} lines are waiting for the connection already"));
     }
     Ok(())
@@ -124,7 +124,7 @@ fn send(link: &Link, text: Zeroizing<String>, output: &Output) -> anyhow::Result
 struct Receiver {
     connect: Endpoint,
     envelope: Arc<Envelope>,
-    link: Arc<Link>,
+    queue: Arc<SendQueue>,
     output: Output,
 }
 
@@ -137,18 +137,18 @@ impl Receiver {
     ) -> anyhow::Result<()> {
         let mut attempts = 0;
         loop {
-            self.link.connected(&connection);
+            self.queue.connected(&connection);
             let ended = self.receive(&*connection, request.take(), &mut attempts)?;
-            let goes_on = self.link.disconnected();
+            let goes_on = self.queue.disconnected();
             if goes_on && attempts == 0 {
                 self.output.hint(&format!(
                     "The connection is lost. Coming back; what you type meanwhile, {MOST_KEPT} lines at most, is sent then."
                 ));
             }
             let connect = || Ok(net::connect(&self.connect).ok());
-            let next = if goes_on { come_back(connect, &mut attempts, &self.link)? } else { None };
+            let next = if goes_on { reconnect(connect, &mut attempts, &self.queue)? } else { None };
             let Some(next) = next else {
-                let unsent = self.link.unsent();
+                let unsent = self.queue.unsent();
                 ensure!(unsent == 0, "the connection is closed, and {unsent} lines were not sent");
                 return if goes_on { Ok(()) } else { ended.context("the connection broke off") };
             };
@@ -163,7 +163,7 @@ impl Receiver {
         request: Option<Zeroizing<String>>,
         attempts: &mut u32,
     ) -> anyhow::Result<std::io::Result<()>> {
-        let token = self.link.token().map(|token| Zeroizing::new(format!("RESUME {}", *token)));
+        let token = self.queue.token().map(|token| Zeroizing::new(format!("RESUME {}", *token)));
         let request = token.or(request);
         let mut lines = LineReader::with_limit(connection.reader(), MAX_FROM_SERVER);
         loop {
@@ -192,7 +192,7 @@ impl Receiver {
         request: Option<&Zeroizing<String>>,
         attempts: &mut u32,
     ) -> anyhow::Result<()> {
-        if !answered(text, request, attempts, &self.link, &self.output)? {
+        if !answered(text, request, attempts, &self.queue, &self.output)? {
             self.output.received(text)?;
         }
         Ok(())

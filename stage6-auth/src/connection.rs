@@ -2,8 +2,8 @@
 //! a line goes over it.
 //!
 //! Why traits, when there is only TCP so far, and one envelope: the
-//! [link](crate::link), the [answers](crate::answers) and the
-//! [comeback](crate::comeback) serve stage 8 as well. There a connection is TLS,
+//! [send queue](crate::send_queue), the [answers](crate::login_client) and the
+//! [comeback](crate::reconnect) serve stage 8 as well. There a connection is TLS,
 //! which has no two halves to give out, and a line may have to be sealed for one
 //! of those who are there, whose key is to be asked for first.
 

@@ -8,9 +8,7 @@
 
 pub mod accounts;
 pub mod admin;
-pub mod answers;
 pub mod client;
-pub mod comeback;
 pub mod committer;
 pub mod connection;
 pub mod dialogue;
@@ -19,12 +17,14 @@ pub mod envelope;
 mod floor;
 pub mod gate;
 pub mod history;
-pub mod link;
 pub mod lists;
+pub mod login_client;
 pub mod members;
 pub mod outages;
 pub mod people;
+pub mod reconnect;
 pub mod room;
+pub mod send_queue;
 pub mod server;
 pub mod sessions;
 pub mod speaker;

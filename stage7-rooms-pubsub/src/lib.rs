@@ -5,17 +5,17 @@
 //! way there: as in stage 6 everything passes through the committer, whose thread
 //! has a [`delivery`] make up for each person what is for it.
 //!
-//! A client knows its [`surroundings`], and shows the [`kinds`] of lines apart.
+//! A client knows its [`client_state`], and shows the [`line_style`]s apart.
 
 pub mod archive;
 pub mod chat;
 pub mod client;
+pub mod client_state;
 pub mod commands;
 pub mod delivery;
 pub mod floor;
-pub mod kinds;
+pub mod line_style;
 pub mod rooms;
 pub mod said;
 pub mod server;
 pub mod subscriptions;
-pub mod surroundings;

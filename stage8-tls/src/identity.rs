@@ -17,7 +17,7 @@
 //! - The server says whose key is whose, and can lie. [`KnownKeys`] notices when
 //!   it says something else than before; only two people who compare their
 //!   [`SafetyNumber`] notice the first lie.
-//! - The server can pass on the same message twice. [`Seen`] notices.
+//! - The server can pass on the same message twice. [`ReplayCache`] notices.
 //! - It can drop messages and change their order. Nothing notices.
 //! - Whoever steals an identity file can read every message that was ever sent
 //!   *to* its owner (no forward secrecy), and can seal messages to its owner in
@@ -27,13 +27,13 @@ mod file;
 mod fingerprint;
 mod known_keys;
 mod public_key;
-mod seen;
+mod replay_cache;
 
 pub use file::IdentityError;
 pub use fingerprint::{Fingerprint, SafetyNumber};
-pub use known_keys::{KnownKeys, KnownKeysError, Trust};
+pub use known_keys::{KeyStatus, KnownKeys, KnownKeysError};
 pub use public_key::{BadPublicKey, PublicKey};
-pub use seen::{Seen, SeenError};
+pub use replay_cache::{ReplayCache, ReplayCacheError};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hpke::{Deserializable, Kem, OpModeR, OpModeS, Serializable};
@@ -133,7 +133,7 @@ impl Identity {
     /// # Errors
     /// [`CannotOpen`].
     pub fn open(&self, key: &PublicKey, from: &str, to: &str, sealed: &str) -> Result<String, CannotOpen> {
-        // Strict: there is one base64 for each message, or `Seen` could be
+        // Strict: there is one base64 for each message, or `ReplayCache` could be
         // shown the same message in another spelling.
         let bytes = STANDARD.decode(sealed).map_err(|_| CannotOpen)?;
         let text = self.open_bytes(key, INFO, &aad(from, to), &bytes)?;

@@ -24,7 +24,7 @@ const MAX_LEN: u64 = 4 << 20;
 
 /// What is known about a key that the server gives out as somebody's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trust {
+pub enum KeyStatus {
     /// There was none for that name; it is remembered now.
     First,
     /// It is the one that is remembered.
@@ -108,12 +108,12 @@ impl KnownKeys {
     ///
     /// # Errors
     /// [`KnownKeysError`]; then nothing is known about the key.
-    pub fn check(&self, name: &str, key: &PublicKey) -> Result<Trust, KnownKeysError> {
+    pub fn check(&self, name: &str, key: &PublicKey) -> Result<KeyStatus, KnownKeysError> {
         let mut file = self.open()?;
         match file.known(self, name)? {
-            Some(known) if known == *key => Ok(Trust::Same),
-            Some(known) => Ok(Trust::Changed { known }),
-            None => file.add(self, name, key).map(|()| Trust::First),
+            Some(known) if known == *key => Ok(KeyStatus::Same),
+            Some(known) => Ok(KeyStatus::Changed { known }),
+            None => file.add(self, name, key).map(|()| KeyStatus::First),
         }
     }
 

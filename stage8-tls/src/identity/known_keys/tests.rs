@@ -28,20 +28,20 @@ fn first_then_the_same_then_changed_until_accepted() {
     let (_folder, path, keys) = place();
     let (old, new) = (key(), key());
     assert_eq!(keys.get("bob").unwrap(), None);
-    assert_eq!(keys.check("bob", &old).unwrap(), Trust::First);
-    assert_eq!(keys.check("bob", &old).unwrap(), Trust::Same);
+    assert_eq!(keys.check("bob", &old).unwrap(), KeyStatus::First);
+    assert_eq!(keys.check("bob", &old).unwrap(), KeyStatus::Same);
     for _ in 0..2 {
-        assert_eq!(keys.check("bob", &new).unwrap(), Trust::Changed { known: old });
+        assert_eq!(keys.check("bob", &new).unwrap(), KeyStatus::Changed { known: old });
     }
     assert_eq!(keys.get("bob").unwrap(), Some(old));
 
     keys.accept("bob", &new).unwrap();
-    assert_eq!(keys.check("bob", &new).unwrap(), Trust::Same);
-    assert_eq!(keys.check("bob", &old).unwrap(), Trust::Changed { known: new });
+    assert_eq!(keys.check("bob", &new).unwrap(), KeyStatus::Same);
+    assert_eq!(keys.check("bob", &old).unwrap(), KeyStatus::Changed { known: new });
     // And back again; to accept what is accepted adds nothing.
     keys.accept("bob", &old).unwrap();
     keys.accept("bob", &old).unwrap();
-    assert_eq!(keys.check("bob", &old).unwrap(), Trust::Same);
+    assert_eq!(keys.check("bob", &old).unwrap(), KeyStatus::Same);
     let lines = format!("{SERVER} bob {old}\n{SERVER} bob {new}\n{SERVER} bob {old}\n");
     assert_eq!(fs::read_to_string(&path).unwrap(), lines);
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
@@ -51,13 +51,13 @@ fn first_then_the_same_then_changed_until_accepted() {
 fn names_are_the_same_in_any_case_and_servers_are_kept_apart() {
     let (_folder, path, keys) = place();
     let (bob, other) = (key(), key());
-    assert_eq!(keys.check("Bob", &bob).unwrap(), Trust::First);
-    assert_eq!(keys.check("bOB", &bob).unwrap(), Trust::Same);
-    assert_eq!(keys.check("BOB", &other).unwrap(), Trust::Changed { known: bob });
-    assert_eq!(keys.check("bobby", &other).unwrap(), Trust::First);
+    assert_eq!(keys.check("Bob", &bob).unwrap(), KeyStatus::First);
+    assert_eq!(keys.check("bOB", &bob).unwrap(), KeyStatus::Same);
+    assert_eq!(keys.check("BOB", &other).unwrap(), KeyStatus::Changed { known: bob });
+    assert_eq!(keys.check("bobby", &other).unwrap(), KeyStatus::First);
     let elsewhere = KnownKeys::new(&path, "[::1]:9008");
-    assert_eq!(elsewhere.check("bob", &other).unwrap(), Trust::First);
-    assert_eq!(keys.check("bob", &bob).unwrap(), Trust::Same);
+    assert_eq!(elsewhere.check("bob", &other).unwrap(), KeyStatus::First);
+    assert_eq!(keys.check("bob", &bob).unwrap(), KeyStatus::Same);
 }
 
 #[test]
@@ -65,10 +65,10 @@ fn what_another_program_has_added_counts_at_once() {
     let (_folder, path, keys) = place();
     let (old, new) = (key(), key());
     let other = KnownKeys::new(&path, SERVER);
-    assert_eq!(other.check("bob", &old).unwrap(), Trust::First);
-    assert_eq!(keys.check("bob", &new).unwrap(), Trust::Changed { known: old });
+    assert_eq!(other.check("bob", &old).unwrap(), KeyStatus::First);
+    assert_eq!(keys.check("bob", &new).unwrap(), KeyStatus::Changed { known: old });
     other.accept("bob", &new).unwrap();
-    assert_eq!(keys.check("bob", &new).unwrap(), Trust::Same);
+    assert_eq!(keys.check("bob", &new).unwrap(), KeyStatus::Same);
 }
 
 /// Of those who come at the same moment with different keys, one is first.
@@ -87,9 +87,9 @@ fn only_one_key_is_the_first() {
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         let (first, others): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|(_, trust)| *trust == Trust::First);
+            all.into_iter().partition(|(_, trust)| *trust == KeyStatus::First);
         assert_eq!(first.len(), 1);
-        assert!(others.iter().all(|(_, trust)| *trust == Trust::Changed { known: first[0].0 }));
+        assert!(others.iter().all(|(_, trust)| *trust == KeyStatus::Changed { known: first[0].0 }));
         assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 1);
     }
 }
@@ -130,7 +130,7 @@ fn a_key_that_encrypts_for_everybody_is_never_known() {
     fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
     let said = keys.check("bob", &key()).unwrap_err().to_string();
     assert!(said.contains("line 1: ") && said.contains("would encrypt for everybody"), "{said}");
-    assert_eq!(keys.check("carol", &key()).unwrap(), Trust::First);
+    assert_eq!(keys.check("carol", &key()).unwrap(), KeyStatus::First);
 }
 
 #[test]
@@ -140,10 +140,10 @@ fn a_last_line_without_its_end_is_ended_first() {
     fs::write(&path, format!("{SERVER} alice {alice}\r\n{SERVER} carol {alice}")).unwrap();
     fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
     let bob = key();
-    assert_eq!(keys.check("bob", &bob).unwrap(), Trust::First);
-    assert_eq!(keys.check("bob", &bob).unwrap(), Trust::Same);
-    assert_eq!(keys.check("carol", &alice).unwrap(), Trust::Same);
-    assert_eq!(keys.check("alice", &alice).unwrap(), Trust::Same);
+    assert_eq!(keys.check("bob", &bob).unwrap(), KeyStatus::First);
+    assert_eq!(keys.check("bob", &bob).unwrap(), KeyStatus::Same);
+    assert_eq!(keys.check("carol", &alice).unwrap(), KeyStatus::Same);
+    assert_eq!(keys.check("alice", &alice).unwrap(), KeyStatus::Same);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Private messages on their way out and in: what happens around sealing and
+//! EndToEnd messages on their way out and in: what happens around sealing and
 //! opening them.
 //!
 //! People type `/msg bob TEXT`, and what leaves this program is `/dm bob BASE64`.
@@ -12,17 +12,17 @@
 //! yet. It is asked for, and what that person says waits; everything else does not.
 //!
 //! Two threads come here: the one that sends, through [`Seal`], and the one that
-//! receives, through [`Private::heard`]. The state between them is held for a
+//! receives, through [`EndToEnd::heard`]. The state between them is held for a
 //! moment at a time; files are read and written outside of it.
 
 mod incoming;
 mod words;
 
-pub use words::{Tell, fits};
+pub use words::{UserOutput, fits};
 
-use crate::identity::{Identity, KnownKeys, PublicKey, SafetyNumber, Seen};
+use crate::identity::{Identity, KnownKeys, PublicKey, ReplayCache, SafetyNumber};
 use common::poison::IgnorePoison;
-use incoming::Held;
+use incoming::PendingMessage;
 use stage6_auth::connection::{Seal, Sealed};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -34,36 +34,36 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// See the [module](self).
-pub struct Private {
+pub struct EndToEnd {
     /// The identity file, if it is not the usual one.
     file: Option<PathBuf>,
     /// The server's address, under which keys are remembered.
     server: String,
-    tell: Box<dyn Tell>,
+    output: Box<dyn UserOutput>,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
     /// `None` until we are logged in.
-    me: Option<Arc<Me>>,
+    me: Option<Arc<LocalUser>>,
     /// For the line that is to be sent next.
     asked: Option<Asked>,
     /// Questions of ours, and not of the person's, that are under way, by name in
     /// lower case: nobody wants to see the answers.
     ours: HashMap<String, usize>,
     /// What is said by people whose keys are not known yet, in the order received.
-    held: Vec<Held>,
+    held: Vec<PendingMessage>,
     /// Keys that are other ones than those remembered, by name in lower case.
     changed: HashMap<String, PublicKey>,
 }
 
 /// Who we are, once the server has said so.
-struct Me {
+struct LocalUser {
     name: String,
     identity: Identity,
     known: KnownKeys,
-    seen: Seen,
+    seen: ReplayCache,
 }
 
 /// A question about a key, for a line that waits for it.
@@ -84,12 +84,12 @@ enum Answer {
     Nothing,
 }
 
-impl Private {
+impl EndToEnd {
     /// Nobody yet. `file` is the identity file; without one it is `NAME.identity`
     /// in the working folder, as soon as there is a name.
-    pub fn new(file: Option<PathBuf>, server: &str, tell: impl Tell + 'static) -> Arc<Self> {
-        let (server, tell, state) = (server.to_owned(), Box::new(tell), Mutex::default());
-        Arc::new(Private { file, server, tell, state })
+    pub fn new(file: Option<PathBuf>, server: &str, output: impl UserOutput + 'static) -> Arc<Self> {
+        let (server, output, state) = (server.to_owned(), Box::new(output), Mutex::default());
+        Arc::new(EndToEnd { file, server, output, state })
     }
 
     /// We are let in by this name, on a new connection: whatever was asked on an
@@ -97,7 +97,7 @@ impl Private {
     fn log_in(&self, name: &str) -> anyhow::Result<PublicKey> {
         let me = match self.me() {
             Some(me) if me.name == name => me,
-            _ => Arc::new(self.become_somebody(name)?),
+            _ => Arc::new(self.load_identity(name)?),
         };
         let key = me.identity.public();
         let mut state = self.lock();
@@ -106,20 +106,20 @@ impl Private {
         Ok(key)
     }
 
-    fn become_somebody(&self, name: &str) -> anyhow::Result<Me> {
+    fn load_identity(&self, name: &str) -> anyhow::Result<LocalUser> {
         // The name comes from the server, and must not lead to another folder.
         let name = stage6_auth::accounts::check_name(name).map(|()| name.to_owned())?;
         let usual = PathBuf::from(format!("{name}.identity"));
         let path = self.file.as_ref().unwrap_or(&usual);
         let (identity, new) = Identity::load_or_make(path)?;
         if new {
-            self.tell.hint(&words::new_identity(path));
+            self.output.hint(&words::new_identity(path));
         }
         let known = KnownKeys::new(&path.with_file_name("known_keys"), &self.server);
-        Ok(Me { name, identity, known, seen: Seen::beside(path) })
+        Ok(LocalUser { name, identity, known, seen: ReplayCache::beside(path) })
     }
 
-    fn me(&self) -> Option<Arc<Me>> {
+    fn me(&self) -> Option<Arc<LocalUser>> {
         self.lock().me.clone()
     }
 
@@ -133,7 +133,7 @@ impl Private {
             Some(asked) if asked.since.elapsed() < PATIENCE => state.asked = Some(asked),
             Some(_) => {
                 drop(state);
-                self.tell.alarm(&words::no_answer(name));
+                self.output.alarm(&words::no_answer(name));
                 return Some(Answer::Nothing);
             }
             None => {
@@ -145,24 +145,24 @@ impl Private {
     }
 
     /// `/msg bob TEXT`.
-    fn send(&self, me: &Me, rest: &str, out: &mut Vec<u8>) -> Sealed {
+    fn send(&self, me: &LocalUser, rest: &str, out: &mut Vec<u8>) -> Sealed {
         let Some((name, text)) =
             rest.split_once(' ').filter(|(name, text)| !name.is_empty() && !text.is_empty())
         else {
-            self.tell.hint("/msg needs a user and a text: /msg USER TEXT");
+            self.output.hint("/msg needs a user and a text: /msg USER TEXT");
             return Sealed::Whole;
         };
         if name.eq_ignore_ascii_case(&me.name) {
-            self.tell.hint("you cannot send a private message to yourself");
+            self.output.hint("you cannot send a private message to yourself");
             return Sealed::Whole;
         }
         match self.key_of(name, out) {
             None => return Sealed::Question,
             Some(Answer::Good { name, key }) => match me.identity.seal(&key, &me.name, &name, text) {
                 Ok(sealed) => out.extend_from_slice(format!("/dm {name} {sealed}\n").as_bytes()),
-                Err(e) => self.tell.alarm(&format!("not sent to {name}: {e}")),
+                Err(e) => self.output.alarm(&format!("not sent to {name}: {e}")),
             },
-            Some(Answer::Changed) => self.tell.alarm(&words::not_sent(name)),
+            Some(Answer::Changed) => self.output.alarm(&words::not_sent(name)),
             Some(Answer::Nothing) => {}
         }
         Sealed::Whole
@@ -170,9 +170,9 @@ impl Private {
 
     /// `/fingerprint` and `/fingerprint bob`. Of bob it needs the key that the
     /// server gives out, to say whether that is still the one that is known.
-    fn show_fingerprint(&self, me: &Me, name: &str, out: &mut Vec<u8>) -> Sealed {
+    fn show_fingerprint(&self, me: &LocalUser, name: &str, out: &mut Vec<u8>) -> Sealed {
         if name.is_empty() || name.eq_ignore_ascii_case(&me.name) {
-            self.tell.hint(&words::own_fingerprint(&me.name, &me.identity.public()));
+            self.output.hint(&words::own_fingerprint(&me.name, &me.identity.public()));
             return Sealed::Whole;
         }
         let key = match self.key_of(name, out) {
@@ -184,28 +184,28 @@ impl Private {
         };
         if let Some(key) = key {
             words::comparison(&me.name, name, &self.safety_number(me, name, &key))
-                .for_each(|line| self.tell.hint(&line));
+                .for_each(|line| self.output.hint(&line));
         }
         Sealed::Whole
     }
 
-    fn safety_number(&self, me: &Me, name: &str, key: &PublicKey) -> SafetyNumber {
+    fn safety_number(&self, me: &LocalUser, name: &str, key: &PublicKey) -> SafetyNumber {
         SafetyNumber::new((&me.name, &me.identity.public()), (name, key))
     }
 
     /// `/trust bob`: the key that the last warning was about.
-    fn trust(&self, me: &Me, name: &str) {
+    fn trust(&self, me: &LocalUser, name: &str) {
         let changed = self.lock().changed.get(&name.to_ascii_lowercase()).copied();
         let Some(key) = changed else {
-            self.tell.hint(&format!("there is no changed key of {name} to be trusted"));
+            self.output.hint(&format!("there is no changed key of {name} to be trusted"));
             return;
         };
         match me.known.accept(name, &key) {
             Ok(()) => {
                 self.lock().changed.remove(&name.to_ascii_lowercase());
-                self.tell.hint(&format!("the new key of {name} is trusted from now on"));
+                self.output.hint(&format!("the new key of {name} is trusted from now on"));
             }
-            Err(e) => self.tell.alarm(&format!("the new key of {name} is not trusted: {e}")),
+            Err(e) => self.output.alarm(&format!("the new key of {name} is not trusted: {e}")),
         }
     }
 
@@ -229,7 +229,7 @@ impl State {
     }
 }
 
-impl Seal for Private {
+impl Seal for EndToEnd {
     fn seal_line(&self, line: &str, out: &mut Vec<u8>) -> Sealed {
         if let (Some(me), Some(command)) = (self.me(), line.strip_prefix('/')) {
             match command.split_once(' ').unwrap_or((command, "")) {
@@ -242,7 +242,7 @@ impl Seal for Private {
                 _ => {}
             }
         }
-        // What nobody typed is a question about a key (see `Link::put_first`).
+        // What nobody typed is a question about a key (see `SendQueue::push_front`).
         match line.strip_prefix("\n/key ") {
             Some(name) => self.lock().ask(name, out),
             None => out.extend_from_slice(format!("{line}\n").as_bytes()),

@@ -1,5 +1,5 @@
 use super::*;
-use stage6_auth::link::Link;
+use stage6_auth::send_queue::SendQueue;
 use std::io::{self, Read};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 #[derive(Clone, Default)]
 struct Told(Arc<Mutex<Vec<String>>>);
 
-impl Tell for Told {
+impl UserOutput for Told {
     fn hint(&self, line: &str) {
         self.0.lock().unwrap().push(line.to_owned());
     }
@@ -41,8 +41,8 @@ impl stage6_auth::connection::Connection for Wire {
 /// One person's program, its sending thread running.
 struct Side {
     folder: TempDir,
-    private: Arc<Private>,
-    link: Arc<Link>,
+    e2e: Arc<EndToEnd>,
+    queue: Arc<SendQueue>,
     told: Told,
     sent: Receiver<String>,
     key: String,
@@ -52,13 +52,13 @@ impl Side {
     fn new(name: &str) -> Side {
         let (folder, told) = (tempfile::tempdir().unwrap(), Told::default());
         let file = folder.path().join("identity");
-        let private = Private::new(Some(file), "localhost:9008", told.clone());
-        let link = Link::new(private.clone());
+        let e2e = EndToEnd::new(Some(file), "localhost:9008", told.clone());
+        let queue = SendQueue::new(e2e.clone());
         thread::spawn({
-            let link = link.clone();
-            move || link.send_all()
+            let queue = queue.clone();
+            move || queue.send_all()
         });
-        let mut side = Side { folder, private, link, told, sent: mpsc::channel().1, key: String::new() };
+        let mut side = Side { folder, e2e, queue, told, sent: mpsc::channel().1, key: String::new() };
         side.connect(name);
         side
     }
@@ -68,16 +68,16 @@ impl Side {
         let (sender, sent) = mpsc::channel();
         self.sent = sent;
         let wire: Arc<dyn stage6_auth::connection::Connection> = Arc::new(Wire(Mutex::new(sender)));
-        self.link.connected(&wire);
+        self.queue.connected(&wire);
         let line = format!("AUTH_SUCCESS {name} token");
         assert_eq!(self.hears(&line), [line]);
-        self.link.logged_in(name, "token");
+        self.queue.logged_in(name, "token");
         let key = self.sends();
         self.key = key.strip_prefix("/pubkey ").expect("the key first of all").to_owned();
     }
 
     fn types(&self, line: &str) {
-        assert!(self.link.put(Zeroizing::new(line.to_owned()), false));
+        assert!(self.queue.put(Zeroizing::new(line.to_owned()), false));
     }
 
     #[track_caller]
@@ -92,7 +92,7 @@ impl Side {
     }
 
     fn hears(&self, line: &str) -> Vec<String> {
-        self.private.heard(line, &self.link).unwrap()
+        self.e2e.heard(line, &self.queue).unwrap()
     }
 
     /// Answers the question about bob's key, which comes next.
@@ -251,7 +251,7 @@ fn a_lost_connection_has_the_question_asked_again() {
     alice.types("/msg bob hello");
     assert_eq!(alice.sends(), "/key bob");
     alice.types("after it");
-    alice.link.disconnected();
+    alice.queue.disconnected();
     alice.connect("alice");
     alice.learns("bob", &bob.key);
     passes_on(("alice", &alice), "bob");
@@ -262,7 +262,7 @@ fn a_lost_connection_has_the_question_asked_again() {
     carol.learns("bob", &bob.key);
     assert_eq!(bob.hears(&passes_on(("carol", &carol), "bob")), [""; 0]);
     assert_eq!(bob.sends(), "/key carol");
-    bob.link.disconnected();
+    bob.queue.disconnected();
     bob.connect("bob");
     assert_eq!(bob.learns("carol", &carol.key), ["[private] carol: hello"]);
 }
@@ -279,9 +279,9 @@ fn a_message_that_comes_twice_is_shown_once() {
     assert_eq!(bob.hears(&message), [""; 0]);
     bob.was_told("once more");
     // After the program was started again, too.
-    let again = Private::new(Some(bob.folder.path().join("identity")), "localhost:9008", Told::default());
-    again.heard("AUTH_SUCCESS bob token", &bob.link).unwrap();
-    assert_eq!(again.heard(&message, &bob.link).unwrap(), [""; 0]);
+    let again = EndToEnd::new(Some(bob.folder.path().join("identity")), "localhost:9008", Told::default());
+    again.heard("AUTH_SUCCESS bob token", &bob.queue).unwrap();
+    assert_eq!(again.heard(&message, &bob.queue).unwrap(), [""; 0]);
 }
 
 #[test]
@@ -333,17 +333,17 @@ fn what_waits_for_a_key_at_the_end_is_not_lost_silently() {
     let message = passes_on(("alice", &alice), "bob");
     assert_eq!(bob.hears(&message), [""; 0]);
     bob.sends();
-    assert_eq!(bob.private.end(), ["[private] alice: (cannot be opened: the key is not known)"]);
+    assert_eq!(bob.e2e.end(), ["[private] alice: (cannot be opened: the key is not known)"]);
     // With nothing to be sent any more there is nobody to ask.
-    bob.link.end();
-    while bob.link.put_first("/key nobody") {
+    bob.queue.end();
+    while bob.queue.push_front("/key nobody") {
         thread::yield_now();
     }
     assert_eq!(
         bob.hears(&message),
         ["[private] alice: (cannot be opened: the key is not known, and it is too late to ask)"]
     );
-    assert_eq!(bob.link.unsent(), 0);
+    assert_eq!(bob.queue.unsent(), 0);
 }
 
 #[test]
@@ -412,7 +412,7 @@ fn a_line_that_is_too_long_is_known_before() {
 
 #[test]
 fn a_name_that_leads_elsewhere_makes_no_file() {
-    let private = Private::new(None, "localhost:9008", Told::default());
-    let link = Link::new(private.clone());
-    assert!(private.heard("AUTH_SUCCESS ../alice token", &link).is_err());
+    let e2e = EndToEnd::new(None, "localhost:9008", Told::default());
+    let queue = SendQueue::new(e2e.clone());
+    assert!(e2e.heard("AUTH_SUCCESS ../alice token", &queue).is_err());
 }

@@ -1,6 +1,6 @@
-//! The sending thread's part of the link.
+//! The sending thread's part of the queue.
 
-use super::{Link, State};
+use super::{SendQueue, State};
 use crate::connection::{Connection, Sealed};
 use common::poison::IgnorePoison;
 use std::sync::MutexGuard;
@@ -14,7 +14,7 @@ const AT_ONCE: usize = 64;
 /// when something comes in; this is for the answer that never does.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-impl Link {
+impl SendQueue {
     /// The sending thread: sends what is queued, whenever that is possible, and
     /// then the end.
     pub fn send_all(&self) {

@@ -14,19 +14,19 @@ fn place() -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-fn small(identity: &Path, generation: usize) -> Seen {
-    Seen { generation, ..Seen::beside(identity) }
+fn small(identity: &Path, generation: usize) -> ReplayCache {
+    ReplayCache { generation, ..ReplayCache::beside(identity) }
 }
 
 #[test]
 fn what_was_seen_stays_seen() {
     let (_folder, identity) = place();
-    let seen = Seen::beside(&identity);
+    let seen = ReplayCache::beside(&identity);
     assert!(seen.is_new("one").unwrap());
     assert!(!seen.is_new("one").unwrap());
     assert!(seen.is_new("two").unwrap());
     // Another run of the program.
-    let again = Seen::beside(&identity);
+    let again = ReplayCache::beside(&identity);
     assert!(!again.is_new("one").unwrap());
     assert!(!again.is_new("two").unwrap());
     assert!(again.is_new("three").unwrap());
@@ -56,7 +56,7 @@ fn at_least_a_generation_is_remembered_and_at_most_two() {
 #[test]
 fn half_a_digest_at_the_end_harms_no_other() {
     let (_folder, identity) = place();
-    let seen = Seen::beside(&identity);
+    let seen = ReplayCache::beside(&identity);
     assert!(seen.is_new("one").unwrap());
     let mut file = private_file::append_to(&seen.path).unwrap();
     file.write_all(b"half").unwrap();
@@ -91,9 +91,9 @@ fn each_message_is_new_to_one_program() {
 #[test]
 fn a_memory_that_cannot_be_kept_is_an_error() {
     let (folder, identity) = place();
-    let seen = Seen::beside(&folder.path().join("none").join("alice.identity"));
-    assert!(matches!(seen.is_new("one"), Err(SeenError::File(_))));
-    let seen = Seen::beside(&identity);
+    let seen = ReplayCache::beside(&folder.path().join("none").join("alice.identity"));
+    assert!(matches!(seen.is_new("one"), Err(ReplayCacheError::File(_))));
+    let seen = ReplayCache::beside(&identity);
     fs::create_dir(&seen.path).unwrap();
     assert!(seen.is_new("one").is_err());
 }

@@ -6,14 +6,14 @@ use stage2_echo::line::MAX_LINE;
 use std::path::Path;
 
 /// Where it is said.
-pub trait Tell: Send + Sync {
+pub trait UserOutput: Send + Sync {
     /// Something to know.
     fn hint(&self, line: &str);
     /// Something that must not be overlooked.
     fn alarm(&self, line: &str);
 }
 
-impl Tell for Output {
+impl UserOutput for Output {
     fn hint(&self, line: &str) {
         Output::hint(self, line);
     }

@@ -1,6 +1,6 @@
 //! The client's part in the dialogue.
 
-use crate::link::{Asked, Link};
+use crate::send_queue::{Prompt, SendQueue};
 use anyhow::{Context, bail};
 use clap::Args;
 use common::terminal::Output;
@@ -58,26 +58,26 @@ pub fn answered(
     text: &str,
     request: Option<&Zeroizing<String>>,
     attempts: &mut u32,
-    link: &Link,
+    queue: &SendQueue,
     output: &Output,
 ) -> anyhow::Result<bool> {
     match text.split_once(' ') {
         None if text == "AUTH_REQUIRED" => match request {
-            Some(request) => link.send_now(request),
-            None => link.asked(Asked::Answer("LOGIN or REGISTER? ")),
+            Some(request) => queue.send_now(request),
+            None => queue.asked(Prompt::Answer("LOGIN or REGISTER? ")),
         },
-        None if text == "ENTER_USERNAME" => link.asked(Asked::Answer("name: ")),
-        None if text == "ENTER_PASSWORD" => link.asked(Asked::Password),
+        None if text == "ENTER_USERNAME" => queue.asked(Prompt::Answer("name: ")),
+        None if text == "ENTER_PASSWORD" => queue.asked(Prompt::Password),
         Some(("AUTH_SUCCESS", rest)) => {
             let (name, token) = rest.split_once(' ').context("the server gave no token")?;
             *attempts = 0;
-            link.logged_in(name, token);
+            queue.logged_in(name, token);
             if output.interactive() {
                 output.hint(&format!("logged in as {name}"));
             }
         }
         // Back too early, maybe together with a thousand others.
-        Some(("AUTH_FAILED", reason)) if link.token().is_some() && reason.ends_with("try again later") => {
+        Some(("AUTH_FAILED", reason)) if queue.token().is_some() && reason.ends_with("try again later") => {
             return Ok(false);
         }
         Some(("AUTH_FAILED", reason)) => {
@@ -87,11 +87,11 @@ pub fn answered(
             bail!("not logged in: {reason}")
         }
         Some(("[SERVER]", "you logged in elsewhere")) => {
-            link.leaving(true);
+            queue.leaving(true);
             return Ok(false);
         }
         Some(("[SERVER]", "error: not logged out, try again")) => {
-            link.leaving(false);
+            queue.leaving(false);
             return Ok(false);
         }
         _ => return Ok(false),

@@ -1,15 +1,15 @@
 //! What comes in: private messages, and answers about keys.
 
-use super::{Answer, Me, PATIENCE, Private, words};
-use crate::identity::{PublicKey, Trust};
-use stage6_auth::link::Link;
+use super::{Answer, EndToEnd, LocalUser, PATIENCE, words};
+use crate::identity::{KeyStatus, PublicKey};
+use stage6_auth::send_queue::SendQueue;
 use std::time::Instant;
 
 /// Messages that wait for keys. One more is said to be unreadable at once.
 const MOST_HELD: usize = 1000;
 
 /// What waits for the key of its sender.
-pub(super) struct Held {
+pub(super) struct PendingMessage {
     from: String,
     what: What,
     since: Instant,
@@ -23,9 +23,9 @@ enum What {
     Open(String),
 }
 
-impl Held {
-    fn new(from: &str, what: What) -> Held {
-        Held { from: from.to_owned(), what, since: Instant::now() }
+impl PendingMessage {
+    fn new(from: &str, what: What) -> PendingMessage {
+        PendingMessage { from: from.to_owned(), what, since: Instant::now() }
     }
 
     /// As it is shown when the message cannot be opened.
@@ -43,23 +43,23 @@ fn speaker(line: &str) -> Option<&str> {
     said.split_once(": ").map(|(name, _)| name)
 }
 
-impl Private {
+impl EndToEnd {
     /// Takes in a line that was received, and gives the lines to be shown in its
     /// place: mostly the same one.
     ///
     /// # Errors
     /// When we are logged in and our identity cannot be used.
-    pub fn heard(&self, line: &str, link: &Link) -> anyhow::Result<Vec<String>> {
+    pub fn heard(&self, line: &str, queue: &SendQueue) -> anyhow::Result<Vec<String>> {
         let mut shown = self.give_up(|held| held.since.elapsed() > PATIENCE);
         match line.split_once(' ') {
             Some(("AUTH_SUCCESS", rest)) => {
                 let key = self.log_in(rest.split(' ').next().unwrap_or(rest))?;
                 // Before anything that was typed.
-                link.send_now(&format!("/pubkey {key}"));
-                self.ask_again(link);
+                queue.send_now(&format!("/pubkey {key}"));
+                self.ask_again(queue);
                 shown.push(line.to_owned());
             }
-            Some(("[DM]", message)) => shown.extend(self.message(message, link)),
+            Some(("[DM]", message)) => shown.extend(self.message(message, queue)),
             Some(("[KEY]", answer)) => match self.key_given(answer) {
                 Some(opened) => shown.extend(opened),
                 None => shown.push(line.to_owned()),
@@ -74,7 +74,7 @@ impl Private {
             _ => shown.push(line.to_owned()),
         }
         // It may have been what the next line to be sent waits for.
-        link.received();
+        queue.received();
         Ok(shown)
     }
 
@@ -84,7 +84,7 @@ impl Private {
         self.give_up(|_| true)
     }
 
-    fn give_up(&self, overdue: impl Fn(&mut Held) -> bool) -> Vec<String> {
+    fn give_up(&self, overdue: impl Fn(&mut PendingMessage) -> bool) -> Vec<String> {
         let overdue: Vec<_> = self.lock().held.extract_if(.., |held| overdue(held)).collect();
         overdue.into_iter().map(|held| held.unopened("the key is not known")).collect()
     }
@@ -94,21 +94,21 @@ impl Private {
         let mut state = self.lock();
         let from = speaker(line).filter(|name| state.held.iter().any(|held| held.from == *name));
         let Some(from) = from.filter(|_| state.held.len() < MOST_HELD) else { return false };
-        state.held.push(Held::new(from, What::Open(line.to_owned())));
+        state.held.push(PendingMessage::new(from, What::Open(line.to_owned())));
         true
     }
 
     /// Another connection: questions on the old one have no answer any more.
-    fn ask_again(&self, link: &Link) {
+    fn ask_again(&self, queue: &SendQueue) {
         let mut names: Vec<_> = self.lock().held.iter().map(|held| held.from.clone()).collect();
         names.dedup();
         for name in names {
-            link.put_first(&format!("/key {name}"));
+            queue.push_front(&format!("/key {name}"));
         }
     }
 
     /// `[DM] alice BASE64`.
-    fn message(&self, message: &str, link: &Link) -> Option<String> {
+    fn message(&self, message: &str, queue: &SendQueue) -> Option<String> {
         let Some((me, (from, sealed))) = self.me().zip(message.split_once(' ')) else {
             return Some(words::unreadable("somebody", "not whole"));
         };
@@ -126,7 +126,7 @@ impl Private {
                 Ok(None) => {}
                 Err(e) => return Some(words::unreadable(from, &e.to_string())),
             }
-            if !link.put_first(&format!("/key {from}")) {
+            if !queue.push_front(&format!("/key {from}")) {
                 return Some(words::unreadable(from, "the key is not known, and it is too late to ask"));
             }
             state = self.lock();
@@ -135,19 +135,19 @@ impl Private {
             return Some(words::unreadable(from, "too many wait for a key"));
         }
         // Behind those of the same sender that wait already.
-        state.held.push(Held::new(from, What::Sealed(sealed.to_owned())));
+        state.held.push(PendingMessage::new(from, What::Sealed(sealed.to_owned())));
         None
     }
 
-    fn opened(&self, me: &Me, from: &str, sealed: &str, text: &str) -> Option<String> {
+    fn opened(&self, me: &LocalUser, from: &str, sealed: &str, text: &str) -> Option<String> {
         match me.seen.is_new(sealed) {
             Ok(true) => {}
             Ok(false) => {
-                self.tell.hint(&words::repeated(from));
+                self.output.hint(&words::repeated(from));
                 return None;
             }
             // Better shown twice than never.
-            Err(e) => self.tell.alarm(&format!("this message may have been shown before: {e}")),
+            Err(e) => self.output.alarm(&format!("this message may have been shown before: {e}")),
         }
         Some(words::private(from, text))
     }
@@ -162,7 +162,7 @@ impl Private {
         let answer = match text.parse::<PublicKey>() {
             Ok(key) => self.judged(&me, name, key),
             Err(e) => {
-                self.tell.alarm(&format!("the server gives out no usable key of {name}: {e}"));
+                self.output.alarm(&format!("the server gives out no usable key of {name}: {e}"));
                 Answer::Nothing
             }
         };
@@ -170,18 +170,18 @@ impl Private {
     }
 
     /// Whether the key that the server gives out is the one that it was before.
-    fn judged(&self, me: &Me, name: &str, key: PublicKey) -> Answer {
+    fn judged(&self, me: &LocalUser, name: &str, key: PublicKey) -> Answer {
         match me.known.check(name, &key) {
-            Ok(Trust::Same) => {}
-            Ok(Trust::First) => self.tell.hint(&words::first_key(name)),
-            Ok(Trust::Changed { .. }) => {
+            Ok(KeyStatus::Same) => {}
+            Ok(KeyStatus::First) => self.output.hint(&words::first_key(name)),
+            Ok(KeyStatus::Changed { .. }) => {
                 let number = self.safety_number(me, name, &key);
-                words::changed_key(&me.name, name, &number).for_each(|line| self.tell.alarm(&line));
+                words::changed_key(&me.name, name, &number).for_each(|line| self.output.alarm(&line));
                 self.lock().changed.insert(name.to_ascii_lowercase(), key);
                 return Answer::Changed;
             }
             Err(e) => {
-                self.tell.alarm(&format!("the key of {name} is not used: {e}"));
+                self.output.alarm(&format!("the key of {name} is not used: {e}"));
                 return Answer::Nothing;
             }
         }
@@ -219,12 +219,12 @@ impl Private {
 
     /// Passes the answer on to the line and to the messages that wait for it; what
     /// is shown of these.
-    fn answered(&self, me: &Me, name: &str, answer: &Answer) -> Vec<String> {
+    fn answered(&self, me: &LocalUser, name: &str, answer: &Answer) -> Vec<String> {
         let mut state = self.lock();
         if let Some(asked) = state.asked.as_mut().filter(|asked| asked.name.eq_ignore_ascii_case(name)) {
             asked.answer.get_or_insert(answer.clone());
         }
-        let theirs = |held: &mut Held| held.from.eq_ignore_ascii_case(name);
+        let theirs = |held: &mut PendingMessage| held.from.eq_ignore_ascii_case(name);
         let held: Vec<_> = state.held.extract_if(.., theirs).collect();
         drop(state);
         let shown = held.into_iter().map(|held| match (&held.what, answer) {

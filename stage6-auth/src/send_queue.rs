@@ -1,4 +1,4 @@
-//! The link: what a client has to say, over one connection after another.
+//! The queue: what a client has to say, over one connection after another.
 //!
 //! Lines typed go into a queue, and a thread sends them when there is a
 //! connection and the server waits for them. So it makes no difference to whoever
@@ -25,7 +25,7 @@ pub const MOST_KEPT: usize = 1000;
 
 /// What the server waits for, as far as we know.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum Prompt {
     /// Nothing: it is its turn.
     Nothing,
     /// An answer in the dialogue, with this prompt.
@@ -37,7 +37,7 @@ pub enum Asked {
 }
 
 /// See the [module](self).
-pub struct Link {
+pub struct SendQueue {
     seal: Arc<dyn Seal>,
     /// Written by the thread that reads what is typed, by the one that sends,
     /// and by the one that receives.
@@ -53,7 +53,7 @@ struct State {
     open: bool,
     /// The first line in the queue waits for an answer.
     held: bool,
-    asked: Asked,
+    asked: Prompt,
     token: Option<Zeroizing<String>>,
     /// Nothing more will be typed.
     ended: bool,
@@ -63,21 +63,21 @@ struct State {
     leaving: bool,
 }
 
-impl Link {
-    /// A link without a connection.
+impl SendQueue {
+    /// A queue without a connection.
     pub fn new(seal: Arc<dyn Seal>) -> Arc<Self> {
         let state = State {
             queue: VecDeque::new(),
             connection: None,
             open: false,
             held: false,
-            asked: Asked::Nothing,
+            asked: Prompt::Nothing,
             token: None,
             ended: false,
             finished: false,
             leaving: false,
         };
-        Arc::new(Link { seal, state: Mutex::new(state), changed: Condvar::new() })
+        Arc::new(SendQueue { seal, state: Mutex::new(state), changed: Condvar::new() })
     }
 
     /// There is a connection; nothing is sent before the server asks.
@@ -95,7 +95,7 @@ impl Link {
     }
 
     /// The server waits for an answer, or lets us speak.
-    pub fn asked(&self, asked: Asked) {
+    pub fn asked(&self, asked: Prompt) {
         self.change(|state| {
             state.asked = asked;
             state.open = true;
@@ -105,7 +105,7 @@ impl Link {
     /// We are in.
     pub fn logged_in(&self, name: &str, token: &str) {
         self.change(|state| state.token = Some(Zeroizing::new(token.to_owned())));
-        self.asked(Asked::Anything(name.to_owned()));
+        self.asked(Prompt::Anything(name.to_owned()));
     }
 
     /// The token to come back with.
@@ -129,8 +129,8 @@ impl Link {
             state = self.wait(state);
         }
         state.queue.push_back(line);
-        if !matches!(state.asked, Asked::Anything(_)) {
-            state.asked = Asked::Nothing;
+        if !matches!(state.asked, Prompt::Anything(_)) {
+            state.asked = Prompt::Nothing;
         }
         self.changed.notify_all();
         true
@@ -139,7 +139,7 @@ impl Link {
     /// Queues a line that nobody typed, before all others, as long as anything can
     /// be sent at all. What is to [seal](Seal) it knows it by the line end at its
     /// beginning, which no other has.
-    pub fn put_first(&self, line: &str) -> bool {
+    pub fn push_front(&self, line: &str) -> bool {
         self.change(|state| {
             if !state.finished {
                 state.queue.push_front(Zeroizing::new(format!("\n{line}")));
@@ -179,9 +179,9 @@ impl Link {
     }
 
     /// Waits until the server waits for something, and says what.
-    pub fn wait_until_asked(&self) -> Asked {
+    pub fn wait_until_asked(&self) -> Prompt {
         let mut state = self.lock();
-        while state.asked == Asked::Nothing {
+        while state.asked == Prompt::Nothing {
             state = self.wait(state);
         }
         state.asked.clone()

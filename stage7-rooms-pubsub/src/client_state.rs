@@ -25,7 +25,7 @@ const MOST_REMEMBERED: usize = 1000;
 
 /// What a line says that asks for more than being shown.
 #[derive(Debug, PartialEq, Eq)]
-pub enum News {
+pub enum StateChange {
     /// That is most of them.
     Nothing,
     /// We are let in, which is into the lobby, and come from another room.
@@ -35,7 +35,7 @@ pub enum News {
     },
     /// We are in another room, and this is the prompt there.
     Moved {
-        /// As [`Surroundings::prompt`] has it.
+        /// As [`ClientState::prompt`] has it.
         prompt: String,
     },
     /// We are not wanted, and do not come back by ourselves.
@@ -43,7 +43,7 @@ pub enum News {
 }
 
 /// See the [module](self).
-pub struct Surroundings {
+pub struct ClientState {
     commands: Vec<Command>,
     /// Written by the thread that receives, and by the one that reads what is
     /// typed, which also asks for the words. Held for looking things up only.
@@ -74,16 +74,16 @@ struct Command {
     goes_on: bool,
 }
 
-impl Surroundings {
+impl ClientState {
     /// Nothing known yet, except for the commands: those that `help` explains,
     /// each in a line of its own, as in `/join ROOM: what it does`.
     pub fn new(help: &str) -> Arc<Self> {
         let commands = help.lines().filter(|line| line.starts_with('/')).map(Command::explained).collect();
-        Arc::new(Surroundings { commands, state: Mutex::default(), moved: Condvar::new() })
+        Arc::new(ClientState { commands, state: Mutex::default(), moved: Condvar::new() })
     }
 
     /// Takes in a line that was received.
-    pub fn heard(&self, line: &str) -> News {
+    pub fn heard(&self, line: &str) -> StateChange {
         let mut state = self.lock();
         match line.split_once(' ') {
             Some(("AUTH_SUCCESS", rest)) => return state.let_in(rest.split(' ').next().unwrap_or(rest)),
@@ -106,7 +106,7 @@ impl Surroundings {
             }
             _ => state.heard_from(line),
         }
-        News::Nothing
+        StateChange::Nothing
     }
 
     /// Takes in a line that was typed.
@@ -132,11 +132,11 @@ impl Surroundings {
 }
 
 impl State {
-    fn let_in(&mut self, name: &str) -> News {
+    fn let_in(&mut self, name: &str) -> StateChange {
         self.me = name.to_owned();
         match &self.room {
-            Some(room) if room != LOBBY => News::BackInLobby { from: room.clone() },
-            _ => News::Nothing,
+            Some(room) if room != LOBBY => StateChange::BackInLobby { from: room.clone() },
+            _ => StateChange::Nothing,
         }
     }
 
@@ -144,9 +144,9 @@ impl State {
         format!("{}@{}> ", self.me, self.room.as_deref().unwrap_or(LOBBY))
     }
 
-    fn told(&mut self, notice: &str) -> News {
+    fn told(&mut self, notice: &str) -> StateChange {
         if notice.starts_with("you were kicked by ") {
-            return News::PutOut;
+            return StateChange::PutOut;
         }
         if notice.starts_with("error: ") {
             self.moving = false;
@@ -155,14 +155,14 @@ impl State {
             if let [name, "joined" | "left", ..] = notice.split(' ').collect::<Vec<_>>()[..] {
                 listed(name).for_each(|name| self.met(&name));
             }
-            return News::Nothing;
+            return StateChange::Nothing;
         };
         // The list of those who are here comes next. The others are not forgotten.
         std::mem::take(&mut self.people).iter().for_each(|name| self.met(name));
         self.room = rest.split(' ').next().and_then(|room| listed(room).next());
         self.rooms.extend(self.room.clone());
         self.moving = false;
-        News::Moved { prompt: self.prompt() }
+        StateChange::Moved { prompt: self.prompt() }
     }
 
     /// `said` is `alice: TEXT`, or something else.
@@ -200,7 +200,7 @@ impl Command {
 
 /// The words that Tab completes: commands at the beginning of the line, and rooms
 /// and people where a command takes one. With a space where more is to come.
-impl Complete for Surroundings {
+impl Complete for ClientState {
     fn complete(&self, line: &str) -> (usize, Vec<String>) {
         let spaced = |word: &str, goes_on| format!("{word}{}", if goes_on { " " } else { "" });
         let Some((name, argument)) = line.split_once(' ') else {

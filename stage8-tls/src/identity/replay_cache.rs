@@ -29,7 +29,7 @@ const DIGEST_LEN: usize = 16;
 
 /// The memory cannot be used, so that nobody knows whether a message is new.
 #[derive(Debug, Error)]
-pub enum SeenError {
+pub enum ReplayCacheError {
     /// A file cannot be read or made, or is open to others.
     #[error("shown messages {0}")]
     File(PrivateFileError),
@@ -40,13 +40,13 @@ pub enum SeenError {
 
 /// The memory of one identity.
 #[derive(Debug, Clone)]
-pub struct Seen {
+pub struct ReplayCache {
     path: PathBuf,
     old: PathBuf,
     generation: usize,
 }
 
-impl Seen {
+impl ReplayCache {
     /// Beside the identity file at `identity`: `….seen` and `….seen.old`.
     pub fn beside(identity: &Path) -> Self {
         let with = |end: &str| {
@@ -64,8 +64,8 @@ impl Seen {
     /// the two has shown it never; the other way round, twice.
     ///
     /// # Errors
-    /// [`SeenError`].
-    pub fn is_new(&self, sealed: &str) -> Result<bool, SeenError> {
+    /// [`ReplayCacheError`].
+    pub fn is_new(&self, sealed: &str) -> Result<bool, ReplayCacheError> {
         let digest = &Sha256::digest(sealed)[..DIGEST_LEN];
         loop {
             let mut file = self.current()?;
@@ -90,9 +90,9 @@ impl Seen {
 
     /// The newer file, locked until it is closed. While we waited for the lock,
     /// its owner may have made it the older one.
-    fn current(&self) -> Result<File, SeenError> {
+    fn current(&self) -> Result<File, ReplayCacheError> {
         loop {
-            let file = private_file::append_to(&self.path).map_err(SeenError::File)?;
+            let file = private_file::append_to(&self.path).map_err(ReplayCacheError::File)?;
             file.lock().map_err(|error| self.io(error))?;
             let ours = file.metadata().map_err(|error| self.io(error))?;
             match fs::metadata(&self.path) {
@@ -104,13 +104,13 @@ impl Seen {
         }
     }
 
-    fn digests(&self, file: &mut File) -> Result<Vec<u8>, SeenError> {
+    fn digests(&self, file: &mut File) -> Result<Vec<u8>, ReplayCacheError> {
         let mut digests = Vec::new();
         file.read_to_end(&mut digests).map_err(|error| self.io(error))?;
         Ok(digests)
     }
 
-    fn held_before(&self, digest: &[u8]) -> Result<bool, SeenError> {
+    fn held_before(&self, digest: &[u8]) -> Result<bool, ReplayCacheError> {
         match fs::read(&self.old) {
             Ok(digests) => Ok(holds(&digests, digest)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -118,8 +118,8 @@ impl Seen {
         }
     }
 
-    fn io(&self, error: io::Error) -> SeenError {
-        SeenError::Io(self.path.clone(), error)
+    fn io(&self, error: io::Error) -> ReplayCacheError {
+        ReplayCacheError::Io(self.path.clone(), error)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Coming back after a lost connection.
 
-use crate::link::Link;
+use crate::send_queue::SendQueue;
 use std::time::Duration;
 
 /// The first pause before coming back, and the longest. Each is about twice as
@@ -13,17 +13,17 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// What `connect` says: then no attempt will do better.
-pub fn come_back<C>(
+pub fn reconnect<C>(
     connect: impl Fn() -> anyhow::Result<Option<C>>,
     attempts: &mut u32,
-    link: &Link,
+    queue: &SendQueue,
 ) -> anyhow::Result<Option<C>> {
     loop {
         let pause = LONGEST_PAUSE.min(FIRST_PAUSE * 2_u32.saturating_pow((*attempts).min(16)));
         *attempts += 1;
         // Not all clients of a server that was started again at the same moment.
         let jitter = rand::random_range(0.75..1.0);
-        if !link.pause(pause.mul_f64(jitter)) {
+        if !queue.pause(pause.mul_f64(jitter)) {
             return Ok(None);
         }
         if let Some(connection) = connect()? {
