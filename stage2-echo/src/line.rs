@@ -12,7 +12,7 @@
 //! - by a reset: an error, and what was on its way is gone;
 //! - never: the other side is silent, or its machine is gone.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -46,30 +46,24 @@ pub enum Received<'a> {
     End,
 }
 
+/// Bytes asked for in one `read`: many lines at once from a client that sends
+/// fast, and little memory for each of ten thousand that wait.
+const READ_SIZE: usize = 8 << 10;
+
 /// Cuts a byte stream into lines.
 pub struct LineReader<R> {
-    from: R,
+    /// Holds what was read and belongs to later lines.
+    from: BufReader<R>,
+    /// The longest line in bytes, without its line end.
     limit: usize,
-    /// `buffer[start..end]` is read and not yet given out.
-    buffer: Vec<u8>,
-    start: usize,
-    end: usize,
-    /// Bytes of `buffer[start..end]` in which no line end was found: they are
-    /// not searched again when more bytes come, or a client that sends single
-    /// bytes would cost time by the square of its line's length.
-    searched: usize,
-    /// How much the last `read` brought.
-    last_read: usize,
+    /// The line under way: what has come of it so far.
+    line: Vec<u8>,
+    /// `line` is complete and was returned; the next call begins a new one.
+    returned: bool,
+    /// The other side has finished. A socket whose reading side is shut down
+    /// can deliver bytes even after that, so the reader does not ask again.
     ended: bool,
 }
-
-/// What a connection that sends little reads at once. It has no buffer while it
-/// waits: ten thousand idle ones would otherwise pay for what they do not use.
-const SMALL: usize = 512;
-
-/// The buffer of a connection that floods: one `read` then brings hundreds of
-/// lines.
-const LARGE: usize = 64 << 10;
 
 impl<R: Read> LineReader<R> {
     /// Reads lines of at most [`MAX_LINE`] bytes from `from`. Nothing is read
@@ -78,107 +72,63 @@ impl<R: Read> LineReader<R> {
         Self::with_limit(from, MAX_LINE)
     }
 
-    /// The same with another limit in bytes, for what a server says: it puts
-    /// the speaker's name before a line that may have been as long as allowed.
+    /// The same with another limit in bytes. A client needs it: the server puts
+    /// the sender's name before a line that may already be as long as allowed.
     pub fn with_limit(from: R, limit: usize) -> Self {
-        LineReader {
-            from,
-            limit,
-            buffer: Vec::new(),
-            start: 0,
-            end: 0,
-            searched: 0,
-            last_read: 0,
-            ended: false,
-        }
+        let from = BufReader::with_capacity(READ_SIZE, from);
+        LineReader { from, limit, line: Vec::new(), returned: false, ended: false }
     }
 
     /// The next line; waits for it.
     ///
     /// # Errors
-    /// What `read` says: a reset, for one, or a timeout that was set on the
-    /// socket. After a timeout one may go on; no byte is lost.
+    /// What `read` says: a reset, for example, or a time-out that was set on the
+    /// socket. After a time-out the caller may go on: no byte is lost.
     #[allow(clippy::should_implement_trait)] // an iterator cannot lend from its buffer
     pub fn next(&mut self) -> io::Result<Received<'_>> {
-        while !self.ended && !self.has_buffered_line() {
-            if self.fill()? == 0 {
-                self.ended = true;
-            }
+        if std::mem::take(&mut self.returned) {
+            self.line.clear();
         }
+        self.read_up_to(self.limit + 1)?;
+        // One byte above the limit may be the `\r` of a line end.
+        if self.line.len() > self.limit && self.line.ends_with(b"\r") {
+            self.read_up_to(self.limit + 2)?;
+        }
+        self.returned = true;
         Ok(self.take_line())
     }
 
-    /// Whether [`next`](LineReader::next) has an answer without reading, that
-    /// is, without waiting.
-    pub fn has_buffered_line(&mut self) -> bool {
-        let unsearched = &self.buffer[self.start + self.searched..self.end];
-        if let Some(at) = memchr::memchr(b'\n', unsearched) {
-            self.searched += at;
-            return true;
-        }
-        self.searched = self.end - self.start;
-        // One byte over may be the `\r` of a line end whose `\n` is still to come.
-        let line = &self.buffer[self.start..self.end];
-        line.len() > self.limit + 1 || (line.len() == self.limit + 1 && !line.ends_with(b"\r"))
+    /// Returns `true` if the next line is here already (or too much without a
+    /// line end): [`next`](LineReader::next) then does not wait.
+    pub fn has_buffered_line(&self) -> bool {
+        let begun = if self.returned { 0 } else { self.line.len() };
+        let buffered = self.from.buffer();
+        buffered.contains(&b'\n') || begun + buffered.len() > self.limit + 1
     }
 
-    /// Takes what `has_buffered_line` found out of the buffer.
-    fn take_line(&mut self) -> Received<'_> {
-        let (start, found) = (self.start, self.start + self.searched);
-        let (end, next) = match self.buffer[found..self.end].first() {
-            Some(_) if self.buffer[start..found].ends_with(b"\r") => (found - 1, found + 1),
-            Some(_) => (found, found + 1),
-            None => (found, found),
-        };
-        self.start = next;
-        self.searched = 0;
-        if start == next {
-            return Received::End;
+    /// Reads until `line` has its `\n`, or `most` bytes, or the stream ends.
+    /// Without `take`, a client that never sends `\n` would fill the memory.
+    fn read_up_to(&mut self, most: usize) -> io::Result<()> {
+        let missing = most - self.line.len();
+        if !self.ended {
+            // On an error, what came before it is in `line` and stays there.
+            let n = self.from.by_ref().take(missing as u64).read_until(b'\n', &mut self.line)?;
+            self.ended = n < missing && !self.line.ends_with(b"\n");
         }
-        if end - start > self.limit {
+        Ok(())
+    }
+
+    /// What `line` is, now that it is complete.
+    fn take_line(&self) -> Received<'_> {
+        let line = match self.line.strip_suffix(b"\n") {
+            Some(line) => line.strip_suffix(b"\r").unwrap_or(line),
+            None if self.line.is_empty() => return Received::End,
+            None => &self.line,
+        };
+        if line.len() > self.limit {
             return Received::TooLong;
         }
-        match std::str::from_utf8(&self.buffer[start..end]) {
-            Ok(line) => Received::Line(line),
-            Err(_) => Received::NotUtf8,
-        }
-    }
-
-    /// Reads once. The buffer grows when the last read filled it, for a client
-    /// that floods, and is given back when the client has calmed down.
-    fn fill(&mut self) -> io::Result<usize> {
-        let held = self.end - self.start;
-        let was_full = self.end == self.buffer.len();
-        self.buffer.copy_within(self.start..self.end, 0);
-        (self.start, self.end) = (0, held);
-        if held == 0 && self.last_read < SMALL {
-            return self.fill_from_idle();
-        }
-        if was_full {
-            self.buffer.resize((self.buffer.len() * 4).clamp(SMALL, LARGE.max(self.limit + 2)), 0);
-        }
-        self.last_read = read(&mut self.from, &mut self.buffer[self.end..])?;
-        self.end += self.last_read;
-        Ok(self.last_read)
-    }
-
-    /// Waits without a buffer: it waits on the stack, where there is room.
-    fn fill_from_idle(&mut self) -> io::Result<usize> {
-        self.buffer = Vec::new();
-        let mut small = [0; SMALL];
-        let n = read(&mut self.from, &mut small)?;
-        self.buffer.extend_from_slice(&small[..n]);
-        (self.last_read, self.end) = (n, n);
-        Ok(n)
-    }
-}
-
-fn read(from: &mut impl Read, into: &mut [u8]) -> io::Result<usize> {
-    loop {
-        match from.read(into) {
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
-        }
+        str::from_utf8(line).map_or(Received::NotUtf8, Received::Line)
     }
 }
 

@@ -63,7 +63,7 @@ fn the_bound_is_on_the_line_without_its_end() {
     // It is known before the line end comes, if it ever comes.
     let mut endless = LineReader::new(io::repeat(b'x'));
     assert_eq!(endless.next().unwrap(), Received::TooLong);
-    assert!(endless.buffer.len() <= LARGE);
+    assert!(endless.line.len() <= MAX_LINE + 2);
 }
 
 #[test]
@@ -74,15 +74,56 @@ fn a_line_that_is_not_utf8_does_not_end_the_stream() {
 }
 
 #[test]
-fn the_buffer_grows_for_a_flood_and_shrinks_afterwards() {
-    let flood = b"0123456\n".repeat(LARGE / 4);
-    let mut reader = reader(&[&flood, b"calm\n", b"calm\n", b"calm\n"]);
-    let mut largest = 0;
-    while reader.next().unwrap() != Received::End {
-        largest = largest.max(reader.buffer.len());
+fn nothing_is_lost_at_a_time_out() {
+    // A piece of its own for each byte, and a time-out after each.
+    struct Slow(Pieces, bool);
+    impl Read for Slow {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            self.1 = !self.1;
+            if self.1 { self.0.read(into) } else { Err(io::ErrorKind::WouldBlock.into()) }
+        }
     }
-    assert_eq!(largest, LARGE);
-    assert!(reader.buffer.len() < SMALL);
+    let longest = "x".repeat(MAX_LINE);
+    let text = format!("h\u{e9}\r\n{longest}\r\nend");
+    let pieces: Vec<_> = text.bytes().map(|byte| vec![byte]).collect();
+    let mut reader = LineReader::new(Slow(Pieces(pieces.into_iter()), false));
+    let mut lines = vec![];
+    loop {
+        match reader.next() {
+            Ok(Received::Line(line)) => lines.push(line.to_owned()),
+            Ok(other) => {
+                assert_eq!(other, Received::End);
+                break;
+            }
+            Err(e) => assert_eq!(e.kind(), io::ErrorKind::WouldBlock),
+        }
+    }
+    assert_eq!(lines, ["h\u{e9}", &longest, "end"]);
+}
+
+#[test]
+fn the_reader_knows_what_it_can_give_without_waiting() {
+    let mut reader = reader(&[b"one\ntwo\nthr", b"ee\n"]);
+    let mut here = vec![reader.has_buffered_line()];
+    while reader.next().unwrap() != Received::End {
+        here.push(reader.has_buffered_line());
+    }
+    // Before the first `read`, and behind each of the lines one, two and three.
+    assert_eq!(here, [false, true, false, false]);
+    let mut reader = self::reader(&[&[&b"one\n"[..], &[b'x'; MAX_LINE + 2]].concat()]);
+    assert_eq!(reader.next().unwrap(), Received::Line("one"));
+    assert!(reader.has_buffered_line());
+    assert_eq!(reader.next().unwrap(), Received::TooLong);
+}
+
+#[test]
+fn the_end_is_final() {
+    // So a socket behaves whose reading side was shut down and whose client goes on.
+    let mut reader = reader(&[b"one\ntw", b"", b"late\n"]);
+    assert_eq!(reader.next().unwrap(), Received::Line("one"));
+    assert_eq!(reader.next().unwrap(), Received::Line("tw"));
+    assert_eq!(reader.next().unwrap(), Received::End);
+    assert_eq!(reader.next().unwrap(), Received::End);
 }
 
 proptest! {
