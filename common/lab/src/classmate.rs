@@ -3,7 +3,7 @@
 
 use crate::process::{Program, wait_for};
 use crate::registry::{Classmate, matches};
-use crate::scene::Scene;
+use crate::run_context::RunContext;
 use anyhow::Context;
 use common::poison::IgnorePoison;
 use std::io::{BufRead, BufReader, Write};
@@ -21,8 +21,8 @@ const ARRIVAL: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// When it cannot be started or is not served.
-pub fn join(role: &Classmate, scene: &Scene<'_>, address: &str) -> anyhow::Result<Program> {
-    let mut program = scene.client_on_pipes(address, &[], Stdio::null())?;
+pub fn join(role: &Classmate, context: &RunContext<'_>, address: &str) -> anyhow::Result<Program> {
+    let mut program = context.client_on_pipes(address, &[], Stdio::null())?;
     let output = program.child().stdout.take().context("no standard output")?;
     // The thread that reads writes the answers; the one with the timer closes.
     let input = Arc::new(Mutex::new(program.child().stdin.take()));
@@ -45,7 +45,7 @@ pub fn join(role: &Classmate, scene: &Scene<'_>, address: &str) -> anyhow::Resul
         }
     });
     wait_for(ARRIVAL, &format!("{} to be served", role.name), || match &role.logged {
-        Some(pattern) => scene.log_has(pattern),
+        Some(pattern) => context.log_has(pattern),
         None => served.load(Ordering::Acquire),
     })?;
     if let Some(seconds) = role.leaves_after_seconds {

@@ -8,9 +8,9 @@ use crate::load;
 use crate::output::say;
 use crate::process::{become_program, leash};
 use crate::registry::{Registry, Stage};
-use crate::scene::Interrupted;
+use crate::run_context::Interrupted;
 use crate::workspace::{Profile, build, cargo};
-use crate::{session, start, terminal, watch, wire};
+use crate::{script, start, terminal, watch, wire};
 use clap::{Args, Parser, Subcommand};
 use common::cli::print_error;
 use std::path::PathBuf;
@@ -83,7 +83,7 @@ enum Task {
     /// List the stages
     Stages,
     #[command(hide = true)]
-    Keep,
+    Supervise,
     #[command(hide = true)]
     Leash {
         parent: u32,
@@ -176,7 +176,7 @@ fn task(task: Task) -> Result<(), Failure> {
             Err(grade::Failure::Usage(why)) => Err(Failure::Usage(why)),
             Err(grade::Failure::Other(error)) => Err(Failure::Other(error)),
         },
-        Task::Keep => Ok(grade::keeper::keep()?),
+        Task::Supervise => Ok(grade::supervisor::supervise()?),
         Task::Diff(options) => {
             let (from, to) = diff::two_stages(&all, &options).map_err(Failure::Usage)?;
             Ok(diff::run(from, to, &all, &options)?)
@@ -195,7 +195,7 @@ fn task(task: Task) -> Result<(), Failure> {
 
 fn run(stage: &Stage, all: &Registry, script: bool) -> anyhow::Result<()> {
     match terminal::has_no_part(stage, script) {
-        true => session::play(stage, all),
+        true => script::play(stage, all),
         false => terminal::run(stage, all),
     }
 }

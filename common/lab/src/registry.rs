@@ -51,8 +51,8 @@ pub struct Stage {
     pub wire: WireForm,
     /// A diff budget of its own.
     pub budget: Option<Budget>,
-    /// The scripted session.
-    pub session: Vec<Step>,
+    /// The script of a run without a terminal.
+    pub script: Vec<Step>,
 }
 
 /// A file made by one of the stage's programs.
@@ -133,7 +133,7 @@ pub struct Budget {
     pub reason: String,
 }
 
-/// One step of a scripted session; `stages.toml` says what each does.
+/// One step of a script; `stages.toml` says what each does.
 #[derive(Debug, Deserialize)]
 #[serde(untagged, deny_unknown_fields, rename_all_fields = "kebab-case")]
 #[allow(missing_docs, reason = "the fields are described where they are written, in stages.toml")]

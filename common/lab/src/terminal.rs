@@ -4,7 +4,7 @@ use crate::classmate;
 use crate::output::say;
 use crate::process::Program;
 use crate::registry::{Registry, Stage};
-use crate::scene::{END_SIGNALS, Interrupted, LOG, Route, Scene, straight};
+use crate::run_context::{END_SIGNALS, Interrupted, LOG, Route, RunContext, straight};
 use crate::workspace::Profile;
 use anyhow::{Context, bail};
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
@@ -18,7 +18,7 @@ use std::io::{IsTerminal, stdin, stdout};
 /// # Errors
 /// When something does not start, the client fails, or [`Interrupted`].
 pub fn run(stage: &Stage, all: &Registry) -> anyhow::Result<()> {
-    run_in(&Scene::build(stage, all, Profile::Dev)?, &straight)
+    run_in(&RunContext::build(stage, all, Profile::Dev)?, &straight)
 }
 
 /// Whether a run is to be the scripted session: it was asked for, there is no
@@ -33,12 +33,12 @@ pub fn has_no_part(stage: &Stage, script: bool) -> bool {
     scripted
 }
 
-/// As [`run`], where the scene is set already, with clients that come by `route`.
+/// As [`run`], where the run context exists already, with clients that come by `route`.
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_in(scene: &Scene<'_>, route: Route<'_>) -> anyhow::Result<()> {
-    let stage = scene.stage;
+pub fn run_in(context: &RunContext<'_>, route: Route<'_>) -> anyhow::Result<()> {
+    let stage = context.stage;
     // From here on a signal ends us the orderly way. Not before: while cargo
     // builds, Ctrl-C is to end cargo and us at once.
     let mut watched = END_SIGNALS.to_vec();
@@ -46,17 +46,17 @@ pub fn run_in(scene: &Scene<'_>, route: Route<'_>) -> anyhow::Result<()> {
     let mut signals = Signals::new(watched).context("cannot wait for signals")?;
 
     say!("Stage {}, {}: {}\n", stage.number, stage.title, stage.teaches);
-    let (mut server, address) = start_server(scene)?;
-    say!("server      listens on {address}; its log is in {}", scene.file_name(LOG));
+    let (mut server, address) = start_server(context)?;
+    say!("server      listens on {address}; its log is in {}", context.file_name(LOG));
     let classmate = match &stage.classmate {
-        Some(role) => Some(classmate::join(role, scene, &route(&role.name, &address)?)?),
+        Some(role) => Some(classmate::join(role, context, &route(&role.name, &address)?)?),
         None => None,
     };
-    say!("more        {}   in another terminal", command_for_more(scene, &route("guest", &address)?));
+    say!("more        {}   in another terminal", command_for_more(context, &route("guest", &address)?));
     say!("\n{}\n", stage.first_words.trim());
 
     let before = tcgetattr(stdin()).ok();
-    let ended = wait(scene.client_on_terminal(&route("you", &address)?)?, &mut signals);
+    let ended = wait(context.client_on_terminal(&route("you", &address)?)?, &mut signals);
     // A client that was ended by a signal may have left the terminal without
     // echo and without line editing.
     if let Some(before) = before {
@@ -68,23 +68,23 @@ pub fn run_in(scene: &Scene<'_>, route: Route<'_>) -> anyhow::Result<()> {
     let good = server.end().is_some_and(|status| status.success());
     ended?;
     if !good {
-        bail!("the server did not end in good order; {}", scene.log_end());
+        bail!("the server did not end in good order; {}", context.log_end());
     }
-    say!("\nStage {} has ended; the server's log is in {}", stage.number, scene.file_name(LOG));
+    say!("\nStage {} has ended; the server's log is in {}", stage.number, context.file_name(LOG));
     Ok(())
 }
 
 /// What adds a client to this run: its port may be another than usual, and its
 /// key or its authority is the one in the run's own folder.
-fn command_for_more(scene: &Scene<'_>, address: &str) -> String {
-    let stage = scene.stage;
+fn command_for_more(context: &RunContext<'_>, address: &str) -> String {
+    let stage = context.stage;
     let mut args = Vec::new();
     if !address.ends_with(&format!(":{}", stage.default_port())) {
         args.push(format!("--connect {address}"));
     }
     let prepared = stage.prepare.iter().map(|p| (&p.client_option, &p.creates));
     let files = prepared.chain(stage.server_makes.iter().map(|made| (&made.client_option, &made.file)));
-    args.extend(files.map(|(option, file)| format!("{option} {}", scene.file_name(file))));
+    args.extend(files.map(|(option, file)| format!("{option} {}", context.file_name(file))));
     match args.is_empty() {
         true => format!("make client {}", stage.number),
         false => format!("make client {} ARGS=\"{}\"", stage.number, args.join(" ")),
@@ -110,15 +110,15 @@ fn wait(mut client: Program, signals: &mut Signals) -> anyhow::Result<()> {
 }
 
 /// The server, on the stage's own port or, where that is taken, on a free one.
-fn start_server(scene: &Scene<'_>) -> anyhow::Result<(Program, String)> {
-    let port = scene.stage.default_port();
-    if let Ok(started) = scene.listening_server(&format!("127.0.0.1:{port}"), &[]) {
+fn start_server(context: &RunContext<'_>) -> anyhow::Result<(Program, String)> {
+    let port = context.stage.default_port();
+    if let Ok(started) = context.listening_server(&format!("127.0.0.1:{port}"), &[]) {
         return Ok(started);
     }
     // Not "if the port is taken": whoever looks at a port before or after using
     // it may see another state than the server did. If it was something else,
     // the server says so again.
-    let started = scene.listening_server("127.0.0.1:0", &[])?;
+    let started = context.listening_server("127.0.0.1:0", &[])?;
     say!("port {port}   could not be had, so a free one it is");
     Ok(started)
 }

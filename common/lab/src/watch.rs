@@ -9,7 +9,7 @@ mod round;
 mod screen;
 
 use crate::registry::{Registry, Stage};
-use crate::scene::{Interrupted, at_end_signals};
+use crate::run_context::{Interrupted, at_end_signals};
 use crate::workspace::root;
 use anyhow::Context;
 use notify::event::ModifyKind;

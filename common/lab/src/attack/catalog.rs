@@ -1,6 +1,6 @@
 //! All attacks, in the order of the course.
 
-use super::arena::Arena;
+use super::attempt::Attempt;
 use super::exploits as by;
 use super::finding::Finding;
 
@@ -17,7 +17,7 @@ pub struct Attack {
     /// It measures time: nothing else may run beside it.
     pub alone: bool,
     /// Tries it.
-    pub run: fn(&Arena<'_>) -> anyhow::Result<Finding>,
+    pub run: fn(&Attempt<'_>) -> anyhow::Result<Finding>,
 }
 
 /// The attacks.

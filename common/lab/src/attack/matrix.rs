@@ -1,8 +1,8 @@
 //! Every attack on every stage.
 
+use super::cancellation::Cancellation;
 use super::catalog::{ATTACKS, Attack};
 use super::finding::Outcome;
-use super::stop::Stop;
 use super::try_it;
 use crate::registry::Stage;
 use crate::workspace::Programs;
@@ -20,7 +20,7 @@ type Job<'a> = (&'a Attack, &'a Stage, &'a Programs);
 ///
 /// # Errors
 /// With all that could not be tried.
-pub fn all(stages: &[(&Stage, Programs)], stop: &Stop) -> anyhow::Result<Vec<Vec<Outcome>>> {
+pub fn all(stages: &[(&Stage, Programs)], cancellation: &Cancellation) -> anyhow::Result<Vec<Vec<Outcome>>> {
     let jobs: Vec<Job<'_>> = ATTACKS
         .iter()
         .flat_map(|attack| stages.iter().map(move |(stage, programs)| (attack, *stage, programs)))
@@ -28,7 +28,7 @@ pub fn all(stages: &[(&Stage, Programs)], stop: &Stop) -> anyhow::Result<Vec<Vec
     let results: Vec<Mutex<Option<super::Result>>> = jobs.iter().map(|_| Mutex::default()).collect();
     let run = |at: usize| {
         let (attack, stage, programs) = jobs[at];
-        let result = try_it(attack, stage, programs, None, stop, false);
+        let result = try_it(attack, stage, programs, None, cancellation, false);
         *results[at].lock().expect("nobody panics with it") = Some(result);
     };
     // Those that measure time have the machine for themselves, afterwards.
@@ -46,7 +46,7 @@ pub fn all(stages: &[(&Stage, Programs)], stop: &Stop) -> anyhow::Result<Vec<Vec
         }
     });
     alone.into_iter().for_each(run);
-    stop.check()?;
+    cancellation.check()?;
     gather(&jobs, results, stages.len())
 }
 

@@ -5,20 +5,20 @@
 //! work in some stage, or in a control of its own, and the same code is run on
 //! all stages. What comes of it is held against the table in the book.
 
-mod arena;
+mod attempt;
+mod cancellation;
 mod catalog;
+mod client_process;
+mod conversation;
 mod exploits;
 mod finding;
-mod form;
 mod matrix;
-mod member;
 mod options;
-mod person;
-mod site;
-mod stop;
+mod protocol;
+mod shared_key;
 mod table;
-mod talk;
 mod tap;
+mod target;
 
 pub use options::Options;
 
@@ -26,10 +26,11 @@ use crate::output::say;
 use crate::registry::{Registry, Stage};
 use crate::workspace::{Profile, Programs, build_with};
 use anyhow::bail;
-use arena::{Arena, Target};
+use attempt::Attempt;
+use cancellation::Cancellation;
 use catalog::{ATTACKS, Attack};
 use finding::Finding;
-use stop::Stop;
+use target::ExternalServer;
 
 /// What an attack came to, or why it could not be tried.
 type Result = anyhow::Result<Finding>;
@@ -49,14 +50,14 @@ pub fn run(
     stage: &Stage,
     all: &Registry,
     attack: Option<&Attack>,
-    target: Option<&Target>,
+    target: Option<&ExternalServer>,
 ) -> anyhow::Result<()> {
     let programs = build(stage, all)?;
-    let stop = Stop::watch()?;
+    let cancellation = Cancellation::watch()?;
     say!("stage {}, {}: {}", stage.number, stage.title, stage.teaches);
     match attack {
-        Some(attack) => one(attack, stage, &programs, target, &stop),
-        None => each(stage, &programs, target, &stop),
+        Some(attack) => one(attack, stage, &programs, target, &cancellation),
+        None => each(stage, &programs, target, &cancellation),
     }
 }
 
@@ -68,8 +69,8 @@ pub fn run(
 pub fn table(all: &Registry, write: bool) -> anyhow::Result<()> {
     let built = all.stages.iter().map(|stage| Ok((stage, build(stage, all)?)));
     let built: Vec<(&Stage, Programs)> = built.collect::<anyhow::Result<_>>()?;
-    let stop = Stop::watch()?;
-    let table = table::render(all, &matrix::all(&built, &stop)?);
+    let cancellation = Cancellation::watch()?;
+    let table = table::render(all, &matrix::all(&built, &cancellation)?);
     if write {
         return table::write(&table);
     }
@@ -87,11 +88,11 @@ fn one(
     attack: &Attack,
     stage: &Stage,
     programs: &Programs,
-    target: Option<&Target>,
-    stop: &Stop,
+    target: Option<&ExternalServer>,
+    cancellation: &Cancellation,
 ) -> anyhow::Result<()> {
     say!("\nattack      {}\ntries       {}\n", attack.name, attack.tries);
-    let finding = try_it(attack, stage, programs, target, stop, true)?;
+    let finding = try_it(attack, stage, programs, target, cancellation, true)?;
     say!("\noutcome     {}: {}", finding.outcome, finding.why);
     match attack.ended_by {
         Some(stage) => say!("ended by    stage {stage}: {}", attack.how),
@@ -100,14 +101,19 @@ fn one(
     Ok(())
 }
 
-fn each(stage: &Stage, programs: &Programs, target: Option<&Target>, stop: &Stop) -> anyhow::Result<()> {
+fn each(
+    stage: &Stage,
+    programs: &Programs,
+    target: Option<&ExternalServer>,
+    cancellation: &Cancellation,
+) -> anyhow::Result<()> {
     say!("");
     let mut untried = Vec::new();
     for attack in &ATTACKS {
-        match try_it(attack, stage, programs, target, stop, false) {
+        match try_it(attack, stage, programs, target, cancellation, false) {
             Ok(finding) => say!("{:<18} {:<14}  {}", attack.name, finding.outcome, finding.why),
             Err(error) => {
-                stop.check()?;
+                cancellation.check()?;
                 say!(
                     "{:<18} not tried       {}",
                     attack.name,
@@ -129,18 +135,18 @@ fn try_it(
     attack: &Attack,
     stage: &Stage,
     programs: &Programs,
-    target: Option<&Target>,
-    stop: &Stop,
-    aloud: bool,
+    target: Option<&ExternalServer>,
+    cancellation: &Cancellation,
+    verbose: bool,
 ) -> Result {
-    let arena = Arena::new(stage, programs, target, stop, aloud);
-    let error = match (attack.run)(&arena) {
+    let attempt = Attempt::new(stage, programs, target, cancellation, verbose);
+    let error = match (attack.run)(&attempt) {
         Ok(finding) => return Ok(finding),
         Err(error) => error.context(format!("{} on stage {} could not be tried", attack.name, stage.number)),
     };
     // A signal is no failure of the server's.
-    stop.check()?;
-    match arena.log_end() {
+    cancellation.check()?;
+    match attempt.log_end() {
         log if log.is_empty() => Err(error),
         log => bail!("{error:#}\n{log}"),
     }

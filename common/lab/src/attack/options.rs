@@ -1,8 +1,8 @@
 //! The options of `lab attack`, made sense of before anything starts.
 
-use super::arena::Target;
 use super::catalog::{ATTACKS, Attack};
-use super::form::Form;
+use super::protocol::Protocol;
+use super::target::ExternalServer;
 use crate::loopback;
 use crate::registry::Stage;
 use clap::Args;
@@ -63,19 +63,19 @@ impl Options {
     /// # Errors
     /// One sentence: it is not on this machine, or a file is missing without
     /// which nobody gets in there.
-    pub fn target(&self, stage: &Stage) -> Result<Option<Target>, String> {
+    pub fn target(&self, stage: &Stage) -> Result<Option<ExternalServer>, String> {
         let Some(endpoint) = &self.target else { return Ok(None) };
         let address = loopback::only(endpoint, "`lab attack` attacks")?;
-        let form = Form::of(stage);
-        if form == Form::Silent {
+        let protocol = Protocol::of(stage);
+        if protocol == Protocol::Silent {
             return Err("a server of stage 1 ends with its first client: there is nothing to attack".into());
         }
-        if form.has_shared_key() && self.key.is_none() {
+        if protocol.has_shared_key() && self.key.is_none() {
             return Err("its people need the server's key file: --key chat.key".into());
         }
-        if form == Form::Tls && self.ca.is_none() {
+        if protocol == Protocol::Tls && self.ca.is_none() {
             return Err("its people need the certificate of the server's authority: --ca certs/ca.pem".into());
         }
-        Ok(Some(Target { address, key: self.key.clone(), ca: self.ca.clone() }))
+        Ok(Some(ExternalServer { address, key: self.key.clone(), ca: self.ca.clone() }))
     }
 }

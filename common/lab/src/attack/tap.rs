@@ -2,7 +2,7 @@
 //! server through it. It records what passes, can change it, and can stop
 //! carrying what the server says.
 
-use super::form::Form;
+use super::protocol::Protocol;
 use anyhow::Context;
 use common::poison::IgnorePoison;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -42,7 +42,7 @@ struct Inner {
     passed: Mutex<Vec<(Way, Vec<u8>)>>,
     editor: Mutex<Option<Editor>>,
     /// Nothing of what the server says is read any more.
-    deaf: AtomicBool,
+    reads_nothing: AtomicBool,
     ended: AtomicBool,
     /// Connections that the server has closed.
     closed_by_server: AtomicBool,
@@ -55,15 +55,15 @@ impl Tap {
     ///
     /// # Errors
     /// When it cannot listen.
-    pub fn before(server: SocketAddr, form: Form) -> anyhow::Result<Tap> {
+    pub fn before(server: SocketAddr, protocol: Protocol) -> anyhow::Result<Tap> {
         let listener = TcpListener::bind("127.0.0.1:0").context("the tap cannot listen")?;
         let address = listener.local_addr().context("the tap has no address")?;
         let inner = Arc::new(Inner {
             server,
-            records: form == Form::Tls,
+            records: protocol == Protocol::Tls,
             passed: Mutex::default(),
             editor: Mutex::default(),
-            deaf: AtomicBool::new(false),
+            reads_nothing: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             closed_by_server: AtomicBool::new(false),
             sockets: Mutex::default(),
@@ -102,8 +102,8 @@ impl Tap {
 
     /// From now on nothing is read of what the server says: to the server its
     /// client looks like one that has stopped reading.
-    pub fn go_deaf(&self) {
-        self.inner.deaf.store(true, Ordering::SeqCst);
+    pub fn stop_reading(&self) {
+        self.inner.reads_nothing.store(true, Ordering::SeqCst);
     }
 
     /// Whether the server has closed a connection.
@@ -142,7 +142,7 @@ impl Inner {
     fn carry(&self, way: Way, from: &TcpStream, mut to: &TcpStream) {
         let mut from = BufReader::new(from);
         loop {
-            if way == Way::ToClient && self.deaf.load(Ordering::SeqCst) {
+            if way == Way::ToClient && self.reads_nothing.load(Ordering::SeqCst) {
                 // The socket stays open and unread until the tap is dropped.
                 return;
             }

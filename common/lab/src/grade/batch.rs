@@ -39,7 +39,7 @@ pub struct Batch<'a> {
 }
 
 /// What the workers share.
-struct Shop<'a> {
+struct WorkQueue<'a> {
     grader: &'a Grader<'a>,
     jobs: &'a [Job<'a>],
     /// The jobs to do, by their numbers, and the next of them that nobody has taken.
@@ -74,19 +74,20 @@ impl Batch<'_> {
         let start = Instant::now();
         let (next, doing) = Default::default();
         let todo = (0..jobs.len()).collect();
-        let mut shop = Shop { grader, jobs, todo, next, again: false, bar: self.bar(jobs.len()), doing };
+        let mut queue =
+            WorkQueue { grader, jobs, todo, next, again: false, bar: self.bar(jobs.len()), doing };
         let mut done = BTreeMap::new();
-        self.round(&shop, slots, workers, &mut done)?;
+        self.round(&queue, slots, workers, &mut done)?;
         // A program that took more of the machine than it may have has taken it from
         // those beside it, too. They have a right to be judged without it.
-        shop.todo = disturbed(&done);
-        shop.todo.iter().for_each(|number| grader.store.forget(&done[number].row.result));
-        if !shop.todo.is_empty() && grader.warden.go_on().is_ok() {
-            (shop.next, shop.again) = (AtomicUsize::new(0), true);
-            shop.bar.inc_length(shop.todo.len() as u64);
-            self.round(&shop, slots, 1, &mut done)?;
+        queue.todo = disturbed(&done);
+        queue.todo.iter().for_each(|number| grader.store.forget(&done[number].row.result));
+        if !queue.todo.is_empty() && grader.runner.check_signal().is_ok() {
+            (queue.next, queue.again) = (AtomicUsize::new(0), true);
+            queue.bar.inc_length(queue.todo.len() as u64);
+            self.round(&queue, slots, 1, &mut done)?;
         }
-        shop.bar.finish_and_clear();
+        queue.bar.finish_and_clear();
         let rows: Vec<Row> = done.into_values().map(|done| done.row).collect();
         self.write_junit(&rows)?;
         if !self.single {
@@ -98,23 +99,23 @@ impl Batch<'_> {
     /// Has the workers do what there is to do, and writes down each result.
     fn round(
         &self,
-        shop: &Shop,
+        queue: &WorkQueue,
         slots: &[Slot],
         workers: usize,
         done: &mut BTreeMap<usize, Done>,
     ) -> anyhow::Result<()> {
-        let width = shop.jobs.iter().map(|job| escape(&job.name).chars().count()).max().unwrap_or(0);
+        let width = queue.jobs.iter().map(|job| escape(&job.name).chars().count()).max().unwrap_or(0);
         let (sender, finished) = channel();
         thread::scope(|scope| {
             for worker in 0..workers {
                 let (slot, sender) = (slots.get(worker), sender.clone());
-                scope.spawn(move || shop.work(slot, &sender));
+                scope.spawn(move || queue.work(slot, &sender));
             }
             drop(sender);
             for (number, result) in finished {
-                shop.bar.inc(1);
+                queue.bar.inc(1);
                 if !self.single {
-                    shop.bar.suspend(|| say!("{}", terminal::line(&result.row, self.scale, width)));
+                    queue.bar.suspend(|| say!("{}", terminal::line(&result.row, self.scale, width)));
                 }
                 self.write_one(&result.row)?;
                 done.insert(number, result);
@@ -172,7 +173,7 @@ impl Batch<'_> {
     }
 }
 
-impl Shop<'_> {
+impl WorkQueue<'_> {
     /// A worker: it ends when there are no more jobs, at a signal, or when nobody
     /// takes its results any more.
     fn work(&self, slot: Option<&Slot>, done: &Sender<(usize, Done)>) {

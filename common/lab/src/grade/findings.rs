@@ -7,7 +7,7 @@
 //! end are three different things.
 
 use super::harness::Subject;
-use super::keeper::Ended;
+use super::supervisor::Ended;
 use super::verdict::{Checked, Outcome, Verdict};
 use serde::Deserialize;
 use std::collections::HashMap;

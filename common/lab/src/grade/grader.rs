@@ -1,17 +1,17 @@
 //! Grades one submission, from its folder to its verdict.
 
-use super::confine::Warden;
+use super::confined_command::CommandRunner;
 use super::harness::{Harness, Subject, seen_from_outside};
-use super::keeper::Order;
 use super::limits::Limits;
 use super::slot::{Built, Slot};
 use super::sources::{self, Source};
 use super::store::Store;
 use super::submission::{Brought, Form, Submission};
+use super::supervisor::ConfinedCommand;
 use super::tree::{Original, hex};
 use super::verdict::{Result, Verdict};
 use crate::registry::Stage;
-use crate::scene::Interrupted;
+use crate::run_context::Interrupted;
 use crate::workspace::Programs;
 use anyhow::Context;
 use sha2::{Digest, Sha256};
@@ -34,7 +34,7 @@ pub struct Grader<'a> {
     /// Earlier results.
     pub store: &'a Store,
     /// Ends everything at a signal.
-    pub warden: Warden,
+    pub runner: CommandRunner,
 }
 
 /// A step on the way, told to whoever watches.
@@ -117,7 +117,7 @@ impl Grader<'_> {
     ) -> anyhow::Result<Result> {
         let ended = |verdict| Ok(Result::without_checks(Some(stage.number), verdict));
         tell("builds");
-        let to = (&self.warden, &self.build_limits, &*private.join("programs"));
+        let to = (&self.runner, &self.build_limits, &*private.join("programs"));
         match slot.build(stage, source, self.original, to)? {
             Built::Failed(messages) => ended(Verdict::DoesNotCompile(messages)),
             Built::Stopped(limit) => {
@@ -152,14 +152,14 @@ impl Grader<'_> {
         tell("builds");
         let mut environment = seen_from_outside();
         environment.push(("HOME".to_owned(), folder.to_string_lossy().into_owned()));
-        let order = Order {
+        let order = ConfinedCommand {
             words: ["sh", "-c", build].map(String::from).into(),
             folder: folder.to_owned(),
             environment,
             limits: self.build_limits.clone(),
             watched: folder.to_owned(),
         };
-        let ended = self.warden.run(&order)?;
+        let ended = self.runner.run(&order)?;
         let said =
             || format!("{}{}", ended.stdout, ended.stderr).lines().take(40).collect::<Vec<_>>().join("\n");
         Ok(match &ended.stopped {
@@ -172,7 +172,7 @@ impl Grader<'_> {
     fn check(&self, stage: &Stage, subject: &Subject, private: &Path, tell: Tell) -> anyhow::Result<Result> {
         tell("is checked");
         let harness = self.harnesses.get(&stage.number).context("the checks were not built")?;
-        let findings = harness.run(subject, private, &self.limits, &self.warden)?;
+        let findings = harness.run(subject, private, &self.limits, &self.runner)?;
         let mut result = Result::without_checks(Some(stage.number), findings.verdict);
         (result.checks, result.ignored) = (findings.checks, findings.ignored);
         result.left_behind = findings.left_behind;

@@ -3,10 +3,10 @@
 //! It is built once, from this workspace, and is the same program that `make
 //! check` runs; no submission takes part in building it.
 
-use super::confine::Warden;
+use super::confined_command::CommandRunner;
 use super::findings::{self, Findings};
-use super::keeper::Order;
 use super::limits::Limits;
+use super::supervisor::ConfinedCommand;
 use super::tree::hex;
 use crate::registry::Stage;
 use crate::workspace::{cargo, root};
@@ -83,21 +83,21 @@ impl Harness {
         subject: &Subject,
         private: &Path,
         limits: &Limits,
-        warden: &Warden,
+        runner: &CommandRunner,
     ) -> anyhow::Result<Findings> {
         let mut words = vec![self.program.to_string_lossy().into_owned()];
         words.extend(["--logfile", "/dev/null"].map(String::from));
         if let Subject::Commands { at_once: Some(number), .. } = subject {
             words.extend(["--test-threads".to_owned(), number.to_string()]);
         }
-        let order = Order {
+        let order = ConfinedCommand {
             words,
             folder: self.folder.clone(),
             environment: self.environment(subject, private)?,
             limits: limits.clone(),
             watched: private.to_owned(),
         };
-        let ended = warden.run(&order)?;
+        let ended = runner.run(&order)?;
         Ok(findings::understand(self.stage, subject, &ended))
     }
 

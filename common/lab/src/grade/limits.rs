@@ -1,6 +1,6 @@
 //! How far a submission may go.
 
-use super::family::Member;
+use super::process_tree::Process;
 use anyhow::Context;
 use rustix::process::{Resource, Rlimit, geteuid, setrlimit};
 use serde::{Deserialize, Serialize};
@@ -48,15 +48,15 @@ impl Limits {
     }
 
     /// The limit that is exceeded, as the end of a sentence about the submission.
-    pub fn exceeded(&self, elapsed: Duration, family: &[Member]) -> Option<String> {
+    pub fn exceeded(&self, elapsed: Duration, processes: &[Process]) -> Option<String> {
         if elapsed > Duration::from_secs(self.seconds) {
             return Some(format!("it took longer than {} s", self.seconds));
         }
-        let alive = || family.iter().filter(|member| !member.ended);
+        let alive = || processes.iter().filter(|process| !process.ended);
         if alive().count() > self.processes {
             return Some(format!("it had more than {} processes at once", self.processes));
         }
-        let memory: u64 = alive().map(Member::memory).sum();
+        let memory: u64 = alive().map(Process::memory).sum();
         (memory > self.memory_mib * MIB)
             .then(|| format!("it used more than {} MiB of memory", self.memory_mib))
     }

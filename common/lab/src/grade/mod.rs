@@ -6,23 +6,23 @@
 //! [`submission`] finds out what a folder is, [`batch`] hands submissions to
 //! workers, [`grader`] takes one of them from its folder to its [`verdict`]:
 //! it is built in a [`slot`] or copied, and checked by the [`harness`], both under
-//! a [`keeper`]'s eyes.
+//! a [`supervisor`].
 
 mod batch;
-mod confine;
+mod confined_command;
 mod dependencies;
-mod family;
 mod findings;
 mod grader;
 mod harness;
-pub mod keeper;
 mod limits;
 mod options;
 mod output;
+mod process_tree;
 mod slot;
 mod sources;
 mod store;
 mod submission;
+pub mod supervisor;
 mod tree;
 mod verdict;
 mod weights;
@@ -33,7 +33,7 @@ use crate::registry::{Registry, Stage};
 use crate::workspace::{Profile, build, target};
 use anyhow::Context;
 use batch::{Batch, Job};
-use confine::Warden;
+use confined_command::CommandRunner;
 use grader::Grader;
 use harness::Harness;
 use options::Place;
@@ -87,7 +87,7 @@ pub fn run(all: &Registry, options: &Options) -> Result<bool, Failure> {
     let workers = options.jobs(jobs.len());
     let slots = slots(&jobs, workers, &cache, &original)?;
     // From here on Ctrl-C is ours; up to here it was cargo's, too.
-    let warden = Warden::take_over()?;
+    let runner = CommandRunner::handle_signals()?;
     let grader = Grader {
         harnesses,
         programs: programs(&jobs, all)?,
@@ -95,12 +95,12 @@ pub fn run(all: &Registry, options: &Options) -> Result<bool, Failure> {
         build_limits: options.build_limits(workers),
         limits: options.limits(workers),
         store: &store,
-        warden: warden.clone(),
+        runner: runner.clone(),
     };
     let batch = Batch { options, scale: &scale, single: !matches!(place, Place::Batch(_)) };
     let rows = batch.grade(&grader, &jobs, &slots, workers)?;
     batch.conclude(&rows, jobs.len());
-    warden.go_on()?;
+    runner.check_signal()?;
     Ok(rows.iter().all(|row| row.result.points(&scale.weights, scale.most).is_some()))
 }
 

@@ -7,11 +7,11 @@
 //! program is taken away as soon as it is built, and it is an error when cargo
 //! calls any part of a submission fresh.
 
-use super::confine::Warden;
+use super::confined_command::CommandRunner;
 use super::harness::in_utf8;
-use super::keeper::{Ended, Order};
 use super::limits::Limits;
 use super::sources::Source;
+use super::supervisor::{ConfinedCommand, Ended};
 use super::tree::Original;
 use crate::registry::Stage;
 use anyhow::{Context, bail};
@@ -131,10 +131,10 @@ impl Slot {
         stage: &Stage,
         source: &Source,
         original: &Original,
-        (warden, limits, programs): (&Warden, &Limits, &Path),
+        (runner, limits, programs): (&CommandRunner, &Limits, &Path),
     ) -> anyhow::Result<Built> {
         original.replace(&self.tree(), stage, source)?;
-        let built = warden.run(&self.order(stage, source, limits));
+        let built = runner.run(&self.order(stage, source, limits));
         // Whatever came of it: the next submission may be of another stage, and
         // build on this one.
         original.restore(&self.tree(), stage)?;
@@ -178,7 +178,7 @@ impl Slot {
         Ok(())
     }
 
-    fn order(&self, stage: &Stage, source: &Source, limits: &Limits) -> Order {
+    fn order(&self, stage: &Stage, source: &Source, limits: &Limits) -> ConfinedCommand {
         let mut words = vec![cargo().to_string_lossy().into_owned()];
         // Without the network: what the course itself needs was fetched before.
         words.extend(["build", "--offline", "--bins", "--message-format=json", "-p"].map(String::from));
@@ -192,7 +192,7 @@ impl Slot {
         };
         let seen = in_utf8().filter(is_seen);
         let environment = seen.chain(self.settings()).collect();
-        Order {
+        ConfinedCommand {
             words,
             folder: self.tree(),
             environment,

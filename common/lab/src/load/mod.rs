@@ -11,7 +11,7 @@ mod room;
 
 use crate::loopback;
 use crate::registry::{Registry, Shape, Stage};
-use crate::scene::Scene;
+use crate::run_context::RunContext;
 use crate::workspace::Profile;
 use anyhow::{Context, bail};
 use clap::Args;
@@ -128,7 +128,7 @@ pub fn run(stage: &Stage, all: &Registry, options: &Options) -> anyhow::Result<(
     if fd_limit::raise(files) < files {
         bail!("too few open files are allowed for so many clients: ulimit -n {}", files + 100);
     }
-    let (scene, server, address) = match &options.connect {
+    let (context, server, address) = match &options.connect {
         Some(there) => {
             // A load test is an attack on whoever has not asked for it.
             loopback::only(there, "`lab load` loads").map_err(anyhow::Error::msg)?;
@@ -137,10 +137,10 @@ pub fn run(stage: &Stage, all: &Registry, options: &Options) -> anyhow::Result<(
         None => {
             // Figures of an unoptimised build, or of a log on a disk, would say
             // little about the stage.
-            let scene = Scene::build(stage, all, Profile::Release)?;
+            let context = RunContext::build(stage, all, Profile::Release)?;
             let quiet = ["--log-level".to_owned(), "warn".to_owned()];
-            let (server, address) = scene.listening_server("127.0.0.1:0", &quiet)?;
-            (Some(scene), Some(server), address.parse().context("the server's address")?)
+            let (server, address) = context.listening_server("127.0.0.1:0", &quiet)?;
+            (Some(context), Some(server), address.parse().context("the server's address")?)
         }
     };
     let plan = options.plan(stage);
@@ -148,8 +148,8 @@ pub fn run(stage: &Stage, all: &Registry, options: &Options) -> anyhow::Result<(
         Some(Shape::Echo) => echo::run(&plan, &address),
         _ => room::run(&plan, &address),
     };
-    let report = match (report, &scene) {
-        (Err(error), Some(scene)) => return Err(error.context(scene.log_end())),
+    let report = match (report, &context) {
+        (Err(error), Some(context)) => return Err(error.context(context.log_end())),
         (report, _) => report?,
     };
     report.print(stage, &plan);
@@ -158,8 +158,8 @@ pub fn run(stage: &Stage, all: &Registry, options: &Options) -> anyhow::Result<(
     }
     // In this order: the server's folder goes when the server has.
     drop(server);
-    if let Some(scene) = scene {
-        scene.clean_up();
+    if let Some(context) = context {
+        context.clean_up();
     }
     Ok(())
 }

@@ -7,75 +7,16 @@
 
 use crate::registry::WireForm;
 use crate::sealed::{Keys, Message, TAG};
+use crate::wire::annotation::{Annotated, Layer, Said, shown};
 use crate::wire::tap::Side;
 use crate::wire::tls;
-use common::escape::escape;
-
-/// Who can see a part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layer {
-    /// It passed just like this.
-    Wire,
-    /// Anyone can work it out of what passed.
-    Inside,
-    /// Whoever has the key can.
-    Key,
-}
-
-/// Some bytes and what they are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
-    /// Who can see it.
-    pub layer: Layer,
-    /// One or two words.
-    pub label: String,
-    /// The bytes. Those of all parts on the wire, put together, are what passed.
-    pub bytes: Vec<u8>,
-    /// A sentence on it, or nothing.
-    pub note: String,
-}
-
-/// What somebody has said with these bytes, in a few words.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Said {
-    /// As everybody sees it.
-    pub open: String,
-    /// As those with the key do.
-    pub secret: Option<String>,
-}
-
-/// All that is known about the bytes of one read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Annotated {
-    /// Byte by byte.
-    pub parts: Vec<Part>,
-    /// What was completed by them.
-    pub said: Vec<Said>,
-}
-
-impl Annotated {
-    /// Adds a part.
-    pub fn part(&mut self, layer: Layer, label: &str, bytes: &[u8], note: impl Into<String>) {
-        self.parts.push(Part { layer, label: label.to_owned(), bytes: bytes.to_vec(), note: note.into() });
-    }
-
-    /// Notes something on the text before the last line end, where some of it is
-    /// among these parts.
-    fn note_text(&mut self, note: String) {
-        if let [.., text, _line_end] = &mut self.parts[..]
-            && text.label.starts_with("text")
-        {
-            text.note = note;
-        }
-    }
-}
 
 /// A line that is longer than this has no line end any more: it is shown, but
 /// nothing is looked for in it. (A line has at most 4096 bytes.)
 const LONGEST: usize = 8192;
 
-/// One connection: what both sides say.
-pub struct Dialogue {
+/// Decodes one connection: what both sides say.
+pub struct Decoder {
     form: WireForm,
     directions: [Direction; 2],
     tls: tls::Agreed,
@@ -96,10 +37,10 @@ enum Kind {
     Records,
 }
 
-impl Dialogue {
+impl Decoder {
     /// A connection of a stage that has lines of this form.
-    pub fn new(form: WireForm) -> Dialogue {
-        Dialogue { form, directions: Default::default(), tls: tls::Agreed::default() }
+    pub fn new(form: WireForm) -> Decoder {
+        Decoder { form, directions: Default::default(), tls: tls::Agreed::default() }
     }
 
     /// What the next bytes of one side are.
@@ -221,16 +162,6 @@ fn blocks(bytes: usize) -> String {
         1 => "1 block of AES-256-CBC".to_owned(),
         n => format!("{n} blocks of AES-256-CBC"),
     }
-}
-
-/// `1 byte`, `2 bytes`.
-pub fn count(bytes: usize) -> String {
-    if bytes == 1 { "1 byte".to_owned() } else { format!("{bytes} bytes") }
-}
-
-/// Bytes from the wire as text that cannot drive a terminal.
-pub fn shown(bytes: &[u8]) -> String {
-    escape(&String::from_utf8_lossy(bytes)).into_owned()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What is readable of a TLS handshake: the two hellos, the names of messages
 //! and of alerts (RFC 8446, sections 4 and 6).
 
-use crate::wire::annotate::shown;
+use crate::wire::annotation::shown;
 
 /// TLS 1.3, as it stands in `supported_versions`; in all older places it calls
 /// itself TLS 1.2.

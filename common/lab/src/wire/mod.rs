@@ -7,6 +7,7 @@
 //! whoever looks slows the chat down rather than missing something.
 
 mod annotate;
+mod annotation;
 mod hello;
 mod pcap;
 mod recorder;

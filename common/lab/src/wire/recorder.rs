@@ -2,7 +2,8 @@
 
 use crate::registry::WireForm;
 use crate::sealed::Keys;
-use crate::wire::annotate::{Annotated, Dialogue};
+use crate::wire::annotate::Decoder;
+use crate::wire::annotation::Annotated;
 use crate::wire::pcap::Capture;
 use crate::wire::show::Show;
 use crate::wire::svg::Diagram;
@@ -90,7 +91,7 @@ struct State {
     next: Id,
     /// Connections that have begun and are not over.
     unfinished: usize,
-    connections: HashMap<Id, (Connection, Dialogue)>,
+    connections: HashMap<Id, (Connection, Decoder)>,
     /// How often each name has come.
     names: HashMap<String, usize>,
 }
@@ -133,7 +134,7 @@ impl Recorder {
     }
 
     fn joined(&self, id: Id, connection: Connection, event: Event<'_>) {
-        self.lock().connections.insert(id, (connection, Dialogue::new(self.form)));
+        self.lock().connections.insert(id, (connection, Decoder::new(self.form)));
         self.sees(id, event);
     }
 
@@ -141,11 +142,11 @@ impl Recorder {
     pub fn sees(&self, id: Id, event: Event<'_>) {
         let mut state = self.lock();
         let State { audience, connections, .. } = &mut *state;
-        let Some((connection, dialogue)) = connections.get_mut(&id) else { return };
+        let Some((connection, decoder)) = connections.get_mut(&id) else { return };
         // Under the lock, so that the times only ever grow.
         let at = self.start.elapsed();
         let annotated = match event {
-            Event::Sent(from, bytes) => dialogue.next(from, bytes, self.keys.as_ref()),
+            Event::Sent(from, bytes) => decoder.next(from, bytes, self.keys.as_ref()),
             _ => Annotated::default(),
         };
         audience.show.event(at, connection, &event, &annotated);

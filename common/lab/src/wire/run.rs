@@ -3,7 +3,7 @@
 
 use crate::output::say;
 use crate::registry::{Registry, Stage, WireForm};
-use crate::scene::{END_SIGNALS, Scene};
+use crate::run_context::{END_SIGNALS, RunContext};
 use crate::sealed::Keys;
 use crate::wire::listen_for;
 use crate::wire::pcap::Capture;
@@ -11,7 +11,7 @@ use crate::wire::recorder::{Audience, Recorder};
 use crate::wire::show::Show;
 use crate::wire::svg::Diagram;
 use crate::workspace::Profile;
-use crate::{session, terminal};
+use crate::{script, terminal};
 use anyhow::Context;
 use common::endpoint::Endpoint;
 use signal_hook::iterator::Signals;
@@ -81,12 +81,12 @@ pub fn run(stage: &Stage, all: &Registry, options: &Options) -> anyhow::Result<(
     }
     // Before the build, which takes longer than to mistype a path.
     let files = Files::open(options)?;
-    let scene = Scene::build(stage, all, Profile::Dev)?;
+    let context = RunContext::build(stage, all, Profile::Dev)?;
     let alone = terminal::has_no_part(stage, options.script);
-    let key = options.key.clone().or_else(|| key_of(&scene).filter(|_| !options.no_key));
+    let key = options.key.clone().or_else(|| key_of(&context).filter(|_| !options.no_key));
     let out: Box<dyn Write + Send> = match alone {
         true => Box::new(stdout()),
-        false => Box::new(private(&scene.path(WIRE))?),
+        false => Box::new(private(&context.path(WIRE))?),
     };
     let recorder = files.recorder(stage, key.as_deref(), out)?;
     let route = |who: &str, server: &str| {
@@ -95,10 +95,10 @@ pub fn run(stage: &Stage, all: &Registry, options: &Options) -> anyhow::Result<(
         Ok(tap.to_string())
     };
     let done = match alone {
-        true => session::play_in(&scene, &route),
+        true => script::play_in(&context, &route),
         false => {
-            say!("the wire    tail -n +1 -f {}   in another terminal\n", scene.file_name(WIRE));
-            terminal::run_in(&scene, &route)
+            say!("the wire    tail -n +1 -f {}   in another terminal\n", context.file_name(WIRE));
+            terminal::run_in(&context, &route)
         }
     };
     recorder.settle(SETTLE);
@@ -107,15 +107,15 @@ pub fn run(stage: &Stage, all: &Registry, options: &Options) -> anyhow::Result<(
     let written = files.finish(&recorder);
     done.and(written)?;
     if alone {
-        scene.clean_up();
+        context.clean_up();
     }
     Ok(())
 }
 
 /// The run's own key file, at the stages whose lines such a key encrypts.
-fn key_of(scene: &Scene<'_>) -> Option<PathBuf> {
-    let made = scene.stage.prepare.first()?;
-    matches!(scene.stage.wire, WireForm::Encrypted | WireForm::Sealed).then(|| scene.path(&made.creates))
+fn key_of(context: &RunContext<'_>) -> Option<PathBuf> {
+    let made = context.stage.prepare.first()?;
+    matches!(context.stage.wire, WireForm::Encrypted | WireForm::Sealed).then(|| context.path(&made.creates))
 }
 
 fn any_port() -> anyhow::Result<Endpoint> {

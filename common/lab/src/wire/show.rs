@@ -3,7 +3,7 @@
 //! In the margin stands who can see a row: `|` has passed over the wire like
 //! this, `=` anyone can work out of it, `*` only those with the key.
 
-use crate::wire::annotate::{Annotated, Layer, Part, count, shown};
+use crate::wire::annotation::{Annotated, Layer, Part, count, shown};
 use crate::wire::tap::Side;
 use crate::wire::{Connection, Event};
 use std::fmt::Write as _;

@@ -1,7 +1,7 @@
 //! The session as a sequence diagram: a file of its own that any browser shows,
 //! small enough for a slide.
 
-use crate::wire::annotate::Annotated;
+use crate::wire::annotation::Annotated;
 use crate::wire::recorder::Id;
 use crate::wire::tap::Side;
 use crate::wire::{Connection, Event};

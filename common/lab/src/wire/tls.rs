@@ -6,7 +6,7 @@
 //! agree on. Everything is taken as a stranger's bytes: lengths are checked, and
 //! what makes no sense is shown as bytes without a name.
 
-use crate::wire::annotate::{Annotated, Layer, Said, count};
+use crate::wire::annotation::{Annotated, Layer, Said, count};
 use crate::wire::hello::{self, ClientHello, ServerHello};
 
 const HEAD: usize = 5;

@@ -21,8 +21,8 @@ fn on_the_wire(found: &Annotated) -> Vec<u8> {
 
 #[test]
 fn lines_end_where_they_end_and_not_where_a_read_does() {
-    let mut dialogue = Dialogue::new(WireForm::Lines);
-    let found = dialogue.next(Client, b"one\r\ntwo\nthr", None);
+    let mut decoder = Decoder::new(WireForm::Lines);
+    let found = decoder.next(Client, b"one\r\ntwo\nthr", None);
     let (wire, begins) = (Layer::Wire, b"thr".as_slice());
     assert_eq!(
         parts(&found),
@@ -36,10 +36,10 @@ fn lines_end_where_they_end_and_not_where_a_read_does() {
     );
     assert_eq!(said(&found), [("one", None), ("two", None)]);
     // The other direction has nothing to do with it.
-    assert_eq!(said(&dialogue.next(Server, b"x\n", None)), [("x", None)]);
-    let found = dialogue.next(Client, b"e\x1be\r", None);
+    assert_eq!(said(&decoder.next(Server, b"x\n", None)), [("x", None)]);
+    let found = decoder.next(Client, b"e\x1be\r", None);
     assert_eq!(parts(&found), [(wire, "text goes on", b"e\x1be\r".as_slice())]);
-    let found = dialogue.next(Client, b"\n", None);
+    let found = decoder.next(Client, b"\n", None);
     assert_eq!(parts(&found), [(wire, "line end", b"\n".as_slice())]);
     assert_eq!(said(&found), [("thre\\x1be", None)]);
 }
@@ -48,7 +48,7 @@ fn lines_end_where_they_end_and_not_where_a_read_does() {
 fn an_encrypted_line_is_taken_apart_and_read_by_those_with_the_key_only() {
     let keys = example_keys();
     let line = format!("{ENCRYPTED}\n");
-    let found = Dialogue::new(WireForm::Encrypted).next(Client, line.as_bytes(), Some(&keys));
+    let found = Decoder::new(WireForm::Encrypted).next(Client, line.as_bytes(), Some(&keys));
     let labels: Vec<_> =
         parts(&found).iter().map(|(layer, label, bytes)| (*layer, *label, bytes.len())).collect();
     assert_eq!(
@@ -64,7 +64,7 @@ fn an_encrypted_line_is_taken_apart_and_read_by_those_with_the_key_only() {
     assert_eq!(found.parts[0].note, "base64 of 32 bytes, which are:");
     assert_eq!(found.parts[2].bytes, b"defghijklmnopqrs");
     assert_eq!(said(&found), [("IV + 16 bytes ciphertext", Some("Grüße, alice"))]);
-    let found = Dialogue::new(WireForm::Encrypted).next(Client, line.as_bytes(), None);
+    let found = Decoder::new(WireForm::Encrypted).next(Client, line.as_bytes(), None);
     assert_eq!(said(&found), [("IV + 16 bytes ciphertext", None)]);
     assert!(found.parts.iter().all(|p| p.layer != Layer::Key));
 }
@@ -72,9 +72,9 @@ fn an_encrypted_line_is_taken_apart_and_read_by_those_with_the_key_only() {
 #[test]
 fn the_server_puts_the_sender_before_what_it_cannot_read_and_speaks_plainly() {
     let keys = example_keys();
-    let mut dialogue = Dialogue::new(WireForm::Encrypted);
+    let mut decoder = Decoder::new(WireForm::Encrypted);
     let line = format!("[[::1]:9004] {ENCRYPTED}\n[SERVER] [::1]:5 joined (2 online)\n");
-    let found = dialogue.next(Server, line.as_bytes(), Some(&keys));
+    let found = decoder.next(Server, line.as_bytes(), Some(&keys));
     assert_eq!(
         said(&found),
         [
@@ -88,23 +88,23 @@ fn the_server_puts_the_sender_before_what_it_cannot_read_and_speaks_plainly() {
 #[test]
 fn a_sealed_line_has_its_tag_and_one_that_was_changed_does_not_open() {
     let keys = example_keys();
-    let mut dialogue = Dialogue::new(WireForm::Sealed);
-    let found = dialogue.next(Server, format!("{SEALED}\n").as_bytes(), Some(&keys));
+    let mut decoder = Decoder::new(WireForm::Sealed);
+    let found = decoder.next(Server, format!("{SEALED}\n").as_bytes(), Some(&keys));
     assert_eq!(said(&found), [("IV + 16 bytes ciphertext + tag", Some("Grüße, alice"))]);
     assert!(parts(&found).iter().any(|(_, label, bytes)| *label == "tag" && bytes.len() == 32));
     let changed = SEALED.replacen('Z', "Y", 1);
-    let found = dialogue.next(Server, format!("{changed}\n").as_bytes(), Some(&keys));
+    let found = decoder.next(Server, format!("{changed}\n").as_bytes(), Some(&keys));
     assert_eq!(said(&found), [("IV + 16 bytes ciphertext + tag", Some("does not open"))]);
     // And what is no sealed line at all is shown as what it is.
-    assert_eq!(said(&dialogue.next(Client, b"hello\n", Some(&keys))), [("hello", None)]);
+    assert_eq!(said(&decoder.next(Client, b"hello\n", Some(&keys))), [("hello", None)]);
 }
 
 #[test]
 fn plain_text_on_a_tls_port_and_tls_on_a_plain_port_are_told_apart() {
-    let mut dialogue = Dialogue::new(WireForm::Tls);
-    assert_eq!(said(&dialogue.next(Client, b"hello\n", None)), [("hello", None)]);
+    let mut decoder = Decoder::new(WireForm::Tls);
+    assert_eq!(said(&decoder.next(Client, b"hello\n", None)), [("hello", None)]);
     let alert = [21, 3, 3, 0, 2, 2, 10];
-    let found = Dialogue::new(WireForm::Lines).next(Client, &alert, None);
+    let found = Decoder::new(WireForm::Lines).next(Client, &alert, None);
     assert_eq!(said(&found), [("TLS Alert fatal unexpected_message", None)]);
 }
 
@@ -139,11 +139,11 @@ proptest! {
     ) {
         let side = if client { Client } else { Server };
         let keys = example_keys();
-        let mut dialogue = Dialogue::new(form);
+        let mut decoder = Decoder::new(form);
         let (mut rest, mut cuts) = (&bytes[..], cuts.into_iter());
         while !rest.is_empty() {
             let (piece, after) = rest.split_at(cuts.next().unwrap_or(rest.len()).min(rest.len()));
-            let found = dialogue.next(side, piece, Some(&keys));
+            let found = decoder.next(side, piece, Some(&keys));
             prop_assert_eq!(on_the_wire(&found), piece);
             rest = after;
         }
@@ -154,10 +154,10 @@ proptest! {
         let bytes = texts.concat().into_bytes();
         let text: Vec<u8> = texts.iter().flat_map(|t| format!("{t}\n").into_bytes()).collect();
         prop_assume!(!matches!(bytes.first(), Some(20..=23)));
-        let mut dialogue = Dialogue::new(WireForm::Lines);
-        let whole = dialogue.next(Client, &text, None).said;
-        let mut dialogue = Dialogue::new(WireForm::Lines);
-        let pieces: Vec<_> = text.chunks(cut).flat_map(|piece| dialogue.next(Client, piece, None).said).collect();
+        let mut decoder = Decoder::new(WireForm::Lines);
+        let whole = decoder.next(Client, &text, None).said;
+        let mut decoder = Decoder::new(WireForm::Lines);
+        let pieces: Vec<_> = text.chunks(cut).flat_map(|piece| decoder.next(Client, piece, None).said).collect();
         prop_assert_eq!(&whole, &pieces);
         prop_assert_eq!(whole.len(), texts.len());
     }

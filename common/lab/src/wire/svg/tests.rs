@@ -2,7 +2,7 @@
 //! anything.
 
 use super::*;
-use crate::wire::annotate::Said;
+use crate::wire::annotation::Said;
 use proptest::prelude::*;
 
 fn connection(name: &str) -> Connection {

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::registry::WireForm;
-use crate::wire::annotate::{Dialogue, Part};
+use crate::wire::annotate::Decoder;
+use crate::wire::annotation::Part;
 use crate::wire::tap::Side::{Client, Server};
 
 fn record(kind: u8, body: &[u8]) -> Vec<u8> {
@@ -29,8 +30,8 @@ fn server_hello(version: Option<&[u8]>) -> Vec<u8> {
     message(2, &[&b"\x03\x03"[..], &[7; 32], b"\x00\x13\x03\x00", &extensions].concat())
 }
 
-fn said(dialogue: &mut Dialogue, from: crate::wire::tap::Side, bytes: &[u8]) -> String {
-    let said = dialogue.next(from, bytes, None).said;
+fn said(decoder: &mut Decoder, from: crate::wire::tap::Side, bytes: &[u8]) -> String {
+    let said = decoder.next(from, bytes, None).said;
     said.into_iter().map(|s| s.open).collect::<Vec<_>>().join(" / ")
 }
 
@@ -40,8 +41,8 @@ fn notes(parts: &[Part]) -> Vec<&str> {
 
 #[test]
 fn a_handshake_of_tls_1_3_is_readable_up_to_the_servers_hello() {
-    let mut dialogue = Dialogue::new(WireForm::Tls);
-    let found = dialogue.next(Client, &record(22, &client_hello()), None);
+    let mut decoder = Decoder::new(WireForm::Tls);
+    let found = decoder.next(Client, &record(22, &client_hello()), None);
     assert_eq!(
         notes(&found.parts),
         [
@@ -56,47 +57,47 @@ fn a_handshake_of_tls_1_3_is_readable_up_to_the_servers_hello() {
         record(23, &[0; 40]),
     ]
     .concat();
-    let found = dialogue.next(Server, &answer, None);
+    let found = decoder.next(Server, &answer, None);
     assert_eq!(found.said[0].open, "TLS ServerHello, ChangeCipherSpec, 2 encrypted records (70 bytes)");
     assert_eq!(found.parts[1].note, "has chosen TLS 1.3 with TLS_CHACHA20_POLY1305_SHA256");
     assert!(found.parts[3].note.starts_with("means nothing in TLS 1.3"), "{:?}", found.parts[3]);
     // The server may ask for another hello, which follows a ChangeCipherSpec.
     let again = [record(20, &[1]), record(22, &client_hello())].concat();
-    assert_eq!(said(&mut dialogue, Client, &again), "TLS ChangeCipherSpec, ClientHello");
+    assert_eq!(said(&mut decoder, Client, &again), "TLS ChangeCipherSpec, ClientHello");
 }
 
 #[test]
 fn a_handshake_of_tls_1_2_is_readable_up_to_the_change_of_cipher() {
-    let mut dialogue = Dialogue::new(WireForm::Tls);
-    said(&mut dialogue, Client, &record(22, &client_hello()));
+    let mut decoder = Decoder::new(WireForm::Tls);
+    said(&mut decoder, Client, &record(22, &client_hello()));
     // Three messages in one record.
     let flight = [server_hello(None), message(11, &[0; 9]), message(14, &[])].concat();
     assert_eq!(
-        said(&mut dialogue, Server, &record(22, &flight)),
+        said(&mut decoder, Server, &record(22, &flight)),
         "TLS ServerHello, Certificate, ServerHelloDone"
     );
     let rest = [record(22, &message(16, &[0; 33])), record(20, &[1]), record(22, &[9; 40])].concat();
     assert_eq!(
-        said(&mut dialogue, Client, &rest),
+        said(&mut decoder, Client, &rest),
         "TLS ClientKeyExchange, ChangeCipherSpec, encrypted record (40 bytes)"
     );
     // An alert of two bytes after that is no alert that one could read.
-    assert_eq!(said(&mut dialogue, Client, &record(21, &[1, 0])), "TLS encrypted record (2 bytes)");
-    assert_eq!(said(&mut dialogue, Server, &record(21, &[1, 0])), "TLS Alert close_notify");
+    assert_eq!(said(&mut decoder, Client, &record(21, &[1, 0])), "TLS encrypted record (2 bytes)");
+    assert_eq!(said(&mut decoder, Server, &record(21, &[1, 0])), "TLS Alert close_notify");
 }
 
 #[test]
 fn a_message_may_go_over_several_records_and_a_record_over_several_reads() {
-    let mut dialogue = Dialogue::new(WireForm::Tls);
+    let mut decoder = Decoder::new(WireForm::Tls);
     let certificate = message(11, &[5; 100]);
     let (one, two) = certificate.split_at(50);
-    assert_eq!(said(&mut dialogue, Server, &record(22, one)), "TLS Certificate");
+    assert_eq!(said(&mut decoder, Server, &record(22, one)), "TLS Certificate");
     let second = record(22, &[two, &message(14, &[])].concat());
     let (begin, end) = second.split_at(20);
-    let found = dialogue.next(Server, begin, None);
+    let found = decoder.next(Server, begin, None);
     assert_eq!(notes(&found.parts), ["20 of the 63 bytes of a record"]);
     assert!(found.said.is_empty());
-    let found = dialogue.next(Server, end, None);
+    let found = decoder.next(Server, end, None);
     assert_eq!(found.said[0].open, "TLS ServerHelloDone");
     let labels: Vec<_> = found.parts.iter().map(|p| (p.label.as_str(), p.bytes.len())).collect();
     assert_eq!(labels, [("head (its rest)", 0), ("goes on (its rest)", 39), ("ServerHelloDone", 4)]);
@@ -106,7 +107,7 @@ fn a_message_may_go_over_several_records_and_a_record_over_several_reads() {
 fn retry_and_nonsense_have_no_wrong_names() {
     let mut hello = server_hello(Some(b"\x03\x04"));
     hello[6..14].copy_from_slice(&[0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11]);
-    let found = Dialogue::new(WireForm::Tls).next(Server, &record(22, &hello), None);
+    let found = Decoder::new(WireForm::Tls).next(Server, &record(22, &hello), None);
     assert!(
         found.parts[1].note.starts_with("asks for another hello, has chosen TLS 1.3"),
         "{:?}",
@@ -114,7 +115,7 @@ fn retry_and_nonsense_have_no_wrong_names() {
     );
     // A hello that is cut off within its lengths gets its name and no more.
     let cut = &client_hello()[4..60];
-    let found = Dialogue::new(WireForm::Tls).next(Client, &record(22, &message(1, cut)), None);
+    let found = Decoder::new(WireForm::Tls).next(Client, &record(22, &message(1, cut)), None);
     assert_eq!((found.parts[1].label.as_str(), found.parts[1].note.as_str()), ("ClientHello", ""));
 }
 

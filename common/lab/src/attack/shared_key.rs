@@ -1,24 +1,24 @@
 //! What every member has in stages 5 to 7: the key of the key file, and with it
 //! the power to open and to seal any line.
 
-use super::form::Form;
+use super::protocol::Protocol;
 use crate::sealed::{Keys, Message, TAG};
 use std::path::Path;
 
-/// Opens and seals lines of one form.
-pub struct Member {
+/// Opens and seals lines of one protocol.
+pub struct SharedKey {
     keys: Keys,
     /// From stage 6 on there is one.
     has_tag: bool,
 }
 
-impl Member {
+impl SharedKey {
     /// What the key file makes of whoever reads it.
     ///
     /// # Errors
     /// When there is no key in it.
-    pub fn with_key_file(path: &Path, form: Form) -> anyhow::Result<Member> {
-        Ok(Member { keys: Keys::read(path)?, has_tag: form == Form::Sealed })
+    pub fn read(path: &Path, protocol: Protocol) -> anyhow::Result<SharedKey> {
+        Ok(SharedKey { keys: Keys::read(path)?, has_tag: protocol == Protocol::Sealed })
     }
 
     /// The text of a line; `None` for one that was not sealed with this key, as

@@ -1,7 +1,7 @@
 //! All that a process has started, directly or not, and its certain end.
 //!
 //! A process group is not enough for a program that nobody trusts: one call of
-//! `setsid` leaves it. Nobody leaves the family: to whoever is a "child
+//! `setsid` leaves it. No process can leave this tree: to a "child
 //! subreaper" (prctl(2)) the system gives the orphans among its descendants as
 //! children.
 //!
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 /// One process, as it was a moment ago.
 #[derive(Clone, Copy, Debug)]
-pub struct Member {
+pub struct Process {
     /// Its number.
     pub pid: Pid,
     parent: i32,
@@ -25,7 +25,7 @@ pub struct Member {
     pub ended: bool,
 }
 
-impl Member {
+impl Process {
     /// Bytes of memory that are its alone.
     pub fn memory(&self) -> u64 {
         let status = read_to_string(format!("/proc/{}/status", self.pid)).unwrap_or_default();
@@ -36,7 +36,7 @@ impl Member {
 
     /// The system keeps the number of a process that has ended until its parent
     /// asks after it, and of an orphan we are the parent.
-    pub fn forget_if_ended(&self) {
+    pub fn reap_if_ended(&self) {
         if self.ended && self.parent == own_number() {
             let _ = waitpid(Some(self.pid), WaitOptions::NOHANG);
         }
@@ -51,37 +51,37 @@ impl Member {
     }
 }
 
-/// All descendants of this process, those of the children in `spared` excepted
+/// All descendants of this process, those of the children in `except` excepted
 /// and these themselves too.
-pub fn descendants(spared: &[Pid]) -> Vec<Member> {
-    let mut children: HashMap<i32, Vec<Member>> = HashMap::new();
+pub fn descendants(except: &[Pid]) -> Vec<Process> {
+    let mut children: HashMap<i32, Vec<Process>> = HashMap::new();
     let numbers = read_dir("/proc").into_iter().flatten().flatten();
     for number in numbers.filter_map(|entry| entry.file_name().to_str()?.parse().ok()) {
-        let Some(member) = Pid::from_raw(number).and_then(look_up) else { continue };
-        children.entry(member.parent).or_default().push(member);
+        let Some(process) = Pid::from_raw(number).and_then(look_up) else { continue };
+        children.entry(process.parent).or_default().push(process);
     }
-    let mut family = Vec::new();
+    let mut processes = Vec::new();
     let mut parents = vec![own_number()];
     while let Some(parent) = parents.pop() {
         let found = children.remove(&parent).unwrap_or_default();
-        let found = found.into_iter().filter(|member| !spared.contains(&member.pid));
-        parents.extend(found.clone().map(|member| member.pid.as_raw_nonzero().get()));
-        family.extend(found);
+        let found = found.into_iter().filter(|process| !except.contains(&process.pid));
+        parents.extend(found.clone().map(|process| process.pid.as_raw_nonzero().get()));
+        processes.extend(found);
     }
-    family
+    processes
 }
 
-/// Kills all descendants but those of `spared`, again and again until there are
+/// Kills all descendants but those of `except`, again and again until there are
 /// none, since one that is not killed yet may start others; `limit` at most.
 /// Whether it came to that.
-pub fn end(spared: &[Pid], limit: Duration) -> bool {
+pub fn kill_all(except: &[Pid], limit: Duration) -> bool {
     let deadline = Instant::now() + limit;
     loop {
-        let family = forget_the_ended(spared);
-        if family.is_empty() {
+        let processes = reap_ended(except);
+        if processes.is_empty() {
             return true;
         }
-        family.iter().for_each(Member::kill);
+        processes.iter().for_each(Process::kill);
         if Instant::now() >= deadline {
             return false;
         }
@@ -90,21 +90,21 @@ pub fn end(spared: &[Pid], limit: Duration) -> bool {
 }
 
 /// Forgets those who have ended; returns the others.
-pub fn forget_the_ended(spared: &[Pid]) -> Vec<Member> {
-    let mut family = descendants(spared);
-    family.iter().for_each(Member::forget_if_ended);
-    family.retain(|member| !member.ended);
-    family
+pub fn reap_ended(except: &[Pid]) -> Vec<Process> {
+    let mut processes = descendants(except);
+    processes.iter().for_each(Process::reap_if_ended);
+    processes.retain(|process| !process.ended);
+    processes
 }
 
 fn is_ours(pid: Pid) -> bool {
     let mut pid = Some(pid);
     // Up to us, or to the first process.
-    while let Some(member) = pid.and_then(look_up) {
-        if member.parent == own_number() {
+    while let Some(process) = pid.and_then(look_up) {
+        if process.parent == own_number() {
             return true;
         }
-        pid = Pid::from_raw(member.parent);
+        pid = Pid::from_raw(process.parent);
     }
     false
 }
@@ -113,10 +113,10 @@ fn own_number() -> i32 {
     rustix::process::getpid().as_raw_nonzero().get()
 }
 
-fn look_up(pid: Pid) -> Option<Member> {
+fn look_up(pid: Pid) -> Option<Process> {
     let stat = read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // After the name, which may hold anything, in parentheses: state, parent.
     let mut fields = stat.rsplit(')').next()?.split_whitespace();
     let state = fields.next()?;
-    Some(Member { pid, parent: fields.next()?.parse().ok()?, ended: matches!(state, "Z" | "X") })
+    Some(Process { pid, parent: fields.next()?.parse().ok()?, ended: matches!(state, "Z" | "X") })
 }

@@ -55,30 +55,30 @@ pub fn straight(_who: &str, server: &str) -> anyhow::Result<String> {
 }
 
 /// A stage, ready to be run.
-pub struct Scene<'a> {
+pub struct RunContext<'a> {
     /// The stage.
     pub stage: &'a Stage,
     programs: Programs,
     folder: PathBuf,
 }
 
-impl<'a> Scene<'a> {
+impl<'a> RunContext<'a> {
     /// Builds the stage's programs and makes a folder with the files they need.
     ///
     /// # Errors
     /// When the build fails or the folder cannot be made.
-    pub fn build(stage: &'a Stage, all: &Registry, profile: Profile) -> anyhow::Result<Scene<'a>> {
-        Scene::with(stage, build(stage, all, profile)?)
+    pub fn build(stage: &'a Stage, all: &Registry, profile: Profile) -> anyhow::Result<RunContext<'a>> {
+        RunContext::with(stage, build(stage, all, profile)?)
     }
 
-    /// A scene with programs that are built already.
+    /// A context with programs that are built already.
     ///
     /// # Errors
     /// When the folder cannot be made.
-    pub fn with(stage: &'a Stage, programs: Programs) -> anyhow::Result<Scene<'a>> {
+    pub fn with(stage: &'a Stage, programs: Programs) -> anyhow::Result<RunContext<'a>> {
         let folder = programs.folder(stage)?;
         programs.prepare(stage, &folder, &[])?;
-        Ok(Scene { stage, programs, folder })
+        Ok(RunContext { stage, programs, folder })
     }
 
     /// The folder in which the programs run.

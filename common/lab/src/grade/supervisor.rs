@@ -2,14 +2,14 @@
 //! limits, and leaves nothing of it behind.
 //!
 //! A process of its own for each, because orphans come to the nearest subreaper
-//! among their ancestors: with one keeper a submission, it is known whose they
-//! are. It is `lab keep`, takes an [`Order`] on its standard input and answers
+//! among their ancestors: with one supervisor a submission, it is known whose they
+//! are. It is `lab supervise`, takes a [`ConfinedCommand`] on its standard input and answers
 //! with [`Ended`] on its standard output. When `lab` is gone, whatever the reason,
-//! the leash ends the keeper, and the keeper ends its charges.
+//! the leash ends the supervisor, and the supervisor ends its processes.
 
-use super::family::{self, Member};
 use super::limits::{Limits, folder_size};
-use crate::scene::END_SIGNALS;
+use super::process_tree::{self, Process};
+use crate::run_context::END_SIGNALS;
 use anyhow::Context;
 use rustix::process::{Pid, getpid};
 use serde::{Deserialize, Serialize};
@@ -23,19 +23,19 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How often the family is looked at. A program that forks without end makes
+/// How often the processes are looked at. A program that forks without end makes
 /// some hundreds of processes in this time, and those can still be caught.
-const GLANCE: Duration = Duration::from_millis(40);
+const POLL_INTERVAL: Duration = Duration::from_millis(40);
 /// Measuring a folder costs more.
-const DISK_GLANCE: Duration = Duration::from_secs(1);
+const DISK_POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// What was killed with the command needs a moment until it is gone.
 const MOMENT: Duration = Duration::from_millis(500);
-/// A family that is not dead after this will not be.
-const LAST_RITES: Duration = Duration::from_secs(5);
+/// What has not ended after this time will not end.
+const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What to run, and how far it may go.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Order {
+pub struct ConfinedCommand {
     /// The program and its arguments.
     pub words: Vec<String>,
     /// Where it runs.
@@ -65,11 +65,11 @@ pub struct Ended {
     pub stderr: String,
 }
 
-/// Takes an order, carries it out, and answers.
+/// Reads a [`ConfinedCommand`] from standard input, runs it, and writes how it ended.
 ///
 /// # Errors
 /// When the command cannot be started, or no limits can be set.
-pub fn keep() -> anyhow::Result<()> {
+pub fn supervise() -> anyhow::Result<()> {
     let asked_to_end = Arc::new(AtomicBool::new(false));
     for signal in END_SIGNALS {
         signal_hook::flag::register(signal, asked_to_end.clone()).context("cannot wait for signals")?;
@@ -78,29 +78,34 @@ pub fn keep() -> anyhow::Result<()> {
     {
         use rustix::process::{DumpableBehavior, set_child_subreaper, set_dumpable_behavior};
         set_child_subreaper(Some(getpid())).context("cannot take care of orphans")?;
-        // What it is told about the outcome goes through here; no charge of ours
+        // What it is told about the outcome goes through here; no process of the submission
         // is to look at it or to write to it.
         set_dumpable_behavior(DumpableBehavior::NotDumpable).context("cannot keep others out")?;
     }
-    let order: Order = serde_json::from_reader(std::io::stdin()).context("no order that can be read")?;
-    order.limits.impose()?;
-    let ended = carry_out(&order, &asked_to_end)?;
+    let confined: ConfinedCommand =
+        serde_json::from_reader(std::io::stdin()).context("no command that can be read")?;
+    confined.limits.impose()?;
+    let ended = carry_out(&confined, &asked_to_end)?;
     let answer = serde_json::to_string(&ended).context("no answer")?;
     std::io::stdout().write_all(answer.as_bytes()).context("nobody takes the answer")
 }
 
-fn carry_out(order: &Order, asked_to_end: &AtomicBool) -> anyhow::Result<Ended> {
-    let (program, arguments) = order.words.split_first().context("an order without a program")?;
+fn carry_out(confined: &ConfinedCommand, asked_to_end: &AtomicBool) -> anyhow::Result<Ended> {
+    let (program, arguments) = confined.words.split_first().context("a command without a program")?;
     let mut command = Command::new(program);
-    command.args(arguments).env_clear().envs(order.environment.iter().cloned()).current_dir(&order.folder);
+    command
+        .args(arguments)
+        .env_clear()
+        .envs(confined.environment.iter().cloned())
+        .current_dir(&confined.folder);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child = command.spawn().with_context(|| format!("cannot start {program}"))?;
-    let most = order.limits.output_bytes;
+    let most = confined.limits.output_bytes;
     let output = child.stdout.take().map(|pipe| collect(pipe, most));
     let errors = child.stderr.take().map(|pipe| collect(pipe, most));
-    let (status, stopped) = watch(&mut child, order, asked_to_end);
+    let (status, stopped) = watch(&mut child, confined, asked_to_end);
     let left_behind = if stopped.is_none() { still_there_after(MOMENT) } else { 0 };
-    family::end(&[], LAST_RITES);
+    process_tree::kill_all(&[], KILL_TIMEOUT);
     let status = status.or_else(|| child.try_wait().ok().flatten());
     Ok(Ended {
         code: status.and_then(|status| status.code()),
@@ -115,11 +120,11 @@ fn carry_out(order: &Order, asked_to_end: &AtomicBool) -> anyhow::Result<Ended> 
 /// Waits for the child's end, or for a reason to end it.
 fn watch(
     child: &mut Child,
-    order: &Order,
+    confined: &ConfinedCommand,
     asked_to_end: &AtomicBool,
 ) -> (Option<ExitStatus>, Option<String>) {
     let start = Instant::now();
-    let mut disk_due = start + DISK_GLANCE;
+    let mut disk_due = start + DISK_POLL_INTERVAL;
     // Its number is not to be forgotten before we have its exit status.
     let own = Pid::from_child(child);
     loop {
@@ -129,25 +134,25 @@ fn watch(
         if asked_to_end.load(Ordering::Relaxed) {
             return (None, Some("it was asked to end".to_owned()));
         }
-        let limits = &order.limits;
-        let family = family::descendants(&[]);
-        family.iter().filter(|member| member.pid != own).for_each(Member::forget_if_ended);
-        let mut exceeded = limits.exceeded(start.elapsed(), &family);
+        let limits = &confined.limits;
+        let processes = process_tree::descendants(&[]);
+        processes.iter().filter(|process| process.pid != own).for_each(Process::reap_if_ended);
+        let mut exceeded = limits.exceeded(start.elapsed(), &processes);
         if exceeded.is_none() && Instant::now() >= disk_due {
-            exceeded = limits.exceeded_on_disk(folder_size(&order.watched));
-            disk_due = Instant::now() + DISK_GLANCE;
+            exceeded = limits.exceeded_on_disk(folder_size(&confined.watched));
+            disk_due = Instant::now() + DISK_POLL_INTERVAL;
         }
         if exceeded.is_some() {
             return (None, exceeded);
         }
-        thread::sleep(GLANCE);
+        thread::sleep(POLL_INTERVAL);
     }
 }
 
 fn still_there_after(moment: Duration) -> usize {
     let deadline = Instant::now() + moment;
     loop {
-        let there = family::forget_the_ended(&[]).len();
+        let there = process_tree::reap_ended(&[]).len();
         if there == 0 || Instant::now() >= deadline {
             return there;
         }
@@ -173,6 +178,6 @@ fn collect(mut pipe: impl Read + Send + 'static, most: usize) -> Receiver<Vec<u8
 /// When all that could write is dead, the end has come or comes at once; a
 /// process that cannot be killed is not waited for.
 fn collected(output: Option<Receiver<Vec<u8>>>) -> String {
-    let bytes = output.and_then(|output| output.recv_timeout(LAST_RITES).ok()).unwrap_or_default();
+    let bytes = output.and_then(|output| output.recv_timeout(KILL_TIMEOUT).ok()).unwrap_or_default();
     String::from_utf8_lossy(&bytes).into_owned()
 }

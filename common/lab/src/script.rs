@@ -1,11 +1,11 @@
-//! A scripted session: the stage's own programs on pipes play what `stages.toml`
+//! A script: the stage's own programs on pipes play what `stages.toml`
 //! says, the transcript goes to standard output, and whatever does not happen
 //! as it should is an error that says what was expected.
 
 use crate::output::say;
 use crate::process::Program;
 use crate::registry::{Registry, Stage, Step, matches};
-use crate::scene::{Interrupted, Route, Scene, at_end_signals, straight};
+use crate::run_context::{Interrupted, Route, RunContext, at_end_signals, straight};
 use crate::workspace::Profile;
 use anyhow::{Context, bail};
 use common::escape::escape;
@@ -17,8 +17,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A session takes a second or two; one that hangs is over after this.
-const SESSION: Duration = Duration::from_secs(30);
+/// A script takes a second or two; one that hangs is over after this.
+const SCRIPT: Duration = Duration::from_secs(30);
 
 /// What one step may wait for.
 const STEP: Duration = Duration::from_secs(10);
@@ -46,8 +46,8 @@ struct Actor {
     closed: bool,
 }
 
-struct Session<'a> {
-    scene: &'a Scene<'a>,
+struct ScriptRun<'a> {
+    context: &'a RunContext<'a>,
     route: Route<'a>,
     actors: BTreeMap<String, Actor>,
     sender: Sender<Event>,
@@ -56,34 +56,34 @@ struct Session<'a> {
     end: Instant,
 }
 
-/// Plays the stage's session.
+/// Plays the stage's script.
 ///
 /// # Errors
 /// The first thing that did not happen, with what was expected and what came
 /// instead; or [`Interrupted`].
 pub fn play(stage: &Stage, all: &Registry) -> anyhow::Result<()> {
-    let scene = Scene::build(stage, all, Profile::Dev)?;
-    play_in(&scene, &straight)?;
-    scene.clean_up();
+    let context = RunContext::build(stage, all, Profile::Dev)?;
+    play_in(&context, &straight)?;
+    context.clean_up();
     Ok(())
 }
 
-/// The same where the scene is set already, with clients that come by `route`.
+/// The same where the run context exists already, with clients that come by `route`.
 ///
 /// # Errors
 /// As [`play`].
-pub fn play_in(scene: &Scene<'_>, route: Route<'_>) -> anyhow::Result<()> {
-    let stage = scene.stage;
+pub fn play_in(context: &RunContext<'_>, route: Route<'_>) -> anyhow::Result<()> {
+    let stage = context.stage;
     let (sender, events) = channel();
     let signals = sender.clone();
     at_end_signals(move |signal| drop(signals.send(Event::Signal(signal))))?;
     tell("", '#', &format!("stage {}, {}: {}", stage.number, stage.title, stage.teaches));
-    let end = Instant::now() + SESSION;
-    let mut session = Session { scene, route, actors: BTreeMap::new(), sender, events, address: None, end };
-    for step in &stage.session {
-        session.step(step).with_context(|| format!("stage {} did not do what it should", stage.number))?;
+    let end = Instant::now() + SCRIPT;
+    let mut run = ScriptRun { context, route, actors: BTreeMap::new(), sender, events, address: None, end };
+    for step in &stage.script {
+        run.step(step).with_context(|| format!("stage {} did not do what it should", stage.number))?;
     }
-    drop(session);
+    drop(run);
     tell("", '#', &format!("stage {} did all that it should", stage.number));
     Ok(())
 }
@@ -93,7 +93,7 @@ fn tell(who: &str, mark: char, text: &str) {
     say!("{who:<7} {mark} {}", escape(text));
 }
 
-impl Session<'_> {
+impl ScriptRun<'_> {
     fn step(&mut self, step: &Step) -> anyhow::Result<()> {
         match step {
             Step::Note { note } => tell("", '#', note),
@@ -112,10 +112,10 @@ impl Session<'_> {
 
     fn start(&mut self, who: &str, with: &[String]) -> anyhow::Result<()> {
         let mut program = match &self.address {
-            _ if who == SERVER => self.scene.server("127.0.0.1:0", with)?,
+            _ if who == SERVER => self.context.server("127.0.0.1:0", with)?,
             Some(server) => {
                 let address = (self.route)(who, server)?;
-                self.scene.client_on_pipes(&address, with, Stdio::piped())?
+                self.context.client_on_pipes(&address, with, Stdio::piped())?
             }
             None => bail!("stages.toml: a client before the server listens"),
         };
@@ -233,18 +233,21 @@ impl Session<'_> {
     }
 
     fn log_shows(&mut self, pattern: &str) -> anyhow::Result<()> {
-        let there = self.until(STEP, |s| Ok(s.scene.log_has(pattern)))?;
+        let there = self.until(STEP, |s| Ok(s.context.log_has(pattern)))?;
         self.expect(there, &format!("a line like \"{pattern}\" in the server's log"))
     }
 
     fn log_lacks(&mut self, pattern: &str) -> anyhow::Result<()> {
-        self.expect(!self.scene.log_has(pattern), &format!("no line like \"{pattern}\" in the server's log"))
+        self.expect(
+            !self.context.log_has(pattern),
+            &format!("no line like \"{pattern}\" in the server's log"),
+        )
     }
 
     fn expect(&self, so: bool, what: &str) -> anyhow::Result<()> {
         if so {
             return Ok(());
         }
-        bail!("expected {what}\n{}", self.scene.log_end())
+        bail!("expected {what}\n{}", self.context.log_end())
     }
 }

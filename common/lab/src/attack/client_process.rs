@@ -1,7 +1,7 @@
 //! A person in an attack: the stage's own client on pipes, so that whatever is
 //! shown here was shown by the real program.
 
-use super::stop::Stop;
+use super::cancellation::Cancellation;
 use crate::process::Program;
 use crate::registry::matches;
 use anyhow::{Context, bail};
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 /// A line that a client has printed, and when.
 #[derive(Clone, Debug)]
-pub struct Heard {
+pub struct PrintedLine {
     /// Without its line end.
     pub text: String,
     /// When it was read from the pipe.
@@ -23,8 +23,8 @@ pub struct Heard {
 
 /// What the two reading threads add to, and the attack waits for.
 #[derive(Default)]
-struct Heap {
-    lines: Vec<Heard>,
+struct Lines {
+    lines: Vec<PrintedLine>,
     errors: Vec<String>,
     /// Standard output is closed: nothing will come any more.
     closed: bool,
@@ -32,36 +32,46 @@ struct Heap {
 
 /// Everything a client says, as it comes.
 #[derive(Default)]
-struct Ear {
-    heap: Mutex<Heap>,
+struct Printed {
+    lines: Mutex<Lines>,
     more: Condvar,
 }
 
 /// A running client. Dropping it ends it.
-pub struct Person {
+pub struct ClientProcess {
     /// How the course calls it.
     pub name: String,
     program: Program,
     input: Option<ChildStdin>,
-    ear: Arc<Ear>,
-    stop: Stop,
+    printed: Arc<Printed>,
+    cancellation: Cancellation,
 }
 
-impl Person {
+impl ClientProcess {
     /// Takes over a client whose three streams are pipes.
     ///
     /// # Errors
     /// When one of them is not.
-    pub fn new(name: &str, mut program: Program, stop: &Stop) -> anyhow::Result<Person> {
+    pub fn new(
+        name: &str,
+        mut program: Program,
+        cancellation: &Cancellation,
+    ) -> anyhow::Result<ClientProcess> {
         let child = program.child();
         let input = child.stdin.take();
         let output = child.stdout.take().context("no standard output")?;
         let errors = child.stderr.take().context("no standard error")?;
-        let ear = Arc::new(Ear::default());
+        let printed = Arc::new(Printed::default());
         // Both end with the program.
-        listen(output, ear.clone(), |heap, text, at| heap.lines.push(Heard { text, at }), true);
-        listen(errors, ear.clone(), |heap, text, _| heap.errors.push(text), false);
-        Ok(Person { name: name.to_owned(), program, input, ear, stop: stop.clone() })
+        listen(output, printed.clone(), |lines, text, at| lines.lines.push(PrintedLine { text, at }), true);
+        listen(errors, printed.clone(), |lines, text, _| lines.errors.push(text), false);
+        Ok(ClientProcess {
+            name: name.to_owned(),
+            program,
+            input,
+            printed,
+            cancellation: cancellation.clone(),
+        })
     }
 
     /// Types a line.
@@ -76,7 +86,7 @@ impl Person {
 
     /// How many lines it has shown: a mark to look from.
     pub fn mark(&self) -> usize {
-        self.ear.lock().lines.len()
+        self.printed.lock().lines.len()
     }
 
     /// The first line like `pattern` since `mark`, waiting at most `limit`.
@@ -84,64 +94,74 @@ impl Person {
     ///
     /// # Errors
     /// When a signal has ended us.
-    pub fn hears_since(&self, mark: usize, pattern: &str, limit: Duration) -> anyhow::Result<Option<Heard>> {
+    pub fn find_line_since(
+        &self,
+        mark: usize,
+        pattern: &str,
+        limit: Duration,
+    ) -> anyhow::Result<Option<PrintedLine>> {
         let deadline = Instant::now() + limit;
         let mut looked = mark;
-        let mut heap = self.ear.lock();
+        let mut lines = self.printed.lock();
         loop {
-            self.stop.check()?;
-            let found = heap.lines[looked..].iter().find(|heard| matches(pattern, &heard.text));
+            self.cancellation.check()?;
+            let found = lines.lines[looked..].iter().find(|heard| matches(pattern, &heard.text));
             if let Some(heard) = found {
                 return Ok(Some(heard.clone()));
             }
-            looked = heap.lines.len();
+            looked = lines.lines.len();
             let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() || heap.closed {
+            if left.is_zero() || lines.closed {
                 return Ok(None);
             }
             // Not for long at a time, or a signal would not be seen.
-            let slice = left.min(Stop::GLANCE);
-            heap = self.ear.more.wait_timeout(heap, slice).ignore_poison().0;
+            let slice = left.min(Cancellation::POLL_INTERVAL);
+            lines = self.printed.more.wait_timeout(lines, slice).ignore_poison().0;
         }
     }
 
-    /// As [`Person::hears_since`], from its first line on, and it is an error
+    /// As [`ClientProcess::find_line_since`], from its first line on, and it is an error
     /// when the line does not come.
     ///
     /// # Errors
     /// Then, with what came instead.
-    pub fn must_hear(&self, pattern: &str, limit: Duration) -> anyhow::Result<Heard> {
-        self.must_hear_since(0, pattern, limit)
+    pub fn expect_line(&self, pattern: &str, limit: Duration) -> anyhow::Result<PrintedLine> {
+        self.expect_line_since(0, pattern, limit)
     }
 
-    /// As [`Person::must_hear`], since `mark`.
+    /// As [`ClientProcess::expect_line`], since `mark`.
     ///
     /// # Errors
     /// When the line does not come, with what came instead.
-    pub fn must_hear_since(&self, mark: usize, pattern: &str, limit: Duration) -> anyhow::Result<Heard> {
-        match self.hears_since(mark, pattern, limit)? {
+    pub fn expect_line_since(
+        &self,
+        mark: usize,
+        pattern: &str,
+        limit: Duration,
+    ) -> anyhow::Result<PrintedLine> {
+        match self.find_line_since(mark, pattern, limit)? {
             Some(heard) => Ok(heard),
             None => {
-                let heap = self.ear.lock();
-                let last: Vec<_> = heap.lines.iter().rev().take(3).rev().map(|h| cut(&h.text)).collect();
+                let lines = self.printed.lock();
+                let last: Vec<_> = lines.lines.iter().rev().take(3).rev().map(|h| cut(&h.text)).collect();
                 bail!(
                     "expected {} to show \"{pattern}\" within {} s; it last showed {last:?}, and on standard error {:?}",
                     self.name,
                     limit.as_secs(),
-                    heap.errors
+                    lines.errors
                 )
             }
         }
     }
 
     /// All lines like `pattern` so far.
-    pub fn heard(&self, pattern: &str) -> Vec<String> {
-        self.ear.lock().lines.iter().map(|h| &h.text).filter(|t| matches(pattern, t)).cloned().collect()
+    pub fn lines_like(&self, pattern: &str) -> Vec<String> {
+        self.printed.lock().lines.iter().map(|h| &h.text).filter(|t| matches(pattern, t)).cloned().collect()
     }
 
     /// The last that it wrote to standard error.
-    pub fn complaint(&self) -> String {
-        self.ear.lock().errors.last().cloned().unwrap_or_default()
+    pub fn last_error(&self) -> String {
+        self.printed.lock().errors.last().cloned().unwrap_or_default()
     }
 
     /// Ends its input, upon which a client goes, and waits for its end.
@@ -160,32 +180,32 @@ impl Person {
     /// When a signal has ended us.
     pub fn ends_within(&mut self, limit: Duration) -> anyhow::Result<Option<i32>> {
         let program = &mut self.program;
-        let ended = self.stop.until(limit, || program.ended().is_some())?;
+        let ended = self.cancellation.until(limit, || program.ended().is_some())?;
         Ok(if ended { self.program.ended().and_then(|s| s.code()) } else { None })
     }
 }
 
-impl Ear {
+impl Printed {
     /// A list is whole between any two statements; nothing to repair.
-    fn lock(&self) -> MutexGuard<'_, Heap> {
-        self.heap.lock().ignore_poison()
+    fn lock(&self) -> MutexGuard<'_, Lines> {
+        self.lines.lock().ignore_poison()
     }
 }
 
 fn listen(
     from: impl Read + Send + 'static,
-    ear: Arc<Ear>,
-    add: fn(&mut Heap, String, Instant),
+    printed: Arc<Printed>,
+    add: fn(&mut Lines, String, Instant),
     is_output: bool,
 ) {
     thread::spawn(move || {
         for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {
             let text = String::from_utf8_lossy(&line).into_owned();
-            add(&mut ear.lock(), text, Instant::now());
-            ear.more.notify_all();
+            add(&mut printed.lock(), text, Instant::now());
+            printed.more.notify_all();
         }
-        ear.lock().closed |= is_output;
-        ear.more.notify_all();
+        printed.lock().closed |= is_output;
+        printed.more.notify_all();
     });
 }
 

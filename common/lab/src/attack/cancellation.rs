@@ -1,6 +1,6 @@
 //! A signal ends an attack at its next wait, and with it all that it started.
 
-use crate::scene::{END_SIGNALS, Interrupted};
+use crate::run_context::{END_SIGNALS, Interrupted};
 use anyhow::Context;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,25 +9,25 @@ use std::time::{Duration, Instant};
 
 /// Whether a signal has come; shared by all attacks of a run.
 #[derive(Clone, Default)]
-pub struct Stop(Arc<AtomicUsize>);
+pub struct Cancellation(Arc<AtomicUsize>);
 
-impl Stop {
+impl Cancellation {
     /// How often a wait looks up.
-    pub const GLANCE: Duration = Duration::from_millis(10);
+    pub const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
     /// From now on the signals that mean "end, please" are noted. Not sooner
     /// than needed: while cargo builds, Ctrl-C is to end cargo and us at once.
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn watch() -> anyhow::Result<Stop> {
-        let stop = Stop::default();
+    pub fn watch() -> anyhow::Result<Cancellation> {
+        let cancellation = Cancellation::default();
         for signal in END_SIGNALS {
             let number = usize::try_from(signal).unwrap_or_default();
-            signal_hook::flag::register_usize(signal, stop.0.clone(), number)
+            signal_hook::flag::register_usize(signal, cancellation.0.clone(), number)
                 .context("cannot wait for signals")?;
         }
-        Ok(stop)
+        Ok(cancellation)
     }
 
     /// # Errors
@@ -53,7 +53,7 @@ impl Stop {
             if Instant::now() >= deadline {
                 return Ok(false);
             }
-            thread::sleep(Stop::GLANCE);
+            thread::sleep(Cancellation::POLL_INTERVAL);
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::registry::Stage;
 /// What a stage's lines look like on the wire. Later forms keep what the
 /// earlier ones brought, hence the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Form {
+pub enum Protocol {
     /// Stage 1: no line at all.
     Silent,
     /// Stages 2 and 3: plain lines, each answered to its sender.
@@ -20,31 +20,31 @@ pub enum Form {
     Tls,
 }
 
-impl Form {
-    /// The form of a stage.
-    pub fn of(stage: &Stage) -> Form {
+impl Protocol {
+    /// The protocol of a stage.
+    pub fn of(stage: &Stage) -> Protocol {
         match stage.number {
-            1 => Form::Silent,
-            2 | 3 => Form::Echo,
-            4 => Form::Room,
-            5 => Form::Encrypted,
-            6 | 7 => Form::Sealed,
-            _ => Form::Tls,
+            1 => Protocol::Silent,
+            2 | 3 => Protocol::Echo,
+            4 => Protocol::Room,
+            5 => Protocol::Encrypted,
+            6 | 7 => Protocol::Sealed,
+            _ => Protocol::Tls,
         }
     }
 
     /// Whether what one says reaches others.
     pub fn is_room(self) -> bool {
-        self >= Form::Room
+        self >= Protocol::Room
     }
 
     /// Whether people have names that they log in by.
     pub fn has_names(self) -> bool {
-        self >= Form::Sealed
+        self >= Protocol::Sealed
     }
 
     /// Whether members share a key file.
     pub fn has_shared_key(self) -> bool {
-        matches!(self, Form::Encrypted | Form::Sealed)
+        matches!(self, Protocol::Encrypted | Protocol::Sealed)
     }
 }

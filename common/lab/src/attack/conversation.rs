@@ -1,0 +1,70 @@
+//! Somebody speaks and somebody hears it: in a room alice and bob, with an echo
+//! alice alone.
+
+use super::client_process::{ClientProcess, PrintedLine};
+use super::tap::Tap;
+use super::target::{TIMEOUT, Target};
+use std::time::Duration;
+
+/// A conversation under way.
+pub struct Conversation {
+    /// Who speaks.
+    pub alice: ClientProcess,
+    /// Who hears it, where it is not alice herself.
+    bob: Option<ClientProcess>,
+}
+
+impl Conversation {
+    /// A tap in front of the server, and a conversation whose speaker, alice, is
+    /// connected through it.
+    ///
+    /// # Errors
+    /// When the tap cannot listen or a client cannot enter.
+    pub fn tapped(target: &Target<'_>) -> anyhow::Result<(Tap, Conversation)> {
+        let tap = target.tap()?;
+        let conversation = Conversation::through(target, &tap, &[])?;
+        Ok((tap, conversation))
+    }
+
+    /// A conversation in which alice's client is connected through `tap` and has
+    /// these options.
+    ///
+    /// # Errors
+    /// When a client cannot enter.
+    pub fn through(target: &Target<'_>, tap: &Tap, options: &[&str]) -> anyhow::Result<Conversation> {
+        let bob = if target.protocol.is_room() { Some(target.enter("bob")?) } else { None };
+        let mut alice = target.client("alice", tap.address, options)?;
+        target.log_in(&mut alice, "REGISTER")?;
+        Ok(Conversation { alice, bob })
+    }
+
+    /// Who hears what alice says.
+    pub fn receiver(&self) -> &ClientProcess {
+        self.bob.as_ref().unwrap_or(&self.alice)
+    }
+
+    /// alice says it; what is heard of it, which has to come.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn deliver(&mut self, text: &str) -> anyhow::Result<PrintedLine> {
+        let mark = self.receiver().mark();
+        self.alice.say(text)?;
+        self.receiver().expect_line_since(mark, &format!("*{text}"), TIMEOUT)
+    }
+
+    /// alice says it; what is heard that is like `pattern`, if anything.
+    ///
+    /// # Errors
+    /// When alice cannot speak.
+    pub fn try_to_deliver(
+        &mut self,
+        text: &str,
+        pattern: &str,
+        limit: Duration,
+    ) -> anyhow::Result<Option<PrintedLine>> {
+        let mark = self.receiver().mark();
+        self.alice.say(text)?;
+        self.receiver().find_line_since(mark, pattern, limit)
+    }
+}
