@@ -6,7 +6,7 @@
 use crate::committer::Event;
 use crate::history::History;
 use crate::lists::Lists;
-use crate::outages::{NOT_STORED, Outages};
+use crate::outage_log::{NOT_STORED, OutageLog};
 use crate::speaker::Speaker;
 use crate::store::{Message, StoreError};
 use common::log::Log;
@@ -38,7 +38,7 @@ pub(crate) struct Floor<W: Wire> {
     /// Counts the changes of `online`.
     version: u64,
     lists: Lists,
-    outages: Outages,
+    outage_log: OutageLog,
 }
 
 /// Somebody who is in.
@@ -64,13 +64,14 @@ impl<W: Wire> Floor<W> {
         lists: Lists,
         log: &Log,
     ) -> Self {
-        let (registry, form, outages, log) = (registry.clone(), form.clone(), Outages::new(log), log.clone());
-        Floor { registry, form, log, history, online: BTreeMap::new(), version: 0, lists, outages }
+        let (registry, form, outage_log, log) =
+            (registry.clone(), form.clone(), OutageLog::new(log), log.clone());
+        Floor { registry, form, log, history, online: BTreeMap::new(), version: 0, lists, outage_log }
     }
 
     /// Acts on a batch: what is in it is in the database, or there is a `failure`.
     pub fn take(&mut self, events: Vec<Event<Message, Turn<W>>>, failure: Option<&StoreError>) {
-        self.outages.note(&events, failure);
+        self.outage_log.note(&events, failure);
         let before = self.version;
         let registry = self.registry.clone();
         let mut through = Vec::new();

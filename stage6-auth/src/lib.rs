@@ -1,32 +1,30 @@
 //! Stage 6: accounts, sessions and a database.
 //!
-//! Who comes in goes through these, in this order: the [`envelope`] opens what
-//! it sends, the [`dialogue`] asks who it is, [`accounts`] and [`sessions`]
-//! decide whether that is so ([`door`] holds them together), [`people`] sees to it
-//! that nobody is there twice. What it says is stored by the [`store`],
-//! through the [`committer`], before the [`room`] delivers it.
+//! A client goes through these parts in this order: the [`envelope`] opens its
+//! lines, [`auth`] asks for a name and a proof, [`accounts`] and [`sessions`]
+//! check them, and [`people`] sees to it that no name is there twice. The
+//! [`store`] keeps each message, through the [`committer`], before the [`room`]
+//! delivers it.
 
 pub mod accounts;
 pub mod admin;
+pub mod auth;
 pub mod client;
 pub mod committer;
 pub mod connection;
-pub mod dialogue;
-pub mod door;
 pub mod envelope;
 mod floor;
-pub mod gate;
 pub mod history;
 pub mod lists;
 pub mod login_client;
 pub mod members;
-pub mod outages;
+pub mod outage_log;
 pub mod people;
 pub mod reconnect;
 pub mod room;
+pub mod semaphore;
 pub mod send_queue;
 pub mod server;
 pub mod sessions;
 pub mod speaker;
 pub mod store;
-pub mod throttle;

@@ -1,9 +1,9 @@
 //! People: everybody who is in, each once, and who has to go for whom.
 
+use crate::auth::{AuthenticatedUser, LoginError};
 use crate::committer::Stopped;
-use crate::door::{Guest, Refusal};
 use crate::members::{Hold, Members, OnDuplicate};
-use crate::sessions::Sessions;
+use crate::sessions::SessionTokens;
 use crate::speaker::Speaker;
 use common::log::Log;
 use stage4_multichat::wire::Wire;
@@ -22,7 +22,7 @@ pub trait Place<W: Wire> {
     ///
     /// # Errors
     /// When that cannot be done any more.
-    fn enter(&self, speaker: &Arc<Speaker<W>>) -> Result<(), Refusal>;
+    fn enter(&self, speaker: &Arc<Speaker<W>>) -> Result<(), LoginError>;
 
     /// Takes `speaker` out, behind the last of its messages. Does not wait for that.
     ///
@@ -35,7 +35,7 @@ pub trait Place<W: Wire> {
 pub struct People<W: Wire, P> {
     members: Members<Arc<Speaker<W>>>,
     on_duplicate: OnDuplicate,
-    sessions: Arc<Sessions>,
+    sessions: Arc<SessionTokens>,
     /// Where they talk.
     pub place: P,
     log: Log,
@@ -51,31 +51,31 @@ pub struct Here<'a, W: Wire, P: Place<W>> {
 
 impl<W: Wire, P: Place<W>> People<W, P> {
     /// Nobody yet.
-    pub fn new(on_duplicate: OnDuplicate, sessions: &Arc<Sessions>, place: P, log: &Log) -> Self {
+    pub fn new(on_duplicate: OnDuplicate, sessions: &Arc<SessionTokens>, place: P, log: &Log) -> Self {
         let (members, sessions, log) = (Members::default(), sessions.clone(), log.clone());
         People { members, on_duplicate, sessions, place, log }
     }
 
-    /// Lets somebody in who has proved to be `guest`.
+    /// Lets somebody in who has proved to be `login`.
     ///
     /// # Errors
     /// When somebody of that name is in who need not yield.
     pub fn enter(
         &self,
         person: &Arc<Speaker<W>>,
-        guest: &Guest,
+        login: &AuthenticatedUser,
         deadline: Instant,
-    ) -> Result<Here<'_, W, P>, Refusal> {
+    ) -> Result<Here<'_, W, P>, LoginError> {
         let welcome = person.welcome.lock();
-        let name = self.hold_name(person, guest.resumed, deadline).inspect_err(|_| {
-            if !guest.resumed {
+        let name = self.hold_name(person, login.resumed, deadline).inspect_err(|_| {
+            if !login.resumed {
                 // Nobody will ever know its token.
-                let _ = self.sessions.end(&guest.token);
+                let _ = self.sessions.end(&login.token);
             }
         })?;
-        let resumed = if guest.resumed { ", back with its token" } else { "" };
+        let resumed = if login.resumed { ", back with its token" } else { "" };
         self.log.info(format_args!("{} is in, from {}{resumed}", person.name, person.peer));
-        person.tell(&format!("AUTH_SUCCESS {} {}", person.name, *guest.token.reveal()));
+        person.tell(&format!("AUTH_SUCCESS {} {}", person.name, *login.token.reveal()));
         drop(welcome);
         let here = Here { people: self, person: person.clone(), _name: name };
         self.place.enter(person)?;
@@ -93,7 +93,7 @@ impl<W: Wire, P: Place<W>> People<W, P> {
         person: &Arc<Speaker<W>>,
         resumed: bool,
         deadline: Instant,
-    ) -> Result<Hold<'_, Arc<Speaker<W>>>, Refusal> {
+    ) -> Result<Hold<'_, Arc<Speaker<W>>>, LoginError> {
         let yields = |older: &Arc<Speaker<W>>| match resumed {
             true => older.token == person.token,
             false => self.on_duplicate == OnDuplicate::Replace,

@@ -11,8 +11,8 @@
 //! once, at the start. Asking the database at each arrival would let a crowd of
 //! them hold up everybody's messages, and would need it to be there.
 
+use crate::auth::LoginError;
 use crate::committer::{Committer, Limits, Stopped};
-use crate::door::Refusal;
 use crate::floor::{Floor, Turn};
 use crate::history::History;
 use crate::lists::Lists;
@@ -74,9 +74,9 @@ impl<W: Wire + 'static> Room<W> {
 }
 
 impl<W: Wire> Place<W> for Room<W> {
-    fn enter(&self, speaker: &Arc<Speaker<W>>) -> Result<(), Refusal> {
+    fn enter(&self, speaker: &Arc<Speaker<W>>) -> Result<(), LoginError> {
         let entered = speaker.put(|| self.committer.pass(Turn::Arrives(speaker.clone())));
-        entered.map_err(|stopped| Refusal::Lost(io::Error::other(stopped)))
+        entered.map_err(|stopped| LoginError::Lost(io::Error::other(stopped)))
     }
 
     fn leave(&self, speaker: &Arc<Speaker<W>>) -> Result<(), Stopped> {

@@ -1,12 +1,12 @@
 //! The server's flow: one thread per client. First it has to say who it is; then
 //! every line goes into the database, and from there to all the others.
 
-use crate::door::{Door, DoorArgs, Heard, Refusal, Timed, hear};
+use crate::auth::{AuthArgs, Authenticator, ClientLine, DeadlineReader, LoginError, read_line};
 use crate::envelope::Envelope;
-use crate::gate::Gate;
 use crate::members::OnDuplicate;
 use crate::people::People;
 use crate::room::Room;
+use crate::semaphore::Semaphore;
 use crate::speaker::Speaker;
 use crate::store::{self, DbArgs, SCHEMA};
 use clap::Parser;
@@ -60,7 +60,7 @@ pub struct Options {
     db: DbArgs,
 
     #[command(flatten)]
-    door: DoorArgs,
+    auth: AuthArgs,
 
     /// Who has to yield when a name logs in a second time: the second or the first
     #[arg(long, value_enum, default_value_t = OnDuplicate::Reject)]
@@ -79,8 +79,8 @@ struct Server {
     listener: Listener,
     envelope: Arc<Envelope>,
     /// Connections that may still come: those in the dialogue need a bound as well.
-    places: Gate,
-    door: Door,
+    places: Semaphore,
+    auth: Authenticator,
     people: People<Arc<TcpStream>, Room<Arc<TcpStream>>>,
     registry: Arc<Registry<Arc<TcpStream>>>,
     terms: Arc<Terms<Arc<TcpStream>>>,
@@ -112,18 +112,18 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let envelope = Arc::new(Envelope::new(&KeyFile::load(&options.key)?.key));
     let form: Arc<dyn Form> = envelope.clone();
     let store = store::open(&options.db.db, &SCHEMA)?;
-    if let Some(caveat) = store.caveat()? {
-        log.warn(caveat);
+    if let Some(warning) = store.durability_warning()? {
+        log.warn(warning);
     }
     let registry = Registry::new(options.max_clients, form.clone(), &log);
-    let sessions = options.door.sessions(&store);
+    let sessions = options.auth.session_tokens(&store);
     let room = Room::open(&registry, &store, &form, options.history.into(), &log)?;
     let server = Arc::new(Server {
         listener: Listener::open(&options.listen, &log)?,
         envelope,
-        places: Gate::new(options.max_clients),
+        places: Semaphore::new(options.max_clients),
         people: People::new(options.on_duplicate, &sessions, room, &log),
-        door: options.door.open(&store, sessions, &log),
+        auth: options.auth.authenticator(&store, sessions, &log),
         registry,
         terms: Arc::new(Terms { bound: options.queue, helper: Stalled::start()?, form }),
         rate: options.rate,
@@ -157,11 +157,11 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 fn serve(stream: &Arc<TcpStream>, peer: SocketAddr, server: &Server) {
     let _open = server.listener.track(stream);
     let outbox = Outbox::new(stream.clone(), server.terms.clone());
-    match server.places.enter_within(Duration::ZERO) {
+    match server.places.acquire_for(Duration::ZERO) {
         // Free again before the client can see the end of the connection.
         Some(_place) => {
-            if let Err(refusal) = attend(stream, &outbox, peer, server) {
-                turn_away(&refusal, &outbox, peer, server);
+            if let Err(error) = attend(stream, &outbox, peer, server) {
+                turn_away(&error, &outbox, peer, server);
             }
         }
         None => {
@@ -182,19 +182,19 @@ fn attend(
     outbox: &Arc<Outbox<Arc<TcpStream>>>,
     peer: SocketAddr,
     server: &Server,
-) -> Result<(), Refusal> {
+) -> Result<(), LoginError> {
     server.log.info(format_args!("{peer} connected"));
-    let deadline = Instant::now() + server.door.timeout;
-    let input = Timed::new(stream, deadline);
+    let deadline = Instant::now() + server.auth.timeout;
+    let input = DeadlineReader::new(stream, deadline);
     let mut lines = LineReader::new(&input);
     let say = |line: &str| {
         let _ = outbox.send_line(line);
     };
-    let guest = server.door.admit(|| hear(&mut lines, &server.envelope), say, peer, deadline)?;
-    let person = Person::new(&guest.user.name, peer, outbox, guest.token.clone());
+    let login = server.auth.authenticate(|| read_line(&mut lines, &server.envelope), say, peer, deadline)?;
+    let person = Person::new(&login.user.name, peer, outbox, login.token.clone());
     // It leaves when `here` is dropped, even if this thread panics.
-    let here = server.people.enter(&person, &guest, deadline)?;
-    input.no_deadline().map_err(Refusal::Lost)?;
+    let here = server.people.enter(&person, &login, deadline)?;
+    input.no_deadline().map_err(LoginError::Lost)?;
     if let Err(e) = converse(&mut lines, &person, server) {
         server.log.info(format_args!("{} lost: {e}", person.name));
     }
@@ -207,9 +207,9 @@ fn attend(
     Ok(())
 }
 
-fn turn_away(refusal: &Refusal, outbox: &Arc<Outbox<Arc<TcpStream>>>, peer: SocketAddr, server: &Server) {
-    server.log.warn(format_args!("{peer} not let in: {}", refusal.for_the_log()));
-    if let Some(answer) = refusal.answer() {
+fn turn_away(error: &LoginError, outbox: &Arc<Outbox<Arc<TcpStream>>>, peer: SocketAddr, server: &Server) {
+    server.log.warn(format_args!("{peer} not let in: {}", error.for_the_log()));
+    if let Some(answer) = error.answer() {
         outbox.send_line(&answer);
     } else if server.listener.stopping() {
         outbox.send_line(line::SHUTTING_DOWN);
@@ -220,11 +220,15 @@ fn turn_away(refusal: &Refusal, outbox: &Arc<Outbox<Arc<TcpStream>>>, peer: Sock
 ///
 /// This thread only reads. What the others say reaches this client through its
 /// outbox, from the committer's thread, at any time.
-fn converse(lines: &mut LineReader<&Timed<'_>>, person: &Arc<Person>, server: &Server) -> io::Result<()> {
+fn converse(
+    lines: &mut LineReader<&DeadlineReader<'_>>,
+    person: &Arc<Person>,
+    server: &Server,
+) -> io::Result<()> {
     let mut rate = Rate::new(server.rate);
     loop {
-        match hear(lines, &server.envelope)? {
-            Heard::Text(text) => match text.as_str() {
+        match read_line(lines, &server.envelope)? {
+            ClientLine::Text(text) => match text.as_str() {
                 line::DISCONNECT | "/quit" => return Ok(()),
                 "/logout" if server.people.log_out(person) => return Ok(()),
                 "" | "/logout" => {}
@@ -238,12 +242,12 @@ fn converse(lines: &mut LineReader<&Timed<'_>>, person: &Arc<Person>, server: &S
                     Verdict::Over => {}
                 },
             },
-            Heard::Bad(answer) => {
+            ClientLine::Invalid(answer) => {
                 server.log.warn(format_args!("{} from {}: {answer}", person.name, person.peer));
                 person.tell(answer);
                 return Ok(());
             }
-            Heard::End => return Ok(()),
+            ClientLine::End => return Ok(()),
         }
     }
 }

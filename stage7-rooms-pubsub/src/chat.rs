@@ -5,16 +5,16 @@
 //! questions pass through the committer's queue, and its thread alone acts on
 //! them. What is new is only what it then does ([`crate::floor`]).
 
-use crate::archive::Archive;
 use crate::floor::{Floor, Question, Turn};
+use crate::message_store::MessageStore;
 use crate::rooms::LOBBY;
 use crate::said::{Said, To};
 use anyhow::Context;
 use common::log::Log;
 use common::poison::IgnorePoison;
 use stage4_multichat::wire::{Form, Wire};
+use stage6_auth::auth::LoginError;
 use stage6_auth::committer::{Committer, Limits, Stopped};
-use stage6_auth::door::Refusal;
 use stage6_auth::history::History;
 use stage6_auth::lists::Lists;
 use stage6_auth::people::Place;
@@ -31,7 +31,7 @@ const LAST_MOMENT: Duration = Duration::from_millis(300);
 /// See the [module](self).
 pub struct Chat<W: Wire + 'static> {
     committer: Arc<Committer<Said, Turn<W>>>,
-    archive: Arc<dyn Archive>,
+    messages: Arc<dyn MessageStore>,
     /// Written by everybody who comes or goes, and at the end.
     ending: Mutex<Ending>,
     /// Signalled when everybody waits for the farewell, and when it was delivered.
@@ -51,23 +51,23 @@ impl<W: Wire + 'static> Chat<W> {
     /// # Errors
     /// When the database cannot be read, or no thread started.
     pub fn open(
-        archive: &Arc<dyn Archive>,
+        messages: &Arc<dyn MessageStore>,
         form: &Arc<dyn Form>,
         history: usize,
         log: &Log,
     ) -> anyhow::Result<Self> {
-        let earlier = archive.history(LOBBY, history).context("cannot read the history")?;
+        let earlier = messages.history(LOBBY, history).context("cannot read the history")?;
         let (lists, due) = Lists::new();
         let mut floor = Floor::new(form, History::new(earlier, history), lists, log);
-        let append = archive.clone();
+        let append = messages.clone();
         let committer = Arc::new(Committer::start(
             Limits::default(),
             move |batch: &[Said]| append.append(batch),
             move |events, failure| floor.take(events, failure),
         )?);
         due.serve(&committer, || Turn::Lists)?;
-        let (archive, ending) = (archive.clone(), Mutex::default());
-        Ok(Chat { committer, archive, ending, changed: Condvar::new() })
+        let (messages, ending) = (messages.clone(), Mutex::default());
+        Ok(Chat { committer, messages, ending, changed: Condvar::new() })
     }
 
     /// Submits a message.
@@ -87,7 +87,7 @@ impl<W: Wire + 'static> Chat<W> {
         self.pass(speaker, Turn::Moves(speaker.clone(), room.into()))
     }
 
-    /// `speaker` hears what `publisher` says, or does no more; the archive knows.
+    /// `speaker` hears what `publisher` says, or does no more; the message store knows.
     ///
     /// # Errors
     /// When the committer has stopped.
@@ -149,12 +149,12 @@ impl<W: Wire + 'static> Chat<W> {
 }
 
 impl<W: Wire> Place<W> for Chat<W> {
-    fn enter(&self, speaker: &Arc<Speaker<W>>) -> Result<(), Refusal> {
+    fn enter(&self, speaker: &Arc<Speaker<W>>) -> Result<(), LoginError> {
         // `leave` comes even if the rest fails.
         self.lock().inside += 1;
-        let publishers = self.archive.subscriptions(&speaker.name)?;
+        let publishers = self.messages.subscriptions(&speaker.name)?;
         let entered = self.pass(speaker, Turn::Arrives(speaker.clone(), publishers));
-        entered.map_err(|stopped| Refusal::Lost(io::Error::other(stopped)))
+        entered.map_err(|stopped| LoginError::Lost(io::Error::other(stopped)))
     }
 
     fn leave(&self, speaker: &Arc<Speaker<W>>) -> Result<(), Stopped> {

@@ -13,7 +13,7 @@ use stage4_multichat::wire::{Form, Wire};
 use stage6_auth::committer::Event;
 use stage6_auth::history::History;
 use stage6_auth::lists::Lists;
-use stage6_auth::outages::{NOT_STORED, Outages};
+use stage6_auth::outage_log::{NOT_STORED, OutageLog};
 use stage6_auth::speaker::Speaker;
 use stage6_auth::store::{Message, StoreError, name_key};
 use std::collections::HashMap;
@@ -62,7 +62,7 @@ pub(crate) struct Floor<W: Wire> {
     /// The lobby's.
     history: History,
     lists: Lists,
-    outages: Outages,
+    outage_log: OutageLog,
     farewell: Option<&'static str>,
 }
 
@@ -85,14 +85,14 @@ impl<W: Wire> Floor<W> {
             subscriptions: Subscriptions::default(),
             history,
             lists,
-            outages: Outages::new(log),
+            outage_log: OutageLog::new(log),
             farewell: None,
         }
     }
 
     /// Acts on a batch: what is in it is in the database, or there is a `failure`.
     pub fn take(&mut self, events: Vec<Event<Said, Turn<W>>>, failure: Option<&StoreError>) {
-        self.outages.note(&events, failure);
+        self.outage_log.note(&events, failure);
         let mut through = Vec::new();
         self.act(events, &mut through);
         self.delivery.deliver();

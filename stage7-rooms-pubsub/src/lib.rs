@@ -7,7 +7,6 @@
 //!
 //! A client knows its [`client_state`], and shows the [`line_style`]s apart.
 
-pub mod archive;
 pub mod chat;
 pub mod client;
 pub mod client_state;
@@ -15,6 +14,7 @@ pub mod commands;
 pub mod delivery;
 pub mod floor;
 pub mod line_style;
+pub mod message_store;
 pub mod rooms;
 pub mod said;
 pub mod server;

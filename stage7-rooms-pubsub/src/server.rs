@@ -1,9 +1,9 @@
 //! The server's flow: one thread per client. First it has to say who it is; then
 //! every line goes into the database, and from there to those for whom it is.
 
-use crate::archive::{Database, SCHEMA};
 use crate::chat::Chat;
 use crate::commands::Commands;
+use crate::message_store::{Database, SCHEMA};
 use clap::Parser;
 use common::cli::LogFileArgs;
 use common::endpoint::Endpoint;
@@ -16,11 +16,11 @@ use stage4_multichat::rate::{Rate, Verdict};
 use stage4_multichat::stalled::Stalled;
 use stage4_multichat::wire::Form;
 use stage5_aes::keyfile::{self, KeyFile};
-use stage6_auth::door::{Door, DoorArgs, Heard, Refusal, Timed, hear};
+use stage6_auth::auth::{AuthArgs, Authenticator, ClientLine, DeadlineReader, LoginError, read_line};
 use stage6_auth::envelope::Envelope;
-use stage6_auth::gate::Gate;
 use stage6_auth::members::OnDuplicate;
 use stage6_auth::people::People;
+use stage6_auth::semaphore::Semaphore;
 use stage6_auth::speaker::Speaker;
 use stage6_auth::store::DbArgs;
 use std::io;
@@ -64,7 +64,7 @@ pub struct Options {
     db: DbArgs,
 
     #[command(flatten)]
-    door: DoorArgs,
+    auth: AuthArgs,
 
     /// Who has to yield when a name logs in a second time: the second or the first
     #[arg(long, value_enum, default_value_t = OnDuplicate::Replace)]
@@ -83,8 +83,8 @@ struct Server {
     listener: Listener,
     envelope: Arc<Envelope>,
     /// Connections that may still come: those in the dialogue need a bound as well.
-    places: Gate,
-    door: Door,
+    places: Semaphore,
+    auth: Authenticator,
     people: People<Connection, Chat<Connection>>,
     database: Database,
     history: usize,
@@ -117,17 +117,17 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let envelope = Arc::new(Envelope::new(&KeyFile::load(&options.key)?.key));
     let form: Arc<dyn Form> = envelope.clone();
     let database = Database::open(&options.db.db, &SCHEMA)?;
-    if let Some(caveat) = database.users.caveat()? {
-        log.warn(caveat);
+    if let Some(warning) = database.users.durability_warning()? {
+        log.warn(warning);
     }
-    let sessions = options.door.sessions(&database.users);
-    let chat = Chat::open(&database.archive, &form, options.history.into(), &log)?;
+    let sessions = options.auth.session_tokens(&database.users);
+    let chat = Chat::open(&database.messages, &form, options.history.into(), &log)?;
     let server = Arc::new(Server {
         listener: Listener::open(&options.listen, &log)?,
         envelope,
-        places: Gate::new(options.max_clients),
+        places: Semaphore::new(options.max_clients),
         people: People::new(options.on_duplicate, &sessions, chat, &log),
-        door: options.door.open(&database.users, sessions, &log),
+        auth: options.auth.authenticator(&database.users, sessions, &log),
         database,
         history: options.history.into(),
         terms: Arc::new(Terms { bound: options.queue, helper: Stalled::start()?, form }),
@@ -162,11 +162,11 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 fn serve(stream: &Arc<TcpStream>, peer: SocketAddr, server: &Server) {
     let _open = server.listener.track(stream);
     let outbox = Outbox::new(stream.clone(), server.terms.clone());
-    match server.places.enter_within(Duration::ZERO) {
+    match server.places.acquire_for(Duration::ZERO) {
         // Free again before the client can see the end of the connection.
         Some(_place) => {
-            if let Err(refusal) = attend(stream, &outbox, peer, server) {
-                turn_away(&refusal, &outbox, peer, server);
+            if let Err(error) = attend(stream, &outbox, peer, server) {
+                turn_away(&error, &outbox, peer, server);
             }
         }
         None => {
@@ -187,21 +187,21 @@ fn attend(
     outbox: &Arc<Outbox<Connection>>,
     peer: SocketAddr,
     server: &Server,
-) -> Result<(), Refusal> {
+) -> Result<(), LoginError> {
     server.log.info(format_args!("{peer} connected"));
-    let deadline = Instant::now() + server.door.timeout;
-    let input = Timed::new(stream, deadline);
+    let deadline = Instant::now() + server.auth.timeout;
+    let input = DeadlineReader::new(stream, deadline);
     let mut lines = LineReader::new(&input);
     let say = |line: &str| {
         let _ = outbox.send_line(line);
     };
-    let guest = server.door.admit(|| hear(&mut lines, &server.envelope), say, peer, deadline)?;
-    let person = Person::new(&guest.user.name, peer, outbox, guest.token.clone());
+    let login = server.auth.authenticate(|| read_line(&mut lines, &server.envelope), say, peer, deadline)?;
+    let person = Person::new(&login.user.name, peer, outbox, login.token.clone());
     // It leaves when `here` is dropped, even if this thread panics.
-    let here = server.people.enter(&person, &guest, deadline)?;
-    input.no_deadline().map_err(Refusal::Lost)?;
+    let here = server.people.enter(&person, &login, deadline)?;
+    input.no_deadline().map_err(LoginError::Lost)?;
     let Server { people, database, history, log, .. } = server;
-    let commands = Commands::new(people, database, *history, log, &person, guest.user);
+    let commands = Commands::new(people, database, *history, log, &person, login.user);
     if let Err(e) = converse(&mut lines, commands, &person, server) {
         server.log.info(format_args!("{} lost: {e}", person.name));
     }
@@ -214,9 +214,9 @@ fn attend(
     Ok(())
 }
 
-fn turn_away(refusal: &Refusal, outbox: &Arc<Outbox<Connection>>, peer: SocketAddr, server: &Server) {
-    server.log.warn(format_args!("{peer} not let in: {}", refusal.for_the_log()));
-    if let Some(answer) = refusal.answer() {
+fn turn_away(error: &LoginError, outbox: &Arc<Outbox<Connection>>, peer: SocketAddr, server: &Server) {
+    server.log.warn(format_args!("{peer} not let in: {}", error.for_the_log()));
+    if let Some(answer) = error.answer() {
         outbox.send_line(&answer);
     } else if server.listener.stopping() {
         outbox.send_line(line::SHUTTING_DOWN);
@@ -228,15 +228,15 @@ fn turn_away(refusal: &Refusal, outbox: &Arc<Outbox<Connection>>, peer: SocketAd
 /// This thread only reads. What the others say reaches this client through its
 /// outbox, from the committer's thread, at any time.
 fn converse(
-    lines: &mut LineReader<&Timed<'_>>,
+    lines: &mut LineReader<&DeadlineReader<'_>>,
     mut commands: Commands<'_, Connection>,
     person: &Arc<Person>,
     server: &Server,
 ) -> io::Result<()> {
     let mut rate = Rate::new(server.rate);
     loop {
-        match hear(lines, &server.envelope)? {
-            Heard::Text(text) => match text.as_str() {
+        match read_line(lines, &server.envelope)? {
+            ClientLine::Text(text) => match text.as_str() {
                 line::DISCONNECT | "/quit" => return Ok(()),
                 "/logout" if server.people.log_out(person) => return Ok(()),
                 "" | "/logout" => {}
@@ -250,12 +250,12 @@ fn converse(
                     Verdict::Over => {}
                 },
             },
-            Heard::Bad(answer) => {
+            ClientLine::Invalid(answer) => {
                 server.log.warn(format_args!("{} from {}: {answer}", person.name, person.peer));
                 person.tell(answer);
                 return Ok(());
             }
-            Heard::End => return Ok(()),
+            ClientLine::End => return Ok(()),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! nothing to do with it.
 //!
 //! What is kept here are the subscriptions of those who are in. All of them, of
-//! whoever ever subscribed, are in the [archive](crate::archive), since they
+//! whoever ever subscribed, are in the [message store](crate::message_store), since they
 //! belong to the name and outlive the connection.
 
 use stage6_auth::store::name_key;

@@ -3,7 +3,7 @@
 use crate::tls::TlsStream;
 use stage2_echo::line::{self, LineReader, Received};
 use stage4_multichat::outbox::Outbox;
-use stage6_auth::door::{Heard, Timed};
+use stage6_auth::auth::{ClientLine, DeadlineReader};
 use std::io;
 use std::sync::Arc;
 
@@ -13,9 +13,9 @@ use std::sync::Arc;
 /// # Errors
 /// What the connection says.
 pub fn listen(
-    lines: &mut LineReader<&Timed<'_, TlsStream>>,
+    lines: &mut LineReader<&DeadlineReader<'_, TlsStream>>,
     outbox: &Arc<Outbox<TlsStream>>,
-) -> io::Result<Heard> {
+) -> io::Result<ClientLine> {
     if !lines.has_buffered_line() && !outbox.wire().holds_more() {
         // What came of it, reading finds out.
         let _ = outbox.wire().wait();
@@ -30,19 +30,19 @@ pub fn listen(
 /// What the connection says.
 #[inline(never)]
 pub fn hear(
-    lines: &mut LineReader<&Timed<'_, TlsStream>>,
+    lines: &mut LineReader<&DeadlineReader<'_, TlsStream>>,
     outbox: &Arc<Outbox<TlsStream>>,
-) -> io::Result<Heard> {
+) -> io::Result<ClientLine> {
     loop {
         return Ok(match lines.next()? {
             Received::Line("") => continue,
-            Received::Line(text) => Heard::Text(text.to_owned()),
+            Received::Line(text) => ClientLine::Text(text.to_owned()),
             Received::NotUtf8 => {
                 outbox.send_line(line::NOT_UTF8);
                 continue;
             }
-            Received::TooLong => Heard::Bad(line::TOO_LONG),
-            Received::End => Heard::End,
+            Received::TooLong => ClientLine::Invalid(line::TOO_LONG),
+            Received::End => ClientLine::End,
         });
     }
 }

@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension, params};
 use stage6_auth::store::mysql::MySqlStore;
 use stage6_auth::store::sqlite::SqliteStore;
 use stage6_auth::store::{DbUrl, STEP_1, Schema, Step, Store, StoreError, now};
-use stage7_rooms_pubsub::archive::{self as stage7, Archive, STEP_2};
+use stage7_rooms_pubsub::message_store::{self as stage7, MessageStore, STEP_2};
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -89,7 +89,7 @@ impl Database {
     }
 
     /// The same store for all.
-    pub fn of<S: Store + Archive + PublicKeys + 'static>(store: &Arc<S>) -> Database {
+    pub fn of<S: Store + MessageStore + PublicKeys + 'static>(store: &Arc<S>) -> Database {
         Database { earlier: stage7::Database::of(store), keys: store.clone() }
     }
 }

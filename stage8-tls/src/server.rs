@@ -18,11 +18,10 @@ use stage4_multichat::outbox::{Outbox, Terms};
 use stage4_multichat::rate::{Rate, Verdict};
 use stage4_multichat::stalled::Stalled;
 use stage4_multichat::wire::{Form, Plain};
-use stage6_auth::dialogue::AUTH_REQUIRED;
-use stage6_auth::door::{Door, DoorArgs, Heard, Refusal, Timed};
-use stage6_auth::gate::Gate;
+use stage6_auth::auth::{AUTH_REQUIRED, AuthArgs, Authenticator, ClientLine, DeadlineReader, LoginError};
 use stage6_auth::members::OnDuplicate;
 use stage6_auth::people::People;
+use stage6_auth::semaphore::Semaphore;
 use stage6_auth::speaker::Speaker;
 use stage6_auth::store::DbArgs;
 use stage7_rooms_pubsub::chat::Chat;
@@ -67,7 +66,7 @@ pub struct Options {
     db: DbArgs,
 
     #[command(flatten)]
-    door: DoorArgs,
+    auth: AuthArgs,
 
     /// Who has to yield when a name logs in a second time: the second or the first
     #[arg(long, value_enum, default_value_t = OnDuplicate::Replace)]
@@ -86,8 +85,8 @@ struct Server {
     listener: Listener,
     tls: Acceptor,
     /// Connections that may still come: those in the dialogue need a bound as well.
-    places: Gate,
-    door: Door,
+    places: Semaphore,
+    auth: Authenticator,
     people: People<Connection, Chat<Connection>>,
     database: Database,
     history: usize,
@@ -120,17 +119,17 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let tls = CertificateFolder::new(&options.certs).open(&own_names(options.listen.host()), &log)?.acceptor;
     let form: Arc<dyn Form> = Arc::new(Plain);
     let database = Database::open(&options.db.db, &SCHEMA)?;
-    if let Some(caveat) = database.users.caveat()? {
-        log.warn(caveat);
+    if let Some(warning) = database.users.durability_warning()? {
+        log.warn(warning);
     }
-    let sessions = options.door.sessions(&database.users);
-    let chat = Chat::open(&database.archive, &form, options.history.into(), &log)?;
+    let sessions = options.auth.session_tokens(&database.users);
+    let chat = Chat::open(&database.messages, &form, options.history.into(), &log)?;
     let server = Arc::new(Server {
         listener: Listener::open(&options.listen, &log)?,
         tls,
-        places: Gate::new(options.max_clients),
+        places: Semaphore::new(options.max_clients),
         people: People::new(options.on_duplicate, &sessions, chat, &log),
-        door: options.door.open(&database.users, sessions, &log),
+        auth: options.auth.authenticator(&database.users, sessions, &log),
         database,
         history: options.history.into(),
         terms: Arc::new(Terms { bound: options.queue, helper: Stalled::start()?, form }),
@@ -164,7 +163,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 /// that comes. Nothing that happens here may end the server.
 fn serve(stream: &Arc<TcpStream>, peer: SocketAddr, server: &Server) {
     let _open = server.listener.track(stream);
-    let place = server.places.enter_within(Duration::ZERO);
+    let place = server.places.acquire_for(Duration::ZERO);
     let wire = match server.tls.accept(stream) {
         Ok(wire) => wire,
         Err(failure) => {
@@ -176,8 +175,8 @@ fn serve(stream: &Arc<TcpStream>, peer: SocketAddr, server: &Server) {
     match place {
         // Free again before the client can see the end of the connection.
         Some(_place) => {
-            if let Err(refusal) = attend(stream, &outbox, peer, server) {
-                turn_away(&refusal, &outbox, peer, server);
+            if let Err(error) = attend(stream, &outbox, peer, server) {
+                turn_away(&error, &outbox, peer, server);
             }
         }
         None => {
@@ -199,9 +198,9 @@ fn attend(
     outbox: &Arc<Outbox<Connection>>,
     peer: SocketAddr,
     server: &Server,
-) -> Result<(), Refusal> {
-    let deadline = Instant::now() + server.door.timeout;
-    let input = Timed::over(stream, outbox.wire(), deadline);
+) -> Result<(), LoginError> {
+    let deadline = Instant::now() + server.auth.timeout;
+    let input = DeadlineReader::over(stream, outbox.wire(), deadline);
     let mut lines = LineReader::new(&input);
     let say = |line: &str| {
         let _ = outbox.send_line(line);
@@ -211,21 +210,21 @@ fn attend(
         server.log.info(format_args!("{peer} connected, {}", outbox.wire().negotiated()));
         say(AUTH_REQUIRED);
     })
-    .map_err(Refusal::Lost)?;
+    .map_err(LoginError::Lost)?;
     if !outbox.wire().holds_more() {
         input.wait();
     }
-    let (guest, person, here) = aside(|| {
-        let guest = server.door.admit_greeted(|| hear(&mut lines, outbox), say, peer, deadline)?;
-        let person = Person::new(&guest.user.name, peer, outbox, guest.token.clone());
+    let (login, person, here) = aside(|| {
+        let login = server.auth.authenticate_greeted(|| hear(&mut lines, outbox), say, peer, deadline)?;
+        let person = Person::new(&login.user.name, peer, outbox, login.token.clone());
         // It leaves when `here` is dropped, even if this thread panics.
-        let here = server.people.enter(&person, &guest, deadline)?;
-        Ok::<_, Refusal>((guest, person, here))
+        let here = server.people.enter(&person, &login, deadline)?;
+        Ok::<_, LoginError>((login, person, here))
     })
-    .map_err(Refusal::Lost)??;
-    input.no_deadline().map_err(Refusal::Lost)?;
+    .map_err(LoginError::Lost)??;
+    input.no_deadline().map_err(LoginError::Lost)?;
     let Server { people, database, history, log, .. } = server;
-    let commands = Commands::new(people, database, *history, log, &person, guest.user);
+    let commands = Commands::new(people, database, *history, log, &person, login.user);
     let ended = converse(&mut lines, commands, &person, server);
     if let Some(e) = ended.err().filter(|_| !server.listener.stopping()) {
         server.log.info(format_args!("{} lost: {e}", person.name));
@@ -239,9 +238,9 @@ fn attend(
     Ok(())
 }
 
-fn turn_away(refusal: &Refusal, outbox: &Arc<Outbox<Connection>>, peer: SocketAddr, server: &Server) {
-    server.log.warn(format_args!("{peer} not let in: {}", refusal.for_the_log()));
-    if let Some(answer) = refusal.answer() {
+fn turn_away(error: &LoginError, outbox: &Arc<Outbox<Connection>>, peer: SocketAddr, server: &Server) {
+    server.log.warn(format_args!("{peer} not let in: {}", error.for_the_log()));
+    if let Some(answer) = error.answer() {
         outbox.send_line(&answer);
     } else if server.listener.stopping() {
         outbox.send_line(line::SHUTTING_DOWN);
@@ -254,7 +253,7 @@ fn turn_away(refusal: &Refusal, outbox: &Arc<Outbox<Connection>>, peer: SocketAd
 /// outbox, from the committer's thread, at any time.
 #[inline(never)] // for the same reason
 fn converse(
-    lines: &mut LineReader<&Timed<'_, Connection>>,
+    lines: &mut LineReader<&DeadlineReader<'_, Connection>>,
     mut commands: Commands<'_>,
     person: &Arc<Person>,
     server: &Server,
@@ -262,7 +261,7 @@ fn converse(
     let mut rate = Rate::new(server.rate);
     loop {
         match listen(lines, &person.outbox)? {
-            Heard::Text(text) => match text.as_str() {
+            ClientLine::Text(text) => match text.as_str() {
                 line::DISCONNECT | "/quit" => return Ok(()),
                 "/logout" if server.people.log_out(person) => return Ok(()),
                 "" | "/logout" => {}
@@ -276,12 +275,12 @@ fn converse(
                     Verdict::Over => {}
                 },
             },
-            Heard::Bad(answer) => {
+            ClientLine::Invalid(answer) => {
                 server.log.warn(format_args!("{} from {}: {answer}", person.name, person.peer));
                 person.tell(answer);
                 return Ok(());
             }
-            Heard::End => return Ok(()),
+            ClientLine::End => return Ok(()),
         }
     }
 }

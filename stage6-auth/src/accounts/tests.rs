@@ -106,10 +106,10 @@ fn hashes_that_cannot_be_imported() {
 #[test]
 fn an_unknown_name_costs_a_full_verification() {
     for cost in [4, 12] {
-        let parts: bcrypt::HashParts = nobodys_hash(cost).0.parse().unwrap();
+        let parts: bcrypt::HashParts = dummy_hash(cost).0.parse().unwrap();
         assert_eq!(parts.get_cost(), cost);
     }
-    assert!(!bcrypt::verify("anything", &nobodys_hash(COST).0).unwrap());
+    assert!(!bcrypt::verify("anything", &dummy_hash(COST).0).unwrap());
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn parallel_guesses_do_not_slip_through() {
     // Each guess that was computed is 12 s to work off; 60 s are free. Up to
     // one for each processor may have been in flight when the last free one went.
     let processors = thread::available_parallelism().map_or(1, NonZero::get) as u64;
-    let wait = accounts.throttle.wait(HOME, "alice", Instant::now());
+    let wait = accounts.limiter.wait(HOME, "alice", Instant::now());
     assert!(wait > Duration::ZERO);
     assert!(wait <= Duration::from_secs(12 * (processors + 1)), "{wait:?} to wait");
 }
@@ -156,7 +156,7 @@ fn parallel_guesses_do_not_slip_through() {
 #[test]
 fn a_login_that_finds_no_place_in_time_is_told_so() {
     let (_folder, accounts) = accounts(0);
-    let all: Vec<_> = std::iter::from_fn(|| accounts.gate.enter(Instant::now())).collect();
+    let all: Vec<_> = std::iter::from_fn(|| accounts.hashing.acquire(Instant::now())).collect();
     assert!(!all.is_empty());
     let late = Instant::now() + Duration::from_millis(20);
     assert!(matches!(accounts.login("alice", "x", HOME, late), Err(AuthError::Busy)));

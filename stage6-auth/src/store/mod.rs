@@ -29,12 +29,12 @@
 //! had succeeded, the message appears in the history after all.
 
 mod error;
+mod in_doubt;
 pub mod mysql;
 mod row;
 mod schema;
 pub mod sql;
 pub mod sqlite;
-mod unsettled;
 mod url;
 
 pub use error::StoreError;
@@ -87,7 +87,7 @@ pub trait Store: Send + Sync {
 
     /// What an administrator should be told when the server starts, if the
     /// database is set up so that it keeps less than [`Store::append`] promises.
-    fn caveat(&self) -> Result<Option<String>, StoreError> {
+    fn durability_warning(&self) -> Result<Option<String>, StoreError> {
         Ok(None)
     }
 }

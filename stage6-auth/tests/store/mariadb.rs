@@ -233,8 +233,8 @@ fn a_weaker_setting_is_noticed() {
     let server = MariaDb::start();
     let admin = server.admin_url("chat");
     let url = prepare(&admin, &account("chat")).url.unwrap();
-    assert_eq!(open(&self::url(&url), &SCHEMA).unwrap().caveat().unwrap(), None);
+    assert_eq!(open(&self::url(&url), &SCHEMA).unwrap().durability_warning().unwrap(), None);
     connect(&admin).query_drop("SET GLOBAL innodb_flush_log_at_trx_commit = 2").unwrap();
-    let caveat = open(&self::url(&url), &SCHEMA).unwrap().caveat().unwrap();
-    assert!(caveat.unwrap().contains("innodb_flush_log_at_trx_commit"));
+    let warning = open(&self::url(&url), &SCHEMA).unwrap().durability_warning().unwrap();
+    assert!(warning.unwrap().contains("innodb_flush_log_at_trx_commit"));
 }

@@ -1,7 +1,7 @@
 //! Does what the chat server may not: tables, accounts, roles.
 
 use stage6_auth::admin;
-use stage7_rooms_pubsub::archive::SCHEMA;
+use stage7_rooms_pubsub::message_store::SCHEMA;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

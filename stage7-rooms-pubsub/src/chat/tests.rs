@@ -1,5 +1,5 @@
 use super::*;
-use crate::archive::{Database, SCHEMA};
+use crate::message_store::{Database, SCHEMA};
 use crate::said::PRIVATE;
 use common::log::{Level, LogGuard};
 use proptest::prelude::*;
@@ -26,7 +26,7 @@ impl Fixture {
         let (log, guard) = Log::start(Level::Error, None).unwrap();
         let database = Database::open(&DbUrl::Sqlite(folder.path().join("chat.db")), &SCHEMA).unwrap();
         let form: Arc<dyn Form> = Arc::new(Plain);
-        let chat = Chat::open(&database.archive, &form, 5, &log).unwrap();
+        let chat = Chat::open(&database.messages, &form, 5, &log).unwrap();
         Fixture { chat, _folder: folder, _log: guard }
     }
 

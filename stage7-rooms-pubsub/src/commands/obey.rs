@@ -1,9 +1,9 @@
 //! What a command does.
 
 use super::{Command, Malformed, names};
-use crate::archive::Database;
 use crate::chat::Chat;
 use crate::floor::Question;
+use crate::message_store::Database;
 use crate::rooms::LOBBY;
 use crate::said::{PRIVATE, Private, To};
 use common::log::Log;
@@ -133,7 +133,7 @@ impl<'a, W: Wire + 'static> Commands<'a, W> {
     fn show_history(&self, limit: usize) -> Result<(), String> {
         // What one has just said belongs to it.
         self.person.settle(SETTLING);
-        let messages = self.database.archive.history(&self.room, limit).map_err(|e| self.away(&e))?;
+        let messages = self.database.messages.history(&self.room, limit).map_err(|e| self.away(&e))?;
         let lines = history::lines(messages.iter(), self.person.outbox.bound());
         if lines.is_empty() {
             self.person.tell(&format!("[SERVER] no earlier messages in {}", self.room_name));
@@ -148,7 +148,7 @@ impl<'a, W: Wire + 'static> Commands<'a, W> {
             Ok(publisher) => publisher,
             Err(problem) => return Ok(Err(problem)),
         };
-        let has = match self.database.archive.subscriptions(&self.person.name) {
+        let has = match self.database.messages.subscriptions(&self.person.name) {
             Ok(publishers) => publishers.iter().any(|name| **name == *publisher.name),
             Err(error) => return Ok(Err(self.away(&error))),
         };
@@ -156,7 +156,7 @@ impl<'a, W: Wire + 'static> Commands<'a, W> {
             return Ok(Err(format!("you are not subscribed to {}", publisher.name)));
         }
         if has != begins {
-            if let Err(error) = self.database.archive.subscribe(self.user.id, publisher.id, begins) {
+            if let Err(error) = self.database.messages.subscribe(self.user.id, publisher.id, begins) {
                 return Ok(Err(self.away(&error)));
             }
             let what = if begins { "subscribes to" } else { "does no longer subscribe to" };

@@ -8,7 +8,7 @@ use rustix::net::SendFlags;
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, UnbufferedServerConnection};
-use stage6_auth::gate::Gate;
+use stage6_auth::semaphore::Semaphore;
 use std::net::TcpStream;
 use std::num::NonZero;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub struct Acceptor {
     /// A handshake costs half a millisecond of computing. Only as many compute
     /// at once as there are processors, so that a flood of handshakes waits for
     /// itself and not everybody for it. Whoever waits for the network is outside.
-    computing: Gate,
+    computing: Semaphore,
     limit: Duration,
 }
 
@@ -53,7 +53,11 @@ impl Acceptor {
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         let processors = thread::available_parallelism().map_or(1, NonZero::get);
-        Ok(Acceptor { config: Arc::new(config), computing: Gate::new(processors), limit: HANDSHAKE_LIMIT })
+        Ok(Acceptor {
+            config: Arc::new(config),
+            computing: Semaphore::new(processors),
+            limit: HANDSHAKE_LIMIT,
+        })
     }
 
     /// With another limit for a handshake than [`HANDSHAKE_LIMIT`].
@@ -89,13 +93,13 @@ impl Acceptor {
 
 /// One client's computing, in its turn.
 struct Turn<'a> {
-    computing: &'a Gate,
+    computing: &'a Semaphore,
     deadline: Instant,
 }
 
 impl Computer for Turn<'_> {
     fn compute<R: Send>(&self, work: impl FnOnce() -> R + Send) -> Result<R, HandshakeError> {
-        let _turn = self.computing.enter(self.deadline).ok_or(HandshakeError::Crowded)?;
+        let _turn = self.computing.acquire(self.deadline).ok_or(HandshakeError::Crowded)?;
         Ok(work())
     }
 }

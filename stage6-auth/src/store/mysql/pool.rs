@@ -6,7 +6,7 @@
 
 use super::super::url::MySqlUrl;
 use super::errors::is_timeout;
-use crate::gate::Gate;
+use crate::semaphore::Semaphore;
 use common::poison::IgnorePoison;
 use mysql::{Conn, DriverError, Opts};
 use std::sync::Mutex;
@@ -22,14 +22,14 @@ const IO_TIMEOUT: Duration = Duration::from_millis(1500);
 
 pub struct Pool {
     opts: Opts,
-    places: Gate,
+    places: Semaphore,
     /// Held only to push and pop.
     idle: Mutex<Vec<Conn>>,
 }
 
 impl Pool {
     pub fn new(url: &MySqlUrl) -> Self {
-        Pool { opts: options(url), places: Gate::new(PLACES), idle: Mutex::default() }
+        Pool { opts: options(url), places: Semaphore::new(PLACES), idle: Mutex::default() }
     }
 
     /// A connection outside the pool.
@@ -39,7 +39,7 @@ impl Pool {
 
     /// Runs `work` on a connection that was alive a moment ago.
     pub fn with<T>(&self, work: impl FnOnce(&mut Conn) -> mysql::Result<T>) -> mysql::Result<T> {
-        let _place = self.places.enter_within(WAIT_FOR_PLACE).ok_or(DriverError::Timeout)?;
+        let _place = self.places.acquire_for(WAIT_FOR_PLACE).ok_or(DriverError::Timeout)?;
         let mut conn = self.take()?;
         let result = work(&mut conn);
         // After a failure of the network an answer to the old question could

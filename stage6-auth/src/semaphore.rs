@@ -1,4 +1,4 @@
-//! A gate that lets only so many threads through at once, in the order in
+//! A semaphore that lets only so many threads through at once, in the order in
 //! which they came.
 //!
 //! The standard library has no semaphore, and a mutex with a condition
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 /// A fair counting semaphore.
 #[derive(Clone, Debug)]
-pub struct Gate(Arc<Mutex<State>>);
+pub struct Semaphore(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
@@ -23,16 +23,16 @@ struct State {
 
 /// The right to be inside. Dropping it, even while panicking, lets the next one in.
 #[derive(Debug)]
-pub struct Permit(Gate);
+pub struct Permit(Semaphore);
 
-impl Gate {
-    /// A gate for `places` at once; at least one.
+impl Semaphore {
+    /// A semaphore for `places` at once; at least one.
     pub fn new(places: usize) -> Self {
-        Gate(Arc::new(Mutex::new(State { free: places.max(1), waiting: VecDeque::new() })))
+        Semaphore(Arc::new(Mutex::new(State { free: places.max(1), waiting: VecDeque::new() })))
     }
 
     /// Waits for a place until `deadline`; `None` when there was none in time.
-    pub fn enter(&self, deadline: Instant) -> Option<Permit> {
+    pub fn acquire(&self, deadline: Instant) -> Option<Permit> {
         let turn = {
             let mut state = self.lock();
             // Nobody waits while a place is free: `drop` hands places on.
@@ -49,9 +49,9 @@ impl Gate {
         turn.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()
     }
 
-    /// As [`Gate::enter`], for a length of time.
-    pub fn enter_within(&self, patience: Duration) -> Option<Permit> {
-        self.enter(Instant::now() + patience)
+    /// As [`Semaphore::acquire`], for a length of time.
+    pub fn acquire_for(&self, patience: Duration) -> Option<Permit> {
+        self.acquire(Instant::now() + patience)
     }
 
     /// Only counts and a queue change under the lock, never half-way.
@@ -93,13 +93,13 @@ mod tests {
 
     #[test]
     fn never_more_than_the_places_inside() {
-        let gate = Gate::new(3);
+        let semaphore = Semaphore::new(3);
         let (inside, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
         thread::scope(|scope| {
             for _ in 0..12 {
                 scope.spawn(|| {
                     for _ in 0..200 {
-                        let _permit = gate.enter_within(LONG).unwrap();
+                        let _permit = semaphore.acquire_for(LONG).unwrap();
                         most.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                         thread::yield_now();
                         inside.fetch_sub(1, Ordering::SeqCst);
@@ -108,22 +108,22 @@ mod tests {
             }
         });
         assert!(most.load(Ordering::SeqCst) <= 3);
-        assert_eq!(gate.lock().free, 3);
+        assert_eq!(semaphore.lock().free, 3);
     }
 
     #[test]
     fn first_come_first_served() {
-        let gate = Gate::new(1);
-        let inside = gate.enter_within(LONG).unwrap();
+        let semaphore = Semaphore::new(1);
+        let inside = semaphore.acquire_for(LONG).unwrap();
         let order = Mutex::new(Vec::new());
         thread::scope(|scope| {
             for n in 0..5 {
-                let (gate, order) = (&gate, &order);
+                let (semaphore, order) = (&semaphore, &order);
                 scope.spawn(move || {
-                    let _permit = gate.enter_within(LONG).unwrap();
+                    let _permit = semaphore.acquire_for(LONG).unwrap();
                     order.lock().unwrap().push(n);
                 });
-                while gate.lock().waiting.len() <= n {
+                while semaphore.lock().waiting.len() <= n {
                     thread::yield_now();
                 }
             }
@@ -134,29 +134,29 @@ mod tests {
 
     #[test]
     fn those_who_gave_up_lose_no_place() {
-        let gate = Gate::new(1);
-        let inside = gate.enter_within(LONG).unwrap();
+        let semaphore = Semaphore::new(1);
+        let inside = semaphore.acquire_for(LONG).unwrap();
         for _ in 0..10 {
-            assert!(gate.enter_within(Duration::from_millis(1)).is_none());
+            assert!(semaphore.acquire_for(Duration::from_millis(1)).is_none());
         }
         drop(inside);
-        assert!(gate.enter_within(Duration::ZERO).is_some());
+        assert!(semaphore.acquire_for(Duration::ZERO).is_some());
     }
 
     #[test]
     fn giving_up_while_being_let_in_loses_no_place() {
-        let gate = Gate::new(1);
+        let semaphore = Semaphore::new(1);
         thread::scope(|scope| {
             for n in 0..4 {
-                let gate = &gate;
+                let semaphore = &semaphore;
                 scope.spawn(move || {
                     for _ in 0..2000 {
-                        drop(gate.enter_within(Duration::from_micros(n * 20)));
+                        drop(semaphore.acquire_for(Duration::from_micros(n * 20)));
                     }
                 });
             }
         });
-        assert!(gate.enter_within(Duration::ZERO).is_some());
-        assert_eq!(gate.lock().free, 1);
+        assert!(semaphore.acquire_for(Duration::ZERO).is_some());
+        assert_eq!(semaphore.lock().free, 1);
     }
 }

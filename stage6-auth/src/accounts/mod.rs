@@ -4,11 +4,13 @@
 //! whoever steals the table can try a few guesses a second and not billions.
 //! That cost falls on the server too, at each login. So only as many hashes as
 //! there are processors are computed at once, in the order of arrival
-//! ([`Gate`]): a flood of logins makes other logins wait and leaves the chat be.
+//! ([`Semaphore`]): a flood of logins makes other logins wait and leaves the chat be.
 
-use crate::gate::{Gate, Permit};
+mod login_limiter;
+
+use crate::semaphore::{Permit, Semaphore};
 use crate::store::{NewUser, PasswordHash, Store, StoreError, User, name_key};
-use crate::throttle::Throttle;
+use login_limiter::LoginLimiter;
 use std::net::IpAddr;
 use std::num::NonZero;
 use std::sync::Arc;
@@ -59,8 +61,8 @@ pub enum AuthError {
 pub struct Accounts {
     store: Arc<dyn Store>,
     cost: u32,
-    gate: Gate,
-    throttle: Throttle,
+    hashing: Semaphore,
+    limiter: LoginLimiter,
 }
 
 impl Accounts {
@@ -72,7 +74,7 @@ impl Accounts {
     pub fn new(store: Arc<dyn Store>, cost: u32, login_rate: u32) -> Self {
         assert!(COSTS.contains(&cost), "bcrypt knows no cost {cost}");
         let processors = thread::available_parallelism().map_or(1, NonZero::get);
-        Accounts { store, cost, gate: Gate::new(processors), throttle: Throttle::new(login_rate) }
+        Accounts { store, cost, hashing: Semaphore::new(processors), limiter: LoginLimiter::new(login_rate) }
     }
 
     /// Makes an account. Blocks for as long as a hash takes, and its turn.
@@ -87,7 +89,7 @@ impl Accounts {
             return Err(AuthError::NameTaken);
         }
         let password = {
-            let _turn = self.gate.enter(deadline).ok_or(AuthError::Busy)?;
+            let _turn = self.hashing.acquire(deadline).ok_or(AuthError::Busy)?;
             hash(password, self.cost)
         };
         match self.store.add_users(&[NewUser { name: name.to_owned(), password }]) {
@@ -117,7 +119,7 @@ impl Accounts {
         // An unknown name costs the same work as a wrong password, or the time
         // would tell what the answer does not. (Users imported with another
         // cost than this server's can still be told by it.)
-        let nobody = nobodys_hash(self.cost);
+        let nobody = dummy_hash(self.cost);
         let hash = user.as_ref().map_or(&nobody, |user| &user.password);
         let matches = bcrypt::verify(password, &hash.0).unwrap_or(false);
         // Behind the work for the same reason. What bcrypt would cut or read
@@ -125,7 +127,7 @@ impl Accounts {
         match user {
             Some(user) if matches && readable_by_bcrypt(password) => Ok(user),
             _ => {
-                self.throttle.failed(from, &key, Instant::now());
+                self.limiter.failed(from, &key, Instant::now());
                 Err(AuthError::WrongNameOrPassword)
             }
         }
@@ -139,9 +141,9 @@ impl Accounts {
     /// happens outside, where it is in nobody's way.
     fn turn(&self, key: &str, from: IpAddr, deadline: Instant) -> Result<Permit, AuthError> {
         loop {
-            let turn = self.gate.enter(deadline).ok_or(AuthError::Busy)?;
+            let turn = self.hashing.acquire(deadline).ok_or(AuthError::Busy)?;
             let now = Instant::now();
-            let wait = self.throttle.wait(from, key, now);
+            let wait = self.limiter.wait(from, key, now);
             if wait.is_zero() {
                 return Ok(turn);
             }
@@ -218,7 +220,7 @@ pub fn check_hash(hash: &str) -> Result<(), String> {
 }
 
 /// A hash that takes as long to verify as any other of its cost.
-fn nobodys_hash(cost: u32) -> PasswordHash {
+fn dummy_hash(cost: u32) -> PasswordHash {
     // A salt and a hash of nothing but zero bits.
     PasswordHash(format!("$2b${cost:02}${}", ".".repeat(53)))
 }

@@ -42,7 +42,7 @@ impl fmt::Debug for Credentials {
 
 /// What comes of a line.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum Action {
     /// The answer, after which another line is due.
     Ask(&'static str),
     /// It counts for nothing, and has no answer.
@@ -72,7 +72,7 @@ pub enum Malformed {
 
 /// How far the dialogue has come.
 #[derive(Default)]
-pub struct Dialogue(State);
+pub struct LoginProtocol(State);
 
 #[derive(Default)]
 enum State {
@@ -89,37 +89,37 @@ enum Kind {
 }
 
 impl Kind {
-    fn check(self, name: &str, password: &str) -> Step {
+    fn check(self, name: &str, password: &str) -> Action {
         let password = Zeroizing::new(password.to_owned());
         let credentials = Credentials { name: name.to_owned(), password };
-        Step::Check(match self {
+        Action::Check(match self {
             Kind::Login => Request::Login(credentials),
             Kind::Register => Request::Register(credentials),
         })
     }
 }
 
-impl Dialogue {
-    /// Takes the next line. After [`Step::Check`], [`Step::Quit`] and
-    /// [`Step::Fail`] the dialogue is over.
-    pub fn line(&mut self, line: &str) -> Step {
+impl LoginProtocol {
+    /// Takes the next line. After [`Action::Check`], [`Action::Quit`] and
+    /// [`Action::Fail`] the dialogue is over.
+    pub fn line(&mut self, line: &str) -> Action {
         // As everywhere: an empty line is none, and both words end it.
         match line {
-            "" => return Step::Ignore,
-            "/quit" | DISCONNECT => return Step::Quit,
+            "" => return Action::Ignore,
+            "/quit" | DISCONNECT => return Action::Quit,
             _ => {}
         }
         match std::mem::take(&mut self.0) {
             State::Command => self.command(line),
             State::Name(kind) => {
                 self.0 = State::Password(kind, line.to_owned());
-                Step::Ask("ENTER_PASSWORD")
+                Action::Ask("ENTER_PASSWORD")
             }
             State::Password(kind, name) => kind.check(&name, line),
         }
     }
 
-    fn command(&mut self, line: &str) -> Step {
+    fn command(&mut self, line: &str) -> Action {
         let (command, rest) = match line.split_once(' ') {
             Some((command, rest)) => (command, Some(rest)),
             None => (line, None),
@@ -130,18 +130,18 @@ impl Dialogue {
             "RESUME" => {
                 let token = rest.and_then(Token::parse);
                 return token
-                    .map_or(Step::Fail(Malformed::Token), |token| Step::Check(Request::Resume(token)));
+                    .map_or(Action::Fail(Malformed::Token), |token| Action::Check(Request::Resume(token)));
             }
-            _ => return Step::Fail(Malformed::Command),
+            _ => return Action::Fail(Malformed::Command),
         };
         let Some(rest) = rest else {
             self.0 = State::Name(kind);
-            return Step::Ask("ENTER_USERNAME");
+            return Action::Ask("ENTER_USERNAME");
         };
         // At the first space: what stands behind is the password, spaces and all.
         match rest.split_once(' ') {
             Some((name, password)) if !name.is_empty() && !password.is_empty() => kind.check(name, password),
-            _ => Step::Fail(Malformed::Credentials),
+            _ => Action::Fail(Malformed::Credentials),
         }
     }
 }
@@ -151,12 +151,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn all(lines: &[&str]) -> Step {
-        let mut dialogue = Dialogue::default();
-        let mut last = Step::Ask(AUTH_REQUIRED);
+    fn all(lines: &[&str]) -> Action {
+        let mut protocol = LoginProtocol::default();
+        let mut last = Action::Ask(AUTH_REQUIRED);
         for line in lines {
-            assert!(matches!(last, Step::Ask(_) | Step::Ignore), "over before {line:?}: {last:?}");
-            last = dialogue.line(line);
+            assert!(matches!(last, Action::Ask(_) | Action::Ignore), "over before {line:?}: {last:?}");
+            last = protocol.line(line);
         }
         last
     }
@@ -170,11 +170,11 @@ mod tests {
         for (command, request) in
             [("LOGIN", Request::Login as fn(_) -> _), ("REGISTER", Request::Register as fn(_) -> _)]
         {
-            let expected = || Step::Check(request(credentials("alice", "a pass with  spaces ")));
+            let expected = || Action::Check(request(credentials("alice", "a pass with  spaces ")));
             assert_eq!(all(&[command, "alice", "a pass with  spaces "]), expected());
             assert_eq!(all(&[&format!("{command} alice a pass with  spaces ")]), expected());
-            assert_eq!(all(&[command]), Step::Ask("ENTER_USERNAME"));
-            assert_eq!(all(&[command, "alice"]), Step::Ask("ENTER_PASSWORD"));
+            assert_eq!(all(&[command]), Action::Ask("ENTER_USERNAME"));
+            assert_eq!(all(&[command, "alice"]), Action::Ask("ENTER_PASSWORD"));
         }
     }
 
@@ -182,30 +182,30 @@ mod tests {
     fn a_token_resumes() {
         let text = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
         let token = Token::parse(text).unwrap();
-        assert_eq!(all(&[&format!("RESUME {text}")]), Step::Check(Request::Resume(token)));
+        assert_eq!(all(&[&format!("RESUME {text}")]), Action::Check(Request::Resume(token)));
     }
 
     #[test]
     fn what_does_not_belong_there_says_what_does() {
         for line in ["hello", "login alice x", "LOGINALL", "LOGIN\talice", " LOGIN", "AUTH_SUCCESS alice x"] {
-            assert_eq!(all(&[line]), Step::Fail(Malformed::Command), "{line}");
+            assert_eq!(all(&[line]), Action::Fail(Malformed::Command), "{line}");
         }
         for line in ["LOGIN alice", "LOGIN ", "REGISTER alice ", "REGISTER  password"] {
-            assert_eq!(all(&[line]), Step::Fail(Malformed::Credentials), "{line}");
+            assert_eq!(all(&[line]), Action::Fail(Malformed::Credentials), "{line}");
         }
         for line in ["RESUME", "RESUME ", "RESUME alice", "RESUME AAAA AAAA"] {
-            assert_eq!(all(&[line]), Step::Fail(Malformed::Token), "{line}");
+            assert_eq!(all(&[line]), Action::Fail(Malformed::Token), "{line}");
         }
     }
 
     #[test]
     fn empty_lines_count_nowhere_and_leaving_is_possible_everywhere() {
         for before in [&[][..], &["LOGIN"], &["REGISTER", "alice"]] {
-            assert_eq!(all(&[before, &[""]].concat()), Step::Ignore);
-            assert_eq!(all(&[before, &["/quit"]].concat()), Step::Quit);
-            assert_eq!(all(&[before, &["!DISCONNECT"]].concat()), Step::Quit);
+            assert_eq!(all(&[before, &[""]].concat()), Action::Ignore);
+            assert_eq!(all(&[before, &["/quit"]].concat()), Action::Quit);
+            assert_eq!(all(&[before, &["!DISCONNECT"]].concat()), Action::Quit);
         }
-        assert_eq!(all(&["LOGIN", "", "alice", ""]), Step::Ignore);
+        assert_eq!(all(&["LOGIN", "", "alice", ""]), Action::Ignore);
     }
 
     proptest! {
@@ -213,15 +213,15 @@ mod tests {
         /// and nothing typed is found in what is shown or logged.
         #[test]
         fn any_lines_come_to_an_end(lines in prop::collection::vec("[ -~]{1,40}", 3)) {
-            let mut dialogue = Dialogue::default();
-            let steps: Vec<Step> = lines.iter().map(|line| dialogue.line(line)).collect();
-            prop_assert!(steps.iter().any(|step| !matches!(step, Step::Ask(_))));
+            let mut protocol = LoginProtocol::default();
+            let actions: Vec<Action> = lines.iter().map(|line| protocol.line(line)).collect();
+            prop_assert!(actions.iter().any(|action| !matches!(action, Action::Ask(_))));
         }
 
         #[test]
         fn what_was_typed_comes_out_as_it_was(name in "[!-~]{1,40}", password in "[!-~][ -~]{0,80}") {
             prop_assume!(name != "/quit" && name != DISCONNECT && password != "/quit" && password != DISCONNECT);
-            let expected = Step::Check(Request::Login(credentials(&name, &password)));
+            let expected = Action::Check(Request::Login(credentials(&name, &password)));
             prop_assert_eq!(&all(&["LOGIN", &name, &password]), &expected);
             prop_assert_eq!(&all(&[&format!("LOGIN {name} {password}")]), &expected);
             let shown = format!("{expected:?}");

@@ -15,7 +15,7 @@ pub const REJECTED: &str = "[SERVER] error: message rejected";
 /// deadline is for all reads together: a byte now and then buys no time.
 ///
 /// What is read is the connection itself, or something over it, as TLS.
-pub struct Timed<'a, R = TcpStream> {
+pub struct DeadlineReader<'a, R = TcpStream> {
     stream: &'a TcpStream,
     from: &'a R,
     until: Instant,
@@ -23,18 +23,18 @@ pub struct Timed<'a, R = TcpStream> {
     no_deadline: AtomicBool,
 }
 
-impl<'a> Timed<'a> {
+impl<'a> DeadlineReader<'a> {
     /// Reads from `stream` until `until`.
     pub fn new(stream: &'a TcpStream, until: Instant) -> Self {
         Self::over(stream, stream, until)
     }
 }
 
-impl<'a, R> Timed<'a, R> {
+impl<'a, R> DeadlineReader<'a, R> {
     /// Reads until `until` from something that reads from `stream`, and honours
     /// its read timeout.
     pub fn over(stream: &'a TcpStream, from: &'a R, until: Instant) -> Self {
-        Timed { stream, from, until, no_deadline: AtomicBool::new(false) }
+        DeadlineReader { stream, from, until, no_deadline: AtomicBool::new(false) }
     }
 
     /// From now on without a deadline.
@@ -66,7 +66,7 @@ impl<'a, R> Timed<'a, R> {
     }
 }
 
-impl<'a, R> Read for &Timed<'a, R>
+impl<'a, R> Read for &DeadlineReader<'a, R>
 where
     &'a R: Read,
 {
@@ -78,11 +78,11 @@ where
 }
 
 /// What a client's line was.
-pub enum Heard {
+pub enum ClientLine {
     /// A text; it holds no line end.
     Text(String),
     /// Nothing that one could go on after. It is to be told this.
-    Bad(&'static str),
+    Invalid(&'static str),
     /// The client has finished.
     End,
 }
@@ -91,19 +91,19 @@ pub enum Heard {
 ///
 /// # Errors
 /// What the connection says.
-pub fn hear<R: Read>(lines: &mut LineReader<R>, envelope: &Envelope) -> io::Result<Heard> {
+pub fn read_line<R: Read>(lines: &mut LineReader<R>, envelope: &Envelope) -> io::Result<ClientLine> {
     loop {
         return Ok(match lines.next()? {
             Received::Line("") => continue,
             Received::Line(sealed) => match envelope.open(sealed) {
                 // With a line end in it, it would be two lines to whoever reads
                 // it next, the second with any name in front.
-                Ok(text) if !text.contains('\n') => Heard::Text(text),
-                _ => Heard::Bad(REJECTED),
+                Ok(text) if !text.contains('\n') => ClientLine::Text(text),
+                _ => ClientLine::Invalid(REJECTED),
             },
-            Received::NotUtf8 => Heard::Bad(REJECTED),
-            Received::TooLong => Heard::Bad(line::TOO_LONG),
-            Received::End => Heard::End,
+            Received::NotUtf8 => ClientLine::Invalid(REJECTED),
+            Received::TooLong => ClientLine::Invalid(line::TOO_LONG),
+            Received::End => ClientLine::End,
         });
     }
 }

@@ -25,11 +25,11 @@ const MOST: usize = 20_000;
 /// so far would be over at the allowed rate (the "generic cell rate algorithm",
 /// ITU-T I.371, which does what a token bucket does with one number).
 #[derive(Debug)]
-pub struct Throttle {
+pub struct LoginLimiter {
     /// Failures a minute for each address and each name; 0 allows any number.
     per_minute: u32,
     /// Changed by whoever fails to log in. What is in the past is forgotten.
-    worked_off: Mutex<HashMap<Key, Instant>>,
+    next_free_at: Mutex<HashMap<Key, Instant>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -38,11 +38,11 @@ enum Key {
     Name(String),
 }
 
-impl Throttle {
+impl LoginLimiter {
     /// `per_minute` failures are free, all at once if need be; after that one
     /// is allowed every `60 / per_minute` seconds.
     pub fn new(per_minute: u32) -> Self {
-        Throttle { per_minute, worked_off: Mutex::default() }
+        LoginLimiter { per_minute, next_free_at: Mutex::default() }
     }
 
     /// How long the next attempt has to wait. `name` is the name's key.
@@ -50,9 +50,9 @@ impl Throttle {
         if self.per_minute == 0 {
             return Duration::ZERO;
         }
-        let worked_off = self.lock();
+        let next_free_at = self.lock();
         let wait = |key| {
-            let until = worked_off.get(&key).copied().unwrap_or(now) + self.step();
+            let until = next_free_at.get(&key).copied().unwrap_or(now) + self.step();
             until.saturating_duration_since(now).saturating_sub(self.free())
         };
         keys(address, name).map(wait).max().unwrap_or_default()
@@ -63,12 +63,12 @@ impl Throttle {
         if self.per_minute == 0 {
             return;
         }
-        let mut worked_off = self.lock();
-        if worked_off.len() + 2 > MOST {
-            make_room(&mut worked_off, now);
+        let mut next_free_at = self.lock();
+        if next_free_at.len() + 2 > MOST {
+            make_room(&mut next_free_at, now);
         }
         for key in keys(address, name) {
-            let until = worked_off.entry(key).or_insert(now);
+            let until = next_free_at.entry(key).or_insert(now);
             *until = (*until).max(now) + self.step();
         }
     }
@@ -85,19 +85,19 @@ impl Throttle {
 
     /// A map is whole between any two statements; nothing to repair.
     fn lock(&self) -> MutexGuard<'_, HashMap<Key, Instant>> {
-        self.worked_off.lock().ignore_poison()
+        self.next_free_at.lock().ignore_poison()
     }
 }
 
 fn keys(address: IpAddr, name: &str) -> impl Iterator<Item = Key> {
     // A name that no account can have needs no entry, and could be of any length.
     let name = crate::accounts::check_name(name).is_ok().then(|| Key::Name(name.to_owned()));
-    [Some(Key::Address(household(address))), name].into_iter().flatten()
+    [Some(Key::Address(network_prefix(address))), name].into_iter().flatten()
 }
 
 /// The part of an address that its owner cannot choose: with IPv6 anyone has
 /// 2^64 addresses to come from, and they count as one.
-fn household(address: IpAddr) -> IpAddr {
+fn network_prefix(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
         v4 => v4,
@@ -105,14 +105,14 @@ fn household(address: IpAddr) -> IpAddr {
 }
 
 /// Forgets what is over; if all are current, those that would be over first.
-fn make_room(worked_off: &mut HashMap<Key, Instant>, now: Instant) {
-    worked_off.retain(|_, until| *until > now);
-    if worked_off.len() + 2 <= MOST {
+fn make_room(next_free_at: &mut HashMap<Key, Instant>, now: Instant) {
+    next_free_at.retain(|_, until| *until > now);
+    if next_free_at.len() + 2 <= MOST {
         return;
     }
-    let mut times: Vec<Instant> = worked_off.values().copied().collect();
+    let mut times: Vec<Instant> = next_free_at.values().copied().collect();
     let (_, &mut median, _) = times.select_nth_unstable(MOST / 2);
-    worked_off.retain(|_, until| *until > median);
+    next_free_at.retain(|_, until| *until > median);
 }
 
 #[cfg(test)]
@@ -131,64 +131,64 @@ mod tests {
 
     #[test]
     fn some_failures_are_free_and_the_rest_take_turns() {
-        let (throttle, now) = (Throttle::new(6), Instant::now());
+        let (limiter, now) = (LoginLimiter::new(6), Instant::now());
         for _ in 0..6 {
-            assert_eq!(throttle.wait(HOME, "alice", now), Duration::ZERO);
-            throttle.failed(HOME, "alice", now);
+            assert_eq!(limiter.wait(HOME, "alice", now), Duration::ZERO);
+            limiter.failed(HOME, "alice", now);
         }
-        assert_eq!(throttle.wait(HOME, "alice", now), secs(10));
-        assert_eq!(throttle.wait(HOME, "alice", now + secs(4)), secs(6));
+        assert_eq!(limiter.wait(HOME, "alice", now), secs(10));
+        assert_eq!(limiter.wait(HOME, "alice", now + secs(4)), secs(6));
         let later = now + secs(10);
-        assert_eq!(throttle.wait(HOME, "alice", later), Duration::ZERO);
-        throttle.failed(HOME, "alice", later);
-        assert_eq!(throttle.wait(HOME, "alice", later), secs(10));
-        assert_eq!(throttle.wait(HOME, "alice", later + secs(600)), Duration::ZERO);
+        assert_eq!(limiter.wait(HOME, "alice", later), Duration::ZERO);
+        limiter.failed(HOME, "alice", later);
+        assert_eq!(limiter.wait(HOME, "alice", later), secs(10));
+        assert_eq!(limiter.wait(HOME, "alice", later + secs(600)), Duration::ZERO);
     }
 
     #[test]
     fn names_and_addresses_count_apart() {
-        let (throttle, now) = (Throttle::new(2), Instant::now());
+        let (limiter, now) = (LoginLimiter::new(2), Instant::now());
         for n in 0..4 {
-            throttle.failed(address(&format!("10.0.0.{n}")), "alice", now);
+            limiter.failed(address(&format!("10.0.0.{n}")), "alice", now);
         }
-        assert!(throttle.wait(address("10.9.9.9"), "alice", now) > secs(29), "the name, from anywhere");
-        assert_eq!(throttle.wait(address("10.0.0.1"), "bob", now), Duration::ZERO);
+        assert!(limiter.wait(address("10.9.9.9"), "alice", now) > secs(29), "the name, from anywhere");
+        assert_eq!(limiter.wait(address("10.0.0.1"), "bob", now), Duration::ZERO);
         for name in ["a", "b", "c", "d"] {
-            throttle.failed(HOME, name, now);
+            limiter.failed(HOME, name, now);
         }
-        assert!(throttle.wait(HOME, "carol", now) > secs(29), "the address, for anyone");
-        assert_eq!(throttle.wait(address("10.9.9.9"), "carol", now), Duration::ZERO);
+        assert!(limiter.wait(HOME, "carol", now) > secs(29), "the address, for anyone");
+        assert_eq!(limiter.wait(address("10.9.9.9"), "carol", now), Duration::ZERO);
     }
 
     #[test]
     fn a_whole_ipv6_network_is_one_address() {
-        let (throttle, now) = (Throttle::new(1), Instant::now());
-        throttle.failed(address("2001:db8:1:2::1"), "a", now);
-        assert!(throttle.wait(address("2001:db8:1:2:ffff::9"), "b", now) > Duration::ZERO);
-        assert_eq!(throttle.wait(address("2001:db8:1:3::1"), "b", now), Duration::ZERO);
-        throttle.failed(address("::ffff:192.0.2.1"), "a", now);
-        assert!(throttle.wait(address("192.0.2.1"), "b", now) > Duration::ZERO);
+        let (limiter, now) = (LoginLimiter::new(1), Instant::now());
+        limiter.failed(address("2001:db8:1:2::1"), "a", now);
+        assert!(limiter.wait(address("2001:db8:1:2:ffff::9"), "b", now) > Duration::ZERO);
+        assert_eq!(limiter.wait(address("2001:db8:1:3::1"), "b", now), Duration::ZERO);
+        limiter.failed(address("::ffff:192.0.2.1"), "a", now);
+        assert!(limiter.wait(address("192.0.2.1"), "b", now) > Duration::ZERO);
     }
 
     #[test]
     fn zero_turns_it_off() {
-        let (throttle, now) = (Throttle::new(0), Instant::now());
+        let (limiter, now) = (LoginLimiter::new(0), Instant::now());
         for _ in 0..1000 {
-            throttle.failed(HOME, "alice", now);
+            limiter.failed(HOME, "alice", now);
         }
-        assert_eq!(throttle.wait(HOME, "alice", now), Duration::ZERO);
+        assert_eq!(limiter.wait(HOME, "alice", now), Duration::ZERO);
     }
 
     #[test]
     fn memory_is_bounded_and_the_worst_are_remembered() {
-        let (throttle, now) = (Throttle::new(3), Instant::now());
+        let (limiter, now) = (LoginLimiter::new(3), Instant::now());
         for _ in 0..10 {
-            throttle.failed(HOME, "alice", now);
+            limiter.failed(HOME, "alice", now);
         }
         for n in 0..3 * MOST as u32 {
-            throttle.failed(IpAddr::V4((n + (10 << 24)).into()), &format!("n{n}"), now);
+            limiter.failed(IpAddr::V4((n + (10 << 24)).into()), &format!("n{n}"), now);
         }
-        assert!(throttle.lock().len() <= MOST);
-        assert!(throttle.wait(HOME, "alice", now) > secs(100));
+        assert!(limiter.lock().len() <= MOST);
+        assert!(limiter.wait(HOME, "alice", now) > secs(100));
     }
 }

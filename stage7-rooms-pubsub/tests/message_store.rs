@@ -10,7 +10,7 @@ use mysql::{Conn, Opts, OptsBuilder};
 use stage6_auth::store::mysql::setup::{Account, init};
 use stage6_auth::store::sqlite::SqliteStore;
 use stage6_auth::store::{self, DbUrl, Message, MessageId, NewUser, PasswordHash, Schema, StoreError};
-use stage7_rooms_pubsub::archive::{Database, SCHEMA};
+use stage7_rooms_pubsub::message_store::{Database, SCHEMA};
 use stage7_rooms_pubsub::said::{PRIVATE, Said, To};
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -101,7 +101,7 @@ fn new_user(name: &str) -> NewUser {
 }
 
 fn texts(database: &Database, room: &str, limit: usize) -> Vec<String> {
-    database.archive.history(room, limit).unwrap().into_iter().map(|m| m.text).collect()
+    database.messages.history(room, limit).unwrap().into_iter().map(|m| m.text).collect()
 }
 
 fn goes_on(place: &Place) {
@@ -115,9 +115,9 @@ fn goes_on(place: &Place) {
     assert!(error.to_string().contains("stage7-admin init"), "{error}");
     let url = place.prepare(&SCHEMA);
     let new = Database::open(&url, &SCHEMA).unwrap();
-    assert_eq!(new.archive.history("lobby", 10).unwrap(), [message(1, "old"), message(2, "older")]);
+    assert_eq!(new.messages.history("lobby", 10).unwrap(), [message(1, "old"), message(2, "older")]);
     assert_eq!(new.users.user("alice").unwrap().unwrap().name, "Alice");
-    new.archive.append(&[said(3, To::Room("lobby".into()))]).unwrap();
+    new.messages.append(&[said(3, To::Room("lobby".into()))]).unwrap();
     assert_eq!(texts(&new, "lobby", 2), ["older", "text 3"]);
     let error = store::open(&url, &store::SCHEMA).err().unwrap();
     assert!(matches!(error, StoreError::TooNew { found: 2, known: 1, .. }), "{error:?}");
@@ -134,7 +134,7 @@ fn histories(place: &Place) {
         said(6, To::Room("rust".into())),
         said(7, To::Room("lobby".into())),
     ];
-    database.archive.append(&batch).unwrap();
+    database.messages.append(&batch).unwrap();
     assert_eq!(texts(&database, "rust", 10), ["text 2", "text 6"]);
     assert_eq!(texts(&database, "lobby", 10), ["text 1", "text 7"]);
     assert_eq!(texts(&database, "lobby", 1), ["text 7"]);
@@ -147,9 +147,9 @@ fn subscriptions(place: &Place) {
     let names = ["alice", "Bob", "carol"];
     database.users.add_users(&names.map(new_user)).unwrap();
     let ids = names.map(|name| database.users.user(name).unwrap().unwrap().id);
-    let of = |name: &str| database.archive.subscriptions(name).unwrap().join(",");
+    let of = |name: &str| database.messages.subscriptions(name).unwrap().join(",");
     let set = |who: usize, whom: usize, begins| {
-        database.archive.subscribe(ids[who], ids[whom], begins).unwrap();
+        database.messages.subscribe(ids[who], ids[whom], begins).unwrap();
     };
     assert_eq!(of("alice"), "");
     set(0, 2, true);
@@ -172,5 +172,5 @@ fn interrupted(place: &Place) {
         Conn::new(opts).unwrap().query_drop("DELETE FROM schema_version WHERE version = 2").unwrap();
     }
     let database = Database::open(&place.prepare(&SCHEMA), &SCHEMA).unwrap();
-    database.archive.append(&[said(1, To::Subscribers)]).unwrap();
+    database.messages.append(&[said(1, To::Subscribers)]).unwrap();
 }

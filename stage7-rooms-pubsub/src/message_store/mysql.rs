@@ -1,13 +1,13 @@
 //! In MySQL or MariaDB.
 
-use super::{Archive, sql};
+use super::{MessageStore, sql};
 use crate::said::Said;
 use mysql::prelude::Queryable;
 use stage6_auth::store::mysql::MySqlStore;
 use stage6_auth::store::{Cell, Message, StoreError, name_key, now};
 use std::sync::Arc;
 
-impl Archive for MySqlStore {
+impl MessageStore for MySqlStore {
     fn append(&self, batch: &[Said]) -> Result<(), StoreError> {
         self.append_rows(batch)
     }

@@ -1,17 +1,19 @@
 //! The door: from a connection to somebody with a name, within a bounded time.
 
 mod args;
-mod hear;
+mod deadline_reader;
+pub mod login_protocol;
 
-pub use args::DoorArgs;
-pub use hear::{Heard, REJECTED, Timed, hear};
+pub use args::AuthArgs;
+pub use deadline_reader::{ClientLine, DeadlineReader, REJECTED, read_line};
 
 use crate::accounts::{Accounts, AuthError};
-use crate::dialogue::{AUTH_REQUIRED, Credentials, Dialogue, Malformed, Request, Step};
 use crate::members::AlreadyIn;
-use crate::sessions::{Sessions, Token};
+use crate::sessions::{SessionTokens, Token};
 use crate::store::{Store, StoreError, User};
 use common::log::Log;
+pub use login_protocol::AUTH_REQUIRED;
+use login_protocol::{Action, Credentials, LoginProtocol, Malformed, Request};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,7 +22,7 @@ use thiserror::Error;
 
 /// Why somebody did not come in.
 #[derive(Debug, Error)]
-pub enum Refusal {
+pub enum LoginError {
     /// The dialogue was not followed.
     #[error(transparent)]
     Malformed(#[from] Malformed),
@@ -41,24 +43,24 @@ pub enum Refusal {
     AlreadyIn(#[from] AlreadyIn),
     /// Its line was none: told so, in other words than AUTH_FAILED.
     #[error("{0}")]
-    Bad(&'static str),
+    InvalidLine(&'static str),
     /// The connection broke off.
     #[error("{0}")]
     Lost(io::Error),
 }
 
-impl From<StoreError> for Refusal {
+impl From<StoreError> for LoginError {
     fn from(error: StoreError) -> Self {
-        Refusal::Auth(error.into())
+        LoginError::Auth(error.into())
     }
 }
 
-impl Refusal {
+impl LoginError {
     /// The last line for the client, if it is still there.
     pub fn answer(&self) -> Option<String> {
         match self {
-            Refusal::Left | Refusal::Lost(_) => None,
-            Refusal::Bad(line) => Some((*line).to_owned()),
+            LoginError::Left | LoginError::Lost(_) => None,
+            LoginError::InvalidLine(line) => Some((*line).to_owned()),
             reason => Some(format!("AUTH_FAILED {reason}")),
         }
     }
@@ -66,14 +68,14 @@ impl Refusal {
     /// What the administrator should know, which is more.
     pub fn for_the_log(&self) -> String {
         match self {
-            Refusal::Auth(AuthError::Store(error)) => error.to_string(),
+            LoginError::Auth(AuthError::Store(error)) => error.to_string(),
             reason => reason.to_string(),
         }
     }
 }
 
 /// Somebody who has proved to be who it is.
-pub struct Guest {
+pub struct AuthenticatedUser {
     /// Who.
     pub user: User,
     /// Its session, a new one or that which it came back to.
@@ -83,59 +85,59 @@ pub struct Guest {
 }
 
 /// What it takes to decide who comes in.
-pub struct Door {
+pub struct Authenticator {
     store: Arc<dyn Store>,
     accounts: Accounts,
-    sessions: Arc<Sessions>,
+    sessions: Arc<SessionTokens>,
     /// How long the dialogue may take.
     pub timeout: Duration,
     log: Log,
 }
 
-impl Door {
-    /// The door to what `store` knows; see [`Accounts::new`] and [`Sessions::new`].
+impl Authenticator {
+    /// The door to what `store` knows; see [`Accounts::new`] and [`SessionTokens::new`].
     pub fn new(
         store: &Arc<dyn Store>,
         accounts: Accounts,
-        sessions: Arc<Sessions>,
+        sessions: Arc<SessionTokens>,
         timeout: Duration,
         log: &Log,
     ) -> Self {
-        Door { store: store.clone(), accounts, sessions, timeout, log: log.clone() }
+        Authenticator { store: store.clone(), accounts, sessions, timeout, log: log.clone() }
     }
 
-    /// Has the dialogue, and checks what comes out of it. `hear` gives the next
+    /// Has the dialogue, and checks what comes out of it. `read_line` gives the next
     /// line, `say` sends one.
     ///
     /// # Errors
     /// Whatever keeps the client out.
-    pub fn admit(
+    pub fn authenticate(
         &self,
-        hear: impl FnMut() -> io::Result<Heard>,
+        read_line: impl FnMut() -> io::Result<ClientLine>,
         say: impl Fn(&str),
         peer: SocketAddr,
         deadline: Instant,
-    ) -> Result<Guest, Refusal> {
+    ) -> Result<AuthenticatedUser, LoginError> {
         say(AUTH_REQUIRED);
-        self.admit_greeted(hear, say, peer, deadline)
+        self.authenticate_greeted(read_line, say, peer, deadline)
     }
 
-    /// As [`admit`](Door::admit), for somebody who has been told [`AUTH_REQUIRED`].
+    /// As [`authenticate`](Authenticator::authenticate), for somebody who has been told [`AUTH_REQUIRED`].
     ///
     /// # Errors
     /// Whatever keeps the client out.
-    pub fn admit_greeted(
+    pub fn authenticate_greeted(
         &self,
-        hear: impl FnMut() -> io::Result<Heard>,
+        read_line: impl FnMut() -> io::Result<ClientLine>,
         say: impl Fn(&str),
         peer: SocketAddr,
         deadline: Instant,
-    ) -> Result<Guest, Refusal> {
-        let request = self.ask(hear, say)?;
+    ) -> Result<AuthenticatedUser, LoginError> {
+        let request = self.ask(read_line, say)?;
         let (user, what) = match request {
             Request::Resume(token) => {
-                let user = self.sessions.resume(&token)?.ok_or(Refusal::NoSession)?;
-                return Ok(Guest { user, token, resumed: true });
+                let user = self.sessions.resume(&token)?.ok_or(LoginError::NoSession)?;
+                return Ok(AuthenticatedUser { user, token, resumed: true });
             }
             Request::Login(Credentials { name, password }) => {
                 let user = self.accounts.login(&name, &password, peer.ip(), deadline);
@@ -147,32 +149,32 @@ impl Door {
         };
         self.log.info(format_args!("{} {what} from {peer}", user.name));
         let token = self.sessions.start(&user)?;
-        Ok(Guest { user, token, resumed: false })
+        Ok(AuthenticatedUser { user, token, resumed: false })
     }
 
     fn ask(
         &self,
-        mut hear: impl FnMut() -> io::Result<Heard>,
+        mut read_line: impl FnMut() -> io::Result<ClientLine>,
         say: impl Fn(&str),
-    ) -> Result<Request, Refusal> {
-        let mut dialogue = Dialogue::default();
+    ) -> Result<Request, LoginError> {
+        let mut dialogue = LoginProtocol::default();
         loop {
-            let heard = hear().map_err(|error| match error.kind() {
+            let heard = read_line().map_err(|error| match error.kind() {
                 // Both are what a socket says whose time is over (recv(2)).
-                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Refusal::TooSlow(self.timeout),
-                _ => Refusal::Lost(error),
+                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => LoginError::TooSlow(self.timeout),
+                _ => LoginError::Lost(error),
             })?;
             let text = match heard {
-                Heard::Text(text) => zeroize::Zeroizing::new(text),
-                Heard::Bad(answer) => return Err(Refusal::Bad(answer)),
-                Heard::End => return Err(Refusal::Left),
+                ClientLine::Text(text) => zeroize::Zeroizing::new(text),
+                ClientLine::Invalid(answer) => return Err(LoginError::InvalidLine(answer)),
+                ClientLine::End => return Err(LoginError::Left),
             };
             match dialogue.line(&text) {
-                Step::Ask(question) => say(question),
-                Step::Ignore => {}
-                Step::Check(request) => return Ok(request),
-                Step::Quit => return Err(Refusal::Left),
-                Step::Fail(malformed) => return Err(malformed.into()),
+                Action::Ask(question) => say(question),
+                Action::Ignore => {}
+                Action::Check(request) => return Ok(request),
+                Action::Quit => return Err(LoginError::Left),
+                Action::Fail(malformed) => return Err(malformed.into()),
             }
         }
     }

@@ -1,8 +1,8 @@
 //! The door's options.
 
-use super::Door;
+use super::Authenticator;
 use crate::accounts::{Accounts, CHEAP_COST};
-use crate::sessions::Sessions;
+use crate::sessions::SessionTokens;
 use crate::store::Store;
 use common::log::Log;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// Who is let in, and how long that may take.
 #[derive(clap::Args, Clone, Debug)]
-pub struct DoorArgs {
+pub struct AuthArgs {
     /// What a guess at a stored password costs: each step doubles it, for logins too
     #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(4..=31))]
     bcrypt_cost: u32,
@@ -28,14 +28,19 @@ pub struct DoorArgs {
     session_ttl: u32,
 }
 
-impl DoorArgs {
+impl AuthArgs {
     /// The sessions, as long as they may last.
-    pub fn sessions(&self, store: &Arc<dyn Store>) -> Arc<Sessions> {
-        Arc::new(Sessions::new(store.clone(), Duration::from_secs(self.session_ttl.into())))
+    pub fn session_tokens(&self, store: &Arc<dyn Store>) -> Arc<SessionTokens> {
+        Arc::new(SessionTokens::new(store.clone(), Duration::from_secs(self.session_ttl.into())))
     }
 
     /// The door to what `store` knows, and to these `sessions`.
-    pub fn open(&self, store: &Arc<dyn Store>, sessions: Arc<Sessions>, log: &Log) -> Door {
+    pub fn authenticator(
+        &self,
+        store: &Arc<dyn Store>,
+        sessions: Arc<SessionTokens>,
+        log: &Log,
+    ) -> Authenticator {
         if self.bcrypt_cost < CHEAP_COST {
             log.warn(format_args!(
                 "--bcrypt-cost {} makes stolen passwords cheap to guess",
@@ -43,6 +48,6 @@ impl DoorArgs {
             ));
         }
         let accounts = Accounts::new(store.clone(), self.bcrypt_cost, self.login_rate);
-        Door::new(store, accounts, sessions, Duration::from_secs(self.login_timeout.into()), log)
+        Authenticator::new(store, accounts, sessions, Duration::from_secs(self.login_timeout.into()), log)
     }
 }

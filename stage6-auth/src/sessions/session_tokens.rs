@@ -1,4 +1,4 @@
-//! Sessions: coming back without the password.
+//! Session tokens: coming back without the password.
 //!
 //! A client that loses its connection would otherwise have to keep the
 //! password in memory, or ask for it again. Instead a login yields a token,
@@ -57,15 +57,15 @@ impl fmt::Debug for Token {
 }
 
 /// Starts, finds and ends sessions.
-pub struct Sessions {
+pub struct SessionTokens {
     store: Arc<dyn Store>,
     ttl: Duration,
 }
 
-impl Sessions {
+impl SessionTokens {
     /// Sessions that are over `ttl` after their login, however often they are resumed.
     pub fn new(store: Arc<dyn Store>, ttl: Duration) -> Self {
-        Sessions { store, ttl }
+        SessionTokens { store, ttl }
     }
 
     /// A new session for `user`, who has just proven to be it.
@@ -104,12 +104,12 @@ mod tests {
     use crate::store::sqlite::SqliteStore;
     use crate::store::{NewUser, PasswordHash, SCHEMA};
 
-    fn sessions(ttl: Duration) -> (tempfile::TempDir, Sessions, User) {
+    fn sessions(ttl: Duration) -> (tempfile::TempDir, SessionTokens, User) {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(&folder.path().join("chat.db"), &SCHEMA).unwrap();
         store.add_users(&[NewUser { name: "alice".into(), password: PasswordHash("x".into()) }]).unwrap();
         let alice = store.user("alice").unwrap().unwrap();
-        (folder, Sessions::new(Arc::new(store), ttl), alice)
+        (folder, SessionTokens::new(Arc::new(store), ttl), alice)
     }
 
     #[test]

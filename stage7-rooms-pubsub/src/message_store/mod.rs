@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// What the chat asks of the database, besides accounts and sessions.
 ///
 /// What [`Store`] says of time and threads holds here too.
-pub trait Archive: Send + Sync {
+pub trait MessageStore: Send + Sync {
     /// Stores all of `batch`, in order, or nothing. `Ok` means durable.
     fn append(&self, batch: &[Said]) -> Result<(), StoreError>;
 
@@ -42,7 +42,7 @@ pub struct Database {
     /// Accounts and sessions.
     pub users: Arc<dyn Store>,
     /// Messages and subscriptions.
-    pub archive: Arc<dyn Archive>,
+    pub messages: Arc<dyn MessageStore>,
 }
 
 impl Database {
@@ -58,7 +58,7 @@ impl Database {
     }
 
     /// The same store for both.
-    pub fn of<S: Store + Archive + 'static>(store: &Arc<S>) -> Database {
-        Database { users: store.clone(), archive: store.clone() }
+    pub fn of<S: Store + MessageStore + 'static>(store: &Arc<S>) -> Database {
+        Database { users: store.clone(), messages: store.clone() }
     }
 }

@@ -9,16 +9,16 @@ use common::log::Log;
 pub const NOT_STORED: &str = "[SERVER] error: message not stored, try again";
 
 /// An outage is logged when it begins and when it is over, not message by message.
-pub struct Outages {
+pub struct OutageLog {
     log: Log,
     /// How many messages the present outage has cost; 0 when there is none.
     refused: usize,
 }
 
-impl Outages {
+impl OutageLog {
     /// No outage so far.
     pub fn new(log: &Log) -> Self {
-        Outages { log: log.clone(), refused: 0 }
+        OutageLog { log: log.clone(), refused: 0 }
     }
 
     /// Takes note of a batch.

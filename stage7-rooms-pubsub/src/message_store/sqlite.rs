@@ -1,13 +1,13 @@
 //! In SQLite.
 
-use super::{Archive, sql};
+use super::{MessageStore, sql};
 use crate::said::Said;
 use rusqlite::params;
 use stage6_auth::store::sqlite::SqliteStore;
 use stage6_auth::store::{Cell, Message, StoreError, name_key, now};
 use std::sync::Arc;
 
-impl Archive for SqliteStore {
+impl MessageStore for SqliteStore {
     fn append(&self, batch: &[Said]) -> Result<(), StoreError> {
         self.append_rows(batch)
     }

@@ -9,7 +9,7 @@ mod errors;
 mod pool;
 pub mod setup;
 
-use super::unsettled::{Range, Unsettled};
+use super::in_doubt::{InDoubt, Range};
 use super::url::MySqlUrl;
 use super::{
     Cell, Message, MessageId, Millis, NewSession, NewUser, PasswordHash, Role, Row, Schema, Store,
@@ -36,7 +36,7 @@ pub struct MySqlStore {
     /// message. `None` before the first use and after every failure. The lock
     /// is held across I/O: it stands for the connection.
     writer: Mutex<Option<Conn>>,
-    unsettled: Unsettled,
+    in_doubt: InDoubt,
 }
 
 impl MySqlStore {
@@ -50,7 +50,7 @@ impl MySqlStore {
             program: schema.program,
             pool: Pool::new(url),
             writer: Mutex::new(None),
-            unsettled: Unsettled::default(),
+            in_doubt: InDoubt::default(),
         };
         let found: Option<Option<u32>> = store.with(|conn| conn.query_first(sql::VERSION))?;
         let (db, program, known) = (store.db.clone(), schema.program, schema.version());
@@ -75,7 +75,7 @@ impl MySqlStore {
     /// # Errors
     /// What the server or the network says; then nothing is stored, or in no history.
     pub fn append_rows<M: Row>(&self, batch: &[M]) -> Result<(), StoreError> {
-        let retract = self.unsettled.get();
+        let retract = self.in_doubt.get();
         if batch.is_empty() && retract.is_empty() {
             return Ok(());
         }
@@ -93,10 +93,10 @@ impl MySqlStore {
         if let Err(error) = conn.query_drop("COMMIT") {
             // Here nobody knows. Even a server that is asked later may only
             // then be about to finish it; see `crate::store`.
-            self.unsettled.add(batch);
+            self.in_doubt.add(batch);
             return Err(self.explain(error));
         }
-        self.unsettled.settled(&retract);
+        self.in_doubt.resolved(&retract);
         *writer = Some(conn);
         Ok(())
     }
@@ -201,7 +201,7 @@ impl Store for MySqlStore {
         })
     }
 
-    fn caveat(&self) -> Result<Option<String>, StoreError> {
+    fn durability_warning(&self) -> Result<Option<String>, StoreError> {
         let flush: Option<u32> =
             self.with(|conn| conn.query_first("SELECT @@GLOBAL.innodb_flush_log_at_trx_commit"))?;
         Ok(match flush {

@@ -7,12 +7,12 @@
 
 mod file;
 
-use super::unsettled::{Range, Unsettled};
+use super::in_doubt::{InDoubt, Range};
 use super::{
     Cell, Message, MessageId, Millis, NewSession, NewUser, PasswordHash, Role, Schema, Store, StoreError,
     TokenHash, User, name_key, now, sql,
 };
-use crate::gate::Gate;
+use crate::semaphore::Semaphore;
 use common::poison::IgnorePoison;
 use file::{check_schema, connect, create_private, explain};
 use rusqlite::{
@@ -36,12 +36,12 @@ const WAIT_FOR_TURN: Duration = Duration::from_millis(1500);
 pub struct SqliteStore {
     path: PathBuf,
     /// The committer, and logins that store a session or an account.
-    turns: Gate,
+    turns: Semaphore,
     /// Locked by whoever has passed the gate.
     writer: Mutex<Connection>,
     /// Logins that look something up; never waits for a commit.
     reader: Mutex<Connection>,
-    unsettled: Unsettled,
+    in_doubt: InDoubt,
 }
 
 impl SqliteStore {
@@ -68,8 +68,8 @@ impl SqliteStore {
         }
         check_schema(&path, &mut writer, schema, false)?;
         let reader = Mutex::new(connect(&path)?);
-        let (turns, writer) = (Gate::new(1), Mutex::new(writer));
-        Ok(SqliteStore { path, turns, writer, reader, unsettled: Unsettled::default() })
+        let (turns, writer) = (Semaphore::new(1), Mutex::new(writer));
+        Ok(SqliteStore { path, turns, writer, reader, in_doubt: InDoubt::default() })
     }
 
     /// Opens the file as [`SqliteStore::open`] does, and brings the tables of an
@@ -122,7 +122,7 @@ impl SqliteStore {
     /// # Errors
     /// What SQLite says; then nothing is stored.
     pub fn append_rows<M: super::Row>(&self, batch: &[M]) -> Result<(), StoreError> {
-        let retract = self.unsettled.get();
+        let retract = self.in_doubt.get();
         if batch.is_empty() && retract.is_empty() {
             return Ok(());
         }
@@ -132,9 +132,9 @@ impl SqliteStore {
             // Not stored as far as this process sees, but the log may hold the
             // whole batch: had its flush failed and the machine then lost power,
             // recovery could find it.
-            tx.commit().inspect_err(|_| self.unsettled.add(batch))
+            tx.commit().inspect_err(|_| self.in_doubt.add(batch))
         })?;
-        self.unsettled.settled(&retract);
+        self.in_doubt.resolved(&retract);
         Ok(())
     }
 
@@ -156,7 +156,7 @@ impl SqliteStore {
         &self,
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        let turn = self.turns.enter_within(WAIT_FOR_TURN);
+        let turn = self.turns.acquire_for(WAIT_FOR_TURN);
         let _turn = turn.ok_or_else(|| StoreError::Locked { db: self.path.display().to_string() })?;
         let mut conn = self.writer.lock().ignore_poison();
         work(&mut conn).map_err(|e| self.explain(e))

@@ -16,9 +16,9 @@ pub struct Range {
 
 /// Written by the thread that commits, read by all who want the history.
 #[derive(Debug, Default)]
-pub struct Unsettled(Mutex<Vec<Range>>);
+pub struct InDoubt(Mutex<Vec<Range>>);
 
-impl Unsettled {
+impl InDoubt {
     /// Notes a batch whose outcome is unknown.
     pub fn add(&self, batch: &[impl Row]) {
         let mut ranges = self.lock();
@@ -36,7 +36,7 @@ impl Unsettled {
     }
 
     /// Forgets what a committed transaction has retracted.
-    pub fn settled(&self, retracted: &[Range]) {
+    pub fn resolved(&self, retracted: &[Range]) {
         // By value and not by count: `add` may have lengthened the last one
         // since, and that one has to be retracted again.
         self.lock().retain(|range| !retracted.contains(range));
@@ -61,11 +61,11 @@ mod tests {
 
     #[test]
     fn consecutive_numbers_become_one_range() {
-        let unsettled = Unsettled::default();
-        unsettled.add(&[message(7, 1), message(7, 2)]);
-        unsettled.add(&[message(7, 3), message(7, 5), message(8, 6)]);
+        let in_doubt = InDoubt::default();
+        in_doubt.add(&[message(7, 1), message(7, 2)]);
+        in_doubt.add(&[message(7, 3), message(7, 5), message(8, 6)]);
         assert_eq!(
-            unsettled.get(),
+            in_doubt.get(),
             [
                 Range { run: 7, first: 1, last: 3 },
                 Range { run: 7, first: 5, last: 5 },
@@ -76,11 +76,11 @@ mod tests {
 
     #[test]
     fn a_range_that_grew_meanwhile_stays() {
-        let unsettled = Unsettled::default();
-        unsettled.add(&[message(7, 1)]);
-        let in_flight = unsettled.get();
-        unsettled.add(&[message(7, 2)]);
-        unsettled.settled(&in_flight);
-        assert_eq!(unsettled.get(), [Range { run: 7, first: 1, last: 2 }]);
+        let in_doubt = InDoubt::default();
+        in_doubt.add(&[message(7, 1)]);
+        let in_flight = in_doubt.get();
+        in_doubt.add(&[message(7, 2)]);
+        in_doubt.resolved(&in_flight);
+        assert_eq!(in_doubt.get(), [Range { run: 7, first: 1, last: 2 }]);
     }
 }
