@@ -1,7 +1,7 @@
 //! The server's flow: one thread per client, and every line answered with the
 //! same line.
 
-use crate::workers::Workers;
+use crate::workers::{CLIENT_STACK, Workers};
 use clap::Parser;
 use common::cli::LogArgs;
 use common::endpoint::Endpoint;
@@ -11,6 +11,7 @@ use stage2_echo::line::{self, LineReader, Received};
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Serves many clients at once and answers every line with the same line.
 #[derive(Parser, Debug)]
@@ -31,22 +32,29 @@ pub struct Options {
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let (log, _written_at_the_end) = Log::start(options.log.log_level, None)?;
     let listener = Arc::new(Listener::open(&options.listen, &log)?);
-    let mut workers = Workers::new(&log);
+    let workers = Workers::new(&log);
     // This thread only accepts, so the next client waits for nobody. What the
     // threads share they share through an `Arc`, since none knows who ends last.
     while let Some((stream, peer)) = listener.accept() {
         log.info(format_args!("{peer} connected"));
         let stream = Arc::new(stream);
         let open = listener.track(&stream);
-        let (listener, log) = (listener.clone(), log.clone());
-        workers.start(peer, move || {
-            let _open = open;
-            serve(&stream, peer, &listener, &log);
-            line::lingering_close(&stream);
+        let thread = workers.spawn(peer.to_string(), CLIENT_STACK, {
+            let (listener, log) = (listener.clone(), log.clone());
+            move || {
+                let _open = open;
+                serve(&stream, peer, &listener, &log);
+                line::lingering_close(&stream);
+            }
         });
+        if let Err(e) = thread {
+            log.error(format_args!("{peer} turned away: cannot start a thread: {e}"));
+        }
     }
+    // All connections are closed, or were cut off because they did not end in
+    // time. What is left of their threads is a few lines of `serve`.
     listener.finish();
-    workers.join();
+    workers.join_all(Duration::from_secs(1));
     Ok(())
 }
 

@@ -1,83 +1,124 @@
 //! A thread for each client: who starts it, who waits for it, and what happens
 //! when it cannot be started or panics.
 //!
-//! The thread that accepts owns all the others' handles; nobody else starts or
-//! joins one. So there is no lock here: what one thread owns needs none.
+//! Who calls what:
+//! - The thread that accepts calls [`Workers::spawn`] for each client. From stage
+//!   6 on, the thread that has logged a client in calls it too: it starts the
+//!   thread that reads from then on, and ends itself.
+//! - The main thread calls [`Workers::join_all`] once, at the end.
+//!
+//! No [`JoinHandle`](std::thread::JoinHandle) is kept. A thread whose handle is
+//! dropped is detached: the system frees its stack as soon as it ends, while a
+//! finished thread that nobody joins keeps it. With ten thousand clients, the
+//! finished ones would have to be found and joined now and then. What a `join`
+//! tells, each thread says itself: it counts itself down when it ends, and it
+//! logs its panic.
 
 use common::log::Log;
+use common::poison::IgnorePoison;
 use std::any::Any;
-use std::net::SocketAddr;
-use std::thread::{self, JoinHandle};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::Duration;
 
-/// The stack of a client's thread. Only what is used of it costs memory, but
-/// addresses run out too: the usual 2 MiB, ten thousand times, are 20 GiB.
-const STACK: usize = 128 << 10;
+/// The stack of a client's thread, in bytes. Only what is used of it costs
+/// memory, but addresses run out too: the usual 2 MiB, ten thousand times, are
+/// 20 GiB.
+pub const CLIENT_STACK: usize = 128 << 10;
 
-/// The threads that serve clients.
+/// The threads that serve clients. Any thread may start one.
 pub struct Workers {
-    running: Vec<Worker>,
-    stack: usize,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// How many threads run. Written by a thread that starts another one and by
+    /// each thread that ends; read by `join_all`. Held to count, never longer.
+    running: Mutex<usize>,
+    /// Signalled when the last one has ended.
+    all_ended: Condvar,
     log: Log,
 }
 
-struct Worker {
-    peer: SocketAddr,
-    thread: JoinHandle<()>,
-}
-
 impl Workers {
-    /// None yet. `log` is told of those that fail.
+    /// None yet. A thread that panics says so in `log`.
     pub fn new(log: &Log) -> Workers {
-        Workers { running: Vec::new(), stack: STACK, log: log.clone() }
+        let shared = Shared { running: Mutex::new(0), all_ended: Condvar::new(), log: log.clone() };
+        Workers { shared: Arc::new(shared) }
     }
 
-    /// Runs `serve` in a thread of its own.
+    /// Runs `serve` in a thread of its own with a stack of `stack_size` bytes.
+    /// `name` stands in the log when it panics.
     ///
-    /// When the system has no more threads to give (`ulimit -u`, or memory),
-    /// `serve` is dropped unrun, and with it the connection that it owns: this
-    /// client is turned away, and those who are served notice nothing.
-    /// `thread::spawn` would panic here, and end the server with all of them.
-    pub fn start(&mut self, peer: SocketAddr, serve: impl FnOnce() + Send + 'static) {
-        self.reap_finished();
-        // The name stands in the message of a panic.
-        let thread = thread::Builder::new().name(peer.to_string()).stack_size(self.stack).spawn(serve);
-        match thread {
-            Ok(thread) => self.running.push(Worker { peer, thread }),
-            Err(e) => self.log.error(format_args!("{peer} turned away: cannot start a thread: {e}")),
-        }
-    }
-
-    /// Waits for all threads to end. Shut their connections down first, or this
-    /// waits for as long as the most patient client stays.
-    pub fn join(self) {
-        self.running.into_iter().for_each(|worker| worker.join(&self.log));
-    }
-
-    /// Joins the threads that have ended, which therefore does not wait. One
-    /// that has ended and is not joined keeps its stack.
-    fn reap_finished(&mut self) {
-        for worker in self.running.extract_if(.., |worker| worker.thread.is_finished()) {
-            worker.join(&self.log);
-        }
-    }
-}
-
-impl Worker {
     /// A panic unwinds the thread's stack and ends that thread alone. All that
-    /// it owned is dropped, its connection too, so its client sees the end. It
-    /// shared nothing that it could have left half-way: from stage 4 on that is
-    /// a question for each lock.
-    fn join(self, log: &Log) {
-        if let Err(payload) = self.thread.join() {
-            log.error(format_args!("{} lost: its thread panicked: {}", self.peer, reason(&*payload)));
-        }
+    /// `serve` owns is dropped, its connection too, so its client sees the end.
+    ///
+    /// One trap where threads with large and small stacks take turns: the C
+    /// library keeps stacks of finished threads, with the memory they have used,
+    /// and gives a new thread one of up to four times the size that it asks for.
+    /// A thread that ends soon and goes deep needs more than that (the usual 2
+    /// MiB, for example), or its used memory stays with a client's thread.
+    ///
+    /// # Errors
+    /// When the system has no more threads to give (`ulimit -u`, or memory).
+    /// `serve` is then dropped without running, and with it the connection that
+    /// it owns: this client is turned away, and the others notice nothing.
+    /// `thread::spawn` would panic here, and end the server with all of them.
+    pub fn spawn(
+        &self,
+        name: impl Into<String>,
+        stack_size: usize,
+        serve: impl FnOnce() + Send + 'static,
+    ) -> io::Result<()> {
+        *self.shared.running.lock().ignore_poison() += 1;
+        let running = Running(self.shared.clone());
+        thread::Builder::new().name(name.into()).stack_size(stack_size).spawn(move || {
+            // What `serve` shares with others is behind locks, and each keeps
+            // the rule of `common::poison`: that is what is asserted here.
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(serve)) {
+                running.log_panic(&*payload);
+            }
+        })?;
+        Ok(())
+    }
+
+    /// Waits until all threads have ended, `limit` at the longest; returns how
+    /// many have not. They end with the process.
+    ///
+    /// Shut the clients' connections down before: a thread that waits for its
+    /// client's next line would wait on.
+    pub fn join_all(&self, limit: Duration) -> usize {
+        let running = self.shared.running.lock().ignore_poison();
+        *self.shared.all_ended.wait_timeout_while(running, limit, |running| *running > 0).ignore_poison().0
     }
 }
 
-/// What `panic!` was given: a text, nearly always.
-fn reason(payload: &(dyn Any + Send)) -> &str {
-    let fixed = payload.downcast_ref::<&str>().copied();
-    fixed.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no reason given")
+/// Counts a thread down when it is dropped: at the thread's end, or at once if
+/// the thread cannot be started.
+struct Running(Arc<Shared>);
+
+impl Running {
+    fn log_panic(&self, payload: &(dyn Any + Send)) {
+        let thread = thread::current();
+        let name = thread.name().unwrap_or("a client");
+        // What `panic!` was given: a text, nearly always.
+        let fixed = payload.downcast_ref::<&str>().copied();
+        let reason = fixed.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        let reason = reason.unwrap_or("no reason given");
+        self.0.log.error(format_args!("{name} lost: its thread panicked: {reason}"));
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let mut running = self.0.running.lock().ignore_poison();
+        *running -= 1;
+        if *running == 0 {
+            self.0.all_ended.notify_all();
+        }
+    }
 }
 
 #[cfg(test)]
@@ -85,35 +126,36 @@ mod tests {
     use super::*;
     use common::log::Level;
     use std::panic::resume_unwind;
-    use std::sync::mpsc;
+    use std::sync::{Barrier, mpsc};
 
-    const PEER: SocketAddr = SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 7));
+    const LONG: Duration = Duration::from_secs(20);
 
-    /// What the workers log while `test` runs and until all are joined.
-    fn logged(test: impl FnOnce(&mut Workers)) -> String {
+    /// What the workers log while `test` runs and until all have ended.
+    fn logged(test: impl FnOnce(&Workers)) -> String {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log.txt");
         let (log, guard) = Log::start(Level::Info, Some(&path)).unwrap();
-        let mut workers = Workers::new(&log);
-        test(&mut workers);
-        workers.join();
+        let workers = Workers::new(&log);
+        test(&workers);
+        assert_eq!(workers.join_all(LONG), 0);
         drop(guard);
         std::fs::read_to_string(path).unwrap()
     }
 
     #[test]
-    fn all_run_at_the_same_time_and_join_waits_for_all() {
-        let meeting = std::sync::Arc::new(std::sync::Barrier::new(20));
+    fn all_run_at_the_same_time_and_join_all_waits_for_all() {
+        let meeting = Arc::new(Barrier::new(20));
         let (done, ended) = mpsc::channel();
         let log = logged(|workers| {
-            for _ in 0..20 {
+            for number in 0..20 {
                 let (meeting, done) = (meeting.clone(), done.clone());
-                workers.start(PEER, move || {
+                let serve = move || {
                     meeting.wait();
-                    // Long enough to be missed by a `join` that does not wait.
-                    thread::sleep(std::time::Duration::from_millis(20));
+                    // Long enough to be missed by a `join_all` that does not wait.
+                    thread::sleep(Duration::from_millis(20));
                     done.send(()).unwrap();
-                });
+                };
+                workers.spawn(format!("client {number}"), CLIENT_STACK, serve).unwrap();
             }
         });
         assert_eq!(ended.try_iter().count(), 20);
@@ -121,46 +163,54 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_costs_one_client_and_is_logged() {
+    fn a_panic_costs_one_client_and_is_logged_at_once() {
         let (served, hear) = mpsc::channel();
         let log = logged(|workers| {
             // As `panic!` does, without the message on standard error.
-            workers.start(PEER, || resume_unwind(Box::new("a bug")));
-            workers.start(PEER, || resume_unwind(Box::new(format!("bug {}", 2))));
-            workers.start(PEER, move || served.send("still here").unwrap());
+            workers.spawn("alice", CLIENT_STACK, || resume_unwind(Box::new("a bug"))).unwrap();
+            workers.spawn("bob", CLIENT_STACK, || resume_unwind(Box::new(format!("bug {}", 2)))).unwrap();
+            workers.spawn("carol", CLIENT_STACK, move || served.send("still here").unwrap()).unwrap();
         });
         assert_eq!(hear.recv(), Ok("still here"));
-        for bug in ["a bug", "bug 2"] {
-            assert!(log.contains(&format!("127.0.0.1:7 lost: its thread panicked: {bug}\n")), "{log}");
+        for line in ["alice lost: its thread panicked: a bug\n", "bob lost: its thread panicked: bug 2\n"] {
+            assert!(log.contains(line), "{log}");
         }
     }
 
     #[test]
-    fn a_thread_that_cannot_be_started_turns_one_client_away() {
+    fn a_thread_that_cannot_be_started_is_an_error_and_is_not_waited_for() {
         let (served, hear) = mpsc::channel();
-        let log = logged(|workers| {
-            // No machine has an address space of this size.
-            workers.stack = 1 << 60;
+        logged(|workers| {
             let connection = served.clone();
-            workers.start(PEER, move || connection.send("never").unwrap());
-            workers.stack = STACK;
-            workers.start(PEER, move || served.send("the next one").unwrap());
+            // No machine has an address space of this size.
+            let none = workers.spawn("alice", 1 << 60, move || connection.send("never").unwrap());
+            assert!(none.is_err());
+            workers.spawn("bob", CLIENT_STACK, move || served.send("the next one").unwrap()).unwrap();
         });
         // Also: the first one's end of the channel is closed, as a socket would be.
         assert_eq!(hear.iter().collect::<Vec<_>>(), ["the next one"]);
-        assert!(log.contains("127.0.0.1:7 turned away: cannot start a thread"), "{log}");
     }
 
     #[test]
-    fn those_who_have_gone_are_not_kept() {
+    fn a_thread_that_does_not_end_is_not_waited_for_longer_than_the_limit() {
+        let (go, wait) = mpsc::channel::<()>();
         logged(|workers| {
-            for _ in 0..3 {
-                workers.start(PEER, || ());
-                while !workers.running.iter().all(|worker| worker.thread.is_finished()) {
-                    thread::yield_now();
-                }
-            }
-            assert_eq!(workers.running.len(), 1);
+            workers.spawn("alice", CLIENT_STACK, move || assert!(wait.recv().is_err())).unwrap();
+            assert_eq!(workers.join_all(Duration::from_millis(20)), 1);
+            drop(go);
         });
+    }
+
+    #[test]
+    fn a_thread_may_start_the_next_one() {
+        let (served, hear) = mpsc::channel();
+        logged(|workers| {
+            let shared = Workers { shared: workers.shared.clone() };
+            let reader = move || served.send("reads").unwrap();
+            workers
+                .spawn("login", 2 << 20, move || shared.spawn("reader", CLIENT_STACK, reader).unwrap())
+                .unwrap();
+        });
+        assert_eq!(hear.iter().collect::<Vec<_>>(), ["reads"]);
     }
 }
