@@ -1,4 +1,4 @@
-//! Lines at the server, which TLS has opened already.
+//! Lines at the server, which TLS has decrypted already.
 
 use crate::tls::TlsStream;
 use stage2_echo::line::{self, LineReader, Received};
@@ -7,29 +7,14 @@ use stage6_auth::auth::{ClientLine, DeadlineReader};
 use std::io;
 use std::sync::Arc;
 
-/// As [`hear`], for somebody who is in and may be silent for hours. It waits here,
-/// and not down there: from here, the thread's stack has two pages, from there three.
+/// Reads the next line that is not empty. A client that sends bytes that are no UTF-8
+/// is told so through its `outbox`, and can go on. (In stage 6 that was the end: such
+/// bytes cannot come from a client that has the key. Here they say nothing about who
+/// it is.)
 ///
 /// # Errors
 /// What the connection says.
-pub fn listen(
-    lines: &mut LineReader<&DeadlineReader<'_, TlsStream>>,
-    outbox: &Arc<Outbox<TlsStream>>,
-) -> io::Result<ClientLine> {
-    if !lines.has_buffered_line() && !outbox.wire().holds_more() {
-        // What came of it, reading finds out.
-        let _ = outbox.wire().wait();
-    }
-    hear(lines, outbox)
-}
-
-/// The next line that is one. Whoever sends something else is told so through its
-/// `outbox`, and can go on: unlike in stage 6, that says nothing about who it is.
-///
-/// # Errors
-/// What the connection says.
-#[inline(never)]
-pub fn hear(
+pub fn read_line(
     lines: &mut LineReader<&DeadlineReader<'_, TlsStream>>,
     outbox: &Arc<Outbox<TlsStream>>,
 ) -> io::Result<ClientLine> {

@@ -3,7 +3,7 @@
 
 use crate::certs::{CertificateFolder, own_names};
 use crate::commands::Commands;
-use crate::hear::{hear, listen};
+use crate::hear::read_line;
 use crate::public_keys::{Database, SCHEMA};
 use crate::tls::{Acceptor, TlsStream};
 use clap::Parser;
@@ -205,17 +205,11 @@ fn attend(
     let say = |line: &str| {
         let _ = outbox.send_line(line);
     };
-    // Most people only listen: waiting takes 2 KiB of this thread's stack, the rest 20.
-    aside(|| {
-        server.log.info(format_args!("{peer} connected, {}", outbox.wire().negotiated()));
-        say(AUTH_REQUIRED);
-    })
-    .map_err(LoginError::Lost)?;
-    if !outbox.wire().holds_more() {
-        input.wait();
-    }
+    server.log.info(format_args!("{peer} connected, {}", outbox.wire().negotiated()));
+    say(AUTH_REQUIRED);
     let (login, person, here) = aside(|| {
-        let login = server.auth.authenticate_greeted(|| hear(&mut lines, outbox), say, peer, deadline)?;
+        let login =
+            server.auth.authenticate_greeted(|| read_line(&mut lines, outbox), say, peer, deadline)?;
         let person = Person::new(&login.user.name, peer, outbox, login.token.clone());
         // It leaves when `here` is dropped, even if this thread panics.
         let here = server.people.enter(&person, &login, deadline)?;
@@ -260,7 +254,7 @@ fn converse(
 ) -> io::Result<()> {
     let mut rate = Rate::new(server.rate);
     loop {
-        match listen(lines, &person.outbox)? {
+        match read_line(lines, &person.outbox)? {
             ClientLine::Text(text) => match text.as_str() {
                 line::DISCONNECT | "/quit" => return Ok(()),
                 "/logout" if server.people.log_out(person) => return Ok(()),

@@ -13,7 +13,6 @@
 
 mod client;
 mod connection;
-mod engine;
 mod error_text;
 mod handshake;
 mod server;
@@ -21,7 +20,7 @@ mod stream;
 
 pub use client::{ConnectError, ServerTrust, TrustArgs, TrustError};
 pub use handshake::HandshakeError;
-pub use server::{Acceptor, HANDSHAKE_LIMIT};
+pub use server::{Acceptor, HANDSHAKE_TIMEOUT};
 pub use stream::TlsStream;
 
 use rustls::SupportedProtocolVersion;

@@ -278,3 +278,19 @@ fn openssl_renews_its_key_and_asks_for_ours() {
         assert!(shown.contains(line), "{line:?} is not in: {shown}");
     }
 }
+
+#[test]
+fn openssl_is_refused_a_renegotiation_at_once() {
+    let ground = Ground::usual();
+    let options = ["-tls1_2", "-CAfile", &ground.ca(), "-verify_ip", "127.0.0.1"];
+    let Some(mut openssl) = OpenSsl::connect(&ground, &options) else { return };
+    openssl.talks("one\n");
+    openssl.types("R\n");
+    let wire = openssl.server.as_ref().unwrap();
+    wire.stream().set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+    // The server has no line to send. The refusal goes out all the same, and OpenSSL,
+    // which does not go on without a new handshake, says so and ends.
+    let error = (&*wire).read(&mut [0; 10]).unwrap_err();
+    assert_ne!(error.kind(), std::io::ErrorKind::WouldBlock, "nothing came");
+    assert!(!openssl.client.wait().unwrap().success());
+}

@@ -1,16 +1,14 @@
 //! The client's side of the handshake: whom to trust, and to be sure that it is
 //! them.
 
-use super::engine::Side;
-use super::handshake::{Computer, HandshakeError, shake_hands};
+use super::handshake::{HandshakeError, shake_hands};
 use super::stream::TlsStream;
-use super::{HANDSHAKE_LIMIT, error_text};
+use super::{HANDSHAKE_TIMEOUT, error_text};
 use common::endpoint::Endpoint;
 use common::net::{self, NetError};
-use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -82,7 +80,7 @@ pub enum ConnectError {
         /// What happened, and what to do about it.
         why: String,
         /// What happened, for programs.
-        failure: Box<HandshakeError>,
+        error: Box<HandshakeError>,
     },
 }
 
@@ -90,8 +88,8 @@ impl ConnectError {
     /// Whether the server's certificate is what stands against it: that will be
     /// no better in a second, and who tries again might sit next to an attacker.
     pub fn is_distrust(&self) -> bool {
-        let ConnectError::Tls { failure, .. } = self else { return false };
-        matches!(**failure, HandshakeError::Tls(rustls::Error::InvalidCertificate(_)))
+        let ConnectError::Tls { error, .. } = self else { return false };
+        matches!(**error, HandshakeError::Tls(rustls::Error::InvalidCertificate(_)))
     }
 }
 
@@ -143,33 +141,22 @@ impl ServerTrust {
     /// Whatever stands against it; the text says what to do.
     pub fn connect(&self, to: &Endpoint) -> Result<TlsStream, ConnectError> {
         let socket = Arc::new(net::connect(to)?);
-        let deadline = Instant::now() + HANDSHAKE_LIMIT;
-        let side =
-            || UnbufferedClientConnection::new(self.config.clone(), self.name.clone()).map(Side::Client);
-        shake_hands(&socket, deadline, side, &AtOnce).map_err(|failure| ConnectError::Tls {
-            to: to.clone(),
-            why: error_text::to_a_client(&failure, &self.name, &self.ca),
-            failure: Box::new(failure),
-        })
-    }
-}
-
-/// A client has one handshake, and all the time for it.
-struct AtOnce;
-
-impl Computer for AtOnce {
-    fn compute<R: Send>(&self, work: impl FnOnce() -> R + Send) -> Result<R, HandshakeError> {
-        Ok(work())
+        let deadline = Instant::now() + HANDSHAKE_TIMEOUT;
+        ClientConnection::new(self.config.clone(), self.name.clone())
+            .map_err(HandshakeError::Tls)
+            .and_then(|connection| shake_hands(&socket, connection.into(), deadline, None))
+            .map_err(|error| ConnectError::Tls {
+                to: to.clone(),
+                why: error_text::to_a_client(&error, &self.name, &self.ca),
+                error: Box::new(error),
+            })
     }
 }
 
 #[cfg(test)]
 impl ServerTrust {
-    /// The client's end without a socket, its first message made.
-    pub(super) fn engine(&self) -> super::engine::Engine {
-        let client = UnbufferedClientConnection::new(self.config.clone(), self.name.clone());
-        let mut engine = super::engine::Engine::new(Side::Client(client.unwrap()));
-        engine.advance().unwrap();
-        engine
+    /// The client's end without a socket.
+    pub(super) fn connection(&self) -> ClientConnection {
+        ClientConnection::new(self.config.clone(), self.name.clone()).unwrap()
     }
 }

@@ -4,13 +4,13 @@
 use super::handshake::HandshakeError;
 use rustls::ProtocolVersion;
 use rustls::pki_types::{ServerName, UnixTime};
-use rustls::{AlertDescription, CertificateError, CipherSuite, CommonState, Error, PeerIncompatible};
+use rustls::{AlertDescription, CertificateError, CipherSuite, Connection, Error, PeerIncompatible};
 use std::borrow::Cow;
 use std::path::Path;
 use time::OffsetDateTime;
 
 /// What was agreed on.
-pub(super) fn negotiated(connection: &CommonState) -> String {
+pub(super) fn negotiated(connection: &Connection) -> String {
     let version = match connection.protocol_version() {
         Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
         Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",

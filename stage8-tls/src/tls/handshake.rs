@@ -1,94 +1,84 @@
 //! The handshake: from a TCP connection to an encrypted one, or to a reason why
 //! not, before a deadline.
 
-use super::engine::{Engine, Side};
-use super::stream::TlsStream;
-use rustix::buffer::spare_capacity;
-use rustix::net::{RecvFlags, recv};
-use rustls::{Error as TlsError, InvalidMessage};
-use std::io::{self, ErrorKind, Write};
+use super::stream::{NonBlocking, TlsStream};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustls::{Connection, Error as TlsError, InvalidMessage};
+use stage6_auth::semaphore::Semaphore;
+use std::io::{self, ErrorKind};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Why there is no encrypted connection. What it says is about the other side
-/// in general; [`error_text`](super::error_text) has it for servers' logs and for people.
+/// Why there is no encrypted connection. The texts here are about the peer, whichever
+/// side it is; [`error_text`](super::error_text) has those for the log and for users.
 #[derive(Debug, thiserror::Error)]
 pub enum HandshakeError {
-    /// What came first was no TLS.
+    /// The first bytes were not a TLS record.
     #[error("speaks no TLS")]
     NotTls,
-    /// Not a byte came in time.
+    /// No byte came in time.
     #[error("said nothing in time")]
     Silent,
-    /// It has begun, and was not done in time.
+    /// The handshake began, and was not complete in time.
     #[error("did not finish the handshake in time")]
     TooSlow,
-    /// So many shake hands that the computing for this one had no turn in time.
-    #[error("had no turn in time: too many handshakes at once")]
+    /// Too many handshakes at once: there was no processor time for this one.
+    #[error("had to wait too long: too many handshakes at once")]
     Crowded,
-    /// It closed the connection before the end of the handshake.
+    /// The peer closed the connection before the end of the handshake.
     #[error("left during the handshake")]
     Left,
-    /// TLS says no, on this side or, as an alert, on the other.
+    /// TLS refuses, on this side or, as an alert, on the other.
     #[error(transparent)]
-    Tls(TlsError),
-    /// The connection broke off.
+    Tls(#[from] TlsError),
+    /// The connection broke.
     #[error(transparent)]
     Lost(io::Error),
 }
 
-/// Who does the computing, of which a handshake needs a lot: a server bounds how
-/// many do that at once.
-pub(super) trait Computer {
-    /// What `work` returns.
-    fn compute<R: Send>(&self, work: impl FnOnce() -> R + Send) -> Result<R, HandshakeError>;
-}
-
-/// Shakes hands until `deadline` at the latest. A time-out of the socket begins
-/// anew with every byte; this one does not.
+/// Shakes hands until `deadline` at the latest. The time-out of a socket would start
+/// again with each byte: a peer that sends one byte a second could take hours.
+///
+/// Each step of the computation needs a permit from `computing`, if there is one.
 pub(super) fn shake_hands(
     socket: &Arc<TcpStream>,
+    mut connection: Connection,
     deadline: Instant,
-    side: impl FnOnce() -> Result<Side, TlsError> + Send,
-    computer: &impl Computer,
+    computing: Option<&Semaphore>,
 ) -> Result<TlsStream, HandshakeError> {
-    let begin = || {
-        let mut engine = Engine::new(side()?);
-        engine.advance().map(|()| engine)
-    };
-    let mut engine = computer.compute(begin)?.map_err(HandshakeError::Tls)?;
-    let mut heard = false;
+    let mut silent = true;
     loop {
-        write(socket, &mut engine, deadline)?;
-        if !engine.common().is_handshaking() {
-            break;
+        send(socket, &mut connection, deadline)?;
+        if !connection.is_handshaking() {
+            return Ok(TlsStream::new(socket.clone(), connection));
         }
-        match read(socket, &mut engine, deadline) {
+        match receive(socket, &mut connection, deadline) {
             Ok(0) => return Err(HandshakeError::Left),
-            Err(HandshakeError::TooSlow) if !heard => return Err(HandshakeError::Silent),
-            read => read?,
-        };
-        if let Err(error) = computer.compute(|| engine.advance())? {
-            if !heard && is_no_record(&error) {
+            Ok(_) => silent = false,
+            Err(HandshakeError::TooSlow) if silent => return Err(HandshakeError::Silent),
+            Err(error) => return Err(error),
+        }
+        let permit = computing
+            .map(|semaphore| semaphore.acquire(deadline).ok_or(HandshakeError::Crowded))
+            .transpose()?;
+        let processed = connection.process_new_packets();
+        // The network may be slow, and a permit must not wait for it.
+        drop(permit);
+        if let Err(error) = processed {
+            if connection.protocol_version().is_none() && is_no_record(&error) {
                 return Err(HandshakeError::NotTls);
             }
-            // The alert says why.
-            let _ = write(socket, &mut engine, deadline);
-            return Err(HandshakeError::Tls(error));
+            // rustls has an alert ready, which tells the peer the reason.
+            let _ = send(socket, &mut connection, deadline);
+            return Err(error.into());
         }
-        heard = true;
     }
-    socket
-        .set_read_timeout(None)
-        .and_then(|()| socket.set_write_timeout(None))
-        .map_err(HandshakeError::Lost)?;
-    engine.rest();
-    Ok(TlsStream::new(socket.clone(), Box::new(engine)))
 }
 
-/// Whose first bytes are not even the form of a record has another protocol in
-/// mind.
+/// Returns `true` if what came does not even have the form of a TLS record (RFC 8446,
+/// 5.1): the peer speaks another protocol.
 fn is_no_record(error: &TlsError) -> bool {
     use InvalidMessage as Invalid;
     let TlsError::InvalidMessage(error) = error else { return false };
@@ -101,43 +91,40 @@ fn is_no_record(error: &TlsError) -> bool {
     )
 }
 
-fn write(socket: &TcpStream, engine: &mut Engine, deadline: Instant) -> Result<(), HandshakeError> {
-    let mut out = std::mem::take(&mut engine.outgoing);
-    let mut to = socket;
-    while !out.is_empty() {
-        socket.set_write_timeout(Some(left(deadline)?)).map_err(HandshakeError::Lost)?;
-        match to.write(&out) {
-            Err(e) if e.kind() == ErrorKind::Interrupted => {}
-            written => drop(out.drain(..written.map_err(failed)?)),
+/// Sends all that rustls has ready.
+fn send(socket: &TcpStream, connection: &mut Connection, deadline: Instant) -> Result<(), HandshakeError> {
+    while connection.wants_write() {
+        match connection.write_tls(&mut NonBlocking(socket)) {
+            Err(e) if e.kind() == ErrorKind::WouldBlock => wait(socket, PollFlags::OUT, deadline)?,
+            written => drop(written.map_err(HandshakeError::Lost)?),
         }
     }
     Ok(())
 }
 
-/// What is read at once: a client's first message, or a server's.
-const MESSAGE: usize = 2 << 10;
-
-fn read(socket: &TcpStream, engine: &mut Engine, deadline: Instant) -> Result<usize, HandshakeError> {
-    let incoming = engine.incoming();
-    incoming.reserve(MESSAGE);
+/// Receives some bytes. Returns their number, and 0 at the end of the connection.
+fn receive(
+    socket: &TcpStream,
+    connection: &mut Connection,
+    deadline: Instant,
+) -> Result<usize, HandshakeError> {
     loop {
-        socket.set_read_timeout(Some(left(deadline)?)).map_err(HandshakeError::Lost)?;
-        match recv(socket, spare_capacity(incoming), RecvFlags::empty()) {
-            Err(rustix::io::Errno::INTR) => {}
-            read => return read.map(|(_, n)| n).map_err(|e| failed(e.into())),
+        match connection.read_tls(&mut NonBlocking(socket)) {
+            Err(e) if e.kind() == ErrorKind::WouldBlock => wait(socket, PollFlags::IN, deadline)?,
+            received => return received.map_err(HandshakeError::Lost),
         }
     }
 }
 
-fn left(deadline: Instant) -> Result<std::time::Duration, HandshakeError> {
+/// Waits until the socket can be read or written, as `flags` says, or fails with
+/// [`HandshakeError::TooSlow`] at the deadline.
+fn wait(socket: &TcpStream, flags: PollFlags, deadline: Instant) -> Result<(), HandshakeError> {
     let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() { Err(HandshakeError::TooSlow) } else { Ok(left) }
-}
-
-fn failed(error: io::Error) -> HandshakeError {
-    match error.kind() {
-        // Both are what a socket says whose time is over (recv(2)).
-        ErrorKind::WouldBlock | ErrorKind::TimedOut => HandshakeError::TooSlow,
-        _ => HandshakeError::Lost(error),
+    // The handshake's time is far below the 292 years that fit.
+    let timeout = Timespec::try_from(left).map_err(io::Error::other).map_err(HandshakeError::Lost)?;
+    match poll(&mut [PollFd::new(socket, flags)], Some(&timeout)) {
+        Ok(0) => Err(HandshakeError::TooSlow),
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(error) => Err(HandshakeError::Lost(error.into())),
     }
 }

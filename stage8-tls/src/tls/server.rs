@@ -1,13 +1,11 @@
 //! The server's side of the handshake.
 
-use super::engine::Side;
-use super::handshake::{Computer, HandshakeError, shake_hands};
+use super::handshake::{HandshakeError, shake_hands};
 use super::stream::TlsStream;
-use common::aside::aside;
 use rustix::net::SendFlags;
-use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{NoServerSessionStorage, UnbufferedServerConnection};
+use rustls::server::NoServerSessionStorage;
+use rustls::{ServerConfig, ServerConnection};
 use stage6_auth::semaphore::Semaphore;
 use std::net::TcpStream;
 use std::num::NonZero;
@@ -17,7 +15,7 @@ use std::time::{Duration, Instant};
 
 /// How long a handshake may take, all of it. Over any network it takes a
 /// fraction of a second; this is for those that never come to its end.
-pub const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a client is told, in the clear, that does not speak TLS.
 const REFUSAL: &str = "[SERVER] error: this server speaks TLS only; use stage8-client, or openssl s_client\n";
@@ -29,7 +27,7 @@ pub struct Acceptor {
     /// at once as there are processors, so that a flood of handshakes waits for
     /// itself and not everybody for it. Whoever waits for the network is outside.
     computing: Semaphore,
-    limit: Duration,
+    timeout: Duration,
 }
 
 impl Acceptor {
@@ -56,50 +54,29 @@ impl Acceptor {
         Ok(Acceptor {
             config: Arc::new(config),
             computing: Semaphore::new(processors),
-            limit: HANDSHAKE_LIMIT,
+            timeout: HANDSHAKE_TIMEOUT,
         })
     }
 
-    /// With another limit for a handshake than [`HANDSHAKE_LIMIT`].
-    pub fn within(mut self, limit: Duration) -> Self {
-        self.limit = limit;
+    /// With another limit for a handshake than [`HANDSHAKE_TIMEOUT`].
+    pub fn within(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
         self
     }
 
-    /// Shakes hands with a client, and waits for it: [aside], since that goes deep.
+    /// Shakes hands with a client, and waits for it.
     ///
     /// # Errors
     /// Why there is no encrypted connection. The client has been told, as far as
     /// it can understand; what is left is to close.
     pub fn accept(&self, socket: &Arc<TcpStream>) -> Result<TlsStream, HandshakeError> {
-        aside(|| self.shake_hands(socket)).map_err(HandshakeError::Lost)?
-    }
-
-    fn shake_hands(&self, socket: &Arc<TcpStream>) -> Result<TlsStream, HandshakeError> {
-        let deadline = Instant::now() + self.limit;
-        let side = || UnbufferedServerConnection::new(self.config.clone()).map(Side::Server);
-        let turn = Turn { computing: &self.computing, deadline };
-        let failure = match shake_hands(socket, deadline, side, &turn) {
-            Err(failure) => failure,
-            shaken => return shaken,
-        };
-        if matches!(failure, HandshakeError::NotTls | HandshakeError::Silent) {
-            // Somebody with nc, or with an earlier stage's client.
-            let _ = rustix::net::send(socket, REFUSAL.as_bytes(), SendFlags::DONTWAIT);
-        }
-        Err(failure)
-    }
-}
-
-/// One client's computing, in its turn.
-struct Turn<'a> {
-    computing: &'a Semaphore,
-    deadline: Instant,
-}
-
-impl Computer for Turn<'_> {
-    fn compute<R: Send>(&self, work: impl FnOnce() -> R + Send) -> Result<R, HandshakeError> {
-        let _turn = self.computing.acquire(self.deadline).ok_or(HandshakeError::Crowded)?;
-        Ok(work())
+        let deadline = Instant::now() + self.timeout;
+        let connection = ServerConnection::new(self.config.clone())?;
+        shake_hands(socket, connection.into(), deadline, Some(&self.computing)).inspect_err(|error| {
+            if matches!(error, HandshakeError::NotTls | HandshakeError::Silent) {
+                // A user with nc, or with the client of an earlier stage.
+                let _ = rustix::net::send(socket, REFUSAL.as_bytes(), SendFlags::DONTWAIT);
+            }
+        })
     }
 }

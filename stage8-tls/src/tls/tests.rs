@@ -10,6 +10,7 @@ use common::log::{Level, Log};
 use stage4_multichat::wire::Wire;
 use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -60,6 +61,13 @@ impl Ground {
         })
     }
 }
+
+/// What no test should have to wait for.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// Has the form of a record, and was not made with the key of any connection.
+const DAMAGED_RECORD: [u8; 25] =
+    [23, 3, 3, 0, 20, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20];
 
 #[test]
 fn what_one_side_sends_the_other_reads_to_its_end() {
@@ -180,10 +188,7 @@ fn only_so_many_compute_at_once_and_those_who_wait_for_the_network_are_not_among
 #[test]
 fn a_record_that_somebody_changed_on_the_way_ends_the_connection() {
     let (client, server) = Ground::new().pair();
-    // No record of this connection, but of the right form.
-    (&**client.stream())
-        .write_all(&[23, 3, 3, 0, 20, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20])
-        .unwrap();
+    (&**client.stream()).write_all(&DAMAGED_RECORD).unwrap();
     let error = (&server).read(&mut [0; 10]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidData);
     // And the client gets to know: an alert, not just an end.
@@ -207,25 +212,82 @@ fn whoever_stops_the_reader_does_not_hear_of_a_cut() {
 #[test]
 fn what_comes_with_the_end_of_the_handshake_is_not_waited_for_again() {
     let ground = Ground::new();
-    let mut client = ground.trust().engine();
+    let mut client = ground.trust().connection();
     let mut stream = ground.stream();
     let socket = Arc::new(ground.listener.accept().unwrap().0);
-    let wire = thread::scope(|scope| {
+    let server = thread::scope(|scope| {
         let accepting = scope.spawn(|| ground.acceptor.accept(&socket).unwrap());
-        stream.write_all(&std::mem::take(&mut client.outgoing)).unwrap();
-        while client.common().is_handshaking() {
-            let mut some = [0; 1000];
-            let n = stream.read(&mut some).unwrap();
-            client.incoming().extend_from_slice(&some[..n]);
-            client.advance().unwrap();
+        client.write_tls(&mut stream).unwrap();
+        while client.is_handshaking() {
+            client.read_tls(&mut stream).unwrap();
+            client.process_new_packets().unwrap();
         }
-        // Its last message and what it has to say, in one packet.
-        client.encrypt(b"hello").unwrap();
-        stream.write_all(&client.outgoing).unwrap();
+        // The last message of the handshake and the first line, in one packet.
+        client.writer().write_all(b"hello").unwrap();
+        let mut packet = Vec::new();
+        while client.wants_write() {
+            client.write_tls(&mut packet).unwrap();
+        }
+        stream.write_all(&packet).unwrap();
         accepting.join().unwrap()
     });
-    assert!(wire.holds_more());
+    server.stream().set_read_timeout(Some(LIMIT)).unwrap();
     let mut got = [0; 10];
-    assert_eq!((&wire).read(&mut got).unwrap(), 5);
-    assert!(!wire.holds_more());
+    assert_eq!((&server).read(&mut got).unwrap(), 5);
+    assert_eq!(&got[..5], b"hello");
+}
+
+#[test]
+fn what_came_before_a_damaged_record_is_read_before_the_error() {
+    let (client, server) = Ground::new().pair();
+    assert_eq!(client.send(b"hello"), 5);
+    (&**client.stream()).write_all(&DAMAGED_RECORD).unwrap();
+    // Both are there before anything is read.
+    while server.stream().peek(&mut [0; 100]).unwrap() < 5 + 22 + DAMAGED_RECORD.len() {
+        thread::yield_now();
+    }
+    let mut got = Vec::new();
+    let error = (&server).read_to_end(&mut got).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidData);
+    assert_eq!(got, b"hello");
+}
+
+#[test]
+fn a_new_key_is_answered_although_no_line_is_to_be_sent() {
+    let (client, server) = Ground::new().pair();
+    client.stream().set_read_timeout(Some(LIMIT)).unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| (&server).read(&mut [0; 10]));
+        client.refresh_keys();
+        client.flush().unwrap();
+        let answered = client.stream().peek(&mut [0; 1]);
+        server.stop_reading();
+        assert_eq!(answered.unwrap(), 1);
+    });
+}
+
+#[test]
+fn what_a_full_socket_left_over_is_sent_by_the_reader_if_no_writer_comes() {
+    let (client, server) = Ground::new().pair();
+    client.stream().set_read_timeout(Some(LIMIT)).unwrap();
+    let line = [7; 10_000];
+    let mut sent = 0;
+    let full = loop {
+        match server.write(&[IoSlice::new(&line)]) {
+            Ok(n) => sent += n,
+            Err(e) => break e,
+        }
+    };
+    assert_eq!(full.kind(), ErrorKind::WouldBlock);
+    thread::scope(|scope| {
+        scope.spawn(|| (&server).read(&mut [0; 10]));
+        // The answer to this waits behind the lines: the reader has to send them all.
+        client.refresh_keys();
+        client.flush().unwrap();
+        let mut got = vec![0; sent];
+        let read = (&client).read_exact(&mut got);
+        server.stop_reading();
+        read.unwrap();
+        assert!(got.iter().all(|byte| *byte == 7));
+    });
 }

@@ -55,7 +55,7 @@ impl Room {
         for n in 0..LINES {
             if n % 500 == 250 {
                 // The server has to answer, and it is its reader that finds that out.
-                outbox.wire().renew_key();
+                outbox.wire().refresh_keys();
             }
             outbox.send(&[Piece::lines(&format!("{me} {n} {padding}\n"), &Plain)]);
         }
