@@ -17,4 +17,5 @@ pub mod net;
 pub mod poison;
 pub mod private_file;
 pub mod signals;
+pub mod tcp_info;
 pub mod terminal;

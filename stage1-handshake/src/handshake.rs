@@ -1,4 +1,4 @@
-//! What both sides know once three packets have gone to and fro.
+//! What both sides know once three packets have gone back and forth.
 //!
 //! The client's SYN, the server's SYN-ACK, the client's ACK (RFC 9293, 3.5):
 //! after that each side knows the other's address and port, has told the other
@@ -8,8 +8,9 @@
 //! The two addresses are the connection's name: no other connection has the
 //! same four numbers at the same time. That is how one port serves many clients.
 
+use common::tcp_info::TcpInfo;
 use std::io::{self, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// What the handshake of one connection settled, seen from one of its sides.
@@ -22,9 +23,9 @@ pub struct Handshake {
     /// From a packet to its answer; `None` where the system does not tell.
     pub round_trip: Option<RoundTrip>,
     /// Bytes of data in the largest segment that this side sends.
-    pub segment: Option<u32>,
+    pub send_mss: Option<u32>,
     /// Bytes in the largest segment that this side said it takes.
-    pub announced: Option<u32>,
+    pub announced_mss: Option<u32>,
 }
 
 /// A round-trip time and where it is from: the two sources are not the same.
@@ -42,8 +43,8 @@ impl Handshake {
     /// do not tell the round trip themselves.
     ///
     /// # Errors
-    /// When the server has reset the connection meanwhile: then it has no
-    /// addresses any more.
+    /// When the server has reset the connection in the meantime: then it has no
+    /// addresses any longer.
     pub fn connected(stream: &TcpStream, took: Duration) -> io::Result<Handshake> {
         let (client, server) = (stream.local_addr()?, stream.peer_addr()?);
         let settled = Handshake::settled(stream, client, server);
@@ -51,8 +52,8 @@ impl Handshake {
         Ok(Handshake { round_trip, ..settled })
     }
 
-    /// The server's view. `client` is from `accept`, which knows it even if
-    /// that client has gone since.
+    /// The server's view. `client` is from `accept`, which knows the address
+    /// even if that client has gone since.
     ///
     /// # Errors
     /// When the system cannot tell the local address.
@@ -61,14 +62,13 @@ impl Handshake {
     }
 
     fn settled(stream: &TcpStream, client: SocketAddr, server: SocketAddr) -> Handshake {
-        let kernel = kernel::ask(stream);
+        let TcpInfo { round_trip, send_mss, announced_mss } = TcpInfo::of(stream);
         Handshake {
-            client: plain(client),
-            server: plain(server),
-            round_trip: kernel.round_trip.map(RoundTrip::Kernel),
-            // TCP_MAXSEG, tcp(7): after the handshake, what is really used.
-            segment: socket2::SockRef::from(stream).tcp_mss().ok().filter(|mss| *mss > 0),
-            announced: kernel.announced,
+            client: same_on_both_sides(client),
+            server: same_on_both_sides(server),
+            round_trip: round_trip.map(RoundTrip::Kernel),
+            send_mss,
+            announced_mss,
         }
     }
 
@@ -86,14 +86,12 @@ impl Handshake {
             Some(bytes) => format!("{bytes} bytes ({source})"),
             None => unknown(),
         };
+        let send_mss = bytes(self.send_mss, "this side sends: TCP_MAXSEG");
+        let announced_mss = bytes(self.announced_mss, "this side takes: TCP_INFO");
         writeln!(out, "Connected: client {} -> server {}", self.client, self.server)?;
         writeln!(out, "Round-trip time: {round_trip}")?;
-        writeln!(out, "Maximum segment size: {}", bytes(self.segment, "this side sends: TCP_MAXSEG"))?;
-        writeln!(
-            out,
-            "Maximum segment size announced: {}",
-            bytes(self.announced, "this side takes: TCP_INFO")
-        )?;
+        writeln!(out, "Maximum segment size: {send_mss}")?;
+        writeln!(out, "Maximum segment size announced: {announced_mss}")?;
         out.flush()
     }
 }
@@ -102,115 +100,78 @@ fn unknown() -> String {
     "unknown (this system does not tell)".into()
 }
 
-/// An IPv4 client of a server that listens on `[::]` appears there as
-/// `::ffff:a.b.c.d`. Both sides shall show the same address.
-fn plain(address: SocketAddr) -> SocketAddr {
-    match address.ip().to_canonical() {
-        v4 @ IpAddr::V4(_) => SocketAddr::new(v4, address.port()),
-        IpAddr::V6(_) => address,
-    }
-}
-
-/// What only the kernel knows.
-#[derive(Default)]
-struct KernelFacts {
-    round_trip: Option<Duration>,
-    announced: Option<u32>,
-}
-
-#[cfg(target_os = "linux")]
-mod kernel {
-    use super::KernelFacts;
-    use nix::sys::socket::getsockopt;
-    use nix::{getsockopt_impl, libc, sockopt_impl};
-    use std::net::TcpStream;
-    use std::time::Duration;
-
-    /// The beginning of `struct tcp_info` (`linux/tcp.h`) in words of four
-    /// bytes. Kernels have made the structure longer and never changed this
-    /// part; asked for all of it, an older kernel gives less than a newer
-    /// header promises, and nix panics.
-    type Beginning = [u32; 26];
-    /// `tcpi_rtt`, in microseconds.
-    pub const RTT: usize = 17;
-    /// `tcpi_advmss`, in bytes.
-    pub const ADVMSS: usize = 21;
-
-    // nix has no name for this option, but the macro with which it makes its own.
-    sockopt_impl!(TcpInfo, GetOnly, libc::IPPROTO_TCP, libc::TCP_INFO, Beginning);
-
-    pub fn ask(stream: &TcpStream) -> KernelFacts {
-        let Ok(info) = getsockopt(stream, TcpInfo) else { return KernelFacts::default() };
-        // Zero is "not measured".
-        let figure = |word: usize| Some(info[word]).filter(|figure| *figure > 0);
-        KernelFacts {
-            round_trip: figure(RTT).map(|microseconds| Duration::from_micros(microseconds.into())),
-            announced: figure(ADVMSS),
-        }
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-mod kernel {
-    use super::KernelFacts;
-    use std::net::TcpStream;
-
-    pub fn ask(_: &TcpStream) -> KernelFacts {
-        KernelFacts::default()
-    }
+/// An address as both sides see it.
+///
+/// - An IPv4 client of a server that listens on `[::]` appears there as
+///   `::ffff:a.b.c.d`, and as `a.b.c.d` at its own side.
+/// - A link-local IPv6 address has a zone, the `%2` in `fe80::1%2`. It is the
+///   number of a network interface of one machine (RFC 4007, 6): it is in no
+///   packet, and on the other machine the same link has another number.
+fn same_on_both_sides(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::TcpListener;
+    use std::net::{Ipv6Addr, SocketAddrV6, TcpListener};
 
-    fn both_sides(listen: &str, connect: &str) -> (Handshake, Handshake) {
-        let listener = TcpListener::bind((listen, 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let from_client = TcpStream::connect((connect, port)).unwrap();
+    /// A server that listens on `listen`, and a client that connects to `connect`
+    /// (whose port is the server's).
+    fn both_sides(listen: SocketAddr, mut connect: SocketAddr) -> (Handshake, Handshake) {
+        let listener = TcpListener::bind(listen).unwrap();
+        connect.set_port(listener.local_addr().unwrap().port());
+        let from_client = TcpStream::connect(connect).unwrap();
         let (from_server, peer) = listener.accept().unwrap();
         let client = Handshake::connected(&from_client, Duration::from_millis(1)).unwrap();
         (client, Handshake::accepted(&from_server, peer).unwrap())
     }
 
+    /// A link-local address of this machine with its zone, if it has one.
+    fn link_local() -> Option<SocketAddr> {
+        // Address and interface in hexadecimal: see proc_net(5).
+        let addresses = std::fs::read_to_string("/proc/net/if_inet6").ok()?;
+        let line = addresses.lines().find(|line| line.starts_with("fe80"))?;
+        let mut words = line.split_whitespace();
+        let ip = u128::from_str_radix(words.next()?, 16).ok()?;
+        let zone = u32::from_str_radix(words.next()?, 16).ok()?;
+        Some(SocketAddrV6::new(Ipv6Addr::from_bits(ip), 0, 0, zone).into())
+    }
+
     #[test]
-    fn both_sides_see_the_same_two_addresses() {
-        for (listen, connect) in [("127.0.0.1", "127.0.0.1"), ("::1", "::1"), ("::", "127.0.0.1")] {
+    fn both_sides_show_the_same_two_addresses() {
+        let address = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let mut ways = vec![
+            (address("127.0.0.1:0"), address("127.0.0.1:0")),
+            (address("[::1]:0"), address("[::1]:0")),
+            (address("[::]:0"), address("127.0.0.1:0")),
+        ];
+        ways.extend(link_local().map(|address| (address, address)));
+        for (listen, connect) in ways {
             let (client, server) = both_sides(listen, connect);
             assert_eq!((client.client, client.server), (server.client, server.server), "{listen}");
-            assert_eq!(client.server.ip().to_string(), connect);
+            assert_eq!(client.server.ip(), connect.ip());
         }
     }
 
     #[test]
-    fn the_kernel_tells_both_sides_all_it_settled() {
-        for address in ["127.0.0.1", "::1"] {
-            let (client, server) = both_sides(address, address);
-            for side in [client, server] {
-                // RFC 9293, 3.7.1: 536 is assumed of those who announce nothing.
-                assert!(side.segment.is_some_and(|bytes| bytes >= 536), "{side:?}");
-                if cfg!(target_os = "linux") {
-                    assert!(matches!(side.round_trip, Some(RoundTrip::Kernel(_))), "{side:?}");
-                    assert!(side.announced.is_some_and(|bytes| bytes >= 536), "{side:?}");
-                }
-            }
+    fn a_zone_that_only_one_machine_knows_is_not_shown() {
+        for zone in [2, 7] {
+            let address = SocketAddrV6::new("fe80::1".parse().unwrap(), 9001, 0, zone);
+            assert_eq!(same_on_both_sides(address.into()).to_string(), "[fe80::1]:9001");
         }
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn the_words_are_those_of_the_system_header() {
-        use nix::libc::tcp_info;
-        assert_eq!(std::mem::offset_of!(tcp_info, tcpi_rtt), kernel::RTT * 4);
-        assert_eq!(std::mem::offset_of!(tcp_info, tcpi_advmss), kernel::ADVMSS * 4);
     }
 
     #[test]
     fn what_the_system_does_not_tell_is_unknown_and_no_error() {
         let address = "127.0.0.1:1".parse().unwrap();
-        let nothing =
-            Handshake { client: address, server: address, round_trip: None, segment: None, announced: None };
+        let nothing = Handshake {
+            client: address,
+            server: address,
+            round_trip: None,
+            send_mss: None,
+            announced_mss: None,
+        };
         let mut shown = Vec::new();
         nothing.show(&mut shown).unwrap();
         let shown = String::from_utf8(shown).unwrap();
