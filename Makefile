@@ -1,5 +1,5 @@
-# The course's commands: `make help`. What they do is in the crate `lab`
-# (common/lab); here the words after `make` become its arguments.
+# The course's commands: `make help`. What they do is in the crates `lab` and
+# `lab-tools` (below common/); here the words after `make` become its arguments.
 
 .DEFAULT_GOAL := help
 
@@ -158,10 +158,13 @@ doctor: .lab
 clean:
 	cargo clean
 
-# Once, and not in silence: the tool's first build takes half a minute.
+# Not in silence: the tool's first build takes some seconds, as does one after a
+# change in common. Whether there is something to build only cargo can tell, so
+# the words come after two seconds, and then a dot for each further two.
 .lab: .toolchain
-	@[ -x "$${CARGO_TARGET_DIR:-target}/debug/lab" ] || { \
-	  echo "Building the course's own tool; only the first time takes this long." >&2; cargo build -p lab; }
+	@{ sleep 2 2>/dev/null; printf "Building the course's own tool, the first time or after a change " >&2; \
+	   while sleep 2 2>/dev/null; do printf . >&2; done; } >/dev/null & dots=$$!; \
+	cargo build -q -p lab; built=$$?; kill $$dots 2>/dev/null; exit $$built
 
 .toolchain:
 	@command -v cargo >/dev/null || { \

@@ -1,18 +1,13 @@
 //! The command line.
 
-use crate::attack;
-use crate::diff;
-use crate::doctor;
-use crate::grade;
-use crate::load;
-use crate::output::say;
+use crate::failure::{Failure, exit_code};
 use crate::process::{become_program, leash};
 use crate::registry::{Registry, Stage};
-use crate::run_context::Interrupted;
-use crate::workspace::{Profile, build, cargo};
-use crate::{script, start, terminal, watch, wire};
+use crate::say;
+use crate::workspace::{Profile, build, build_tools, cargo, without_the_users_settings};
+use crate::{doctor, script, terminal};
 use clap::{Args, Parser, Subcommand};
-use common::cli::print_error;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
@@ -53,37 +48,30 @@ enum Task {
         #[arg(long)]
         script: bool,
     },
-    /// Run a stage with a tap between client and server, and show the bytes that pass
-    Wire(wire::Options),
     /// Run a stage's server alone
     Server(Alone),
     /// Run a stage's client alone
     Client(Alone),
     /// Run the graded checks of one stage
     Check(Alone),
-    /// Run the graded checks of one stage again at each save
-    Watch(Alone),
-    /// Load a stage's server and measure
-    Load(load::Options),
-    /// Try to break a stage: eavesdrop, change, replay, guess, flood
-    Attack(attack::Options),
-    /// Grade a submission, or a folder of them
-    Grade(Box<grade::Options>),
-    /// Show the difference between two stages, and why it is so
-    Diff(diff::Options),
-    /// Make a copy of the course to work in, in which a stage is yet to be written
-    Start {
-        /// The stage's number
-        stage: Option<String>,
-        /// Where to put it; work/stageN if not said
-        folder: Option<PathBuf>,
-    },
-    /// Say what is missing on this machine, and the command that mends it
+    /// Say what is missing on this machine, and the command that installs it
     Doctor,
     /// List the stages
     Stages,
-    #[command(hide = true)]
-    Supervise,
+    /// Run a stage with a tap between client and server, and show the bytes that pass
+    Wire(PassedOn),
+    /// Run the graded checks of one stage again at each save
+    Watch(PassedOn),
+    /// Load a stage's server and measure
+    Load(PassedOn),
+    /// Try to break a stage: eavesdrop, change, replay, guess, flood
+    Attack(PassedOn),
+    /// Grade a submission, or a folder of them
+    Grade(PassedOn),
+    /// Show the difference between two stages, and why it is so
+    Diff(PassedOn),
+    /// Make a copy of the course to work in, in which a stage is yet to be written
+    Start(PassedOn),
     #[command(hide = true)]
     Leash {
         parent: u32,
@@ -102,41 +90,17 @@ struct Alone {
     args: Vec<String>,
 }
 
-/// Why a task came to no good end.
-enum Failure {
-    /// Exit code 2, one line.
-    Usage(String),
-    /// Exit code 1, or the signal.
-    Other(anyhow::Error),
-    /// Exit code 1; everything was said already.
-    Said,
-}
-
-impl From<anyhow::Error> for Failure {
-    fn from(error: anyhow::Error) -> Failure {
-        Failure::Other(error)
-    }
+/// A command of `lab-tools`, which parses its own words, `--help` among them.
+#[derive(Args)]
+#[command(disable_help_flag = true)]
+struct PassedOn {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<OsString>,
 }
 
 /// Runs the command line.
 pub fn main() -> ExitCode {
-    match task(Cli::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Usage(why)) => {
-            print_error(format_args!("error: {why}"));
-            ExitCode::from(2)
-        }
-        Err(Failure::Said) => ExitCode::FAILURE,
-        Err(Failure::Other(error)) => {
-            if let Some(Interrupted(signal)) = error.downcast_ref() {
-                // Everything is cleaned up by now. Whoever waits for us is to
-                // see that it was this signal.
-                let _ = signal_hook::low_level::emulate_default_handler(*signal);
-            }
-            print_error(format_args!("error: {error:#}"));
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(task(Cli::parse().command))
 }
 
 fn task(task: Task) -> Result<(), Failure> {
@@ -144,44 +108,15 @@ fn task(task: Task) -> Result<(), Failure> {
     let find = |number: Option<String>| all.stage(number.as_deref()).map_err(Failure::Usage);
     match task {
         Task::Run { stage, script } => Ok(run(find(stage)?, &all, script)?),
-        Task::Wire(options) => Ok(wire::run(find(options.stage.clone())?, &all, &options)?),
         Task::Server(alone) => become_server_or_client(find(alone.stage)?, &all, Stage::server, &alone.args),
         Task::Client(alone) => become_server_or_client(find(alone.stage)?, &all, Stage::client, &alone.args),
         Task::Check(alone) => {
             let stage = find(alone.stage)?;
             let mut command = cargo();
             command.args(["test", "-p", &stage.package, "--test", "checks", "--"]).args(&alone.args);
+            without_the_users_settings(&mut command);
             Err(become_program(command).into())
         }
-        Task::Watch(alone) => Ok(watch::run(find(alone.stage)?, &all, &alone.args)?),
-        Task::Load(options) => {
-            let stage = find(options.stage.clone())?;
-            options.check(stage).map_err(Failure::Usage)?;
-            Ok(load::run(stage, &all, &options)?)
-        }
-        Task::Attack(options) if options.list => {
-            attack::list();
-            Ok(())
-        }
-        Task::Attack(options) if options.table => Ok(attack::table(&all, options.write)?),
-        Task::Attack(options) => {
-            let stage = find(options.stage.clone())?;
-            let attack = options.attack().map_err(Failure::Usage)?;
-            let target = options.target(stage).map_err(Failure::Usage)?;
-            Ok(attack::run(stage, &all, attack, target.as_ref())?)
-        }
-        Task::Grade(options) => match grade::run(&all, &options) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Failure::Said),
-            Err(grade::Failure::Usage(why)) => Err(Failure::Usage(why)),
-            Err(grade::Failure::Other(error)) => Err(Failure::Other(error)),
-        },
-        Task::Supervise => Ok(grade::supervisor::supervise()?),
-        Task::Diff(options) => {
-            let (from, to) = diff::two_stages(&all, &options).map_err(Failure::Usage)?;
-            Ok(diff::run(from, to, &all, &options)?)
-        }
-        Task::Start { stage, folder } => Ok(start::run(find(stage)?, &all, folder.as_deref())?),
         Task::Doctor => doctor::run().then_some(()).ok_or(Failure::Said),
         Task::Stages => {
             for stage in &all.stages {
@@ -189,7 +124,27 @@ fn task(task: Task) -> Result<(), Failure> {
             }
             Ok(())
         }
+        Task::Wire(PassedOn { args }) => Err(become_tool("wire", &args)),
+        Task::Watch(PassedOn { args }) => Err(become_tool("watch", &args)),
+        Task::Load(PassedOn { args }) => Err(become_tool("load", &args)),
+        Task::Attack(PassedOn { args }) => Err(become_tool("attack", &args)),
+        Task::Grade(PassedOn { args }) => Err(become_tool("grade", &args)),
+        Task::Diff(PassedOn { args }) => Err(become_tool("diff", &args)),
+        Task::Start(PassedOn { args }) => Err(become_tool("start", &args)),
         Task::Leash { parent, program, args } => Err(leash(parent, &program, &args).into()),
+    }
+}
+
+/// Builds `lab-tools`, where that is not done yet, and becomes it. Returns only
+/// when that failed.
+fn become_tool(name: &str, args: &[OsString]) -> Failure {
+    match build_tools() {
+        Ok(tools) => {
+            let mut command = Command::new(tools);
+            command.arg(name).args(args);
+            become_program(command).into()
+        }
+        Err(error) => error.into(),
     }
 }
 

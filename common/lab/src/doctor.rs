@@ -2,7 +2,7 @@
 
 mod packages;
 
-use crate::output::say;
+use crate::say;
 use crate::workspace::root;
 use packages::{Package, PackageManager};
 use rustix::fs::statvfs;

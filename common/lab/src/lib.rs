@@ -1,28 +1,22 @@
-//! The course's own tool. `lab --help` says what it can do; the Makefile is its
-//! face.
+//! The course's own tool. `lab --help` says what it can do; the Makefile calls it.
 //!
-//! It starts the stages as programs and never links to them: it builds in
-//! seconds, a stage that does not compile cannot take it along, and what it
-//! sees of a stage is what a user sees.
+//! It is two programs. `lab` has what the first minute needs: run a stage, its
+//! server, its client, its checks, and the doctor. It has few dependencies and
+//! builds in seconds. What needs more (diagrams, ciphers, spreadsheets) is in the
+//! program `lab-tools`, which `lab` builds when it is first used.
+//!
+//! Both start the stages as programs and never link to them: a stage that does
+//! not compile cannot take the tool along, and the tool sees of a stage what a
+//! user sees.
 
-mod attack;
 mod classmate;
 pub mod cli;
-pub mod diff;
 mod doctor;
-mod grade;
-pub mod lessons;
-mod load;
-mod loopback;
+pub mod failure;
 mod output;
-mod process;
+pub mod process;
 pub mod registry;
-mod run_context;
-mod script;
-mod sealed;
-pub mod sources;
-mod start;
-mod terminal;
-mod watch;
-mod wire;
+pub mod run_context;
+pub mod script;
+pub mod terminal;
 pub mod workspace;

@@ -2,7 +2,7 @@
 
 use crate::process::{Place, Program, leashed, wait_for};
 use crate::registry::{Registry, Stage, matches};
-use crate::workspace::{Profile, Programs, build, root};
+use crate::workspace::{Profile, Programs, build, root, without_the_users_settings};
 use anyhow::Context;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -146,6 +146,7 @@ impl<'a> RunContext<'a> {
     fn program(&self, name: &str) -> anyhow::Result<Command> {
         let mut command = leashed(self.programs.path(name)?)?;
         command.current_dir(&self.folder);
+        without_the_users_settings(&mut command);
         Ok(command)
     }
 

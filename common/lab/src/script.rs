@@ -2,10 +2,10 @@
 //! says, the transcript goes to standard output, and whatever does not happen
 //! as it should is an error that says what was expected.
 
-use crate::output::say;
 use crate::process::Program;
 use crate::registry::{Registry, Stage, Step, matches};
 use crate::run_context::{Interrupted, Route, RunContext, at_end_signals, straight};
+use crate::say;
 use crate::workspace::Profile;
 use anyhow::{Context, bail};
 use common::escape::escape;

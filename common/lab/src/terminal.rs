@@ -1,10 +1,10 @@
 //! `lab run N` on a terminal: a server, a classmate, and you in the client.
 
 use crate::classmate;
-use crate::output::say;
 use crate::process::Program;
 use crate::registry::{Registry, Stage};
 use crate::run_context::{END_SIGNALS, Interrupted, LOG, Route, RunContext, straight};
+use crate::say;
 use crate::workspace::Profile;
 use anyhow::{Context, bail};
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};

@@ -2,10 +2,13 @@
 
 use crate::registry::{Registry, Stage};
 use anyhow::{Context, bail};
+use common::cli::print_error;
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader};
+use std::ffi::{OsStr, OsString};
+use std::io::{BufRead, BufReader, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
 
 /// Which of cargo's profiles to build with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,9 +35,37 @@ pub fn root() -> PathBuf {
 
 /// The cargo that started us, or the one on the path, in the workspace.
 pub fn cargo() -> Command {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = Command::new(cargo_path());
     cargo.current_dir(root());
+    as_from_a_shell(&mut cargo);
     cargo
+}
+
+/// The file of that cargo.
+pub fn cargo_path() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// Takes out of a cargo's environment what the cargo that started us says about
+/// us. Build scripts look at these variables (that of `ring` does): with ours,
+/// cargo would build such a crate again each time it is called now by us and
+/// now from a shell.
+pub fn as_from_a_shell(cargo: &mut Command) {
+    const OURS: [&str; 5] =
+        ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE"];
+    let ours = |name: &OsStr| OURS.iter().any(|start| name.as_encoded_bytes().starts_with(start.as_bytes()));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| ours(name)) {
+        cargo.env_remove(name);
+    }
+}
+
+/// Takes out of a program's environment what the user has set for servers and
+/// clients of his own: a run or a check by the course must not write into the
+/// user's database.
+pub fn without_the_users_settings(command: &mut Command) {
+    for name in ["CHAT_DB", "CHAT_PASSWORD"] {
+        command.env_remove(name);
+    }
 }
 
 /// Cargo's target folder, wherever it was set to be.
@@ -68,19 +99,66 @@ pub fn build_with(
     profile: Profile,
     more: &[&str],
 ) -> anyhow::Result<Programs> {
-    let mut command = cargo();
-    // Cargo names the files it made: a guess at `target/debug` would be wrong
-    // wherever somebody has set another target folder.
-    command.args(["build", "--message-format=json-render-diagnostics"]);
+    let mut words = Vec::new();
     if profile == Profile::Release {
-        command.arg("--release");
+        words.push("--release");
     }
     for program in stage.programs.iter().map(String::as_str).chain(more.iter().copied()) {
         let package = all.package_of(program).with_context(|| format!("no stage has {program}"))?;
-        command.args(["-p", package, "--bin", program]);
+        words.extend(["-p", package, "--bin", program]);
     }
-    let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
-    let messages = child.stdout.take().context("cargo has no standard output")?;
+    let paths = run_build(&words, |_| {})?;
+    let paths = paths.with_context(|| {
+        format!("stage {} does not build; the compiler's messages are above", stage.number)
+    })?;
+    Ok(Programs { paths })
+}
+
+/// The program `lab-tools`. One line says so when it has to be built.
+///
+/// # Errors
+/// When cargo cannot be started or the build fails.
+pub fn build_tools() -> anyhow::Result<PathBuf> {
+    let mut announced = false;
+    let paths = run_build(&["-p", "lab-tools", "--bin", "lab-tools"], |line| {
+        if !announced && line.contains("Compiling") {
+            announced = true;
+            print_error("Building the part of the course's tool that is for this; once, and after changes.");
+        }
+    })?;
+    let paths = paths.context("the course's tool does not build; the compiler's messages are above")?;
+    paths.get("lab-tools").cloned().context("cargo does not say where lab-tools is")
+}
+
+/// Runs `cargo build` and passes on what it says, apart from the line that it
+/// has finished: where there is nothing to build, nothing is said. `tell` sees
+/// each line before it is printed. Returns the programs by their names, or `None`
+/// when something does not compile.
+fn run_build(words: &[&str], mut tell: impl FnMut(&str)) -> anyhow::Result<Option<HashMap<String, PathBuf>>> {
+    let mut command = cargo();
+    // Cargo names the files it made: a guess at `target/debug` would be wrong
+    // where the user has set another target folder.
+    command.args(["build", "--message-format=json-render-diagnostics"]).args(words);
+    if std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
+        command.arg("--color=always");
+    }
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut child = child.context("cannot start cargo")?;
+    let (messages, progress) = child.stdout.take().zip(child.stderr.take()).context("cargo without pipes")?;
+    let reader = thread::spawn(move || executables(messages));
+    for line in BufReader::new(progress).split(b'\n') {
+        let line = String::from_utf8_lossy(&line?).into_owned();
+        if !line.contains("Finished") {
+            tell(&line);
+            print_error(&line);
+        }
+    }
+    let paths = reader.join().expect("reading lines does not panic")?;
+    Ok(child.wait()?.success().then_some(paths))
+}
+
+/// The programs that cargo's messages name. Ends when cargo does.
+fn executables(messages: impl Read) -> std::io::Result<HashMap<String, PathBuf>> {
     let mut paths = HashMap::new();
     for line in BufReader::new(messages).lines() {
         let message: serde_json::Value = serde_json::from_str(&line?).unwrap_or_default();
@@ -89,10 +167,7 @@ pub fn build_with(
             paths.insert(name.to_owned(), PathBuf::from(path));
         }
     }
-    if !child.wait()?.success() {
-        bail!("stage {} does not build; the compiler's messages are above", stage.number);
-    }
-    Ok(Programs { paths })
+    Ok(paths)
 }
 
 impl Programs {

@@ -2,17 +2,9 @@
 //! ones overlap.
 #![allow(clippy::unwrap_used, reason = "in a test an unwrap is an assertion, in its helpers too")]
 
-mod attack;
 mod command_line;
-mod diff;
-mod grade;
-mod lessons;
-mod load;
 mod make;
 mod run;
-mod start;
 mod terminal;
-mod watch;
-mod wire;
 mod workspace;
 mod wrong;

@@ -1,0 +1,99 @@
+//! The command line. `lab` passes its own on, so the names and the help here are
+//! those of `lab`.
+
+use crate::{attack, diff, grade, load, start, watch, wire};
+use clap::{Args, Parser, Subcommand};
+use lab::failure::{Failure, exit_code};
+use lab::process::leash;
+use lab::registry::Registry;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "lab", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run a stage with a tap between client and server, and show the bytes that pass
+    Wire(wire::Options),
+    /// Run the graded checks of one stage again at each save
+    Watch(Watched),
+    /// Load a stage's server and measure
+    Load(load::Options),
+    /// Try to break a stage: eavesdrop, change, replay, guess, flood
+    Attack(attack::Options),
+    /// Grade a submission, or a folder of them
+    Grade(Box<grade::Options>),
+    /// Show the difference between two stages, and why it is so
+    Diff(diff::Options),
+    /// Make a copy of the course to work in, in which a stage is yet to be written
+    Start {
+        /// The stage's number
+        stage: Option<String>,
+        /// Where to put it; work/stageN if not said
+        folder: Option<PathBuf>,
+    },
+    #[command(hide = true)]
+    Supervise,
+    #[command(hide = true)]
+    Leash {
+        parent: u32,
+        program: PathBuf,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+}
+
+#[derive(Args)]
+struct Watched {
+    /// The stage's number
+    stage: Option<String>,
+    /// Options passed on to the checks
+    #[arg(last = true)]
+    args: Vec<String>,
+}
+
+/// Runs the command line.
+pub fn main() -> ExitCode {
+    exit_code(task(Cli::parse().command))
+}
+
+fn task(task: Task) -> Result<(), Failure> {
+    let all = Registry::load();
+    let find = |number: Option<String>| all.stage(number.as_deref()).map_err(Failure::Usage);
+    match task {
+        Task::Wire(options) => Ok(wire::run(find(options.stage.clone())?, &all, &options)?),
+        Task::Watch(Watched { stage, args }) => Ok(watch::run(find(stage)?, &all, &args)?),
+        Task::Load(options) => {
+            let stage = find(options.stage.clone())?;
+            options.check(stage).map_err(Failure::Usage)?;
+            Ok(load::run(stage, &all, &options)?)
+        }
+        Task::Attack(options) if options.list => {
+            attack::list();
+            Ok(())
+        }
+        Task::Attack(options) if options.table => Ok(attack::table(&all, options.write)?),
+        Task::Attack(options) => {
+            let stage = find(options.stage.clone())?;
+            let attack = options.attack().map_err(Failure::Usage)?;
+            let target = options.target(stage).map_err(Failure::Usage)?;
+            Ok(attack::run(stage, &all, attack, target.as_ref())?)
+        }
+        Task::Grade(options) => match grade::run(&all, &options)? {
+            true => Ok(()),
+            false => Err(Failure::Said),
+        },
+        Task::Supervise => Ok(grade::supervisor::supervise()?),
+        Task::Diff(options) => {
+            let (from, to) = diff::two_stages(&all, &options).map_err(Failure::Usage)?;
+            Ok(diff::run(from, to, &all, &options)?)
+        }
+        Task::Start { stage, folder } => Ok(start::run(find(stage)?, &all, folder.as_deref())?),
+        Task::Leash { parent, program, args } => Err(leash(parent, &program, &args).into()),
+    }
+}

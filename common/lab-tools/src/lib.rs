@@ -1,0 +1,15 @@
+//! The part of the course's tool that is built when it is first used: everything
+//! but running and checking a stage. `lab` starts it; see there.
+
+mod attack;
+pub mod cli;
+pub mod diff;
+mod grade;
+pub mod lessons;
+mod load;
+mod loopback;
+mod sealed;
+pub mod sources;
+mod start;
+mod watch;
+mod wire;

@@ -1,0 +1,190 @@
+//! `lab diff`: on a pipe, on a terminal, and as a page.
+
+use assert_cmd::Command;
+use lab::registry::Registry;
+use rexpect::session::spawn_command;
+use std::fs;
+use tempfile::TempDir;
+
+fn diff(args: &[&str]) -> assert_cmd::assert::Assert {
+    Command::new(env!("CARGO_BIN_EXE_lab-tools"))
+        .arg("diff")
+        .args(args)
+        .timeout(std::time::Duration::from_secs(20))
+        .assert()
+}
+
+fn shown(args: &[&str]) -> String {
+    String::from_utf8(diff(args).success().get_output().stdout.clone()).unwrap()
+}
+
+/// Whether the parts stand in the text in this order.
+#[track_caller]
+fn in_order(text: &str, parts: &[&str]) {
+    let mut from = 0;
+    for part in parts {
+        let at = text[from..].find(part);
+        from +=
+            at.unwrap_or_else(|| panic!("{part:?} is not there, or not in its place:\n{text}")) + part.len();
+    }
+}
+
+#[test]
+fn first_the_sentences_then_the_lines() {
+    let text = shown(&["4"]);
+    let parts = [
+        "Stage 4, multichat (against stage 3, threads)\n",
+        "\nNew\n  registry  Who is here",
+        "  outbox ",
+        "\nChanged\n  server.rs  Whoever reads",
+        "\nNo longer imported\n",
+        "stage3_threads::workers",
+        "\n--- stage3-threads/src/server.rs\n+++ stage4-multichat/src/server.rs\n@@ -1,",
+        "-use crate::workers::Workers;\n",
+        "+use crate::outbox::{Outbox, Terms};\n",
+        // Stage 3 imports this file, so it is stage 2's.
+        "\n--- stage2-echo/src/client.rs\n+++ stage4-multichat/src/client.rs\n",
+    ];
+    in_order(&text, &parts);
+    assert!(!text.contains('\x1b'), "no colour on a pipe");
+}
+
+#[test]
+fn the_hunks_are_a_patch() {
+    let folder = TempDir::new().unwrap();
+    let root = lab::workspace::root();
+    for (old, new) in [("stage1-handshake", "stage2-echo"), ("stage2-echo", "stage3-threads")] {
+        let number = &new[5..6];
+        let file = folder.path().join("server.rs");
+        fs::copy(root.join(old).join("src/server.rs"), &file).unwrap();
+        let text = shown(&[number]);
+        let from = text.find("--- ").unwrap();
+        let to = text.find("\nclient.rs").or(text[from..].find("\n--- ").map(|at| from + at)).unwrap();
+        let mut patch = Command::new("patch");
+        patch.arg(&file).write_stdin(&text[from..=to]);
+        // Not on every machine.
+        if std::process::Command::new("patch").arg("--version").output().is_err() {
+            return;
+        }
+        patch.assert().success();
+        assert_eq!(
+            fs::read_to_string(&file).unwrap(),
+            fs::read_to_string(root.join(new).join("src/server.rs")).unwrap()
+        );
+    }
+}
+
+#[test]
+fn a_flow_that_is_imported_is_said_to_be() {
+    let text = shown(&["5"]);
+    let said =
+        "\nserver.rs  Stage 5 imports it: it is stage 4's, unchanged (stage4-multichat/src/server.rs).\n";
+    in_order(&text, &[said, "--- stage4-multichat/src/client.rs\n+++ stage5-aes/src/client.rs\n"]);
+}
+
+#[test]
+fn two_stages_have_the_sentences_of_all_between_them() {
+    let text = shown(&["4", "6"]);
+    let parts = [
+        "(against stage 4, multichat)",
+        "5  cipher",
+        "6  envelope",
+        "5  server.rs",
+        "6  server.rs",
+        "--- stage4-multichat/src/server.rs\n+++ stage6-auth/src/server.rs",
+    ];
+    in_order(&text, &parts);
+    assert_eq!(text, shown(&["6", "4"]), "whichever is said first");
+}
+
+#[test]
+fn the_first_stage_is_new_from_its_first_line() {
+    let text = shown(&["1"]);
+    in_order(
+        &text,
+        &[
+            "Stage 1, handshake (the first one",
+            "New\n  handshake",
+            "--- /dev/null\n+++ stage1-handshake/src/server.rs\n@@ -0,0 +1,",
+        ],
+    );
+    assert!(!text.contains("\n-use"), "{text}");
+}
+
+#[test]
+fn wrong_usage_is_one_line() {
+    for (args, about) in [
+        (&["99"][..], "no stage '99'; there are: 1 2 3"),
+        (&["4", "x"], "no stage 'x'"),
+        (&[], "which stage?"),
+        (&["4", "4"], "stage 4 does not differ from itself"),
+    ] {
+        let output = diff(args).code(2).get_output().clone();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.contains(about) && error.lines().count() == 1 && output.stdout.is_empty(), "{error}");
+    }
+    let error = diff(&["4", "--html", "/nonexistent/page.html"]).code(1).get_output().stderr.clone();
+    assert!(String::from_utf8_lossy(&error).contains("cannot write /nonexistent/page.html"));
+}
+
+#[test]
+fn the_page_has_it_all_and_asks_for_nothing() {
+    let folder = TempDir::new().unwrap();
+    for stage in Registry::load().stages {
+        let file = folder.path().join("page.html");
+        shown(&[&stage.number.to_string(), "--html", file.to_str().unwrap()]);
+        let page = fs::read_to_string(&file).unwrap();
+        in_order(
+            &page,
+            &[
+                "<!doctype html>",
+                &format!("Stage {}, {}", stage.number, stage.title),
+                "<h2>New</h2>",
+                "<code>server.rs</code>",
+                "<code>client.rs</code>",
+                "</html>",
+            ],
+        );
+        for from_elsewhere in ["http:", "https:", "src=", "href=", "url(", "@import", "<script"] {
+            assert!(!page.contains(from_elsewhere), "{from_elsewhere}");
+        }
+        for tag in ["table", "tr", "td", "section", "details", "dl", "b"] {
+            let opened =
+                page.matches(&format!("<{tag}>")).count() + page.matches(&format!("<{tag} ")).count();
+            assert_eq!(opened, page.matches(&format!("</{tag}>")).count(), "{tag}");
+        }
+    }
+}
+
+/// A `lab diff` on a terminal.
+fn on_a_terminal(pager: &str, no_color: &str) -> String {
+    let mut lab = std::process::Command::new(env!("CARGO_BIN_EXE_lab-tools"));
+    lab.args(["diff", "3"]).env("PAGER", pager).env("NO_COLOR", no_color).env("TERM", "xterm");
+    let mut session = spawn_command(lab, Some(20_000)).unwrap();
+    session.exp_eof().unwrap()
+}
+
+#[test]
+fn on_a_terminal_it_is_coloured_and_goes_through_the_pager() {
+    let folder = TempDir::new().unwrap();
+    let seen = folder.path().join("seen");
+    let shown = on_a_terminal(&format!("cat > '{}'; echo the pager was here", seen.display()), "");
+    assert!(shown.contains("the pager was here") && !shown.contains("Stage 3"), "{shown}");
+    let seen = fs::read_to_string(seen).unwrap();
+    assert!(seen.contains("\x1b[1mStage 3, threads\x1b[0m"), "{seen}");
+    assert!(seen.contains("\x1b[31m-\x1b[0m") && seen.contains("\x1b[32m+\x1b[0m"), "{seen}");
+    assert!(seen.contains("\x1b[31;7m"), "words that changed are set off: {seen}");
+}
+
+#[test]
+fn no_color_is_respected() {
+    let shown = on_a_terminal("cat", "1");
+    assert!(shown.contains("Stage 3, threads (against") && !shown.contains('\x1b'), "{shown}");
+}
+
+#[test]
+fn without_a_pager_it_is_printed() {
+    assert!(on_a_terminal("/nonexistent/pager", "").contains("Stage 3, threads"));
+    // One that has seen enough at once is no failure either.
+    assert!(!on_a_terminal("true", "").contains("error"));
+}
