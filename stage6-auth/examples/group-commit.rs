@@ -38,7 +38,7 @@ struct Args {
     alone: bool,
 }
 
-type Append = Box<dyn FnMut(&[Message]) -> Result<(), StoreError> + Send>;
+type Append = Box<dyn FnMut(&[Message]) -> Result<Vec<usize>, StoreError> + Send>;
 
 #[derive(Default)]
 struct Results {
@@ -62,7 +62,7 @@ fn main() -> ExitCode {
 
 fn store(url: &str) -> anyhow::Result<Append> {
     if url == "none" {
-        return Ok(Box::new(|_| Ok(())));
+        return Ok(Box::new(|_| Ok(Vec::new())));
     }
     let store = open(&url.parse::<DbUrl>()?, &SCHEMA)?;
     Ok(Box::new(move |batch| store.append(batch)))

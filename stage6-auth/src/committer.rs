@@ -97,7 +97,7 @@ impl<M: Record, T: Send + 'static> Committer<M, T> {
     /// When no thread can be started.
     pub fn start(
         limits: Limits,
-        append: impl FnMut(&[M]) -> Result<(), StoreError> + Send + 'static,
+        append: impl FnMut(&[M]) -> Result<Vec<usize>, StoreError> + Send + 'static,
         hand_on: impl FnMut(Vec<Event<M, T>>, Option<&StoreError>) + Send + 'static,
     ) -> io::Result<Self> {
         let queue = Arc::new(Queue::new(limits));
@@ -163,22 +163,30 @@ impl<M, T> Drop for Committer<M, T> {
 /// The committer's thread; ends when the queue is closed and empty.
 fn commit_all<M: Record, T>(
     queue: &Queue<M, T>,
-    mut append: impl FnMut(&[M]) -> Result<(), StoreError>,
+    mut append: impl FnMut(&[M]) -> Result<Vec<usize>, StoreError>,
     mut hand_on: impl FnMut(Vec<Event<M, T>>, Option<&StoreError>),
 ) {
     let _close = CloseOnDrop(queue);
     let mut outage = Outage::default();
     while let Some(Batch { messages, tags, .. }) = queue.take() {
-        let failure = if messages.is_empty() { None } else { outage.attempt(|| append(&messages)).err() };
-        let mut messages = messages.into_iter();
+        let (refused, failure) = match messages.is_empty() {
+            true => (Vec::new(), None),
+            false => match outage.attempt(|| append(&messages)) {
+                Ok(refused) => (refused, None),
+                Err(error) => (Vec::new(), Some(error)),
+            },
+        };
+        let mut messages = messages.into_iter().enumerate();
         let event = |(tag, has_message): (T, bool)| match has_message.then(|| messages.next()).flatten() {
             None => Event::Passed(tag),
-            Some(message) if failure.is_none() => Event::Stored(message, tag),
-            Some(message) => Event::Refused(message, tag),
+            Some((index, message)) if failure.is_some() || refused.contains(&index) => {
+                Event::Refused(message, tag)
+            }
+            Some((_, message)) => Event::Stored(message, tag),
         };
         hand_on(tags.into_iter().map(event).collect(), failure.as_ref());
     }
-    // The last chance to retract what is unsettled; see `crate::store`.
+    // The last chance to retract what is in doubt; see `crate::store`.
     let _ = append(&[]);
 }
 
@@ -191,7 +199,7 @@ impl Outage {
     const SHORTEST: Duration = Duration::from_millis(100);
     const LONGEST: Duration = Duration::from_secs(2);
 
-    fn attempt(&mut self, append: impl FnOnce() -> Result<(), StoreError>) -> Result<(), StoreError> {
+    fn attempt<R>(&mut self, append: impl FnOnce() -> Result<R, StoreError>) -> Result<R, StoreError> {
         if let Some((until, error)) = &self.0
             && Instant::now() < *until
         {

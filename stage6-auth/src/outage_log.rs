@@ -29,7 +29,15 @@ impl OutageLog {
                 self.log.error(format_args!("messages are not stored, and reach nobody: {error}"));
             }
             self.refused += count(|event| matches!(event, Event::Refused(..)));
-        } else if self.refused > 0 && count(|event| matches!(event, Event::Stored(..))) > 0 {
+            return;
+        }
+        let refused = count(|event| matches!(event, Event::Refused(..)));
+        if refused > 0 {
+            self.log.warn(format_args!(
+                "{refused} messages were refused alone: the database cannot hold their text"
+            ));
+        }
+        if self.refused > 0 && count(|event| matches!(event, Event::Stored(..))) > 0 {
             self.log.warn(format_args!("messages are stored again; {} were not", self.refused));
             self.refused = 0;
         }

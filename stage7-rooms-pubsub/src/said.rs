@@ -72,8 +72,8 @@ impl Record for Said {
 
 /// Stage 6's columns, and two more.
 impl Row for Said {
-    const ADD: &'static str =
-        "INSERT INTO messages (run, number, sent, name, text, kind, place) VALUES (?, ?, ?, ?, ?, ?, ?)";
+    const ADD: &'static str = "INSERT INTO messages (id, run, number, sent_at, username, message, kind, place) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
     const COLUMNS: usize = Message::COLUMNS + 2;
 
     fn id(&self) -> MessageId {

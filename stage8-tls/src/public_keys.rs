@@ -23,28 +23,32 @@ pub const SCHEMA: Schema = Schema { steps: &[STEP_1, STEP_2, STEP_3], program: "
 pub const STEP_3: Step = Step {
     sqlite: &[
         "CREATE TABLE public_keys (
-            seq INTEGER PRIMARY KEY,
+            id INTEGER PRIMARY KEY,
             user_id INTEGER NOT NULL REFERENCES users (id),
             public_key TEXT NOT NULL,
-            published INTEGER NOT NULL
+            published_at INTEGER NOT NULL
         ) STRICT",
-        "CREATE INDEX public_keys_user ON public_keys (user_id, seq)",
+        "CREATE INDEX public_keys_user ON public_keys (user_id, id)",
     ],
     mysql: &["CREATE TABLE IF NOT EXISTS public_keys (
-            seq BIGINT PRIMARY KEY AUTO_INCREMENT,
+            id BIGINT PRIMARY KEY AUTO_INCREMENT,
             user_id BIGINT NOT NULL,
             public_key VARCHAR(44) NOT NULL,
-            published BIGINT NOT NULL,
-            INDEX public_keys_user (user_id, seq),
+            published_at BIGINT NOT NULL,
+            INDEX public_keys_user (user_id, id),
             FOREIGN KEY (user_id) REFERENCES users (id)
         ) ENGINE=InnoDB"],
+    renames: &[
+        "ALTER TABLE public_keys RENAME COLUMN seq TO id",
+        "ALTER TABLE public_keys RENAME COLUMN published TO published_at",
+    ],
 };
 
 /// Parameters: the user's id, the key, now.
-const PUBLISH: &str = "INSERT INTO public_keys (user_id, public_key, published) VALUES (?, ?, ?)";
+const PUBLISH: &str = "INSERT INTO public_keys (user_id, public_key, published_at) VALUES (?, ?, ?)";
 
 /// Parameter: the user's id.
-const NEWEST: &str = "SELECT public_key FROM public_keys WHERE user_id = ? ORDER BY seq DESC LIMIT 1";
+const NEWEST: &str = "SELECT public_key FROM public_keys WHERE user_id = ? ORDER BY id DESC LIMIT 1";
 
 /// What the server asks of the database about keys.
 pub trait PublicKeys: Send + Sync {

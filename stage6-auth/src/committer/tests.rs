@@ -33,14 +33,14 @@ struct Reins {
 
 fn reins(limits: Limits) -> Reins {
     let (asked, appends) = channel();
-    let (answers, answer) = channel();
+    let (answers, answer) = channel::<Result<(), StoreError>>();
     let (done, batches) = channel();
     let append = move |batch: &[Message]| {
         if batch.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         asked.send(batch.len()).unwrap();
-        answer.recv().unwrap()
+        answer.recv().unwrap().map(|()| Vec::new())
     };
     let hand_on = move |events, _: Option<&StoreError>| done.send(summary(events)).unwrap();
     let committer = Arc::new(Committer::start(limits, append, hand_on).unwrap());
@@ -101,6 +101,28 @@ fn while_the_database_is_down_messages_are_refused_without_asking_it_each_time()
     let most = started.elapsed().as_millis() / Outage::SHORTEST.as_millis() + 1;
     let attempts = attempts.try_iter().count() as u128;
     assert!((1..=most).contains(&attempts), "{attempts} attempts, at most {most} expected");
+}
+
+#[test]
+fn a_message_that_the_database_cannot_take_is_refused_alone() {
+    let (done, batches) = channel();
+    let hand_on = move |events, failure: Option<&StoreError>| {
+        assert!(failure.is_none());
+        done.send(summary(events)).unwrap();
+    };
+    let (go, wait) = channel();
+    let append = move |batch: &[Message]| {
+        wait.recv().unwrap();
+        Ok((0..batch.len()).filter(|&n| batch[n].text == "bad").collect())
+    };
+    let committer = Committer::start(Limits::default(), append, hand_on).unwrap();
+    for (tag, text) in (0..).zip(["first", "a", "bad", "b"]) {
+        committer.submit(message(text), tag).unwrap();
+    }
+    (0..5).for_each(|_| go.send(()).unwrap());
+    committer.stop();
+    let all: Vec<String> = batches.try_iter().flatten().collect();
+    assert_eq!(all, ["+first:1:0", "+a:2:1", "-bad:3:2", "+b:4:3"]);
 }
 
 #[test]
@@ -181,7 +203,8 @@ fn stopping_commits_what_was_accepted() {
 #[test]
 fn nobody_waits_for_a_dead_committer() {
     let hand_on = |_: Vec<Event<Message, ()>>, _: Option<&StoreError>| panic!("as arranged by the test");
-    let committer = Committer::start(Limits { count: 1, bytes: 1 }, |_: &[Message]| Ok(()), hand_on).unwrap();
+    let committer =
+        Committer::start(Limits { count: 1, bytes: 1 }, |_: &[Message]| Ok(Vec::new()), hand_on).unwrap();
     let end = Instant::now() + LONG;
     while committer.submit(message("x"), ()).is_ok() {
         assert!(Instant::now() < end);
@@ -197,7 +220,7 @@ fn every_sender_keeps_its_order_and_loses_nothing() {
         batch.into_iter().for_each(|event| done.send(event).unwrap());
     };
     let limits = Limits { count: 7, bytes: 1 << 20 };
-    let committer = Committer::start(limits, |_: &[Message]| Ok(()), hand_on).unwrap();
+    let committer = Committer::start(limits, |_: &[Message]| Ok(Vec::new()), hand_on).unwrap();
     thread::scope(|scope| {
         for sender in 0..4 {
             let committer = &committer;

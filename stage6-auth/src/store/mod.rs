@@ -53,10 +53,16 @@ use time::format_description::well_known::Rfc3339;
 /// A database that is locked or hangs is given up within four seconds, and
 /// [`Store::append`] within three; all may be called from any thread.
 pub trait Store: Send + Sync {
-    /// Stores all of `batch`, in order, or nothing. `Ok` means durable.
+    /// Stores `batch` in order: all of it, or nothing when there is an error.
+    /// `Ok` means durable. It has the indices of messages that the database
+    /// cannot take, now or ever; these alone are not stored.
     ///
-    /// An empty batch stores nothing but settles what is unsettled.
-    fn append(&self, batch: &[Message]) -> Result<(), StoreError>;
+    /// The store gives each message the next id: 1, 2, 3, … without a gap, which
+    /// is the order of the history. Servers that share a database compete for it
+    /// here, and the primary key decides which of them was first.
+    ///
+    /// An empty batch stores nothing but retracts what is in doubt.
+    fn append(&self, batch: &[Message]) -> Result<Vec<usize>, StoreError>;
 
     /// The last `limit` messages that are not retracted, oldest first.
     fn recent(&self, limit: usize) -> Result<Vec<Message>, StoreError>;

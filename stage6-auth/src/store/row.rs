@@ -8,9 +8,10 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 /// What the stores have to know of a message to keep it. Stage 7's messages have
 /// more columns than this stage's.
 pub trait Row {
-    /// The INSERT of one row, its `VALUES (?, …)` at the end.
+    /// The INSERT of one row, its `VALUES (?, …)` at the end. Its first parameter
+    /// is the id, which the store gives.
     const ADD: &'static str;
-    /// How many parameters that has.
+    /// How many parameters that has besides the id.
     const COLUMNS: usize;
 
     /// By which name the message is known, should it have to be retracted.
@@ -19,9 +20,9 @@ pub trait Row {
     /// The parameter number `column`, from 0 to below [`Row::COLUMNS`].
     fn cell(&self, column: usize) -> Cell<'_>;
 
-    /// All parameters of the row.
-    fn cells(&self) -> impl Iterator<Item = Cell<'_>> {
-        (0..Self::COLUMNS).map(|column| self.cell(column))
+    /// All parameters of the row with this id.
+    fn cells(&self, id: i64) -> impl Iterator<Item = Cell<'_>> {
+        std::iter::once(Cell::Int(id)).chain((0..Self::COLUMNS).map(|column| self.cell(column)))
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod load;
 mod mariadb;
+mod migration;
 mod outage;
 mod proxy;
 mod sqlite;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         }));
     }
     trials.extend(sqlite::trials());
+    trials.extend(migration::sqlite_trials());
     trials.extend(mariadb::trials());
     let conclusion = libtest_mimic::run(&args, trials);
     mariadb::stop();

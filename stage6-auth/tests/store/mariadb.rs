@@ -40,8 +40,12 @@ pub fn trials() -> Vec<Trial> {
         trial("mariadb::no_server_wrong_password_no_tables", what_open_says),
         trial("mariadb::versions_older_and_newer", versions_older_and_newer),
         trial("mariadb::a_weaker_setting_is_noticed", a_weaker_setting_is_noticed),
+        trial("mariadb::two_servers_share_the_ids_without_a_gap", two_servers),
+        trial("mariadb::what_the_table_cannot_take_is_refused_alone", refused_alone),
+        trial("mariadb::a_server_that_ignores_our_character_set", character_set),
     ]);
     trials.extend(crate::outage::trials());
+    trials.extend(crate::migration::mariadb_trials());
     let Some(why) = MariaDb::missing() else { return trials };
     eprintln!("ignored: all tests mariadb::*, since {why}");
     trials.into_iter().map(|trial| trial.with_ignored_flag(true)).collect()
@@ -151,14 +155,14 @@ fn grants() {
     let mut conn = connect(&url);
     for forbidden in [
         "DELETE FROM messages",
-        "UPDATE messages SET text = ''",
+        "UPDATE messages SET message = ''",
         "UPDATE users SET role = 'admin'",
         "DROP TABLE messages",
         "TRUNCATE messages",
         "ALTER TABLE messages ADD COLUMN x INT",
         "CREATE TABLE x (x INT)",
-        "REPLACE INTO users (id, name, name_key, password, created) VALUES (1, 'x', 'x', 'x', 1)",
-        "INSERT INTO users (name, name_key, password, created) VALUES ('alice', 'alice', 'x', 1) \
+        "REPLACE INTO users (id, username, username_key, password_hash, created_at) VALUES (1, 'x', 'x', 'x', 1)",
+        "INSERT INTO users (username, username_key, password_hash, created_at) VALUES ('alice', 'alice', 'x', 1) \
          ON DUPLICATE KEY UPDATE role = 'admin'",
         "SELECT * FROM mysql.user",
         "GRANT SELECT ON messages TO 'chat'@'localhost'",
@@ -212,19 +216,20 @@ fn versions_older_and_newer() {
     const MORE: Step = Step {
         sqlite: &[],
         mysql: &["ALTER TABLE messages ADD COLUMN IF NOT EXISTS room VARCHAR(32) NOT NULL DEFAULT 'lobby'"],
+        renames: &[],
     };
     const NEXT: Schema = Schema { steps: &[SCHEMA.steps[0], MORE], program: "stage7-admin" };
     let (admin, account) = fresh();
     let url = self::url(&prepare(&admin, &account).url.unwrap());
     open(&url, &SCHEMA).unwrap().append(&[message(1, "old")]).unwrap();
     let error = open(&url, &NEXT).err().unwrap();
-    assert!(matches!(error, StoreError::TooOld { found: 1, known: 2, .. }), "{error:?}");
+    assert!(matches!(error, StoreError::TooOld { found: 4, known: 5, .. }), "{error:?}");
     for _ in 0..2 {
         init(&mysql_url(&admin), &NEXT, &account).unwrap();
     }
     assert_eq!(open(&url, &NEXT).unwrap().recent(10).unwrap(), [message(1, "old")]);
     let error = open(&url, &SCHEMA).err().unwrap();
-    assert!(matches!(error, StoreError::TooNew { found: 2, known: 1, .. }), "{error:?}");
+    assert!(matches!(error, StoreError::TooNew { found: 5, known: 4, .. }), "{error:?}");
     let error = init(&mysql_url(&admin), &SCHEMA, &account).unwrap_err();
     assert!(matches!(error, StoreError::TooNew { .. }), "{error:?}");
 }
@@ -237,4 +242,57 @@ fn a_weaker_setting_is_noticed() {
     connect(&admin).query_drop("SET GLOBAL innodb_flush_log_at_trx_commit = 2").unwrap();
     let warning = open(&self::url(&url), &SCHEMA).unwrap().durability_warning().unwrap();
     assert!(warning.unwrap().contains("innodb_flush_log_at_trx_commit"));
+}
+
+fn two_servers() {
+    const EACH: i64 = 60;
+    let server = fresh_url();
+    std::thread::scope(|scope| {
+        for run in 0..2 {
+            let store = open(&url(&server), &SCHEMA).unwrap();
+            scope.spawn(move || {
+                for n in 0..EACH {
+                    let batch = [0, 1].map(|half| {
+                        let mut message = message(2 * n + half, &format!("{run} {n}"));
+                        message.id.run = run;
+                        message
+                    });
+                    assert!(store.append(&batch).unwrap().is_empty());
+                }
+            });
+        }
+    });
+    let rows: Vec<(i64, String)> =
+        connect(&server).query("SELECT id, message FROM messages ORDER BY id").unwrap();
+    assert!(rows.iter().map(|row| row.0).eq(1..=4 * EACH), "{rows:?}");
+    assert!(rows.chunks(2).all(|pair| pair[0].1 == pair[1].1), "a batch stays in one piece: {rows:?}");
+}
+
+/// As after somebody has made the table with a character set of their own.
+fn refused_alone() {
+    let (admin, account) = fresh();
+    let server = prepare(&admin, &account).url.unwrap();
+    let change = "ALTER TABLE messages MODIFY message TEXT CHARACTER SET latin1 NOT NULL";
+    connect(&admin).query_drop(change).unwrap();
+    let store = open(&url(&server), &SCHEMA).unwrap();
+    let batch: Vec<_> = (0..100).map(|n| message(n, if n % 40 == 7 { "🦀" } else { "plain" })).collect();
+    assert_eq!(store.append(&batch).unwrap(), [7, 47, 87]);
+    let rows: Vec<(i64, i64)> = connect(&admin).query("SELECT id, number FROM messages ORDER BY id").unwrap();
+    assert!(rows.iter().map(|row| row.0).eq(1..=97), "no gap: {rows:?}");
+    assert!(rows.iter().map(|row| row.1).eq((0..100).filter(|n| n % 40 != 7)), "{rows:?}");
+}
+
+/// Such a server reads what a client sends in a character set of its own unless
+/// the client says otherwise later than with its first words.
+fn character_set() {
+    let (admin, account) = fresh();
+    let server = prepare(&admin, &account).url.unwrap();
+    let mut conn = connect(&admin);
+    conn.query_drop("SET GLOBAL character_set_server = latin1").unwrap();
+    conn.query_drop("SET GLOBAL init_connect = 'SET NAMES latin1'").unwrap();
+    let store = open(&url(&server), &SCHEMA).unwrap();
+    store.append(&[message(1, "grüße 🦀")]).unwrap();
+    conn.query_drop("SET GLOBAL init_connect = ''").unwrap();
+    conn.query_drop("SET GLOBAL character_set_server = utf8mb4").unwrap();
+    assert_eq!(open(&url(&server), &SCHEMA).unwrap().recent(1).unwrap(), [message(1, "grüße 🦀")]);
 }

@@ -21,8 +21,8 @@ use std::sync::Arc;
 ///
 /// What [`Store`] says of time and threads holds here too.
 pub trait MessageStore: Send + Sync {
-    /// Stores all of `batch`, in order, or nothing. `Ok` means durable.
-    fn append(&self, batch: &[Said]) -> Result<(), StoreError>;
+    /// As [`Store::append`], with the recipients.
+    fn append(&self, batch: &[Said]) -> Result<Vec<usize>, StoreError>;
 
     /// The last `limit` messages of the room with this key that are not
     /// retracted, oldest first.

@@ -1,18 +1,18 @@
 //! The statements that both databases understand word for word.
 
 /// Newest first, in stage 6's columns. Parameters: the room's key, how many.
-pub const HISTORY: &str = "SELECT m.run, m.number, m.sent, m.name, m.text FROM messages m \
+pub const HISTORY: &str = "SELECT m.run, m.number, m.sent_at, m.username, m.message FROM messages m \
      WHERE m.place = ? AND m.kind = 'room' AND NOT EXISTS (SELECT 1 FROM retractions r \
          WHERE r.run = m.run AND m.number BETWEEN r.first_number AND r.last_number) \
-     ORDER BY m.seq DESC LIMIT ?";
+     ORDER BY m.id DESC LIMIT ?";
 
 /// Parameters: subscriber, publisher, whether it begins, now.
 pub const SUBSCRIBE: &str =
-    "INSERT INTO subscriptions (subscriber, publisher, begins, changed) VALUES (?, ?, ?, ?)";
+    "INSERT INTO subscriptions (subscriber, publisher, begins, changed_at) VALUES (?, ?, ?, ?)";
 
 /// Parameter: the subscriber's name's key.
-pub const SUBSCRIPTIONS: &str = "SELECT p.name FROM subscriptions s \
+pub const SUBSCRIPTIONS: &str = "SELECT p.username FROM subscriptions s \
      JOIN users u ON u.id = s.subscriber JOIN users p ON p.id = s.publisher \
-     WHERE u.name_key = ? AND s.begins = 1 AND NOT EXISTS (SELECT 1 FROM subscriptions later \
-         WHERE later.subscriber = s.subscriber AND later.publisher = s.publisher AND later.seq > s.seq) \
-     ORDER BY p.name_key";
+     WHERE u.username_key = ? AND s.begins = 1 AND NOT EXISTS (SELECT 1 FROM subscriptions later \
+         WHERE later.subscriber = s.subscriber AND later.publisher = s.publisher AND later.id > s.id) \
+     ORDER BY p.username_key";

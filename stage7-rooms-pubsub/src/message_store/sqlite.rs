@@ -8,7 +8,7 @@ use stage6_auth::store::{Cell, Message, StoreError, name_key, now};
 use std::sync::Arc;
 
 impl MessageStore for SqliteStore {
-    fn append(&self, batch: &[Said]) -> Result<(), StoreError> {
+    fn append(&self, batch: &[Said]) -> Result<Vec<usize>, StoreError> {
         self.append_rows(batch)
     }
 

@@ -7,8 +7,17 @@ use std::io::ErrorKind;
 /// ER_DUP_ENTRY.
 pub const ALREADY_THERE: u16 = 1062;
 
+/// Two transactions wanted the same rows, and this one was not the first:
+/// ER_DUP_ENTRY, ER_LOCK_DEADLOCK.
+pub const LOST_RACE: [u16; 2] = [ALREADY_THERE, 1213];
+
 /// ER_DUP_FIELDNAME and ER_DUP_KEYNAME: a column or an index is there already.
-pub const MADE_ALREADY: [u16; 2] = [1060, 1061];
+/// ER_BAD_FIELD_ERROR: a column has its new name already.
+pub const DONE_ALREADY: [u16; 3] = [1060, 1061, 1054];
+
+/// The table cannot take this row, now or ever: wrong characters for its
+/// character set, too long, out of range, against a CHECK.
+pub const UNSTORABLE: [u16; 4] = [1366, 1406, 1264, 4025];
 
 /// The server's number for the error, if it came from there.
 pub fn code(error: &Error) -> Option<u16> {

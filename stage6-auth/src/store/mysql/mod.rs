@@ -10,13 +10,14 @@ mod pool;
 pub mod setup;
 
 use super::in_doubt::{InDoubt, Range};
+use super::schema::{Change, Schema};
 use super::url::MySqlUrl;
 use super::{
-    Cell, Message, MessageId, Millis, NewSession, NewUser, PasswordHash, Role, Row, Schema, Store,
-    StoreError, TokenHash, User, name_key, now, sql,
+    Cell, Message, MessageId, Millis, NewSession, NewUser, PasswordHash, Role, Row, Store, StoreError,
+    TokenHash, User, name_key, now, sql,
 };
 use common::poison::IgnorePoison;
-use errors::{ALREADY_THERE, code, explain, is_timeout};
+use errors::{ALREADY_THERE, LOST_RACE, UNSTORABLE, code, explain, is_timeout};
 use mysql::prelude::Queryable;
 use mysql::{Conn, Value};
 use pool::Pool;
@@ -26,6 +27,9 @@ use std::sync::Mutex;
 /// the server's `max_allowed_packet` (16 MiB).
 const MOST_ROWS: usize = 256;
 
+/// How often a batch is tried when other servers take the ids it was to get.
+const TRIES: usize = 8;
+
 /// A database on a MySQL or MariaDB server.
 pub struct MySqlStore {
     db: String,
@@ -33,10 +37,24 @@ pub struct MySqlStore {
     /// For logins and whatever else is not the committer.
     pool: Pool,
     /// The committer's own connection, so that no crowd at the pool delays a
-    /// message. `None` before the first use and after every failure. The lock
-    /// is held across I/O: it stands for the connection.
-    writer: Mutex<Option<Conn>>,
+    /// message. The lock is held across I/O: it stands for the connection.
+    writer: Mutex<Writer>,
     in_doubt: InDoubt,
+}
+
+#[derive(Default)]
+struct Writer {
+    /// `None` before the first use and after every failure.
+    conn: Option<Conn>,
+    /// The connection whose transaction did not come to a known end.
+    unfinished: Option<u32>,
+}
+
+impl Writer {
+    /// The connection has no transaction, and can be used again.
+    fn keep(&mut self, conn: Conn) {
+        (self.conn, self.unfinished) = (Some(conn), None);
+    }
 }
 
 impl MySqlStore {
@@ -49,16 +67,17 @@ impl MySqlStore {
             db: url.to_string(),
             program: schema.program,
             pool: Pool::new(url),
-            writer: Mutex::new(None),
+            writer: Mutex::default(),
             in_doubt: InDoubt::default(),
         };
         let found: Option<Option<u32>> = store.with(|conn| conn.query_first(sql::VERSION))?;
         let (db, program, known) = (store.db.clone(), schema.program, schema.version());
-        match found.flatten().unwrap_or(0) {
-            0 => Err(StoreError::NoSchema { db, program }),
-            found if found < known => Err(StoreError::TooOld { db, found, known, program }),
-            found if found > known => Err(StoreError::TooNew { db, found, known }),
-            _ => Ok(store),
+        let found = found.flatten().unwrap_or(0);
+        match schema.next(found, |step| step.mysql) {
+            Change::None => Ok(store),
+            Change::TooNew => Err(StoreError::TooNew { db, found, known }),
+            Change::Run(..) if found == 0 => Err(StoreError::NoSchema { db, program }),
+            Change::Run(..) => Err(StoreError::TooOld { db, found, known, program }),
         }
     }
 
@@ -74,31 +93,49 @@ impl MySqlStore {
     ///
     /// # Errors
     /// What the server or the network says; then nothing is stored, or in no history.
-    pub fn append_rows<M: Row>(&self, batch: &[M]) -> Result<(), StoreError> {
+    pub fn append_rows<M: Row>(&self, batch: &[M]) -> Result<Vec<usize>, StoreError> {
         let retract = self.in_doubt.get();
         if batch.is_empty() && retract.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
-        // Poisoned: `take` leaves no connection in an unknown state behind.
         let mut writer = self.writer.lock().ignore_poison();
-        let mut conn = self.begin(writer.take()).map_err(|e| self.explain(e))?;
-        if let Err(error) = add_rows(&mut conn, &retract, batch) {
-            // Known not to be stored: a server undoes a transaction whose
-            // connection ends without a COMMIT.
-            if !error.is_connectivity_error() && conn.query_drop("ROLLBACK").is_ok() {
-                *writer = Some(conn);
+        let mut tries = 1..TRIES;
+        loop {
+            match self.transaction(&mut writer, &retract, batch) {
+                // Another server has taken the ids that these messages were to get.
+                Err(error)
+                    if code(&error).is_some_and(|code| LOST_RACE.contains(&code))
+                        && tries.next().is_some() => {}
+                result => return result.map_err(|e| self.explain(e)),
             }
-            return Err(self.explain(error));
         }
-        if let Err(error) = conn.query_drop("COMMIT") {
-            // Here nobody knows. Even a server that is asked later may only
-            // then be about to finish it; see `crate::store`.
-            self.in_doubt.add(batch);
-            return Err(self.explain(error));
-        }
-        self.in_doubt.resolved(&retract);
-        *writer = Some(conn);
-        Ok(())
+    }
+
+    fn transaction<M: Row>(
+        &self,
+        writer: &mut Writer,
+        retract: &[Range],
+        batch: &[M],
+    ) -> mysql::Result<Vec<usize>> {
+        let mut conn = self.begin(writer)?;
+        writer.unfinished = Some(conn.connection_id());
+        let refused = match add_rows(&mut conn, retract, batch) {
+            Ok(refused) => refused,
+            Err(error) => {
+                // Known not to be stored: a server undoes a transaction whose
+                // connection ends without a COMMIT.
+                if !error.is_connectivity_error() && conn.query_drop("ROLLBACK").is_ok() {
+                    writer.keep(conn);
+                }
+                return Err(error);
+            }
+        };
+        // When this fails, nobody knows whether it took place. Even a server that
+        // is asked later may only then be about to finish it; see `crate::store`.
+        conn.query_drop("COMMIT").inspect_err(|_| self.in_doubt.add(batch))?;
+        self.in_doubt.resolved(retract);
+        writer.keep(conn);
+        Ok(refused)
     }
 
     /// The messages that `query` finds, newest first, in the columns of
@@ -125,8 +162,8 @@ impl MySqlStore {
     }
 
     /// A connection with a transaction begun.
-    fn begin(&self, old: Option<Conn>) -> mysql::Result<Conn> {
-        if let Some(mut conn) = old {
+    fn begin(&self, writer: &mut Writer) -> mysql::Result<Conn> {
+        if let Some(mut conn) = writer.conn.take() {
             match conn.query_drop("BEGIN") {
                 Ok(()) => return Ok(conn),
                 // Nothing was asked of it yet, so trying again on a new one is
@@ -136,13 +173,19 @@ impl MySqlStore {
             }
         }
         let mut conn = self.pool.connect()?;
+        if let Some(id) = writer.unfinished.take() {
+            // The server may not have noticed that this connection was lost. Until
+            // it does, the transaction there holds the ids that come next. Every
+            // account may end its own connections.
+            let _ = conn.query_drop(format!("KILL {id}"));
+        }
         conn.query_drop("BEGIN")?;
         Ok(conn)
     }
 }
 
 impl Store for MySqlStore {
-    fn append(&self, batch: &[Message]) -> Result<(), StoreError> {
+    fn append(&self, batch: &[Message]) -> Result<Vec<usize>, StoreError> {
         self.append_rows(batch)
     }
 
@@ -215,23 +258,37 @@ impl Store for MySqlStore {
     }
 }
 
-/// A row for each round trip would take as long as a hundred rows in one.
-fn add_rows<M: Row>(conn: &mut Conn, retract: &[Range], batch: &[M]) -> mysql::Result<()> {
+/// Adds the rows under the next free ids, and returns the indices of those that
+/// the table cannot take. A row for each round trip would take as long as a
+/// hundred rows in one.
+fn add_rows<M: Row>(conn: &mut Conn, retract: &[Range], batch: &[M]) -> mysql::Result<Vec<usize>> {
     for range in retract {
         conn.exec_drop(sql::RETRACT, (range.run, range.first, range.last, now()))?;
     }
-    let more = format!(", ({})", vec!["?"; M::COLUMNS].join(", "));
-    let mut rest = batch;
-    while !rest.is_empty() {
+    let last: Option<i64> = conn.query_first(sql::LAST_ID)?;
+    let mut id = 1 + last.unwrap_or(0);
+    let more = format!(", ({})", vec!["?"; M::COLUMNS + 1].join(", "));
+    let (mut done, mut most, mut refused) = (0, MOST_ROWS, Vec::new());
+    while done < batch.len() {
         // Powers of two, so that few different statements have to be prepared
         // and each connection keeps them all.
-        let rows = 1 << rest.len().min(MOST_ROWS).ilog2();
-        let (now, later) = rest.split_at(rows);
-        let values: Vec<Value> = now.iter().flat_map(Row::cells).map(Value::from).collect();
-        conn.exec_drop(format!("{}{}", M::ADD, more.repeat(rows - 1)), values)?;
-        rest = later;
+        let rows = 1 << (batch.len() - done).min(most).ilog2();
+        let cells = (id..).zip(&batch[done..done + rows]).flat_map(|(id, row)| row.cells(id));
+        let values: Vec<Value> = cells.map(Value::from).collect();
+        match conn.exec_drop(format!("{}{}", M::ADD, more.repeat(rows - 1)), values) {
+            Ok(()) => (id, done, most) = (id + rows as i64, done + rows, MOST_ROWS),
+            // The server has undone this statement alone. Half of its rows may do.
+            Err(error) if code(&error).is_some_and(|code| UNSTORABLE.contains(&code)) => {
+                if rows == 1 {
+                    refused.push(done);
+                    done += 1;
+                }
+                most = (rows / 2).max(1);
+            }
+            Err(error) => return Err(error),
+        }
     }
-    Ok(())
+    Ok(refused)
 }
 
 fn user((id, name, password, role, created): (i64, String, String, String, i64)) -> User {

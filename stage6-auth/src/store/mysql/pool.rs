@@ -8,7 +8,9 @@ use super::super::url::MySqlUrl;
 use super::errors::is_timeout;
 use crate::semaphore::Semaphore;
 use common::poison::IgnorePoison;
+use mysql::prelude::Queryable;
 use mysql::{Conn, DriverError, Opts};
+use std::io;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -33,8 +35,21 @@ impl Pool {
     }
 
     /// A connection outside the pool.
+    ///
+    /// It is refused when it does not carry all of Unicode: texts would be stored
+    /// as other characters.
     pub fn connect(&self) -> mysql::Result<Conn> {
-        Conn::new(self.opts.clone())
+        let mut conn = Conn::new(self.opts.clone())?;
+        let sets: Option<(String, String, String)> = conn.query_first(
+            "SELECT @@character_set_client, @@character_set_connection, @@character_set_results",
+        )?;
+        match sets {
+            Some((a, b, c)) if [&a, &b, &c] == ["utf8mb4"; 3] => Ok(conn),
+            other => {
+                let cause = format!("its character sets for this connection are {other:?} and not utf8mb4");
+                Err(io::Error::other(cause).into())
+            }
+        }
     }
 
     /// Runs `work` on a connection that was alive a moment ago.
@@ -80,6 +95,9 @@ pub fn options(url: &MySqlUrl) -> Opts {
         .read_timeout(Some(IO_TIMEOUT))
         .write_timeout(Some(IO_TIMEOUT))
         .init(vec![
+            // A server can be set to ignore the character set that a client names
+            // while it connects, but not this.
+            "SET NAMES utf8mb4",
             // What does not fit is an error; the default of old servers was to cut it.
             "SET SESSION sql_mode = 'STRICT_ALL_TABLES'",
             // In seconds: below our own time-out, so that we hear of it.

@@ -1,8 +1,9 @@
 //! What only an administrator may do: make the database, the tables, and the
 //! account that the chat server uses.
 
-use super::super::{MySqlUrl, Schema, StoreError, now, sql};
-use super::errors::{MADE_ALREADY, code, explain};
+use super::super::schema::{Change, Schema};
+use super::super::{MySqlUrl, StoreError, now, sql};
+use super::errors::{DONE_ALREADY, code, explain};
 use super::pool::options;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -47,7 +48,7 @@ pub fn init(url: &MySqlUrl, schema: &Schema, account: &Account) -> Result<Prepar
         conn.query_drop(format!("CREATE DATABASE IF NOT EXISTS `{database}` CHARACTER SET utf8mb4"))?;
         conn.query_drop(format!("USE `{database}`"))?;
         let version = make_tables(&mut conn, schema, exact)?;
-        if version > schema.version() {
+        if version != schema.version() {
             return Ok(Err(version));
         }
         make_account(&mut conn, url, account).map(Ok)
@@ -69,22 +70,26 @@ fn exact_collation(conn: &mut Conn) -> mysql::Result<&'static str> {
     Ok(["utf8mb4_nopad_bin", "utf8mb4_0900_bin"].into_iter().find(has).unwrap_or("utf8mb4_bin"))
 }
 
-/// Returns the version of the tables, which are of the schema's or a later one.
+/// Returns the version of the tables: the schema's, or that of a later stage.
 fn make_tables(conn: &mut Conn, schema: &Schema, exact: &str) -> mysql::Result<u32> {
     let begun: Option<String> = conn.query_first("SHOW TABLES LIKE 'schema\\_version'")?;
     let found: Option<Option<u32>> = if begun.is_some() { conn.query_first(sql::VERSION)? } else { None };
-    let found = found.flatten().unwrap_or(0);
-    for (version, step) in (1..).zip(schema.steps).skip(found as usize) {
-        for statement in step.mysql {
+    let mut version = found.flatten().unwrap_or(0);
+    loop {
+        let (statements, next) = match schema.next(version, |step| step.mysql) {
+            Change::None | Change::TooNew => return Ok(version),
+            Change::Run(statements, next) => (statements, next),
+        };
+        for statement in statements {
             match conn.query_drop(statement.replace("{exact}", exact)) {
-                Err(error) if code(&error).is_some_and(|code| MADE_ALREADY.contains(&code)) => {}
+                Err(error) if code(&error).is_some_and(|code| DONE_ALREADY.contains(&code)) => {}
                 result => result?,
             }
         }
         // Last, so that a step that was interrupted is run again.
-        conn.exec_drop(sql::ADD_VERSION, (version, now()))?;
+        conn.exec_drop(sql::ADD_VERSION, (next, now()))?;
+        version = next;
     }
-    Ok(found.max(schema.version()))
 }
 
 fn make_account(conn: &mut Conn, url: &MySqlUrl, account: &Account) -> mysql::Result<Prepared> {

@@ -1,6 +1,7 @@
 //! An SQLite file: made, opened, checked, and what is wrong with it.
 
-use super::super::{Schema, StoreError, now, sql};
+use super::super::schema::{Change, Schema};
+use super::super::{StoreError, now, sql};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior, params};
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
@@ -49,29 +50,26 @@ pub fn check_schema(
 ) -> Result<(), StoreError> {
     let db = || path.display().to_string();
     let known = schema.version();
+    let explain = |error| explain(path, error);
     // In one transaction, since two programs may open a new file at once.
-    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate);
-    let tx = tx.map_err(|e| explain(path, e))?;
-    let found =
-        version(&tx).map_err(|e| explain(path, e))?.ok_or_else(|| StoreError::Foreign { db: db() })?;
-    if found == known {
-        return Ok(());
-    }
-    if found > known {
-        return Err(StoreError::TooNew { db: db(), found, known });
-    }
-    if found > 0 && !migrate {
-        return Err(StoreError::TooOld { db: db(), found, known, program: schema.program });
-    }
-    let steps = || {
-        for (version, step) in (1..=known).zip(schema.steps).skip(found as usize) {
-            step.sqlite.iter().try_for_each(|statement| tx.execute_batch(statement))?;
-            tx.execute(sql::ADD_VERSION, params![version, now()])?;
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(explain)?;
+    let mut version = version(&tx).map_err(explain)?.ok_or_else(|| StoreError::Foreign { db: db() })?;
+    let found = version;
+    loop {
+        let (statements, next) = match schema.next(version, |step| step.sqlite) {
+            Change::None => return tx.commit().map_err(explain),
+            Change::TooNew => return Err(StoreError::TooNew { db: db(), found, known }),
+            Change::Run(..) if found > 0 && !migrate => {
+                return Err(StoreError::TooOld { db: db(), found, known, program: schema.program });
+            }
+            Change::Run(statements, next) => (statements, next),
+        };
+        for statement in statements {
+            tx.execute_batch(statement).map_err(explain)?;
         }
-        Ok(())
-    };
-    steps().map_err(|e| explain(path, e))?;
-    tx.commit().map_err(|e| explain(path, e))
+        tx.execute(sql::ADD_VERSION, params![next, now()]).map_err(explain)?;
+        version = next;
+    }
 }
 
 /// The version of the tables; 0 when there are none, `None` when none are ours.

@@ -121,10 +121,10 @@ impl SqliteStore {
     ///
     /// # Errors
     /// What SQLite says; then nothing is stored.
-    pub fn append_rows<M: super::Row>(&self, batch: &[M]) -> Result<(), StoreError> {
+    pub fn append_rows<M: super::Row>(&self, batch: &[M]) -> Result<Vec<usize>, StoreError> {
         let retract = self.in_doubt.get();
         if batch.is_empty() && retract.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         self.with_writer(|conn| {
             let tx = begin(conn)?;
@@ -135,7 +135,8 @@ impl SqliteStore {
             tx.commit().inspect_err(|_| self.in_doubt.add(batch))
         })?;
         self.in_doubt.resolved(&retract);
-        Ok(())
+        // SQLite's columns take any text.
+        Ok(Vec::new())
     }
 
     /// The messages that `query` finds, newest first, in the columns of
@@ -168,7 +169,7 @@ impl SqliteStore {
 }
 
 impl Store for SqliteStore {
-    fn append(&self, batch: &[Message]) -> Result<(), StoreError> {
+    fn append(&self, batch: &[Message]) -> Result<Vec<usize>, StoreError> {
         self.append_rows(batch)
     }
 
@@ -244,9 +245,11 @@ fn add_rows<M: super::Row>(tx: &Transaction, retract: &[Range], batch: &[M]) -> 
     for range in retract {
         tx.prepare_cached(sql::RETRACT)?.execute(params![range.run, range.first, range.last, now()])?;
     }
+    // Nobody else can write until this transaction ends, so the next id is free.
+    let last: i64 = tx.prepare_cached(sql::LAST_ID)?.query_row([], |row| row.get(0))?;
     let mut add = tx.prepare_cached(M::ADD)?;
-    for m in batch {
-        add.execute(params_from_iter(m.cells()))?;
+    for (id, m) in (last + 1..).zip(batch) {
+        add.execute(params_from_iter(m.cells(id)))?;
     }
     Ok(())
 }
