@@ -83,7 +83,7 @@ struct Found {
 impl Found {
     fn read(&mut self, chat: &Chat) {
         let database = rusqlite::Connection::open(chat.database()).unwrap();
-        let query = "SELECT seq, name, text FROM messages WHERE seq > ?1 ORDER BY seq";
+        let query = "SELECT id, username, message FROM messages WHERE id > ?1 ORDER BY id";
         let mut query = database.prepare(query).unwrap();
         let mut rows = query.query([self.last]).unwrap();
         while let Some(row) = rows.next().unwrap() {

@@ -31,7 +31,7 @@ ours(server) fn all_that_is_said_is_committed_before_it_is_sent_on(case) {
     let [alice, bob] = chat.room();
     bob.subscribes(&alice);
     let database = database(case);
-    let mut rows = database.prepare("SELECT count(*) FROM messages WHERE text = ?").expect("a table messages");
+    let mut rows = database.prepare("SELECT count(*) FROM messages WHERE message = ?").expect("a table messages");
     for n in 0..60 {
         let text = format!("is it there? {n}");
         let (request, line) = &ways(&alice, &bob, &text)[n % 3];

@@ -48,7 +48,7 @@ ours(server) fn a_message_is_committed_before_it_is_sent_on(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();
     let database = database(case);
-    let mut rows = database.prepare("SELECT count(*) FROM messages WHERE name = ? AND text = ?").expect("a table messages");
+    let mut rows = database.prepare("SELECT count(*) FROM messages WHERE username = ? AND message = ?").expect("a table messages");
     for n in 0..100 {
         let text = format!("is it there? {n}");
         alice.tells(&bob, &text);
@@ -82,7 +82,7 @@ ours(server) fn a_message_that_cannot_be_stored_is_sent_to_nobody(case) {
 ours(server) fn the_database_holds_no_secret(case) {
     let chat = Chat::start_at_full_cost(case);
     let alice = chat.register("alice");
-    let hash: String = database(case).query_row("SELECT password FROM users", [], |row| row.get(0)).expect("one user");
+    let hash: String = database(case).query_row("SELECT password_hash FROM users", [], |row| row.get(0)).expect("one user");
     require(hash.starts_with("$2b$12$"), "bcrypt of cost 12", &hash[..7]);
     for file in fs::read_dir(case.folder()).expect("it is ours").flatten() {
         let name = file.file_name().to_string_lossy().into_owned();
