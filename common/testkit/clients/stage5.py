@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A stage 5 client in another language, to test the graded checks with.
 
-Written against PROTOCOL.md alone, with Python's standard library and, for AES,
+Written against the contract (docs/src/contract.md) alone, with Python's standard library and, for AES,
 the program `openssl`. `--fault NAME` makes it wrong in one way, each a mistake
 that people make; `--list-faults` prints their names. Example, in a folder with
 a `chat.key`:

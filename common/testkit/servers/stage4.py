@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A stage 4 server in another language, to test the graded checks with.
 
-Written against PROTOCOL.md alone, with Python's standard library alone.
+Written against the contract (docs/src/contract.md) alone, with Python's standard library alone.
 `--fault NAME` makes it wrong in one way, each a mistake that people make;
 `--list-faults` prints their names. Example:
 
