@@ -1,4 +1,4 @@
-//! The edge of every program: arguments, errors, exit codes.
+//! The command line of every program: arguments, errors, exit codes.
 
 use crate::log::Level;
 use clap::Args;
@@ -6,9 +6,9 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Runs a program's body and turns its result into an exit code: 0 when it is
-/// done; 1 when it failed, with `error: …` on standard error. Wrong usage ends
-/// with 2 and never comes here, since clap ends the program first.
+/// Runs a program's body and turns its result into an exit code: 0 for success;
+/// 1 for an error, with `error: …` on standard error. Wrong usage ends with 2 and
+/// never comes here, since clap ends the program first.
 pub fn run(body: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
     match body() {
         Ok(()) => ExitCode::SUCCESS,
@@ -19,8 +19,8 @@ pub fn run(body: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
     }
 }
 
-/// One line on standard error. Unlike `eprintln!` it does not panic when
-/// standard error is closed: there is nobody left to tell.
+/// Prints one line on standard error. Unlike `eprintln!` it does not panic when
+/// standard error is closed: no place is left where the error could be shown.
 pub fn print_error(what: impl std::fmt::Display) {
     let _ = writeln!(std::io::stderr(), "{what}");
 }
@@ -39,17 +39,17 @@ pub struct LogFileArgs {
     #[command(flatten)]
     level: LogArgs,
 
-    /// Append the log to this file too
+    /// Also append the log to this file
     #[arg(long, default_value = "server_logs.txt", value_name = "PATH")]
     log_file: PathBuf,
 
-    /// Keep no log file
+    /// Do not write a log file
     #[arg(long, conflicts_with = "log_file")]
     no_log_file: bool,
 }
 
 impl LogFileArgs {
-    /// The level, and the file if there is to be one.
+    /// The level, and the path of the log file unless there is none.
     pub fn settings(&self) -> (Level, Option<&std::path::Path>) {
         let file = (!self.no_log_file).then_some(self.log_file.as_path());
         (self.level.log_level, file)

@@ -1,4 +1,4 @@
-//! `HOST:PORT` as people type it.
+//! `HOST:PORT` as users type it.
 
 use std::fmt;
 use std::io;
@@ -7,25 +7,25 @@ use std::str::FromStr;
 
 /// A host (a name, an IPv4 or an IPv6 address) and a TCP port.
 ///
-/// Parsed once, at the edge of the program: a port above 65535 is wrong usage
-/// and never becomes a connection attempt. The name is looked up late, when it
-/// is used, since a name can have several addresses and they change.
+/// Parsed once, on the command line: a port above 65535 is wrong usage and never
+/// becomes a connection attempt. The name is looked up when it is used, since a
+/// name can have several addresses and they change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     host: String,
     port: u16,
 }
 
-/// Why a text is no [`Endpoint`].
+/// Why a text is not an [`Endpoint`].
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum EndpointError {
-    /// No colon, or nothing before or behind it.
+    /// No colon, or nothing before or after it.
     #[error("expected HOST:PORT, for example 127.0.0.1:9004 or [::1]:9004")]
     Form,
     /// An IPv6 address whose end cannot be told from its port.
-    #[error("an IPv6 address stands in brackets, for example [::1]:9004")]
+    #[error("an IPv6 address needs brackets, for example [::1]:9004")]
     Brackets,
-    /// The part behind the last colon is not a number from 0 to 65535.
+    /// The part after the last colon is not a number from 0 to 65535.
     #[error("a port is a number from 0 to 65535")]
     Port,
 }

@@ -1,4 +1,4 @@
-//! Text from strangers, made safe to show.
+//! Text from the network, made safe to show on a terminal.
 
 use std::borrow::Cow;
 use std::fmt::Write;

@@ -4,14 +4,15 @@ use crate::log::Log;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Files that a program has open besides its connections: the standard streams,
-/// the listener, the log, a database, and some air.
+/// the listener, the log, a database, and some in reserve.
 const OTHER_FILES: u64 = 32;
 
-/// Raises this process's limit on open files so that `clients` connections fit.
+/// Raises this process's limit on open files (RLIMIT_NOFILE, getrlimit(2)) so
+/// that `clients` connections fit.
 ///
-/// Where the hard limit, which only an administrator can raise (getrlimit(2)),
-/// is lower, `log` says so. Clients beyond it are not turned away: they wait in
-/// the kernel's queue until somebody leaves (see [`crate::listener`]).
+/// The hard limit, which only an administrator can raise, may be lower: then
+/// `log` says so. Clients beyond it are not turned away. They wait in the
+/// kernel's queue until another client leaves (see [`crate::listener`]).
 pub fn raise_fd_limit(clients: usize, log: &Log) {
     let fit = raise(clients);
     if fit < clients {
@@ -22,7 +23,8 @@ pub fn raise_fd_limit(clients: usize, log: &Log) {
     }
 }
 
-/// The same without a log: about how many connections fit, at most `clients`.
+/// The same without a log. Returns about how many connections fit, at most
+/// `clients`.
 pub fn raise(clients: usize) -> usize {
     let wanted = clients as u64 + OTHER_FILES;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);

@@ -1,10 +1,10 @@
 //! What every stage needs and no stage teaches: program arguments and exit
-//! codes, addresses, the listening socket and its orderly end, the log, files
-//! that are nobody else's, and the terminal.
+//! codes, addresses, the listening socket and its orderly end, the log, private
+//! files, and the terminal.
 //!
-//! The rule for what may stand here: nothing that a stage's outcome names.
-//! Framing lives in stage 2, threads in stage 3, the chat room in stage 4, and
-//! so on; a later stage imports it from there.
+//! The rule for what may be here: nothing that a stage's outcome names. Framing
+//! is in stage 2, threads are in stage 3, the chat room is in stage 4, and so
+//! on; a later stage imports it from there.
 
 pub mod aside;
 pub mod cli;

@@ -16,39 +16,41 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long accepting pauses when the process or the machine is out of files:
-/// an `accept` that cannot succeed would otherwise spin on one core.
+/// How long the server pauses between two attempts to accept when the process or
+/// the machine has no file descriptors left. Without a pause, an `accept` that
+/// cannot succeed would keep one core busy.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// How long clients have to take what is still on its way to them when the
-/// server ends. The contract says five seconds at most for all of it.
+/// How long clients have to read what is still on its way to them when the
+/// server ends. The contract allows five seconds for all of the shutdown.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
 
 /// A server's listening socket.
 ///
-/// Opening it prints the two lines that every server owes, and makes SIGINT and
-/// SIGTERM stop it: [`accept`](Listener::accept) then answers `None`, and every
-/// connection that is [tracked](Listener::track) reads its end of input, so
-/// that whoever serves it comes to an end by itself.
+/// Opening it prints the two lines that every server has to print, and makes
+/// SIGINT and SIGTERM stop it: [`accept`](Listener::accept) then returns `None`,
+/// and the thread of every [tracked](Listener::track) connection reads the end
+/// of its input and so comes to its own end.
 pub struct Listener {
     shared: Arc<Shared>,
-    /// Whether the log knows that there are no files left; it is told once.
+    /// `true` while there are no file descriptors left: the log says so once, not
+    /// at every attempt. Written and read by the thread that accepts.
     out_of_fds: AtomicBool,
     log: Log,
 }
 
 struct Shared {
     socket: TcpListener,
-    /// Written by the serving threads and the signals' thread. Held for memory
-    /// operations and `shutdown` calls only, neither of which can block.
+    /// Written by the serving threads and the signals' thread. The lock is held
+    /// for memory operations and `shutdown` calls only; neither can block.
     state: Mutex<State>,
-    /// Signalled at the stop and whenever a tracked connection is gone.
+    /// Signalled when the server is to stop and when a tracked connection ends.
     changed: Condvar,
 }
 
 #[derive(Default)]
 struct State {
-    /// When the signal came.
+    /// When the signal came; `None` until then.
     stopped: Option<Instant>,
     open: Slab<Arc<TcpStream>>,
 }
@@ -75,7 +77,7 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Waits until `done`, for `limit` at the longest.
+    /// Waits until `done` returns `true`, `limit` at the longest.
     fn wait(&self, limit: Duration, done: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
         let wait = self.changed.wait_timeout_while(self.lock(), limit, |state| !done(state));
         wait.ignore_poison().0
@@ -86,18 +88,18 @@ impl Listener {
     /// Prints `Server is starting!`, listens, prints `Listening on IP:PORT`.
     ///
     /// # Errors
-    /// When the address cannot be listened on, with the remedy in the text.
+    /// When the server cannot listen on the address; the text says what to do.
     pub fn open(at: &Endpoint, log: &Log) -> anyhow::Result<Listener> {
         say("Server is starting!");
         let socket = net::listen(at)?;
         let address = socket.local_addr().context("cannot tell the address listened on")?;
         let shared = Arc::new(Shared { socket, state: Mutex::default(), changed: Condvar::new() });
-        // Signals first: whoever reads the second line may send one at once.
+        // Signals first: a program that reads the second line may send one at once.
         signals::on_stop({
             let shared = shared.clone();
             move || {
                 shared.stop();
-                // A thread of its own, since this one listens for the second signal.
+                // In another thread, since this one waits for the second signal.
                 thread::spawn(move || {
                     shared.wait(SHUTDOWN_GRACE, |s| s.open.is_empty()).shut_down(Shutdown::Both)
                 });
@@ -108,11 +110,11 @@ impl Listener {
         Ok(Listener { shared, out_of_fds: AtomicBool::new(false), log: log.clone() })
     }
 
-    /// The next client, or `None` when the server is to stop.
+    /// The next client, or `None` when the server is to stop. Waits for it.
     ///
-    /// Errors stay inside: a client that is gone before it is accepted is
-    /// nobody's concern, and when there are no files left accepting pauses
-    /// until one is free; the client waits in the kernel's queue meanwhile.
+    /// Errors are handled here. A client that is gone before it is accepted needs
+    /// nothing from us. When there are no file descriptors left, the server
+    /// pauses until one is free, and the client waits in the kernel's queue.
     pub fn accept(&self) -> Option<(TcpStream, SocketAddr)> {
         for attempt in 0_u64.. {
             let accepted = self.shared.socket.accept();
@@ -121,12 +123,13 @@ impl Listener {
             }
             match accepted {
                 Ok((stream, peer)) => {
-                    // The shortage is over when one is accepted at once.
+                    // The shortage is over when the first attempt succeeds.
                     self.out_of_fds.fetch_and(attempt > 0, Ordering::Relaxed);
                     // See `net::connect`: small lines must not wait.
                     let _ = stream.set_nodelay(true);
                     let _ = SockRef::from(&stream).set_tcp_keepalive(&net::keepalive());
-                    // Who comes over IPv4 to `[::]` has the address it knows itself.
+                    // An IPv4 client of a server on `[::]` appears as ::ffff:a.b.c.d;
+                    // we show the address that the client itself knows.
                     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
                     return Some((stream, peer));
                 }
@@ -142,7 +145,7 @@ impl Listener {
         unreachable!("the loop ends by returning only")
     }
 
-    /// Whether a signal has asked the server to end.
+    /// Returns `true` if a signal has asked the server to end.
     pub fn stopping(&self) -> bool {
         self.shared.lock().stopped.is_some()
     }
@@ -159,13 +162,14 @@ impl Listener {
         ConnectionGuard { id, shared: self.shared.clone() }
     }
 
-    /// Waits until every tracked connection is closed. One whose client does
-    /// not read is cut off after [`SHUTDOWN_GRACE`]: it cannot keep the server alive.
+    /// Waits until every tracked connection is closed. A connection whose client
+    /// does not read is cut off after [`SHUTDOWN_GRACE`], so no client can keep the
+    /// server from ending.
     pub fn finish(&self) {
         let state = self.shared.lock();
         let stopped = state.stopped.unwrap_or_else(Instant::now);
         drop(state);
-        // A second more, for the threads whose sockets were cut.
+        // A second more, for the threads whose connections were cut off.
         let limit = (SHUTDOWN_GRACE + Duration::from_secs(1)).saturating_sub(stopped.elapsed());
         let left = self.shared.wait(limit, |state| state.open.is_empty()).open.len();
         if left > 0 {
@@ -173,12 +177,11 @@ impl Listener {
         }
     }
 
-    /// Sends a line to every tracked connection, as far as each takes it at
-    /// once.
+    /// Sends a line to every tracked connection, without waiting: a client whose
+    /// socket is full does not get it.
     pub fn broadcast_best_effort(&self, line: &str) {
         let line = format!("{line}\n");
         for (_, stream) in &self.shared.lock().open {
-            // Without waiting: a client that does not read gets no last word.
             let _ = rustix::net::send(stream, line.as_bytes(), SendFlags::DONTWAIT);
         }
     }
@@ -197,7 +200,7 @@ impl Listener {
     }
 }
 
-/// A connection that [`Listener::finish`] waits for; ends when dropped.
+/// A connection that [`Listener::finish`] waits for, until this is dropped.
 pub struct ConnectionGuard {
     id: usize,
     shared: Arc<Shared>,
@@ -210,13 +213,14 @@ impl Drop for ConnectionGuard {
     }
 }
 
-/// Out of files or of memory for sockets (accept(2)): it will pass.
+/// Returns `true` if the process or the machine has no file descriptors or no
+/// memory for sockets left (accept(2)). That passes when a client leaves.
 fn is_shortage(e: &io::Error) -> bool {
     matches!(Errno::from_io_error(e), Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM))
 }
 
-/// A line on standard output. A server does not need anyone to read it, so one
-/// that is closed is no reason to end.
+/// Prints a line on standard output. A server works without a reader there, so a
+/// closed standard output is no reason to end.
 fn say(line: impl std::fmt::Display) {
     let mut out = io::stdout();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());

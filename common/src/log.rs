@@ -1,11 +1,11 @@
-//! The log: one line an event, on standard error and in a file, written by a
-//! thread of its own so that a slow disk or terminal never slows the chat.
+//! The log: one line for each event, on standard error and in a file, written by
+//! a thread of its own. So a slow disk or terminal never slows the chat.
 //!
-//! Why not one of the well-known crates: at full speed a chat server has some
-//! hundred thousand messages a second to log, and a client's thread must not
-//! even format them, since the formatting would touch two more pages of each of
-//! ten thousand stacks. Here a client's thread hands over bytes that the room
-//! shares anyway ([`Log::lines`]), and the log's thread does the rest.
+//! Why not `tracing`: at full speed a chat server logs some hundred thousand
+//! messages a second, and `tracing` formats each in the thread in which it
+//! happens. Here the thread hands over bytes that the room shares anyway
+//! ([`Log::lines`]), and the log's thread formats them. CONTRIBUTING.md has the
+//! other reasons.
 
 use crate::escape::escape;
 use crate::poison::IgnorePoison;
@@ -19,8 +19,9 @@ use std::thread::{self, JoinHandle};
 use std::time::SystemTime;
 use time::OffsetDateTime;
 
-/// Bytes that may wait for the log's thread. Beyond it lines are dropped and
-/// counted, and the log says how many: the chat is worth more than its log.
+/// Bytes that may wait for the log's thread. When there are more, new lines are
+/// dropped and counted, and the log says how many. The alternative would be to
+/// make the chat wait for its log.
 const QUEUE_BYTES: usize = 32 << 20;
 
 /// How much a line matters, from [`Level::Error`] to [`Level::Debug`].
@@ -28,11 +29,11 @@ const QUEUE_BYTES: usize = 32 << 20;
 pub enum Level {
     /// The server cannot do something that it should.
     Error,
-    /// Somebody was refused or dropped, or something is about to run out.
+    /// A client was refused or dropped, or something is about to run out.
     Warn,
     /// Arrivals, departures, and what each stage's contract names.
     Info,
-    /// What helps to find a fault in the program itself.
+    /// What helps to find a fault in the program.
     Debug,
 }
 
@@ -47,15 +48,15 @@ impl Display for Level {
     }
 }
 
-/// A handle on the log, cheap to clone. The thread that writes ends, after
-/// everything is written, when the last handle is dropped; the [`LogGuard`]
-/// waits for that.
+/// A handle on the log, cheap to clone. What is logged after the [`LogGuard`] is
+/// dropped is lost, so `main` drops the guard last.
 #[derive(Clone)]
 pub struct Log {
     queue: Arc<Queue>,
 }
 
-/// Keeps the log's thread; dropping it writes what is still queued.
+/// Owns the log's thread. Dropping it waits until everything that was logged is
+/// written, then ends the thread.
 pub struct LogGuard {
     queue: Arc<Queue>,
     writer: Option<JoinHandle<()>>,
@@ -64,11 +65,11 @@ pub struct LogGuard {
 struct Queue {
     level: Level,
     waiting: Mutex<Waiting>,
-    /// Signalled when `waiting` was empty and is no more, and at the end.
+    /// Signalled when `waiting` gets its first entry, and at the end.
     more: Condvar,
 }
 
-/// Written by everyone, emptied by the log's thread.
+/// Filled by all threads that log, emptied by the log's thread.
 #[derive(Default)]
 struct Waiting {
     entries: VecDeque<Entry>,
@@ -90,11 +91,10 @@ enum Text {
 }
 
 impl Log {
-    /// Starts the log: on standard error and, if there is a `file`, appended
-    /// to it.
+    /// Starts the log: on standard error and, if a `file` is given, appended to it.
     ///
     /// # Errors
-    /// When the file cannot be opened for appending, or no thread started.
+    /// When the file cannot be opened for appending, or no thread can be started.
     pub fn start(level: Level, file: Option<&Path>) -> io::Result<(Log, LogGuard)> {
         let file = file.map(open).transpose()?;
         let queue = Arc::new(Queue { level, waiting: Mutex::default(), more: Condvar::new() });
@@ -106,32 +106,32 @@ impl Log {
         Ok((Log { queue }, guard))
     }
 
-    /// Something the server cannot do.
+    /// Logs something that the server cannot do.
     pub fn error(&self, what: impl Display) {
         self.one(Level::Error, what);
     }
 
-    /// Somebody refused or dropped, or something about to run out.
+    /// Logs that a client was refused or dropped, or that something runs out.
     pub fn warn(&self, what: impl Display) {
         self.one(Level::Warn, what);
     }
 
-    /// An arrival, a departure, or what the contract names.
+    /// Logs an arrival, a departure, or what the contract names.
     pub fn info(&self, what: impl Display) {
         self.one(Level::Info, what);
     }
 
-    /// What helps to find a fault in the program itself.
+    /// Logs what helps to find a fault in the program.
     pub fn debug(&self, what: impl Display) {
         self.one(Level::Debug, what);
     }
 
-    /// Whether lines of this level are written at all.
+    /// Returns `true` if lines of this level are written.
     pub fn enabled(&self, level: Level) -> bool {
         level <= self.queue.level
     }
 
-    /// Lines that are bytes already, each ended by `\n`: shared, not copied.
+    /// Logs lines that are bytes already, each ended by `\n`: shared, not copied.
     pub fn lines(&self, level: Level, lines: &Arc<Vec<u8>>) {
         if self.enabled(level) && !lines.is_empty() {
             self.queue.push(level, lines.len(), Text::Many(lines.clone()));
@@ -177,7 +177,8 @@ impl Queue {
         }
     }
 
-    /// Everything that waits, and how many were dropped; `None` at the end.
+    /// All entries that wait, and how many were dropped; `None` at the end. Waits
+    /// for the first one.
     fn take(&self) -> Option<(VecDeque<Entry>, u64)> {
         let mut waiting = self.lock();
         while waiting.entries.is_empty() && !waiting.closed {
@@ -196,7 +197,7 @@ impl Drop for LogGuard {
         self.queue.lock().closed = true;
         self.queue.more.notify_one();
         if let Some(writer) = self.writer.take() {
-            // It panicked: what it had to say is on standard error already.
+            // An error means that it panicked: then its message is on standard error.
             let _ = writer.join();
         }
     }
@@ -217,7 +218,7 @@ impl Writer {
                     Text::One(text) => put(&mut out, &head, text),
                     Text::Many(lines) => put_all(&mut out, &head, lines),
                 }
-                // A flood's lines are written in pieces, not gathered whole.
+                // Of many lines some are written at once, or `out` would grow.
                 if out.len() > 256 << 10 {
                     self.write(&mut out);
                 }
@@ -242,7 +243,7 @@ impl Writer {
         {
             let _ = writeln!(
                 io::stderr(),
-                "{}log file: {e}; it is not written any more",
+                "{}log file: {e}; it is no longer written",
                 head(SystemTime::now(), Level::Error)
             );
             self.file = None;
@@ -266,7 +267,7 @@ fn head(at: SystemTime, level: Level) -> String {
     )
 }
 
-/// A log is read on terminals, and a line of it must stay one line.
+/// Escaped, since a log is read on terminals and an event must stay one line.
 fn put(out: &mut Vec<u8>, head: &str, text: &str) {
     out.extend_from_slice(head.as_bytes());
     out.extend_from_slice(escape(text).as_bytes());

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 /// Connections that the kernel keeps for us between their handshake and our
 /// `accept`. The standard library asks for 128, which a class of students who
-/// press Enter together can fill: the next ones wait a second for their SYN to
-/// be sent again. The kernel lowers this to `net.core.somaxconn` by itself.
+/// press Enter together can fill: the next ones wait a second until their SYN is
+/// sent again. The kernel itself lowers this to `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
 
 /// How long one address may take to answer before the next one is tried.
@@ -48,9 +48,9 @@ pub enum NetError {
     },
 }
 
-/// A connection without a word for a minute is asked whether it still lives, and
-/// after another minute without an answer is taken for dead: a machine that lost
-/// its power never says goodbye (tcp(7)).
+/// After a minute of silence the kernel probes the connection, and after another
+/// minute without an answer it ends it (tcp(7)). A machine that has lost its
+/// power never closes its connections.
 pub(crate) fn keepalive() -> TcpKeepalive {
     let apart = Duration::from_secs(10);
     TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(apart).with_retries(6)

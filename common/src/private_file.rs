@@ -1,10 +1,10 @@
-//! Files that belong to one person: keys, and what is known about those of
-//! others.
+//! Files that only their owner may read: keys, and what is known about the keys
+//! of other users.
 //!
-//! The trap is the moment between two steps. A file that is made first and
-//! closed to others afterwards was open to them in between; a check of a path
-//! says nothing about the file that is opened under it next; and a file that is
-//! written in place is half a file whenever the power fails.
+//! The trap is the moment between two steps. A file that is first made and then
+//! closed to others was open to them in between. A check of a path says nothing
+//! about the file that the next `open` finds there. And a file that is written in
+//! place is half a file if the power fails meanwhile.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
@@ -14,15 +14,15 @@ use tempfile::NamedTempFile;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-/// Why a private file could not be read or made. What stands in the file is in
-/// none of them.
+/// Why a private file could not be read or made. No variant holds any of the
+/// file's contents, so that no message can show a key.
 #[derive(Debug, Error)]
 pub enum PrivateFileError {
     /// There is no such file.
-    #[error("{}: there is none", .0.display())]
+    #[error("{}: no such file", .0.display())]
     Missing(PathBuf),
-    /// There is something, but it cannot be read.
-    #[error("{path}: cannot be read: {cause} (ls -l '{path}' shows who may)", path = .0.display(), cause = .1)]
+    /// The file exists, but cannot be read.
+    #[error("{path}: cannot be read: {cause} (ls -l '{path}' shows its owner and mode)", path = .0.display(), cause = .1)]
     Unreadable(PathBuf, io::Error),
     /// Others on this machine can read it or write to it.
     #[error(
@@ -30,16 +30,16 @@ pub enum PrivateFileError {
          mend that with: chmod 600 '{path}'", path = .0.display(), mode = .1
     )]
     Exposed(PathBuf, u32),
-    /// There is a file already where one was to be made.
+    /// A file with this name exists already.
     #[error("{}: exists already", .0.display())]
     Exists(PathBuf),
     /// It cannot be written.
-    #[error("{}: cannot be written: {} (its folder has to be there, and yours to write to)", .0.display(), .1)]
+    #[error("{}: cannot be written: {} (its folder must exist, and you must be allowed to write to it)", .0.display(), .1)]
     Unwritable(PathBuf, io::Error),
 }
 
-/// All that is in a private file, or its first `most` bytes: of something that
-/// is none (a film, `/dev/zero`) no more is read.
+/// The contents of a private file, or its first `most` bytes: the path may name
+/// something much larger (a film, `/dev/zero`).
 ///
 /// # Errors
 /// [`PrivateFileError::Missing`], `Unreadable` or `Exposed`.
@@ -50,16 +50,21 @@ pub fn read(path: &Path, most: usize) -> Result<Zeroizing<Vec<u8>>, PrivateFileE
         _ => unreadable(error),
     })?;
     require_private(&file, path)?;
-    // All its room from the start: a buffer that grows leaves copies of a key
-    // behind in memory.
+    // With its full capacity from the start: a buffer that grows leaves copies of
+    // a key in memory.
     let mut bytes = Zeroizing::new(Vec::with_capacity(most));
     file.take(most as u64).read_to_end(&mut bytes).map_err(unreadable)?;
     Ok(bytes)
 }
 
-/// Opens a private file to be read and added to, and makes it where there is
-/// none. Each write goes to its end, wherever that is by then, so that two
-/// programs can add to the same file.
+/// `text` without the byte order mark with which some editors begin a UTF-8 file.
+pub fn without_bom(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
+}
+
+/// Opens a private file for reading and appending, and makes it if it does not
+/// exist. Each write goes to the end that the file has then (O_APPEND), so that
+/// two programs can append to the same file.
 ///
 /// # Errors
 /// [`PrivateFileError::Unwritable`] or `Exposed`.
@@ -75,10 +80,10 @@ pub fn append_to(path: &Path) -> Result<File, PrivateFileError> {
     Ok(file)
 }
 
-/// A regular file has to belong to its owner alone; a pipe, as from
-/// `--key <(gpg --decrypt chat.key.gpg)`, is nobody else's anyway.
+/// Only the owner may have access to a regular file. A pipe, as from
+/// `--key <(gpg --decrypt chat.key.gpg)`, cannot be opened by others anyway.
 fn require_private(file: &File, path: &Path) -> Result<(), PrivateFileError> {
-    // Of the opened file, not of the path: that may name another one by now.
+    // Of the opened file, not of the path: that may name another file by now.
     let metadata = file.metadata().map_err(|error| PrivateFileError::Unreadable(path.to_owned(), error))?;
     let mode = metadata.permissions().mode() & 0o7777;
     if metadata.is_file() && mode & 0o077 != 0 {
@@ -87,8 +92,8 @@ fn require_private(file: &File, path: &Path) -> Result<(), PrivateFileError> {
     Ok(())
 }
 
-/// Makes a file with mode 0600. With `replace`, a file that exists is replaced
-/// in one step: whoever opens `path` meanwhile reads the old contents or the
+/// Makes a file with mode 0600. With `replace`, an existing file is replaced in
+/// one step: a program that opens `path` meanwhile reads the old contents or the
 /// new ones, never half of them.
 ///
 /// # Errors
@@ -97,8 +102,8 @@ fn require_private(file: &File, path: &Path) -> Result<(), PrivateFileError> {
 pub fn save(path: &Path, contents: &[u8], replace: bool) -> Result<(), PrivateFileError> {
     let unwritable = |error| PrivateFileError::Unwritable(path.to_owned(), error);
     let file = write_beside(path, contents).map_err(unwritable)?;
-    // Either moves the finished file to its name; the second refuses when the
-    // name is taken, without a moment between looking and moving.
+    // Both move the finished file to its name. The second fails if a file has the
+    // name, without a moment between looking and moving.
     let moved = if replace { file.persist(path) } else { file.persist_noclobber(path) };
     match moved {
         Ok(_) => Ok(()),
@@ -109,20 +114,20 @@ pub fn save(path: &Path, contents: &[u8], replace: bool) -> Result<(), PrivateFi
     }
 }
 
-/// The contents in a file of another name in the same folder, since a file can
-/// be moved in one step only within a file system. It is removed when it is
-/// dropped.
+/// Writes the contents into a file of another name in the same folder, since a
+/// file can be moved in one step only within a file system. The file is removed
+/// when it is dropped.
 fn write_beside(path: &Path, contents: &[u8]) -> io::Result<NamedTempFile> {
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
     };
     let mut file = NamedTempFile::with_prefix_in(".new-", folder)?;
-    // That is how it is made already, unless a strange umask took the owner's
-    // own rights away.
+    // It is made with this mode already, unless the umask takes rights from the
+    // owner.
     file.as_file().set_permissions(Permissions::from_mode(0o600))?;
     file.write_all(contents)?;
-    // Before it gets its name, so that a power cut leaves no empty key file.
+    // Before the file gets its name, so that a power cut leaves no empty key file.
     file.as_file().sync_all()?;
     Ok(file)
 }

@@ -6,8 +6,8 @@ use signal_hook::low_level::emulate_default_handler;
 use std::io;
 use std::thread;
 
-/// Calls `stop` at the first SIGINT or SIGTERM; the second one ends the
-/// process at once, for the person who does not want to wait.
+/// Calls `stop` at the first SIGINT or SIGTERM. The second one ends the process
+/// at once, for a user who does not want to wait.
 ///
 /// `stop` runs in a thread of its own, never inside the signal handler, where
 /// hardly anything is allowed (signal-safety(7)). It must return soon. A signal

@@ -1,4 +1,4 @@
-//! The client's flow: connect, what the handshake settled, the end.
+//! The client's flow: connect, show what the handshake settled, end.
 
 use crate::handshake::Handshake;
 use anyhow::Context;
@@ -17,20 +17,20 @@ pub struct Options {
     pub connect: Endpoint,
 }
 
-/// Connects, says what was settled, and hangs up.
+/// Connects, shows what was settled, and closes the connection.
 ///
 /// # Errors
-/// When nobody answers there, or standard output is closed.
+/// When no server answers there, or standard output is closed.
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let start = Instant::now();
-    // Returns when the server's SYN-ACK is here: after one round trip. That is
-    // the server's kernel; the program may not have accepted yet, or never will.
+    // Returns when the server's SYN-ACK is here: after one round trip. The server's
+    // kernel has sent it. The server program may accept later, or never.
     let stream = net::connect(&options.connect)?;
     let took = start.elapsed();
     Handshake::connected(&stream, took)
-        .context("the server has broken off the connection already; start it again and retry")?
+        .context("the server has closed the connection already; start the server again and retry")?
         .show(&mut io::stdout())
         .context("cannot write to standard output")?;
-    // `stream` is closed here, by going out of scope.
+    // `stream` goes out of scope here, which closes the connection.
     Ok(())
 }

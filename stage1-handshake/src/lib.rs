@@ -1,8 +1,8 @@
 //! Stage 1: the TCP handshake, and what it settles.
 //!
-//! Three packets, and both programs know the same two addresses: [`handshake`]
-//! is what they know. The [`server`] waits for one connection, the [`client`]
-//! makes it, and nothing is said.
+//! After three packets both programs know the same two addresses: [`handshake`]
+//! is what they know. The [`server`] waits for one connection and the [`client`]
+//! makes it. No data is sent.
 
 pub mod client;
 pub mod handshake;

@@ -1,4 +1,4 @@
-//! The server's flow: one connection, what its handshake settled, the end.
+//! The server's flow: accept one connection, show what its handshake settled, end.
 
 use crate::handshake::Handshake;
 use anyhow::Context;
@@ -21,17 +21,17 @@ pub struct Options {
     log: LogArgs,
 }
 
-/// Runs the server until one client has come, or a signal stops it.
+/// Runs the server until one client has connected, or a signal stops it.
 ///
 /// # Errors
-/// When it cannot listen, or cannot say what it found.
+/// When it cannot listen, or standard output is closed.
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let (log, _written_at_the_end) = Log::start(options.log.log_level, None)?;
-    // From here on the kernel shakes hands for us. `accept` does not: it hands
-    // out connections whose handshake is done, and waits when there is none.
+    // From here on the kernel does the handshakes. `accept` does not: it returns a
+    // connection whose handshake is done, and waits until there is one.
     let listener = Listener::open(&options.listen, &log)?;
     let Some((stream, peer)) = listener.accept() else {
-        log.info("stopped before anyone connected");
+        log.info("stopped before a client connected");
         return Ok(());
     };
     log.info(format_args!("{peer} connected"));
@@ -39,7 +39,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         .context("cannot tell this side's address")?
         .show(&mut io::stdout())
         .context("cannot write to standard output")?;
-    // `stream` is closed here, by going out of scope. The client's kernel is
-    // told (FIN), and so is whoever reads there: the end of input.
+    // `stream` goes out of scope here, which closes the connection: our kernel
+    // sends a FIN, and a client that reads would get the end of input.
     Ok(())
 }

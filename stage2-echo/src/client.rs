@@ -1,4 +1,4 @@
-//! The client's flow: send a line, wait for the answer, show it, and so on.
+//! The client's flow: send a line, wait for the answer, show it, repeat.
 
 use crate::line::{self, LineReader, Received};
 use anyhow::{Context, bail};
@@ -22,10 +22,10 @@ const HELP: &str = "Type a line and press Enter; the server's answer follows.
 /quit, !DISCONNECT or Ctrl-D: end the connection
 /help: this text";
 
-/// Runs the client until either side has had enough.
+/// Runs the client until the user or the server ends the connection.
 ///
 /// # Errors
-/// When there is no server, it does not answer, or standard output is closed.
+/// When no server answers, the connection breaks, or standard output is closed.
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let stream = net::connect(&options.connect)?;
     let (mut input, output) = terminal::open()?;
@@ -50,7 +50,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     finish(&stream, &mut answers, &output)
 }
 
-/// Waits for one line and shows it; whether there may be more.
+/// Waits for one line and shows it. Returns `true` if more may follow.
 fn show_answer(answers: &mut LineReader<&TcpStream>, output: &Output) -> anyhow::Result<bool> {
     match answers.next().context("no answer: the connection is gone")? {
         Received::Line(line::DISCONNECT) => {
@@ -67,7 +67,7 @@ fn show_answer(answers: &mut LineReader<&TcpStream>, output: &Output) -> anyhow:
     }
 }
 
-/// Ends the connection with a word, for a server that waits for one.
+/// Says `!DISCONNECT`, then ends the connection.
 fn say_goodbye(
     stream: &TcpStream,
     answers: &mut LineReader<&TcpStream>,
@@ -77,10 +77,10 @@ fn say_goodbye(
     finish(stream, answers, output)
 }
 
-/// We have nothing more to say, but the server may have: only the sending half
-/// is closed, so that what is still under way arrives and is shown.
+/// Closes the sending half only: this client sends nothing more, but the server
+/// may. What is still on its way arrives and is shown.
 fn finish(stream: &TcpStream, answers: &mut LineReader<&TcpStream>, output: &Output) -> anyhow::Result<()> {
-    // If the server is gone already, the reading below finds out.
+    // If the connection is gone already, the reading below returns the error.
     let _ = stream.shutdown(Shutdown::Write);
     while let Received::Line(text) = answers.next().context("the connection broke off")? {
         output.received(&format!("server: {text}"))?;

@@ -1,46 +1,46 @@
-//! Lines: what TCP does not have.
+//! Lines: framing, which TCP does not have.
 //!
-//! TCP delivers the bytes in order and nothing else. Where one `write` ended
-//! cannot be seen on the other side: two lines can come in one `read`, and one
-//! line in many. So both sides agree on a frame, here a line: UTF-8, ended by
-//! `\n`, at most [`MAX_LINE`] bytes.
+//! TCP delivers the bytes in order and nothing else. The receiver cannot see where
+//! one `write` ended: one `read` can bring two lines, and one line can take many
+//! reads. So both sides agree on a frame, here a line: UTF-8, ended by `\n`, at
+//! most [`MAX_LINE`] bytes.
 //!
-//! A stream can end in four ways, and a program that treats them alike loses
-//! data or hangs:
+//! A stream can end in four ways, and a program that treats them alike loses data
+//! or hangs:
 //! - between two lines: the other side has finished ([`Received::End`]);
 //! - in the middle of a line: the rest counts as a line, then comes the end;
-//! - by a reset: an error, and what was on its way is gone;
-//! - never: the other side is silent, or its machine is gone.
+//! - by a reset: an error, and what was on its way is lost;
+//! - never: the other side is silent, or its machine has lost its power.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
-/// The longest line in bytes, its line end not counted. Without a bound, one
-/// client that never sends `\n` could fill the server's memory.
+/// The longest line in bytes, without its line end. Without a bound, one client
+/// that never sends `\n` could fill the server's memory.
 pub const MAX_LINE: usize = 4096;
 
-/// The line by which either side ends the connection in good order.
+/// The line with which either side announces that it ends the connection.
 pub const DISCONNECT: &str = "!DISCONNECT";
 
-/// What a server says when it is about to end.
+/// The server's last line to each client when it shuts down.
 pub const SHUTTING_DOWN: &str = "[SERVER] server is shutting down";
 
-/// What a server says to a line above [`MAX_LINE`], before it closes.
+/// The server's answer to a line longer than [`MAX_LINE`]; then it closes.
 pub const TOO_LONG: &str = "[SERVER] error: line longer than 4096 bytes";
 
-/// What a server says to bytes that are not UTF-8, before it goes on.
+/// The server's answer to a line that is not UTF-8; then it goes on.
 pub const NOT_UTF8: &str = "[SERVER] error: line is not valid UTF-8";
 
-/// What [`LineReader::next`] found.
+/// The result of [`LineReader::next`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum Received<'a> {
     /// A line without its line end.
     Line(&'a str),
     /// A line that is not valid UTF-8; the next one may be.
     NotUtf8,
-    /// More bytes than the limit without a line end. Where the next line
-    /// begins is anybody's guess: close the connection.
+    /// More bytes than the limit without a line end. The reader cannot know where
+    /// the next line begins: close the connection.
     TooLong,
     /// The other side has finished sending.
     End,
@@ -132,25 +132,26 @@ impl<R: Read> LineReader<R> {
     }
 }
 
-/// Sends one line. Line and line end go out in one `write`: in two, the second
-/// could travel in a packet of its own.
+/// Sends one line. Text and line end go out in one `write`: with two writes, the
+/// line end could travel in a packet of its own.
 ///
 /// # Errors
-/// What `write` says, for one that the other side is gone.
+/// What `write` says, for example that the other side has reset the connection.
 pub fn send_line(mut to: impl Write, line: &str) -> io::Result<()> {
     to.write_all(format!("{line}\n").as_bytes())
 }
 
-/// How long a close waits for the other side, and how much it throws away.
+/// How long a lingering close waits for the other side, and how many bytes it
+/// reads and throws away.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1 << 20;
 
 /// Ends a connection so that the other side gets all that was sent to it.
 ///
-/// Closing a socket while received bytes lie in it unread makes the kernel send
-/// a reset, and a reset destroys what the other side has not read yet (RFC
-/// 1122, 4.2.2.13): the client would never see why it was thrown out. So first
-/// say that nothing more comes, then read and throw away, for a bounded time,
+/// A program that closes a socket with unread bytes in it makes the kernel send a
+/// reset (RFC 1122, 4.2.2.13). A reset destroys what the other side has not read
+/// yet: the client would never see why it was disconnected. So this first says
+/// that nothing more comes (FIN), then reads and throws away for a bounded time,
 /// until the other side has finished too.
 pub fn lingering_close(stream: &TcpStream) {
     let _ = stream.shutdown(Shutdown::Write);

@@ -36,7 +36,7 @@ impl Operator {
         Ok(Operator { input, output })
     }
 
-    /// Shows `text` and waits for the answer; `None` when the operator
+    /// Shows `text` and waits for the operator's answer; `None` when the operator
     /// ends the conversation.
     ///
     /// # Errors

@@ -1,5 +1,5 @@
-//! The server's flow: one client after the other, and every line answered with
-//! the same line.
+//! The server's flow: one client after the other; each line is answered with the
+//! same line.
 
 use crate::line::{self, LineReader, Received};
 use crate::operator::Operator;
@@ -12,7 +12,7 @@ use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
-/// Serves one client at a time and answers every line with the same line.
+/// Serves one client at a time and answers each line with the same line.
 #[derive(Parser, Debug)]
 #[command(name = "stage2-server", version)]
 pub struct Options {
@@ -20,7 +20,7 @@ pub struct Options {
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9002")]
     pub listen: Endpoint,
 
-    /// Type each answer yourself, turn by turn
+    /// Type each answer yourself instead
     #[arg(long)]
     pub converse: bool,
 
@@ -36,9 +36,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let (log, _written_at_the_end) = Log::start(options.log.log_level, None)?;
     let listener = Arc::new(Listener::open(&options.listen, &log)?);
     let mut operator = if options.converse { Some(Operator::open(&listener)?) } else { None };
-    // One client at a time. The next one is connected all the same: the kernel
-    // completes its handshake and keeps what it sends until we accept it. From
-    // outside this looks like a server that hangs. Stage 3 ends that.
+    // One client at a time. The next client is connected nevertheless: the kernel
+    // completes its handshake and keeps what it sends until we accept it. To that
+    // client the server seems to hang. Stage 3 mends that.
     while let Some((stream, peer)) = listener.accept() {
         log.info(format_args!("{peer} connected"));
         let stream = Arc::new(stream);
@@ -50,8 +50,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One client, from its first line to the end of the connection, whichever way
-/// that comes. Nothing that happens here may end the server.
+/// Serves one client, from its first line to the end of the connection. No error
+/// leaves this function: it ends one connection, never the server.
 fn serve(
     stream: &TcpStream,
     peer: SocketAddr,
@@ -65,19 +65,19 @@ fn serve(
     };
     match ended {
         Ok(how) => log.info(format_args!("{peer} {how}")),
-        // A reset, or a client that is gone while we wrote to it.
+        // A reset, or the client has gone while we wrote to it.
         Err(e) => log.info(format_args!("{peer} lost: {e}")),
     }
     if listener.stopping() {
-        // If the client is gone already there is nobody to tell.
+        // An error means that the client has gone: it needs no farewell.
         let _ = line::send_line(stream, line::SHUTTING_DOWN);
     }
 }
 
-/// Answers line by line until the connection ends; says how it ended.
+/// Answers line by line until the connection ends; returns how it ended.
 ///
-/// Reading and answering take turns. That is what lock-step means: while we
-/// wait for a line we cannot speak, and while we write we cannot hear.
+/// Reading and writing alternate (lock-step): while this thread waits for a line
+/// it cannot send, and while it sends it cannot read.
 fn converse(
     stream: &TcpStream,
     mut answer: impl FnMut(&str) -> io::Result<Option<String>>,

@@ -1,14 +1,14 @@
 //! Stage 3: one thread per client, and what can go wrong between threads.
 //!
-//! Stage 2's protocol and stage 2's client. The [`server`] hands each client to
-//! a thread of its own; [`workers`] is who starts these threads, who waits for
-//! them, and what becomes of one that fails. The threads share nothing yet. What
-//! happens when they do is in the [`experiments`].
+//! The protocol and the client are stage 2's. The [`server`] hands each client to a
+//! thread of its own. [`workers`] starts these threads, waits for them, and says
+//! what happens to one that fails. The threads do not share data yet. What happens
+//! when threads do is in the [`experiments`].
 
 pub mod experiments;
 pub mod server;
 pub mod workers;
 
-/// The client's flow is stage 2's, unchanged: a client cannot tell whether it
-/// is the only one, and need not.
+/// The client's flow is stage 2's, unchanged: a client cannot tell whether the
+/// server has other clients, and need not.
 pub use stage2_echo::client;

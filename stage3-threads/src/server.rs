@@ -1,4 +1,4 @@
-//! The server's flow: one thread per client, and every line answered with the
+//! The server's flow: one thread for each client; each line is answered with the
 //! same line.
 
 use crate::workers::{CLIENT_STACK, Workers};
@@ -13,7 +13,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Serves many clients at once and answers every line with the same line.
+/// Serves many clients at once and answers each line with the same line.
 #[derive(Parser, Debug)]
 #[command(name = "stage3-server", version)]
 pub struct Options {
@@ -33,8 +33,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let (log, _written_at_the_end) = Log::start(options.log.log_level, None)?;
     let listener = Arc::new(Listener::open(&options.listen, &log)?);
     let workers = Workers::new(&log);
-    // This thread only accepts, so the next client waits for nobody. What the
-    // threads share they share through an `Arc`, since none knows who ends last.
+    // This thread only accepts, so the next client does not wait. What the threads
+    // share is behind an `Arc`: the last thread that ends frees it.
     while let Some((stream, peer)) = listener.accept() {
         log.info(format_args!("{peer} connected"));
         let stream = Arc::new(stream);
@@ -58,24 +58,24 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One client, from its first line to the end of the connection, whichever way
-/// that comes. Nothing that happens here may end the server.
+/// Serves one client, from its first line to the end of the connection. No error
+/// leaves this function: it ends one connection, never the server.
 fn serve(stream: &TcpStream, peer: SocketAddr, listener: &Listener, log: &Log) {
     match converse(stream) {
         Ok(how) => log.info(format_args!("{peer} {how}")),
-        // A reset, or a client that is gone while we wrote to it.
+        // A reset, or the client has gone while we wrote to it.
         Err(e) => log.info(format_args!("{peer} lost: {e}")),
     }
     if listener.stopping() {
-        // If the client is gone already there is nobody to tell.
+        // An error means that the client has gone: it needs no farewell.
         let _ = line::send_line(stream, line::SHUTTING_DOWN);
     }
 }
 
-/// Answers line by line until the connection ends; says how it ended.
+/// Answers line by line until the connection ends; returns how it ended.
 ///
-/// Reading and answering take turns. That is what lock-step means: while we
-/// wait for a line we cannot speak, and while we write we cannot hear.
+/// Reading and writing alternate (lock-step): while this thread waits for a line
+/// it cannot send, and while it sends it cannot read.
 fn converse(stream: &TcpStream) -> io::Result<&'static str> {
     let mut lines = LineReader::new(stream);
     loop {

@@ -1,7 +1,7 @@
-//! A thread for each client: who starts it, who waits for it, and what happens
-//! when it cannot be started or panics.
+//! A thread for each client: how it is started, how the server waits for its end,
+//! and what happens when it cannot be started or panics.
 //!
-//! Who calls what:
+//! Which thread calls what:
 //! - The thread that accepts calls [`Workers::spawn`] for each client. From stage
 //!   6 on, the thread that has logged a client in calls it too: it starts the
 //!   thread that reads from then on, and ends itself.
@@ -9,7 +9,7 @@
 //!
 //! No [`JoinHandle`](std::thread::JoinHandle) is kept. A thread whose handle is
 //! dropped is detached: the system frees its stack as soon as it ends, while a
-//! finished thread that nobody joins keeps it. With ten thousand clients, the
+//! finished thread that is never joined keeps it. With ten thousand clients, the
 //! finished ones would have to be found and joined now and then. What a `join`
 //! tells, each thread says itself: it counts itself down when it ends, and it
 //! logs its panic.
@@ -62,7 +62,7 @@ impl Workers {
     /// MiB, for example), or its used memory stays with a client's thread.
     ///
     /// # Errors
-    /// When the system has no more threads to give (`ulimit -u`, or memory).
+    /// When the system cannot start another thread (`ulimit -u`, or memory).
     /// `serve` is then dropped without running, and with it the connection that
     /// it owns: this client is turned away, and the others notice nothing.
     /// `thread::spawn` would panic here, and end the server with all of them.

@@ -1,21 +1,21 @@
-//! AES-256-CBC: a text becomes a line that only holders of the key can read.
+//! AES-256-CBC: a text becomes a line that only users with the key can read.
 //!
-//! AES (FIPS 197) turns one block of 16 bytes into another. A mode makes a
-//! cipher for texts of any length out of that; CBC (NIST SP 800-38A, 6.2) adds
-//! the ciphertext of the block before to each block by XOR before encrypting
-//! it, and an initialisation vector (IV) to the first. PKCS#7 (RFC 5652, 6.3)
-//! fills the last block: N bytes, each of value N, and a whole block of them
-//! where the text ends on a block boundary, since the padding must always be
-//! there to be taken off again.
+//! AES (FIPS 197) turns one block of 16 bytes into another. A *mode* makes of it a
+//! cipher for texts of any length. CBC (NIST SP 800-38A, 6.2) combines each block
+//! by XOR with the ciphertext of the block before, and then encrypts it; the first
+//! block is combined with an initialisation vector (IV). PKCS#7 (RFC 5652, 6.3)
+//! fills the last block with N bytes of value N. If the text ends on a block
+//! boundary, a whole block of padding is added, so that there is always padding to
+//! take off.
 //!
-//! On the wire a message is `base64(iv || ciphertext)`. The IV is no secret,
-//! but it has to be unpredictable and new for each message: under one key, the
-//! same IV and the same beginning give the same ciphertext, and anyone who
-//! listens sees who repeats himself. `--fixed-iv` shows that.
+//! On the wire a message is `base64(iv || ciphertext)`. The IV is not secret, but
+//! it must be unpredictable and new for each message: with the same key, the same
+//! IV and the same beginning give the same ciphertext, and an eavesdropper sees
+//! that a user repeats a text. `--fixed-iv` shows that.
 //!
-//! What CBC does not do: it does not notice changes. A bit flipped in the IV
-//! flips the same bit of the text, and nothing here can tell. Stage 6 puts an
-//! authentication tag around exactly this cipher.
+//! What CBC does not do: it does not notice changes. A bit flipped in the IV flips
+//! the same bit of the text, and the receiver cannot tell. Stage 6 adds an
+//! authentication tag to exactly this cipher.
 
 use aes::Aes256;
 use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, InnerIvInit, KeyInit, block_padding::Pkcs7};
@@ -40,24 +40,23 @@ pub type Iv = [u8; IV_LEN];
 
 /// A secret key, wiped from memory when it is dropped.
 ///
-/// It has no `Display`, and its `Debug` shows no byte of it, so that no log
-/// line and no panic message can give it away.
+/// It has no `Display`, and its `Debug` shows no byte of it, so that no log line
+/// and no panic message can reveal it.
 #[derive(Clone)]
 pub struct Key(Zeroizing<[u8; KEY_LEN]>);
 
 impl Key {
-    /// A key of the given bytes.
+    /// The key with these bytes.
     pub fn new(bytes: [u8; KEY_LEN]) -> Self {
         Self(Zeroizing::new(bytes))
     }
 
-    /// A key that nobody has had before.
+    /// A new random key.
     pub fn random() -> Self {
         Self(Zeroizing::new(random_bytes()))
     }
 
-    /// The key's bytes, for whoever has to compute with them. Whatever they
-    /// are copied into must be wiped as well.
+    /// The key's bytes, to compute with. A copy of them must be wiped as well.
     pub fn as_bytes(&self) -> &[u8; KEY_LEN] {
         &self.0
     }
@@ -69,24 +68,24 @@ impl fmt::Debug for Key {
     }
 }
 
-/// A message that is not what this key encrypted: no base64, no whole blocks,
-/// wrong padding, or no UTF-8 inside.
+/// The message was not encrypted with this key: it is not base64, has no whole
+/// blocks or wrong padding, or the text is not UTF-8.
 ///
-/// One error for all of these, on purpose. Whoever may send altered messages
-/// and learns which of them had wrong *padding* can decrypt any message byte by
-/// byte without the key (Vaudenay, EUROCRYPT 2002).
+/// There is one error for all of these, on purpose. An attacker who can send
+/// altered messages and learns which of them had wrong *padding* can decrypt any
+/// message byte by byte without the key (Vaudenay, EUROCRYPT 2002).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("cannot decrypt")]
 pub struct CannotDecrypt;
 
-/// A key made ready for use: AES expands it into 15 round keys, once here
-/// rather than once for each message. They are wiped when this is dropped.
+/// A key made ready for use: AES expands it into 15 round keys, here once instead
+/// of once for each message. They are wiped when this is dropped.
 pub struct Cipher {
     aes: Aes256,
 }
 
 impl Cipher {
-    /// A cipher under `key`.
+    /// The cipher with this `key`.
     pub fn new(key: &Key) -> Self {
         Self { aes: Aes256::new(key.as_bytes().into()) }
     }
@@ -103,16 +102,16 @@ impl Cipher {
     ///
     /// # Errors
     ///
-    /// [`CannotDecrypt`] for whatever is wrong with it. The reverse does not
-    /// hold: a line that was tampered with may well decrypt to another text.
+    /// [`CannotDecrypt`], whatever is wrong with the line. A line that was changed
+    /// on its way may decrypt to another text without an error.
     pub fn decrypt_line(&self, line: &str) -> Result<String, CannotDecrypt> {
         let message = STANDARD.decode(line).map_err(|_| CannotDecrypt)?;
         let text = self.decrypt(&message)?;
         String::from_utf8(text).map_err(|_| CannotDecrypt)
     }
 
-    /// Appends `iv || ciphertext` of `text` to `out`. Appending, because stage 6
-    /// goes on with a tag over what stands there.
+    /// Appends `iv || ciphertext` of `text` to `out`. It appends because stage 6
+    /// adds a tag over what is there.
     pub fn encrypt(&self, text: &[u8], iv: &Iv, out: &mut Vec<u8>) {
         let padded = padded_len(text.len());
         out.reserve(IV_LEN + padded);
@@ -125,8 +124,7 @@ impl Cipher {
             .expect("resized to whole blocks, with room for the padding");
     }
 
-    /// The bytes that [`Cipher::encrypt`] made `message` (`iv || ciphertext`)
-    /// of.
+    /// The text of which [`Cipher::encrypt`] made `message` (`iv || ciphertext`).
     ///
     /// # Errors
     ///
@@ -145,30 +143,32 @@ impl fmt::Debug for Cipher {
     }
 }
 
-/// An IV for one message.
+/// A new random IV for one message.
 pub fn random_iv() -> Iv {
     random_bytes()
 }
 
 /// Random bytes straight from the system (`getrandom(2)`).
 ///
-/// Not `rand::random`, which asks a generator of this process that the system
-/// seeds now and then: as good as it is, its state would be one more secret in
-/// memory. What the system call costs more, no chat will notice.
+/// Not `rand::random`, which uses a generator in this process: it is as good, but
+/// its state would be one more secret in memory. A chat does not notice the cost
+/// of the system call.
 ///
 /// # Panics
 ///
-/// Where the system has no random numbers. There is no safe way to go on then:
-/// whatever one used instead could be guessed.
+/// When the system has no random numbers. There is no safe way to go on then: an
+/// attacker could guess whatever we used instead.
 pub fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    SysRng.try_fill_bytes(&mut bytes).expect("the system gives random numbers to everyone");
+    SysRng
+        .try_fill_bytes(&mut bytes)
+        .expect("getrandom(2) fails only on systems that this course does not run on");
     bytes
 }
 
-/// Length of the line that carries a text of `text_len` bytes, without its line
-/// end, and with `extra` further bytes inside the base64 (stage 6 has a tag
-/// there, stage 5 nothing).
+/// Length in bytes of the line that carries a text of `text_len` bytes, without
+/// its line end. `extra` is the number of further bytes inside the base64: stage 6
+/// has a tag there, stage 5 nothing.
 pub const fn line_len(text_len: usize, extra: usize) -> usize {
     (IV_LEN + padded_len(text_len) + extra).div_ceil(3) * 4
 }
@@ -176,8 +176,8 @@ pub const fn line_len(text_len: usize, extra: usize) -> usize {
 /// Length in bytes of the longest text whose line, with `extra` as in
 /// [`line_len`], is no longer than [`MAX_LINE`].
 ///
-/// Base64 makes 4 bytes of 3, the IV takes 16, and of the whole blocks that are
-/// left the padding takes at least one byte.
+/// Base64 makes 4 bytes of 3. The IV takes 16 bytes. The rest is whole blocks, in
+/// which the padding takes at least one byte.
 pub const fn longest_text(extra: usize) -> usize {
     (MAX_LINE / 4 * 3 - IV_LEN - extra) / BLOCK * BLOCK - 1
 }

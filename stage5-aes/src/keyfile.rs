@@ -1,8 +1,8 @@
-//! The file that everyone in the chat has a copy of, and nobody else.
+//! The key file: every user of the chat has a copy of it, and no other person.
 //!
-//! Two lines, `key=` with 64 hexadecimal digits and `iv=` with 32. How it gets
-//! from one to the other is left to the people: on paper, on a stick, over an
-//! encrypted mail. That there is no good answer is what TLS is for (stage 8).
+//! Two lines, `key=` with 64 hexadecimal digits and `iv=` with 32. How a copy gets
+//! from one user to another is left to the users: on paper, on a stick, in an
+//! encrypted mail. None of these is a good answer; TLS (stage 8) has a better one.
 
 use crate::cipher::{IV_LEN, Iv, KEY_LEN, Key, random_iv};
 use common::private_file::{self, PrivateFileError};
@@ -13,26 +13,26 @@ use zeroize::Zeroizing;
 /// Where programs look for the key file when they are not told.
 pub const DEFAULT_PATH: &str = "chat.key";
 
-/// A key file has 105 bytes. Of something that is none (a film, `/dev/zero`)
-/// no more than this is read.
+/// Bytes that are read at most. A key file has 105; but the path may name something
+/// much larger (a film, `/dev/zero`).
 const MAX_LEN: usize = 4096;
 
-/// What is in a key file. There is no other way to have one than to read a file
-/// that is right in every respect, or to make a new one.
+/// The contents of a key file: read from a file that is valid in every respect, or
+/// made anew. There is no other way to get one.
 #[derive(Debug, Clone)]
 pub struct KeyFile {
-    /// The key that all members share.
+    /// The key that all users of the chat share.
     pub key: Key,
-    /// The IV for `--fixed-iv`. No secret: it is in front of every message.
+    /// The IV for `--fixed-iv`. Not secret: it is in front of every message.
     pub iv: Iv,
 }
 
-/// Why a key file could not be read or made. No variant holds any of what
-/// stands in the file: it might be a key with one digit too few.
+/// Why a key file could not be read or made. No variant holds any of the file's
+/// contents: they may be a key with one digit too few.
 #[derive(Debug, Error)]
 pub enum KeyFileError {
     /// There is no such file.
-    #[error("key file {}: there is none; make it with stage5-keygen, or name another with --key", .0.display())]
+    #[error("key file {}: no such file; make it with stage5-keygen, or name another with --key", .0.display())]
     Missing(PathBuf),
     /// It does not have the two lines that it should have.
     #[error("key file {}, line {line}: {}; make it with stage5-keygen", .path.display(), .problem)]
@@ -44,8 +44,8 @@ pub enum KeyFileError {
         /// What is wrong with the line.
         problem: LineError,
     },
-    /// There is a file already where one was to be made.
-    #[error("key file {}: exists already; --force replaces it, and what was encrypted with the old key can then be read no more", .0.display())]
+    /// A file with this name exists already.
+    #[error("key file {}: exists already; --force replaces it, and what was encrypted with the old key can then no longer be read", .0.display())]
     Exists(PathBuf),
     /// Anything else that can be wrong with a file.
     #[error("key file {0}")]
@@ -55,10 +55,10 @@ pub enum KeyFileError {
 /// What is wrong with a line of a key file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum LineError {
-    /// Another line, or none, where one with this name belongs.
+    /// The line is missing, or another line is in its place.
     #[error("expected `{name}=` and {digits} hexadecimal digits")]
     Expected {
-        /// What stands before the `=`.
+        /// The word before the `=`.
         name: &'static str,
         /// How many digits follow it.
         digits: usize,
@@ -66,15 +66,15 @@ pub enum LineError {
     /// Too few or too many digits.
     #[error("`{name}=` needs {digits} hexadecimal digits, not {found}")]
     Length {
-        /// What stands before the `=`.
+        /// The word before the `=`.
         name: &'static str,
         /// How many digits should follow it.
         digits: usize,
         /// How many characters do.
         found: usize,
     },
-    /// Something among the digits is none.
-    #[error("character {column} is no hexadecimal digit")]
+    /// A character that is not a hexadecimal digit.
+    #[error("character {column} is not a hexadecimal digit")]
     Digit {
         /// Where in the line, from 1.
         column: usize,
@@ -90,7 +90,7 @@ impl KeyFile {
         Self { key: Key::random(), iv: random_iv() }
     }
 
-    /// Reads the key file at `path`, which has to belong to its owner alone.
+    /// Reads the key file at `path`. Only its owner may have access to it.
     ///
     /// # Errors
     ///
@@ -104,7 +104,7 @@ impl KeyFile {
         })
     }
 
-    /// Writes a key file with mode 0600. With `replace`, a file that exists is
+    /// Writes a key file with mode 0600. With `replace`, an existing file is
     /// replaced in one step.
     ///
     /// # Errors
@@ -123,7 +123,7 @@ impl KeyFile {
 }
 
 impl From<PrivateFileError> for KeyFileError {
-    /// Two of them have a remedy of their own here.
+    /// For two of the errors the message says more: which program makes the file.
     fn from(error: PrivateFileError) -> Self {
         match error {
             PrivateFileError::Missing(path) => Self::Missing(path),
@@ -136,7 +136,9 @@ impl From<PrivateFileError> for KeyFileError {
 /// The contents of a key file. On failure, the number of the line and what is
 /// wrong with it.
 fn parse(bytes: &[u8]) -> Result<KeyFile, (usize, LineError)> {
-    // `\r\n` because key files get sent about, and some editors mean well.
+    // Users send key files to each other, so one may have been saved by an editor
+    // that writes `\r\n` and a byte order mark.
+    let bytes = private_file::without_bom(bytes);
     let mut lines = bytes
         .strip_suffix(b"\n")
         .unwrap_or(bytes)
@@ -153,7 +155,7 @@ fn parse(bytes: &[u8]) -> Result<KeyFile, (usize, LineError)> {
     Ok(KeyFile { key: Key::new(*key), iv })
 }
 
-/// Fills `out` with what the digits of the line `name=digits` stand for.
+/// Fills `out` with the bytes that the digits of the line `name=digits` encode.
 fn decode(line: Option<&[u8]>, name: &'static str, out: &mut [u8]) -> Result<(), LineError> {
     let digits = out.len() * 2;
     let value = line

@@ -1,4 +1,4 @@
-//! Makes the key file that the members of a chat share.
+//! Makes the key file that the users of a chat share.
 
 use clap::Parser;
 use stage5_aes::keyfile::{DEFAULT_PATH, KeyFile};
@@ -6,19 +6,19 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Makes the key file of an encrypted chat, readable by its owner only.
+/// Makes the key file of an encrypted chat. Only its owner can read it.
 ///
-/// Give a copy to everyone who may read along, and to nobody else, over a way
-/// that you trust more than the chat.
+/// Give a copy to every user of the chat and to no other person, in a way that
+/// you trust more than the chat.
 #[derive(Parser)]
 #[command(name = "stage5-keygen", version)]
 struct Args {
-    /// Where to put the key file
+    /// Path of the new key file
     #[arg(long, value_name = "FILE", default_value = DEFAULT_PATH)]
     out: PathBuf,
 
-    /// Replace a key file that exists; what was encrypted with the old key can
-    /// then be read no more
+    /// Replace an existing key file; messages encrypted with the old key can then
+    /// no longer be read
     #[arg(long)]
     force: bool,
 }
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     common::cli::run(|| {
         let args = Args::parse();
         KeyFile::random().save(&args.out, args.force)?;
-        // With standard output closed, the file is there all the same.
+        // The file is made even if standard output is closed.
         let _ = writeln!(std::io::stdout(), "wrote {} (mode 0600)", args.out.display());
         Ok(())
     })

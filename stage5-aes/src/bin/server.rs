@@ -5,7 +5,7 @@ use stage5_aes::server;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // The same options; only the name and the port in them say which stage it is.
+    // Stage 4's options, with this stage's name and port.
     let command = server::Options::command()
         .name("stage5-server")
         .mut_arg("listen", |listen| listen.default_value("127.0.0.1:9005"));

@@ -51,6 +51,7 @@ fn line_ends_are_taken_as_they_come() {
         format!("key={KEY}\niv={IV}"),
         format!("key={KEY}\r\niv={IV}\r\n"),
         format!("key={KEY}\r\niv={IV}"),
+        format!("\u{feff}key={KEY}\niv={IV}\n"),
         format!("key={}\niv={}\n", KEY.to_lowercase(), IV.to_uppercase()),
     ] {
         for mode in [0o600, 0o400] {
@@ -71,7 +72,6 @@ fn a_wrong_file_is_told_where_and_what_to_do() {
         ("\n".to_owned(), expected_key),
         (format!("iv={IV}\nkey={KEY}\n"), expected_key),
         (format!(" key={KEY}\niv={IV}\n"), expected_key),
-        (format!("\u{feff}key={KEY}\niv={IV}\n"), expected_key),
         (format!("KEY={KEY}\niv={IV}\n"), expected_key),
         ("key\n".to_owned(), expected_key),
         (format!("key={KEY}"), expected_iv),
@@ -80,8 +80,8 @@ fn a_wrong_file_is_told_where_and_what_to_do() {
         (format!("key={}\niv={IV}\n", &KEY[1..]), "line 1: `key=` needs 64 hexadecimal digits, not 63"),
         (format!("key={KEY}00\niv={IV}\n"), "line 1: `key=` needs 64 hexadecimal digits, not 66"),
         (format!("key={KEY}\niv=\n"), "line 2: `iv=` needs 32 hexadecimal digits, not 0"),
-        (format!("key= {}\niv={IV}\n", &KEY[1..]), "line 1: character 5 is no hexadecimal digit"),
-        (format!("key={KEY}\niv={} \n", &IV[1..]), "line 2: character 35 is no hexadecimal digit"),
+        (format!("key= {}\niv={IV}\n", &KEY[1..]), "line 1: character 5 is not a hexadecimal digit"),
+        (format!("key={KEY}\niv={} \n", &IV[1..]), "line 2: character 35 is not a hexadecimal digit"),
         (format!("key={KEY}\niv={IV}\n\n"), "line 3: nothing may follow the two lines `key=` and `iv=`"),
     ];
     for (text, problem) in table {
