@@ -1,4 +1,9 @@
 //! The server's flow: accept one connection, show what its handshake settled, end.
+//!
+//! ```text
+//! client ══ SYN, SYN-ACK, ACK ══ our kernel ──► accept (main thread) ──► standard output
+//!                             SIGINT, SIGTERM ──► signals thread ──► stops accept
+//! ```
 
 use crate::handshake::Handshake;
 use anyhow::Context;
@@ -26,6 +31,7 @@ pub struct Options {
 /// # Errors
 /// When it cannot listen, or standard output is closed.
 pub fn run(options: &Options) -> anyhow::Result<()> {
+    // Dropped last, when this function returns: then all of the log is written.
     let (log, _written_at_the_end) = Log::start(options.log.log_level, None)?;
     // From here on the kernel does the handshakes. `accept` does not: it returns a
     // connection whose handshake is done, and waits until there is one.

@@ -1,5 +1,14 @@
 //! The server's flow: one client after the other; each line is answered with the
 //! same line.
+//!
+//! ```text
+//! client 1 ◄══ lines ══► main thread: accept, serve, close, accept the next
+//! client 2 ── waits, with all it sends, in our kernel's queue
+//!
+//! SIGINT, SIGTERM ──► signals thread ──► ends accept and the reading of client 1
+//! ```
+//!
+//! There is one thread that serves, so nothing is shared and nothing is locked.
 
 use crate::line::{self, LineReader, Received};
 use crate::operator::Operator;
@@ -41,12 +50,14 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     // client the server seems to hang. Stage 3 mends that.
     while let Some((stream, peer)) = listener.accept() {
         log.info(format_args!("{peer} connected"));
+        // Shared with the listener: at a signal it shuts the reading side down, and
+        // `converse` below reads the end of its input.
         let stream = Arc::new(stream);
         let _open = listener.track(&stream);
         serve(&stream, peer, operator.as_mut(), &listener, &log);
         line::lingering_close(&stream);
     }
-    listener.finish();
+    // The one connection is closed, so there is nothing left to wait for.
     Ok(())
 }
 
@@ -89,12 +100,14 @@ fn converse(
             // In this stage an empty line is a line like any other.
             Received::Line(text) => match answer(text)? {
                 Some(answer) => line::send_line(stream, &answer)?,
+                // Only the operator ends a conversation like this.
                 None => {
                     line::send_line(stream, line::DISCONNECT)?;
                     return Ok("was told goodbye");
                 }
             },
             Received::NotUtf8 => line::send_line(stream, line::NOT_UTF8)?,
+            // Where the next line begins is not known, so there is no going on.
             Received::TooLong => {
                 line::send_line(stream, line::TOO_LONG)?;
                 return Ok("closed: line too long");

@@ -1,5 +1,16 @@
 //! The server's flow: one thread for each client; each line is answered with the
 //! same line.
+//!
+//! ```text
+//! main thread: accept, start a thread, accept the next
+//! client 1 ◄══ lines ══► thread 1
+//! client 2 ◄══ lines ══► thread 2
+//!
+//! SIGINT, SIGTERM ──► signals thread ──► ends accept and the reading of all clients
+//! ```
+//!
+//! A thread owns its client's connection. All share the listener and the log,
+//! which have locks of their own.
 
 use crate::workers::{CLIENT_STACK, Workers};
 use clap::Parser;
@@ -37,6 +48,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     // share is behind an `Arc`: the last thread that ends frees it.
     while let Some((stream, peer)) = listener.accept() {
         log.info(format_args!("{peer} connected"));
+        // Shared with the listener: at a signal it shuts the reading side down, and
+        // `converse` below reads the end of its input.
         let stream = Arc::new(stream);
         let open = listener.track(&stream);
         let thread = workers.spawn(peer.to_string(), CLIENT_STACK, {
@@ -84,6 +97,7 @@ fn converse(stream: &TcpStream) -> io::Result<&'static str> {
             // In this stage an empty line is a line like any other.
             Received::Line(text) => line::send_line(stream, text)?,
             Received::NotUtf8 => line::send_line(stream, line::NOT_UTF8)?,
+            // Where the next line begins is not known, so there is no going on.
             Received::TooLong => {
                 line::send_line(stream, line::TOO_LONG)?;
                 return Ok("closed: line too long");
