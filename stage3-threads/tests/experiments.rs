@@ -5,7 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test an unwrap is an assertion")]
 
-use stage3_threads::experiments::login::Refused;
+use stage3_threads::experiments::login::LoginError;
 use stage3_threads::experiments::{Window, corruption, lifecycle, login, race, side_channel};
 use std::collections::BTreeMap;
 use std::io;
@@ -60,7 +60,7 @@ fn corruption_is_seen_in_the_middle_and_never_with_one_lock() {
 #[test]
 fn login_lets_alice_in_and_bob_not() {
     let outcome = login::run(&mut io::sink(), &login::Options { threads: 2 }).unwrap();
-    let expected = [("alice", Ok(())), ("bob", Err(Refused::WrongNameOrPassword))];
+    let expected = [("alice", Ok(())), ("bob", Err(LoginError::WrongNameOrPassword))];
     assert_eq!(outcome.pair, expected);
 }
 
@@ -68,8 +68,8 @@ fn login_lets_alice_in_and_bob_not() {
 fn login_at_the_careless_door_lets_every_alice_in_and_at_the_careful_one_the_first() {
     for _ in 0..50 {
         let outcome = login::run(&mut io::sink(), &login::Options { threads: 8 }).unwrap();
-        assert_eq!((outcome.careless_sessions, outcome.careful_sessions), (8, 1));
-        let refused = [(Refused::WrongNameOrPassword, 8), (Refused::AlreadyLoggedIn, 7)];
+        assert_eq!((outcome.check_then_act_sessions, outcome.one_step_sessions), (8, 1));
+        let refused = [(LoginError::WrongNameOrPassword, 8), (LoginError::AlreadyLoggedIn, 7)];
         assert_eq!(outcome.refused, BTreeMap::from(refused));
     }
 }

@@ -43,14 +43,14 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        // `| head` has seen enough. That is no failure, and there is nobody to tell.
+        // The reader has closed the pipe (`| head`). That is not an error.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            // Nothing is left to do when standard error is closed as well.
+            // If standard error is closed as well, there is nothing left to do.
             writeln!(
                 io::stderr(),
                 "error: the experiment could not be run to its end: {error}\n\
-                 is standard output writable, and are threads to be had (ulimit -u)?"
+                 is standard output writable, and may you start more threads (ulimit -u)?"
             )
             .ok();
             ExitCode::FAILURE

@@ -3,7 +3,7 @@
 use common::poison::IgnorePoison;
 use std::sync::{Mutex, MutexGuard};
 
-/// A lock for each field: looks careful, and guards nothing that matters.
+/// A lock for each field: that looks careful, but the sum is not guarded.
 #[derive(Debug)]
 pub struct TwoLocks {
     /// Written by transfers, read by audits; so is `savings`.
@@ -27,7 +27,7 @@ impl TwoLocks {
 
     /// What both hold together.
     pub fn sum(&self) -> i64 {
-        // Both held while adding: the auditor is not the one who is careless.
+        // Both are held while adding: the fault is not in the audit.
         let (wallet, savings) = (whole(&self.wallet), whole(&self.savings));
         *wallet + *savings
     }
@@ -63,15 +63,16 @@ impl OneLock {
         accounts.wallet + accounts.savings
     }
 
-    /// Whether a thread panicked while it held the lock, so that a transfer may
-    /// have stopped half-way.
+    /// Returns `true` if a thread panicked while it held the lock, so that a transfer
+    /// may have stopped half-way.
     pub fn is_poisoned(&self) -> bool {
         self.0.is_poisoned()
     }
 }
 
-/// Looks at poisoned state as well: here the auditor shall find what is wrong.
-/// A bank would stop instead, and that is what `lock()` alone makes one think of.
+/// Reads poisoned state as well, since the audit is to find what is wrong. A bank
+/// would stop instead: here the data is not whole, so the rule of
+/// [`common::poison`] is broken on purpose.
 fn whole<T>(account: &Mutex<T>) -> MutexGuard<'_, T> {
     account.lock().ignore_poison()
 }

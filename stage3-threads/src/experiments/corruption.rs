@@ -1,8 +1,8 @@
-//! Corruption: every field is well locked, and together they are wrong.
+//! Corruption: each field is locked correctly, and the two together are wrong.
 //!
-//! Two accounts hold 1000 coins between them. A transfer takes coins from one
-//! and adds them to the other; an auditor adds the two up. A lock for each
-//! field guards the fields. Nothing guards the sum.
+//! Two accounts hold 1000 coins together. A transfer takes coins from one and adds
+//! them to the other; an audit adds the two up. A lock for each field guards the
+//! fields. No lock guards the sum.
 
 use super::accounts::{OneLock, TwoLocks};
 use super::{Window, row, section, title, together};
@@ -14,10 +14,10 @@ use std::sync::Barrier;
 const TOTAL: i64 = 1_000;
 /// Coins that one transfer moves.
 const AMOUNT: i64 = 100;
-/// Rounds with the widened window: every one costs two meetings.
+/// Rounds with the widened window: in each, both threads wait at a barrier twice.
 const WIDE_ROUNDS: u32 = 500;
 
-/// What can be turned.
+/// What can be changed.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
     /// Transfers, and audits beside them (at most 500 with the wide window)
@@ -28,7 +28,7 @@ pub struct Options {
     pub window: Window,
 }
 
-/// What an auditor found.
+/// What the audits found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Audit {
     /// How often it added up.
@@ -46,9 +46,9 @@ pub struct Outcome {
     pub natural: Option<Audit>,
     /// One lock around both.
     pub one_lock: Audit,
-    /// Coins gone for good when a transfer panicked half-way, a lock each.
+    /// Coins that are lost when a transfer panics half-way, with a lock for each.
     pub lost_unnoticed: i64,
-    /// Whether one lock around both said that its holder had panicked.
+    /// `true` if the one lock around both was poisoned by the panic.
     pub one_lock_poisoned: bool,
 }
 
@@ -66,7 +66,7 @@ pub fn run(out: &mut impl Write, options: &Options) -> io::Result<Outcome> {
                 "A wallet and savings hold {TOTAL} coins together. One thread moves {AMOUNT} to and fro,"
             ),
             &format!("another adds the two up, and should always find {TOTAL}. First each has a lock of its"),
-            "own, then one lock is around both. Last, a transfer dies between its two halves.",
+            "own, then one lock is around both. Last, a transfer panics between its two halves.",
         ],
     )?;
     section(out, "What happened", &[])?;
@@ -79,23 +79,28 @@ pub fn run(out: &mut impl Write, options: &Options) -> io::Result<Outcome> {
     let natural =
         options.window.natural().then(|| part("a lock each, left to chance", natural(options.rounds)));
     let one_lock = part("one lock around both", audit_one_lock(options.rounds))?;
-    let lost_unnoticed = die_half_way_with_two_locks();
-    row(out, "it dies half-way, a lock each", format_args!("{lost_unnoticed} coins gone, no lock poisoned"))?;
-    let one_lock_poisoned = die_half_way_with_one_lock();
+    let lost_unnoticed = panic_half_way_with_two_locks();
     row(
         out,
-        "it dies half-way, one lock",
+        "it panics half-way, a lock each",
+        format_args!("{lost_unnoticed} coins gone, no lock poisoned"),
+    )?;
+    let one_lock_poisoned = panic_half_way_with_one_lock();
+    row(
+        out,
+        "it panics half-way, one lock",
         if one_lock_poisoned { "the lock is poisoned" } else { "not noticed" },
     )?;
     section(
         out,
         "Why",
         &[
-            "Between the two halves the coins are in neither account, and no lock is held: whoever",
-            "looks then sees a state that must not exist. A lock guards an invariant, not a field:",
-            "what is true only of both together belongs behind one lock, held until it is true again.",
-            "If the holder panics before that, std marks the lock as poisoned: the next one is told",
-            "that the state may be half-way. With a lock each there was nobody to tell.",
+            "Between the two halves the coins are in neither account, and no lock is held: an audit that",
+            "runs then sees a state that must not exist. A lock guards an invariant, not a field: what is",
+            "true only of both together belongs behind one lock, held until it is true again.",
+            "If the holder panics before that, std marks the lock as poisoned: the next thread is told",
+            "that the state may be half-way. With a lock for each field no lock was held, so none was",
+            "poisoned.",
         ],
     )?;
     Ok(Outcome {
@@ -163,23 +168,23 @@ fn audit_one_lock(rounds: u32) -> io::Result<Audit> {
 
 /// Unwinds as a panic does, without the message on standard error, which would
 /// look as if the experiment itself had failed.
-fn die() {
-    panic::resume_unwind(Box::new("the transfer died half-way"));
+fn panic_quietly() {
+    panic::resume_unwind(Box::new("the transfer failed half-way"));
 }
 
 /// Coins that are missing afterwards.
-fn die_half_way_with_two_locks() -> i64 {
+fn panic_half_way_with_two_locks() -> i64 {
     let accounts = TwoLocks::new(TOTAL);
     // Asserted, not proven: that the state may be half-way is what we look at.
-    let died = panic::catch_unwind(AssertUnwindSafe(|| accounts.transfer(AMOUNT, die)));
-    debug_assert!(died.is_err());
+    let panicked = panic::catch_unwind(AssertUnwindSafe(|| accounts.transfer(AMOUNT, panic_quietly)));
+    debug_assert!(panicked.is_err());
     TOTAL - accounts.sum()
 }
 
-/// Whether the lock tells.
-fn die_half_way_with_one_lock() -> bool {
+/// Returns `true` if the lock is poisoned afterwards.
+fn panic_half_way_with_one_lock() -> bool {
     let accounts = OneLock::new(TOTAL);
-    let died = panic::catch_unwind(AssertUnwindSafe(|| accounts.transfer(AMOUNT, die)));
-    debug_assert!(died.is_err());
+    let panicked = panic::catch_unwind(AssertUnwindSafe(|| accounts.transfer(AMOUNT, panic_quietly)));
+    debug_assert!(panicked.is_err());
     accounts.is_poisoned()
 }

@@ -1,15 +1,15 @@
-//! Deadlock: each holds what the next one needs, and nobody ever goes on.
+//! Deadlock: each thread holds a lock that the next thread needs, and none goes on.
 //!
-//! Two friends at one table, a fork between each two plates: everyone takes the
-//! fork on the left, then the one on the right. With real mutexes the program
-//! would stand still without a word; [`WatchedLocks`] notices and says so.
+//! It is the problem of the dining philosophers with two of them: each takes the
+//! fork on the left, then the fork on the right. With ordinary mutexes the program
+//! would hang without a message; [`WatchedLocks`] notices the deadlock.
 
 use super::wait_for::{Deadlock, WatchedLocks};
 use super::{Window, row, section, title, together};
 use std::io::{self, Write};
 use std::sync::Barrier;
 
-/// What can be turned.
+/// What can be changed.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
     /// Threads, and as many locks; thread i takes lock i, then lock i+1
@@ -32,7 +32,7 @@ pub struct Outcome {
     pub natural: Option<usize>,
     /// Deadlocks noticed when all lock in the same order.
     pub ordered: usize,
-    /// How often somebody held both locks, in the last part.
+    /// How often a thread held both locks, in the last part.
     pub ordered_successes: usize,
 }
 
@@ -51,7 +51,7 @@ pub fn run(out: &mut impl Write, options: &Options) -> io::Result<Outcome> {
                 options.threads, options.threads
             ),
             &format!("thread {last} takes lock {last}, then lock 0. Opposite orders, that is."),
-            "A lock that would wait for ever reports it; its thread gives way.",
+            "A lock that would wait for ever returns an error; its thread gives its first lock back.",
         ],
     )?;
     section(out, "What happened", &[])?;
@@ -64,12 +64,12 @@ pub fn run(out: &mut impl Write, options: &Options) -> io::Result<Outcome> {
         out,
         "Why",
         &[
-            "Four things must come together: a lock has one holder; who waits keeps what it has;",
-            "nobody takes a lock from another; and the waiting goes round in a circle. The cure",
-            "breaks the last: if everyone takes the lower number first, whoever holds the highest",
-            "lock of all waits for nobody, so somebody can always go on.",
-            "std's Mutex does not look: with it, the first part would hang until you press Ctrl-C.",
-            "By chance it is rare, hence worse: it passes every test, and stops the server in May.",
+            "Four conditions must hold: a lock has one holder; a thread that waits keeps its locks; no",
+            "lock is taken away from a thread; and the threads wait in a circle. The cure breaks the",
+            "last one: if all threads take the lower number first, the thread that holds the highest",
+            "lock waits for no other thread, so one thread can always go on.",
+            "std's Mutex does not check: with it, the first part would hang until you press Ctrl-C.",
+            "By chance it is rare. That is worse: it passes every test and stops the server months later.",
         ],
     )?;
     Ok(Outcome { wide, natural, ordered, ordered_successes: tries.len() - ordered })
@@ -96,7 +96,7 @@ fn natural(out: &mut impl Write, options: &Options) -> io::Result<usize> {
     Ok(deadlocks)
 }
 
-/// Once each, and nobody goes for the second lock before all hold their first.
+/// Once each: no thread takes its second lock before all hold their first.
 fn all_hold_one(threads: u8) -> io::Result<Vec<Deadlock>> {
     let threads = usize::from(threads);
     let locks = WatchedLocks::new(threads, threads);

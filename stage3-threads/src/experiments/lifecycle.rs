@@ -1,8 +1,8 @@
 //! The life of a thread: new, runnable, running, blocked, terminated.
 //!
-//! The kernel is asked about each, from another thread. It does not tell
-//! *runnable* (wants a core) from *running* (has one): both are state `R`. How
-//! long a thread has spent as the one and as the other it does tell.
+//! Another thread asks the kernel about each state. The kernel does not tell
+//! *runnable* (waits for a core) from *running* (has a core): both are state `R`.
+//! But it does tell how long a thread has spent in each of the two.
 
 use super::sched::{self, Task, Times, or_unknown};
 use super::{row, section, title, together};
@@ -15,11 +15,11 @@ use std::time::{Duration, Instant};
 
 /// How long the busy threads compete for the cores.
 const BUSY: Duration = Duration::from_millis(300);
-/// How long to wait for a thread to get where it is going; on an idle machine
-/// it takes microseconds.
+/// How long to wait until a thread has reached a state. On an idle machine it takes
+/// microseconds.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Nothing can be turned.
+/// This experiment has no options.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Options {}
 
@@ -40,7 +40,7 @@ pub struct Outcome {
     pub blocked_on_core: Option<Duration>,
     /// What `join` gave for a thread that returned 42.
     pub returned: Option<i32>,
-    /// Whether `join` reported the thread that panicked, and we are still here.
+    /// `true` if `join` reported the panic of a thread.
     pub panic_reported: bool,
 }
 
@@ -66,13 +66,13 @@ pub fn run(out: &mut impl Write, _: &Options) -> io::Result<Outcome> {
         out,
         "Why",
         &[
-            "new         A closure is no thread. Rust has none that is made but not started: spawn does both.",
-            "runnable    It could go on, but all cores are taken. The scheduler gives each a turn of a few",
-            "            milliseconds, so nobody waits long and nobody chooses when. Hence races.",
-            "blocked     It waits for something else than a core: a lock, a line from a client. That costs",
-            "            memory and no time: thousands of quiet clients are cheap, one busy one is not.",
-            "terminated  By returning or by a panic. Whoever joins learns which. A panic ends one thread,",
-            "            not the process: stage 3's server loses one client.",
+            "new         A closure is not a thread. In Rust spawn creates a thread and starts it at once.",
+            "runnable    It could go on, but all cores are busy. The scheduler gives each thread a core for a",
+            "            few milliseconds. No thread waits long, and none can choose the moment. Hence races.",
+            "blocked     It waits for something other than a core: a lock, a line from a client. That costs",
+            "            memory and no time: thousands of quiet clients are cheap, one busy client is not.",
+            "terminated  It has returned or panicked; join tells which. A panic ends one thread, not the",
+            "            process: stage 3's server loses one client.",
         ],
     )?;
     Ok(Outcome {
@@ -129,8 +129,7 @@ fn runnable_and_running(out: &mut impl Write) -> io::Result<(usize, Vec<Option<T
 
 /// One thread waits for a lock, then for a channel, then for time to pass.
 fn blocked(out: &mut impl Write) -> io::Result<([Option<char>; 3], Option<Duration>)> {
-    // Held by this thread until it has seen the other one wait for it. Nothing
-    // is in it, so poison means nothing.
+    // Held by this thread until it has seen the other one wait for it.
     let lock = Mutex::new(());
     let (introduce, introduced) = mpsc::channel();
     // The thread's end of a channel on which nothing comes until it is dropped.
@@ -141,7 +140,7 @@ fn blocked(out: &mut impl Write) -> io::Result<([Option<char>; 3], Option<Durati
     thread::scope(|scope| {
         let held = lock.lock().ignore_poison();
         thread::Builder::new().spawn_scoped(scope, move || {
-            // The reader is gone only if it failed; then nobody wants to know.
+            // An error means that the receiving thread has failed already.
             introduce.send(Task::current()).ok();
             drop(lock_ref.lock());
             stage.store(1, Ordering::Release);

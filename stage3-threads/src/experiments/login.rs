@@ -1,11 +1,11 @@
 //! Threads that log in at once: check-then-act.
 //!
-//! alice knows her password, bob does not. The rule "one session per name" is
-//! first checked and then acted upon, each under a lock, but not the same one;
-//! then both in one go.
+//! alice knows her password, bob does not. The rule is one session for each name.
+//! First a thread checks the rule, unlocks, locks again and acts; then it checks and
+//! acts in one step.
 //!
-//! The passwords stand in the table as they are, because the lesson is about
-//! threads. A real table holds slow hashes: stage 6.
+//! The table holds the passwords as they are, because the lesson is about threads.
+//! A real table holds slow hashes: stage 6.
 
 use super::side_channel::constant_time;
 use super::{row, section, title, together};
@@ -17,18 +17,18 @@ use std::sync::{Barrier, Mutex, MutexGuard};
 /// Name and password, as registered.
 const ACCOUNTS: [(&str, &str); 2] = [("alice", "looking-glass"), ("bob", "can-we-fix-it")];
 
-/// What can be turned.
+/// What can be changed.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
-    /// Threads for each of the two names in the crowd
+    /// Threads for each of the two names when many log in
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(2..=32))]
     pub threads: u8,
 }
 
-/// Why somebody is not let in.
+/// Why a login fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
-pub enum Refused {
-    /// The same for both, or one could ask which names exist.
+pub enum LoginError {
+    /// One error for both, or an attacker could find out which names exist.
     #[error("wrong name or password")]
     WrongNameOrPassword,
     /// One session per name.
@@ -36,24 +36,24 @@ pub enum Refused {
     AlreadyLoggedIn,
 }
 
-/// What one login came to: the name, and whether it was let in.
-pub type Login = (&'static str, Result<(), Refused>);
+/// The result of one login, with its name.
+pub type Login = (&'static str, Result<(), LoginError>);
 
 /// The figures of all parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
     /// alice and bob, once each.
     pub pair: Vec<Login>,
-    /// Crowd at the careless door: sessions of alice.
-    pub careless_sessions: usize,
-    /// Crowd at the careful door: sessions of alice.
-    pub careful_sessions: usize,
-    /// Crowd at the careful door: how many were refused, and why.
-    pub refused: BTreeMap<Refused, usize>,
+    /// Many logins, checked and then acted upon: sessions of alice.
+    pub check_then_act_sessions: usize,
+    /// Many logins, checked and acted upon in one step: sessions of alice.
+    pub one_step_sessions: usize,
+    /// The same: how many were refused, and why.
+    pub refused: BTreeMap<LoginError, usize>,
 }
 
-/// Who is logged in. Shared by all threads that log somebody in; held for a
-/// look or an insertion only. Poison: a panic in between leaves a whole set.
+/// The names that are logged in. Shared by all threads of the experiment; the lock is
+/// held for one look or one insertion only.
 #[derive(Default)]
 struct Sessions(Mutex<HashSet<String>>);
 
@@ -62,36 +62,41 @@ impl Sessions {
         self.0.lock().ignore_poison()
     }
 
-    /// Checks, lets go of the lock, and then acts. `between` runs there.
-    fn log_in_careless(&self, name: &str, password: &str, between: impl Fn()) -> Result<(), Refused> {
+    /// Checks, unlocks, locks again and acts. `between` runs while it is unlocked.
+    fn log_in_check_then_act(
+        &self,
+        name: &str,
+        password: &str,
+        between: impl Fn(),
+    ) -> Result<(), LoginError> {
         check_password(name, password)?;
         let free = !self.lock().contains(name);
         between();
         if !free {
-            return Err(Refused::AlreadyLoggedIn);
+            return Err(LoginError::AlreadyLoggedIn);
         }
         self.lock().insert(name.to_owned());
         Ok(())
     }
 
-    /// Checks and acts in one step: `insert` tells whether the name was new.
-    fn log_in(&self, name: &str, password: &str) -> Result<(), Refused> {
-        // Before the lock: in stage 6 this takes a quarter of a second, and
-        // nobody shall wait for somebody else's password.
+    /// Checks and acts in one step: `insert` returns `true` if the name was new.
+    fn log_in(&self, name: &str, password: &str) -> Result<(), LoginError> {
+        // Before the lock: in stage 6 this takes a quarter of a second, and no login
+        // shall wait for the password of another one.
         check_password(name, password)?;
-        if self.lock().insert(name.to_owned()) { Ok(()) } else { Err(Refused::AlreadyLoggedIn) }
+        if self.lock().insert(name.to_owned()) { Ok(()) } else { Err(LoginError::AlreadyLoggedIn) }
     }
 }
 
-fn check_password(name: &str, password: &str) -> Result<(), Refused> {
+fn check_password(name: &str, password: &str) -> Result<(), LoginError> {
     let known = ACCOUNTS.iter().find(|(known, _)| *known == name);
-    // An unknown name is compared too, with what nobody has: the time tells nothing.
+    // The password of an unknown name is compared too: the time tells nothing.
     let expected = known.map_or("", |(_, password)| *password);
     let (equal, _) = constant_time(expected.as_bytes(), password.as_bytes());
-    if known.is_some() && equal { Ok(()) } else { Err(Refused::WrongNameOrPassword) }
+    if known.is_some() && equal { Ok(()) } else { Err(LoginError::WrongNameOrPassword) }
 }
 
-/// Logs in a pair, then a crowd at a careless door and at a careful one.
+/// Logs in two users, then many at once: check-then-act, and both in one step.
 ///
 /// # Errors
 /// `out` cannot be written, or the system refuses a thread.
@@ -101,37 +106,41 @@ pub fn run(out: &mut impl Write, options: &Options) -> io::Result<Outcome> {
         out,
         "login",
         &[
-            "alice (right password) and bob (wrong password) log in at the same time, a thread each.",
-            &format!("Then a crowd does: {each} threads for each of the two. Rule: one session per name."),
+            "alice (right password) and bob (wrong password) log in at the same time, each in a thread.",
+            &format!("Then {each} threads for each of the two do. The rule: one session for each name."),
         ],
     )?;
     section(out, "What happened", &[])?;
     let sessions = Sessions::default();
-    let pair = crowd(1, |name, password| sessions.log_in(name, password))?;
+    let pair = log_in_all(1, |name, password| sessions.log_in(name, password))?;
     for (name, result) in &pair {
         row(out, name, describe(result))?;
     }
     let (sessions, meeting) = (Sessions::default(), Barrier::new(each));
-    let careless = crowd(each, |name, password| {
-        sessions.log_in_careless(name, password, || {
+    let check_then_act = log_in_all(each, |name, password| {
+        sessions.log_in_check_then_act(name, password, || {
             meeting.wait();
         })
     })?;
-    let careless_sessions = sessions_of_alice(&careless);
-    row(out, "check, then act: sessions of alice", format_args!("{careless_sessions}, one is allowed"))?;
+    let check_then_act_sessions = sessions_of_alice(&check_then_act);
+    row(
+        out,
+        "check, then act: sessions of alice",
+        format_args!("{check_then_act_sessions}, one is allowed"),
+    )?;
     let sessions = Sessions::default();
-    let careful = crowd(each, |name, password| sessions.log_in(name, password))?;
-    let careful_sessions = sessions_of_alice(&careful);
-    row(out, "check and act in one: sessions of alice", careful_sessions)?;
+    let one_step = log_in_all(each, |name, password| sessions.log_in(name, password))?;
+    let one_step_sessions = sessions_of_alice(&one_step);
+    row(out, "check and act in one: sessions of alice", one_step_sessions)?;
     let mut refused = BTreeMap::new();
-    for reason in careful.into_iter().filter_map(|(_, result)| result.err()) {
+    for reason in one_step.into_iter().filter_map(|(_, result)| result.err()) {
         *refused.entry(reason).or_default() += 1;
     }
     for (reason, times) in &refused {
         row(out, &format!("  refused, {reason}"), times)?;
     }
     explain(out)?;
-    Ok(Outcome { pair, careless_sessions, careful_sessions, refused })
+    Ok(Outcome { pair, check_then_act_sessions, one_step_sessions, refused })
 }
 
 fn explain(out: &mut impl Write) -> io::Result<()> {
@@ -139,21 +148,25 @@ fn explain(out: &mut impl Write) -> io::Result<()> {
         out,
         "Why",
         &[
-            "Two logins of different people share the table and do each other no harm. Two of the same",
-            "name do, when the answer to \"is the name free?\" is outdated before it is acted upon: the",
-            "window is held open here until all of alice's threads have asked. Every lock was held, and",
-            "let go of too early. The cure is one step that checks and acts: `insert` says whether",
-            "the name was new. bob is told no more than that it was the name or the password.",
+            "Two logins with different names share the table and do no harm to each other. Two with the",
+            "same name do, if the answer to \"is the name free?\" is no longer true when the thread acts.",
+            "The window is held open here until all of alice's threads have asked. Each access was under",
+            "the lock, but the lock was released between check and act. The cure is one step that does",
+            "both: `insert` says whether the name was new. bob learns only that the name or the password",
+            "was wrong, not which of them.",
         ],
     )
 }
 
-fn describe(result: &Result<(), Refused>) -> String {
+fn describe(result: &Result<(), LoginError>) -> String {
     result.map_or_else(|refused| format!("refused: {refused}"), |()| "logged in".into())
 }
 
 /// `each` threads that log in as alice, and as many as bob with a wrong password.
-fn crowd(each: usize, log_in: impl Fn(&str, &str) -> Result<(), Refused> + Sync) -> io::Result<Vec<Login>> {
+fn log_in_all(
+    each: usize,
+    log_in: impl Fn(&str, &str) -> Result<(), LoginError> + Sync,
+) -> io::Result<Vec<Login>> {
     together(each * 2, |thread| {
         let (name, password) =
             if thread.is_multiple_of(2) { ACCOUNTS[0] } else { (ACCOUNTS[1].0, "no-we-can-not") };
@@ -173,7 +186,7 @@ mod tests {
     fn an_unknown_name_is_refused_as_a_wrong_password_is() {
         let wrong = [("carol", "looking-glass"), ("carol", ""), ("bob", "looking-glass"), ("alice", "")];
         for (name, password) in wrong {
-            assert_eq!(check_password(name, password), Err(Refused::WrongNameOrPassword), "{name}");
+            assert_eq!(check_password(name, password), Err(LoginError::WrongNameOrPassword), "{name}");
         }
         assert_eq!(check_password("bob", "can-we-fix-it"), Ok(()));
     }

@@ -1,15 +1,15 @@
-//! Seven small experiments with threads, to be run before any of this is
-//! trusted with clients.
+//! Seven small experiments with threads. Run them before you let threads share
+//! data in a server.
 //!
-//! Each module has the same three things: `Options` (what can be turned),
-//! `Outcome` (the figures, which the tests look at) and `run`, which writes
-//! what it does, what happened and why. Only the thread that called `run`
-//! writes: workers hand back figures, so no line is ever torn, and a closed
-//! standard output is one error in one place.
+//! Each module has the same three parts: `Options` (what can be changed), `Outcome`
+//! (the figures, which the tests look at) and `run`, which prints what it does,
+//! what happened and why. Only the thread that called `run` prints; the other
+//! threads return figures. So no line is ever torn, and a closed standard output is
+//! one error in one place.
 //!
-//! What depends on the scheduler is shown twice: first with the window held
-//! open by a barrier, so that it happens every time, then left to chance, as in
-//! a real program, where it happens on the day of the demonstration.
+//! What depends on the scheduler is shown twice: first with the window held open by
+//! a barrier, so that it happens every time, then left to chance, as in a real
+//! program.
 
 pub mod accounts;
 pub mod corruption;
@@ -27,7 +27,7 @@ use std::io::{self, Write};
 use std::sync::RwLock;
 use std::thread;
 
-/// How long the moment lasts in which the others can do harm.
+/// How long the window is: the time in which other threads can do harm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Window {
     /// First wide, then natural.
@@ -39,12 +39,12 @@ pub enum Window {
 }
 
 impl Window {
-    /// Whether the part with the widened window is to run.
+    /// Returns `true` if the part with the widened window is to run.
     pub fn wide(self) -> bool {
         self != Self::Natural
     }
 
-    /// Whether the part that is left to chance is to run.
+    /// Returns `true` if the part that is left to chance is to run.
     pub fn natural(self) -> bool {
         self != Self::Wide
     }
@@ -53,9 +53,9 @@ impl Window {
 /// Runs `work(0)` to `work(threads - 1)`, each in a thread of its own, and
 /// returns what they return, in that order.
 ///
-/// None begins before the last has been created. Without that, the first
-/// thread is often done before the second exists, and an experiment on
-/// concurrency measures how fast threads are made.
+/// No thread begins before the last one has been created. Otherwise the first
+/// thread is often done before the second exists, and an experiment on concurrency
+/// measures how fast threads are created.
 ///
 /// # Errors
 /// The system refuses a thread (then no `work` has run at all), or one panicked.
@@ -65,13 +65,12 @@ pub fn together<T: Send>(threads: usize, work: impl Fn(usize) -> T + Sync) -> io
     let all_created = RwLock::new(false);
     let (all_created, work) = (&all_created, &work);
     let results: io::Result<Vec<Option<T>>> = thread::scope(|scope| {
-        // Inside the closure on purpose: an early return must open the gate
-        // before the scope waits for the threads that stand at it.
+        // Inside the closure on purpose: an early return must unlock `gate` before
+        // the scope waits for the threads that wait for it.
         let mut gate = all_created.write().ignore_poison();
         let mut handles = Vec::with_capacity(threads);
         for number in 0..threads {
             let worker = move || {
-                // A bool cannot be left half-written: poison means nothing here.
                 let go = *all_created.read().ignore_poison();
                 go.then(|| work(number))
             };

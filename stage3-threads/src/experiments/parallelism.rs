@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 const WAIT: Duration = Duration::from_millis(50);
 /// How long all the computing should take one thread.
 const COMPUTE: Duration = Duration::from_millis(500);
-/// The computing is cut into this many pieces, dealt out like cards.
+/// The computing is cut into this many pieces, which the threads take in turn.
 const PIECES: usize = 64;
 
-/// What can be turned.
+/// What can be changed.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
     /// Jobs that wait, and the most threads that compute
@@ -28,7 +28,7 @@ pub struct Options {
 pub struct Computed {
     /// How many threads shared it.
     pub threads: usize,
-    /// The result, the same whoever computes it.
+    /// The result, the same for any number of threads.
     pub result: u64,
     /// By the clock on the wall.
     pub wall: Duration,
@@ -75,8 +75,8 @@ pub fn run(out: &mut impl Write, options: &Options) -> io::Result<Outcome> {
             "core: that is concurrency, and all that a chat server needs. A thread that computes needs",
             "a core to itself: with more threads than cores they take turns, and the wall time stays.",
             "Only more cores make that faster: parallelism. Try it on one core: taskset -c 0 COMMAND",
-            "(Linux): the waiting is as fast as before, the computing is not. Are fewer cores busy than",
-            "there are? Then other programs have the rest, or this machine was promised less.",
+            "(Linux): the waiting is as fast as before, the computing is not. If fewer cores are busy than",
+            "there are, other programs use the rest, or this (virtual) machine may not use them all.",
         ],
     )?;
     Ok(Outcome { cores, waiting_in_turn, waiting_together, computing })
@@ -116,8 +116,8 @@ fn computing(out: &mut impl Write, most: usize) -> io::Result<Vec<Computed>> {
 }
 
 /// Steps in a piece, such that all pieces take one thread about [`COMPUTE`] on
-/// this machine, optimised or not: a fixed number would be too short to measure
-/// on one and longer than anyone waits on another.
+/// this machine, optimised or not: a fixed number would be too small to measure on
+/// one machine and take too long on another.
 fn piece_size() -> u64 {
     let enough = Duration::from_millis(20);
     let mut steps = 1_000;
@@ -133,8 +133,8 @@ fn piece_size() -> u64 {
     }
 }
 
-/// Nothing but arithmetic: each step needs the one before, so no compiler and
-/// no processor can shorten it. The constants are Knuth's MMIX generator's.
+/// Only arithmetic: each step needs the one before, so no compiler and no processor
+/// can shorten it. The constants are Knuth's MMIX generator's.
 fn piece(seed: u64, steps: u64) -> u64 {
     (0..black_box(steps)).fold(seed, |state, _| {
         state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407)

@@ -12,10 +12,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Barrier, Mutex};
 use std::time::{Duration, Instant};
 
-/// Rounds with the widened window: every one costs two meetings of all threads.
+/// Rounds with the widened window: in each, all threads wait at a barrier twice.
 const WIDE_ROUNDS: u32 = 500;
 
-/// What can be turned.
+/// What can be changed.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
     /// Threads that add to the one counter
@@ -124,7 +124,7 @@ fn explain(out: &mut impl Write, options: &Options) -> io::Result<()> {
             "on one core only when the scheduler stops a thread just there: perhaps never today.",
             "A lock lets one thread at a time through both steps; the atomic makes them one step.",
             "Why no plain variable? Two threads with `&mut count` do not compile (E0499). Rust rules",
-            "out the data race. It cannot rule out that you read, think, and write what is outdated.",
+            "out the data race. It cannot rule out that a thread reads, computes, and writes old news.",
         ],
     )
 }
@@ -148,10 +148,10 @@ fn wide(threads: u8, rounds: u32) -> io::Result<Count> {
         || counter.load(Ordering::Relaxed),
         || {
             let seen = counter.load(Ordering::Relaxed);
-            // Nobody writes before all have read ...
+            // No thread writes before all have read ...
             meeting.wait();
             counter.store(seen + 1, Ordering::Relaxed);
-            // ... and nobody reads for the next round before all have written.
+            // ... and none reads for the next round before all have written.
             meeting.wait();
         },
     )
@@ -171,8 +171,6 @@ fn natural(options: &Options) -> io::Result<Count> {
 }
 
 fn lock(options: &Options) -> io::Result<Count> {
-    // Poison would mean that a thread panicked while adding one: the number is
-    // still a whole number, and `together` reports the panic.
     let counter = Mutex::new(0);
     let total = || *counter.lock().ignore_poison();
     count(options.threads, options.rounds, total, || {

@@ -12,19 +12,20 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub struct Task(PathBuf);
 
-/// How a thread has spent its life so far.
+/// How a thread has spent its time so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Times {
     /// With a core: running.
     pub on_core: Duration,
-    /// Wanting a core while others had them all: runnable.
+    /// Waiting for a core while others had them all: runnable.
     pub in_queue: Duration,
 }
 
 impl Task {
     /// The thread that asks.
     pub fn current() -> Option<Self> {
-        // A link to PID/task/TID; kept resolved, or it would mean whoever reads it.
+        // A link to PID/task/TID. Resolved now, or it would later mean the thread that
+        // reads it.
         let link = fs::read_link("/proc/thread-self").ok()?;
         Some(Self(PathBuf::from("/proc").join(link)))
     }

@@ -1,4 +1,4 @@
-//! A side channel: what a comparison tells by the time that it takes.
+//! A side channel: what a comparison reveals by the time that it takes.
 //!
 //! A comparison that stops at the first difference takes longer the more of the
 //! guess is right. So a secret of 8 letters is guessed letter by letter: 8 times
@@ -20,7 +20,7 @@ const BATCH: u32 = 500;
 /// that all of them end within ten seconds wherever this runs.
 const BUDGET: Duration = Duration::from_millis(400);
 
-/// What can be turned.
+/// What can be changed.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
     /// Measurements of each guess; the median of them counts
@@ -28,8 +28,9 @@ pub struct Options {
     pub samples: u16,
 }
 
-/// A way of comparing: whether they are equal, and how many bytes it looked at.
-/// The count is what a clock measures indirectly; nobody else would return it.
+/// A way of comparing: returns `true` if the two are equal, and how many bytes it
+/// looked at. A clock measures the count indirectly; a real comparison would not
+/// return it.
 pub type Compare = fn(&[u8], &[u8]) -> (bool, usize);
 
 /// Stops at the first difference, as `==` on slices may.
@@ -44,8 +45,8 @@ pub fn early_exit(secret: &[u8], guess: &[u8]) -> (bool, usize) {
 
 /// Looks at every byte, whatever it has seen so far.
 ///
-/// For the lesson. A program takes the crate `subtle`, or a MAC's own
-/// `verify_slice` as stage 6 does, whose authors watch what compilers do to it.
+/// For the lesson only. A program uses the crate `subtle`, or a MAC's own
+/// `verify_slice` as stage 6 does: their authors check what compilers make of it.
 pub fn constant_time(secret: &[u8], guess: &[u8]) -> (bool, usize) {
     let mut differences = 0;
     for (a, b) in secret.iter().zip(guess) {
@@ -53,7 +54,7 @@ pub fn constant_time(secret: &[u8], guess: &[u8]) -> (bool, usize) {
         // difference the answer is settled, and make it an early exit again.
         differences |= black_box(a ^ b);
     }
-    // The length is no secret: it is public how long a tag or a token is.
+    // The length is not secret: it is public how long a tag or a token is.
     let equal = differences == 0 && secret.len() == guess.len();
     (equal, secret.len().min(guess.len()))
 }
@@ -90,7 +91,7 @@ pub fn run(out: &mut impl Write, options: &Options) -> io::Result<Outcome> {
                 "A secret of {LENGTH} random letters is compared with guesses of which the first k letters are"
             ),
             "right: by a comparison that stops at the first difference, and by one that never stops.",
-            "Then an attacker who knows nothing but the figures guesses the secret, letter by letter.",
+            "Then an attacker who knows only these figures guesses the secret, letter by letter.",
         ],
     )?;
     section(out, "What happened", &[])?;
@@ -137,8 +138,8 @@ pub fn run(out: &mut impl Write, options: &Options) -> io::Result<Outcome> {
             "lost in the noise of one measurement, not in the median of many, over a network too, with",
             "more of them. So a secret is compared in full, always: password hashes, tokens, the tags",
             "of stage 6. A letter found in constant time is luck, one chance in 26 each.",
-            "Which column has the larger figures is no matter: the loops differ. What matters is that one
-             column grows and the other does not.",
+            "It does not matter which column has the larger figures: the loops differ. It matters that
+             one column grows and the other does not.",
             "The count is certain, the clock is not: on a busy machine it finds fewer letters.",
         ],
     )?;
@@ -174,13 +175,13 @@ fn measure(out: &mut impl Write, secret: &[u8], options: &Options) -> io::Result
 
 /// Median nanoseconds of one comparison with each of the guesses.
 ///
-/// The guesses take turns: a slow moment of the machine then falls on all of
-/// them alike. The median forgets the samples in which the thread lost its core.
+/// The guesses are measured in turn, so that a slow moment of the machine slows all of
+/// them alike. The median ignores the samples in which the thread lost its core.
 fn medians(compare: Compare, secret: &[u8], guesses: &[Vec<u8>], samples: u16) -> Vec<f64> {
     let mut measured = vec![Vec::with_capacity(samples.into()); guesses.len()];
     let began = Instant::now();
     for _ in 0..samples {
-        // On a crowded machine fewer samples have to do, but never none.
+        // On a busy machine fewer samples must be enough, but at least one.
         if began.elapsed() > BUDGET && !measured[0].is_empty() {
             break;
         }
@@ -211,12 +212,12 @@ fn attack(secret: &[u8], cost: &dyn Fn(&[Vec<u8>]) -> Vec<f64>) -> usize {
             .map(|letter| {
                 let mut guess = known.clone();
                 guess.push(*letter);
-                // No letter of the alphabet: the rest is wrong for certain.
+                // Not a letter of the alphabet: so the rest is certainly wrong.
                 guess.resize(secret.len(), b'?');
                 guess
             })
             .collect();
-        // The last letter changes no cost, but the answer itself tells.
+        // The last letter does not change the cost, but the answer tells.
         let right = guesses.iter().position(|guess| guess == secret);
         let costs = cost(&guesses);
         let dearest = costs.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(i, _)| i);

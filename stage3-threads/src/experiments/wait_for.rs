@@ -1,10 +1,10 @@
 //! Locks that notice a deadlock, by a wait-for graph.
 //!
-//! An arrow goes from each thread that waits to the thread that holds what it
-//! waits for. A deadlock is a circle of arrows, nothing else; so whoever is
-//! about to wait follows the arrows first, and does not wait when they lead
-//! back to itself. Databases do the same and end one of the transactions.
-//! `std::sync::Mutex` does not look: there, all of them would wait for ever.
+//! The graph has an arrow from each thread that waits to the thread that holds the
+//! lock. A deadlock is a circle of arrows. So a thread that is about to wait follows
+//! the arrows first, and does not wait if they lead back to itself. Databases do the
+//! same and abort one of the transactions. `std::sync::Mutex` does not check: there,
+//! all threads of the circle would wait for ever.
 
 use common::poison::IgnorePoison;
 use std::sync::{Condvar, Mutex, MutexGuard};
@@ -12,10 +12,10 @@ use std::sync::{Condvar, Mutex, MutexGuard};
 /// A set of locks, numbered from 0, for threads that are numbered from 0 too.
 #[derive(Debug)]
 pub struct WatchedLocks {
-    /// Written by every thread that takes, waits for or gives back a lock; held
-    /// only to look and to note, never while waiting.
+    /// Written by every thread that takes, waits for or gives back a lock. Held to
+    /// read and change the graph only, never while waiting.
     graph: Mutex<Graph>,
-    /// Rung at each unlocking; who waits then looks again.
+    /// Signalled at each unlock; a thread that waits then looks again.
     unlocked: Condvar,
 }
 
@@ -27,8 +27,8 @@ struct Graph {
     waits_for: Vec<Option<usize>>,
 }
 
-/// Would have waited for ever. The threads of the circle: each waits for the
-/// next one, the last for the first, which is the one that noticed.
+/// The thread would have waited for ever. Holds the threads of the circle: each
+/// waits for the next one, and the last for the first, which noticed the deadlock.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("deadlock among threads {threads:?}")]
 pub struct Deadlock {
@@ -73,8 +73,6 @@ impl WatchedLocks {
         Ok(Held { locks: self, lock })
     }
 
-    /// Poison would mean a panic between two notes above, all of which are plain
-    /// assignments after the indexing that could panic: the graph is whole.
     fn graph(&self) -> MutexGuard<'_, Graph> {
         self.graph.lock().ignore_poison()
     }
