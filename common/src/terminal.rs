@@ -5,10 +5,13 @@
 //! in, lines out.
 
 mod editor;
+mod question;
 mod screen;
 mod style;
+mod tty;
 
 pub use editor::Complete;
+pub use question::{Echo, Questions};
 pub use style::{Style, notices};
 
 use crate::escape::escape;
@@ -19,6 +22,7 @@ use screen::Screen;
 use std::collections::VecDeque;
 use std::io::{self, BufRead, IsTerminal, StdinLock};
 use std::sync::Arc;
+use tty::Quiet;
 
 /// What is typed (or read from a pipe), line by line.
 pub struct Input {
@@ -33,8 +37,10 @@ enum Source {
 struct Terminal {
     editor: LineEditor,
     screen: Arc<Screen>,
-    /// What was pasted behind the line that was given out.
-    pasted: VecDeque<String>,
+    /// Lines behind the one that was given out: Ctrl-V Ctrl-J types a line end.
+    rest: VecDeque<String>,
+    /// While this lives, nothing is shown but what the editor shows.
+    _quiet: Option<Quiet>,
 }
 
 /// What is shown; cheap to clone, so that a thread can have its own.
@@ -46,12 +52,22 @@ pub struct Output {
     style: fn(&str) -> Style,
 }
 
-/// Opens standard input and output: as a terminal if both are one.
+/// Opens standard input and output: as a terminal if both are one. From then on
+/// Ctrl-C, SIGTERM, SIGHUP and a panic end the program with the terminal as it was.
 ///
 /// # Errors
 /// When the terminal cannot be set up.
 pub fn open() -> anyhow::Result<(Input, Output)> {
     open_with(notices, None)
+}
+
+/// The same, for a server that its operator types at: it handles the signals that
+/// end it in its own way, and calls [`Output::exit`].
+///
+/// # Errors
+/// When the terminal cannot be set up.
+pub fn open_for_operator() -> anyhow::Result<(Input, Output)> {
+    open_streams(notices, None)
 }
 
 /// The same, for a program that knows more kinds of lines than the server's
@@ -63,15 +79,30 @@ pub fn open_with(
     style: fn(&str) -> Style,
     words: Option<Arc<dyn Complete>>,
 ) -> anyhow::Result<(Input, Output)> {
+    let (input, output) = open_streams(style, words)?;
+    if output.interactive {
+        tty::restore_on_every_way_out().context("cannot set up the terminal")?;
+    }
+    Ok((input, output))
+}
+
+fn open_streams(
+    style: fn(&str) -> Style,
+    words: Option<Arc<dyn Complete>>,
+) -> anyhow::Result<(Input, Output)> {
     let interactive = io::stdin().is_terminal() && io::stdout().is_terminal();
     let screen = Screen::new();
     let source = if interactive {
         let mut editor = editor::open(&screen, words).context("cannot set up the terminal")?;
-        // A terminal that rustyline does not know (TERM=dumb) has no printer.
+        // A terminal that rustyline does not know (TERM=dumb) has no printer, and
+        // the kernel edits its lines.
+        let mut quiet = None;
         if let Ok(printer) = editor.create_external_printer() {
             screen.wake_by(printer)?;
+            quiet = Some(Quiet::begin().context("cannot set up the terminal")?);
         }
-        Source::Terminal(Box::new(Terminal { editor, screen: screen.clone(), pasted: VecDeque::new() }))
+        let (screen, rest) = (screen.clone(), VecDeque::new());
+        Source::Terminal(Box::new(Terminal { editor, screen, rest, _quiet: quiet }))
     } else {
         Source::Pipe(io::stdin().lock())
     };
@@ -102,7 +133,7 @@ impl Input {
 
 impl Terminal {
     fn next(&mut self, prompt: &str) -> anyhow::Result<Option<String>> {
-        if let Some(line) = self.pasted.pop_front() {
+        if let Some(line) = self.rest.pop_front() {
             return Ok(Some(line));
         }
         self.screen.begin_line();
@@ -114,9 +145,8 @@ impl Terminal {
                 if !text.trim().is_empty() {
                     let _ = self.editor.add_history_entry(text.as_str());
                 }
-                // A paste can hold several lines, and a line of the protocol cannot.
-                self.pasted.extend(text.split('\n').map(|l| without_line_end(l.to_owned())));
-                Ok(self.pasted.pop_front())
+                self.rest.extend(text.split('\n').map(|l| without_line_end(l.to_owned())));
+                Ok(self.rest.pop_front())
             }
             Err(ReadlineError::Eof | ReadlineError::Interrupted) => Ok(None),
             Err(e) => Err(e).context("cannot read the terminal"),
@@ -147,6 +177,14 @@ impl Output {
     /// When standard output is closed.
     pub fn received(&self, line: &str) -> anyhow::Result<()> {
         self.put(&escape(line), (self.style)(line))
+    }
+
+    /// Throws away what was typed on the terminal and not read yet: it was not
+    /// meant for what comes next.
+    pub fn discard_typed_ahead(&self) {
+        if self.interactive {
+            tty::discard_input();
+        }
     }
 
     /// Changes the prompt of the line being typed: it may be long until the next

@@ -20,7 +20,7 @@ impl Operator {
     /// # Errors
     /// When the terminal cannot be opened, or no thread started.
     pub fn open(listener: &Arc<Listener>) -> anyhow::Result<Operator> {
-        let (input, output) = terminal::open()?;
+        let (input, output) = terminal::open_for_operator()?;
         output.hint("You answer each line; !DISCONNECT (or the end of your input) ends the conversation.");
         // Nothing can wake a thread that waits for the operator to type. So
         // another thread waits for the signal and ends the program.

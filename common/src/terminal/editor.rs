@@ -38,6 +38,9 @@ pub(super) fn open(screen: &Arc<Screen>, words: Option<Arc<dyn Complete>>) -> ru
         .completion_type(CompletionType::List)
         .completion_show_all_if_ambiguous(true)
         .completion_prompt_limit(usize::MAX)
+        // A paste is typed, line by line, as if by fast fingers. As one text of
+        // 65,536 rows it would overflow the editor's count of rows.
+        .bracketed_paste(false)
         // So that it asks for the prompt's colour, which is where we draw.
         .color_mode(ColorMode::Forced)
         .build();

@@ -13,8 +13,8 @@
 //! for ever. So the printer is only used to wake the editor, by a thread that has
 //! nothing else to do, and each line is in one place and shown once, in order.
 
+use super::tty;
 use crate::poison::IgnorePoison;
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use rustyline::ExternalPrinter;
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -39,8 +39,6 @@ pub(super) struct Screen {
     state: Mutex<State>,
     /// Something of it has changed.
     changed: Condvar,
-    /// The terminal's settings from before rustyline changed them.
-    before: Option<Termios>,
 }
 
 #[derive(Default)]
@@ -64,8 +62,7 @@ struct State {
 impl Screen {
     /// A screen without an editor.
     pub fn new() -> Arc<Self> {
-        let before = tcgetattr(io::stdin()).ok();
-        Arc::new(Screen { state: Mutex::default(), changed: Condvar::new(), before })
+        Arc::new(Screen { state: Mutex::default(), changed: Condvar::new() })
     }
 
     /// From now on there is an editor, which `printer` wakes.
@@ -172,9 +169,7 @@ impl Screen {
             state = waited.ignore_poison().0;
             let _ = write("\n").and_then(|()| write(&state.waiting));
         }
-        if let Some(before) = &self.before {
-            let _ = tcsetattr(io::stdin(), OptionalActions::Drain, before);
-        }
+        tty::restore();
         last.inspect(|last| crate::cli::print_error(last));
         std::process::exit(code)
     }
