@@ -71,6 +71,7 @@ impl Identity {
 }
 
 fn parse(bytes: &[u8]) -> Option<Identity> {
+    let bytes = private_file::without_bom(bytes);
     let line = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let base64 = line.strip_prefix(LABEL.as_bytes())?;

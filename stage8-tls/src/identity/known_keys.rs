@@ -11,6 +11,7 @@
 //! programs can use the file at once and the history stays to be looked at.
 
 use super::public_key::{BadPublicKey, PublicKey, decode};
+use common::endpoint::Endpoint;
 use common::private_file::{self, PrivateFileError};
 use stage6_auth::accounts::check_name;
 use std::fs::File;
@@ -72,6 +73,9 @@ pub enum LineError {
     /// Not three words.
     #[error("expected the server's address, a name and a key, with a blank between")]
     Words,
+    /// The first word is no address: no line that is not understood is skipped.
+    #[error("the first word is no HOST:PORT")]
+    Server,
     /// The second word can be nobody's name.
     #[error("the second word is no name")]
     Name,
@@ -157,7 +161,9 @@ impl Locked {
     fn known(&self, keys: &KnownKeys, name: &str) -> Result<Option<PublicKey>, KnownKeysError> {
         let malformed = |line, problem| KnownKeysError::Malformed { path: keys.path.clone(), line, problem };
         let mut last = None;
-        for (index, line) in self.text.split(|&byte| byte == b'\n').enumerate() {
+        // The byte order mark would be a part of the first server's address, which
+        // would be that of no server.
+        for (index, line) in private_file::without_bom(&self.text).split(|&byte| byte == b'\n').enumerate() {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             if line.is_empty() {
                 continue;
@@ -190,6 +196,7 @@ fn parse(line: &[u8]) -> Result<(&str, &str, [u8; 32]), LineError> {
     let line = str::from_utf8(line).map_err(|_| LineError::Words)?;
     let words: Vec<_> = line.split(' ').collect();
     let [server, name, key] = words[..] else { return Err(LineError::Words) };
+    server.parse::<Endpoint>().map_err(|_| LineError::Server)?;
     check_name(name).map_err(|_| LineError::Name)?;
     Ok((server, name, decode(key).map_err(LineError::Key)?))
 }

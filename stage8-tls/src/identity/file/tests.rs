@@ -93,7 +93,9 @@ fn a_wrong_file_is_left_alone_and_not_shown() {
         }
         assert_eq!(fs::read_to_string(&path).unwrap(), text);
     }
-    for text in [good.clone(), good.trim_end().to_owned(), good.replace('\n', "\r\n")] {
+    for text in
+        [good.clone(), good.trim_end().to_owned(), good.replace('\n', "\r\n"), format!("\u{feff}{good}")]
+    {
         write(&path, text.as_bytes(), 0o600);
         assert!(Identity::load_or_make(&path).is_ok(), "{text:?}");
     }

@@ -101,6 +101,7 @@ fn a_wrong_line_is_named_and_nothing_is_decided() {
         ("what?".to_owned(), "expected the server's address, a name and a key"),
         (format!("{SERVER} bob"), "expected the server's address, a name and a key"),
         (format!("{SERVER} bob {} more", key()), "expected the server's address, a name and a key"),
+        (format!("localhost bob {}", key()), "the first word is no HOST:PORT"),
         (format!("{SERVER} b\u{f6}b {}", key()), "the second word is no name"),
         (format!("{SERVER} bob {}", &key().to_string()[1..]), "this is no base64"),
         (format!("{SERVER} bob AAAA"), "these are 3 bytes"),
@@ -144,6 +145,18 @@ fn a_last_line_without_its_end_is_ended_first() {
     assert_eq!(keys.check("bob", &bob).unwrap(), KeyStatus::Same);
     assert_eq!(keys.check("carol", &alice).unwrap(), KeyStatus::Same);
     assert_eq!(keys.check("alice", &alice).unwrap(), KeyStatus::Same);
+}
+
+/// Some editors put one there. A line that was skipped because of it would let a
+/// changed key pass as a first one.
+#[test]
+fn a_byte_order_mark_changes_nothing() {
+    let (_folder, path, keys) = place();
+    let alice = key();
+    fs::write(&path, format!("\u{feff}{SERVER} alice {alice}\n")).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(keys.check("alice", &alice).unwrap(), KeyStatus::Same);
+    assert_eq!(keys.check("alice", &key()).unwrap(), KeyStatus::Changed { known: alice });
 }
 
 #[test]
