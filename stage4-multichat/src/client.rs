@@ -30,6 +30,40 @@ const HELP: &str = "Type a line and press Enter; everybody else in the room sees
 /// what may have been as long as allowed, and later stages send lists.
 pub const MAX_FROM_SERVER: usize = 1 << 20;
 
+/// The words with which every client leaves and explains itself.
+const COMMANDS: [&str; 2] = ["/quit", "/help"];
+
+/// Keeps a person from saying to the room what was meant as a command: `/quit now`
+/// or `/h`. To the server they are text like any other.
+pub struct CommandGuard {
+    more: &'static [&'static str],
+    /// What was held back last.
+    held_back: String,
+}
+
+impl CommandGuard {
+    /// `more` are the commands of a later stage.
+    pub fn new(more: &'static [&'static str]) -> Self {
+        CommandGuard { more, held_back: String::new() }
+    }
+
+    /// Returns `true` if the line is not to be sent, and says why: on a terminal,
+    /// the first time that it is typed.
+    pub fn holds_back(&mut self, line: &str, output: &Output) -> bool {
+        let known = COMMANDS.contains(&line) || self.more.contains(&line);
+        if known || !line.starts_with('/') || !output.interactive() || self.held_back == line {
+            self.held_back.clear();
+            return false;
+        }
+        let commands = COMMANDS.iter().chain(self.more).copied().collect::<Vec<_>>().join(" ");
+        output.hint(&format!(
+            "Not sent: no such command; there are {commands}. To say it to the room, type it again."
+        ));
+        line.clone_into(&mut self.held_back);
+        true
+    }
+}
+
 /// Runs the client until either side has had enough.
 ///
 /// # Errors
@@ -48,6 +82,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         let (stream, output, unsent) = (stream.clone(), output.clone(), unsent.clone());
         move || end_program(receive(&stream, &output), &stream, &unsent, &output)
     })?;
+    let mut guard = CommandGuard::new(&[]);
     while let Some(text) = input.next("> ")? {
         let mut failed = unsent.lock().ignore_poison();
         let sent = match text.as_str() {
@@ -61,6 +96,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
                 break;
             }
             "" => Ok(()),
+            text if guard.holds_back(text, &output) => Ok(()),
             text if fits(text, &output) => send(&stream, text),
             _ => Ok(()),
         };
@@ -74,7 +110,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     // Only the sending half: what is still under way arrives and is shown. The
     // server closes when it has sent it all.
     let _ = stream.shutdown(Shutdown::Write);
-    receiver.join().expect("the receiver ends the program, it does not come back")
+    receiver.join().expect("the receiver ends the program, and does not return")
 }
 
 fn send(stream: &TcpStream, line: &str) -> anyhow::Result<()> {

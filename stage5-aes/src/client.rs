@@ -11,7 +11,7 @@ use common::net;
 use common::poison::IgnorePoison;
 use common::terminal::{self, Output};
 use stage2_echo::line::{self, LineReader, Received};
-use stage4_multichat::client::MAX_FROM_SERVER;
+use stage4_multichat::client::{CommandGuard, MAX_FROM_SERVER};
 use std::borrow::Cow;
 use std::net::{Shutdown, TcpStream};
 use std::path::PathBuf;
@@ -62,6 +62,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         let (output, unsent) = (output.clone(), unsent.clone());
         move || end_program(receive(&stream, &cipher, &output), &stream, &unsent, &output)
     })?;
+    let mut guard = CommandGuard::new(&[]);
     while let Some(text) = input.next("> ")? {
         let mut failed = unsent.lock().ignore_poison();
         let sent = match text.as_str() {
@@ -75,6 +76,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
                 break;
             }
             "" => Ok(()),
+            text if guard.holds_back(text, &output) => Ok(()),
             text => {
                 let iv = if options.fixed_iv { iv } else { random_iv() };
                 let line = cipher.encrypt_line(text, &iv);
@@ -91,7 +93,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     // Only the sending half: what is still under way arrives and is shown. The
     // server closes when it has sent it all.
     let _ = stream.shutdown(Shutdown::Write);
-    receiver.join().expect("the receiver ends the program, it does not come back")
+    receiver.join().expect("the receiver ends the program, and does not return")
 }
 
 fn send(stream: &TcpStream, line: &str) -> anyhow::Result<()> {

@@ -1,20 +1,34 @@
-//! The client's flow: one thread shows what comes in, the other takes what is
-//! typed. A connection that is lost is replaced by the next one, without anybody
-//! having to type the password again.
+//! The client's flow. A connection that is lost is replaced by the next one, and
+//! nobody has to type the password again.
+//!
+//! ```text
+//! keyboard or pipe ──► main thread ──► SendQueue ──► sender thread ──► socket
+//! screen or pipe   ◄── receiver thread ◄──────────────────────────────── socket
+//! ```
+//!
+//! - The **main** thread takes what is typed. It never touches the socket, so the
+//!   user can type while there is no connection.
+//! - The **sender** thread takes lines from the queue and seals them, when the
+//!   queue allows it.
+//! - The **receiver** thread owns the connection: it makes it, logs in on it, shows
+//!   what comes, and makes the next one. It ends the program, since only it knows
+//!   when everything is shown; the main thread may be waiting for a key, and
+//!   nothing can wake it.
 
 use crate::connection::Connection;
 use crate::envelope::{Envelope, MAX_TEXT};
-use crate::login_client::{LoginArgs, answered, ask_for_password};
+use crate::login_client::{LoginArgs, LoginClient, LoginEvent};
 use crate::reconnect::reconnect;
-use crate::send_queue::{MOST_KEPT, Prompt, SendQueue};
+use crate::send_queue::{MAX_QUEUED, SendQueue};
 use anyhow::{Context, bail, ensure};
 use clap::Parser;
 use common::endpoint::Endpoint;
 use common::net;
-use common::terminal::{self, Input, Output};
+use common::terminal::{self, Output};
 use stage2_echo::line::{self, LineReader, Received};
-use stage4_multichat::client::MAX_FROM_SERVER;
+use stage4_multichat::client::{CommandGuard, MAX_FROM_SERVER};
 use stage5_aes::keyfile::{self, KeyFile};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -38,169 +52,170 @@ pub struct Options {
 }
 
 /// What `/help` shows.
-const HELP: &str = "Type a line and press Enter; everybody else who is logged in sees it.
+const HELP: &str = "Type a line and press Enter; all users who are logged in see it.
 /quit, !DISCONNECT or Ctrl-D: leave
 /logout: leave, and end the session
 /help: this text";
 
-/// Runs the client until either side has had enough.
+/// Runs the client until the user or the server ends it.
 ///
 /// # Errors
-/// When the key file cannot be used, there is no server, it lets nobody of this
-/// name in, or standard output is closed.
+/// When the key file cannot be used, there is no server, it refuses the login, or
+/// standard output is closed.
 pub fn run(options: &Options) -> anyhow::Result<()> {
     // First of all: without the key there is nothing to connect for.
     let envelope = Arc::new(Envelope::new(&KeyFile::load(&options.key)?.key));
-    let queue = SendQueue::new(envelope.clone());
     let request = options.login.request()?;
     let connection = Arc::new(net::connect(&options.connect)?);
     let (mut input, output) = terminal::open()?;
     if output.interactive() {
         output.hint(&format!("Connected to {}. /help shows what you can type.", options.connect));
     }
-    // What is typed may have to wait for the next connection, and the person
-    // must not: so another thread sends it.
+    let queue = SendQueue::new(envelope.clone());
     thread::Builder::new().name("sender".into()).spawn({
         let queue = queue.clone();
         move || queue.send_all()
     })?;
-    // The others speak when they like: what comes in cannot wait until we have
-    // typed something. So this thread types, and another one shows.
     let receiver = thread::Builder::new().name("receiver".into()).spawn({
-        let (queue, output, connect) = (queue.clone(), output.clone(), options.connect.clone());
-        let receiver = Receiver { connect, envelope, queue, output };
-        move || end_program(receiver.receive_all(connection, request), &receiver.output)
+        let login = LoginClient::new(options.login.clone(), request, queue.clone(), output.clone());
+        let (connect, queue, output) = (options.connect.clone(), queue.clone(), output.clone());
+        let mut receiver = Receiver { connect, envelope, login, queue, output };
+        move || end_program(receiver.receive_all(connection), &receiver.output)
     })?;
-    while let Some(text) = next(&mut input, &queue, &output)? {
+    // On a terminal the login asks its own questions, and what is typed after it is
+    // for the room. On a pipe the first lines are the answers: the queue gives the
+    // server no more of them than it asks for.
+    let mut prompt = String::new();
+    if output.interactive() {
+        prompt = format!("{}> ", queue.wait_for_login().name);
+    }
+    let mut guard = CommandGuard::new(&["/logout"]);
+    while let Some(text) = input.next(&prompt)?.map(Zeroizing::new) {
         match text.as_str() {
             "/help" if output.interactive() => HELP.lines().for_each(|line| output.hint(line)),
             "/quit" | line::DISCONNECT => {
-                queue.leaving(true);
                 send(&queue, Zeroizing::new(line::DISCONNECT.to_owned()), &output)?;
                 break;
             }
             "" => {}
-            command => {
-                if command == "/logout" {
-                    queue.leaving(true);
-                }
-                send(&queue, text, &output)?;
-            }
+            line if guard.holds_back(line, &output) => {}
+            _ => send(&queue, text, &output)?,
         }
     }
-    // What is still under way arrives and is shown. The server closes when it
-    // has sent it all.
-    queue.end();
-    receiver.join().expect("the receiver ends the program, it does not come back")
+    // What is still under way arrives and is shown. The server closes when it has
+    // sent everything.
+    queue.end_input();
+    receiver.join().expect("the receiver ends the program and does not return")
 }
 
-/// The next line typed. A person is asked for one when the server waits for one;
-/// on a pipe the lines are there when they are there.
-fn next(input: &mut Input, queue: &SendQueue, output: &Output) -> anyhow::Result<Option<Zeroizing<String>>> {
-    let prompt = match output.interactive().then(|| queue.wait_until_asked()) {
-        None | Some(Prompt::Nothing) => "> ".to_owned(),
-        Some(Prompt::Answer(prompt)) => prompt.to_owned(),
-        Some(Prompt::Anything(name)) => format!("{name}> "),
-        Some(Prompt::Password) => return ask_for_password().map(Some),
-    };
-    Ok(input.next(&prompt)?.map(Zeroizing::new))
-}
-
+/// Queues a line, if it can be sent.
 fn send(queue: &SendQueue, text: Zeroizing<String>, output: &Output) -> anyhow::Result<()> {
     if text.len() > MAX_TEXT {
         let problem = format!("not sent: sealed, a line holds {MAX_TEXT} bytes of text at most");
         // A person can try again. On a pipe nobody would see that a line is missing.
         ensure!(output.interactive(), problem);
         output.hint(&problem);
-        return Ok(());
-    }
-    if !queue.put(text, !output.interactive()) {
-        output.hint(&format!("not sent: {MOST_KEPT} lines are waiting for the connection already"));
+    } else if !queue.push(text, !output.interactive()) {
+        output.hint(&format!("not sent: {MAX_QUEUED} lines are waiting for the connection already"));
     }
     Ok(())
 }
 
-/// What the receiving thread works with.
+/// What the receiver thread works with.
 struct Receiver {
     connect: Endpoint,
     envelope: Arc<Envelope>,
+    login: LoginClient,
     queue: Arc<SendQueue>,
     output: Output,
 }
 
+/// How a connection ended.
+enum Ended {
+    /// The server closed it, or it broke off.
+    Closed(io::Result<()>),
+    /// The user may log in on another one.
+    Refused,
+    /// The user left.
+    Left,
+}
+
 impl Receiver {
-    /// Shows what comes, over one connection after the other, until that is all.
-    fn receive_all(
-        &self,
-        mut connection: Arc<dyn Connection>,
-        mut request: Option<Zeroizing<String>>,
-    ) -> anyhow::Result<()> {
+    /// Shows what comes, over one connection after another.
+    fn receive_all(&mut self, mut connection: Arc<dyn Connection>) -> anyhow::Result<()> {
+        // Since the last login.
         let mut attempts = 0;
         loop {
             self.queue.connected(&connection);
-            let ended = self.receive(&*connection, request.take(), &mut attempts)?;
-            let goes_on = self.queue.disconnected();
-            if goes_on && attempts == 0 {
+            self.login.begin();
+            let ended = self.receive(&*connection, &mut attempts)?;
+            let lost = self.queue.disconnected();
+            if lost && attempts == 0 {
                 self.output.hint(&format!(
-                    "The connection is lost. Coming back; what you type meanwhile, {MOST_KEPT} lines at most, is sent then."
+                    "The connection is lost. Reconnecting; what you type meanwhile, {MAX_QUEUED} lines at most, is sent then."
                 ));
             }
             let connect = || Ok(net::connect(&self.connect).ok());
-            let next = if goes_on { reconnect(connect, &mut attempts, &self.queue)? } else { None };
-            let Some(next) = next else {
-                let unsent = self.queue.unsent();
-                ensure!(unsent == 0, "the connection is closed, and {unsent} lines were not sent");
-                return if goes_on { Ok(()) } else { ended.context("the connection broke off") };
+            let next = match &ended {
+                Ended::Refused => Some(net::connect(&self.connect)?),
+                _ if lost => reconnect(connect, &mut attempts, &self.queue)?,
+                _ => None,
             };
-            connection = Arc::new(next);
+            match (next, ended) {
+                (Some(next), _) => connection = Arc::new(next),
+                (None, Ended::Closed(end)) => {
+                    self.queue.require_all_sent()?;
+                    return if lost { Ok(()) } else { end.context("the connection broke off") };
+                }
+                (None, _) => return Ok(()),
+            }
         }
     }
 
-    /// Shows line by line until the connection ends. The inner result is how.
-    fn receive(
-        &self,
-        connection: &dyn Connection,
-        request: Option<Zeroizing<String>>,
-        attempts: &mut u32,
-    ) -> anyhow::Result<std::io::Result<()>> {
-        let token = self.queue.token().map(|token| Zeroizing::new(format!("RESUME {}", *token)));
-        let request = token.or(request);
+    /// Shows line by line until the connection ends: first the login, then the room.
+    fn receive(&mut self, connection: &dyn Connection, attempts: &mut u32) -> anyhow::Result<Ended> {
         let mut lines = LineReader::with_limit(connection.reader(), MAX_FROM_SERVER);
+        let mut logged_in = false;
         loop {
             let sealed = match lines.next() {
                 Ok(Received::Line(sealed)) => sealed,
-                Ok(Received::End) => return Ok(Ok(())),
                 Ok(Received::NotUtf8) => "",
                 Ok(Received::TooLong) => bail!("the server sent a line above {MAX_FROM_SERVER} bytes"),
-                Err(e) => return Ok(Err(e)),
+                Ok(Received::End) | Err(_) if self.login.may_try_again() => return Ok(Ended::Refused),
+                Ok(Received::End) => return Ok(Ended::Closed(Ok(()))),
+                Err(e) => return Ok(Ended::Closed(Err(e))),
             };
-            // Nothing of it is shown: whoever wrote it is not in the chat.
+            // Nothing of it is shown: its author is not in the chat.
             let Ok(text) = self.envelope.open(sealed) else {
                 bail!("received a line that is not sealed with this key: is it the server's (--key FILE)?")
             };
             if text == line::DISCONNECT {
-                return Ok(Ok(()));
+                return Ok(Ended::Closed(Ok(())));
             }
-            self.take_in(&text, request.as_ref(), attempts)?;
+            if logged_in {
+                self.queue.heed(&text);
+                self.output.received(&text)?;
+                continue;
+            }
+            match self.login.on_line(&text)? {
+                LoginEvent::Pending => {}
+                LoginEvent::LoggedIn(session) => {
+                    (logged_in, *attempts) = (true, 0);
+                    self.queue.logged_in(session);
+                    self.queue.open();
+                }
+                LoginEvent::Refused => return Ok(Ended::Refused),
+                LoginEvent::Leave => {
+                    connection.finish();
+                    return Ok(Ended::Left);
+                }
+            }
         }
-    }
-
-    /// What a line changes, and whether it is shown.
-    fn take_in(
-        &self,
-        text: &str,
-        request: Option<&Zeroizing<String>>,
-        attempts: &mut u32,
-    ) -> anyhow::Result<()> {
-        if !answered(text, request, attempts, &self.queue, &self.output)? {
-            self.output.received(text)?;
-        }
-        Ok(())
     }
 }
 
-/// The server has closed, and with it ends the program, even if the other
-/// thread waits for somebody to type.
+/// The server has closed, and with it ends the program, even if the main thread
+/// waits for a key.
 fn end_program(ended: anyhow::Result<()>, output: &Output) -> ! {
     match ended {
         Ok(()) if output.interactive() => output.hint("The connection is closed."),

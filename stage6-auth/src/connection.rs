@@ -1,20 +1,21 @@
-//! A connection as a client sees it: somebody sends, somebody else reads. And how
-//! a line goes over it.
+//! A connection as a client sees it, and how a line goes over it.
 //!
 //! Why traits, when there is only TCP so far, and one envelope: the
-//! [send queue](crate::send_queue), the [answers](crate::login_client) and the
-//! [comeback](crate::reconnect) serve stage 8 as well. There a connection is TLS,
-//! which has no two halves to give out, and a line may have to be sealed for one
-//! of those who are there, whose key is to be asked for first.
+//! [send queue](crate::send_queue), the [login](crate::login_client) and the
+//! [reconnecting](crate::reconnect) serve stage 8 as well. There a connection is
+//! TLS, and a line may have to be sealed for one user, whose key the client has to
+//! ask for first.
 
 use crate::envelope::Envelope;
+use crate::send_queue::SendQueue;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use zeroize::Zeroizing;
 
 /// An open connection. See the [module](self).
 pub trait Connection: Send + Sync {
-    /// Sends all, or as much as the connection takes before it breaks; how much.
-    /// One thread at a time.
+    /// Sends all bytes, or as many as the connection takes before it breaks; how
+    /// many. One thread at a time.
     fn send(&self, bytes: &[u8]) -> usize;
 
     /// Says that nothing more will be sent. What is still under way arrives.
@@ -24,28 +25,21 @@ pub trait Connection: Send + Sync {
     fn reader(&self) -> Box<dyn Read + '_>;
 }
 
-/// How a line that was typed goes over the wire.
-pub trait Seal: Send + Sync {
-    /// Appends to `out` what goes over the wire for `line`, line ends included.
-    /// Called when the line is about to be sent, and again if it was not.
-    fn seal_line(&self, line: &str, out: &mut Vec<u8>) -> Sealed;
+/// How a line goes over the wire.
+pub trait Encode: Send + Sync {
+    /// The bytes for `line`, its line end included; none for a line that is not
+    /// sent. Called by the sender thread: it may ask the server for what it needs
+    /// ([`SendQueue::send_now`]) and wait for the answer. `None`: the connection was
+    /// lost meanwhile, try again on the next one.
+    fn encode(&self, line: &str, queue: &SendQueue) -> Option<Zeroizing<Vec<u8>>>;
 }
 
-/// What [`Seal::seal_line`] has appended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sealed {
-    /// The line.
-    Whole,
-    /// What the server has to answer first. Then the line is tried again; it and
-    /// what was typed after it wait, in order.
-    Question,
-}
-
-impl Seal for Envelope {
-    fn seal_line(&self, line: &str, out: &mut Vec<u8>) -> Sealed {
-        self.seal_into(line, out);
-        out.push(b'\n');
-        Sealed::Whole
+impl Encode for Envelope {
+    fn encode(&self, line: &str, _: &SendQueue) -> Option<Zeroizing<Vec<u8>>> {
+        let mut sealed = Vec::new();
+        self.seal_into(line, &mut sealed);
+        sealed.push(b'\n');
+        Some(Zeroizing::new(sealed))
     }
 }
 

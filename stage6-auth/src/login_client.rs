@@ -1,13 +1,29 @@
-//! The client's part in the dialogue.
+//! The client's side of the login.
+//!
+//! On a terminal the user answers the server's questions one by one, the password
+//! without echo. What cannot be right is not even sent, and a login that fails
+//! begins again: a client that ended would leave the user, who types on, at the
+//! shell, which shows passwords and keeps them. On a pipe the first lines of the
+//! input are the answers, one for each question, and a login that fails is an
+//! error.
 
-use crate::send_queue::{Prompt, SendQueue};
+use crate::accounts::{check_name, check_password};
+use crate::send_queue::{SendQueue, Session};
 use anyhow::{Context, bail};
 use clap::Args;
-use common::terminal::Output;
+use common::terminal::{Echo, Output, Questions};
+use stage2_echo::line::DISCONNECT;
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
-/// Who we are, for a client that is not to be asked.
-#[derive(Args, Debug)]
+/// What `/help` shows before the login.
+const HELP: &str =
+    "LOGIN: you have an account. REGISTER: you want to make one. Then you are asked for the name,
+1 to 32 of the characters A-Z a-z 0-9 _ . -, and for the password, which is not shown.
+/quit, !DISCONNECT or Ctrl-D: leave";
+
+/// Who the user is, for a client that is not to ask.
+#[derive(Args, Clone, Debug)]
 pub struct LoginArgs {
     /// Log in by this name
     #[arg(long, value_name = "NAME", conflicts_with = "register")]
@@ -23,78 +39,243 @@ impl LoginArgs {
     pub const HELP: &str = "--login and --register ask for the password, or take it from CHAT_PASSWORD.\n\
         Without them the first lines typed answer the server: LOGIN or REGISTER, name, password.";
 
-    /// The answer to the whole dialogue, if the options give one.
+    /// The answer to all questions of the login, if the options give one.
     ///
     /// # Errors
-    /// When the password can neither be found nor asked for.
+    /// When there is no password, or it cannot be one.
     pub fn request(&self) -> anyhow::Result<Option<Zeroizing<String>>> {
-        let (command, name) = match (&self.login, &self.register) {
-            (Some(name), _) => ("LOGIN", name),
-            (_, Some(name)) => ("REGISTER", name),
+        match std::env::var("CHAT_PASSWORD").map(Zeroizing::new) {
+            Ok(password) => self.request_with(|_| Ok(Some(password))),
+            Err(_) => self.request_with(ask_for_password),
+        }
+    }
+
+    fn request_with(
+        &self,
+        password: impl FnOnce(Choice) -> anyhow::Result<Option<Zeroizing<String>>>,
+    ) -> anyhow::Result<Option<Zeroizing<String>>> {
+        let (choice, name) = match (&self.login, &self.register) {
+            (Some(name), _) => (Choice::Login, name),
+            (_, Some(name)) => (Choice::Register, name),
             (None, None) => return Ok(None),
         };
-        let password = match std::env::var("CHAT_PASSWORD") {
-            Ok(password) => Zeroizing::new(password),
-            Err(_) => ask_for_password().context("set CHAT_PASSWORD where there is no terminal")?,
+        let Some(password) = password(choice)? else { bail!("no password, no login") };
+        choice.check(&password).map_err(anyhow::Error::msg)?;
+        Ok(Some(Zeroizing::new(format!("{} {name} {}", choice.word(), *password))))
+    }
+}
+
+/// What the user wants: it makes a difference for what a password may be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Choice {
+    Login,
+    Register,
+}
+
+impl Choice {
+    fn word(self) -> &'static str {
+        match self {
+            Choice::Login => "LOGIN",
+            Choice::Register => "REGISTER",
+        }
+    }
+
+    /// # Errors
+    /// What is wrong with the password, for the user. It is not sent then.
+    fn check(self, password: &str) -> Result<(), String> {
+        if password.contains(['\n', '\r', '\0']) {
+            // It would be two lines, and the second one be said in the room.
+            return Err("a password has no line end and no NUL in it".to_owned());
+        }
+        match self {
+            // Accounts that were imported may have others than can be made.
+            Choice::Login if password.is_empty() => Err("no password was typed".to_owned()),
+            Choice::Login => Ok(()),
+            Choice::Register => check_password(password).map_err(|error| error.to_string()),
+        }
+    }
+}
+
+/// Without echo, and again until it can be one. `None`: the user wants to leave.
+fn ask_for_password(choice: Choice) -> anyhow::Result<Option<Zeroizing<String>>> {
+    let mut questions = Questions::open().context("cannot ask for the password; set CHAT_PASSWORD")?;
+    loop {
+        let answer = questions.ask("password: ", Echo::Hidden)?;
+        let Some(Err(problem)) = answer.as_ref().map(|password| choice.check(password)) else {
+            return Ok(answer);
         };
-        Ok(Some(Zeroizing::new(format!("{command} {name} {}", *password))))
+        common::cli::print_error(problem);
     }
 }
 
-/// Without an echo, and never in the history of what was typed.
-///
-/// # Errors
-/// When there is no terminal.
-pub fn ask_for_password() -> anyhow::Result<Zeroizing<String>> {
-    rpassword::prompt_password("password: ").map(Zeroizing::new).context("cannot ask for the password")
+/// What a line of the server means for the login.
+pub enum LoginEvent {
+    /// It goes on.
+    Pending,
+    /// The user is in.
+    LoggedIn(Session),
+    /// The server does not let the user in, who may try again.
+    Refused,
+    /// The user wants to leave.
+    Leave,
 }
 
-/// Our part in the dialogue. Whether `text` need not be shown: on a terminal
-/// there are prompts in its place, and no token.
-///
-/// # Errors
-/// When the server lets us in under no name and token, or does not let us in.
-pub fn answered(
-    text: &str,
-    request: Option<&Zeroizing<String>>,
-    attempts: &mut u32,
-    queue: &SendQueue,
-    output: &Output,
-) -> anyhow::Result<bool> {
-    match text.split_once(' ') {
-        None if text == "AUTH_REQUIRED" => match request {
-            Some(request) => queue.send_now(request),
-            None => queue.asked(Prompt::Answer("LOGIN or REGISTER? ")),
-        },
-        None if text == "ENTER_USERNAME" => queue.asked(Prompt::Answer("name: ")),
-        None if text == "ENTER_PASSWORD" => queue.asked(Prompt::Password),
-        Some(("AUTH_SUCCESS", rest)) => {
-            let (name, token) = rest.split_once(' ').context("the server gave no token")?;
-            *attempts = 0;
-            queue.logged_in(name, token);
-            if output.interactive() {
-                output.hint(&format!("logged in as {name}"));
+/// The client's side of the login, on one connection after another. Owned by the
+/// receiver thread.
+pub struct LoginClient {
+    args: LoginArgs,
+    /// The answer to all questions of this connection.
+    request: Option<Zeroizing<String>>,
+    queue: Arc<SendQueue>,
+    output: Output,
+    /// What the user has chosen on this connection.
+    choice: Choice,
+    /// A question of this connection was answered by the user, on a terminal.
+    answered: bool,
+}
+
+impl LoginClient {
+    /// `request` is [`LoginArgs::request`], made before the first connection.
+    pub fn new(
+        args: LoginArgs,
+        request: Option<Zeroizing<String>>,
+        queue: Arc<SendQueue>,
+        output: Output,
+    ) -> Self {
+        LoginClient { args, request, queue, output, choice: Choice::Login, answered: false }
+    }
+
+    /// A new connection: after the first login the client comes back with its token.
+    pub fn begin(&mut self) {
+        self.answered = false;
+        if let Some(session) = self.queue.session() {
+            self.request = Some(Zeroizing::new(format!("RESUME {}", *session.token)));
+        }
+    }
+
+    /// Takes in a line that came before `AUTH_SUCCESS`, and shows it if there is
+    /// nothing better to show.
+    ///
+    /// # Errors
+    /// When the server refuses the login for good, or does not keep to the protocol.
+    pub fn on_line(&mut self, line: &str) -> anyhow::Result<LoginEvent> {
+        let terminal = self.output.interactive();
+        match line.split_once(' ').unwrap_or((line, "")) {
+            ("AUTH_REQUIRED" | "ENTER_USERNAME" | "ENTER_PASSWORD", "") => {
+                if !terminal {
+                    self.output.received(line)?;
+                }
+                self.answer(line)
+            }
+            ("AUTH_SUCCESS", rest) => {
+                let (name, token) = rest.split_once(' ').context("the server gave no token")?;
+                if terminal {
+                    self.output.discard_typed_ahead();
+                    self.output.hint(&format!("logged in as {name}"));
+                } else {
+                    self.output.received(line)?;
+                }
+                let token = Zeroizing::new(token.to_owned());
+                Ok(LoginEvent::LoggedIn(Session { name: name.to_owned(), token }))
+            }
+            ("AUTH_FAILED", reason) => self.refused(line, reason),
+            _ => {
+                self.output.received(line)?;
+                Ok(LoginEvent::Pending)
             }
         }
+    }
+
+    fn refused(&mut self, line: &str, reason: &str) -> anyhow::Result<LoginEvent> {
+        let resuming = self.queue.session().is_some();
         // Back too early, maybe together with a thousand others.
-        Some(("AUTH_FAILED", reason)) if queue.token().is_some() && reason.ends_with("try again later") => {
-            return Ok(false);
+        if resuming && reason.ends_with("try again later") {
+            self.output.received(line)?;
+            return Ok(LoginEvent::Pending);
         }
-        Some(("AUTH_FAILED", reason)) => {
-            if !output.interactive() {
-                output.received(text)?;
+        if resuming || !self.output.interactive() {
+            if !self.output.interactive() {
+                self.output.received(line)?;
             }
-            bail!("not logged in: {reason}")
+            bail!("not logged in: {reason}");
         }
-        Some(("[SERVER]", "you logged in elsewhere")) => {
-            queue.leaving(true);
-            return Ok(false);
-        }
-        Some(("[SERVER]", "error: not logged out, try again")) => {
-            queue.leaving(false);
-            return Ok(false);
-        }
-        _ => return Ok(false),
+        self.output.alarm(&format!("The login failed: {reason}."));
+        self.output.discard_typed_ahead();
+        // With another password, if the first one was asked for.
+        self.request = match &self.request {
+            Some(_) => self.args.request_with(ask_for_password)?,
+            None => None,
+        };
+        Ok(LoginEvent::Refused)
     }
-    Ok(output.interactive())
+
+    /// Returns `true` if the connection may have ended because the user took too
+    /// long: then the login begins again.
+    pub fn may_try_again(&self) -> bool {
+        self.answered && self.queue.session().is_none()
+    }
+
+    fn answer(&mut self, question: &str) -> anyhow::Result<LoginEvent> {
+        match &self.request {
+            Some(request) if question == "AUTH_REQUIRED" => drop(self.queue.send_now(request)),
+            // What follows on the input is for the room.
+            Some(_) => bail!("the server asks for more than a login needs"),
+            None if !self.output.interactive() => self.queue.allow_answer()?,
+            None => match self.ask(question)? {
+                Some(answer) => {
+                    self.answered = true;
+                    self.queue.send_now(&answer);
+                }
+                None => return Ok(LoginEvent::Leave),
+            },
+        }
+        Ok(LoginEvent::Pending)
+    }
+
+    /// Asks the user, again until the answer can be sent. `None`: the user wants to
+    /// leave.
+    fn ask(&mut self, question: &str) -> anyhow::Result<Option<Zeroizing<String>>> {
+        if question == "ENTER_PASSWORD" {
+            return ask_for_password(self.choice);
+        }
+        let prompt = if question == "AUTH_REQUIRED" { "LOGIN or REGISTER? " } else { "name: " };
+        let mut questions = Questions::open()?;
+        loop {
+            let Some(answer) = questions.ask(prompt, Echo::Shown)? else { return Ok(None) };
+            let answer = Zeroizing::new(answer.trim().to_owned());
+            match answer.as_str() {
+                "/quit" | DISCONNECT => return Ok(None),
+                "/help" => HELP.lines().for_each(|line| self.output.hint(line)),
+                name if question == "ENTER_USERNAME" => match check_name(name) {
+                    Ok(()) => return Ok(Some(answer)),
+                    Err(error) => self.ask_again(&error.to_string()),
+                },
+                answer => match self.chosen(answer) {
+                    Some(request) => return Ok(Some(request)),
+                    None => self.ask_again("type LOGIN, or REGISTER to make an account; /help explains"),
+                },
+            }
+        }
+    }
+
+    /// What was typed behind a wrong answer answers a question that is not asked.
+    fn ask_again(&self, problem: &str) {
+        self.output.discard_typed_ahead();
+        self.output.hint(problem);
+    }
+
+    /// `LOGIN` and `REGISTER` in any case, alone or with a name and a password.
+    fn chosen(&mut self, answer: &str) -> Option<Zeroizing<String>> {
+        let (word, rest) = answer.split_once(' ').unwrap_or((answer, ""));
+        self.choice = [Choice::Login, Choice::Register]
+            .into_iter()
+            .find(|choice| word.eq_ignore_ascii_case(choice.word()))?;
+        match rest.split_once(' ') {
+            None if rest.is_empty() => Some(Zeroizing::new(self.choice.word().to_owned())),
+            Some((name, password)) if check_name(name).is_ok() && self.choice.check(password).is_ok() => {
+                Some(Zeroizing::new(format!("{} {rest}", self.choice.word())))
+            }
+            _ => None,
+        }
+    }
 }

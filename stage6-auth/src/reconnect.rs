@@ -1,18 +1,19 @@
-//! Coming back after a lost connection.
+//! Reconnecting after a lost connection: exponential back-off, with jitter.
 
 use crate::send_queue::SendQueue;
 use std::time::Duration;
 
-/// The first pause before coming back, and the longest. Each is about twice as
+/// The first pause before an attempt, and the longest. Each is about twice as
 /// long as the one before, so that a server that has trouble gets less of it.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// A new connection, after one attempt or many; `None` when it is not wanted any
-/// more. `connect` gives none when it is worth another attempt.
+/// A new connection, after one attempt or many; `None` when it is no longer wanted.
+/// `attempts` counts those since the last login. `connect` returns `None` when
+/// another attempt may do better.
 ///
 /// # Errors
-/// What `connect` says: then no attempt will do better.
+/// What `connect` returns: then no attempt will do better.
 pub fn reconnect<C>(
     connect: impl Fn() -> anyhow::Result<Option<C>>,
     attempts: &mut u32,

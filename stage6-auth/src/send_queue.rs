@@ -1,8 +1,10 @@
-//! The queue: what a client has to say, over one connection after another.
+//! The client's send queue: lines in, and out over one connection after another.
 //!
-//! Lines typed go into a queue, and a thread sends them when there is a
-//! connection and the server waits for them. So it makes no difference to whoever
-//! types whether the connection is there just now: the lines wait, in order.
+//! One thread puts in what is typed, the *sender* thread takes out, and the
+//! receiver thread says when: before the login the server gets one line for each
+//! of its questions, after it all lines, and without a connection none. So it
+//! makes no difference to the user whether the connection is there just now: the
+//! lines wait, in order.
 //!
 //! What is lost with a connection? A line counts as sent when the system has
 //! taken all of it. What was on its way then may have arrived or not, which no
@@ -10,195 +12,254 @@
 //! is not sent again: better a line too few, which its author misses, than one
 //! that all others read twice.
 
-mod sending;
-
-use crate::connection::{Connection, Seal};
+use crate::connection::{Connection, Encode};
+use anyhow::{bail, ensure};
 use common::poison::IgnorePoison;
 use stage2_echo::line::DISCONNECT;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// Lines that are kept while there is no connection.
-pub const MOST_KEPT: usize = 1000;
+pub const MAX_QUEUED: usize = 1000;
 
-/// What the server waits for, as far as we know.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Prompt {
-    /// Nothing: it is its turn.
-    Nothing,
-    /// An answer in the dialogue, with this prompt.
-    Answer(&'static str),
-    /// The password.
-    Password,
-    /// Whatever the person of this name has to say.
-    Anything(String),
-}
+/// Questions in a login: LOGIN or REGISTER, the name, the password.
+const MAX_ANSWERS: u8 = 3;
+
+/// How long a line that is just being sent may take, once the connection is gone.
+const LAST_SEND: Duration = Duration::from_millis(500);
 
 /// See the [module](self).
 pub struct SendQueue {
-    seal: Arc<dyn Seal>,
-    /// Written by the thread that reads what is typed, by the one that sends,
-    /// and by the one that receives.
+    encoder: Arc<dyn Encode>,
+    /// Written by the thread that reads what is typed, by the sender, and by the
+    /// receiver. Held for memory operations only.
     state: Mutex<State>,
     /// Signalled at every change: these are few.
     changed: Condvar,
+    /// Held by the sender and by the receiver while one of them writes to the
+    /// connection, so that lines leave whole.
+    writing: Mutex<()>,
 }
 
 struct State {
-    queue: VecDeque<Zeroizing<String>>,
+    /// What was typed and is not sent. Only the sender takes lines out.
+    lines: VecDeque<Zeroizing<String>>,
+    /// The first of them is just being sent.
+    sending: bool,
     connection: Option<Arc<dyn Connection>>,
-    /// Whether the server takes lines from the queue now.
-    open: bool,
-    /// The first line in the queue waits for an answer.
-    held: bool,
-    asked: Prompt,
-    token: Option<Zeroizing<String>>,
+    allowed: Allowed,
+    /// Answers that this connection's login may still ask for.
+    answers_left: u8,
+    session: Option<Session>,
     /// Nothing more will be typed.
-    ended: bool,
-    /// All is sent, and the server knows that.
-    finished: bool,
-    /// We want to go, or were told to: a connection that ends was not lost.
+    input_ended: bool,
+    /// A connection that ends was not lost: the user leaves, or has to.
     leaving: bool,
+}
+
+/// What the sender may send now.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Allowed {
+    Nothing,
+    /// The server has asked a question.
+    OneAnswer,
+    /// The user is logged in.
+    Everything,
+}
+
+/// What the server has said when it let the user in.
+#[derive(Clone)]
+pub struct Session {
+    /// The name as registered.
+    pub name: String,
+    /// With it the client comes back after a lost connection.
+    pub token: Zeroizing<String>,
 }
 
 impl SendQueue {
     /// A queue without a connection.
-    pub fn new(seal: Arc<dyn Seal>) -> Arc<Self> {
+    pub fn new(encoder: Arc<dyn Encode>) -> Arc<Self> {
         let state = State {
-            queue: VecDeque::new(),
+            lines: VecDeque::new(),
+            sending: false,
             connection: None,
-            open: false,
-            held: false,
-            asked: Prompt::Nothing,
-            token: None,
-            ended: false,
-            finished: false,
+            allowed: Allowed::Nothing,
+            answers_left: 0,
+            session: None,
+            input_ended: false,
             leaving: false,
         };
-        Arc::new(SendQueue { seal, state: Mutex::new(state), changed: Condvar::new() })
+        let (state, changed, writing) = (Mutex::new(state), Condvar::new(), Mutex::new(()));
+        Arc::new(SendQueue { encoder, state, changed, writing })
     }
 
-    /// There is a connection; nothing is sent before the server asks.
-    pub fn connected(&self, connection: &Arc<dyn Connection>) {
-        self.change(|state| state.connection = Some(connection.clone()));
-    }
-
-    /// The connection is gone. Whether to look for a new one: when we are logged
-    /// in, and neither we nor the server wanted this end.
-    pub fn disconnected(&self) -> bool {
-        self.change(|state| {
-            (state.connection, state.open, state.held) = (None, false, false);
-            state.token.is_some() && !state.leaving && !state.ended
-        })
-    }
-
-    /// The server waits for an answer, or lets us speak.
-    pub fn asked(&self, asked: Prompt) {
-        self.change(|state| {
-            state.asked = asked;
-            state.open = true;
-        });
-    }
-
-    /// We are in.
-    pub fn logged_in(&self, name: &str, token: &str) {
-        self.change(|state| state.token = Some(Zeroizing::new(token.to_owned())));
-        self.asked(Prompt::Anything(name.to_owned()));
-    }
-
-    /// The token to come back with.
-    pub fn token(&self) -> Option<Zeroizing<String>> {
-        self.lock().token.clone()
-    }
-
-    /// Whether the next end of the connection is meant to be one.
-    pub fn leaving(&self, leaving: bool) {
-        self.change(|state| state.leaving = leaving);
-    }
-
-    /// Queues a line. With `MOST_KEPT` in the queue already it waits, if it
-    /// `may_wait`. Whether the line was taken.
-    pub fn put(&self, line: Zeroizing<String>, may_wait: bool) -> bool {
+    /// Queues a line that was typed. When the queue is full, this waits if there is
+    /// a connection or if it `may_wait` for one. Returns `true` if the line was
+    /// queued.
+    pub fn push(&self, line: Zeroizing<String>, may_wait: bool) -> bool {
         let mut state = self.lock();
-        while state.queue.len() >= MOST_KEPT {
-            if !may_wait {
+        while state.lines.len() >= MAX_QUEUED {
+            if !may_wait && state.connection.is_none() {
                 return false;
             }
             state = self.wait(state);
         }
-        state.queue.push_back(line);
-        if !matches!(state.asked, Prompt::Anything(_)) {
-            state.asked = Prompt::Nothing;
-        }
+        state.lines.push_back(line);
         self.changed.notify_all();
         true
     }
 
-    /// Queues a line that nobody typed, before all others, as long as anything can
-    /// be sent at all. What is to [seal](Seal) it knows it by the line end at its
-    /// beginning, which no other has.
-    pub fn push_front(&self, line: &str) -> bool {
-        self.change(|state| {
-            if !state.finished {
-                state.queue.push_front(Zeroizing::new(format!("\n{line}")));
+    /// Nothing more will be typed. When all is sent, the client's half of the
+    /// connection is closed.
+    pub fn end_input(&self) {
+        self.change(|state| state.input_ended = true);
+    }
+
+    /// Waits for the first login.
+    pub fn wait_for_login(&self) -> Session {
+        let mut state = self.lock();
+        loop {
+            if let Some(session) = &state.session {
+                return session.clone();
             }
-            !state.finished
+            state = self.wait(state);
+        }
+    }
+
+    /// The sender thread: sends lines whenever that is allowed, and in the end
+    /// closes this half of the connection.
+    pub fn send_all(&self) {
+        loop {
+            let mut state = self.lock();
+            while state.allowed == Allowed::Nothing || (state.lines.is_empty() && !state.input_ended) {
+                state = self.wait(state);
+            }
+            match (state.lines.front().cloned(), state.connection.clone()) {
+                (Some(line), Some(connection)) => {
+                    let answer = state.begin_sending(&line);
+                    drop(state);
+                    self.send(&line, answer, &connection);
+                }
+                (None, Some(connection)) => return connection.finish(),
+                (_, None) => state.allowed = Allowed::Nothing,
+            }
+        }
+    }
+
+    fn send(&self, line: &str, answer: bool, connection: &Arc<dyn Connection>) {
+        let encoded = self.encoder.encode(line, self);
+        let sent = encoded.as_ref().is_some_and(|bytes| {
+            let _writing = self.writing.lock().ignore_poison();
+            connection.send(bytes) == bytes.len()
+        });
+        self.change(|state| {
+            state.sending = false;
+            if sent {
+                state.lines.pop_front();
+            }
+            let current = state.connection.as_ref().is_some_and(|now| Arc::ptr_eq(now, connection));
+            if !sent && current {
+                // Broken, as the receiver will find out.
+                state.allowed = Allowed::Nothing;
+            } else if answer && encoded.is_some_and(|bytes| bytes.is_empty()) {
+                // That was no line to be sent. The server still waits for one.
+                state.allowed = Allowed::OneAnswer;
+            }
+        });
+    }
+
+    /// Sends a line past the queue: what the client itself has to say. Returns
+    /// `true` if the connection took it; one that did not is broken, as the next
+    /// read reports.
+    pub fn send_now(&self, line: &str) -> bool {
+        let Some(connection) = self.lock().connection.clone() else { return false };
+        self.encoder.encode(line, self).is_some_and(|bytes| {
+            let _writing = self.writing.lock().ignore_poison();
+            connection.send(&bytes) == bytes.len()
         })
     }
 
-    /// Sends a line past the queue, which must not be open yet: an answer in the
-    /// dialogue, or what comes before all that was typed.
-    pub fn send_now(&self, line: &str) {
-        let mut sealed = Zeroizing::new(Vec::new());
-        self.seal.seal_line(line, &mut sealed);
-        if let Some(connection) = self.lock().connection.clone() {
-            // When that fails, so does the next read.
-            connection.send(&sealed);
+    /// There is a connection. Nothing is sent before the server asks.
+    pub fn connected(&self, connection: &Arc<dyn Connection>) {
+        self.change(|state| {
+            state.connection = Some(connection.clone());
+            state.answers_left = MAX_ANSWERS;
+        });
+    }
+
+    /// The connection is gone. Returns `true` if it was lost: the user is logged
+    /// in, and neither the user nor the server wanted this end.
+    pub fn disconnected(&self) -> bool {
+        self.change(|state| {
+            (state.connection, state.allowed) = (None, Allowed::Nothing);
+            state.session.is_some() && !state.leaving && !state.input_ended
+        })
+    }
+
+    /// The server has asked a question: the next line is the answer.
+    ///
+    /// # Errors
+    /// When the questions of a login have been answered. What the user types is
+    /// for the room then, and a server that has let nobody in does not get it.
+    pub fn allow_answer(&self) -> anyhow::Result<()> {
+        self.change(|state| {
+            ensure!(state.answers_left > 0, "the server asks for more than a login needs");
+            state.answers_left -= 1;
+            state.allowed = Allowed::OneAnswer;
+            Ok(())
+        })
+    }
+
+    /// The user is logged in, on this connection. Nothing is sent before
+    /// [`open`](Self::open).
+    pub fn logged_in(&self, session: Session) {
+        self.change(|state| state.session = Some(session));
+    }
+
+    /// From now on what is typed is sent.
+    pub fn open(&self) {
+        self.change(|state| state.allowed = Allowed::Everything);
+    }
+
+    /// The session of the last login.
+    pub fn session(&self) -> Option<Session> {
+        self.lock().session.clone()
+    }
+
+    /// The client does not come back after the next end of the connection.
+    pub fn leave(&self) {
+        self.change(|state| state.leaving = true);
+    }
+
+    /// Takes in what a notice of the server says about the end of the connection.
+    pub fn heed(&self, line: &str) {
+        match line {
+            "[SERVER] you logged in elsewhere" => self.leave(),
+            "[SERVER] error: not logged out, try again" => self.change(|state| state.leaving = false),
+            _ => {}
         }
     }
 
-    /// Something came in: a line that waits for an answer may have it now.
-    pub fn received(&self) {
-        if self.lock().held {
-            self.change(|state| state.held = false);
+    /// # Errors
+    /// When lines were typed that are not sent.
+    pub fn require_all_sent(&self) -> anyhow::Result<()> {
+        let sending = |state: &mut State| state.sending;
+        let (state, _) = self.changed.wait_timeout_while(self.lock(), LAST_SEND, sending).ignore_poison();
+        match state.lines.iter().filter(|line| line.as_str() != DISCONNECT).count() {
+            0 => Ok(()),
+            1 => bail!("the connection is closed, and 1 line was not sent"),
+            unsent => bail!("the connection is closed, and {unsent} lines were not sent"),
         }
     }
 
-    /// Nothing more will be typed. Our half of the connection is closed when all
-    /// is sent.
-    pub fn end(&self) {
-        self.change(|state| state.ended = true);
-    }
-
-    /// How many lines were typed and not sent.
-    pub fn unsent(&self) -> usize {
-        let typed = |line: &&Zeroizing<String>| line.as_str() != DISCONNECT && !line.starts_with('\n');
-        self.lock().queue.iter().filter(typed).count()
-    }
-
-    /// Waits until the server waits for something, and says what.
-    pub fn wait_until_asked(&self) -> Prompt {
-        let mut state = self.lock();
-        while state.asked == Prompt::Nothing {
-            state = self.wait(state);
-        }
-        state.asked.clone()
-    }
-
-    /// Lets time pass before the next attempt to connect. Whether it is still wanted.
+    /// Lets time pass before the next attempt to connect. Returns `true` if it is
+    /// still wanted.
     pub fn pause(&self, pause: Duration) -> bool {
-        let end = Instant::now() + pause;
-        let mut state = self.lock();
-        loop {
-            let left = end.saturating_duration_since(Instant::now());
-            let wanted = !state.leaving && !state.ended;
-            if !wanted || left.is_zero() {
-                return wanted;
-            }
-            state = self.changed.wait_timeout(state, left).ignore_poison().0;
-        }
+        let wanted = |state: &mut State| !state.leaving && !state.input_ended;
+        let (mut state, _) = self.changed.wait_timeout_while(self.lock(), pause, wanted).ignore_poison();
+        wanted(&mut state)
     }
 
     fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
@@ -211,8 +272,26 @@ impl SendQueue {
         self.changed.wait(state).ignore_poison()
     }
 
-    /// Small changes of independent fields; nothing to repair.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().ignore_poison()
+    }
+}
+
+impl State {
+    /// The first line is about to be sent. What that changes is changed now: the
+    /// server may answer before the sender is back. Returns `true` if the line is
+    /// an answer to a question.
+    fn begin_sending(&mut self, line: &str) -> bool {
+        self.sending = true;
+        self.leaving |= line == DISCONNECT || line == "/logout";
+        let answer = self.allowed == Allowed::OneAnswer;
+        if answer {
+            self.allowed = Allowed::Nothing;
+            // `LOGIN name password` answers all questions at once.
+            if self.answers_left == MAX_ANSWERS - 1 && line.contains(' ') {
+                self.answers_left = 0;
+            }
+        }
+        answer
     }
 }

@@ -23,23 +23,18 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Names that are remembered of people who are not in this room.
 const MOST_REMEMBERED: usize = 1000;
 
-/// What a line says that asks for more than being shown.
+/// What a line changes, beside being shown.
 #[derive(Debug, PartialEq, Eq)]
 pub enum StateChange {
     /// That is most of them.
     Nothing,
-    /// We are let in, which is into the lobby, and come from another room.
-    BackInLobby {
-        /// That room.
-        from: String,
-    },
-    /// We are in another room, and this is the prompt there.
+    /// The user is in another room, and this is the prompt there.
     Moved {
         /// As [`ClientState::prompt`] has it.
         prompt: String,
     },
-    /// We are not wanted, and do not come back by ourselves.
-    PutOut,
+    /// The user was kicked: the client does not come back by itself.
+    Kicked,
 }
 
 /// See the [module](self).
@@ -82,15 +77,22 @@ impl ClientState {
         Arc::new(ClientState { commands, state: Mutex::default(), moved: Condvar::new() })
     }
 
+    /// The user is logged in by this name, and so in the lobby. Returns the room to
+    /// go back to, if the user was in another one before the connection was lost.
+    pub fn logged_in(&self, name: &str) -> Option<String> {
+        let mut state = self.lock();
+        name.clone_into(&mut state.me);
+        state.room.clone().filter(|room| room != LOBBY)
+    }
+
     /// Takes in a line that was received.
     pub fn heard(&self, line: &str) -> StateChange {
         let mut state = self.lock();
         match line.split_once(' ') {
-            Some(("AUTH_SUCCESS", rest)) => return state.let_in(rest.split(' ').next().unwrap_or(rest)),
             Some(("[SERVER]", notice)) => {
-                let news = state.told(notice);
+                let change = state.told(notice);
                 self.moved.notify_all();
-                return news;
+                return change;
             }
             Some(("[ROOMS]", rooms)) => {
                 // With the number of people in each.
@@ -132,21 +134,13 @@ impl ClientState {
 }
 
 impl State {
-    fn let_in(&mut self, name: &str) -> StateChange {
-        self.me = name.to_owned();
-        match &self.room {
-            Some(room) if room != LOBBY => StateChange::BackInLobby { from: room.clone() },
-            _ => StateChange::Nothing,
-        }
-    }
-
     fn prompt(&self) -> String {
         format!("{}@{}> ", self.me, self.room.as_deref().unwrap_or(LOBBY))
     }
 
     fn told(&mut self, notice: &str) -> StateChange {
         if notice.starts_with("you were kicked by ") {
-            return StateChange::PutOut;
+            return StateChange::Kicked;
         }
         if notice.starts_with("error: ") {
             self.moving = false;

@@ -1,21 +1,35 @@
-//! The client's flow: one thread shows what comes in, the other takes what is
-//! typed. A connection that is lost is replaced by the next one, without anybody
-//! having to type the password again.
+//! The client's flow. A connection that is lost is replaced by the next one, and
+//! nobody has to type the password again.
+//!
+//! ```text
+//! keyboard or pipe ──► main thread ──► SendQueue ──► sender thread ──► socket
+//! screen or pipe   ◄── receiver thread ◄──────────────────────────────── socket
+//! ```
+//!
+//! - The **main** thread takes what is typed. It never touches the socket, so the
+//!   user can type while there is no connection.
+//! - The **sender** thread takes lines from the queue and seals them, when the
+//!   queue allows it.
+//! - The **receiver** thread owns the connection: it makes it, logs in on it, shows
+//!   what comes, and makes the next one. It ends the program, since only it knows
+//!   when everything is shown; the main thread may be waiting for a key, and
+//!   nothing can wake it.
 
 use crate::e2e::{EndToEnd, fits};
 use crate::tls::{ServerTrust, TrustArgs};
 use anyhow::{Context, bail, ensure};
 use clap::Parser;
 use common::endpoint::Endpoint;
-use common::terminal::{self, Input, Output};
+use common::terminal::{self, Output};
 use stage2_echo::line::{self, LineReader, Received};
 use stage4_multichat::client::MAX_FROM_SERVER;
 use stage6_auth::connection::Connection;
-use stage6_auth::login_client::{LoginArgs, answered, ask_for_password};
+use stage6_auth::login_client::{LoginArgs, LoginClient, LoginEvent};
 use stage6_auth::reconnect::reconnect;
-use stage6_auth::send_queue::{MOST_KEPT, Prompt, SendQueue};
+use stage6_auth::send_queue::{MAX_QUEUED, SendQueue};
 use stage7_rooms_pubsub::client_state::{ClientState, StateChange};
 use stage7_rooms_pubsub::line_style;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -66,183 +80,191 @@ This program
 /quit, !DISCONNECT or Ctrl-D: leave
 /help: this text. Tab completes commands, rooms and names";
 
-/// Runs the client until either side has had enough.
+/// Runs the client until the user or the server ends it.
 ///
 /// # Errors
-/// When nobody is known whom to trust, there is no server, it is another one, it
-/// lets nobody of this name in, or standard output is closed.
+/// When the CA file cannot be used, there is no server, its certificate is not
+/// trusted, it refuses the login, or standard output is closed.
 pub fn run(options: &Options) -> anyhow::Result<()> {
-    // First of all: without knowing whom to trust there is nobody to connect to.
+    // First of all: without knowing whom to trust there is no server to connect to.
     let trust = options.trust.load(&options.connect)?;
     let request = options.login.request()?;
     let connection = Arc::new(trust.connect(&options.connect)?);
     let state = ClientState::new(HELP);
     let (mut input, output) = terminal::open_with(line_style::style, Some(state.clone()))?;
+    if output.interactive() {
+        let negotiated = connection.negotiated();
+        output
+            .hint(&format!("Connected to {}, {negotiated}. /help shows what you can type.", options.connect));
+    }
     let e2e = EndToEnd::new(options.identity.clone(), &options.connect.to_string(), output.clone());
     let queue = SendQueue::new(e2e.clone());
-    if output.interactive() {
-        let agreed = connection.negotiated();
-        output.hint(&format!("Connected to {}, {agreed}. /help shows what you can type.", options.connect));
-    }
-    // What is typed may have to wait for the next connection, and the person
-    // must not: so another thread sends it.
     thread::Builder::new().name("sender".into()).spawn({
         let queue = queue.clone();
         move || queue.send_all()
     })?;
-    // The others speak when they like: what comes in cannot wait until we have
-    // typed something. So this thread types, and another one shows.
     let receiver = thread::Builder::new().name("receiver".into()).spawn({
-        let (queue, output, connect) = (queue.clone(), output.clone(), options.connect.clone());
-        let receiver = Receiver { connect, trust, e2e, queue, state: state.clone(), output };
-        move || end_program(receiver.receive_all(connection, request), &receiver.output)
+        let login = LoginClient::new(options.login.clone(), request, queue.clone(), output.clone());
+        let (connect, queue, output) = (options.connect.clone(), queue.clone(), output.clone());
+        let mut receiver = Receiver { connect, trust, e2e, login, queue, state: state.clone(), output };
+        move || end_program(receiver.receive_all(connection), &receiver.output)
     })?;
-    while let Some(text) = next(&mut input, &queue, &state, &output)? {
+    // On a terminal the login asks its own questions, and what is typed after it is
+    // for the room. On a pipe the first lines are the answers: the queue gives the
+    // server no more of them than it asks for.
+    if output.interactive() {
+        queue.wait_for_login();
+    }
+    while let Some(text) = input.next(&state.prompt())?.map(Zeroizing::new) {
         match text.as_str() {
             "/help" if output.interactive() => HELP.lines().for_each(|line| output.hint(line)),
             "/quit" | line::DISCONNECT => {
-                queue.leaving(true);
                 send(&queue, Zeroizing::new(line::DISCONNECT.to_owned()), &output)?;
                 break;
             }
             "" => {}
-            command => {
-                if command == "/logout" {
-                    queue.leaving(true);
+            _ => {
+                if output.interactive() {
+                    // The prompt may have to wait for what that changes.
+                    state.typed(&text);
                 }
-                state.typed(&text);
                 send(&queue, text, &output)?;
             }
         }
     }
-    // What is still under way arrives and is shown. The server closes when it
-    // has sent it all.
-    queue.end();
-    receiver.join().expect("the receiver ends the program, it does not come back")
+    // What is still under way arrives and is shown. The server closes when it has
+    // sent everything.
+    queue.end_input();
+    receiver.join().expect("the receiver ends the program and does not return")
 }
 
-/// The next line typed. A person is asked for one when the server waits for one;
-/// on a pipe the lines are there when they are there.
-fn next(
-    input: &mut Input,
-    queue: &SendQueue,
-    state: &ClientState,
-    output: &Output,
-) -> anyhow::Result<Option<Zeroizing<String>>> {
-    let prompt = match output.interactive().then(|| queue.wait_until_asked()) {
-        None | Some(Prompt::Nothing) => "> ".to_owned(),
-        Some(Prompt::Answer(prompt)) => prompt.to_owned(),
-        Some(Prompt::Anything(_)) => state.prompt(),
-        Some(Prompt::Password) => return ask_for_password().map(Some),
-    };
-    Ok(input.next(&prompt)?.map(Zeroizing::new))
-}
-
+/// Queues a line, if it can be sent.
 fn send(queue: &SendQueue, text: Zeroizing<String>, output: &Output) -> anyhow::Result<()> {
     if let Err(problem) = fits(&text) {
         // A person can try again. On a pipe nobody would see that a line is missing.
         ensure!(output.interactive(), problem);
         output.hint(&problem);
-        return Ok(());
-    }
-    if !queue.put(text, !output.interactive()) {
-        output.hint(&format!("not sent: {MOST_KEPT} lines are waiting for the connection already"));
+    } else if !queue.push(text, !output.interactive()) {
+        output.hint(&format!("not sent: {MAX_QUEUED} lines are waiting for the connection already"));
     }
     Ok(())
 }
 
-/// What the receiving thread works with.
+/// What the receiver thread works with.
 struct Receiver {
     connect: Endpoint,
     trust: ServerTrust,
     e2e: Arc<EndToEnd>,
+    login: LoginClient,
     queue: Arc<SendQueue>,
     state: Arc<ClientState>,
     output: Output,
 }
 
+/// How a connection ended.
+enum Ended {
+    /// The server closed it, or it broke off.
+    Closed(io::Result<()>),
+    /// The user may log in on another one.
+    Refused,
+    /// The user left.
+    Left,
+}
+
 impl Receiver {
-    /// Shows what comes, over one connection after the other, until that is all.
-    fn receive_all(
-        &self,
-        mut connection: Arc<dyn Connection>,
-        mut request: Option<Zeroizing<String>>,
-    ) -> anyhow::Result<()> {
+    /// Shows what comes, over one connection after another.
+    fn receive_all(&mut self, mut connection: Arc<dyn Connection>) -> anyhow::Result<()> {
+        // Since the last login.
         let mut attempts = 0;
         loop {
             self.queue.connected(&connection);
-            let ended = self.receive(&*connection, request.take(), &mut attempts)?;
-            let goes_on = self.queue.disconnected();
-            if goes_on && attempts == 0 {
+            self.login.begin();
+            let ended = self.receive(&*connection, &mut attempts)?;
+            let lost = self.queue.disconnected();
+            self.e2e.disconnected();
+            if lost && attempts == 0 {
                 self.output.hint(&format!(
-                    "The connection is lost. Coming back; what you type meanwhile, {MOST_KEPT} lines at most, is sent then."
+                    "The connection is lost. Reconnecting; what you type meanwhile, {MAX_QUEUED} lines at most, is sent then."
                 ));
             }
             let connect = || Ok(self.trust.reconnect(&self.connect)?);
-            let next = if goes_on { reconnect(connect, &mut attempts, &self.queue)? } else { None };
-            let Some(next) = next else {
-                self.e2e.end().iter().try_for_each(|line| self.output.received(line))?;
-                let unsent = self.queue.unsent();
-                ensure!(unsent == 0, "the connection is closed, and {unsent} lines were not sent");
-                return if goes_on { Ok(()) } else { ended.context("the connection broke off") };
+            let next = match &ended {
+                Ended::Refused => Some(self.trust.connect(&self.connect)?),
+                _ if lost => reconnect(connect, &mut attempts, &self.queue)?,
+                _ => None,
             };
-            connection = Arc::new(next);
+            match (next, ended) {
+                (Some(next), _) => connection = Arc::new(next),
+                (None, Ended::Closed(end)) => {
+                    self.e2e.end().iter().try_for_each(|line| self.output.received(line))?;
+                    self.queue.require_all_sent()?;
+                    return if lost { Ok(()) } else { end.context("the connection broke off") };
+                }
+                (None, _) => return Ok(()),
+            }
         }
     }
 
-    /// Shows line by line until the connection ends. The inner result is how.
-    fn receive(
-        &self,
-        connection: &dyn Connection,
-        request: Option<Zeroizing<String>>,
-        attempts: &mut u32,
-    ) -> anyhow::Result<std::io::Result<()>> {
-        let token = self.queue.token().map(|token| Zeroizing::new(format!("RESUME {}", *token)));
-        let request = token.or(request);
+    /// Shows line by line until the connection ends: first the login, then the room.
+    fn receive(&mut self, connection: &dyn Connection, attempts: &mut u32) -> anyhow::Result<Ended> {
         let mut lines = LineReader::with_limit(connection.reader(), MAX_FROM_SERVER);
+        let mut logged_in = false;
         loop {
             let text = match lines.next() {
                 Ok(Received::Line(text)) => text,
-                Ok(Received::End) => return Ok(Ok(())),
                 Ok(Received::NotUtf8) => "(a line that is not valid UTF-8)",
                 Ok(Received::TooLong) => bail!("the server sent a line above {MAX_FROM_SERVER} bytes"),
-                Err(e) => return Ok(Err(e)),
+                Ok(Received::End) | Err(_) if self.login.may_try_again() => return Ok(Ended::Refused),
+                Ok(Received::End) => return Ok(Ended::Closed(Ok(()))),
+                Err(e) => return Ok(Ended::Closed(Err(e))),
             };
             if text == line::DISCONNECT {
-                return Ok(Ok(()));
+                return Ok(Ended::Closed(Ok(())));
             }
-            for text in self.e2e.heard(text, &self.queue)? {
-                self.take_in(&text, request.as_ref(), attempts)?;
+            if logged_in {
+                for text in self.e2e.heard(text, &self.queue) {
+                    self.show(&text)?;
+                }
+                continue;
+            }
+            match self.login.on_line(text)? {
+                LoginEvent::Pending => {}
+                LoginEvent::LoggedIn(session) => {
+                    (logged_in, *attempts) = (true, 0);
+                    let room = self.state.logged_in(&session.name);
+                    // Before anything that was typed.
+                    self.e2e.logged_in(&session.name, &self.queue)?;
+                    self.queue.logged_in(session);
+                    if let Some(room) = room {
+                        // Before what was typed for that room.
+                        self.queue.send_now(&format!("/join {room}"));
+                        self.output.hint(&format!("Going back to the room {room}."));
+                    }
+                    self.queue.open();
+                }
+                LoginEvent::Refused => return Ok(Ended::Refused),
+                LoginEvent::Leave => {
+                    connection.finish();
+                    return Ok(Ended::Left);
+                }
             }
         }
     }
 
-    /// What a line changes, and whether it is shown.
-    fn take_in(
-        &self,
-        text: &str,
-        request: Option<&Zeroizing<String>>,
-        attempts: &mut u32,
-    ) -> anyhow::Result<()> {
+    /// Shows a line, after taking in what it changes.
+    fn show(&self, text: &str) -> anyhow::Result<()> {
+        self.queue.heed(text);
         match self.state.heard(text) {
-            StateChange::BackInLobby { from } => {
-                // Before what was typed for that room.
-                self.queue.send_now(&format!("/join {from}"));
-                self.output.hint(&format!("Going back to the room {from}."));
-            }
             StateChange::Moved { prompt } => self.output.change_prompt(&prompt),
-            StateChange::PutOut => self.queue.leaving(true),
+            StateChange::Kicked => self.queue.leave(),
             StateChange::Nothing => {}
         }
-        if !answered(text, request, attempts, &self.queue, &self.output)? {
-            self.output.received(text)?;
-        }
-        Ok(())
+        self.output.received(text)
     }
 }
 
-/// The server has closed, and with it ends the program, even if the other
-/// thread waits for somebody to type.
+/// The server has closed, and with it ends the program, even if the main thread
+/// waits for a key.
 fn end_program(ended: anyhow::Result<()>, output: &Output) -> ! {
     match ended {
         Ok(()) if output.interactive() => output.hint("The connection is closed."),

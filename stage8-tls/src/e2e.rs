@@ -1,19 +1,21 @@
-//! EndToEnd messages on their way out and in: what happens around sealing and
+//! The client's side of end-to-end messages: what happens around sealing and
 //! opening them.
 //!
-//! People type `/msg bob TEXT`, and what leaves this program is `/dm bob BASE64`.
+//! Users type `/msg bob TEXT`, and what leaves this program is `/dm bob BASE64`.
 //! In between the server is asked for bob's key, each time anew: a key that was
-//! fetched before may no longer be his, and the change is to be noticed before
-//! anything is sent, not after. While the answer is under way, what was typed
-//! after it waits (see [`Sealed::Question`]), so that all arrives in the order
-//! typed, and nobody who types has to wait.
+//! fetched before may no longer be his, and the client notices the change before
+//! anything is sent, not after.
 //!
-//! In the other direction a message can come from somebody whose key is not known
-//! yet. It is asked for, and what that person says waits; everything else does not.
+//! ```text
+//! sender thread     encode: /key bob ──► server;  waits;  /dm bob BASE64 ──► server
+//!                                                   ▲
+//! receiver thread   heard: [KEY] bob BASE64 ────────┘
+//!                          [DM] alice BASE64: opened, or kept until alice's key is known
+//! ```
 //!
-//! Two threads come here: the one that sends, through [`Seal`], and the one that
-//! receives, through [`EndToEnd::heard`]. The state between them is held for a
-//! moment at a time; files are read and written outside of it.
+//! While the sender waits, what was typed after the message waits as well, so that
+//! all arrives in the order typed. The state between the two threads is locked for a
+//! moment at a time; files are read and written outside of the lock.
 
 mod incoming;
 mod words;
@@ -23,11 +25,14 @@ pub use words::{UserOutput, fits};
 use crate::identity::{Identity, KnownKeys, PublicKey, ReplayCache, SafetyNumber};
 use common::poison::IgnorePoison;
 use incoming::PendingMessage;
-use stage6_auth::connection::{Seal, Sealed};
+use stage6_auth::accounts::check_name;
+use stage6_auth::connection::Encode;
+use stage6_auth::send_queue::SendQueue;
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// How long the answer about a key may take. A server that is too busy for it, or
 /// knows no `/key`, is not to stop all that was typed after the message.
@@ -41,74 +46,85 @@ pub struct EndToEnd {
     server: String,
     output: Box<dyn UserOutput>,
     state: Mutex<State>,
+    /// A lookup has its answer, or the connection is gone.
+    looked_up: Condvar,
 }
 
 #[derive(Default)]
 struct State {
-    /// `None` until we are logged in.
-    me: Option<Arc<LocalUser>>,
-    /// For the line that is to be sent next.
-    asked: Option<Asked>,
-    /// Questions of ours, and not of the person's, that are under way, by name in
-    /// lower case: nobody wants to see the answers.
-    ours: HashMap<String, usize>,
-    /// What is said by people whose keys are not known yet, in the order received.
-    held: Vec<PendingMessage>,
+    /// `None` until the user is logged in.
+    user: Option<Arc<LocalUser>>,
+    connected: bool,
+    /// What the sender waits for.
+    lookup: Option<KeyLookup>,
+    /// Questions under way that the client asks and not the user, by name in lower
+    /// case: nobody wants to see the answers.
+    own_requests: HashMap<String, usize>,
+    /// What users say whose keys are not known yet, in the order received.
+    pending: Vec<PendingMessage>,
     /// Keys that are other ones than those remembered, by name in lower case.
     changed: HashMap<String, PublicKey>,
 }
 
-/// Who we are, once the server has said so.
+/// The user of this program, once the server has said who that is.
 struct LocalUser {
     name: String,
     identity: Identity,
     known: KnownKeys,
-    seen: ReplayCache,
+    shown: ReplayCache,
 }
 
-/// A question about a key, for a line that waits for it.
-struct Asked {
+/// A question about a key, for the line that is just being sent.
+struct KeyLookup {
     name: String,
-    since: Instant,
-    answer: Option<Answer>,
+    answer: Option<KeyAnswer>,
 }
 
-/// What is known about somebody's key. What there is to say about it was said.
+/// What is known about a user's key. What there is to say about it was said.
 #[derive(Clone)]
-enum Answer {
+enum KeyAnswer {
     /// It may be used; the name is as it was registered.
-    Good { name: String, key: PublicKey },
+    Usable { name: String, key: PublicKey },
     /// It may not: it is another one than before.
     Changed,
-    /// There is none.
-    Nothing,
+    /// The user has none, or it is not known which.
+    Missing,
 }
 
 impl EndToEnd {
-    /// Nobody yet. `file` is the identity file; without one it is `NAME.identity`
-    /// in the working folder, as soon as there is a name.
+    /// With no user yet. `file` is the identity file; without one it is
+    /// `NAME.identity` in the working folder, as soon as there is a name.
     pub fn new(file: Option<PathBuf>, server: &str, output: impl UserOutput + 'static) -> Arc<Self> {
-        let (server, output, state) = (server.to_owned(), Box::new(output), Mutex::default());
-        Arc::new(EndToEnd { file, server, output, state })
+        let (server, output) = (server.to_owned(), Box::new(output));
+        Arc::new(EndToEnd { file, server, output, state: Mutex::default(), looked_up: Condvar::new() })
     }
 
-    /// We are let in by this name, on a new connection: whatever was asked on an
-    /// old one is void. The public key, for the server to give out.
-    fn log_in(&self, name: &str) -> anyhow::Result<PublicKey> {
-        let me = match self.me() {
-            Some(me) if me.name == name => me,
+    /// The user is logged in by this name, on a new connection: publishes the key,
+    /// and asks again what was asked on the old connection.
+    ///
+    /// # Errors
+    /// When the identity cannot be used.
+    pub fn logged_in(&self, name: &str, queue: &SendQueue) -> anyhow::Result<()> {
+        let user = match self.user() {
+            Some(user) if user.name == name => user,
             _ => Arc::new(self.load_identity(name)?),
         };
-        let key = me.identity.public();
+        queue.send_now(&format!("/pubkey {}", user.identity.public()));
         let mut state = self.lock();
-        (state.me, state.asked) = (Some(me), None);
-        state.ours.clear();
-        Ok(key)
+        (state.user, state.connected) = (Some(user), true);
+        state.own_requests.clear();
+        let mut names: Vec<_> = state.pending.iter().map(|pending| pending.from.clone()).collect();
+        names.dedup();
+        drop(state);
+        for name in names {
+            self.request_key(&name, queue);
+        }
+        Ok(())
     }
 
     fn load_identity(&self, name: &str) -> anyhow::Result<LocalUser> {
         // The name comes from the server, and must not lead to another folder.
-        let name = stage6_auth::accounts::check_name(name).map(|()| name.to_owned())?;
+        let name = check_name(name).map(|()| name.to_owned())?;
         let usual = PathBuf::from(format!("{name}.identity"));
         let path = self.file.as_ref().unwrap_or(&usual);
         let (identity, new) = Identity::load_or_make(path)?;
@@ -116,97 +132,106 @@ impl EndToEnd {
             self.output.hint(&words::new_identity(path));
         }
         let known = KnownKeys::new(&path.with_file_name("known_keys"), &self.server);
-        Ok(LocalUser { name, identity, known, seen: ReplayCache::beside(path) })
+        Ok(LocalUser { name, identity, known, shown: ReplayCache::beside(path) })
     }
 
-    fn me(&self) -> Option<Arc<LocalUser>> {
-        self.lock().me.clone()
-    }
-
-    /// The answer about the key of `name`, for the line to be sent next. `None`:
-    /// it is to come, and the question, if it has not been asked, is in `out` now.
-    fn key_of(&self, name: &str, out: &mut Vec<u8>) -> Option<Answer> {
+    /// The connection is gone: nothing on it is answered any longer.
+    pub fn disconnected(&self) {
         let mut state = self.lock();
-        let asked = state.asked.take_if(|asked| asked.name == name);
-        match asked {
-            Some(Asked { answer: Some(answer), .. }) => return Some(answer),
-            Some(asked) if asked.since.elapsed() < PATIENCE => state.asked = Some(asked),
-            Some(_) => {
-                drop(state);
-                self.output.alarm(&words::no_answer(name));
-                return Some(Answer::Nothing);
-            }
-            None => {
-                state.asked = Some(Asked { name: name.to_owned(), since: Instant::now(), answer: None });
-                state.ask(name, out);
-            }
-        }
-        None
+        (state.connected, state.lookup) = (false, None);
+        drop(state);
+        self.looked_up.notify_all();
     }
 
-    /// `/msg bob TEXT`.
-    fn send(&self, me: &LocalUser, rest: &str, out: &mut Vec<u8>) -> Sealed {
+    fn user(&self) -> Option<Arc<LocalUser>> {
+        self.lock().user.clone()
+    }
+
+    /// Asks the server for a key, in the client's own name. Returns `true` if the
+    /// question was sent.
+    fn request_key(&self, name: &str, queue: &SendQueue) -> bool {
+        *self.lock().own_requests.entry(name.to_ascii_lowercase()).or_default() += 1;
+        queue.send_now(&format!("/key {name}"))
+    }
+
+    /// Asks the server for the key of `name` and waits for the answer. `None`: the
+    /// connection is gone.
+    fn look_up(&self, name: &str, queue: &SendQueue) -> Option<KeyAnswer> {
+        let mut state = self.lock();
+        if !state.connected {
+            return None;
+        }
+        state.lookup = Some(KeyLookup { name: name.to_owned(), answer: None });
+        drop(state);
+        self.request_key(name, queue);
+        let open = |state: &mut State| state.lookup.as_ref().is_some_and(|lookup| lookup.answer.is_none());
+        let (mut state, _) = self.looked_up.wait_timeout_while(self.lock(), PATIENCE, open).ignore_poison();
+        let lookup = state.lookup.take()?;
+        drop(state);
+        Some(lookup.answer.unwrap_or_else(|| {
+            self.output.alarm(&words::no_answer(name));
+            KeyAnswer::Missing
+        }))
+    }
+
+    /// `/msg bob TEXT`: the line that is sent in its place, or none.
+    fn seal(&self, user: &LocalUser, rest: &str, queue: &SendQueue) -> Option<String> {
         let Some((name, text)) =
             rest.split_once(' ').filter(|(name, text)| !name.is_empty() && !text.is_empty())
         else {
             self.output.hint("/msg needs a user and a text: /msg USER TEXT");
-            return Sealed::Whole;
+            return Some(String::new());
         };
-        if name.eq_ignore_ascii_case(&me.name) {
+        if name.eq_ignore_ascii_case(&user.name) {
             self.output.hint("you cannot send a private message to yourself");
-            return Sealed::Whole;
+            return Some(String::new());
         }
-        match self.key_of(name, out) {
-            None => return Sealed::Question,
-            Some(Answer::Good { name, key }) => match me.identity.seal(&key, &me.name, &name, text) {
-                Ok(sealed) => out.extend_from_slice(format!("/dm {name} {sealed}\n").as_bytes()),
+        match self.look_up(name, queue)? {
+            KeyAnswer::Usable { name, key } => match user.identity.seal(&key, &user.name, &name, text) {
+                Ok(sealed) => return Some(format!("/dm {name} {sealed}\n")),
                 Err(e) => self.output.alarm(&format!("not sent to {name}: {e}")),
             },
-            Some(Answer::Changed) => self.output.alarm(&words::not_sent(name)),
-            Some(Answer::Nothing) => {}
+            KeyAnswer::Changed => self.output.alarm(&words::not_sent(name)),
+            KeyAnswer::Missing => {}
         }
-        Sealed::Whole
+        Some(String::new())
     }
 
     /// `/fingerprint` and `/fingerprint bob`. Of bob it needs the key that the
     /// server gives out, to say whether that is still the one that is known.
-    fn show_fingerprint(&self, me: &LocalUser, name: &str, out: &mut Vec<u8>) -> Sealed {
-        if name.is_empty() || name.eq_ignore_ascii_case(&me.name) {
-            self.output.hint(&words::own_fingerprint(&me.name, &me.identity.public()));
-            return Sealed::Whole;
+    fn show_fingerprint(&self, user: &LocalUser, name: &str, queue: &SendQueue) -> Option<String> {
+        if name.is_empty() || name.eq_ignore_ascii_case(&user.name) {
+            self.output.hint(&words::own_fingerprint(&user.name, &user.identity.public()));
+            return Some(String::new());
         }
-        let key = match self.key_of(name, out) {
-            None => return Sealed::Question,
-            Some(Answer::Good { key, .. }) => Some(key),
+        let key = match self.look_up(name, queue)? {
+            KeyAnswer::Usable { key, .. } => Some(key),
             // The number to compare then was part of the warning.
-            Some(Answer::Changed) => None,
-            Some(Answer::Nothing) => me.known.get(name).unwrap_or_default(),
+            KeyAnswer::Changed => None,
+            KeyAnswer::Missing => user.known.get(name).unwrap_or_default(),
         };
         if let Some(key) = key {
-            words::comparison(&me.name, name, &self.safety_number(me, name, &key))
+            words::comparison(&user.name, name, &safety_number(user, name, &key))
                 .for_each(|line| self.output.hint(&line));
         }
-        Sealed::Whole
-    }
-
-    fn safety_number(&self, me: &LocalUser, name: &str, key: &PublicKey) -> SafetyNumber {
-        SafetyNumber::new((&me.name, &me.identity.public()), (name, key))
+        Some(String::new())
     }
 
     /// `/trust bob`: the key that the last warning was about.
-    fn trust(&self, me: &LocalUser, name: &str) {
+    fn trust(&self, user: &LocalUser, name: &str) -> Option<String> {
         let changed = self.lock().changed.get(&name.to_ascii_lowercase()).copied();
-        let Some(key) = changed else {
-            self.output.hint(&format!("there is no changed key of {name} to be trusted"));
-            return;
-        };
-        match me.known.accept(name, &key) {
-            Ok(()) => {
-                self.lock().changed.remove(&name.to_ascii_lowercase());
-                self.output.hint(&format!("the new key of {name} is trusted from now on"));
-            }
-            Err(e) => self.output.alarm(&format!("the new key of {name} is not trusted: {e}")),
+        match changed {
+            None if name.is_empty() => self.output.hint("/trust needs a user: /trust USER"),
+            None => self.output.hint(&format!("there is no changed key of {name} to be trusted")),
+            Some(key) => match user.known.accept(name, &key) {
+                Ok(()) => {
+                    self.lock().changed.remove(&name.to_ascii_lowercase());
+                    self.output.hint(&format!("the new key of {name} is trusted from now on"));
+                }
+                Err(e) => self.output.alarm(&format!("the new key of {name} is not trusted: {e}")),
+            },
         }
+        Some(String::new())
     }
 
     /// Small changes of independent fields; nothing to repair.
@@ -215,39 +240,27 @@ impl EndToEnd {
     }
 }
 
-impl State {
-    /// Asks the server for a key, the answer to which is not shown.
-    fn ask(&mut self, name: &str, out: &mut Vec<u8>) {
-        *self.ours.entry(name.to_ascii_lowercase()).or_default() += 1;
-        out.extend_from_slice(format!("/key {name}\n").as_bytes());
-    }
-
-    /// Whether an answer about the key of `name` is one to a question of ours.
-    fn is_ours(&mut self, name: &str) -> bool {
-        let count = self.ours.get_mut(&name.to_ascii_lowercase()).filter(|count| **count > 0);
-        count.map(|count| *count -= 1).is_some()
-    }
+fn safety_number(user: &LocalUser, name: &str, key: &PublicKey) -> SafetyNumber {
+    SafetyNumber::new((&user.name, &user.identity.public()), (name, key))
 }
 
-impl Seal for EndToEnd {
-    fn seal_line(&self, line: &str, out: &mut Vec<u8>) -> Sealed {
-        if let (Some(me), Some(command)) = (self.me(), line.strip_prefix('/')) {
-            match command.split_once(' ').unwrap_or((command, "")) {
-                ("msg", rest) => return self.send(&me, rest, out),
-                ("fingerprint", name) => return self.show_fingerprint(&me, name, out),
-                ("trust", name) => {
-                    self.trust(&me, name);
-                    return Sealed::Whole;
-                }
-                _ => {}
+impl Encode for EndToEnd {
+    fn encode(&self, line: &str, queue: &SendQueue) -> Option<Zeroizing<Vec<u8>>> {
+        let (command, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let lower = command.to_ascii_lowercase();
+        let encoded = match (lower.as_str(), self.user()) {
+            ("/msg", Some(user)) => self.seal(&user, rest, queue)?,
+            // Not even a mistyped one is sent in the clear, to no server in any state.
+            (command, user) if command.starts_with("/msg") => {
+                let known = user.is_some();
+                self.output.alarm(if known { words::NOT_A_COMMAND } else { words::BEFORE_LOGIN });
+                String::new()
             }
-        }
-        // What nobody typed is a question about a key (see `SendQueue::push_front`).
-        match line.strip_prefix("\n/key ") {
-            Some(name) => self.lock().ask(name, out),
-            None => out.extend_from_slice(format!("{line}\n").as_bytes()),
-        }
-        Sealed::Whole
+            ("/fingerprint", Some(user)) => self.show_fingerprint(&user, rest.trim(), queue)?,
+            ("/trust", Some(user)) => self.trust(&user, rest.trim())?,
+            _ => format!("{line}\n"),
+        };
+        Some(Zeroizing::new(encoded.into_bytes()))
     }
 }
 

@@ -15,6 +15,7 @@ Rooms
 
 fn state(lines: &[&str]) -> Arc<ClientState> {
     let state = ClientState::new(HELP);
+    assert_eq!(state.logged_in("alice"), None);
     for line in lines {
         state.heard(line);
     }
@@ -44,7 +45,6 @@ fn commands_are_those_of_the_help() {
 #[test]
 fn rooms_and_people_are_completed_where_a_command_takes_one() {
     let state = state(&[
-        "AUTH_SUCCESS alice token",
         "[USERS_LIST] alice,bob,Bobby,carol",
         "[ROOMS] lobby 3,rust 2,rustaceans 1",
         "dave: hello",
@@ -106,7 +106,7 @@ fn so_many_names_are_no_burden() {
 
 #[test]
 fn the_room_is_where_the_server_says() {
-    let state = state(&["AUTH_SUCCESS alice token"]);
+    let state = state(&[]);
     assert_eq!(state.prompt(), "alice@lobby> ");
     state.typed("/join Rust");
     state.heard("bob: hello");
@@ -127,7 +127,7 @@ fn the_room_is_where_the_server_says() {
 
 #[test]
 fn the_room_is_waited_for_and_not_for_ever() {
-    let state = state(&["AUTH_SUCCESS alice token"]);
+    let state = state(&[]);
     state.typed("/join rust");
     thread::scope(|scope| {
         let waiting = scope.spawn(|| state.prompt());
@@ -147,22 +147,18 @@ fn the_room_is_waited_for_and_not_for_ever() {
 
 #[test]
 fn whoever_comes_back_goes_on_to_the_room_it_was_in() {
-    let back = "AUTH_SUCCESS alice token-2";
-    let state = state(&["AUTH_SUCCESS alice token"]);
-    assert_eq!(state.heard(back), StateChange::Nothing);
-    state.heard("[SERVER] you are in rust (1 online)");
-    let from = "rust".to_owned();
-    assert_eq!(state.heard(back), StateChange::BackInLobby { from: from.clone() });
+    let state = state(&["[SERVER] you are in rust (1 online)"]);
+    assert_eq!(state.logged_in("alice").as_deref(), Some("rust"));
     // Lost again before it was there.
-    assert_eq!(state.heard(back), StateChange::BackInLobby { from });
+    assert_eq!(state.logged_in("alice").as_deref(), Some("rust"));
     state.heard("[SERVER] you are in lobby (1 online)");
-    assert_eq!(state.heard(back), StateChange::Nothing);
+    assert_eq!(state.logged_in("alice"), None);
 }
 
 #[test]
-fn whoever_is_put_out_knows_it() {
-    let state = state(&["AUTH_SUCCESS alice token"]);
-    assert_eq!(state.heard("[SERVER] you were kicked by root"), StateChange::PutOut);
+fn a_user_who_was_kicked_knows_it() {
+    let state = state(&[]);
+    assert_eq!(state.heard("[SERVER] you were kicked by root"), StateChange::Kicked);
     assert_eq!(state.heard("root: [SERVER] you were kicked by root"), StateChange::Nothing);
     assert_eq!(state.heard("[SERVER] announcement by root: you were kicked by root"), StateChange::Nothing);
 }

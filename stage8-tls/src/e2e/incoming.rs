@@ -1,146 +1,120 @@
 //! What comes in: private messages, and answers about keys.
+//!
+//! A message can come from a user whose key is not known yet. The key is asked for,
+//! and what that user says waits; what others say does not.
 
-use super::{Answer, EndToEnd, LocalUser, PATIENCE, words};
+use super::{EndToEnd, KeyAnswer, LocalUser, PATIENCE, State, safety_number, words};
 use crate::identity::{KeyStatus, PublicKey};
 use stage6_auth::send_queue::SendQueue;
 use std::time::Instant;
 
-/// Messages that wait for keys. One more is said to be unreadable at once.
-const MOST_HELD: usize = 1000;
+/// Messages that wait for keys. One more is shown as unreadable at once.
+const MAX_PENDING: usize = 1000;
 
 /// What waits for the key of its sender.
 pub(super) struct PendingMessage {
-    from: String,
-    what: What,
+    pub(super) from: String,
+    content: Content,
     since: Instant,
 }
 
-enum What {
+enum Content {
     /// A private message.
     Sealed(String),
-    /// What the same person said after it, in the open: all that somebody says is
-    /// shown in the order said.
+    /// What the same user said after it, in the open: what one user says is shown
+    /// in the order said.
     Open(String),
 }
 
 impl PendingMessage {
-    fn new(from: &str, what: What) -> PendingMessage {
-        PendingMessage { from: from.to_owned(), what, since: Instant::now() }
+    fn new(from: &str, content: Content) -> PendingMessage {
+        PendingMessage { from: from.to_owned(), content, since: Instant::now() }
     }
 
     /// As it is shown when the message cannot be opened.
     fn unopened(self, why: &str) -> String {
-        match self.what {
-            What::Sealed(_) => words::unreadable(&self.from, why),
-            What::Open(line) => line,
+        match self.content {
+            Content::Sealed(_) => words::unreadable(&self.from, why),
+            Content::Open(line) => line,
         }
     }
 }
 
-/// Who says `alice: TEXT`, in this room, in another, or in a publication.
-fn speaker(line: &str) -> Option<&str> {
+/// The author of `alice: TEXT`, in this room, in another, or in a publication.
+fn author(line: &str) -> Option<&str> {
     let said = if line.starts_with('[') { line.split_once("] ")?.1 } else { line };
     said.split_once(": ").map(|(name, _)| name)
 }
 
 impl EndToEnd {
-    /// Takes in a line that was received, and gives the lines to be shown in its
-    /// place: mostly the same one.
-    ///
-    /// # Errors
-    /// When we are logged in and our identity cannot be used.
-    pub fn heard(&self, line: &str, queue: &SendQueue) -> anyhow::Result<Vec<String>> {
-        let mut shown = self.give_up(|held| held.since.elapsed() > PATIENCE);
-        match line.split_once(' ') {
-            Some(("AUTH_SUCCESS", rest)) => {
-                let key = self.log_in(rest.split(' ').next().unwrap_or(rest))?;
-                // Before anything that was typed.
-                queue.send_now(&format!("/pubkey {key}"));
-                self.ask_again(queue);
-                shown.push(line.to_owned());
-            }
-            Some(("[DM]", message)) => shown.extend(self.message(message, queue)),
-            Some(("[KEY]", answer)) => match self.key_given(answer) {
-                Some(opened) => shown.extend(opened),
-                None => shown.push(line.to_owned()),
-            },
-            Some(("[SERVER]", notice)) => match self.key_refused(notice) {
-                Some(opened) => shown.extend(opened),
-                None => shown.push(line.to_owned()),
-            },
+    /// Takes in a line that was received after the login, and returns the lines to
+    /// be shown in its place: mostly the same one.
+    pub fn heard(&self, line: &str, queue: &SendQueue) -> Vec<String> {
+        let mut shown = self.give_up(|pending| pending.since.elapsed() > PATIENCE);
+        let unchanged = || vec![line.to_owned()];
+        shown.extend(match line.split_once(' ') {
+            Some(("[DM]", message)) => self.message(message, queue).into_iter().collect(),
+            Some(("[KEY]", answer)) => self.key_given(answer).unwrap_or_else(unchanged),
+            Some(("[SERVER]", notice)) => self.key_refused(notice).unwrap_or_else(unchanged),
             // Marked first of all, whatever it has to wait for.
-            _ if line.starts_with("[private") => shown.push(words::readable_by_the_server(line)),
-            _ if self.waits(line) => {}
-            _ => shown.push(line.to_owned()),
-        }
-        // It may have been what the next line to be sent waits for.
-        queue.received();
-        Ok(shown)
+            _ if line.starts_with("[private") => vec![words::readable_by_the_server(line)],
+            _ if self.waits(line) => Vec::new(),
+            _ => unchanged(),
+        });
+        shown
     }
 
-    /// The connection is at an end, and there will be no other: what still waits
-    /// is shown as what it is.
+    /// There will be no other connection: what still waits is shown as what it is.
     pub fn end(&self) -> Vec<String> {
         self.give_up(|_| true)
     }
 
     fn give_up(&self, overdue: impl Fn(&mut PendingMessage) -> bool) -> Vec<String> {
-        let overdue: Vec<_> = self.lock().held.extract_if(.., |held| overdue(held)).collect();
-        overdue.into_iter().map(|held| held.unopened("the key is not known")).collect()
+        let overdue: Vec<_> = self.lock().pending.extract_if(.., |pending| overdue(pending)).collect();
+        overdue.into_iter().map(|pending| pending.unopened("the key is not known")).collect()
     }
 
-    /// Whether the line has to wait behind a private message of whoever says it.
+    /// Returns `true` if the line has to wait behind a private message of its author.
     fn waits(&self, line: &str) -> bool {
         let mut state = self.lock();
-        let from = speaker(line).filter(|name| state.held.iter().any(|held| held.from == *name));
-        let Some(from) = from.filter(|_| state.held.len() < MOST_HELD) else { return false };
-        state.held.push(PendingMessage::new(from, What::Open(line.to_owned())));
+        let from = author(line).filter(|name| state.awaits_key_of(name));
+        let Some(from) = from.filter(|_| state.pending.len() < MAX_PENDING) else { return false };
+        state.pending.push(PendingMessage::new(from, Content::Open(line.to_owned())));
         true
     }
 
-    /// Another connection: questions on the old one have no answer any more.
-    fn ask_again(&self, queue: &SendQueue) {
-        let mut names: Vec<_> = self.lock().held.iter().map(|held| held.from.clone()).collect();
-        names.dedup();
-        for name in names {
-            queue.push_front(&format!("/key {name}"));
-        }
-    }
-
-    /// `[DM] alice BASE64`.
+    /// `[DM] alice BASE64`. `None`: nothing is shown now.
     fn message(&self, message: &str, queue: &SendQueue) -> Option<String> {
-        let Some((me, (from, sealed))) = self.me().zip(message.split_once(' ')) else {
+        let Some((user, (from, sealed))) = self.user().zip(message.split_once(' ')) else {
             return Some(words::unreadable("somebody", "not whole"));
         };
-        let mut state = self.lock();
-        let waiting = state.held.iter().any(|held| held.from == from);
+        // Behind those of the same sender that wait already.
+        let waiting = self.lock().awaits_key_of(from);
         if !waiting {
-            drop(state);
-            match me.known.get(from) {
+            match user.known.get(from) {
                 Ok(Some(key)) => {
-                    if let Ok(text) = me.identity.open(&key, from, &me.name, sealed) {
-                        return self.opened(&me, from, sealed, &text);
+                    if let Ok(text) = user.identity.open(&key, from, &user.name, sealed) {
+                        return self.opened(&user, from, sealed, &text);
                     }
                     // Has its sender another key by now?
                 }
                 Ok(None) => {}
                 Err(e) => return Some(words::unreadable(from, &e.to_string())),
             }
-            if !queue.push_front(&format!("/key {from}")) {
+            if !self.request_key(from, queue) {
                 return Some(words::unreadable(from, "the key is not known, and it is too late to ask"));
             }
-            state = self.lock();
         }
-        if state.held.len() >= MOST_HELD {
+        let mut state = self.lock();
+        if state.pending.len() >= MAX_PENDING {
             return Some(words::unreadable(from, "too many wait for a key"));
         }
-        // Behind those of the same sender that wait already.
-        state.held.push(PendingMessage::new(from, What::Sealed(sealed.to_owned())));
+        state.pending.push(PendingMessage::new(from, Content::Sealed(sealed.to_owned())));
         None
     }
 
-    fn opened(&self, me: &LocalUser, from: &str, sealed: &str, text: &str) -> Option<String> {
-        match me.seen.is_new(sealed) {
+    fn opened(&self, user: &LocalUser, from: &str, sealed: &str, text: &str) -> Option<String> {
+        match user.shown.is_new(sealed) {
             Ok(true) => {}
             Ok(false) => {
                 self.output.hint(&words::repeated(from));
@@ -152,47 +126,47 @@ impl EndToEnd {
         Some(words::private(from, text))
     }
 
-    /// `[KEY] bob BASE64`. `None`: that answers no question of ours.
+    /// `[KEY] bob BASE64`. `None`: that answers a question of the user.
     fn key_given(&self, answer: &str) -> Option<Vec<String>> {
         let (name, text) = answer.split_once(' ')?;
-        let me = self.me()?;
-        if !self.lock().is_ours(name) {
+        let user = self.user()?;
+        if !self.lock().is_own_request(name) {
             return None;
         }
         let answer = match text.parse::<PublicKey>() {
-            Ok(key) => self.judged(&me, name, key),
+            Ok(key) => self.check_key(&user, name, key),
             Err(e) => {
                 self.output.alarm(&format!("the server gives out no usable key of {name}: {e}"));
-                Answer::Nothing
+                KeyAnswer::Missing
             }
         };
-        Some(self.answered(&me, name, &answer))
+        Some(self.answered(&user, name, &answer))
     }
 
-    /// Whether the key that the server gives out is the one that it was before.
-    fn judged(&self, me: &LocalUser, name: &str, key: PublicKey) -> Answer {
-        match me.known.check(name, &key) {
+    /// Compares the key that the server gives out with the one that is remembered.
+    fn check_key(&self, user: &LocalUser, name: &str, key: PublicKey) -> KeyAnswer {
+        match user.known.check(name, &key) {
             Ok(KeyStatus::Same) => {}
             Ok(KeyStatus::First) => self.output.hint(&words::first_key(name)),
             Ok(KeyStatus::Changed { .. }) => {
-                let number = self.safety_number(me, name, &key);
-                words::changed_key(&me.name, name, &number).for_each(|line| self.output.alarm(&line));
+                let number = safety_number(user, name, &key);
+                words::changed_key(&user.name, name, &number).for_each(|line| self.output.alarm(&line));
                 self.lock().changed.insert(name.to_ascii_lowercase(), key);
-                return Answer::Changed;
+                return KeyAnswer::Changed;
             }
             Err(e) => {
                 self.output.alarm(&format!("the key of {name} is not used: {e}"));
-                return Answer::Nothing;
+                return KeyAnswer::Missing;
             }
         }
-        Answer::Good { name: name.to_owned(), key }
+        KeyAnswer::Usable { name: name.to_owned(), key }
     }
 
     /// `error: no user bob` and the like. `None`: that is no answer about a key, or
-    /// one that the person is to see.
+    /// one that the user is to see.
     fn key_refused(&self, notice: &str) -> Option<Vec<String>> {
         let error = notice.strip_prefix("error: ")?;
-        let me = self.me()?;
+        let user = self.user()?;
         let mut state = self.lock();
         let about = |name: &str| {
             let (error, name) = (error.to_ascii_lowercase(), name.to_ascii_lowercase());
@@ -200,43 +174,58 @@ impl EndToEnd {
             let unknown = error.starts_with("unknown command /key") || error.starts_with("/key ");
             unknown || error == format!("no user {name}") || error == format!("{name} has published no key")
         };
-        let waits = state.asked.as_ref().is_some_and(|asked| asked.answer.is_none() && about(&asked.name));
-        let name = match &state.asked {
-            Some(asked) if waits => asked.name.clone(),
-            _ => state.held.iter().find(|held| about(&held.from))?.from.clone(),
+        let lookup = state.lookup.as_ref().filter(|lookup| lookup.answer.is_none() && about(&lookup.name));
+        let awaited = lookup.is_some();
+        let name = match lookup {
+            Some(lookup) => lookup.name.clone(),
+            None => state.pending.iter().find(|pending| about(&pending.from))?.from.clone(),
         };
-        if !state.is_ours(&name) {
+        if !state.is_own_request(&name) {
             return None;
         }
         drop(state);
-        let opened = self.answered(&me, &name, &Answer::Nothing);
-        // The person who typed the message is told why it is not sent.
-        if waits {
-            return Some([vec![format!("[SERVER] {notice}")], opened].concat());
+        let mut shown = self.answered(&user, &name, &KeyAnswer::Missing);
+        if awaited {
+            // The user, who typed the message, is told why it is not sent.
+            shown.insert(0, format!("[SERVER] {notice}"));
         }
-        Some(opened)
+        Some(shown)
     }
 
-    /// Passes the answer on to the line and to the messages that wait for it; what
-    /// is shown of these.
-    fn answered(&self, me: &LocalUser, name: &str, answer: &Answer) -> Vec<String> {
+    /// Passes the answer on to the line and to the messages that wait for it.
+    /// Returns what is shown of these.
+    fn answered(&self, user: &LocalUser, name: &str, answer: &KeyAnswer) -> Vec<String> {
         let mut state = self.lock();
-        if let Some(asked) = state.asked.as_mut().filter(|asked| asked.name.eq_ignore_ascii_case(name)) {
-            asked.answer.get_or_insert(answer.clone());
+        if let Some(lookup) = state.lookup.as_mut().filter(|lookup| lookup.name.eq_ignore_ascii_case(name)) {
+            lookup.answer.get_or_insert(answer.clone());
         }
-        let theirs = |held: &mut PendingMessage| held.from.eq_ignore_ascii_case(name);
-        let held: Vec<_> = state.held.extract_if(.., theirs).collect();
+        let theirs = |pending: &mut PendingMessage| pending.from.eq_ignore_ascii_case(name);
+        let waited: Vec<_> = state.pending.extract_if(.., theirs).collect();
         drop(state);
-        let shown = held.into_iter().map(|held| match (&held.what, answer) {
-            (What::Sealed(sealed), Answer::Good { key, .. }) => {
-                match me.identity.open(key, &held.from, &me.name, sealed) {
-                    Ok(text) => self.opened(me, &held.from, sealed, &text),
-                    Err(_) => Some(held.unopened("not sealed for us with the key that is known")),
+        self.looked_up.notify_all();
+        let shown = waited.into_iter().map(|pending| match (&pending.content, answer) {
+            (Content::Sealed(sealed), KeyAnswer::Usable { key, .. }) => {
+                match user.identity.open(key, &pending.from, &user.name, sealed) {
+                    Ok(text) => self.opened(user, &pending.from, sealed, &text),
+                    Err(_) => Some(pending.unopened("not sealed for us with the key that is known")),
                 }
             }
-            (_, Answer::Changed) => Some(held.unopened("the key has changed")),
-            (_, _) => Some(held.unopened("the key is not known")),
+            (_, KeyAnswer::Changed) => Some(pending.unopened("the key has changed")),
+            (_, _) => Some(pending.unopened("the key is not known")),
         });
         shown.flatten().collect()
+    }
+}
+
+impl State {
+    fn awaits_key_of(&self, name: &str) -> bool {
+        self.pending.iter().any(|pending| pending.from == name)
+    }
+
+    /// Returns `true` if an answer about the key of `name` is one to a question that
+    /// the client has asked, which it is then no longer waiting for.
+    fn is_own_request(&mut self, name: &str) -> bool {
+        let count = self.own_requests.get_mut(&name.to_ascii_lowercase()).filter(|count| **count > 0);
+        count.map(|count| *count -= 1).is_some()
     }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use stage6_auth::send_queue::SendQueue;
+use stage6_auth::send_queue::{SendQueue, Session};
 use std::io::{self, Read};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
@@ -20,18 +20,21 @@ impl UserOutput for Told {
     }
 }
 
-/// A connection whose other end is the test.
-struct Wire(Mutex<Sender<String>>);
+/// A connection whose other end is the test, until it is finished.
+struct Wire(Mutex<Option<Sender<String>>>);
 
 impl stage6_auth::connection::Connection for Wire {
     fn send(&self, bytes: &[u8]) -> usize {
+        let Some(to) = &*self.0.lock().unwrap() else { return 0 };
         for line in str::from_utf8(bytes).unwrap().lines() {
-            let _ = self.0.lock().unwrap().send(line.to_owned());
+            let _ = to.send(line.to_owned());
         }
         bytes.len()
     }
 
-    fn finish(&self) {}
+    fn finish(&self) {
+        self.0.lock().unwrap().take();
+    }
 
     fn reader(&self) -> Box<dyn Read + '_> {
         Box::new(io::empty())
@@ -67,17 +70,23 @@ impl Side {
     fn connect(&mut self, name: &str) {
         let (sender, sent) = mpsc::channel();
         self.sent = sent;
-        let wire: Arc<dyn stage6_auth::connection::Connection> = Arc::new(Wire(Mutex::new(sender)));
+        let wire: Arc<dyn stage6_auth::connection::Connection> = Arc::new(Wire(Mutex::new(Some(sender))));
         self.queue.connected(&wire);
-        let line = format!("AUTH_SUCCESS {name} token");
-        assert_eq!(self.hears(&line), [line]);
-        self.queue.logged_in(name, "token");
+        self.e2e.logged_in(name, &self.queue).unwrap();
+        let token = Zeroizing::new("token".to_owned());
+        self.queue.logged_in(Session { name: name.to_owned(), token });
+        self.queue.open();
         let key = self.sends();
         self.key = key.strip_prefix("/pubkey ").expect("the key first of all").to_owned();
     }
 
+    fn disconnect(&self) {
+        self.queue.disconnected();
+        self.e2e.disconnected();
+    }
+
     fn types(&self, line: &str) {
-        assert!(self.queue.put(Zeroizing::new(line.to_owned()), false));
+        assert!(self.queue.push(Zeroizing::new(line.to_owned()), false));
     }
 
     #[track_caller]
@@ -92,7 +101,7 @@ impl Side {
     }
 
     fn hears(&self, line: &str) -> Vec<String> {
-        self.e2e.heard(line, &self.queue).unwrap()
+        self.e2e.heard(line, &self.queue)
     }
 
     /// Answers the question about bob's key, which comes next.
@@ -200,9 +209,13 @@ fn a_changed_key_is_noticed_before_anything_is_sent() {
     assert_eq!(mallory.hears(&passes_on(("alice", &alice), "bob")), [""; 0]);
     assert_eq!(mallory.learns("alice", &alice.key), ["[private] alice: three"]);
     alice.told();
-    alice.types("/trust carol");
-    alice.sends_nothing_before("nobody");
-    alice.was_told("no changed key of carol");
+    for (line, told) in
+        [("/trust carol", "no changed key of carol"), ("/trust", "/trust USER"), ("/trust ", "/trust USER")]
+    {
+        alice.types(line);
+        alice.sends_nothing_before("nobody");
+        alice.was_told(told);
+    }
 }
 
 #[test]
@@ -235,6 +248,21 @@ fn a_message_that_cannot_be_sent_says_so_and_holds_nothing_up() {
     }
 }
 
+/// Mistyped or too early: it is not sent, not even to a server that asks for it.
+#[test]
+fn a_private_message_never_leaves_in_the_clear() {
+    let (alice, _) = alice_and_bob();
+    for line in ["/msgbob secret", "/MSG", "/msg\tbob secret"] {
+        alice.types(line);
+        alice.sends_nothing_before("go on");
+    }
+    let e2e = EndToEnd::new(None, "localhost:9008", Told::default());
+    let queue = SendQueue::new(e2e.clone());
+    for line in ["/msg bob secret", "/MSG bob secret"] {
+        assert!(e2e.encode(line, &queue).unwrap().is_empty(), "{line}");
+    }
+}
+
 #[test]
 fn a_server_that_does_not_answer_stops_nobody_for_long() {
     let (alice, _) = alice_and_bob();
@@ -251,7 +279,7 @@ fn a_lost_connection_has_the_question_asked_again() {
     alice.types("/msg bob hello");
     assert_eq!(alice.sends(), "/key bob");
     alice.types("after it");
-    alice.queue.disconnected();
+    alice.disconnect();
     alice.connect("alice");
     alice.learns("bob", &bob.key);
     passes_on(("alice", &alice), "bob");
@@ -262,7 +290,7 @@ fn a_lost_connection_has_the_question_asked_again() {
     carol.learns("bob", &bob.key);
     assert_eq!(bob.hears(&passes_on(("carol", &carol), "bob")), [""; 0]);
     assert_eq!(bob.sends(), "/key carol");
-    bob.queue.disconnected();
+    bob.disconnect();
     bob.connect("bob");
     assert_eq!(bob.learns("carol", &carol.key), ["[private] carol: hello"]);
 }
@@ -280,8 +308,8 @@ fn a_message_that_comes_twice_is_shown_once() {
     bob.was_told("once more");
     // After the program was started again, too.
     let again = EndToEnd::new(Some(bob.folder.path().join("identity")), "localhost:9008", Told::default());
-    again.heard("AUTH_SUCCESS bob token", &bob.queue).unwrap();
-    assert_eq!(again.heard(&message, &bob.queue).unwrap(), [""; 0]);
+    again.logged_in("bob", &bob.queue).unwrap();
+    assert_eq!(again.heard(&message, &bob.queue), [""; 0]);
 }
 
 #[test]
@@ -335,15 +363,15 @@ fn what_waits_for_a_key_at_the_end_is_not_lost_silently() {
     bob.sends();
     assert_eq!(bob.e2e.end(), ["[private] alice: (cannot be opened: the key is not known)"]);
     // With nothing to be sent any more there is nobody to ask.
-    bob.queue.end();
-    while bob.queue.push_front("/key nobody") {
+    bob.queue.end_input();
+    while bob.queue.send_now("/key nobody") {
         thread::yield_now();
     }
     assert_eq!(
         bob.hears(&message),
         ["[private] alice: (cannot be opened: the key is not known, and it is too late to ask)"]
     );
-    assert_eq!(bob.queue.unsent(), 0);
+    assert!(bob.queue.require_all_sent().is_ok());
 }
 
 #[test]
@@ -414,5 +442,5 @@ fn a_line_that_is_too_long_is_known_before() {
 fn a_name_that_leads_elsewhere_makes_no_file() {
     let e2e = EndToEnd::new(None, "localhost:9008", Told::default());
     let queue = SendQueue::new(e2e.clone());
-    assert!(e2e.heard("AUTH_SUCCESS ../alice token", &queue).is_err());
+    assert!(e2e.logged_in("../alice", &queue).is_err());
 }

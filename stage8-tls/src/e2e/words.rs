@@ -40,6 +40,9 @@ pub fn fits(line: &str) -> Result<(), String> {
     }
 }
 
+pub(super) const NOT_A_COMMAND: &str = "Not sent: the command is /msg USER TEXT, with a blank behind each.";
+pub(super) const BEFORE_LOGIN: &str = "Not sent: there is no /msg before the login.";
+
 /// A private message as it is shown.
 pub(super) fn private(from: &str, text: &str) -> String {
     format!("[private] {from}: {text}")
