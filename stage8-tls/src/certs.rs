@@ -7,13 +7,19 @@
 //! can make certificates for other names. The price is that new certificates mean
 //! a new authority, whose `ca.pem` has to reach every client once more.
 
+mod authority;
 mod folder;
+mod info;
 mod issue;
-mod show;
+mod pem;
+mod rejection;
 
+pub(crate) use authority::{AuthorityError, authorities};
 pub use folder::{CertificateFolder, CertsError, ServerCertificate};
+pub use info::{CertificateInfo, InfoError, read_certificates};
 pub use issue::{Issued, Name, Validity, issue};
-pub use show::{CertificateInfo, read_certificates};
+pub use pem::PemError;
+pub use rejection::Rejection;
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;

@@ -116,7 +116,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let (level, file) = options.log.settings();
     let (log, _written_at_the_end) = Log::start(level, file)?;
     raise_fd_limit(options.max_clients, &log);
-    let tls = CertificateFolder::new(&options.certs).open(&own_names(options.listen.host()), &log)?.acceptor;
+    let certificate = CertificateFolder::new(&options.certs).open(&own_names(options.listen.host()), &log)?;
     let form: Arc<dyn Form> = Arc::new(Plain);
     let database = Database::open(&options.db.db, &SCHEMA)?;
     if let Some(warning) = database.users.durability_warning()? {
@@ -126,7 +126,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let chat = Chat::open(&database.messages, &form, options.history.into(), &log)?;
     let server = Arc::new(Server {
         listener: Listener::open(&options.listen, &log)?,
-        tls,
+        tls: Acceptor::new(&certificate)?,
         places: Semaphore::new(options.max_clients),
         people: People::new(options.on_duplicate, &sessions, chat, &log),
         auth: options.auth.authenticator(&database.users, sessions, &log),

@@ -39,6 +39,7 @@ fn a_set_is_made_with_its_names_and_modes() {
     let folder = made(&names);
     let set = CertificateFolder::new(&folder.path().join("certs"));
     assert_eq!([set.ca(), set.server(), set.key()].map(|path| mode(&path)), [0o644, 0o644, 0o600]);
+    assert_eq!(mode(&folder.path().join("certs")), 0o700);
 
     let [server] = &read_certificates(&set.server()).unwrap()[..] else { panic!("one certificate") };
     let [ca] = &read_certificates(&set.ca()).unwrap()[..] else { panic!("one certificate") };
@@ -66,9 +67,13 @@ fn nothing_is_replaced_unless_that_is_wanted() {
     said(&certs(folder.path(), &["--name", "localhost"]), 1);
     assert!(!set.ca().exists());
 
+    let key = fs::read(set.key()).unwrap();
     said(&certs(folder.path(), &["--name", "localhost", "--days", "30", "--force"]), 0);
     assert!(read().iter().zip(&before).all(|(new, old)| new != old));
     assert_eq!(mode(&set.key()), 0o600);
+    // And the old key can be put back.
+    let old = folder.path().join("certs/server.key.old");
+    assert_eq!((fs::read(&old).unwrap(), mode(&old)), (key, 0o600));
 }
 
 #[test]
@@ -91,7 +96,7 @@ fn what_is_wrong_is_said() {
     let folder = made(&["--name", "localhost"]);
     fs::write(folder.path().join("text"), "hello").unwrap();
     let problem = |arguments: &[&str], code| said(&certs(folder.path(), arguments), code);
-    assert!(problem(&["show", "nothing"], 1).contains("nothing: there is no such file"));
+    assert!(problem(&["show", "nothing"], 1).contains("nothing: no such file"));
     assert!(problem(&["show", "text"], 1).contains("text: holds no certificate"));
     assert!(problem(&["show", "certs/server.key"], 1).contains("holds no certificate"));
     assert!(problem(&[], 2).contains("--name <NAME>"));
@@ -156,12 +161,13 @@ fn half_a_set_or_a_damaged_one_is_refused_with_what_to_do() {
         spoil(&set);
         let error = set.open(&[], &log).err().expect("it must be refused");
         let words = error.to_string();
+        assert!(!words.contains("--force"), "the files may be somebody's own: {words}");
         (error, words)
     };
     for file in [CertificateFolder::ca, CertificateFolder::server, CertificateFolder::key] {
         let (error, words) = refusal(&|set| fs::remove_file(file(set)).unwrap());
-        assert!(matches!(error, CertsError::HalfASet(_)), "{words}");
-        assert!(words.contains("is missing") && words.contains("stage8-certs --force"), "{words}");
+        assert!(matches!(error, CertsError::Incomplete(_)), "{words}");
+        assert!(words.contains("is missing") && words.contains("put it back"), "{words}");
     }
     let other = made(&["--name", "localhost"]);
     let other = CertificateFolder::new(&other.path().join("certs")).key();
@@ -174,4 +180,71 @@ fn half_a_set_or_a_damaged_one_is_refused_with_what_to_do() {
     let (_, words) =
         refusal(&|set| fs::set_permissions(set.key(), fs::Permissions::from_mode(0o644)).unwrap());
     assert!(words.contains("chmod 600"), "{words}");
+}
+
+#[test]
+fn the_folder_and_the_files_do_not_depend_on_the_umask() {
+    let folder = tempfile::tempdir().unwrap();
+    for umask in ["000", "022", "077", "777"] {
+        let program = env!("CARGO_BIN_EXE_stage8-certs");
+        let command = format!("umask {umask}; exec {program} --name localhost --out {umask}");
+        said(&Command::new("sh").args(["-c", &command]).current_dir(folder.path()).output().unwrap(), 0);
+        let set = folder.path().join(umask);
+        let modes = ["ca.pem", "server.pem", "server.key"].map(|name| mode(&set.join(name)));
+        assert_eq!((mode(&set), modes), (0o700, [0o644, 0o644, 0o600]), "umask {umask}");
+    }
+}
+
+#[test]
+fn a_folder_that_others_can_write_to_is_refused() {
+    let (log, _guard) = Log::start(Level::Error, None).unwrap();
+    let folder = made(&["--name", "localhost"]);
+    let certs_folder = folder.path().join("certs");
+    for others in [0o770, 0o707, 0o777, 0o1777] {
+        fs::set_permissions(&certs_folder, fs::Permissions::from_mode(others)).unwrap();
+        let error = CertificateFolder::new(&certs_folder).open(&[], &log).err().expect("it must be refused");
+        assert!(error.to_string().contains("chmod go-w"), "{error}");
+        let problem = said(&certs(folder.path(), &["--name", "localhost", "--force"]), 1);
+        assert!(problem.contains("chmod go-w"), "{problem}");
+    }
+    fs::set_permissions(&certs_folder, fs::Permissions::from_mode(0o755)).unwrap();
+    assert!(CertificateFolder::new(&certs_folder).open(&[], &log).is_ok());
+}
+
+#[test]
+fn no_file_is_written_through_a_link() {
+    let folder = tempfile::tempdir().unwrap();
+    let victim = folder.path().join("victim");
+    fs::write(&victim, "precious").unwrap();
+    let certs_folder = folder.path().join("certs");
+    fs::create_dir(&certs_folder).unwrap();
+    fs::set_permissions(&certs_folder, fs::Permissions::from_mode(0o700)).unwrap();
+    for name in ["ca.pem", "server.pem", "server.key"] {
+        std::os::unix::fs::symlink(&victim, certs_folder.join(name)).unwrap();
+    }
+    said(&certs(folder.path(), &["--name", "localhost"]), 1);
+    said(&certs(folder.path(), &["--name", "localhost", "--force"]), 0);
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+    assert!(!certs_folder.join("server.key").is_symlink());
+}
+
+/// Names with which a certificate could show lines that are not its own.
+const HOSTILE: [&str; 4] =
+    ["x\nvalid:       2000 to 3000 (valid now)", "\u{1b}]52;c;eA==\u{7}", "\u{202e}moc.elpmaxe", "\u{9b}2J"];
+
+#[test]
+fn names_in_a_certificate_are_shown_without_what_drives_a_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    for (n, hostile) in HOSTILE.into_iter().enumerate() {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+        params.distinguished_name.push(rcgen::DnType::CommonName, hostile);
+        params.distinguished_name.push(rcgen::DnType::OrganizationName, hostile);
+        let file = format!("{n}.pem");
+        fs::write(folder.path().join(&file), params.self_signed(&key).unwrap().pem()).unwrap();
+        let shown = said(&certs(folder.path(), &["show", &file]), 0);
+        assert_eq!(shown.lines().count(), 7, "{shown}");
+        let raw = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+        assert!(!shown.contains(raw), "{shown:?}");
+    }
 }

@@ -30,7 +30,7 @@ impl Ground {
         let names: Vec<Name> = names.iter().map(|name| name.parse().unwrap()).collect();
         certs.make(&names, validity, false).unwrap();
         let (log, _guard) = Log::start(Level::Error, None).unwrap();
-        let acceptor = certs.open(&[], &log).unwrap().acceptor;
+        let acceptor = Acceptor::new(&certs.open(&[], &log).unwrap()).unwrap();
         Ground { folder, listener: TcpListener::bind("127.0.0.1:0").unwrap(), acceptor }
     }
 
@@ -161,13 +161,13 @@ fn a_ca_file_that_is_none() {
     let ground = Ground::usual();
     let in_folder = |name: &str| ground.folder.path().join(name).display().to_string();
     let case = |file: &str, words: &[&str]| says(connect(ground.address(), &["--ca", file]), words);
-    case(&in_folder("nothing.pem"), &["there is none", "--ca FILE"]);
+    case(&in_folder("nothing.pem"), &["no such file", "--ca FILE"]);
     case(&in_folder("server.key"), &["holds no certificate", "ca.pem"]);
     std::fs::write(in_folder("text"), "hello").unwrap();
     case(&in_folder("text"), &["holds no certificate"]);
     std::fs::write(in_folder("damaged"), "-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n")
         .unwrap();
-    case(&in_folder("damaged"), &["is no PEM file"]);
+    case(&in_folder("damaged"), &["is damaged"]);
     case(&in_folder(""), &["cannot be read"]);
 }
 

@@ -53,7 +53,7 @@ fn main() -> ExitCode {
         let args = Args::parse();
         let text = match &args.command {
             Some(Command::Show { file }) => {
-                let seen = read_certificates(file).map_err(|what| anyhow!("{}: {what}", file.display()))?;
+                let seen = read_certificates(file).map_err(|error| anyhow!("{}: {error}", file.display()))?;
                 seen.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n")
             }
             None => {

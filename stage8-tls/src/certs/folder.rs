@@ -1,16 +1,20 @@
 //! The folder with a server's certificates, from their making to their use.
 
+use super::authority::{AuthorityError, authorities};
+use super::info::{CertificateInfo, InfoError};
 use super::issue::{Name, Validity, issue};
-use super::show::{CertificateInfo, read_certificates};
-use crate::tls::Acceptor;
+use super::pem::{self, PemError};
+use super::rejection::{Rejection, verify};
 use common::log::Log;
 use common::private_file::{self, PrivateFileError};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use std::fs::{self, Permissions};
-use std::io;
-use std::os::unix::fs::PermissionsExt;
+use rustls::Error as TlsError;
+use rustls::crypto::ring;
+use rustls::sign::CertifiedKey;
+use std::fs::{self, DirBuilder, Permissions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use time::{Duration, OffsetDateTime};
 
 /// How long before the end of a certificate the server begins to warn.
@@ -25,34 +29,64 @@ pub struct CertificateFolder(PathBuf);
 
 /// The certificate that a server uses.
 pub struct ServerCertificate {
-    /// Shakes hands with it.
-    pub acceptor: Acceptor,
+    /// The certificate, those between it and the authority's if there are any, and the
+    /// private key.
+    pub key: Arc<CertifiedKey>,
     /// What stands in it.
-    pub certificate: CertificateInfo,
+    pub info: CertificateInfo,
 }
 
 /// Why there are no certificates to use.
 #[derive(Debug, thiserror::Error)]
 pub enum CertsError {
     /// There are some already.
-    #[error("{}: exists already; --force replaces it, and every client then needs the new ca.pem", .0.display())]
+    #[error(
+        "{}: exists already; --force makes new ones and keeps the old as *.old, and every client then needs the \
+         new ca.pem", .0.display()
+    )]
     Exists(PathBuf),
     /// Some of the files are there, others not.
-    #[error("{}: is missing, while other files of the set are there; put it back, or make a new set with stage8-certs --force", .0.display())]
-    HalfASet(PathBuf),
-    /// The folder cannot be made.
+    #[error(
+        "{}: is missing, while other files of the set are there; put it back, or {NEW_FOLDER}", .0.display()
+    )]
+    Incomplete(PathBuf),
+    /// The folder cannot be made, or not be looked at.
     #[error("folder {}: cannot be made: {}", .0.display(), .1)]
     Folder(PathBuf, io::Error),
+    /// Another user could put other certificates in, or links to other files.
+    #[error(
+        "folder {folder}: other users can change what is in it; mend that with: chmod go-w '{folder}', as the user \
+         who owns it, or {NEW_FOLDER}", folder = .0.display()
+    )]
+    OthersCanWrite(PathBuf),
     /// The text begins with the file's name.
     #[error(transparent)]
     File(#[from] PrivateFileError),
     /// There is a file, but not what should be in it.
-    #[error("{}: {}; make a new set with stage8-certs --force", .0.display(), .1)]
-    Unusable(PathBuf, String),
+    #[error("{}: {}", .0.display(), .1)]
+    Unreadable(PathBuf, InfoError),
+    /// `ca.pem` is no authority's certificate.
+    #[error("{}: {}; or {NEW_FOLDER}", .0.display(), .1)]
+    Authority(PathBuf, AuthorityError),
+    /// No client would accept the certificate.
+    #[error("{}: {}; or {NEW_FOLDER}", .0.display(), .1)]
+    Rejected(PathBuf, Rejection),
+    /// The key is of another certificate.
+    #[error(
+        "{}: does not fit server.pem, which was made for another key; find the one it was made for, or {NEW_FOLDER}",
+        .0.display()
+    )]
+    OtherKey(PathBuf),
+    /// A kind of key that nobody uses for this.
+    #[error("{}: holds a key that is neither ECDSA (P-256, P-384) nor Ed25519 nor RSA of at least 2048 bits", .0.display())]
+    KindOfKey(PathBuf),
     /// The library cannot do it.
     #[error("certificates: {0}")]
     Issue(#[from] rcgen::Error),
 }
+
+/// The way out that destroys nothing.
+const NEW_FOLDER: &str = "name a new folder with --certs, in which the server makes certificates of its own";
 
 impl CertificateFolder {
     /// This one, which need not be there.
@@ -75,32 +109,65 @@ impl CertificateFolder {
         self.0.join("server.key")
     }
 
-    /// Makes a set of certificates, in place of the one that is there only with
-    /// `replace`.
+    /// Makes a set of certificates. With `replace`, one that is there already is kept
+    /// under other names: `server.key.old`.
     ///
     /// # Errors
     /// Whatever keeps it from being made.
     pub fn make(&self, names: &[Name], validity: Validity, replace: bool) -> Result<(), CertsError> {
         let all = [self.ca(), self.server(), self.key()];
-        if !replace && let Some(there) = all.into_iter().find(|path| path.exists()) {
-            return Err(CertsError::Exists(there));
+        if !replace && let Some(there) = all.iter().find(|path| path.exists()) {
+            return Err(CertsError::Exists(there.clone()));
         }
         let issued = issue(names, validity)?;
-        fs::create_dir_all(&self.0).map_err(|e| CertsError::Folder(self.0.clone(), e))?;
-        private_file::save(&self.key(), issued.key.as_bytes(), replace)?;
+        self.make_folder().map_err(|error| CertsError::Folder(self.0.clone(), error))?;
+        self.require_no_other_writer()?;
+        for path in all.iter().filter(|path| path.exists()) {
+            let mut old = path.clone().into_os_string();
+            old.push(".old");
+            fs::rename(path, &old).map_err(|error| PrivateFileError::Unwritable(old.into(), error))?;
+        }
+        private_file::save(&self.key(), issued.key.as_bytes(), false)?;
         for (path, pem) in [(self.server(), issued.server), (self.ca(), issued.ca)] {
-            private_file::save(&path, pem.as_bytes(), replace)?;
+            private_file::save(&path, pem.as_bytes(), false)?;
             // These two are for everybody.
             let _ = fs::set_permissions(&path, Permissions::from_mode(0o644));
         }
         Ok(())
     }
 
-    /// What a server starts with. When there are no certificates it makes them,
-    /// for these names; it says what it made, and warns of an end that is near.
+    /// Makes the folder where there is none, for its owner alone.
+    fn make_folder(&self) -> io::Result<()> {
+        if let Some(parent) = self.0.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        match DirBuilder::new().mode(0o700).create(&self.0) {
+            // The umask may have taken away more than the rights of others.
+            Ok(()) => fs::set_permissions(&self.0, Permissions::from_mode(0o700)),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && self.0.is_dir() => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// In a folder that only this user (or root) can write to, nobody else can have put
+    /// a link to another file, or a certificate of another authority. The folder may be
+    /// a link itself, if it is one of theirs.
+    fn require_no_other_writer(&self) -> Result<(), CertsError> {
+        let unknown = |error| CertsError::Folder(self.0.clone(), error);
+        let link = fs::symlink_metadata(&self.0).map_err(unknown)?;
+        let folder = fs::metadata(&self.0).map_err(unknown)?;
+        let own = [0, rustix::process::geteuid().as_raw()];
+        if own.contains(&link.uid()) && own.contains(&folder.uid()) && folder.mode() & 0o022 == 0 {
+            return Ok(());
+        }
+        Err(CertsError::OthersCanWrite(self.0.clone()))
+    }
+
+    /// What a server starts with. Where there are no certificates it makes them, for
+    /// these names; it logs what it made, and warns of an end that is near.
     ///
     /// # Errors
-    /// When there is half a set, or what is there is of no use.
+    /// When files are missing, or a client would not accept what is there.
     pub fn open(&self, names: &[Name], log: &Log) -> Result<ServerCertificate, CertsError> {
         let all = [self.ca(), self.server(), self.key()];
         if all.iter().all(|path| !path.exists()) {
@@ -114,34 +181,37 @@ impl CertificateFolder {
             ));
         }
         if let Some(missing) = all.into_iter().find(|path| !path.exists()) {
-            return Err(CertsError::HalfASet(missing));
+            return Err(CertsError::Incomplete(missing));
         }
-        let in_use = self.load()?;
-        in_use.note(log);
-        Ok(in_use)
+        self.require_no_other_writer()?;
+        let certificate = self.load()?;
+        certificate.log_validity(log);
+        Ok(certificate)
     }
 
     fn load(&self) -> Result<ServerCertificate, CertsError> {
-        let unusable = |path: PathBuf| move |what: String| CertsError::Unusable(path, what);
-        let seen = read_certificates(&self.server()).map_err(unusable(self.server()))?;
-        // `read_certificates` has read the same file, and found at least one in it.
-        let chain = CertificateDer::pem_file_iter(self.server())
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|e| unusable(self.server())(e.to_string()))?;
-        let pem = private_file::read(&self.key(), 1 << 16)?;
-        let key = PrivateKeyDer::from_pem_slice(&pem)
-            .map_err(|e| unusable(self.key())(format!("holds no private key ({e})")))?;
-        let acceptor = Acceptor::new(chain, key)
-            .map_err(|e| unusable(self.key())(format!("does not fit server.pem ({e})")))?;
-        let certificate =
-            seen.into_iter().next().ok_or_else(|| unusable(self.server())("is empty".to_owned()))?;
-        Ok(ServerCertificate { acceptor, certificate })
+        let unreadable = |path: PathBuf| |error: InfoError| CertsError::Unreadable(path, error);
+        let pem_error = |path: PathBuf| |error: PemError| CertsError::Unreadable(path, error.into());
+        let rejected = |path: PathBuf| |rejection| CertsError::Rejected(path, rejection);
+        let chain = pem::certificates(&self.server()).map_err(pem_error(self.server()))?;
+        let info = CertificateInfo::from_der(&chain[0]).map_err(unreadable(self.server()))?;
+        let authorities = authorities(&self.ca()).map_err(|error| CertsError::Authority(self.ca(), error))?;
+        verify(&chain, &info, authorities).map_err(rejected(self.server()))?;
+
+        let bytes = private_file::read(&self.key(), 1 << 16)?;
+        let key = pem::private_key(&bytes).map_err(pem_error(self.key()))?;
+        let key =
+            CertifiedKey::from_der(chain, key, &ring::default_provider()).map_err(|error| match error {
+                TlsError::InconsistentKeys(_) => CertsError::OtherKey(self.key()),
+                _ => CertsError::KindOfKey(self.key()),
+            })?;
+        Ok(ServerCertificate { key: Arc::new(key), info })
     }
 }
 
 impl ServerCertificate {
-    fn note(&self, log: &Log) {
-        let CertificateInfo { names, from, until, .. } = &self.certificate;
+    fn log_validity(&self, log: &Log) {
+        let CertificateInfo { names, from, until, .. } = &self.info;
         let (now, until_when) = (OffsetDateTime::now_utc(), super::date(*until));
         log.info(format_args!("the certificate is for {}, valid until {until_when}", names.join(", ")));
         if now > *until {

@@ -4,13 +4,12 @@
 use super::handshake::{HandshakeError, shake_hands};
 use super::stream::TlsStream;
 use super::{HANDSHAKE_TIMEOUT, error_text};
+use crate::certs::{AuthorityError, authorities};
 use common::endpoint::Endpoint;
 use common::net::{self, NetError};
-use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore};
-use std::io;
-use std::path::{Path, PathBuf};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -44,19 +43,13 @@ pub struct ServerTrust {
 /// Why it is not known whom to trust.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
-    /// There is no such file.
-    #[error("CA file {}: there is none; copy it from the server, whose folder certs/ has it as ca.pem, and name it with --ca FILE", .0.display())]
-    Missing(PathBuf),
-    /// There is something, but it cannot be read.
-    #[error("CA file {}: cannot be read", .0.display())]
-    Unreadable(PathBuf, #[source] io::Error),
-    /// It holds no certificate.
-    #[error("CA file {}: {what}; it should be a copy of the server's ca.pem", .path.display())]
-    NoCertificate {
+    /// The file of the authority cannot be used.
+    #[error("CA file {path}: {error}; it should be a copy of the server's ca.pem, from its folder certs/ (--ca FILE names it)", path = .path.display())]
+    Authority {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        what: String,
+        error: AuthorityError,
     },
     /// The host typed is no name that a certificate could have.
     #[error("no certificate can be for {0:?}; say which name the server's has, with --server-name NAME")]
@@ -99,38 +92,17 @@ impl TrustArgs {
     /// # Errors
     /// When that file is none, or there is no name to expect.
     pub fn load(&self, connect: &Endpoint) -> Result<ServerTrust, TrustError> {
-        let roots = roots(&self.ca)?;
+        let authorities =
+            authorities(&self.ca).map_err(|error| TrustError::Authority { path: self.ca.clone(), error })?;
         let config = ClientConfig::builder_with_provider(super::provider())
             .with_protocol_versions(super::VERSIONS)?
-            .with_root_certificates(roots)
+            .with_root_certificates(authorities)
             .with_no_client_auth();
         let name = match &self.server_name {
             Some(name) => name.clone(),
             None => server_name(connect.host()).map_err(|_| TrustError::Name(connect.host().to_owned()))?,
         };
         Ok(ServerTrust { config: Arc::new(config), name, ca: self.ca.clone() })
-    }
-}
-
-fn roots(path: &Path) -> Result<RootCertStore, TrustError> {
-    let no_certificate = |what| TrustError::NoCertificate { path: path.to_owned(), what };
-    let mut roots = RootCertStore::empty();
-    let certificates = CertificateDer::pem_file_iter(path).map_err(|e| unreadable(path, e))?;
-    for certificate in certificates {
-        let certificate = certificate.map_err(|e| unreadable(path, e))?;
-        roots.add(certificate).map_err(|e| no_certificate(format!("holds no certificate of use ({e})")))?;
-    }
-    if roots.is_empty() {
-        return Err(no_certificate("holds no certificate (-----BEGIN CERTIFICATE-----)".to_owned()));
-    }
-    Ok(roots)
-}
-
-fn unreadable(path: &Path, error: pem::Error) -> TrustError {
-    match error {
-        pem::Error::Io(e) if e.kind() == io::ErrorKind::NotFound => TrustError::Missing(path.to_owned()),
-        pem::Error::Io(e) => TrustError::Unreadable(path.to_owned(), e),
-        e => TrustError::NoCertificate { path: path.to_owned(), what: format!("is no PEM file ({e})") },
     }
 }
 

@@ -2,6 +2,8 @@
 //! person at a client.
 
 use super::handshake::HandshakeError;
+use crate::certs::Rejection;
+use common::escape::escape;
 use rustls::ProtocolVersion;
 use rustls::pki_types::{ServerName, UnixTime};
 use rustls::{AlertDescription, CertificateError, CipherSuite, Connection, Error, PeerIncompatible};
@@ -99,14 +101,17 @@ pub(super) fn to_a_client(failure: &HandshakeError, name: &ServerName<'_>, ca: &
 }
 
 fn certificate(problem: &CertificateError, name: &str, ca: &str) -> String {
+    if let Some(rejection) = Rejection::from_error(problem) {
+        return format!("its certificate {rejection}. (That is for the person who runs the server.)");
+    }
     match problem {
         CertificateError::UnknownIssuer | CertificateError::BadSignature => format!(
             "its certificate is not from the authority in {ca}. Get the server's own ca.pem, by a way that you \
-             trust, and name it with --ca FILE. If {ca} is that file, somebody else answers in the server's place"
+             trust, and name it with --ca FILE. If {ca} is that file, another program answers in the server's place"
         ),
         CertificateError::ExpiredContext { not_after, .. } => format!(
-            "its certificate expired on {}. Whoever runs the server makes new ones with stage8-certs --force and \
-             hands out the new ca.pem; if that date is still to come, this machine's clock is wrong",
+            "its certificate expired on {}. The person who runs the server makes new ones with stage8-certs --force \
+             and hands out the new ca.pem; if that date is still to come, this machine's clock is wrong",
             date(*not_after)
         ),
         CertificateError::NotValidYetContext { not_before, .. } => format!(
@@ -118,23 +123,17 @@ fn certificate(problem: &CertificateError, name: &str, ca: &str) -> String {
              --server-name NAME if you are sure that it is this server that you want",
             names(presented)
         ),
-        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
-            "its certificate is not one for a server; make one with stage8-certs".to_owned()
-        }
-        other => format!("its certificate is not valid: {other}"),
+        other => format!("its certificate is not valid ({})", escape(&other.to_string())),
     }
 }
 
-/// The names of a certificate; rustls has them as `DnsName("localhost")`.
+/// The names of a certificate, safe to show. rustls has them as `DnsName("localhost")`.
 fn names(presented: &[String]) -> String {
     let plain = |name: &String| match name.split_once('(') {
         Some((_, rest)) => rest.trim_end_matches(')').trim_matches('"').to_owned(),
         None => name.clone(),
     };
-    match presented {
-        [] => "no name at all".to_owned(),
-        some => some.iter().map(plain).collect::<Vec<_>>().join(", "),
-    }
+    escape(&presented.iter().map(plain).collect::<Vec<_>>().join(", ")).into_owned()
 }
 
 fn date(time: UnixTime) -> String {

@@ -2,9 +2,10 @@
 
 use super::handshake::{HandshakeError, shake_hands};
 use super::stream::TlsStream;
+use crate::certs::ServerCertificate;
 use rustix::net::SendFlags;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::NoServerSessionStorage;
+use rustls::sign::SingleCertAndKey;
 use rustls::{ServerConfig, ServerConnection};
 use stage6_auth::semaphore::Semaphore;
 use std::net::TcpStream;
@@ -31,19 +32,15 @@ pub struct Acceptor {
 }
 
 impl Acceptor {
-    /// For a server with this certificate, and those between it and the
-    /// authority's if there are any, and the key to it.
+    /// For a server with this certificate.
     ///
     /// # Errors
-    /// When certificate and key do not belong together.
-    pub fn new(
-        chain: Vec<CertificateDer<'static>>,
-        key: PrivateKeyDer<'static>,
-    ) -> Result<Self, rustls::Error> {
+    /// What rustls says, which should be nothing.
+    pub fn new(certificate: &ServerCertificate) -> Result<Self, rustls::Error> {
         let mut config = ServerConfig::builder_with_provider(super::provider())
             .with_protocol_versions(super::VERSIONS)?
             .with_no_client_auth()
-            .with_single_cert(chain, key)?;
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(certificate.key.clone())));
         // Ours has the fastest first, most clients' the longest key.
         config.ignore_client_order = true;
         // A client that comes back shakes hands anew. It saves half a millisecond

@@ -27,7 +27,7 @@ impl Ground {
         let certs = CertificateFolder::new(folder.path());
         certs.make(&["127.0.0.1".parse().unwrap()], Validity::days(1), false).unwrap();
         let (log, _guard) = Log::start(Level::Error, None).unwrap();
-        let acceptor = certs.open(&[], &log).unwrap().acceptor;
+        let acceptor = Acceptor::new(&certs.open(&[], &log).unwrap()).unwrap();
         Ground { acceptor, listener: TcpListener::bind("127.0.0.1:0").unwrap(), folder }
     }
 
