@@ -12,7 +12,7 @@ use std::sync::{Condvar, Mutex, MutexGuard};
 /// A set of locks, numbered from 0, for threads that are numbered from 0 too.
 #[derive(Debug)]
 pub struct WatchedLocks {
-    /// Written by every thread that takes, waits for or gives back a lock. Held to
+    /// Written by every thread that takes, waits for or gives back a lock. LockGuard to
     /// read and change the graph only, never while waiting.
     graph: Mutex<Graph>,
     /// Signalled at each unlock; a thread that waits then looks again.
@@ -38,7 +38,7 @@ pub struct Deadlock {
 
 /// A lock that is held; dropping it gives it back.
 #[derive(Debug)]
-pub struct Held<'a> {
+pub struct LockGuard<'a> {
     locks: &'a WatchedLocks,
     lock: usize,
 }
@@ -58,7 +58,7 @@ impl WatchedLocks {
     ///
     /// # Panics
     /// On a number that was not announced to [`WatchedLocks::new`].
-    pub fn lock(&self, thread: usize, lock: usize) -> Result<Held<'_>, Deadlock> {
+    pub fn lock(&self, thread: usize, lock: usize) -> Result<LockGuard<'_>, Deadlock> {
         let mut graph = self.graph();
         while graph.holder[lock].is_some() {
             graph.waits_for[thread] = Some(lock);
@@ -70,7 +70,7 @@ impl WatchedLocks {
         }
         graph.waits_for[thread] = None;
         graph.holder[lock] = Some(thread);
-        Ok(Held { locks: self, lock })
+        Ok(LockGuard { locks: self, lock })
     }
 
     fn graph(&self) -> MutexGuard<'_, Graph> {
@@ -99,7 +99,7 @@ impl Graph {
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for LockGuard<'_> {
     fn drop(&mut self) {
         self.locks.graph().holder[self.lock] = None;
         // All of them: one may wait for this lock, another for a different one.
