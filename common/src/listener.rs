@@ -68,13 +68,20 @@ impl Shared {
         self.state.lock().ignore_poison()
     }
 
-    fn stop(&self) {
+    fn stop(self: &Arc<Self>) {
         let mut state = self.lock();
+        if state.stopped.is_some() {
+            return;
+        }
         state.stopped = Some(Instant::now());
         // Wakes `accept`; a signal alone would not (SA_RESTART).
         let _ = SockRef::from(&self.socket).shutdown(Shutdown::Both);
         state.shut_down(Shutdown::Read);
         self.changed.notify_all();
+        drop(state);
+        // A thread of its own: the caller may have to wait for the next signal.
+        let shared = self.clone();
+        thread::spawn(move || shared.wait(SHUTDOWN_GRACE, |s| s.open.is_empty()).shut_down(Shutdown::Both));
     }
 
     /// Waits until `done` returns `true`, `limit` at the longest.
@@ -97,13 +104,7 @@ impl Listener {
         // Signals first: a program that reads the second line may send one at once.
         signals::on_stop({
             let shared = shared.clone();
-            move || {
-                shared.stop();
-                // In another thread, since this one waits for the second signal.
-                thread::spawn(move || {
-                    shared.wait(SHUTDOWN_GRACE, |s| s.open.is_empty()).shut_down(Shutdown::Both)
-                });
-            }
+            move || shared.stop()
         })
         .context("cannot handle signals")?;
         say(format_args!("Listening on {address}"));
@@ -143,6 +144,11 @@ impl Listener {
             }
         }
         unreachable!("the loop ends by returning only")
+    }
+
+    /// Ends the server as a signal does: for a server that cannot go on.
+    pub fn stop(&self) {
+        self.shared.stop();
     }
 
     /// Returns `true` if a signal has asked the server to end.

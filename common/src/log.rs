@@ -9,6 +9,7 @@
 
 use crate::escape::escape;
 use crate::poison::IgnorePoison;
+use bytes::Bytes;
 use std::collections::VecDeque;
 use std::fmt::{self, Display};
 use std::fs::{File, OpenOptions};
@@ -87,7 +88,7 @@ struct Entry {
 enum Text {
     One(String),
     /// Any number of lines, each ended by `\n`.
-    Many(Arc<Vec<u8>>),
+    Many(Bytes),
 }
 
 impl Log {
@@ -132,7 +133,7 @@ impl Log {
     }
 
     /// Logs lines that are bytes already, each ended by `\n`: shared, not copied.
-    pub fn lines(&self, level: Level, lines: &Arc<Vec<u8>>) {
+    pub fn lines(&self, level: Level, lines: &Bytes) {
         if self.enabled(level) && !lines.is_empty() {
             self.queue.push(level, lines.len(), Text::Many(lines.clone()));
         }

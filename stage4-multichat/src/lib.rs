@@ -1,20 +1,26 @@
 //! Stage 4: a chat room. What a client sends reaches every other client.
 //!
-//! Two modules carry it. The [`registry`] knows who is here, and delivers what
-//! was said in one order to all. Each client has an [`outbox`], into which
-//! anybody may put lines without ever waiting for that client.
+//! Read the modules in this order. `server` is the flow. The [`room`] is one
+//! thread that owns who is here, and sends what was said to everybody; [`queue`]
+//! is how events reach it, [`fanout`] how it sends one batch to many. Each client
+//! has an [`outbox`], which never makes the room wait: [`transport`] is what it
+//! writes to, and [`drainer`] the thread that writes when a socket was full.
+//! [`limits`] and [`token_bucket`] keep one client, or many, from using up the
+//! server.
 
-pub mod audience;
-mod backlog;
 pub mod client;
-mod member;
+pub mod drainer;
+pub mod fanout;
+pub mod limits;
+pub mod line_codec;
 pub mod outbox;
-pub mod paper;
-pub mod rate;
-pub mod registry;
+pub mod queue;
+pub mod room;
 pub mod server;
-pub mod stalled;
 mod sync;
+#[doc(hidden)]
+pub mod testing;
 #[cfg(test)]
 mod tests;
-pub mod wire;
+pub mod token_bucket;
+pub mod transport;

@@ -1,263 +1,282 @@
 //! The outbox: everything that one client still has to be sent.
 //!
 //! `write` waits while the other side does not read, so a room that wrote to one
-//! client after the other would be as slow as its slowest. Here nobody waits:
-//! [`Outbox::send`] writes what the socket takes at once and keeps the rest, for
-//! a [`Helper`] that writes it when the socket can take more. Whoever has more
-//! than a bounded number of bytes waiting is cut off.
+//! client after the other would be as slow as its slowest client. Nobody waits
+//! here: [`Outbox::send`] writes what the socket takes at once and keeps the
+//! rest. A [`Drainer`] writes that rest when the socket can take more. A client
+//! for which more than a bounded number of bytes wait is disconnected.
 //!
-//! Three things make it fast, and each was measured against the simpler way:
-//! - The sending thread writes itself. A writing thread for each client costs
+//! Three decisions make it fast. Each was measured against the simpler way:
+//! - The thread that sends writes itself. A writing thread for each client costs
 //!   two to three times the processor time and latency, and twice the memory.
-//! - All lines of one delivery go out in one `write`: 4 µs, however many.
-//! - What has to be kept is shared by all clients ([`Piece`]), not copied: a
-//!   thousand stalled clients hold one copy of what was said.
+//! - All pieces of one `send` go out in one system call: 4 µs, however many.
+//! - What has to be kept is shared by all clients ([`Bytes`]), not copied: a
+//!   thousand clients that do not read hold one copy of what was said.
 
 // `super::sync` is the standard library's, or, in a test that tries thousands of
 // interleavings, a model of it.
 use super::sync::{Condvar, Mutex, MutexGuard};
-use crate::wire::{Form, Piece, Wire, push};
+use crate::line_codec::LineCodec;
+use crate::transport::{Transport, WriteProgress, write_nonblocking};
+use bytes::Bytes;
 use common::poison::IgnorePoison;
-use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Who writes on when a socket is full: it waits until the socket can take more
-/// and then calls [`Outbox::resume`], until that says that nothing is left.
-pub trait Helper<W: Wire>: Send + Sync {
-    /// Takes on an outbox that is stalled.
-    fn take_on(&self, stalled: Arc<Outbox<W>>);
+/// Writes on when a socket was full: it waits until the socket can take more and
+/// then calls [`Outbox::on_writable`], until that says that nothing is left.
+pub trait Drainer: Send + Sync {
+    /// Takes over an outbox whose socket is full.
+    fn register(&self, outbox: Arc<Outbox>);
 }
 
-/// What holds for all outboxes of a server.
-pub struct Terms<W: Wire> {
+/// What is the same for all outboxes of a server.
+pub struct OutboxConfig {
     /// Bytes that may wait in one outbox.
-    pub bound: usize,
-    /// Who writes on when a socket is full.
-    pub helper: Arc<dyn Helper<W>>,
-    /// How a word to one client alone is put on the wire.
-    pub form: Arc<dyn Form>,
+    pub limit: usize,
+    /// Writes on when a socket was full.
+    pub drainer: Arc<dyn Drainer>,
+    /// How a line for one client alone is put on the wire.
+    pub codec: Arc<dyn LineCodec>,
 }
 
-/// What became of [`Outbox::send`], as far as it concerns the sender.
+/// What became of [`Outbox::send`], as far as the sender has to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sent {
-    /// It is written, or will be, unless the client is gone: then its own
-    /// thread finds out by itself.
-    Taken,
-    /// The same, but more than half of the bound is waiting, and the client has
-    /// not been found to be stuck: a sender that floods should
-    /// [wait](Outbox::wait_for_room) a little.
-    Crowded,
-    /// It was too much: the client is cut off, by this very call.
-    CutOff,
+pub enum SendResult {
+    /// It is written, or will be, unless the client is gone: the thread that
+    /// reads from the client finds that out.
+    Queued,
+    /// The same, but more than half of the limit waits, and the client is not
+    /// known to be unresponsive: a sender that floods should
+    /// [wait](Outbox::wait_drained) a little.
+    NearLimit,
+    /// It was too much. This call has disconnected the client.
+    Disconnected,
 }
 
 /// See the [module](self).
-pub struct Outbox<W: Wire> {
-    wire: W,
-    terms: Arc<Terms<W>>,
-    /// Written by everyone who sends, by the helper, and by the client's own
-    /// thread at its end. Held for memory operations only: the one who writes to
-    /// the socket marks the outbox `busy` and lets go.
+pub struct Outbox {
+    transport: Arc<dyn Transport>,
+    config: Arc<OutboxConfig>,
+    /// Written by every thread that sends, by the drainer, and by the client's
+    /// own thread at its end. Held for memory operations only: the thread that
+    /// writes to the socket notes that in `writer` and lets go.
     state: Mutex<State>,
-    /// Signalled when little is waiting again, and when the client is gone.
-    eased: Condvar,
-    /// Makes the whole 144 bytes, and that makes a connection 100 bytes smaller:
-    /// glibc leaves a free block of this size with each new thread
-    /// (pthread_getattr_np(3) has used it), and nothing else would ever fit it.
-    _fills_a_block: [u64; 7],
+    /// Signalled when little waits again, when everything is written, and when
+    /// the client is gone.
+    drained: Condvar,
+}
+
+/// Which thread may write to the socket now. All others only append to
+/// `pending`, which keeps the order.
+#[derive(Default, PartialEq, Eq)]
+enum Writer {
+    #[default]
+    Nobody,
+    /// A thread that sends.
+    Sender,
+    /// The socket was full.
+    Drainer,
 }
 
 #[derive(Default)]
 struct State {
-    waiting: Vec<Piece>,
-    /// How many bytes wait. What the helper is just writing still counts, or
-    /// the outbox would look empty for a moment; what a sender is just writing
-    /// does not yet, since the socket nearly always takes all of it.
+    writer: Writer,
+    /// What waits, in order, without what is being written at this moment.
+    pending: VecDeque<Bytes>,
+    /// How many bytes are not written yet, what is being written included.
     bytes: usize,
-    /// Somebody is writing, or the helper has taken it on. Everybody else only
-    /// appends to `waiting`, which keeps the order.
-    busy: bool,
-    /// Nothing is accepted any more; what waits is written, then the end.
-    ending: bool,
-    /// The wire was told of the end.
-    ended: bool,
-    /// The connection is gone, and `waiting` is empty for ever.
+    /// Nothing more is accepted. What waits is written, and then the end.
+    closing: bool,
+    /// The transport was told of the end.
+    shut_down: bool,
+    /// The connection is gone, and `pending` is empty for ever.
     gone: bool,
-    /// It did not read while somebody waited for it; nobody does so again.
-    stuck: bool,
-    /// Somebody waits on `eased`. Waking nobody would still be a system call.
+    /// The client did not read while a thread waited for that. No thread waits
+    /// for it again before it has read everything.
+    unresponsive: bool,
+    /// A thread waits on `drained`. To signal without that would still be a
+    /// system call.
     awaited: bool,
 }
 
-impl<W: Wire> Outbox<W> {
-    /// An outbox in front of `wire`.
-    pub fn new(wire: W, terms: Arc<Terms<W>>) -> Arc<Self> {
-        Arc::new(Outbox {
-            wire,
-            terms,
-            state: Mutex::default(),
-            eased: Condvar::new(),
-            _fills_a_block: [0; 7],
-        })
+impl Outbox {
+    /// An outbox in front of `transport`.
+    pub fn new(transport: Arc<dyn Transport>, config: Arc<OutboxConfig>) -> Arc<Self> {
+        Arc::new(Outbox { transport, config, state: Mutex::default(), drained: Condvar::new() })
     }
 
-    /// How many bytes may wait here before the client is cut off.
-    pub fn bound(&self) -> usize {
-        self.terms.bound
+    /// How many bytes may wait here before the client is disconnected.
+    pub fn limit(&self) -> usize {
+        self.config.limit
     }
 
-    /// The connection itself, for those who read from it.
-    pub fn wire(&self) -> &W {
-        &self.wire
+    /// The connection itself.
+    pub fn transport(&self) -> &dyn Transport {
+        &*self.transport
     }
 
     /// Sends `pieces`, in this order and behind all that was sent before. Never
     /// waits for the client.
-    pub fn send(self: &Arc<Self>, pieces: &[Piece]) -> Sent {
+    pub fn send(self: &Arc<Self>, pieces: &[Bytes]) -> SendResult {
         let mut state = self.lock();
-        if state.gone || state.ending {
-            return Sent::Taken;
+        if state.gone || state.closing || pieces.is_empty() {
+            return SendResult::Queued;
         }
-        if state.busy {
-            state.bytes += pieces.iter().map(Piece::len).sum::<usize>();
-            state.waiting.extend_from_slice(pieces);
-            return self.judge(state);
+        state.bytes += pieces.iter().map(Bytes::len).sum::<usize>();
+        state.pending.extend(pieces.iter().cloned());
+        match state.writer {
+            Writer::Nobody => self.start_writing(state),
+            // That thread writes this too, and then checks the limit.
+            Writer::Sender => SendResult::Queued,
+            Writer::Drainer => self.check_limit(state),
         }
-        // Nearly always the socket takes everything, and nothing is kept.
-        self.take_turn(state, pieces)
     }
 
-    /// Sends one line, for a word to this client alone.
-    pub fn send_line(self: &Arc<Self>, text: &str) -> Sent {
+    /// Sends one line to this client alone.
+    pub fn send_line(self: &Arc<Self>, text: &str) -> SendResult {
         self.send_lines(&format!("{text}\n"))
     }
 
     /// Sends lines, each ended by `\n` and at least one, to this client alone.
-    pub fn send_lines(self: &Arc<Self>, lines: &str) -> Sent {
-        self.send(&[Piece::lines(lines, &*self.terms.form)])
+    pub fn send_lines(self: &Arc<Self>, lines: &str) -> SendResult {
+        let mut encoded = Vec::new();
+        self.config.codec.encode(lines, &mut encoded);
+        self.send(&[encoded.into()])
     }
 
-    /// The helper's part: the socket can take more. Whether the helper should
-    /// wait and call again.
-    pub fn resume(&self) -> bool {
-        let Some(stalled) = self.write(self.lock(), &[]) else { return false };
-        if stalled.awaited && stalled.bytes < self.terms.bound / 4 {
-            self.eased.notify_all();
+    /// For the drainer: the socket can take more. Returns `true` if the drainer
+    /// should wait and call again.
+    pub fn on_writable(&self) -> bool {
+        let Some(full) = self.write(self.lock()) else { return false };
+        if full.awaited && full.bytes < self.config.limit / 4 {
+            self.drained.notify_all();
         }
         true
     }
 
-    /// Waits until less than a quarter of the bound is waiting, until `end` at
-    /// the longest. A client that does not get there counts as stuck, and
-    /// nobody waits for it again before it has read everything.
-    pub fn wait_for_room(&self, end: Instant) {
-        let little = self.terms.bound / 4;
-        let mut state = self.wait(end.saturating_duration_since(Instant::now()), |s| s.bytes < little);
-        state.stuck |= state.bytes >= little;
+    /// Waits until less than a quarter of the limit waits here, until `deadline`
+    /// at the latest. A client that does not get there is unresponsive.
+    pub fn wait_drained(&self, deadline: Instant) {
+        let little = self.config.limit / 4;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let mut state = self.wait(left, |state| state.bytes < little);
+        state.unresponsive |= state.bytes >= little;
     }
 
-    /// Accepts nothing more; when all that waits is written, the client is told
+    /// Accepts nothing more. When all that waits is written, the client is told
     /// that this was all. Does not wait for that.
-    pub fn end(self: &Arc<Self>) {
+    pub fn close(self: &Arc<Self>) {
         let mut state = self.lock();
-        let already = std::mem::replace(&mut state.ending, true);
-        if !already && !state.busy && !state.gone {
-            self.take_turn(state, &[]);
+        let already = std::mem::replace(&mut state.closing, true);
+        if !already && !state.gone && state.writer == Writer::Nobody {
+            self.start_writing(state);
         }
     }
 
-    /// Waits until all that was sent is written, for `limit` at the longest.
-    /// Whether it is.
-    pub fn wait_until_written(&self, limit: Duration) -> bool {
-        let state = self.wait(limit, |s| !s.busy);
-        !state.busy && !state.gone
+    /// Waits until the outbox is [closed](Outbox::close) and everything is
+    /// written, for `limit` at the longest. Returns `true` if it is.
+    pub fn wait_closed(&self, limit: Duration) -> bool {
+        let state = self.wait(limit, |state| state.shut_down && state.writer == Writer::Nobody);
+        state.shut_down && state.writer == Writer::Nobody && !state.gone
     }
 
-    /// Cuts the connection off, whatever still waits.
-    pub fn cut(&self) {
-        self.give_up(self.lock());
+    /// Ends the connection at once, whatever still waits.
+    pub fn disconnect(&self) {
+        self.drop_connection(self.lock());
     }
 
-    /// Nobody is writing: so do that, and leave the rest to the helper.
-    fn take_turn(self: &Arc<Self>, mut state: MutexGuard<'_, State>, pieces: &[Piece]) -> Sent {
-        state.busy = true;
-        let Some(stalled) = self.write(state, pieces) else { return Sent::Taken };
-        let judged = self.judge(stalled);
-        if judged != Sent::CutOff {
-            self.terms.helper.take_on(self.clone());
+    /// Writes what waits; the drainer gets what is left over.
+    fn start_writing(self: &Arc<Self>, mut state: MutexGuard<'_, State>) -> SendResult {
+        state.writer = Writer::Sender;
+        let Some(mut full) = self.write(state) else { return SendResult::Queued };
+        full.writer = Writer::Drainer;
+        let result = self.check_limit(full);
+        if result != SendResult::Disconnected {
+            self.config.drainer.register(self.clone());
         }
-        judged
+        result
     }
 
-    /// Writes `first` and then what waits. The caller has made the outbox busy;
-    /// the lock is free during each write, so that meanwhile others can put
-    /// something in. `None`: nothing is left, or the client is gone; the state:
-    /// the socket is full, and the outbox still busy.
-    fn write<'a>(&'a self, state: MutexGuard<'a, State>, first: &[Piece]) -> Option<MutexGuard<'a, State>> {
-        drop(state);
-        let mut pieces = Cow::Borrowed(first);
-        let mut counted = 0;
+    /// Writes until nothing is left, the socket is full, or the client is gone.
+    /// Returns the state if the socket is full. The caller is the `writer`. The
+    /// lock is free during each write, so that other threads can append.
+    fn write<'a>(&'a self, mut state: MutexGuard<'a, State>) -> Option<MutexGuard<'a, State>> {
         loop {
-            let pushed = push(&self.wire, &pieces);
-            let mut state = self.lock();
-            let (Ok(pushed), false) = (pushed, state.gone) else {
-                self.give_up(state);
+            let mut pieces = std::mem::take(&mut state.pending);
+            let size: usize = pieces.iter().map(Bytes::len).sum();
+            drop(state);
+            let progress = write_nonblocking(&*self.transport, &mut pieces);
+            state = self.lock();
+            let (Ok(progress), false) = (progress, state.gone) else {
+                self.drop_connection(state);
                 return None;
             };
-            state.bytes -= counted;
-            if pushed.stalled {
-                state.bytes += pushed.put_back(&pieces, &mut state.waiting);
+            let left: usize = pieces.iter().map(Bytes::len).sum();
+            state.bytes -= size - left;
+            if progress == WriteProgress::SocketFull {
+                pieces.append(&mut state.pending);
+                state.pending = pieces;
                 return Some(state);
             }
-            let all = state.waiting.is_empty();
-            if all && state.ending == state.ended {
-                self.rest(state);
+            if !state.pending.is_empty() {
+                continue;
+            }
+            if state.closing == state.shut_down {
+                self.mark_idle(state);
                 return None;
             }
-            // After the last piece comes the end, and what the wire says then.
-            state.ended = all;
-            counted = state.bytes;
-            pieces = Cow::Owned(std::mem::take(&mut state.waiting));
+            // Behind the last piece. What this adds is flushed in the next round.
+            state.shut_down = true;
             drop(state);
-            if all {
-                self.wire.end();
-            }
+            self.transport.shutdown_write();
+            state = self.lock();
         }
     }
 
-    /// Nothing waits: whoever comes next writes.
-    fn rest(&self, mut state: MutexGuard<'_, State>) {
-        (state.busy, state.stuck) = (false, false);
+    /// Nothing waits: the next thread that sends writes itself.
+    fn mark_idle(&self, mut state: MutexGuard<'_, State>) {
+        state.writer = Writer::Nobody;
+        state.unresponsive = false;
         if std::mem::take(&mut state.awaited) {
             drop(state);
-            self.eased.notify_all();
+            self.drained.notify_all();
         }
     }
 
-    fn judge(&self, state: MutexGuard<'_, State>) -> Sent {
-        if state.bytes > self.terms.bound {
-            self.give_up(state);
-            return Sent::CutOff;
+    fn check_limit(&self, state: MutexGuard<'_, State>) -> SendResult {
+        let limit = self.config.limit;
+        if state.bytes > limit {
+            self.drop_connection(state);
+            return SendResult::Disconnected;
         }
-        if state.bytes > self.terms.bound / 2 && !state.stuck { Sent::Crowded } else { Sent::Taken }
+        if state.bytes > limit / 2 && !state.unresponsive {
+            SendResult::NearLimit
+        } else {
+            SendResult::Queued
+        }
     }
 
-    fn give_up(&self, mut state: MutexGuard<'_, State>) {
+    fn drop_connection(&self, mut state: MutexGuard<'_, State>) {
         state.gone = true;
-        state.busy = false;
+        state.writer = Writer::Nobody;
         state.bytes = 0;
-        let waiting = std::mem::take(&mut state.waiting);
+        let pending = std::mem::take(&mut state.pending);
         drop(state);
-        // Without the lock: it may be the last use of much.
-        drop(waiting);
-        self.eased.notify_all();
-        self.wire.cut();
+        // Without the lock: it may be the last use of much memory.
+        drop(pending);
+        self.drained.notify_all();
+        self.transport.abort();
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.lock().writer == Writer::Nobody
     }
 
     fn wait(&self, limit: Duration, done: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
-        let waited = self.eased.wait_timeout_while(self.lock(), limit, |state| {
+        let waited = self.drained.wait_timeout_while(self.lock(), limit, |state| {
             let goes_on = !state.gone && !done(state);
             state.awaited |= goes_on;
             goes_on

@@ -1,25 +1,39 @@
-//! The server's flow: one thread per client, and every line to all the others.
+//! The server's flow: a thread reads from each client, one thread delivers.
+//!
+//! ```text
+//! accepting thread ── starts ──► reader threads, one for each client
+//!
+//! reader thread ──┐  queue of                      outbox ──► socket
+//! reader thread ──┼─ events ──► room thread ──►    outbox ──► socket
+//! reader thread ──┘                                outbox ──► socket
+//!                                                    ▲
+//!                       drainer thread: when a socket was full
+//! ```
+//!
+//! A line that a client sends: its reader thread puts the client's name in front
+//! ([`read_batch`]) and hands it to the room thread, which puts it into the
+//! outbox of each other client. A reader thread writes nothing to any client but
+//! its own.
 
-use crate::outbox::{Outbox, Terms};
-use crate::rate::{Rate, Verdict};
-use crate::registry::{Full, Registry};
-use crate::stalled::Stalled;
-use crate::wire::{Form, Plain};
+use crate::drainer::PollDrainer;
+use crate::limits::{ClientSlots, LimitArgs};
+use crate::line_codec::{LineCodec, Plaintext};
+use crate::outbox::{Outbox, OutboxConfig};
+use crate::room::{Room, RoomMember, RoomState};
+use crate::token_bucket::{Decision, TokenBucket};
+use anyhow::Context;
 use clap::Parser;
 use common::cli::LogFileArgs;
 use common::endpoint::Endpoint;
-use common::fd_limit::raise_fd_limit;
+use common::fd_limit;
 use common::listener::Listener;
 use common::log::Log;
 use stage2_echo::line::{self, LineReader, Received};
+use stage3_threads::workers::{CLIENT_STACK, Workers};
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
-
-/// A member of this stage's room, at the other end of a plain TCP connection.
-type Member = crate::registry::Member<Arc<TcpStream>>;
 
 /// Relays what each client says to all the others.
 #[derive(Parser, Clone, Debug)]
@@ -29,38 +43,29 @@ pub struct Options {
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9004")]
     pub listen: Endpoint,
 
-    /// Clients at once; one more is told that the server is full
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
-    pub max_clients: usize,
-
-    /// Lines a second that each client may send, with bursts of twice that; 0 is no limit
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub rate: u32,
-
-    /// Bytes that may wait for a client that does not read, before it is disconnected
-    #[arg(long, value_name = "BYTES", default_value_t = 1 << 20)]
-    pub queue: usize,
+    #[command(flatten)]
+    limits: LimitArgs,
 
     #[command(flatten)]
     log: LogFileArgs,
 }
 
-/// What every client's thread needs.
+/// What every reader thread needs.
 struct Server {
     listener: Listener,
-    registry: Arc<Registry<Arc<TcpStream>>>,
-    terms: Arc<Terms<Arc<TcpStream>>>,
+    slots: Arc<ClientSlots>,
+    room: Arc<Room>,
+    outboxes: Arc<OutboxConfig>,
     rate: u32,
     log: Log,
 }
 
-/// The stack of a client's thread. Only what is used of it costs memory, but
-/// addresses run out too: the usual 2 MiB, ten thousand times, are 20 GiB.
-const STACK: usize = 128 << 10;
+/// How long a client that leaves, or that is disconnected, has to read what was
+/// sent to it before.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a client that is leaving, or that is thrown out, has to read what
-/// was sent to it before.
-const LAST_WORDS: Duration = Duration::from_secs(10);
+/// At the end: how long the lines that were received may take to be delivered.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Runs the server until a signal stops it.
 ///
@@ -69,21 +74,24 @@ const LAST_WORDS: Duration = Duration::from_secs(10);
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let (level, file) = options.log.settings();
     let (log, _written_at_the_end) = Log::start(level, file)?;
-    raise_fd_limit(options.max_clients, &log);
-    let form: Arc<dyn Form> = Arc::new(Plain);
+    fd_limit::raise_fd_limit(options.limits.max_clients, &log);
+    let codec: Arc<dyn LineCodec> = Arc::new(Plaintext);
     let server = Arc::new(Server {
         listener: Listener::open(&options.listen, &log)?,
-        registry: Registry::new(options.max_clients, form.clone(), &log),
-        terms: Arc::new(Terms { bound: options.queue, helper: Stalled::start()?, form }),
-        rate: options.rate,
+        slots: ClientSlots::new(options.limits.max_clients),
+        room: Room::open(RoomState::new(codec.clone(), &log))?,
+        outboxes: Arc::new(OutboxConfig {
+            limit: options.limits.queue,
+            drainer: PollDrainer::start()?,
+            codec,
+        }),
+        rate: options.limits.rate,
         log,
     });
-    server.log.info(format_args!("room for {} clients", options.max_clients));
+    server.log.info(format_args!("room for {} clients", options.limits.max_clients));
+    let workers = Workers::new(&server.log);
     while let Some((stream, peer)) = server.listener.accept() {
-        // Stage 3 keeps a handle of each thread to join it. Ten thousand handles
-        // are a megabyte, and whoever leaves the room is gone: so these run on
-        // their own, and `finish` waits for their connections instead.
-        let thread = thread::Builder::new().stack_size(STACK).spawn({
+        let thread = workers.spawn(peer.to_string(), CLIENT_STACK, {
             let server = server.clone();
             move || serve(&Arc::new(stream), peer, &server)
         });
@@ -91,82 +99,93 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             server.log.error(format_args!("{peer} turned away: cannot start a thread: {e}"));
         }
     }
-    server.registry.say_farewell(line::SHUTTING_DOWN, Duration::from_secs(1));
+    // Each reader thread has found the end of its input by now, or soon will.
+    let told = server.room.broadcast_shutdown(line::SHUTTING_DOWN, SHUTDOWN_TIMEOUT);
     server.listener.finish();
-    Ok(())
+    workers.join_all(Duration::from_secs(1));
+    told.context("the room thread has panicked")
 }
 
 /// One client, from its first line to the end of the connection, whichever way
 /// that comes. Nothing that happens here may end the server.
 fn serve(stream: &Arc<TcpStream>, peer: SocketAddr, server: &Server) {
     let _open = server.listener.track(stream);
-    let outbox = Outbox::new(stream.clone(), server.terms.clone());
-    match server.registry.join(peer.to_string(), outbox.clone()) {
-        // It leaves when `member` is dropped, even if this thread panics.
-        Ok(member) => {
-            if let Err(e) = converse(stream, &member, server) {
-                server.log.info(format_args!("{peer} lost: {e}"));
-            }
-            if server.listener.stopping() {
-                server.registry.await_farewell();
-            }
+    let outbox = Outbox::new(stream.clone(), server.outboxes.clone());
+    if let Some(slot) = server.slots.try_acquire() {
+        match server.room.join(peer.to_string(), &outbox, slot) {
+            Ok(member) => chat(stream, member, server),
+            // Without the room there is no chat.
+            Err(_) => server.listener.stop(),
         }
-        Err(Full) => {
-            server.log.warn(format_args!("{peer} turned away: server is full"));
-            outbox.send_line("[SERVER] error: server is full");
-        }
+    } else {
+        server.log.warn(format_args!("{peer} turned away: server is full"));
+        outbox.send_line("[SERVER] error: server is full");
+        outbox.close();
     }
-    outbox.end();
-    if outbox.wait_until_written(LAST_WORDS) {
+    if outbox.wait_closed(FLUSH_TIMEOUT) {
         line::lingering_close(stream);
     }
-    outbox.cut();
+    outbox.disconnect();
 }
 
-/// Passes on line by line until the client has had enough.
+/// A client in the room. It leaves when `member` is dropped, even if this thread
+/// panics, and the room thread then closes its outbox.
+fn chat(stream: &TcpStream, member: RoomMember, server: &Server) {
+    if let Err(e) = relay(stream, &member, server) {
+        server.log.info(format_args!("{} lost: {e}", member.name()));
+    }
+    if server.listener.stopping() {
+        member.finish();
+    }
+}
+
+/// Hands on line by line until the client ends the connection.
 ///
 /// This thread only reads. What the others say reaches this client through its
-/// outbox, from their threads, at any time.
-fn converse(stream: &TcpStream, member: &Member, server: &Server) -> io::Result<()> {
+/// outbox, from the room thread, at any time.
+fn relay(stream: &TcpStream, member: &RoomMember, server: &Server) -> io::Result<()> {
     let mut lines = LineReader::new(stream);
-    let mut rate = Rate::new(server.rate);
+    let mut bucket = TokenBucket::new(server.rate);
     loop {
-        let mut said = String::new();
-        let goes_on = hear(&mut lines, &mut said, &mut rate, member, server)?;
-        // All that one `read` has brought is said at once: each of the others
-        // gets it in one write.
-        server.registry.say(member, &said);
-        if !goes_on {
+        let mut batch = String::new();
+        let more = read_batch(&mut lines, &mut batch, &mut bucket, member, server)?;
+        // All lines of one `read` are one event: each of the others gets them in
+        // one write. If the queue is full, this waits, and TCP makes the client
+        // wait.
+        if !batch.is_empty() {
+            member.broadcast(batch).map_err(io::Error::other)?;
+        }
+        if !more {
             return Ok(());
         }
     }
 }
 
-/// Gathers in `said` what the client sends, as the others will see it; waits
-/// for the first line only. Whether more may come.
-fn hear(
+/// Gathers in `batch` what the client sends, as the others will see it. Waits
+/// for the first line only. Returns `true` if more may come.
+fn read_batch(
     lines: &mut LineReader<&TcpStream>,
-    said: &mut String,
-    rate: &mut Rate,
-    member: &Member,
+    batch: &mut String,
+    bucket: &mut TokenBucket,
+    member: &RoomMember,
     server: &Server,
 ) -> io::Result<bool> {
     loop {
         match lines.next()? {
             Received::Line(line::DISCONNECT | "/quit") => return Ok(false),
             Received::Line("") => {}
-            Received::Line(text) => match rate.line(Instant::now()) {
-                Verdict::Allowed => said.extend(["[", member.name(), "] ", text, "\n"]),
-                Verdict::FirstOver => {
+            Received::Line(text) => match bucket.take(Instant::now()) {
+                Decision::Allowed => batch.extend(["[", member.name(), "] ", text, "\n"]),
+                Decision::Limited { first: true } => {
                     let allowed = server.rate;
-                    member.tell(&format!("[SERVER] error: too fast, {allowed} lines per second allowed"));
+                    member.send_to(&format!("[SERVER] error: too fast, {allowed} lines per second allowed"));
                     server.log.warn(format_args!("{} is too fast: lines dropped", member.name()));
                 }
-                Verdict::Over => {}
+                Decision::Limited { first: false } => {}
             },
-            Received::NotUtf8 => member.tell(line::NOT_UTF8),
+            Received::NotUtf8 => member.send_to(line::NOT_UTF8),
             Received::TooLong => {
-                member.tell(line::TOO_LONG);
+                member.send_to(line::TOO_LONG);
                 return Ok(false);
             }
             Received::End => return Ok(false),

@@ -1,4 +1,4 @@
-//! The locks of the [outbox](crate::outbox), named in one place so that its
-//! test can put models of them there.
+//! The locks of the [outbox](crate::outbox) and the [queue](crate::queue), named
+//! in one place so that a test can put models of them there.
 
 pub use std::sync::{Condvar, Mutex, MutexGuard};

@@ -1,17 +1,17 @@
-//! A wire of which a test says how much it takes, and a helper that works when
-//! the test says so.
+//! A transport of which a test says how much it takes, and a drainer that works
+//! when the test says so.
 
-use crate::outbox::{Helper, Outbox, Terms};
-use crate::wire::{Piece, Plain, Wire};
+use crate::line_codec::Plaintext;
+use crate::outbox::{Drainer, Outbox, OutboxConfig};
+use crate::transport::Transport;
+use bytes::Bytes;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread;
-use std::time::Duration;
 
-/// What one call of the wire may do.
+/// What one call of `write` may do.
 #[derive(Clone, Copy, Debug)]
 pub enum Step {
     /// Takes this many bytes at most.
@@ -21,11 +21,9 @@ pub enum Step {
     /// Takes this many bytes at most, and holds them inside until the second
     /// flush from then on, as TLS may.
     Holds(usize),
-    /// Waits until the test lets go of the [gate](FakeWire::gate), as no wire
-    /// may, and takes everything.
+    /// Waits until the test lets go of the [gate](FakeTransport::gate), as no
+    /// transport may, and takes everything.
     Waits,
-    /// Takes everything, and a millisecond.
-    Slow,
     /// Is gone.
     Broken,
     /// Has a bug.
@@ -38,12 +36,12 @@ struct Seen {
     held: u32,
     bytes: Vec<u8>,
     ended: u32,
-    cut: u32,
+    aborted: u32,
 }
 
 /// Follows its steps, and after them takes everything.
 #[derive(Clone, Default)]
-pub struct FakeWire {
+pub struct FakeTransport {
     seen: Arc<Mutex<Seen>>,
     in_use: Arc<AtomicBool>,
     /// What `Waits` waits for.
@@ -51,11 +49,11 @@ pub struct FakeWire {
     waits: Arc<AtomicBool>,
 }
 
-impl FakeWire {
-    pub fn new(steps: impl IntoIterator<Item = Step>) -> FakeWire {
-        let wire = FakeWire::default();
-        wire.then(steps);
-        wire
+impl FakeTransport {
+    pub fn new(steps: impl IntoIterator<Item = Step>) -> FakeTransport {
+        let transport = FakeTransport::default();
+        transport.then(steps);
+        transport
     }
 
     pub fn then(&self, steps: impl IntoIterator<Item = Step>) {
@@ -80,20 +78,20 @@ impl FakeWire {
         self.seen.lock().unwrap().ended
     }
 
-    pub fn is_cut(&self) -> bool {
-        self.seen.lock().unwrap().cut > 0
+    pub fn is_aborted(&self) -> bool {
+        self.seen.lock().unwrap().aborted > 0
     }
 
-    /// Holds against the promise that only one thread is at the wire.
+    /// Holds against the promise that only one thread is at the transport.
     fn alone<T>(&self, what: impl FnOnce(&mut Seen) -> T) -> T {
-        assert!(!self.in_use.swap(true, Ordering::SeqCst), "two threads at the wire");
+        assert!(!self.in_use.swap(true, Ordering::SeqCst), "two threads at the transport");
         let done = what(&mut self.seen.lock().unwrap());
         self.in_use.store(false, Ordering::SeqCst);
         done
     }
 }
 
-impl Wire for FakeWire {
+impl Transport for FakeTransport {
     fn write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
         let most = match self.alone(|seen| {
             assert!(seen.ended == 0, "a write after the end");
@@ -105,10 +103,6 @@ impl Wire for FakeWire {
                 self.seen.lock().unwrap().held = 2;
                 n
             }
-            Step::Slow => {
-                thread::sleep(Duration::from_millis(1));
-                usize::MAX
-            }
             Step::Waits => {
                 self.waits.store(true, Ordering::SeqCst);
                 drop(self.gate.lock().unwrap());
@@ -116,7 +110,7 @@ impl Wire for FakeWire {
             }
             Step::Full => return Err(io::ErrorKind::WouldBlock.into()),
             Step::Broken => return Err(io::ErrorKind::ConnectionReset.into()),
-            Step::Panics => std::panic::resume_unwind(Box::new("a bug in the wire")),
+            Step::Panics => std::panic::resume_unwind(Box::new("a bug in the transport")),
         };
         let all: Vec<u8> = bytes.iter().flat_map(|slice| slice.iter().copied()).collect();
         let taken = &all[..most.min(all.len())];
@@ -131,49 +125,49 @@ impl Wire for FakeWire {
         })
     }
 
-    fn end(&self) {
+    fn shutdown_write(&self) {
         self.alone(|seen| seen.ended += 1);
     }
 
-    fn cut(&self) {
-        self.seen.lock().unwrap().cut += 1;
+    fn abort(&self) {
+        self.seen.lock().unwrap().aborted += 1;
     }
 
-    fn stop_reading(&self) {}
+    fn shutdown_read(&self) {}
 
-    fn socket(&self) -> BorrowedFd<'_> {
-        unreachable!("the helper of these tests does not wait")
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        unreachable!("the drainer of these tests does not wait")
     }
 }
 
-/// Keeps what it is given until [`Hand::resume`].
+/// Keeps what it is given until [`ManualDrainer::drain`].
 #[derive(Default)]
-pub struct Hand(Mutex<Vec<Arc<Outbox<FakeWire>>>>);
+pub struct ManualDrainer(Mutex<Vec<Arc<Outbox>>>);
 
-impl Helper<FakeWire> for Hand {
-    fn take_on(&self, stalled: Arc<Outbox<FakeWire>>) {
-        self.0.lock().unwrap().push(stalled);
+impl Drainer for ManualDrainer {
+    fn register(&self, outbox: Arc<Outbox>) {
+        self.0.lock().unwrap().push(outbox);
     }
 }
 
-impl Hand {
-    /// Lets every outbox write once; how many are still stalled.
-    pub fn resume(&self) -> usize {
-        let stalled = std::mem::take(&mut *self.0.lock().unwrap());
-        let left: Vec<_> = stalled.into_iter().filter(|outbox| outbox.resume()).collect();
+impl ManualDrainer {
+    /// Lets every outbox write once. Returns how many are not empty then.
+    pub fn drain(&self) -> usize {
+        let full = std::mem::take(&mut *self.0.lock().unwrap());
+        let left: Vec<_> = full.into_iter().filter(|outbox| outbox.on_writable()).collect();
         let mut list = self.0.lock().unwrap();
         list.extend(left);
         list.len()
     }
 }
 
-/// Terms with this bound, and their helper.
-pub fn terms(bound: usize) -> (Arc<Terms<FakeWire>>, Arc<Hand>) {
-    let hand = Arc::new(Hand::default());
-    (Arc::new(Terms { bound, helper: hand.clone(), form: Arc::new(Plain) }), hand)
+/// A configuration with this limit, and its drainer.
+pub fn config(limit: usize) -> (Arc<OutboxConfig>, Arc<ManualDrainer>) {
+    let drainer = Arc::new(ManualDrainer::default());
+    (Arc::new(OutboxConfig { limit, drainer: drainer.clone(), codec: Arc::new(Plaintext) }), drainer)
 }
 
 /// One line as it goes over the wire.
-pub fn line(text: &str) -> Piece {
-    Piece::lines(&format!("{text}\n"), &Plain)
+pub fn line(text: &str) -> Bytes {
+    format!("{text}\n").into()
 }

@@ -4,9 +4,10 @@
 //!
 //! A failure prints a schedule, and `shuttle::replay` plays it again.
 
-use self::outbox::{Helper, Outbox, Sent, Terms};
+use self::outbox::{Drainer, Outbox, OutboxConfig, SendResult};
 use super::fake::line;
-use crate::wire::{Plain, Wire};
+use crate::line_codec::Plaintext;
+use crate::transport::Transport;
 use shuttle::rand::{Rng, thread_rng};
 use shuttle::thread;
 use std::collections::VecDeque;
@@ -28,23 +29,23 @@ const SCHEDULES: usize = 2000;
 
 /// Takes a few bytes or nothing, and holds some of them inside, by chance.
 #[derive(Default)]
-struct RandomWire {
+struct RandomTransport {
     in_use: AtomicBool,
     holds: AtomicBool,
     bytes: std::sync::Mutex<Vec<u8>>,
     ended: AtomicU32,
 }
 
-impl RandomWire {
-    /// Here the scheduler may let others run, to find two at the wire.
+impl RandomTransport {
+    /// Here the scheduler may let others run, to find two at the transport.
     fn alone(&self) {
-        assert!(!self.in_use.swap(true, Ordering::SeqCst), "two threads at the wire");
+        assert!(!self.in_use.swap(true, Ordering::SeqCst), "two threads at the transport");
         thread::yield_now();
         self.in_use.store(false, Ordering::SeqCst);
     }
 }
 
-impl Wire for Arc<RandomWire> {
+impl Transport for RandomTransport {
     fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         self.alone();
         assert_eq!(self.ended.load(Ordering::SeqCst), 0, "a write after the end");
@@ -67,33 +68,31 @@ impl Wire for Arc<RandomWire> {
         Ok(())
     }
 
-    fn end(&self) {
+    fn shutdown_write(&self) {
         self.alone();
         assert!(!self.holds.load(Ordering::SeqCst), "the end before what is held inside");
         self.ended.fetch_add(1, Ordering::SeqCst);
     }
 
-    fn cut(&self) {}
+    fn abort(&self) {}
 
-    fn stop_reading(&self) {}
+    fn shutdown_read(&self) {}
 
-    fn socket(&self) -> BorrowedFd<'_> {
-        unreachable!("this helper tries instead of waiting")
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        unreachable!("this drainer tries instead of waiting")
     }
 }
-
-type Room = Outbox<Arc<RandomWire>>;
 
 /// A thread that tries all stalled outboxes in turn, until it is told to stop.
 #[derive(Default)]
 struct Trying {
-    stalled: sync::Mutex<(VecDeque<Arc<Room>>, bool)>,
+    stalled: sync::Mutex<(VecDeque<Arc<Outbox>>, bool)>,
     more: sync::Condvar,
 }
 
-impl Helper<Arc<RandomWire>> for Trying {
-    fn take_on(&self, stalled: Arc<Room>) {
-        self.stalled.lock().unwrap().0.push_back(stalled);
+impl Drainer for Trying {
+    fn register(&self, full: Arc<Outbox>) {
+        self.stalled.lock().unwrap().0.push_back(full);
         self.more.notify_one();
     }
 }
@@ -106,8 +105,8 @@ impl Trying {
                 self.more.wait_while(stalled, |(list, stop)| list.is_empty() && !*stop).unwrap();
             let Some(outbox) = stalled.0.pop_front() else { return };
             drop(stalled);
-            if outbox.resume() {
-                self.take_on(outbox);
+            if outbox.on_writable() {
+                self.register(outbox);
             }
         }
     }
@@ -120,12 +119,14 @@ impl Trying {
 
 /// Three threads send three lines each; `then` is what the main thread does
 /// meanwhile. What was written at the end.
-fn three_send(bound: usize, then: impl Fn(&Arc<Room>, Vec<thread::JoinHandle<()>>)) -> (String, u32) {
-    let wire = Arc::new(RandomWire::default());
+fn three_send(limit: usize, then: impl Fn(&Arc<Outbox>, Vec<thread::JoinHandle<()>>)) -> (String, u32) {
+    let transport = Arc::new(RandomTransport::default());
     let trying = Arc::new(Trying::default());
-    let outbox =
-        Outbox::new(wire.clone(), Arc::new(Terms { bound, helper: trying.clone(), form: Arc::new(Plain) }));
-    let helper = thread::spawn({
+    let outbox = Outbox::new(
+        transport.clone(),
+        Arc::new(OutboxConfig { limit, drainer: trying.clone(), codec: Arc::new(Plaintext) }),
+    );
+    let drainer = thread::spawn({
         let trying = trying.clone();
         move || trying.run()
     });
@@ -133,17 +134,18 @@ fn three_send(bound: usize, then: impl Fn(&Arc<Room>, Vec<thread::JoinHandle<()>
         let outbox = outbox.clone();
         thread::spawn(move || {
             for n in 0..3 {
-                assert_ne!(outbox.send(&[line(&format!("{sender}.{n}"))]), Sent::CutOff);
+                assert_ne!(outbox.send(&[line(&format!("{sender}.{n}"))]), SendResult::Disconnected);
             }
         })
     });
     then(&outbox, senders.collect());
     // The model's time-out never comes: if nobody wakes us, it says deadlock.
-    assert!(outbox.wait_until_written(Duration::from_secs(1)));
+    outbox.close();
+    assert!(outbox.wait_closed(Duration::from_secs(1)));
     trying.stop();
-    helper.join().unwrap();
-    let bytes = wire.bytes.lock().unwrap().clone();
-    (String::from_utf8(bytes).unwrap(), wire.ended.load(Ordering::SeqCst))
+    drainer.join().unwrap();
+    let bytes = transport.bytes.lock().unwrap().clone();
+    (String::from_utf8(bytes).unwrap(), transport.ended.load(Ordering::SeqCst))
 }
 
 fn said_by(sender: usize, text: &str) -> Vec<String> {
@@ -155,7 +157,7 @@ fn nothing_is_lost_nothing_twice_and_the_end_is_last() {
     let all_sent = || {
         let (text, ended) = three_send(1000, |outbox, senders| {
             senders.into_iter().for_each(|sender| sender.join().unwrap());
-            outbox.end();
+            outbox.close();
         });
         for sender in 0..3 {
             assert_eq!(said_by(sender, &text), (0..3).map(|n| format!("{sender}.{n}")).collect::<Vec<_>>());
@@ -170,7 +172,7 @@ fn nothing_is_lost_nothing_twice_and_the_end_is_last() {
 fn an_end_amid_the_senders_cuts_no_line_in_two() {
     let end_meanwhile = || {
         let (text, ended) = three_send(1000, |outbox, senders| {
-            outbox.end();
+            outbox.close();
             senders.into_iter().for_each(|sender| sender.join().unwrap());
         });
         let mut count = 0;
@@ -187,13 +189,43 @@ fn an_end_amid_the_senders_cuts_no_line_in_two() {
 
 #[test]
 fn whoever_waits_for_room_is_woken() {
-    let wait_for_room = || {
+    let wait_drained = || {
         // Five lines are more than half of this bound, and nine are within it.
         three_send(36, |outbox, senders| {
-            outbox.wait_for_room(std::time::Instant::now() + Duration::from_secs(60));
+            outbox.wait_drained(std::time::Instant::now() + Duration::from_secs(60));
             senders.into_iter().for_each(|sender| sender.join().unwrap());
-            outbox.wait_for_room(std::time::Instant::now() + Duration::from_secs(60));
+            outbox.wait_drained(std::time::Instant::now() + Duration::from_secs(60));
         });
     };
-    shuttle::check_random(wait_for_room, SCHEDULES);
+    shuttle::check_random(wait_drained, SCHEDULES);
+}
+
+#[path = "../queue.rs"]
+#[allow(unused, clippy::duplicate_mod)]
+mod queue;
+
+#[test]
+fn what_is_pushed_is_taken_once_in_order_and_no_thread_waits_for_ever() {
+    let pushes = || {
+        let queue = Arc::new(queue::BoundedQueue::new(queue::QueueLimits { count: 2, bytes: 10 }));
+        let senders: Vec<_> = (0..3)
+            .map(|sender| {
+                let queue = queue.clone();
+                thread::spawn(move || (0..3).for_each(|n| queue.push((sender, n), 4).unwrap()))
+            })
+            .collect();
+        let taker = thread::spawn({
+            let queue = queue.clone();
+            move || std::iter::from_fn(|| queue.take_all()).flatten().collect::<Vec<_>>()
+        });
+        senders.into_iter().for_each(|sender| sender.join().unwrap());
+        queue.close();
+        let taken = taker.join().unwrap();
+        for sender in 0..3 {
+            let from: Vec<_> = taken.iter().filter(|(by, _)| *by == sender).map(|(_, n)| *n).collect();
+            assert_eq!(from, [0, 1, 2]);
+        }
+        assert_eq!(queue.push((9, 9), 0), Err(queue::QueueClosed));
+    };
+    shuttle::check_random(pushes, SCHEDULES);
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// Allows `per_second` lines a second in the long run, and twice as many at
 /// once after a pause. A token bucket, as in RFC 2697's meters.
-pub struct Rate {
+pub struct TokenBucket {
     per_second: u32,
     /// When the bucket was, or will be, empty; each second behind now is worth
     /// `per_second` lines.
@@ -12,32 +12,33 @@ pub struct Rate {
     told: bool,
 }
 
-/// What becomes of a line.
+/// What the bucket says about a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It goes on.
+pub enum Decision {
+    /// It is within the limit.
     Allowed,
-    /// The first of a burst that is dropped: say so.
-    FirstOver,
-    /// One more that is dropped.
-    Over,
+    /// It is over the limit, and dropped.
+    Limited {
+        /// The first one since a line was allowed: the client is to be told.
+        first: bool,
+    },
 }
 
 /// How long a client may save up.
 const BURST: Duration = Duration::from_secs(2);
 
-impl Rate {
+impl TokenBucket {
     /// A full bucket; 0 lines a second is no limit.
-    pub fn new(per_second: u32) -> Rate {
+    pub fn new(per_second: u32) -> TokenBucket {
         let now = Instant::now();
         // A machine that has run for less than two seconds starts empty.
-        Rate { per_second, empty_at: now.checked_sub(BURST).unwrap_or(now), told: false }
+        TokenBucket { per_second, empty_at: now.checked_sub(BURST).unwrap_or(now), told: false }
     }
 
     /// Counts one line.
-    pub fn line(&mut self, now: Instant) -> Verdict {
+    pub fn take(&mut self, now: Instant) -> Decision {
         if self.per_second == 0 {
-            return Verdict::Allowed;
+            return Decision::Allowed;
         }
         let full = now.checked_sub(BURST).unwrap_or(now);
         self.empty_at = self.empty_at.max(full);
@@ -45,46 +46,49 @@ impl Rate {
         if after <= now {
             self.empty_at = after;
             self.told = false;
-            return Verdict::Allowed;
+            return Decision::Allowed;
         }
-        if std::mem::replace(&mut self.told, true) { Verdict::Over } else { Verdict::FirstOver }
+        Decision::Limited { first: !std::mem::replace(&mut self.told, true) }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Verdict::*;
+    use Decision::Allowed;
+
+    const FIRST: Decision = Decision::Limited { first: true };
+    const MORE: Decision = Decision::Limited { first: false };
 
     #[test]
     fn a_burst_is_twice_the_rate_and_one_word_is_said_about_it() {
-        let mut rate = Rate::new(3);
+        let mut bucket = TokenBucket::new(3);
         let now = Instant::now();
-        let said: Vec<_> = (0..9).map(|_| rate.line(now)).collect();
-        assert_eq!(said, [Allowed, Allowed, Allowed, Allowed, Allowed, Allowed, FirstOver, Over, Over]);
+        let said: Vec<_> = (0..9).map(|_| bucket.take(now)).collect();
+        assert_eq!(said, [Allowed, Allowed, Allowed, Allowed, Allowed, Allowed, FIRST, MORE, MORE]);
     }
 
     #[test]
     fn a_second_later_the_rate_is_allowed_again_and_the_next_burst_is_told() {
-        let mut rate = Rate::new(3);
+        let mut bucket = TokenBucket::new(3);
         let now = Instant::now();
-        assert_eq!((0..9).filter(|_| rate.line(now) == Allowed).count(), 6);
+        assert_eq!((0..9).filter(|_| bucket.take(now) == Allowed).count(), 6);
         let later = now + Duration::from_millis(1001);
-        let said: Vec<_> = (0..5).map(|_| rate.line(later)).collect();
-        assert_eq!(said, [Allowed, Allowed, Allowed, FirstOver, Over]);
+        let said: Vec<_> = (0..5).map(|_| bucket.take(later)).collect();
+        assert_eq!(said, [Allowed, Allowed, Allowed, FIRST, MORE]);
     }
 
     #[test]
     fn nobody_saves_up_more_than_a_burst() {
-        let mut rate = Rate::new(3);
+        let mut bucket = TokenBucket::new(3);
         let later = Instant::now() + Duration::from_secs(3600);
-        assert_eq!((0..99).filter(|_| rate.line(later) == Allowed).count(), 6);
+        assert_eq!((0..99).filter(|_| bucket.take(later) == Allowed).count(), 6);
     }
 
     #[test]
     fn zero_is_no_limit() {
-        let mut rate = Rate::new(0);
+        let mut bucket = TokenBucket::new(0);
         let now = Instant::now();
-        assert!((0..99_999).all(|_| rate.line(now) == Allowed));
+        assert!((0..99_999).all(|_| bucket.take(now) == Allowed));
     }
 }

@@ -1,8 +1,8 @@
-//! The thread for stalled clients, on real connections that are full.
+//! The drainer, on real connections that are full.
 
-use crate::outbox::{Outbox, Sent, Terms};
-use crate::stalled::Stalled;
-use crate::wire::Plain;
+use crate::drainer::PollDrainer;
+use crate::line_codec::Plaintext;
+use crate::outbox::{Outbox, OutboxConfig, SendResult};
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
@@ -11,28 +11,28 @@ use std::time::Duration;
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// Both ends of a connection, the second one behind an outbox.
-fn pair(terms: &Arc<Terms<Arc<TcpStream>>>) -> (TcpStream, Arc<Outbox<Arc<TcpStream>>>) {
+fn pair(config: &Arc<OutboxConfig>) -> (TcpStream, Arc<Outbox>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     client.set_read_timeout(Some(LIMIT)).unwrap();
     let (server, _) = listener.accept().unwrap();
-    (client, Outbox::new(Arc::new(server), terms.clone()))
+    (client, Outbox::new(Arc::new(server), config.clone()))
 }
 
-fn terms(bound: usize) -> Arc<Terms<Arc<TcpStream>>> {
-    Arc::new(Terms { bound, helper: Stalled::start().unwrap(), form: Arc::new(Plain) })
+fn config(limit: usize) -> Arc<OutboxConfig> {
+    Arc::new(OutboxConfig { limit, drainer: PollDrainer::start().unwrap(), codec: Arc::new(Plaintext) })
 }
 
 /// Numbered lines until the socket takes no more and `bytes` wait; how many.
-fn fill(outbox: &Arc<Outbox<Arc<TcpStream>>>) -> usize {
+fn fill(outbox: &Arc<Outbox>) -> usize {
     let line = |n: usize| format!("{n:01000}");
     let mut n = 0;
-    while outbox.wait_until_written(Duration::ZERO) {
-        assert_ne!(outbox.send_line(&line(n)), Sent::CutOff);
+    while outbox.is_idle() {
+        assert_ne!(outbox.send_line(&line(n)), SendResult::Disconnected);
         n += 1;
     }
     for _ in 0..100 {
-        assert_ne!(outbox.send_line(&line(n)), Sent::CutOff);
+        assert_ne!(outbox.send_line(&line(n)), SendResult::Disconnected);
         n += 1;
     }
     n
@@ -49,27 +49,27 @@ fn require_lines(mut client: &TcpStream, count: usize) {
 
 #[test]
 fn clients_that_did_not_read_get_everything_when_they_do() {
-    let terms = terms(1 << 20);
-    let pairs: Vec<_> = (0..3).map(|_| pair(&terms)).collect();
+    let config = config(1 << 20);
+    let pairs: Vec<_> = (0..3).map(|_| pair(&config)).collect();
     let counts: Vec<_> = pairs.iter().map(|(_, outbox)| fill(outbox)).collect();
-    // The last one reads first: no stalled client waits for another.
+    // The last one reads first: no client waits for another.
     for ((client, outbox), count) in pairs.iter().zip(counts).rev() {
-        outbox.end();
+        outbox.close();
         require_lines(client, count);
-        assert!(outbox.wait_until_written(LIMIT));
+        assert!(outbox.wait_closed(LIMIT));
     }
 }
 
 #[test]
 fn a_client_that_is_gone_is_found_out_and_the_others_are_served_on() {
-    let terms = terms(1 << 20);
-    let (gone, lost) = pair(&terms);
-    let (client, outbox) = pair(&terms);
+    let config = config(1 << 20);
+    let (gone, lost) = pair(&config);
+    let (client, outbox) = pair(&config);
     fill(&lost);
     let count = fill(&outbox);
     drop(gone);
-    assert!(!lost.wait_until_written(LIMIT), "the connection is gone");
-    outbox.end();
+    assert!(!lost.wait_closed(LIMIT), "the connection is gone");
+    outbox.close();
     require_lines(&client, count);
     // And the thread has let go of it.
     while Arc::strong_count(&lost) > 1 {
@@ -79,10 +79,10 @@ fn a_client_that_is_gone_is_found_out_and_the_others_are_served_on() {
 
 #[test]
 fn a_client_that_is_cut_off_leaves_the_thread() {
-    let terms = terms(200_000);
-    let (_client, outbox) = pair(&terms);
+    let config = config(200_000);
+    let (_client, outbox) = pair(&config);
     let count = fill(&outbox);
-    while outbox.send_line(&"x".repeat(1000)) != Sent::CutOff {}
+    while outbox.send_line(&"x".repeat(1000)) != SendResult::Disconnected {}
     assert!(count > 0);
     while Arc::strong_count(&outbox) > 1 {
         std::thread::yield_now();

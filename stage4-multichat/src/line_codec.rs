@@ -1,0 +1,25 @@
+//! How lines are put on the wire. Here they go as they are; from stage 6 on each
+//! line is sealed first.
+
+/// Encodes lines for the wire.
+pub trait LineCodec: Send + Sync {
+    /// Appends `lines`, each ended by `\n`, to `out` as they go over the wire:
+    /// as many lines again, each ended by `\n`.
+    fn encode(&self, lines: &str, out: &mut Vec<u8>);
+
+    /// Returns `true` if the log may have everything that is said.
+    fn may_be_logged(&self) -> bool;
+}
+
+/// Lines as they are, in the log too.
+pub struct Plaintext;
+
+impl LineCodec for Plaintext {
+    fn encode(&self, lines: &str, out: &mut Vec<u8>) {
+        out.extend_from_slice(lines.as_bytes());
+    }
+
+    fn may_be_logged(&self) -> bool {
+        true
+    }
+}

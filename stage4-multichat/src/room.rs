@@ -1,0 +1,306 @@
+//! The room: who is here, and one order for everything that happens.
+//!
+//! One thread, the room thread, owns the [`RoomState`]. Nobody else can touch it,
+//! so it needs no lock: stage 3's lesson, used. The threads that read from
+//! clients hand it [events](RoomEvent) through a [bounded queue](crate::queue).
+//! The room thread takes all that has queued up, applies one event after the
+//! other, and then sends each member its part in one write. That has three
+//! effects:
+//! - Everybody sees the same order: that of the queue.
+//! - The more is said, the cheaper each line becomes, since more lines share a
+//!   write.
+//! - The room thread never waits for a client: each has an
+//!   [outbox](crate::outbox).
+
+use crate::fanout::{Batch, ClientId, Delivery, SERVER};
+use crate::limits::ClientSlot;
+use crate::line_codec::LineCodec;
+use crate::outbox::Outbox;
+use crate::queue::{BoundedQueue, CloseOnDrop, QueueClosed, QueueLimits};
+use common::log::{Level, Log};
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+/// What may wait for the room thread.
+const QUEUE: QueueLimits = QueueLimits { count: 4096, bytes: 256 << 10 };
+
+/// What the room thread is told.
+pub enum RoomEvent {
+    /// A client comes in.
+    Join(ClientId, Member),
+    /// A client has said these lines, each with its line end.
+    Message {
+        /// Who gets them back from nobody.
+        sender: ClientId,
+        /// As the others are to see them.
+        lines: String,
+    },
+    /// A client goes.
+    Leave(ClientId),
+    /// The server ends, and this client has said all that the server has
+    /// received from it. It stays until the [`Shutdown`](RoomEvent::Shutdown).
+    Finished(ClientId),
+    /// The last line of all, when every member has finished. `done` is told.
+    Shutdown {
+        /// Without its line end.
+        line: String,
+        /// Told when the line is with all members.
+        done: Sender<()>,
+    },
+    /// Wait no longer for members that have not finished.
+    ShutdownNow,
+}
+
+/// A client as the room thread knows it. When it is dropped, its outbox is
+/// closed: the client gets all that was sent to it, and then the end.
+pub struct Member {
+    name: Arc<str>,
+    outbox: Arc<Outbox>,
+    slot: Option<ClientSlot>,
+    /// Where in the batch it came in. It hears nothing from before.
+    joined_at: usize,
+}
+
+impl Member {
+    /// A client with this name, before it comes in. Its `slot` is free again
+    /// before the client can see the end of the connection.
+    pub fn new(name: Arc<str>, outbox: Arc<Outbox>, slot: ClientSlot) -> Member {
+        Member { name, outbox, slot: Some(slot), joined_at: 0 }
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        drop(self.slot.take());
+        self.outbox.close();
+    }
+}
+
+/// What the room thread owns: nothing here is shared.
+pub struct RoomState {
+    members: BTreeMap<ClientId, Member>,
+    /// Left since the last delivery, with the place in the batch up to which
+    /// they hear.
+    departed: Vec<(ClientId, Member, usize)>,
+    batch: Batch,
+    codec: Arc<dyn LineCodec>,
+    log: Log,
+    /// How many members have [finished](RoomEvent::Finished).
+    finished: usize,
+    shutdown: Option<(String, Sender<()>)>,
+    /// Nobody can be here any longer; this is what newcomers are told.
+    closed: Option<String>,
+}
+
+impl RoomState {
+    /// An empty room. Lines are sent in this `codec`, and are logged if it
+    /// allows that.
+    pub fn new(codec: Arc<dyn LineCodec>, log: &Log) -> RoomState {
+        RoomState {
+            members: BTreeMap::new(),
+            departed: Vec::new(),
+            batch: Batch::default(),
+            codec,
+            log: log.clone(),
+            finished: 0,
+            shutdown: None,
+            closed: None,
+        }
+    }
+
+    /// How many members there are.
+    pub fn online(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Applies one event. What members are to hear of it gathers until
+    /// [`deliver`](RoomState::deliver).
+    pub fn apply(&mut self, event: RoomEvent) {
+        match event {
+            RoomEvent::Join(id, member) => self.join(id, member),
+            RoomEvent::Message { sender, lines } => {
+                if self.members.contains_key(&sender) {
+                    self.batch.append(sender, &lines, &*self.codec);
+                }
+            }
+            RoomEvent::Leave(id) => self.leave(id),
+            RoomEvent::Finished(_) => self.finished = self.finished.saturating_add(1),
+            RoomEvent::Shutdown { line, done } => self.shutdown = Some((line, done)),
+            RoomEvent::ShutdownNow => self.finished = usize::MAX,
+        }
+    }
+
+    fn join(&mut self, id: ClientId, mut member: Member) {
+        if let Some(line) = &self.closed {
+            member.outbox.send_line(line);
+            return;
+        }
+        member.joined_at = self.batch.len();
+        let name = member.name.clone();
+        self.members.insert(id, member);
+        let online = self.members.len();
+        // It does not hear of itself, as if it had said this.
+        self.batch.append(id, &format!("[SERVER] {name} joined ({online} online)\n"), &*self.codec);
+    }
+
+    fn leave(&mut self, id: ClientId) {
+        let Some(member) = self.members.remove(&id) else { return };
+        let (name, online) = (&member.name, self.members.len());
+        let notice = format!("[SERVER] {name} left ({online} online)\n");
+        self.departed.push((id, member, self.batch.len()));
+        self.batch.append(SERVER, &notice, &*self.codec);
+    }
+
+    /// Sends every member its part of what has gathered, in one write each.
+    pub fn deliver(&mut self) {
+        if !self.batch.is_empty() {
+            let fanout = self.batch.take();
+            let end = fanout.bytes().len();
+            let mut delivery = Delivery::new(&self.log);
+            for (&id, member) in &mut self.members {
+                let part = fanout.part_for(id, member.joined_at..end);
+                delivery.send(&member.name, &member.outbox, &part);
+                member.joined_at = 0;
+            }
+            for (id, member, left_at) in &self.departed {
+                let part = fanout.part_for(*id, member.joined_at..*left_at);
+                delivery.send(&member.name, &member.outbox, &part);
+            }
+            if self.codec.may_be_logged() {
+                self.log.lines(Level::Info, fanout.bytes());
+            }
+            delivery.finish();
+        }
+        // Behind all that they hear: this closes their outboxes.
+        self.departed.clear();
+        if self.finished >= self.members.len()
+            && let Some((line, done)) = self.shutdown.take()
+        {
+            self.broadcast_shutdown(line);
+            // The thread that waits may have given up.
+            let _ = done.send(());
+        }
+    }
+
+    fn broadcast_shutdown(&mut self, line: String) {
+        self.batch.append(SERVER, &format!("{line}\n"), &*self.codec);
+        self.closed = Some(line);
+        self.deliver();
+        self.members.clear();
+    }
+}
+
+/// The way into the room, for the threads that serve clients.
+pub struct Room {
+    events: Arc<BoundedQueue<RoomEvent>>,
+    last_id: AtomicU64,
+}
+
+impl Room {
+    /// Starts the room thread with this state.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn open(mut state: RoomState) -> io::Result<Arc<Room>> {
+        let events = Arc::new(BoundedQueue::new(QUEUE));
+        thread::Builder::new().name("room".into()).spawn({
+            let events = events.clone();
+            move || {
+                let _close = CloseOnDrop(&events);
+                while let Some(batch) = events.take_all() {
+                    batch.into_iter().for_each(|event| state.apply(event));
+                    state.deliver();
+                }
+            }
+        })?;
+        Ok(Arc::new(Room { events, last_id: AtomicU64::new(SERVER) }))
+    }
+
+    /// Lets a client in. The others are told.
+    ///
+    /// # Errors
+    /// [`QueueClosed`] when the room thread has ended, which it does only by a
+    /// panic.
+    pub fn join(
+        self: &Arc<Self>,
+        name: String,
+        outbox: &Arc<Outbox>,
+        slot: ClientSlot,
+    ) -> Result<RoomMember, QueueClosed> {
+        let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
+        let name: Arc<str> = name.into();
+        self.events.push(RoomEvent::Join(id, Member::new(name.clone(), outbox.clone(), slot)), name.len())?;
+        Ok(RoomMember { room: self.clone(), id, name, outbox: outbox.clone(), finished: false })
+    }
+
+    /// Sends `line` to all members as the last line, and closes their outboxes.
+    ///
+    /// First it waits, for `limit` at the longest, until every member has
+    /// [finished](RoomMember::finish). Otherwise a line of one member could come
+    /// after the connection of another was closed.
+    ///
+    /// # Errors
+    /// [`QueueClosed`], as for [`Room::join`].
+    pub fn broadcast_shutdown(&self, line: &str, limit: Duration) -> Result<(), QueueClosed> {
+        let (done, is_done) = channel();
+        self.events.push(RoomEvent::Shutdown { line: line.to_owned(), done }, 0)?;
+        if is_done.recv_timeout(limit).is_err() {
+            self.events.push(RoomEvent::ShutdownNow, 0)?;
+            // An error: the room thread panicked just now.
+            is_done.recv().map_err(|_| QueueClosed)?;
+        }
+        Ok(())
+    }
+}
+
+/// A member, for the thread that reads from it. It leaves the room when this is
+/// dropped, by a panic too.
+pub struct RoomMember {
+    room: Arc<Room>,
+    id: ClientId,
+    name: Arc<str>,
+    outbox: Arc<Outbox>,
+    finished: bool,
+}
+
+impl RoomMember {
+    /// What the others call it: its address.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Sends a line to this client alone.
+    pub fn send_to(&self, line: &str) {
+        // If it is gone, the thread that reads from it finds out.
+        let _ = self.outbox.send_line(line);
+    }
+
+    /// Sends `lines`, each with its line end, to all others. Waits while too much
+    /// waits for the room thread already.
+    ///
+    /// # Errors
+    /// [`QueueClosed`], as for [`Room::join`].
+    pub fn broadcast(&self, lines: String) -> Result<(), QueueClosed> {
+        let size = lines.len();
+        self.room.events.push(RoomEvent::Message { sender: self.id, lines }, size)
+    }
+
+    /// For a server that ends: this client has said everything. It does not
+    /// leave, but stays for the last line.
+    pub fn finish(mut self) {
+        self.finished = true;
+    }
+}
+
+impl Drop for RoomMember {
+    fn drop(&mut self) {
+        let event = if self.finished { RoomEvent::Finished } else { RoomEvent::Leave };
+        // An error: the room thread has ended, and every member is out.
+        let _ = self.room.events.push(event(self.id), 0);
+    }
+}

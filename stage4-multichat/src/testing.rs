@@ -1,0 +1,72 @@
+//! A transport in memory, for tests of what is above it, here and in later stages.
+
+use crate::limits::ClientSlots;
+use crate::line_codec::Plaintext;
+use crate::outbox::{Drainer, Outbox, OutboxConfig};
+use crate::transport::Transport;
+use common::poison::IgnorePoison;
+use std::fs::File;
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, Mutex};
+
+/// Takes everything and keeps it.
+pub struct MemoryTransport {
+    written: Mutex<Vec<u8>>,
+    /// A transport has a socket, and nothing ever waits for this one.
+    socket: File,
+}
+
+impl MemoryTransport {
+    /// A transport, and an outbox in front of it that accepts `limit` bytes.
+    ///
+    /// # Errors
+    /// When there is no `/dev/null`.
+    pub fn with_outbox(limit: usize) -> io::Result<(Arc<MemoryTransport>, Arc<Outbox>)> {
+        let socket = File::open("/dev/null")?;
+        let transport = Arc::new(MemoryTransport { written: Mutex::default(), socket });
+        let config = OutboxConfig { limit, drainer: Arc::new(NeverFull), codec: Arc::new(Plaintext) };
+        let outbox = Outbox::new(transport.clone(), Arc::new(config));
+        Ok((transport, outbox))
+    }
+
+    /// The lines written so far.
+    pub fn lines(&self) -> Vec<String> {
+        let written = self.written.lock().ignore_poison();
+        String::from_utf8_lossy(&written).lines().map(str::to_owned).collect()
+    }
+}
+
+impl Transport for MemoryTransport {
+    fn write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut written = self.written.lock().ignore_poison();
+        bytes.iter().for_each(|slice| written.extend_from_slice(slice));
+        Ok(bytes.iter().map(|slice| slice.len()).sum())
+    }
+
+    fn shutdown_write(&self) {}
+
+    fn abort(&self) {}
+
+    fn shutdown_read(&self) {}
+
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+struct NeverFull;
+
+impl Drainer for NeverFull {
+    fn register(&self, _: Arc<Outbox>) {
+        unreachable!("a transport in memory is never full");
+    }
+}
+
+/// A slot for a client of a test.
+///
+/// # Panics
+/// Never: the slots are new, and one is free.
+pub fn slot() -> crate::limits::ClientSlot {
+    ClientSlots::new(1).try_acquire().expect("one slot is free")
+}

@@ -1,0 +1,199 @@
+//! The transport: the sending side of a connection, as an [outbox](crate::outbox)
+//! uses it, and how far a write comes when no thread waits for it.
+//!
+//! Why a trait, when there is only TCP so far: a TLS connection cannot be split
+//! into a reading and a writing half as a `TcpStream` can, since both directions
+//! work on one state. So nothing in this stage needs two halves. It needs one
+//! thread that reads, and any number of threads that write, one at a time. Stage
+//! 8 puts a TLS state behind a lock and implements [`Transport`] with it;
+//! everything above serves unchanged.
+
+use bytes::{Buf, Bytes};
+use rustix::net::{SendAncillaryBuffer, SendFlags, send, sendmsg};
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// The sending side of a connection.
+///
+/// The outbox promises three things. No two threads are in `write`, `flush` and
+/// `shutdown_write` at the same time. It calls `flush` when all that it had is
+/// written, and again each time the socket can take more, until `flush` says
+/// that nothing is left. `shutdown_write` comes once, after the last `write`,
+/// and a `flush` follows it.
+///
+/// `abort` and `shutdown_read` come at any time, from any thread, more than once.
+pub trait Transport: Send + Sync {
+    /// Takes as many bytes as it can take without waiting, and returns how many.
+    ///
+    /// Bytes that were taken may still be inside: a TLS record that went out in
+    /// part is kept until the rest of it can go. So that this has a bound, a
+    /// transport takes nothing more while it still holds something.
+    ///
+    /// # Errors
+    /// `WouldBlock` when it can take nothing now; any other error when the
+    /// connection is gone.
+    fn write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize>;
+
+    /// Sends what was taken and is still inside, without waiting.
+    ///
+    /// # Errors
+    /// `WouldBlock` when something is still inside; any other error when the
+    /// connection is gone.
+    fn flush(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Says to the other side that nothing more comes. Reading goes on. What
+    /// this adds (TLS has an alert for it) may stay inside until the `flush`
+    /// that follows.
+    fn shutdown_write(&self);
+
+    /// Ends both directions at once, and wakes the thread that reads.
+    fn abort(&self);
+
+    /// Lets the thread that reads find the end of the input, while writing goes
+    /// on: for a server that wants a client to leave and still has a line for it.
+    fn shutdown_read(&self);
+
+    /// The socket, for poll(2).
+    fn as_fd(&self) -> BorrowedFd<'_>;
+}
+
+/// The plain TCP connection.
+impl Transport for TcpStream {
+    fn write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
+        // The socket itself stays blocking, for the thread that reads. Only this
+        // one call must not wait.
+        let written = match bytes {
+            [one] => send(self, one, SendFlags::DONTWAIT)?,
+            many => sendmsg(self, many, &mut SendAncillaryBuffer::default(), SendFlags::DONTWAIT)?,
+        };
+        Ok(written)
+    }
+
+    fn shutdown_write(&self) {
+        let _ = self.shutdown(Shutdown::Write);
+    }
+
+    fn abort(&self) {
+        let _ = self.shutdown(Shutdown::Both);
+    }
+
+    fn shutdown_read(&self) {
+        let _ = self.shutdown(Shutdown::Read);
+    }
+
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        AsFd::as_fd(self)
+    }
+}
+
+/// How far [`write_nonblocking`] came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WriteProgress {
+    /// Everything is with the kernel.
+    Done,
+    /// The socket is full; something is left in `pending` or in the transport.
+    SocketFull,
+}
+
+/// Pieces in one system call. writev(2) allows 1024, but the list of them is on
+/// the stack.
+const MAX_SLICES: usize = 64;
+
+/// Writes `pending` as far as the transport takes it without waiting. What was
+/// written is gone from `pending`, to the byte.
+pub(crate) fn write_nonblocking(
+    transport: &dyn Transport,
+    pending: &mut VecDeque<Bytes>,
+) -> io::Result<WriteProgress> {
+    loop {
+        return match write_all(transport, pending) {
+            Ok(()) => Ok(WriteProgress::Done),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(WriteProgress::SocketFull),
+            Err(e) => Err(e),
+        };
+    }
+}
+
+fn write_all(transport: &dyn Transport, pending: &mut VecDeque<Bytes>) -> io::Result<()> {
+    // What an earlier write has left inside goes first.
+    transport.flush()?;
+    while !pending.is_empty() {
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        let count = pending.len().min(MAX_SLICES);
+        for (slice, piece) in slices.iter_mut().zip(&*pending) {
+            *slice = IoSlice::new(piece);
+        }
+        let written = transport.write(&slices[..count])?;
+        advance(pending, written);
+    }
+    transport.flush()
+}
+
+/// Takes the first `written` bytes out of `pending`.
+fn advance(pending: &mut VecDeque<Bytes>, mut written: usize) {
+    while let Some(first) = pending.front_mut() {
+        if written < first.len() {
+            first.advance(written);
+            return;
+        }
+        written -= first.len();
+        pending.pop_front();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::fake::{FakeTransport, Step, Step::*, line};
+
+    /// Writes these lines through a transport with these steps: how far it came,
+    /// what the transport got, and what is left.
+    fn written(steps: &[Step], lines: &[&str]) -> (WriteProgress, String, String) {
+        let transport = FakeTransport::new(steps.iter().copied());
+        let mut pending: VecDeque<_> = lines.iter().map(|text| line(text)).collect();
+        let progress = write_nonblocking(&transport, &mut pending).unwrap();
+        let left: Vec<u8> = pending.iter().flat_map(|piece| piece.to_vec()).collect();
+        (progress, transport.text(), String::from_utf8(left).unwrap())
+    }
+
+    #[test]
+    fn what_does_not_fit_stays_to_the_byte() {
+        for fits in 1..8 {
+            let (progress, text, left) = written(&[Takes(fits), Full], &["one", "two"]);
+            assert_eq!(progress, WriteProgress::SocketFull);
+            assert_eq!((text.as_str(), left.as_str()), ("one\ntwo\n").split_at(fits));
+        }
+    }
+
+    #[test]
+    fn it_goes_on_until_the_socket_is_full_however_little_it_takes_at_once() {
+        let (progress, text, left) = written(&[Takes(1); 8], &["one", "two"]);
+        assert_eq!((progress, text.as_str(), left.as_str()), (WriteProgress::Done, "one\ntwo\n", ""));
+    }
+
+    #[test]
+    fn more_pieces_than_one_call_takes_are_all_written() {
+        let lines: Vec<_> = (0..5 * MAX_SLICES).map(|n| n.to_string()).collect();
+        let lines: Vec<_> = lines.iter().map(String::as_str).collect();
+        let (_, text, left) = written(&[], &lines);
+        assert_eq!(text.lines().collect::<Vec<_>>(), lines);
+        assert_eq!(left, "");
+    }
+
+    #[test]
+    fn what_the_transport_still_holds_counts_as_a_full_socket() {
+        let (progress, text, _) = written(&[Holds(8)], &["one", "two"]);
+        assert_eq!((progress, text.as_str()), (WriteProgress::SocketFull, "one\ntwo\n"));
+    }
+
+    #[test]
+    fn a_broken_connection_is_an_error() {
+        let mut pending = VecDeque::from([line("hello")]);
+        assert!(write_nonblocking(&FakeTransport::new([Takes(2), Broken]), &mut pending).is_err());
+    }
+}
