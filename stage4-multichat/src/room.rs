@@ -17,12 +17,12 @@ use crate::limits::ClientSlot;
 use crate::line_codec::LineCodec;
 use crate::outbox::Outbox;
 use crate::queue::{BoundedQueue, CloseOnDrop, QueueClosed, QueueLimits};
+use crate::shutdown::{self, Shutdown, ShutdownEvent};
 use common::log::{Level, Log};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -42,18 +42,8 @@ pub enum RoomEvent {
     },
     /// A client goes.
     Leave(ClientId),
-    /// The server ends, and this client has said all that the server has
-    /// received from it. It stays until the [`Shutdown`](RoomEvent::Shutdown).
-    Finished(ClientId),
-    /// The last line of all, when every member has finished. `done` is told.
-    Shutdown {
-        /// Without its line end.
-        line: String,
-        /// Told when the line is with all members.
-        done: Sender<()>,
-    },
-    /// Wait no longer for members that have not finished.
-    ShutdownNow,
+    /// The server is to end.
+    Shutdown(ShutdownEvent),
 }
 
 /// A client as the room thread knows it. When it is dropped, its outbox is
@@ -90,9 +80,7 @@ pub struct RoomState {
     batch: Batch,
     codec: Arc<dyn LineCodec>,
     log: Log,
-    /// How many members have [finished](RoomEvent::Finished).
-    finished: usize,
-    shutdown: Option<(String, Sender<()>)>,
+    shutdown: Shutdown,
     /// Nobody can be here any longer; this is what newcomers are told.
     closed: Option<String>,
 }
@@ -107,8 +95,7 @@ impl RoomState {
             batch: Batch::default(),
             codec,
             log: log.clone(),
-            finished: 0,
-            shutdown: None,
+            shutdown: Shutdown::default(),
             closed: None,
         }
     }
@@ -129,9 +116,7 @@ impl RoomState {
                 }
             }
             RoomEvent::Leave(id) => self.leave(id),
-            RoomEvent::Finished(_) => self.finished = self.finished.saturating_add(1),
-            RoomEvent::Shutdown { line, done } => self.shutdown = Some((line, done)),
-            RoomEvent::ShutdownNow => self.finished = usize::MAX,
+            RoomEvent::Shutdown(event) => self.shutdown.apply(event),
         }
     }
 
@@ -178,9 +163,7 @@ impl RoomState {
         }
         // Behind all that they hear: this closes their outboxes.
         self.departed.clear();
-        if self.finished >= self.members.len()
-            && let Some((line, done)) = self.shutdown.take()
-        {
+        if let Some((line, done)) = self.shutdown.take_due(self.members.len()) {
             self.broadcast_shutdown(line);
             // The thread that waits may have given up.
             let _ = done.send(());
@@ -239,22 +222,12 @@ impl Room {
     }
 
     /// Sends `line` to all members as the last line, and closes their outboxes.
-    ///
-    /// First it waits, for `limit` at the longest, until every member has
-    /// [finished](RoomMember::finish). Otherwise a line of one member could come
-    /// after the connection of another was closed.
-    ///
-    /// # Errors
-    /// [`QueueClosed`], as for [`Room::join`].
-    pub fn broadcast_shutdown(&self, line: &str, limit: Duration) -> Result<(), QueueClosed> {
-        let (done, is_done) = channel();
-        self.events.push(RoomEvent::Shutdown { line: line.to_owned(), done }, 0)?;
-        if is_done.recv_timeout(limit).is_err() {
-            self.events.push(RoomEvent::ShutdownNow, 0)?;
-            // An error: the room thread panicked just now.
-            is_done.recv().map_err(|_| QueueClosed)?;
-        }
-        Ok(())
+    /// Members have so long to [finish](RoomMember::finish). Returns `false` if
+    /// the room thread has panicked.
+    pub fn broadcast_shutdown(&self, line: &str, limit: Duration) -> bool {
+        // The room thread waits for nobody: the line is sent as soon as it is due.
+        let push = |event| self.events.push(RoomEvent::Shutdown(event), 0).is_ok();
+        shutdown::request(line, limit, Duration::MAX, push)
     }
 }
 
@@ -299,8 +272,11 @@ impl RoomMember {
 
 impl Drop for RoomMember {
     fn drop(&mut self) {
-        let event = if self.finished { RoomEvent::Finished } else { RoomEvent::Leave };
+        let event = match self.finished {
+            true => RoomEvent::Shutdown(ShutdownEvent::MemberFinished),
+            false => RoomEvent::Leave(self.id),
+        };
         // An error: the room thread has ended, and every member is out.
-        let _ = self.room.events.push(event(self.id), 0);
+        let _ = self.room.events.push(event, 0);
     }
 }

@@ -21,7 +21,6 @@ use crate::line_codec::{LineCodec, Plaintext};
 use crate::outbox::{Outbox, OutboxConfig};
 use crate::room::{Room, RoomMember, RoomState};
 use crate::token_bucket::{Decision, TokenBucket};
-use anyhow::Context;
 use clap::Parser;
 use common::cli::LogFileArgs;
 use common::endpoint::Endpoint;
@@ -103,7 +102,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let told = server.room.broadcast_shutdown(line::SHUTTING_DOWN, SHUTDOWN_TIMEOUT);
     server.listener.finish();
     workers.join_all(Duration::from_secs(1));
-    told.context("the room thread has panicked")
+    anyhow::ensure!(told, "the room thread has panicked");
+    Ok(())
 }
 
 /// One client, from its first line to the end of the connection, whichever way

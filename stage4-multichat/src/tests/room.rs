@@ -6,6 +6,7 @@ use crate::limits::ClientSlots;
 use crate::line_codec::Plaintext;
 use crate::outbox::{Outbox, OutboxConfig};
 use crate::room::{Member, Room, RoomEvent, RoomMember, RoomState};
+use crate::shutdown::ShutdownEvent;
 use crate::testing::slot;
 use common::log::{Level, Log, LogGuard};
 use std::sync::Arc;
@@ -51,6 +52,10 @@ impl Fixture {
 
 fn says(sender: ClientId, lines: &str) -> RoomEvent {
     RoomEvent::Message { sender, lines: lines.to_owned() }
+}
+
+fn finished() -> RoomEvent {
+    RoomEvent::Shutdown(ShutdownEvent::MemberFinished)
 }
 
 #[test]
@@ -119,9 +124,9 @@ fn the_shutdown_line_waits_for_all_members_and_is_the_last_one() {
     let mut room = Fixture::new();
     let (alice, bob) = (room.join(1, "alice"), room.join(2, "bob"));
     let (done, is_done) = channel();
-    room.batch([RoomEvent::Finished(1), RoomEvent::Shutdown { line: "bye".into(), done }]);
+    room.batch([finished(), RoomEvent::Shutdown(ShutdownEvent::LastLine { line: "bye".into(), done })]);
     assert!(is_done.try_recv().is_err());
-    room.batch([says(2, "one more word\n"), RoomEvent::Finished(2), says(1, "too late?\n")]);
+    room.batch([says(2, "one more word\n"), finished(), says(1, "too late?\n")]);
     assert_eq!(is_done.try_recv(), Ok(()));
     assert_eq!(alice.lines(), ["[SERVER] bob joined (2 online)", "one more word", "bye"]);
     assert_eq!(bob.lines(), ["too late?", "bye"]);
@@ -194,7 +199,7 @@ fn many_at_once_are_heard_by_all_in_one_order() {
     });
     listener.finish();
     other.finish();
-    running.room.broadcast_shutdown("bye", LONG).unwrap();
+    assert!(running.room.broadcast_shutdown("bye", LONG));
     let heard = at_listener.lines();
     for (n, transport) in transports.iter().enumerate() {
         let own = format!("[{n}] ");
@@ -217,7 +222,7 @@ fn many_at_once_are_heard_by_all_in_one_order() {
 fn the_shutdown_does_not_wait_for_a_silent_member_for_ever() {
     let running = Running::new();
     let (_silent, transport) = running.join("silent");
-    running.room.broadcast_shutdown("bye", Duration::from_millis(1)).unwrap();
+    running.room.broadcast_shutdown("bye", Duration::from_millis(1));
     assert_eq!(transport.text(), "bye\n");
 }
 
@@ -248,7 +253,7 @@ fn a_busy_room_thread_holds_back_those_that_flood() {
     });
     carol.finish();
     bob.finish();
-    running.room.broadcast_shutdown("bye", LONG).unwrap();
+    assert!(running.room.broadcast_shutdown("bye", LONG));
     let numbers: Vec<usize> = at_bob.lines().iter().filter_map(|line| line.parse().ok()).collect();
     assert_eq!(numbers, (0..LINES).collect::<Vec<_>>());
 }
@@ -265,7 +270,7 @@ fn when_the_room_thread_panics_every_client_is_closed_and_the_next_one_is_refuse
     until(|| bob.broadcast("[bob] hello?\n".to_owned()).is_err());
     let outbox = Outbox::new(Arc::new(FakeTransport::default()), running.config.clone());
     assert!(running.room.join("carol".to_owned(), &outbox, slot()).is_err());
-    assert!(running.room.broadcast_shutdown("bye", LONG).is_err());
+    assert!(!running.room.broadcast_shutdown("bye", LONG));
 }
 
 fn until(condition: impl Fn() -> bool) {
