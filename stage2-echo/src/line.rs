@@ -98,6 +98,11 @@ impl<R: Read> LineReader<R> {
         Ok(self.take_line())
     }
 
+    /// What it reads from.
+    pub fn get_mut(&mut self) -> &mut R {
+        self.from.get_mut()
+    }
+
     /// Returns `true` if the next line is here already (or too much without a
     /// line end): [`next`](LineReader::next) then does not wait.
     pub fn has_buffered_line(&self) -> bool {

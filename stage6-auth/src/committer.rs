@@ -126,6 +126,11 @@ impl<M: Record, T: Send + 'static> Committer<M, T> {
         self.queue.put(None, tag)
     }
 
+    /// Returns `true` if it takes nothing more: it was stopped, or has panicked.
+    pub fn is_stopped(&self) -> bool {
+        self.queue.is_closed()
+    }
+
     /// Takes no more, commits and hands on what is queued, and returns when
     /// all of that is done.
     pub fn stop(&self) {

@@ -20,7 +20,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use stage4_multichat::wire::Form;
+use stage4_multichat::line_codec::LineCodec;
 use stage5_aes::cipher::{Cipher, Iv, KEY_LEN, Key, line_len, longest_text, random_iv};
 use std::fmt;
 use thiserror::Error;
@@ -114,8 +114,8 @@ impl Envelope {
 
 /// The server's lines on the wire: each sealed, once for all its receivers. They
 /// now say who said what in a way that binds, so they are for no log.
-impl Form for Envelope {
-    fn put(&self, lines: &str, out: &mut Vec<u8>) {
+impl LineCodec for Envelope {
+    fn encode(&self, lines: &str, out: &mut Vec<u8>) {
         for line in lines.split_terminator('\n') {
             self.seal_into(line, out);
             out.push(b'\n');

@@ -4,76 +4,53 @@ use crate::envelope::Envelope;
 use stage2_echo::line::{self, LineReader, Received};
 use std::io::{self, Read};
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// What somebody is told whose line does not open, before the connection is
 /// closed: nobody who has the key sends such a line.
 pub const REJECTED: &str = "[SERVER] error: message rejected";
 
-/// A connection that is read until a deadline, as long as there is one. The
-/// deadline is for all reads together: a byte now and then buys no time.
+/// Reads until a deadline, as long as there is one. The deadline is for all reads
+/// together: a byte now and then buys no time.
 ///
 /// What is read is the connection itself, or something over it, as TLS.
-pub struct DeadlineReader<'a, R = TcpStream> {
-    stream: &'a TcpStream,
-    from: &'a R,
-    until: Instant,
-    /// Only its own thread reads it and writes it.
-    no_deadline: AtomicBool,
+pub struct DeadlineReader<R = TcpStream> {
+    stream: Arc<TcpStream>,
+    from: Arc<R>,
+    deadline: Option<Instant>,
 }
 
-impl<'a> DeadlineReader<'a> {
-    /// Reads from `stream` until `until`.
-    pub fn new(stream: &'a TcpStream, until: Instant) -> Self {
-        Self::over(stream, stream, until)
-    }
-}
-
-impl<'a, R> DeadlineReader<'a, R> {
-    /// Reads until `until` from something that reads from `stream`, and honours
-    /// its read timeout.
-    pub fn over(stream: &'a TcpStream, from: &'a R, until: Instant) -> Self {
-        DeadlineReader { stream, from, until, no_deadline: AtomicBool::new(false) }
+impl<R> DeadlineReader<R> {
+    /// Reads until `deadline` from something that reads from `stream`, and
+    /// honours its read timeout.
+    pub fn new(stream: &Arc<TcpStream>, from: &Arc<R>, deadline: Instant) -> Self {
+        DeadlineReader { stream: stream.clone(), from: from.clone(), deadline: Some(deadline) }
     }
 
     /// From now on without a deadline.
     ///
     /// # Errors
     /// When the socket does not take that.
-    pub fn no_deadline(&self) -> io::Result<()> {
-        self.no_deadline.store(true, Ordering::Relaxed);
+    pub fn clear_deadline(&mut self) -> io::Result<()> {
+        self.deadline = None;
         self.stream.set_read_timeout(None)
-    }
-
-    /// Waits until there is something to read, or the deadline. Which of the two
-    /// it was, or something worse, reading finds out.
-    pub fn wait(&self) {
-        if self.limit().is_ok() {
-            let _ = self.stream.peek(&mut [0]);
-        }
-    }
-
-    fn limit(&self) -> io::Result<()> {
-        if self.no_deadline.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        let left = self.until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        self.stream.set_read_timeout(Some(left))
     }
 }
 
-impl<'a, R> Read for &DeadlineReader<'a, R>
+impl<R> Read for DeadlineReader<R>
 where
-    &'a R: Read,
+    for<'a> &'a R: Read,
 {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.limit()?;
-        let mut from = self.from;
-        from.read(into)
+        if let Some(deadline) = self.deadline {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            self.stream.set_read_timeout(Some(left))?;
+        }
+        (&*self.from).read(into)
     }
 }
 

@@ -8,7 +8,7 @@ pub use args::AuthArgs;
 pub use deadline_reader::{ClientLine, DeadlineReader, REJECTED, read_line};
 
 use crate::accounts::{Accounts, AuthError};
-use crate::members::AlreadyIn;
+use crate::sessions::name_registry::NameInUse;
 use crate::sessions::{SessionTokens, Token};
 use crate::store::{Store, StoreError, User};
 use common::log::Log;
@@ -40,10 +40,13 @@ pub enum LoginError {
     Left,
     /// Somebody of this name is in.
     #[error(transparent)]
-    AlreadyIn(#[from] AlreadyIn),
+    NameInUse(#[from] NameInUse),
     /// Its line was none: told so, in other words than AUTH_FAILED.
     #[error("{0}")]
     InvalidLine(&'static str),
+    /// More connections than the server takes.
+    #[error("server is full")]
+    ServerFull,
     /// The connection broke off.
     #[error("{0}")]
     Lost(io::Error),
@@ -61,6 +64,7 @@ impl LoginError {
         match self {
             LoginError::Left | LoginError::Lost(_) => None,
             LoginError::InvalidLine(line) => Some((*line).to_owned()),
+            LoginError::ServerFull => Some(format!("[SERVER] error: {self}")),
             reason => Some(format!("AUTH_FAILED {reason}")),
         }
     }

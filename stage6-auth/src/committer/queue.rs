@@ -89,6 +89,10 @@ impl<M, T> Queue<M, T> {
         Some(batch)
     }
 
+    pub fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
     pub fn close(&self) {
         self.lock().closed = true;
         self.filled.notify_all();

@@ -3,15 +3,21 @@ use crate::sessions::Token;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{SCHEMA, now};
 use common::log::{Level, LogGuard};
-use stage4_multichat::paper::Paper;
-use stage4_multichat::wire::Plain;
+use stage4_multichat::line_codec::Plaintext;
+use stage4_multichat::testing::{MemoryTransport, slot};
 use std::thread;
 use std::time::Instant;
 
 struct Fixture {
-    room: Room<Paper>,
+    room: Arc<Room>,
     _folder: tempfile::TempDir,
     _log: LogGuard,
+}
+
+/// A session, and what its client has been sent.
+struct User {
+    session: Arc<Session>,
+    client: Arc<MemoryTransport>,
 }
 
 impl Fixture {
@@ -20,37 +26,46 @@ impl Fixture {
         let (log, guard) = Log::start(Level::Error, None).unwrap();
         let store: Arc<dyn Store> =
             Arc::new(SqliteStore::open(&folder.path().join("chat.db"), &SCHEMA).unwrap());
-        let form: Arc<dyn Form> = Arc::new(Plain);
-        let registry = Registry::new(1000, form.clone(), &log);
-        let room = Room::open(&registry, &store, &form, history, &log).unwrap();
+        let codec: Arc<dyn LineCodec> = Arc::new(Plaintext);
+        let room = Room::open(&store, &codec, history, &log).unwrap();
         Fixture { room, _folder: folder, _log: guard }
     }
 
-    fn enter(&self, name: &str) -> Arc<Speaker<Paper>> {
+    fn enter(&self, name: &str) -> User {
         let token = Token::parse(&"A".repeat(43)).unwrap();
-        let outbox = Paper::outbox(1 << 20).unwrap();
-        let speaker = Speaker::new(name, ([127, 0, 0, 1], 1).into(), &outbox, token);
-        self.room.enter(&speaker).unwrap();
-        speaker
+        let (client, outbox) = MemoryTransport::with_outbox(1 << 20).unwrap();
+        let session = Session::new(name, ([127, 0, 0, 1], 1).into(), &outbox, token);
+        self.room.enter(&session, slot()).unwrap();
+        User { session, client }
     }
 
-    fn leave(&self, speaker: &Arc<Speaker<Paper>>) {
-        self.room.leave(speaker).unwrap();
-        speaker.settle(LONG);
+    fn say(&self, user: &User, text: impl Into<String>) {
+        self.room.say(&user.session, text.into()).unwrap();
+    }
+
+    fn leave(&self, user: &User) {
+        self.room.leave(&user.session).unwrap();
+        user.wait_idle();
     }
 }
 
-fn seen(speaker: &Speaker<Paper>) -> Vec<String> {
-    speaker.outbox.wire().lines()
+impl User {
+    fn wait_idle(&self) {
+        self.session.wait_idle(LONG);
+    }
+}
+
+fn seen(user: &User) -> Vec<String> {
+    user.client.lines()
 }
 
 const LONG: Duration = Duration::from_secs(20);
 
-/// Waits until `speaker` has seen something that `fits`.
-fn sees(speaker: &Speaker<Paper>, what: &str, fits: impl Fn(&str) -> bool) {
+/// Waits until `user` has seen something that `fits`.
+fn sees(user: &User, what: &str, fits: impl Fn(&str) -> bool) {
     let deadline = Instant::now() + LONG;
-    while !seen(speaker).iter().any(|line| fits(line)) {
-        assert!(Instant::now() < deadline, "no {what} in {:?}", seen(speaker));
+    while !seen(user).iter().any(|line| fits(line)) {
+        assert!(Instant::now() < deadline, "no {what} in {:?}", seen(user));
         thread::sleep(Duration::from_millis(2));
     }
 }
@@ -61,12 +76,12 @@ fn history_and_room_have_no_gap_and_nothing_twice() {
     let alice = f.enter("alice");
     let newcomers: Vec<_> = (0..200)
         .map(|n| {
-            (0..7).for_each(|k| f.room.say(&alice, (7 * n + k).to_string()).unwrap());
+            (0..7).for_each(|k| f.say(&alice, (7 * n + k).to_string()));
             f.enter(&format!("n{n}"))
         })
         .collect();
-    f.room.say(&alice, "1400".into()).unwrap();
-    alice.settle(LONG);
+    f.say(&alice, "1400");
+    alice.wait_idle();
     for (n, newcomer) in newcomers.iter().enumerate() {
         let lines = seen(newcomer);
         let list = lines.iter().position(|line| line.starts_with("[USERS_LIST]")).unwrap();
@@ -84,8 +99,8 @@ fn history_and_room_have_no_gap_and_nothing_twice() {
 fn a_long_history_of_long_messages_is_cut_to_what_fits() {
     let f = Fixture::new(1000);
     let alice = f.enter("alice");
-    (0..1000).for_each(|n| f.room.say(&alice, format!("{n} {}", "x".repeat(3000))).unwrap());
-    alice.settle(LONG);
+    (0..1000).for_each(|n| f.say(&alice, format!("{n} {}", "x".repeat(3000))));
+    alice.wait_idle();
     let newcomer = f.enter("bob");
     sees(&newcomer, "list", |line| line.starts_with("[USERS_LIST]"));
     let lines = seen(&newcomer);
@@ -98,48 +113,70 @@ fn a_long_history_of_long_messages_is_cut_to_what_fits() {
 fn nobody_hears_itself_and_all_others_hear_everything_in_order() {
     let f = Fixture::new(0);
     let (alice, bob, carol) = (f.enter("alice"), f.enter("bob"), f.enter("carol"));
-    carol.settle(LONG);
+    carol.wait_idle();
     for n in 0..50 {
-        f.room.say(&alice, format!("a{n}")).unwrap();
-        f.room.say(&bob, format!("b{n}")).unwrap();
+        f.say(&alice, format!("a{n}"));
+        f.say(&bob, format!("b{n}"));
     }
-    bob.settle(LONG);
-    alice.settle(LONG);
+    bob.wait_idle();
+    alice.wait_idle();
     let expected = |names: &[&str]| {
         let lines = (0..50).flat_map(|n| [format!("alice: a{n}"), format!("bob: b{n}")]);
         lines.filter(|line| names.iter().any(|name| line.starts_with(name))).collect::<Vec<_>>()
     };
-    for (speaker, hears) in [(&alice, &["bob"][..]), (&bob, &["alice"]), (&carol, &["alice", "bob"])] {
-        let said: Vec<_> = seen(speaker).into_iter().filter(|line| !line.starts_with('[')).collect();
-        assert_eq!(said, expected(hears), "{}", speaker.name);
+    for (user, hears) in [(&alice, &["bob"][..]), (&bob, &["alice"]), (&carol, &["alice", "bob"])] {
+        let said: Vec<_> = seen(user).into_iter().filter(|line| !line.starts_with('[')).collect();
+        assert_eq!(said, expected(hears), "{}", user.session.name);
     }
 }
 
 #[test]
-fn a_crowd_costs_few_lists_and_the_last_one_is_right() {
+fn a_group_that_comes_in_costs_few_lists_and_the_last_one_is_right() {
     let f = Fixture::new(0);
     let alice = f.enter("alice");
-    let crowd: Vec<_> = (0..300).map(|n| f.enter(&format!("n{n:03}"))).collect();
-    f.leave(&crowd[0]);
-    let names: Vec<_> = (1..300).map(|n| format!("n{n:03}")).collect();
+    let group: Vec<_> = (0..90).map(|n| f.enter(&format!("n{n:02}"))).collect();
+    f.leave(&group[0]);
+    let names: Vec<_> = (1..90).map(|n| format!("n{n:02}")).collect();
     let expected = format!("[USERS_LIST] alice,{}", names.join(","));
     let start = now();
     sees(&alice, "list of all", |line| line == expected);
-    sees(&crowd[299], "list of all", |line| line == expected);
+    sees(&group[89], "list of all", |line| line == expected);
     let lists = seen(&alice).iter().filter(|line| line.starts_with("[USERS_LIST]")).count();
     // Its own, and then one each 200 ms as long as they came in.
     assert!(lists <= 4 + (now() - start) as usize / 200, "{lists} lists");
-    let left = seen(&alice).iter().filter(|line| line.starts_with("[SERVER] n000 left (300 online)")).count();
+    let left = seen(&alice).iter().filter(|line| line.starts_with("[SERVER] n00 left (90 online)")).count();
     assert_eq!(left, 1);
-    // Who has left hears nothing more.
-    assert!(!seen(&crowd[0]).contains(&expected));
+    // A client that has left hears nothing more.
+    assert!(!seen(&group[0]).contains(&expected));
+}
+
+#[test]
+fn a_crowd_gets_notices_and_a_list_only_on_entering() {
+    let f = Fixture::new(0);
+    let crowd: Vec<_> = (0..=MAX_LISTED).map(|n| f.enter(&format!("n{n:03}"))).collect();
+    let late = f.enter("late");
+    late.wait_idle();
+    let lists = |user: &User| {
+        let lines = seen(user);
+        lines.iter().filter(|line| line.starts_with("[USERS_LIST]")).cloned().collect::<Vec<_>>()
+    };
+    let own = lists(&late);
+    assert_eq!(own.len(), 1);
+    assert_eq!(own[0].split(',').count(), MAX_LISTED + 2);
+    // Two leave: a hundred are left, and the next change is a list again.
+    f.leave(&crowd[0]);
+    f.leave(&crowd[1]);
+    sees(&late, "list of a hundred", |line| {
+        line.starts_with("[USERS_LIST]") && line.split(',').count() == MAX_LISTED
+    });
+    assert_eq!(lists(&late).len(), 2, "and none in between");
 }
 
 #[test]
 fn a_departure_comes_after_the_last_message() {
     let f = Fixture::new(0);
     let (alice, bob) = (f.enter("alice"), f.enter("bob"));
-    f.room.say(&alice, "last words".into()).unwrap();
+    f.say(&alice, "last words");
     f.leave(&alice);
     let lines = seen(&bob);
     let at = |line: &str| lines.iter().position(|l| l == line).unwrap();
@@ -151,6 +188,7 @@ fn after_the_close_nothing_is_taken() {
     let f = Fixture::new(0);
     let alice = f.enter("alice");
     assert!(f.room.close(LONG));
-    assert_eq!(f.room.say(&alice, "too late".into()), Err(Stopped));
-    assert_eq!(f.room.leave(&alice), Err(Stopped));
+    assert_eq!(f.room.say(&alice.session, "too late".into()), Err(Stopped));
+    assert_eq!(f.room.leave(&alice.session), Err(Stopped));
+    assert!(f.room.has_failed());
 }

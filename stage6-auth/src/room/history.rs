@@ -16,7 +16,7 @@ impl History {
     }
 
     /// One message more.
-    pub fn remember(&mut self, message: Message) {
+    pub fn push(&mut self, message: Message) {
         if self.most == 0 {
             return;
         }

@@ -1,0 +1,219 @@
+//! The name registry: one connection for each name.
+//!
+//! A connection has its name from the login until it has left the room. So no
+//! user is there twice, and a connection that replaces another one comes in after
+//! that one has left. Which of the two has to go is decided by the caller.
+
+use crate::store::name_key;
+use common::poison::IgnorePoison;
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+/// How long a newcomer waits for a name that it may not take away. A user who
+/// leaves and comes back at once would else find the own name taken: two threads
+/// serve the two connections, and that of the new one may be faster.
+const GRACE: Duration = Duration::from_millis(250);
+
+/// What happens at the second login of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum OnDuplicate {
+    /// The second one is turned away.
+    Reject,
+    /// The first one is told so and closed.
+    Replace,
+}
+
+/// Which connection has which name. `M` is what the server knows about it.
+pub struct NameRegistry<M> {
+    /// Written by the threads that log clients in and by those that end.
+    state: Mutex<State<M>>,
+    /// Signalled when a name is free again.
+    freed: Condvar,
+}
+
+struct State<M> {
+    /// By [`name_key`].
+    holders: HashMap<String, Holder<M>>,
+    /// How often a name was taken so far.
+    taken: u64,
+}
+
+#[derive(Clone)]
+struct Holder<M> {
+    /// Tells it from the one that had the name before.
+    number: u64,
+    who: M,
+}
+
+impl<M> Default for NameRegistry<M> {
+    fn default() -> Self {
+        let state = State { holders: HashMap::new(), taken: 0 };
+        NameRegistry { state: Mutex::new(state), freed: Condvar::new() }
+    }
+}
+
+/// The name is in use and stays so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("already logged in")]
+pub struct NameInUse;
+
+/// A name that is taken; free again when this is dropped.
+pub struct NameGuard<M> {
+    registry: Arc<NameRegistry<M>>,
+    key: String,
+}
+
+impl<M: Clone> NameRegistry<M> {
+    /// Takes `name` for `newcomer`. If a connection has it that `may_evict`
+    /// names, `evict` tells that one to go, once, and this waits until
+    /// `deadline` for it to be gone. The same goes for each that gets the name
+    /// meanwhile: of many that come at once, each has to make room for the next.
+    ///
+    /// # Errors
+    /// [`NameInUse`] when the name does not become free.
+    pub fn take(
+        self: &Arc<Self>,
+        name: &str,
+        newcomer: M,
+        may_evict: impl Fn(&M) -> bool,
+        evict: impl Fn(&M),
+        deadline: Instant,
+    ) -> Result<NameGuard<M>, NameInUse> {
+        let key = name_key(name);
+        let grace = Instant::now() + GRACE;
+        let mut evicted = None;
+        let mut state = self.lock();
+        loop {
+            let Some(Holder { number, who }) = state.holders.get(&key).cloned() else {
+                state.taken += 1;
+                let holder = Holder { number: state.taken, who: newcomer };
+                state.holders.insert(key.clone(), holder);
+                return Ok(NameGuard { registry: self.clone(), key });
+            };
+            let must_go = may_evict(&who);
+            if must_go && evicted != Some(number) {
+                evicted = Some(number);
+                // Without the lock: this writes to the other connection.
+                drop(state);
+                evict(&who);
+                state = self.lock();
+                continue;
+            }
+            let end = if must_go { deadline } else { grace.min(deadline) };
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(NameInUse);
+            }
+            state = self.freed.wait_timeout(state, left).ignore_poison().0;
+        }
+    }
+
+    /// What has `name` now, in upper or lower case.
+    pub fn get(&self, name: &str) -> Option<M> {
+        self.lock().holders.get(&name_key(name)).map(|holder| holder.who.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<M>> {
+        self.state.lock().ignore_poison()
+    }
+}
+
+impl<M> Drop for NameGuard<M> {
+    fn drop(&mut self) {
+        self.registry.state.lock().ignore_poison().holders.remove(&self.key);
+        self.registry.freed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(20)
+    }
+
+    #[test]
+    fn a_name_is_held_once_whatever_its_case() {
+        let names = Arc::new(NameRegistry::default());
+        let alice = names.take("Alice", 1, |_| false, |_| {}, soon()).unwrap();
+        assert_eq!(names.take("aLICE", 2, |_| false, |_| {}, soon()).err(), Some(NameInUse));
+        let _bob = names.take("bob", 3, |_| false, |_| {}, soon()).unwrap();
+        drop(alice);
+        assert!(names.take("alice", 4, |_| false, |_| {}, soon()).is_ok());
+    }
+
+    #[test]
+    fn who_yields_is_told_once_and_waited_for() {
+        let names = Arc::new(NameRegistry::default());
+        let older = names.take("alice", 1, |_| false, |_| {}, soon()).unwrap();
+        let told = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            let newcomer = scope.spawn(|| {
+                let evict = |holder: &i32| {
+                    assert_eq!(*holder, 1);
+                    told.fetch_add(1, Ordering::SeqCst);
+                };
+                names.take("alice", 2, |&holder| holder == 1, evict, soon()).map(std::mem::forget)
+            });
+            while told.load(Ordering::SeqCst) == 0 {
+                thread::yield_now();
+            }
+            assert!(!newcomer.is_finished(), "came in before the older one had left");
+            drop(older);
+            assert_eq!(newcomer.join().unwrap(), Ok(()));
+        });
+        assert_eq!(told.load(Ordering::SeqCst), 1);
+        assert_eq!(names.lock().holders["alice"].who, 2);
+    }
+
+    #[test]
+    fn of_many_who_come_at_once_each_yields_to_the_next() {
+        let names = Arc::new(NameRegistry::default());
+        let gone: Vec<_> = (0..8).map(|_| AtomicUsize::new(0)).collect();
+        thread::scope(|scope| {
+            for n in 0..8 {
+                let (names, gone) = (&names, &gone);
+                scope.spawn(move || {
+                    let evict = |&holder: &usize| gone[holder].store(1, Ordering::SeqCst);
+                    let hold = names.take("alice", n, |_| true, evict, soon()).unwrap();
+                    // The last one stays.
+                    let stays = || gone.iter().map(|g| g.load(Ordering::SeqCst)).sum::<usize>() == 7;
+                    while gone[n].load(Ordering::SeqCst) == 0 && !stays() {
+                        thread::yield_now();
+                    }
+                    drop(hold);
+                });
+            }
+        });
+        let told = gone.iter().map(|g| g.load(Ordering::SeqCst)).sum::<usize>();
+        assert!(told >= 7, "{told} of 8 told to go");
+    }
+
+    #[test]
+    fn who_yields_and_never_goes_is_not_waited_for_for_ever() {
+        let names = Arc::new(NameRegistry::default());
+        let _stuck = names.take("alice", 1, |_| false, |_| {}, soon()).unwrap();
+        let deadline = Instant::now() + Duration::from_millis(20);
+        assert_eq!(names.take("alice", 2, |_| true, |_| {}, deadline).err(), Some(NameInUse));
+    }
+
+    #[test]
+    fn who_leaves_and_comes_back_at_once_comes_in() {
+        let names = Arc::new(NameRegistry::default());
+        let mut before = names.take("alice", 0, |_| false, |_| {}, soon()).unwrap();
+        for n in 1..50 {
+            thread::scope(|scope| {
+                let next = scope.spawn(|| names.take("alice", n, |_| false, |_| {}, soon()));
+                drop(std::mem::replace(
+                    &mut before,
+                    names.take("else", n, |_| false, |_| {}, soon()).unwrap(),
+                ));
+                before = next.join().unwrap().unwrap();
+            });
+        }
+    }
+}

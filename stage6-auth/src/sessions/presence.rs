@@ -1,0 +1,190 @@
+//! Presence: who is online, each name once, and which connection has to go for a
+//! newer one.
+
+use super::SessionTokens;
+use super::name_registry::{NameGuard, NameRegistry, OnDuplicate};
+use super::session::Session;
+use crate::auth::{AuthenticatedUser, LoginError};
+use crate::committer::Stopped;
+use common::log::Log;
+use stage4_multichat::limits::ClientSlot;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What an older connection is told that has to go.
+const ELSEWHERE: &str = "[SERVER] you logged in elsewhere";
+
+/// How long a departure may take: longer than a database that hangs.
+const DEPARTURE: Duration = Duration::from_secs(30);
+
+/// Where users are once they are online: stage 6's room, and the rooms of later
+/// stages.
+pub trait ChatRoom: Send + Sync {
+    /// Lets `session` in, behind all that was said before, with a greeting. Its
+    /// `slot` is free again when it has left.
+    ///
+    /// # Errors
+    /// When that cannot be done any longer.
+    fn enter(&self, session: &Arc<Session>, slot: ClientSlot) -> Result<(), LoginError>;
+
+    /// Takes `session` out, behind the last of its messages, and closes its
+    /// outbox then. Does not wait for that.
+    ///
+    /// # Errors
+    /// When nothing is taken any longer.
+    fn leave(&self, session: &Arc<Session>) -> Result<(), Stopped>;
+
+    /// The server ends, and a session has said all that it had to say. It stays
+    /// for the last line.
+    fn finish(&self);
+}
+
+/// See the [module](self).
+pub struct Presence {
+    names: Arc<NameRegistry<Arc<Session>>>,
+    on_duplicate: OnDuplicate,
+    tokens: Arc<SessionTokens>,
+    room: Arc<dyn ChatRoom>,
+    log: Log,
+}
+
+/// A session that is online: it has the name, and is in the room. It leaves both
+/// when this is dropped, by a panic too.
+pub struct PresenceGuard {
+    presence: Arc<Presence>,
+    session: Arc<Session>,
+    finished: bool,
+    /// Free again when the session has left the room.
+    _name: NameGuard<Arc<Session>>,
+}
+
+impl Presence {
+    /// Nobody is online.
+    pub fn new(
+        on_duplicate: OnDuplicate,
+        tokens: &Arc<SessionTokens>,
+        room: Arc<dyn ChatRoom>,
+        log: &Log,
+    ) -> Arc<Self> {
+        let (tokens, log) = (tokens.clone(), log.clone());
+        Arc::new(Presence { names: Arc::default(), on_duplicate, tokens, room, log })
+    }
+
+    /// Lets `session` in, whose user has proved to be `login`.
+    ///
+    /// # Errors
+    /// When the name is in use, and that connection need not go.
+    pub fn enter(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        login: &AuthenticatedUser,
+        slot: ClientSlot,
+        deadline: Instant,
+    ) -> Result<PresenceGuard, LoginError> {
+        let welcome = session.welcome.lock();
+        let name = self.take_name(session, login.resumed, deadline).inspect_err(|_| {
+            if !login.resumed {
+                // No client will ever know its token.
+                let _ = self.tokens.end(&login.token);
+            }
+        })?;
+        let resumed = if login.resumed { ", back with its token" } else { "" };
+        self.log.info(format_args!("{} is in, from {}{resumed}", session.name, session.peer));
+        session.send_to(&format!("AUTH_SUCCESS {} {}", session.name, *login.token.reveal()));
+        drop(welcome);
+        let guard =
+            PresenceGuard { presence: self.clone(), session: session.clone(), finished: false, _name: name };
+        self.room.enter(session, slot)?;
+        Ok(guard)
+    }
+
+    /// Takes the name, from an earlier connection if that has to go:
+    /// - for the same session that comes back. The earlier connection is most
+    ///   likely dead, which the server may not know for minutes;
+    /// - for a login, if the server is set to that. Never for another session
+    ///   that comes back: programs do that by themselves, and two of them would
+    ///   throw each other out for ever.
+    fn take_name(
+        &self,
+        session: &Arc<Session>,
+        resumed: bool,
+        deadline: Instant,
+    ) -> Result<NameGuard<Arc<Session>>, LoginError> {
+        let may_evict = |older: &Arc<Session>| match resumed {
+            true => older.token == session.token,
+            false => self.on_duplicate == OnDuplicate::Replace,
+        };
+        let evict = |older: &Arc<Session>| self.evict(older, session);
+        Ok(self.names.take(&session.name, session.clone(), may_evict, evict, deadline)?)
+    }
+
+    fn evict(&self, older: &Session, newer: &Session) {
+        self.log.info(format_args!("{} from {} yields to {}", older.name, older.peer, newer.peer));
+        if older.token == newer.token {
+            self.disconnect(older, ELSEWHERE);
+        } else {
+            self.expel(older, ELSEWHERE);
+        }
+    }
+
+    /// The session of this name, in upper or lower case, if it is online.
+    pub fn find(&self, name: &str) -> Option<Arc<Session>> {
+        self.names.get(name)
+    }
+
+    /// Disconnects a session for a reason that its client is told, and ends it:
+    /// the client cannot come back by itself.
+    pub fn expel(&self, session: &Session, why: &str) {
+        if let Err(error) = self.tokens.end(&session.token) {
+            self.log.error(format_args!("the session of {} goes on: {error}", session.name));
+        }
+        self.disconnect(session, why);
+    }
+
+    fn disconnect(&self, session: &Session, why: &str) {
+        // Not before it was told that it is in.
+        drop(session.welcome.lock());
+        session.send_to(why);
+        session.outbox.close();
+        // Its reader thread finds the end of its input, and leaves the room.
+        session.outbox.transport().shutdown_read();
+    }
+
+    /// Ends the session. Returns `true` if that could be done.
+    pub fn log_out(&self, session: &Session) -> bool {
+        match self.tokens.end(&session.token) {
+            Ok(()) => self.log.info(format_args!("{} logged out from {}", session.name, session.peer)),
+            Err(error) => {
+                self.log.error(format_args!("{} not logged out: {error}", session.name));
+                session.send_to("[SERVER] error: not logged out, try again");
+                return false;
+            }
+        }
+        true
+    }
+}
+
+impl PresenceGuard {
+    /// The session that is online.
+    pub fn session(&self) -> &Arc<Session> {
+        &self.session
+    }
+
+    /// For a server that ends: the client has said everything. It does not leave,
+    /// but stays for the last line.
+    pub fn finish(mut self) {
+        self.finished = true;
+    }
+}
+
+impl Drop for PresenceGuard {
+    fn drop(&mut self) {
+        let Presence { room, log, .. } = &*self.presence;
+        if self.finished {
+            room.finish();
+        } else if room.leave(&self.session).is_ok() {
+            self.session.wait_idle(DEPARTURE);
+        }
+        log.info(format_args!("{} has left, from {}", self.session.name, self.session.peer));
+    }
+}

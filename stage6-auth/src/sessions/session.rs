@@ -1,0 +1,137 @@
+//! A session on the server: one client that has logged in, as all threads see it.
+//!
+//! Its reader thread submits what the client says. The committer thread stores
+//! it, the room thread delivers it, and acknowledges that here. So this is where
+//! the one thread sees how far the others have come.
+
+use crate::committer::Stopped;
+use crate::sessions::Token;
+use common::poison::IgnorePoison;
+use stage4_multichat::fanout::ClientId;
+use stage4_multichat::outbox::Outbox;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+/// How much of one client's may wait for its commit. Far more than a person
+/// types; but one program that floods can fill no more than this part of a
+/// batch, and the lines of others still find room in it.
+const MAX_IN_FLIGHT: usize = 256;
+
+/// How long a commit may take before the reader thread takes the committer for
+/// dead. A database that hangs is given up after two seconds.
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// See the [module](self).
+pub struct Session {
+    /// Tells this connection from all others of this server.
+    pub id: ClientId,
+    /// The user, as registered.
+    pub name: Arc<str>,
+    /// The client's address.
+    pub peer: SocketAddr,
+    /// What goes to this client alone.
+    pub outbox: Arc<Outbox>,
+    /// With which the client can come back.
+    pub token: Token,
+    /// Held by the login thread from before it takes the name until it has told
+    /// the client so: a newer connection that wants the name waits for that.
+    pub(crate) welcome: Mutex<()>,
+    /// Written by the reader thread and the room thread.
+    state: Mutex<State>,
+    /// Signalled when something is acknowledged, if a thread waits for that.
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    in_flight: usize,
+    awaited: bool,
+}
+
+impl Session {
+    /// A client that has logged in and is not in the room yet.
+    pub fn new(name: &str, peer: SocketAddr, outbox: &Arc<Outbox>, token: Token) -> Arc<Self> {
+        static LAST_ID: AtomicU64 = AtomicU64::new(0);
+        Arc::new(Session {
+            id: LAST_ID.fetch_add(1, Ordering::Relaxed) + 1,
+            name: name.into(),
+            peer,
+            outbox: outbox.clone(),
+            token,
+            welcome: Mutex::default(),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        })
+    }
+
+    /// Sends a line to this client alone.
+    pub fn send_to(&self, line: &str) {
+        // If it is gone, its reader thread finds out.
+        let _ = self.outbox.send_line(line);
+    }
+
+    /// Submits one thing more to the committer, by `submit`. Waits while too much
+    /// of this client's is under way already; TCP then makes the client wait.
+    ///
+    /// # Errors
+    /// When the committer has stopped, or does not get on.
+    pub fn submit(&self, submit: impl FnOnce() -> Result<(), Stopped>) -> Result<(), Stopped> {
+        let (mut state, has_room) = self.wait(|state| state.in_flight < MAX_IN_FLIGHT, COMMIT_TIMEOUT);
+        if !has_room {
+            return Err(Stopped);
+        }
+        state.in_flight += 1;
+        drop(state);
+        submit().inspect_err(|_| self.ack(1))
+    }
+
+    /// Acknowledges so many things that were submitted: for the room thread.
+    pub fn ack(&self, count: usize) {
+        let mut state = self.state.lock().ignore_poison();
+        state.in_flight -= count;
+        // To signal without need would still be a system call.
+        if std::mem::take(&mut state.awaited) {
+            self.changed.notify_all();
+        }
+    }
+
+    /// Waits until everything is acknowledged, for `limit` at the longest.
+    pub fn wait_idle(&self, limit: Duration) {
+        drop(self.wait(|state| state.in_flight == 0, limit));
+    }
+
+    fn wait(&self, done: impl Fn(&State) -> bool, limit: Duration) -> (MutexGuard<'_, State>, bool) {
+        let deadline = Instant::now() + limit;
+        let mut state = self.state.lock().ignore_poison();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let is_done = done(&state);
+            if is_done || left.is_zero() {
+                return (state, is_done);
+            }
+            state.awaited = true;
+            state = self.changed.wait_timeout(state, left).ignore_poison().0;
+        }
+    }
+}
+
+/// What is delivered, gathered so that each session is told once.
+#[derive(Default)]
+pub struct Acks(Vec<(Arc<Session>, usize)>);
+
+impl Acks {
+    /// One thing more of `session` is done.
+    pub fn add(&mut self, session: Arc<Session>) {
+        match self.0.last_mut() {
+            Some((last, count)) if Arc::ptr_eq(last, &session) => *count += 1,
+            _ => self.0.push((session, 1)),
+        }
+    }
+
+    /// Tells the sessions.
+    pub fn send(self) {
+        self.0.into_iter().for_each(|(session, count)| session.ack(count));
+    }
+}
