@@ -62,6 +62,16 @@ impl Member {
     pub fn new(name: Arc<str>, outbox: Arc<Outbox>, slot: ClientSlot) -> Member {
         Member { name, outbox, slot: Some(slot), joined_at: 0 }
     }
+
+    /// What the others call it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What is sent to it.
+    pub fn outbox(&self) -> &Arc<Outbox> {
+        &self.outbox
+    }
 }
 
 impl Drop for Member {

@@ -32,7 +32,7 @@ use common::fd_limit;
 use common::listener::{ConnectionGuard, Listener};
 use common::log::Log;
 use stage2_echo::line::{self, LineReader};
-use stage3_threads::workers::{CLIENT_STACK, Workers};
+use stage3_threads::workers::Workers;
 use stage4_multichat::drainer::PollDrainer;
 use stage4_multichat::limits::{ClientSlot, ClientSlots, LimitArgs};
 use stage4_multichat::line_codec::LineCodec;
@@ -97,6 +97,10 @@ struct Server {
 /// that none of its used pages can become a reader thread's; see [`Workers::spawn`].
 const LOGIN_STACK: usize = 2 << 20;
 
+/// The stack of a reader thread: twice that of stage 4, since some lines ask the
+/// database.
+const READER_STACK: usize = 256 << 10;
+
 /// How long a client that leaves, or that is disconnected, has to read what was
 /// sent to it before.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
@@ -144,7 +148,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     while let Some((stream, peer)) = server.listener.accept() {
         let thread = server.workers.spawn(peer.to_string(), LOGIN_STACK, {
             let server = server.clone();
-            move || serve(Connection::new(stream, peer, &server), &server)
+            move || serve(stream, peer, &server)
         });
         if let Err(e) = thread {
             server.log.error(format_args!("{peer} turned away: cannot start a thread: {e}"));
@@ -199,15 +203,16 @@ impl Connection {
 
 /// One client, from its first line on: it logs in, and then a reader thread of
 /// its own goes on. Nothing that happens here may end the server.
-fn serve(mut connection: Connection, server: &Arc<Server>) {
-    let peer = connection.peer;
-    let logged_in = match server.slots.try_acquire() {
+fn serve(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>) {
+    let slot = server.slots.try_acquire();
+    let mut connection = Connection::new(stream, peer, server);
+    let logged_in = match slot {
         Some(slot) => log_in(&mut connection, slot, server),
         None => Err(LoginError::ServerFull),
     };
     match logged_in {
         Ok(online) => {
-            let thread = server.workers.spawn(online.session().name.to_string(), CLIENT_STACK, {
+            let thread = server.workers.spawn(online.session().name.to_string(), READER_STACK, {
                 let server = server.clone();
                 move || chat(connection, online, &server)
             });
@@ -231,7 +236,7 @@ fn log_in(
         let _ = outbox.send_line(line);
     };
     let login = server.auth.authenticate(|| read_line(lines, &server.envelope), send, *peer, *deadline)?;
-    let session = Session::new(&login.user.name, *peer, outbox, login.token.clone());
+    let session = Session::new(&login, *peer, outbox);
     let online = server.presence.enter(&session, &login, slot, *deadline)?;
     lines.get_mut().clear_deadline().map_err(LoginError::Lost)?;
     Ok(online)

@@ -1,170 +1,157 @@
-//! The chat: the way for the clients' threads to everything that the committer's
-//! thread does, and its end.
+//! The chat: the way for the threads that serve clients to everything that the
+//! room thread does.
 //!
 //! As in stage 6 there is one order for all: messages, moves, subscriptions and
-//! questions pass through the committer's queue, and its thread alone acts on
-//! them. What is new is only what it then does ([`crate::floor`]).
+//! questions pass through the committer thread to the room thread, and that alone
+//! acts on them. What is new is only what it then does ([`crate::room_state`]).
 
-use crate::floor::{Floor, Question, Turn};
+use crate::addressed_message::{AddressedMessage, Recipient};
 use crate::message_store::MessageStore;
+use crate::room_state::{Question, RoomEvent, RoomState};
 use crate::rooms::LOBBY;
-use crate::said::{Said, To};
 use anyhow::Context;
 use common::log::Log;
-use common::poison::IgnorePoison;
-use stage4_multichat::wire::{Form, Wire};
+use stage4_multichat::limits::ClientSlot;
+use stage4_multichat::line_codec::LineCodec;
+use stage4_multichat::shutdown::{self, ShutdownEvent};
 use stage6_auth::auth::LoginError;
 use stage6_auth::committer::{Committer, Limits, Stopped};
-use stage6_auth::history::History;
-use stage6_auth::lists::Lists;
-use stage6_auth::people::Place;
-use stage6_auth::speaker::Speaker;
-use stage6_auth::store::Message;
+use stage6_auth::room::{CommittedBatch, History, LAST_LINE_GRACE, receive};
+use stage6_auth::sessions::presence::ChatRoom;
+use stage6_auth::sessions::session::Session;
+use stage6_auth::store::{Message, StoreError};
 use std::io;
-use std::sync::mpsc::sync_channel;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
-
-/// How long the delivery of the farewell may take when all the time is used up.
-const LAST_MOMENT: Duration = Duration::from_millis(300);
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::Duration;
 
 /// See the [module](self).
-pub struct Chat<W: Wire + 'static> {
-    committer: Arc<Committer<Said, Turn<W>>>,
+pub struct Chat {
+    committer: Arc<Committer<AddressedMessage, RoomEvent>>,
     messages: Arc<dyn MessageStore>,
-    /// Written by everybody who comes or goes, and at the end.
-    ending: Mutex<Ending>,
-    /// Signalled when everybody waits for the farewell, and when it was delivered.
-    changed: Condvar,
+    history: usize,
 }
 
-#[derive(Default)]
-struct Ending {
-    inside: usize,
-    waiting: usize,
-    said: bool,
-}
-
-impl<W: Wire + 'static> Chat<W> {
-    /// Starts the committer and opens the lobby, with its last `history` messages.
+impl Chat {
+    /// Starts the committer thread and the room thread, with the last `history`
+    /// messages of the lobby.
     ///
     /// # Errors
     /// When the database cannot be read, or no thread started.
     pub fn open(
         messages: &Arc<dyn MessageStore>,
-        form: &Arc<dyn Form>,
+        codec: &Arc<dyn LineCodec>,
         history: usize,
         log: &Log,
-    ) -> anyhow::Result<Self> {
+    ) -> anyhow::Result<Arc<Self>> {
         let earlier = messages.history(LOBBY, history).context("cannot read the history")?;
-        let (lists, due) = Lists::new();
-        let mut floor = Floor::new(form, History::new(earlier, history), lists, log);
+        let state = RoomState::new(codec, History::new(earlier, history), log);
+        let (committed, batches) = sync_channel(1);
+        thread::Builder::new().name("room".into()).spawn(move || run(state, &batches))?;
         let append = messages.clone();
-        let committer = Arc::new(Committer::start(
+        let committer = Committer::start(
             Limits::default(),
-            move |batch: &[Said]| append.append(batch),
-            move |events, failure| floor.take(events, failure),
-        )?);
-        due.serve(&committer, || Turn::Lists)?;
-        let (messages, ending) = (messages.clone(), Mutex::default());
-        Ok(Chat { committer, messages, ending, changed: Condvar::new() })
+            move |batch: &[AddressedMessage]| append.append(batch),
+            move |events, failure: Option<&StoreError>| {
+                // A panic stops the committer too, and with it the server.
+                committed.send((events, failure.cloned())).expect("the room thread has panicked");
+            },
+        )?;
+        Ok(Arc::new(Chat { committer: Arc::new(committer), messages: messages.clone(), history }))
+    }
+
+    /// How many earlier messages a newcomer is sent, and `/history` shows where no
+    /// number is given.
+    pub fn history_limit(&self) -> usize {
+        self.history
     }
 
     /// Submits a message.
     ///
     /// # Errors
     /// When the committer has stopped.
-    pub fn say(&self, speaker: &Arc<Speaker<W>>, to: To, text: String) -> Result<(), Stopped> {
-        let said = Said { message: Message::new(speaker.name.clone(), text), to };
-        speaker.put(|| self.committer.submit(said, Turn::Says(speaker.clone())))
+    pub fn say(&self, session: &Arc<Session>, to: Recipient, text: String) -> Result<(), Stopped> {
+        let message = AddressedMessage { message: Message::new(session.name.clone(), text), to };
+        session.submit(|| self.committer.submit(message, RoomEvent::Message(session.clone())))
     }
 
-    /// Takes `speaker` to the room of this name.
+    /// Moves a client to the room of this name.
     ///
     /// # Errors
     /// When the committer has stopped.
-    pub fn go_to(&self, speaker: &Arc<Speaker<W>>, room: &str) -> Result<(), Stopped> {
-        self.pass(speaker, Turn::Moves(speaker.clone(), room.into()))
+    pub fn move_to(&self, session: &Arc<Session>, room: &str) -> Result<(), Stopped> {
+        self.pass(session, RoomEvent::Move(session.clone(), room.into()))
     }
 
-    /// `speaker` hears what `publisher` says, or does no more; the message store knows.
+    /// Subscribes a client to what `publisher` says, or ends that. The message
+    /// store knows already.
     ///
     /// # Errors
     /// When the committer has stopped.
-    pub fn subscribe(&self, speaker: &Arc<Speaker<W>>, publisher: &str, begins: bool) -> Result<(), Stopped> {
-        self.pass(speaker, Turn::Subscribes(speaker.clone(), publisher.into(), begins))
+    pub fn subscribe(&self, session: &Arc<Session>, publisher: &str, begins: bool) -> Result<(), Stopped> {
+        self.pass(session, RoomEvent::Subscribe(session.clone(), publisher.into(), begins))
     }
 
-    /// Has `speaker` told.
+    /// Has a client's question answered.
     ///
     /// # Errors
     /// When the committer has stopped.
-    pub fn ask(&self, speaker: &Arc<Speaker<W>>, question: Question) -> Result<(), Stopped> {
-        self.pass(speaker, Turn::Asks(speaker.clone(), question))
+    pub fn ask(&self, session: &Arc<Session>, question: Question) -> Result<(), Stopped> {
+        self.pass(session, RoomEvent::Ask(session.clone(), question))
     }
 
-    fn pass(&self, speaker: &Speaker<W>, turn: Turn<W>) -> Result<(), Stopped> {
-        speaker.put(|| self.committer.pass(turn))
+    fn pass(&self, session: &Session, event: RoomEvent) -> Result<(), Stopped> {
+        session.submit(|| self.committer.pass(event))
     }
 
-    /// Says the farewell to everybody: the last line that is delivered. First it
-    /// waits, for `limit` at the longest, until everybody has said what the server
-    /// had received from it, in [`await_farewell`](Chat::await_farewell).
-    pub fn say_farewell(&self, line: &'static str, limit: Duration) {
-        let still_speaking = |ending: &mut Ending| ending.waiting < ending.inside;
-        let end = Instant::now() + limit;
-        drop(self.changed.wait_timeout_while(self.lock(), limit, still_speaking));
-        let (delivered, is_delivered) = sync_channel(1);
-        if self.committer.pass(Turn::Farewell(line, delivered)).is_ok() {
-            // By now a database that hangs has been given up, or is about to be.
-            let left = end.saturating_duration_since(Instant::now());
-            let _ = is_delivered.recv_timeout(left.max(LAST_MOMENT));
-        }
-        self.lock().said = true;
-        self.changed.notify_all();
+    /// Sends `line` to all as the last line, when all have finished, which may
+    /// take `limit`.
+    pub fn broadcast_shutdown(&self, line: &str, limit: Duration) {
+        let push = |event| self.committer.pass(RoomEvent::Shutdown(event)).is_ok();
+        // As in stage 6: when that fails there is nothing more to try.
+        shutdown::request(line, limit, LAST_LINE_GRACE, push);
     }
 
-    /// For somebody who has nothing more to say because the server is to end:
-    /// waits until everybody has been told.
-    pub fn await_farewell(&self) {
-        let mut ending = self.lock();
-        ending.waiting += 1;
-        // Only the last one's call means something, and each wakes everybody.
-        if ending.waiting >= ending.inside {
-            self.changed.notify_all();
-        }
-        drop(self.changed.wait_while(ending, |ending| !ending.said));
+    /// Returns `true` if the committer or the room thread has panicked: then the
+    /// server cannot go on.
+    pub fn has_failed(&self) -> bool {
+        self.committer.is_stopped()
     }
 
-    /// Commits what is still queued and takes no more. Whether that was done
-    /// within `limit`.
+    /// Commits what is still queued and takes nothing more. Returns `true` if
+    /// that was done within `limit`.
     pub fn close(&self, limit: Duration) -> bool {
         self.committer.stop_within(limit)
     }
+}
 
-    /// Two numbers and a flag: whole between any two statements.
-    fn lock(&self) -> MutexGuard<'_, Ending> {
-        self.ending.lock().ignore_poison()
+/// The room thread; ends with the committer.
+fn run(mut state: RoomState, batches: &Receiver<CommittedBatch<AddressedMessage, RoomEvent>>) {
+    loop {
+        match receive(batches, state.lists_due_in()) {
+            Ok((batch, failure)) => state.apply_batch(batch, failure.as_ref()),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        state.send_due_lists();
     }
 }
 
-impl<W: Wire> Place<W> for Chat<W> {
-    fn enter(&self, speaker: &Arc<Speaker<W>>) -> Result<(), LoginError> {
-        // `leave` comes even if the rest fails.
-        self.lock().inside += 1;
-        let publishers = self.messages.subscriptions(&speaker.name)?;
-        let entered = self.pass(speaker, Turn::Arrives(speaker.clone(), publishers));
-        entered.map_err(|stopped| LoginError::Lost(io::Error::other(stopped)))
+impl ChatRoom for Chat {
+    fn enter(&self, session: &Arc<Session>, slot: ClientSlot) -> Result<(), LoginError> {
+        let publishers = self.messages.subscriptions(&session.name)?;
+        let joined = self.pass(session, RoomEvent::Join(session.clone(), slot, publishers));
+        joined.map_err(|stopped| LoginError::Lost(io::Error::other(stopped)))
     }
 
-    fn leave(&self, speaker: &Arc<Speaker<W>>) -> Result<(), Stopped> {
-        let mut ending = self.lock();
-        ending.inside -= 1;
-        if ending.waiting >= ending.inside {
-            self.changed.notify_all();
-        }
-        drop(ending);
-        self.pass(speaker, Turn::Leaves(speaker.clone()))
+    fn leave(&self, session: &Arc<Session>) -> Result<(), Stopped> {
+        self.pass(session, RoomEvent::Leave(session.clone()))
+    }
+
+    fn finish(&self) {
+        // If the committer has stopped, nobody waits for this.
+        let _ = self.committer.pass(RoomEvent::Shutdown(ShutdownEvent::MemberFinished));
     }
 }
 

@@ -6,9 +6,9 @@
 //! answer by itself, and goes through the committer where its place among the
 //! messages matters.
 
-mod obey;
+mod execute;
 
-pub use obey::Commands;
+pub use execute::Commands;
 
 use stage6_auth::accounts::check_name;
 use thiserror::Error;

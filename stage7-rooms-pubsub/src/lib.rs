@@ -1,21 +1,22 @@
 //! Stage 7: rooms, publish-subscribe and roles.
 //!
 //! Who hears what is all that is new. [`rooms`] and [`subscriptions`] know it,
-//! [`commands`] change it, and what is [said] has an address. The [`chat`] is the
-//! way there: as in stage 6 everything passes through the committer, whose thread
-//! has a [`delivery`] make up for each person what is for it.
+//! [`commands`] change it, and each message has a recipient
+//! ([`addressed_message`]). The [`chat`] is the way there. As in stage 6 everything
+//! passes through the committer thread to the room thread, whose [`room_state`]
+//! decides who gets what, and whose `fanout` sends each client its part.
 //!
 //! A client knows its [`client_state`], and shows the [`line_style`]s apart.
 
+pub mod addressed_message;
 pub mod chat;
 pub mod client;
 pub mod client_state;
 pub mod commands;
-pub mod delivery;
-pub mod floor;
+mod fanout;
 pub mod line_style;
 pub mod message_store;
+pub mod room_state;
 pub mod rooms;
-pub mod said;
 pub mod server;
 pub mod subscriptions;

@@ -3,6 +3,7 @@
 //! A room is there while somebody is in it; nobody has to make or remove it, and
 //! so there is none that was forgotten. `S` is what the server calls somebody by.
 
+use stage6_auth::room::MAX_LISTED;
 use stage6_auth::store::name_key;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
@@ -107,11 +108,12 @@ impl<S: Copy + Eq + Hash> Rooms<S> {
         format!("[ROOMS] {}\n", rooms.join(","))
     }
 
-    /// For each room where somebody came or went, the new list and those who
-    /// have none as new as that. They have it now.
+    /// For each room where a user came or went, the new list and the clients that
+    /// have none as new as that. They have it now. A room with more than
+    /// [`MAX_LISTED`] users gets none: there a change is a notice only.
     pub fn lists_due(&mut self) -> Vec<(String, Vec<S>)> {
         let mut due = Vec::new();
-        for room in self.rooms.values_mut() {
+        for room in self.rooms.values_mut().filter(|room| room.members.len() <= MAX_LISTED) {
             let (line, mut to) = (list(&room.members), Vec::new());
             for member in room.members.values_mut().filter(|member| member.list < room.version) {
                 member.list = room.version;

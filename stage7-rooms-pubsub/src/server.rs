@@ -1,5 +1,23 @@
-//! The server's flow: one thread per client. First it has to say who it is; then
-//! every line goes into the database, and from there to those for whom it is.
+//! The server's flow: each client logs in first; then every line goes into the
+//! database, and from there to those for whom it is.
+//!
+//! ```text
+//! accepting thread ── starts ──► login threads: ask who it is, check it, end
+//!                                    └─ start ──► reader threads
+//!
+//! reader thread ──┐                       ┌────────────────┐
+//! reader thread ──┼─ queue ─► committer ──┤ one transaction ├─► room thread ─► outboxes ─► sockets
+//! reader thread ──┘           thread      └────────────────┘
+//! ```
+//!
+//! A line that a client sends: its reader thread opens it ([`read_line`]), and
+//! [`Commands`] does what it asks for or submits it. The committer thread stores all
+//! that has queued up in one transaction. The room thread knows the rooms and the
+//! subscriptions, seals each line once and puts it into the outbox of each client
+//! for which it is. While it does, the next batch is being committed.
+//!
+//! A login goes deep into its stack, for a hash, a query. It has a thread with a
+//! large stack that ends; the reader thread, which stays, has a small one.
 
 use crate::chat::Chat;
 use crate::commands::Commands;
@@ -7,36 +25,30 @@ use crate::message_store::{Database, SCHEMA};
 use clap::Parser;
 use common::cli::LogFileArgs;
 use common::endpoint::Endpoint;
-use common::fd_limit::raise_fd_limit;
-use common::listener::Listener;
+use common::fd_limit;
+use common::listener::{ConnectionGuard, Listener};
 use common::log::Log;
 use stage2_echo::line::{self, LineReader};
-use stage4_multichat::outbox::{Outbox, Terms};
-use stage4_multichat::rate::{Rate, Verdict};
-use stage4_multichat::stalled::Stalled;
-use stage4_multichat::wire::Form;
+use stage3_threads::workers::Workers;
+use stage4_multichat::drainer::PollDrainer;
+use stage4_multichat::limits::{ClientSlot, ClientSlots, LimitArgs};
+use stage4_multichat::line_codec::LineCodec;
+use stage4_multichat::outbox::{Outbox, OutboxConfig};
+use stage4_multichat::token_bucket::{Decision, TokenBucket};
 use stage5_aes::keyfile::{self, KeyFile};
 use stage6_auth::auth::{AuthArgs, Authenticator, ClientLine, DeadlineReader, LoginError, read_line};
 use stage6_auth::envelope::Envelope;
-use stage6_auth::members::OnDuplicate;
-use stage6_auth::people::People;
-use stage6_auth::semaphore::Semaphore;
-use stage6_auth::speaker::Speaker;
+use stage6_auth::sessions::name_registry::OnDuplicate;
+use stage6_auth::sessions::presence::{Presence, PresenceGuard};
+use stage6_auth::sessions::session::Session;
 use stage6_auth::store::DbArgs;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
-/// How a client is connected: plain TCP.
-type Connection = Arc<TcpStream>;
-
-/// Somebody who is logged in.
-type Person = Speaker<Connection>;
-
-/// Lets in who has an account, keeps what they say, and relays it to those for whom it is.
+/// Lets users in who have an account, keeps what they say, and relays it to those for whom it is.
 #[derive(Parser, Clone, Debug)]
 #[command(name = "stage7-server", version)]
 pub struct Options {
@@ -44,17 +56,8 @@ pub struct Options {
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9007")]
     pub listen: Endpoint,
 
-    /// Connections at once, logged in or not; one more is told that the server is full
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
-    pub max_clients: usize,
-
-    /// Lines a second that each client may send, with bursts of twice that; 0 is no limit
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub rate: u32,
-
-    /// Bytes that may wait for a client that does not read, before it is disconnected
-    #[arg(long, value_name = "BYTES", default_value_t = 1 << 20)]
-    pub queue: usize,
+    #[command(flatten)]
+    limits: LimitArgs,
 
     /// File with the key, the same for everybody
     #[arg(long, value_name = "FILE", default_value = keyfile::DEFAULT_PATH)]
@@ -66,7 +69,7 @@ pub struct Options {
     #[command(flatten)]
     auth: AuthArgs,
 
-    /// Who has to yield when a name logs in a second time: the second or the first
+    /// Which connection has to go when a name logs in a second time: the second or the first
     #[arg(long, value_enum, default_value_t = OnDuplicate::Replace)]
     pub on_duplicate: OnDuplicate,
 
@@ -78,33 +81,37 @@ pub struct Options {
     log: LogFileArgs,
 }
 
-/// What every client's thread needs.
+/// What every login thread and reader thread needs.
 struct Server {
     listener: Listener,
+    workers: Workers,
+    /// Connections that may still come: those that log in need a bound as well.
+    slots: Arc<ClientSlots>,
     envelope: Arc<Envelope>,
-    /// Connections that may still come: those in the dialogue need a bound as well.
-    places: Semaphore,
     auth: Authenticator,
-    people: People<Connection, Chat<Connection>>,
+    presence: Arc<Presence>,
+    chat: Arc<Chat>,
     database: Database,
-    history: usize,
-    terms: Arc<Terms<Connection>>,
+    outboxes: Arc<OutboxConfig>,
     rate: u32,
     log: Log,
 }
 
-/// The stack of a client's thread. Only what is used of it costs memory, but
-/// addresses run out too: the usual 2 MiB, ten thousand times, are 20 GiB. More
-/// than in stage 4, since this thread asks databases and hashes passwords.
-const STACK: usize = 256 << 10;
+/// The stack of a login thread. More than four times that of a reader thread, so
+/// that none of its used pages can become a reader thread's; see [`Workers::spawn`].
+const LOGIN_STACK: usize = 2 << 20;
 
-/// How long a client that is leaving, or that is thrown out, has to read what
-/// was sent to it before.
-const LAST_WORDS: Duration = Duration::from_secs(10);
+/// The stack of a reader thread: twice that of stage 4, since some lines ask the
+/// database.
+const READER_STACK: usize = 256 << 10;
 
-/// At the end: how long what was received may take to be committed and
+/// How long a client that leaves, or that is disconnected, has to read what was
+/// sent to it before.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// At the end: how long the lines that were received may take to be committed and
 /// delivered. A database that hangs is given up after two seconds.
-const LAST_COMMIT: Duration = Duration::from_millis(2500);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(2500);
 
 /// Runs the server until a signal stops it.
 ///
@@ -113,146 +120,194 @@ const LAST_COMMIT: Duration = Duration::from_millis(2500);
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let (level, file) = options.log.settings();
     let (log, _written_at_the_end) = Log::start(level, file)?;
-    raise_fd_limit(options.max_clients, &log);
+    fd_limit::raise_fd_limit(options.limits.max_clients, &log);
     let envelope = Arc::new(Envelope::new(&KeyFile::load(&options.key)?.key));
-    let form: Arc<dyn Form> = envelope.clone();
+    let codec: Arc<dyn LineCodec> = envelope.clone();
     let database = Database::open(&options.db.db, &SCHEMA)?;
     if let Some(warning) = database.users.durability_warning()? {
         log.warn(warning);
     }
-    let sessions = options.auth.session_tokens(&database.users);
-    let chat = Chat::open(&database.messages, &form, options.history.into(), &log)?;
+    let tokens = options.auth.session_tokens(&database.users);
+    let chat = Chat::open(&database.messages, &codec, options.history.into(), &log)?;
     let server = Arc::new(Server {
         listener: Listener::open(&options.listen, &log)?,
+        workers: Workers::new(&log),
+        slots: ClientSlots::new(options.limits.max_clients),
         envelope,
-        places: Semaphore::new(options.max_clients),
-        people: People::new(options.on_duplicate, &sessions, chat, &log),
-        auth: options.auth.authenticator(&database.users, sessions, &log),
+        presence: Presence::new(options.on_duplicate, &tokens, chat.clone(), &log),
+        auth: options.auth.authenticator(&database.users, tokens, &log),
+        chat,
         database,
-        history: options.history.into(),
-        terms: Arc::new(Terms { bound: options.queue, helper: Stalled::start()?, form }),
-        rate: options.rate,
+        outboxes: Arc::new(OutboxConfig {
+            limit: options.limits.queue,
+            drainer: PollDrainer::start()?,
+            codec,
+        }),
+        rate: options.limits.rate,
         log,
     });
-    server
-        .log
-        .info(format_args!("room for {} clients; messages go to {}", options.max_clients, options.db.db));
+    server.log.info(format_args!(
+        "room for {} clients; messages go to {}",
+        options.limits.max_clients, options.db.db
+    ));
     while let Some((stream, peer)) = server.listener.accept() {
-        // Stage 3 keeps a handle of each thread to join it. Ten thousand handles
-        // are a megabyte, and whoever leaves the room is gone: so these run on
-        // their own, and `finish` waits for their connections instead.
-        let thread = thread::Builder::new().stack_size(STACK).spawn({
+        let thread = server.workers.spawn(peer.to_string(), LOGIN_STACK, {
             let server = server.clone();
-            move || serve(&Arc::new(stream), peer, &server)
+            move || serve(stream, peer, &server)
         });
         if let Err(e) = thread {
             server.log.error(format_args!("{peer} turned away: cannot start a thread: {e}"));
         }
     }
-    server.people.place.say_farewell(line::SHUTTING_DOWN, LAST_COMMIT);
+    // Each reader thread has found the end of its input by now, or soon will.
+    let failed = server.chat.has_failed();
+    server.chat.broadcast_shutdown(line::SHUTTING_DOWN, SHUTDOWN_TIMEOUT);
     server.listener.finish();
-    if !server.people.place.close(Duration::from_millis(500)) {
+    if !server.chat.close(Duration::from_millis(500)) {
         server.log.error("the database does not answer: what it was given last may be stored or not");
     }
+    server.workers.join_all(Duration::from_secs(1));
+    anyhow::ensure!(!failed, "the committer or the room thread has panicked");
     Ok(())
 }
 
-/// One client, from its first line to the end of the connection, whichever way
-/// that comes. Nothing that happens here may end the server.
-fn serve(stream: &Arc<TcpStream>, peer: SocketAddr, server: &Server) {
-    let _open = server.listener.track(stream);
-    let outbox = Outbox::new(stream.clone(), server.terms.clone());
-    match server.places.acquire_for(Duration::ZERO) {
-        // Free again before the client can see the end of the connection.
-        Some(_place) => {
-            if let Err(error) = attend(stream, &outbox, peer, server) {
-                turn_away(&error, &outbox, peer, server);
+/// One client's connection. The login thread hands it to the reader thread.
+struct Connection {
+    stream: Arc<TcpStream>,
+    peer: SocketAddr,
+    outbox: Arc<Outbox>,
+    lines: LineReader<DeadlineReader>,
+    /// By which the client has to be logged in.
+    deadline: Instant,
+    _open: ConnectionGuard,
+}
+
+impl Connection {
+    fn new(stream: TcpStream, peer: SocketAddr, server: &Server) -> Connection {
+        let stream = Arc::new(stream);
+        let deadline = Instant::now() + server.auth.timeout;
+        Connection {
+            peer,
+            outbox: Outbox::new(stream.clone(), server.outboxes.clone()),
+            lines: LineReader::new(DeadlineReader::new(&stream, &stream, deadline)),
+            deadline,
+            _open: server.listener.track(&stream),
+            stream,
+        }
+    }
+
+    /// Ends the connection, when its outbox is closed and the client has read
+    /// what was sent to it.
+    fn close(self) {
+        if self.outbox.wait_closed(FLUSH_TIMEOUT) {
+            line::lingering_close(&self.stream);
+        }
+        self.outbox.disconnect();
+    }
+}
+
+/// One client, from its first line on: it logs in, and then a reader thread of
+/// its own goes on. Nothing that happens here may end the server.
+fn serve(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>) {
+    let slot = server.slots.try_acquire();
+    let mut connection = Connection::new(stream, peer, server);
+    let logged_in = match slot {
+        Some(slot) => log_in(&mut connection, slot, server),
+        None => Err(LoginError::ServerFull),
+    };
+    match logged_in {
+        Ok(online) => {
+            let thread = server.workers.spawn(online.session().name.to_string(), READER_STACK, {
+                let server = server.clone();
+                move || chat(connection, online, &server)
+            });
+            if let Err(e) = thread {
+                server.log.error(format_args!("{peer} turned away: cannot start a thread: {e}"));
             }
         }
-        None => {
-            server.log.warn(format_args!("{peer} turned away: server is full"));
-            outbox.send_line("[SERVER] error: server is full");
-        }
+        Err(error) => turn_away(&error, connection, server),
     }
-    outbox.end();
-    if outbox.wait_until_written(LAST_WORDS) {
-        line::lingering_close(stream);
-    }
-    outbox.cut();
 }
 
-/// Lets the client in, if it can prove who it is, and lets it talk.
-fn attend(
-    stream: &Arc<TcpStream>,
-    outbox: &Arc<Outbox<Connection>>,
-    peer: SocketAddr,
+/// Lets the client in, if it can prove who it is.
+fn log_in(
+    connection: &mut Connection,
+    slot: ClientSlot,
     server: &Server,
-) -> Result<(), LoginError> {
+) -> Result<PresenceGuard, LoginError> {
+    let Connection { peer, outbox, lines, deadline, .. } = connection;
     server.log.info(format_args!("{peer} connected"));
-    let deadline = Instant::now() + server.auth.timeout;
-    let input = DeadlineReader::new(stream, deadline);
-    let mut lines = LineReader::new(&input);
-    let say = |line: &str| {
+    let send = |line: &str| {
         let _ = outbox.send_line(line);
     };
-    let login = server.auth.authenticate(|| read_line(&mut lines, &server.envelope), say, peer, deadline)?;
-    let person = Person::new(&login.user.name, peer, outbox, login.token.clone());
-    // It leaves when `here` is dropped, even if this thread panics.
-    let here = server.people.enter(&person, &login, deadline)?;
-    input.no_deadline().map_err(LoginError::Lost)?;
-    let Server { people, database, history, log, .. } = server;
-    let commands = Commands::new(people, database, *history, log, &person, login.user);
-    if let Err(e) = converse(&mut lines, commands, &person, server) {
-        server.log.info(format_args!("{} lost: {e}", person.name));
-    }
-    if server.listener.stopping() {
-        // What it said is to be committed and delivered before the farewell.
-        person.settle(LAST_COMMIT);
-        server.people.place.await_farewell();
-    }
-    drop(here);
-    Ok(())
+    let login = server.auth.authenticate(|| read_line(lines, &server.envelope), send, *peer, *deadline)?;
+    let session = Session::new(&login, *peer, outbox);
+    let online = server.presence.enter(&session, &login, slot, *deadline)?;
+    lines.get_mut().clear_deadline().map_err(LoginError::Lost)?;
+    Ok(online)
 }
 
-fn turn_away(error: &LoginError, outbox: &Arc<Outbox<Connection>>, peer: SocketAddr, server: &Server) {
-    server.log.warn(format_args!("{peer} not let in: {}", error.for_the_log()));
+fn turn_away(error: &LoginError, connection: Connection, server: &Server) {
+    let Connection { peer, outbox, .. } = &connection;
+    match error {
+        LoginError::ServerFull => server.log.warn(format_args!("{peer} turned away: {error}")),
+        _ => server.log.warn(format_args!("{peer} not let in: {}", error.for_the_log())),
+    }
     if let Some(answer) = error.answer() {
         outbox.send_line(&answer);
     } else if server.listener.stopping() {
         outbox.send_line(line::SHUTTING_DOWN);
     }
+    outbox.close();
+    connection.close();
 }
 
-/// Passes on line by line until the client has had enough.
+/// A client in the room, on its reader thread. It leaves when `online` is
+/// dropped, even if this thread panics; the room thread then closes its outbox.
+fn chat(mut connection: Connection, online: PresenceGuard, server: &Server) {
+    let session = online.session().clone();
+    if let Err(e) = relay(&mut connection.lines, &session, server) {
+        server.log.info(format_args!("{} lost: {e}", session.name));
+    }
+    if server.listener.stopping() {
+        online.finish();
+    } else {
+        drop(online);
+    }
+    connection.close();
+    if server.chat.has_failed() {
+        server.listener.stop();
+    }
+}
+
+/// Hands on line by line until the client ends the connection.
 ///
 /// This thread only reads. What the others say reaches this client through its
-/// outbox, from the committer's thread, at any time.
-fn converse(
-    lines: &mut LineReader<&DeadlineReader<'_>>,
-    mut commands: Commands<'_, Connection>,
-    person: &Arc<Person>,
-    server: &Server,
-) -> io::Result<()> {
-    let mut rate = Rate::new(server.rate);
+/// outbox, from the room thread, at any time.
+fn relay(lines: &mut LineReader<DeadlineReader>, session: &Arc<Session>, server: &Server) -> io::Result<()> {
+    let mut bucket = TokenBucket::new(server.rate);
+    let mut commands = Commands::new(&server.chat, &server.presence, &server.database, session, &server.log);
     loop {
         match read_line(lines, &server.envelope)? {
             ClientLine::Text(text) => match text.as_str() {
                 line::DISCONNECT | "/quit" => return Ok(()),
-                "/logout" if server.people.log_out(person) => return Ok(()),
+                "/logout" if server.presence.log_out(session) => return Ok(()),
                 "" | "/logout" => {}
-                _ => match rate.line(Instant::now()) {
-                    Verdict::Allowed => commands.obey(&text)?,
-                    Verdict::FirstOver => {
+                _ => match bucket.take(Instant::now()) {
+                    Decision::Allowed => commands.execute(&text)?,
+                    Decision::Limited { first: true } => {
                         let allowed = server.rate;
-                        person.tell(&format!("[SERVER] error: too fast, {allowed} lines per second allowed"));
-                        server.log.warn(format_args!("{} is too fast: lines dropped", person.name));
+                        session.send_to(&format!(
+                            "[SERVER] error: too fast, {allowed} lines per second allowed"
+                        ));
+                        server.log.warn(format_args!("{} is too fast: lines dropped", session.name));
                     }
-                    Verdict::Over => {}
+                    Decision::Limited { first: false } => {}
                 },
             },
             ClientLine::Invalid(answer) => {
-                server.log.warn(format_args!("{} from {}: {answer}", person.name, person.peer));
-                person.tell(answer);
+                server.log.warn(format_args!("{} from {}: {answer}", session.name, session.peer));
+                session.send_to(answer);
                 return Ok(());
             }
             ClientLine::End => return Ok(()),

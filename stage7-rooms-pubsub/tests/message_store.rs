@@ -10,8 +10,8 @@ use mysql::{Conn, Opts, OptsBuilder};
 use stage6_auth::store::mysql::setup::{Account, init};
 use stage6_auth::store::sqlite::SqliteStore;
 use stage6_auth::store::{self, DbUrl, Message, MessageId, NewUser, PasswordHash, Schema, StoreError};
+use stage7_rooms_pubsub::addressed_message::{AddressedMessage, PRIVATE, Recipient};
 use stage7_rooms_pubsub::message_store::{Database, SCHEMA};
-use stage7_rooms_pubsub::said::{PRIVATE, Said, To};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use tempfile::TempDir;
@@ -92,8 +92,8 @@ fn message(number: i64, text: &str) -> Message {
     message
 }
 
-fn said(number: i64, to: To) -> Said {
-    Said { message: message(number, &format!("text {number}")), to }
+fn said(number: i64, to: Recipient) -> AddressedMessage {
+    AddressedMessage { message: message(number, &format!("text {number}")), to }
 }
 
 fn new_user(name: &str) -> NewUser {
@@ -117,7 +117,7 @@ fn goes_on(place: &Place) {
     let new = Database::open(&url, &SCHEMA).unwrap();
     assert_eq!(new.messages.history("lobby", 10).unwrap(), [message(1, "old"), message(2, "older")]);
     assert_eq!(new.users.user("alice").unwrap().unwrap().name, "Alice");
-    new.messages.append(&[said(3, To::Room("lobby".into()))]).unwrap();
+    new.messages.append(&[said(3, Recipient::Room("lobby".into()))]).unwrap();
     assert_eq!(texts(&new, "lobby", 2), ["older", "text 3"]);
     let error = store::open(&url, &store::SCHEMA).err().unwrap();
     assert!(matches!(error, StoreError::TooNew { found: 5, known: 4, .. }), "{error:?}");
@@ -126,13 +126,13 @@ fn goes_on(place: &Place) {
 fn histories(place: &Place) {
     let database = Database::open(&place.prepare(&SCHEMA), &SCHEMA).unwrap();
     let batch = [
-        said(1, To::Room("lobby".into())),
-        said(2, To::Room("rust".into())),
-        said(3, To::Subscribers),
-        said(4, To::Person("rust".into(), &PRIVATE)),
-        said(5, To::Everybody),
-        said(6, To::Room("rust".into())),
-        said(7, To::Room("lobby".into())),
+        said(1, Recipient::Room("lobby".into())),
+        said(2, Recipient::Room("rust".into())),
+        said(3, Recipient::Subscribers),
+        said(4, Recipient::Person("rust".into(), &PRIVATE)),
+        said(5, Recipient::Everybody),
+        said(6, Recipient::Room("rust".into())),
+        said(7, Recipient::Room("lobby".into())),
     ];
     database.messages.append(&batch).unwrap();
     assert_eq!(texts(&database, "rust", 10), ["text 2", "text 6"]);
@@ -172,5 +172,5 @@ fn interrupted(place: &Place) {
         Conn::new(opts).unwrap().query_drop("DELETE FROM schema_version WHERE version = 5").unwrap();
     }
     let database = Database::open(&place.prepare(&SCHEMA), &SCHEMA).unwrap();
-    database.messages.append(&[said(1, To::Subscribers)]).unwrap();
+    database.messages.append(&[said(1, Recipient::Subscribers)]).unwrap();
 }

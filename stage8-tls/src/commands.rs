@@ -3,15 +3,12 @@
 
 use crate::identity::PublicKey;
 use crate::public_keys::{Database, PublicKeys};
-use crate::tls::TlsStream;
-use common::aside::aside;
 use common::log::Log;
-use stage6_auth::people::People;
-use stage6_auth::speaker::Speaker;
-use stage6_auth::store::User;
+use stage6_auth::sessions::presence::Presence;
+use stage6_auth::sessions::session::Session;
+use stage7_rooms_pubsub::addressed_message::PrivateKind;
 use stage7_rooms_pubsub::chat::Chat;
 use stage7_rooms_pubsub::commands::{self as stage7, Command, addressed};
-use stage7_rooms_pubsub::said::Private;
 use std::io;
 use std::sync::Arc;
 
@@ -20,26 +17,25 @@ pub const MORE: [&str; 3] = ["/pubkey BASE64", "/key USER", "/dm USER BASE64"];
 
 /// `/dm`: sealed for its receiver, and stored like everything else that somebody
 /// sees. The server cannot tell what it is.
-pub const SEALED: Private = Private { kind: "dm", before: "[DM] ", between: " " };
+pub const SEALED: PrivateKind = PrivateKind { kind: "dm", before: "[DM] ", between: " " };
 
-/// All commands, as one person may use them.
+/// All commands, as one client may use them.
 pub struct Commands<'a> {
-    earlier: stage7::Commands<'a, TlsStream>,
+    earlier: stage7::Commands<'a>,
     keys: &'a dyn PublicKeys,
     log: &'a Log,
 }
 
 impl<'a> Commands<'a> {
-    /// For `person`, who has just come in and is `user`.
+    /// For `session`, whose client has just come in.
     pub fn new(
-        people: &'a People<TlsStream, Chat<TlsStream>>,
+        chat: &'a Chat,
+        presence: &'a Presence,
         database: &'a Database,
-        history: usize,
+        session: &Arc<Session>,
         log: &'a Log,
-        person: &Arc<Speaker<TlsStream>>,
-        user: User,
     ) -> Self {
-        let earlier = stage7::Commands::new(people, database, history, log, person, user);
+        let earlier = stage7::Commands::new(chat, presence, database, session, log);
         Commands { earlier, keys: &*database.keys, log }
     }
 
@@ -47,21 +43,21 @@ impl<'a> Commands<'a> {
     ///
     /// # Errors
     /// When the committer has stopped, and with it the server.
-    pub fn obey(&mut self, line: &str) -> io::Result<()> {
+    pub fn execute(&mut self, line: &str) -> io::Result<()> {
         let (command, rest) = line.split_once(' ').unwrap_or((line, ""));
-        let obeyed = match command {
-            "/pubkey" => aside(|| self.publish(rest.trim()))?,
-            "/key" => aside(|| self.show(rest.trim()))?,
+        let done = match command {
+            "/pubkey" => self.publish(rest.trim()),
+            "/key" => self.show(rest.trim()),
             "/dm" => match addressed(rest) {
                 Some((user, sealed)) => {
                     self.earlier.say_to(user, sealed.trim(), &SEALED).map_err(io::Error::other)?
                 }
                 None => Err("/dm needs a user and a sealed message: /dm USER BASE64".to_owned()),
             },
-            _ => return self.earlier.obey_or(Command::parse(line, &MORE), &MORE),
+            _ => return self.earlier.execute_parsed(Command::parse(line, &MORE), &MORE),
         };
-        if let Err(problem) = obeyed {
-            self.earlier.complain(&problem);
+        if let Err(problem) = done {
+            self.earlier.report(&problem);
         }
         Ok(())
     }
@@ -69,12 +65,12 @@ impl<'a> Commands<'a> {
     /// Silent when it is taken: clients do this each time they log in.
     fn publish(&self, key: &str) -> Result<(), String> {
         let key: PublicKey = key.parse().map_err(|error| format!("/pubkey BASE64: {error}"))?;
-        let (user, person) = (self.earlier.user(), self.earlier.person());
-        let known = self.keys.newest(user.id).map_err(|error| self.earlier.away(&error))?;
+        let session = self.earlier.session();
+        let known = self.keys.newest(session.user_id).map_err(|error| self.earlier.away(&error))?;
         if known.as_deref() != Some(&key.to_string()) {
-            self.keys.publish(user.id, &key).map_err(|error| self.earlier.away(&error))?;
+            self.keys.publish(session.user_id, &key).map_err(|error| self.earlier.away(&error))?;
             let what = if known.is_some() { "another public key" } else { "a public key" };
-            self.log.info(format_args!("{} publishes {what}, from {}", person.name, person.peer));
+            self.log.info(format_args!("{} publishes {what}, from {}", session.name, session.peer));
         }
         Ok(())
     }
@@ -86,7 +82,7 @@ impl<'a> Commands<'a> {
         let user = self.earlier.account(name)?;
         let key = self.keys.newest(user.id).map_err(|error| self.earlier.away(&error))?;
         let key = key.ok_or_else(|| format!("{} has published no key", user.name))?;
-        self.earlier.person().tell(&format!("[KEY] {} {key}", user.name));
+        self.earlier.session().send_to(&format!("[KEY] {} {key}", user.name));
         Ok(())
     }
 }

@@ -15,8 +15,8 @@ use std::sync::Arc;
 /// # Errors
 /// What the connection says.
 pub fn read_line(
-    lines: &mut LineReader<&DeadlineReader<'_, TlsStream>>,
-    outbox: &Arc<Outbox<TlsStream>>,
+    lines: &mut LineReader<DeadlineReader<TlsStream>>,
+    outbox: &Arc<Outbox>,
 ) -> io::Result<ClientLine> {
     loop {
         return Ok(match lines.next()? {

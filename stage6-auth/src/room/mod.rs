@@ -42,7 +42,7 @@ use std::thread;
 use std::time::Duration;
 
 /// How long the last line may take when the time for commits is used up.
-const LAST_LINE_GRACE: Duration = Duration::from_millis(300);
+pub const LAST_LINE_GRACE: Duration = Duration::from_millis(300);
 
 /// A batch that is committed, and why the database has refused it, if it has.
 pub type CommittedBatch<M, E> = (Vec<Event<M, E>>, Option<StoreError>);

@@ -34,7 +34,10 @@ impl Fixture {
     fn enter(&self, name: &str) -> User {
         let token = Token::parse(&"A".repeat(43)).unwrap();
         let (client, outbox) = MemoryTransport::with_outbox(1 << 20).unwrap();
-        let session = Session::new(name, ([127, 0, 0, 1], 1).into(), &outbox, token);
+        let password = PasswordHash(String::new());
+        let user = User { id: 1, name: name.to_owned(), password, role: Role::Member, created: now() };
+        let login = AuthenticatedUser { user, token, resumed: false };
+        let session = Session::new(&login, ([127, 0, 0, 1], 1).into(), &outbox);
         self.room.enter(&session, slot()).unwrap();
         User { session, client }
     }

@@ -4,8 +4,10 @@
 //! it, the room thread delivers it, and acknowledges that here. So this is where
 //! the one thread sees how far the others have come.
 
+use crate::auth::AuthenticatedUser;
 use crate::committer::Stopped;
 use crate::sessions::Token;
+use crate::store::Role;
 use common::poison::IgnorePoison;
 use stage4_multichat::fanout::ClientId;
 use stage4_multichat::outbox::Outbox;
@@ -27,8 +29,12 @@ const COMMIT_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Session {
     /// Tells this connection from all others of this server.
     pub id: ClientId,
-    /// The user, as registered.
+    /// The user's name, as registered.
     pub name: Arc<str>,
+    /// The database's number for the user.
+    pub user_id: i64,
+    /// What the user may do.
+    pub role: Role,
     /// The client's address.
     pub peer: SocketAddr,
     /// What goes to this client alone.
@@ -52,14 +58,16 @@ struct State {
 
 impl Session {
     /// A client that has logged in and is not in the room yet.
-    pub fn new(name: &str, peer: SocketAddr, outbox: &Arc<Outbox>, token: Token) -> Arc<Self> {
+    pub fn new(login: &AuthenticatedUser, peer: SocketAddr, outbox: &Arc<Outbox>) -> Arc<Self> {
         static LAST_ID: AtomicU64 = AtomicU64::new(0);
         Arc::new(Session {
             id: LAST_ID.fetch_add(1, Ordering::Relaxed) + 1,
-            name: name.into(),
+            name: login.user.name.as_str().into(),
+            user_id: login.user.id,
+            role: login.user.role,
             peer,
             outbox: outbox.clone(),
-            token,
+            token: login.token.clone(),
             welcome: Mutex::default(),
             state: Mutex::default(),
             changed: Condvar::new(),

@@ -1,53 +1,68 @@
 use super::*;
+use crate::addressed_message::PRIVATE;
 use crate::message_store::{Database, SCHEMA};
-use crate::said::PRIVATE;
 use common::log::{Level, LogGuard};
 use proptest::prelude::*;
-use stage4_multichat::paper::Paper;
-use stage4_multichat::wire::Plain;
+use stage4_multichat::line_codec::Plaintext;
+use stage4_multichat::testing::{MemoryTransport, slot};
+use stage6_auth::auth::AuthenticatedUser;
+use stage6_auth::room::MAX_LISTED;
 use stage6_auth::sessions::Token;
-use stage6_auth::store::{DbUrl, name_key};
+use stage6_auth::store::{DbUrl, PasswordHash, Role, User, name_key, now};
 use std::collections::HashSet;
 use std::thread;
 
 const LONG: Duration = Duration::from_secs(20);
 
 struct Fixture {
-    chat: Chat<Paper>,
+    chat: Arc<Chat>,
     _folder: tempfile::TempDir,
     _log: LogGuard,
 }
 
-type Person = Arc<Speaker<Paper>>;
+/// A session, and what its client has been sent.
+struct Online {
+    session: Arc<Session>,
+    client: Arc<MemoryTransport>,
+}
+
+impl Online {
+    fn wait_idle(&self) {
+        self.session.wait_idle(LONG);
+    }
+}
 
 impl Fixture {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (log, guard) = Log::start(Level::Error, None).unwrap();
         let database = Database::open(&DbUrl::Sqlite(folder.path().join("chat.db")), &SCHEMA).unwrap();
-        let form: Arc<dyn Form> = Arc::new(Plain);
-        let chat = Chat::open(&database.messages, &form, 5, &log).unwrap();
+        let codec: Arc<dyn LineCodec> = Arc::new(Plaintext);
+        let chat = Chat::open(&database.messages, &codec, 5, &log).unwrap();
         Fixture { chat, _folder: folder, _log: guard }
     }
 
-    fn enter(&self, name: &str) -> Person {
+    fn enter(&self, name: &str) -> Online {
         let token = Token::parse(&"A".repeat(43)).unwrap();
-        let outbox = Paper::outbox(1 << 20).unwrap();
-        let speaker = Speaker::new(name, ([127, 0, 0, 1], 1).into(), &outbox, token);
-        self.chat.enter(&speaker).unwrap();
-        speaker
+        let (client, outbox) = MemoryTransport::with_outbox(1 << 20).unwrap();
+        let password = PasswordHash(String::new());
+        let user = User { id: 1, name: name.to_owned(), password, role: Role::Member, created: now() };
+        let login = AuthenticatedUser { user, token, resumed: false };
+        let session = Session::new(&login, ([127, 0, 0, 1], 1).into(), &outbox);
+        self.chat.enter(&session, slot()).unwrap();
+        Online { session, client }
     }
 
-    fn say(&self, by: &Person, room: &str, text: impl ToString) {
-        self.chat.say(by, To::Room(name_key(room).into()), text.to_string()).unwrap();
+    fn say(&self, by: &Online, room: &str, text: impl ToString) {
+        self.chat.say(&by.session, Recipient::Room(name_key(room).into()), text.to_string()).unwrap();
     }
 }
 
 /// What was said, without notices, lists and history.
-fn heard(person: &Person) -> Vec<String> {
+fn heard(person: &Online) -> Vec<String> {
     let said =
         |line: &String| !["[SERVER] ", "[USERS_LIST] ", "[HISTORY] "].iter().any(|n| line.starts_with(n));
-    person.outbox.wire().lines().into_iter().filter(said).collect()
+    person.client.lines().into_iter().filter(said).collect()
 }
 
 #[derive(Clone, Debug)]
@@ -100,31 +115,31 @@ proptest! {
                     }
                 }
                 Act::Publish => {
-                    f.chat.say(person, To::Subscribers, n.to_string()).unwrap();
+                    f.chat.say(&person.session, Recipient::Subscribers, n.to_string()).unwrap();
                     for other in (0..4).filter(|&other| subscribed.contains(&(other, who))) {
                         expected[other].push(format!("[pub] {name}: {n}"));
                     }
                 }
                 Act::Tell(whom) if whom != who => {
-                    let to = To::Person(name_key(NAMES[whom]).into(), &PRIVATE);
-                    f.chat.say(person, to, n.to_string()).unwrap();
+                    let to = Recipient::Person(name_key(NAMES[whom]).into(), &PRIVATE);
+                    f.chat.say(&person.session, to, n.to_string()).unwrap();
                     expected[whom].push(format!("[private] {name}: {n}"));
                 }
                 Act::Move(room) if room != at[who] => {
-                    f.chat.go_to(person, ROOMS[room]).unwrap();
+                    f.chat.move_to(&person.session, ROOMS[room]).unwrap();
                     at[who] = room;
                 }
                 Act::Subscribe(whom, begins) if whom != who => {
-                    f.chat.subscribe(person, NAMES[whom], begins).unwrap();
+                    f.chat.subscribe(&person.session, NAMES[whom], begins).unwrap();
                     if begins { subscribed.insert((who, whom)); } else { subscribed.remove(&(who, whom)); }
                 }
                 _ => {}
             }
         }
         for person in &people {
-            f.chat.ask(person, Question::Rooms).unwrap();
+            f.chat.ask(&person.session, Question::Rooms).unwrap();
         }
-        people.iter().for_each(|person| person.settle(LONG));
+        people.iter().for_each(|person| person.wait_idle());
         for (who, person) in people.iter().enumerate() {
             let mut heard = heard(person);
             prop_assert!(heard.pop().unwrap_or_default().starts_with("[ROOMS] "));
@@ -141,9 +156,9 @@ fn nothing_is_lost_doubled_or_overtaken_while_all_move() {
     let listener = f.enter("listener");
     let speakers = ["a", "b", "c"].map(|name| f.enter(name));
     for speaker in &speakers {
-        f.chat.subscribe(&listener, &speaker.name, true).unwrap();
+        f.chat.subscribe(&listener.session, &speaker.session.name, true).unwrap();
     }
-    listener.settle(LONG);
+    listener.wait_idle();
     thread::scope(|scope| {
         for speaker in &speakers {
             let f = &f;
@@ -152,50 +167,71 @@ fn nothing_is_lost_doubled_or_overtaken_while_all_move() {
                 for n in 0..600 {
                     if n % 7 == 3 {
                         room = ROOMS[n % 3];
-                        f.chat.go_to(speaker, room).unwrap();
+                        f.chat.move_to(&speaker.session, room).unwrap();
                     }
                     match n % 3 {
-                        0 => f.chat.say(speaker, To::Subscribers, n.to_string()).unwrap(),
+                        0 => f.chat.say(&speaker.session, Recipient::Subscribers, n.to_string()).unwrap(),
                         _ => f.say(speaker, room, n),
                     }
                 }
-                speaker.settle(LONG);
+                speaker.wait_idle();
             });
         }
         for n in 0..300 {
-            f.chat.go_to(&listener, ROOMS[n % 3]).unwrap();
+            f.chat.move_to(&listener.session, ROOMS[n % 3]).unwrap();
         }
     });
-    listener.settle(LONG);
+    listener.wait_idle();
     let lines = heard(&listener);
     for speaker in &speakers {
-        let head = format!("{}: ", speaker.name);
+        let head = format!("{}: ", speaker.session.name);
         let numbers: Vec<usize> =
             lines.iter().filter_map(|line| line.split_once(&head)?.1.parse().ok()).collect();
-        assert_eq!(numbers, (0..600).collect::<Vec<_>>(), "{}", speaker.name);
+        assert_eq!(numbers, (0..600).collect::<Vec<_>>(), "{}", speaker.session.name);
     }
 }
 
 #[test]
-fn who_comes_after_the_farewell_hears_that_alone_and_nothing_is_said_after_it() {
+fn after_the_last_line_nothing_is_said_and_a_late_client_hears_that_alone() {
     let f = Fixture::new();
     let alice = f.enter("alice");
-    thread::scope(|scope| {
-        scope.spawn(|| f.chat.await_farewell());
-        f.chat.say_farewell("goodbye", LONG);
-    });
-    assert_eq!(alice.outbox.wire().lines().last().map(String::as_str), Some("goodbye"));
+    alice.wait_idle();
+    f.chat.finish();
+    f.chat.broadcast_shutdown("goodbye", LONG);
+    assert_eq!(alice.client.lines().last().map(String::as_str), Some("goodbye"));
     let bob = f.enter("bob");
     f.say(&alice, LOBBY, "too late");
-    f.chat.leave(&alice).unwrap();
-    alice.settle(LONG);
-    assert_eq!(bob.outbox.wire().lines(), ["goodbye"]);
+    f.chat.leave(&alice.session).unwrap();
+    alice.wait_idle();
+    assert_eq!(bob.client.lines(), ["goodbye"]);
+    assert_eq!(alice.client.lines().last().map(String::as_str), Some("goodbye"));
 }
 
 #[test]
-fn the_farewell_waits_for_nobody_who_does_not_come_to_an_end() {
+fn the_last_line_does_not_wait_for_ever_for_a_client_that_goes_on() {
     let f = Fixture::new();
     let alice = f.enter("alice");
-    f.chat.say_farewell("goodbye", Duration::from_millis(20));
-    assert_eq!(alice.outbox.wire().lines().last().map(String::as_str), Some("goodbye"));
+    f.chat.broadcast_shutdown("goodbye", Duration::from_millis(20));
+    assert_eq!(alice.client.lines().last().map(String::as_str), Some("goodbye"));
+}
+
+#[test]
+fn in_a_crowd_a_change_is_a_notice_and_the_list_comes_on_entering_and_when_asked_for() {
+    let f = Fixture::new();
+    let crowd: Vec<_> = (0..=MAX_LISTED).map(|n| f.enter(&format!("n{n:03}"))).collect();
+    let late = f.enter("late");
+    f.chat.ask(&late.session, Question::Users).unwrap();
+    late.wait_idle();
+    // As long as lists gather, and longer.
+    thread::sleep(Duration::from_millis(300));
+    let lists = |user: &Online| {
+        let lines = user.client.lines();
+        lines.into_iter().filter(|line| line.starts_with("[USERS_LIST] ")).collect::<Vec<_>>()
+    };
+    assert_eq!(lists(&late).len(), 2);
+    assert_eq!(lists(&late)[1].split(',').count(), MAX_LISTED + 2);
+    f.chat.leave(&crowd[0].session).unwrap();
+    crowd[0].wait_idle();
+    let lines = late.client.lines();
+    assert!(lines.contains(&format!("[SERVER] n000 left ({} online)", MAX_LISTED + 1)));
 }

@@ -11,7 +11,7 @@ mod sqlite;
 
 pub use schema::{SCHEMA, STEP_2};
 
-use crate::said::Said;
+use crate::addressed_message::AddressedMessage;
 use stage6_auth::store::mysql::MySqlStore;
 use stage6_auth::store::sqlite::SqliteStore;
 use stage6_auth::store::{DbUrl, Message, Schema, Store, StoreError};
@@ -22,7 +22,7 @@ use std::sync::Arc;
 /// What [`Store`] says of time and threads holds here too.
 pub trait MessageStore: Send + Sync {
     /// As [`Store::append`], with the recipients.
-    fn append(&self, batch: &[Said]) -> Result<Vec<usize>, StoreError>;
+    fn append(&self, batch: &[AddressedMessage]) -> Result<Vec<usize>, StoreError>;
 
     /// The last `limit` messages of the room with this key that are not
     /// retracted, oldest first.

@@ -1,14 +1,14 @@
 //! In MySQL or MariaDB.
 
 use super::{MessageStore, sql};
-use crate::said::Said;
+use crate::addressed_message::AddressedMessage;
 use mysql::prelude::Queryable;
 use stage6_auth::store::mysql::MySqlStore;
 use stage6_auth::store::{Cell, Message, StoreError, name_key, now};
 use std::sync::Arc;
 
 impl MessageStore for MySqlStore {
-    fn append(&self, batch: &[Said]) -> Result<Vec<usize>, StoreError> {
+    fn append(&self, batch: &[AddressedMessage]) -> Result<Vec<usize>, StoreError> {
         self.append_rows(batch)
     }
 

@@ -1,14 +1,14 @@
 //! In SQLite.
 
 use super::{MessageStore, sql};
-use crate::said::Said;
+use crate::addressed_message::AddressedMessage;
 use rusqlite::params;
 use stage6_auth::store::sqlite::SqliteStore;
 use stage6_auth::store::{Cell, Message, StoreError, name_key, now};
 use std::sync::Arc;
 
 impl MessageStore for SqliteStore {
-    fn append(&self, batch: &[Said]) -> Result<Vec<usize>, StoreError> {
+    fn append(&self, batch: &[AddressedMessage]) -> Result<Vec<usize>, StoreError> {
         self.append_rows(batch)
     }
 

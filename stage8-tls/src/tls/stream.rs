@@ -21,7 +21,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
 use rustls::Connection;
-use stage4_multichat::wire::Wire;
+use stage4_multichat::transport::Transport;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// An encrypted connection, of either side. Any number of threads write, one at a time
-/// (without waiting through [`Wire`], or waiting with [`send`](TlsStream::send)), and
+/// (without waiting through [`Transport`], or waiting with [`send`](TlsStream::send)), and
 /// one thread reads: `&TlsStream` is [`Read`].
 ///
 /// Reading honours the read timeout of the socket (`SO_RCVTIMEO`), with `WouldBlock`.
@@ -131,7 +131,7 @@ impl TlsStream {
     /// Sends `close_notify` and closes the sending direction. Reading goes on, until
     /// the peer has finished too.
     pub fn finish(&self) {
-        self.end();
+        self.shutdown_write();
         // An error means that the connection is at its end already.
         let _ = self.retry_when_writable(|| self.flush());
     }
@@ -169,7 +169,7 @@ impl TlsStream {
     }
 }
 
-impl Wire for TlsStream {
+impl Transport for TlsStream {
     fn write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut state = self.lock()?;
         // What is left from before goes first. So the records of one call, 64 KiB, are
@@ -193,7 +193,7 @@ impl Wire for TlsStream {
         Ok(())
     }
 
-    fn end(&self) {
+    fn shutdown_write(&self) {
         // After a panic in the lock there is no connection to end in good order.
         if let Ok(mut state) = self.lock()
             && state.writing == Writing::Open
@@ -203,17 +203,17 @@ impl Wire for TlsStream {
         }
     }
 
-    fn cut(&self) {
+    fn abort(&self) {
         let _ = self.socket.shutdown(Shutdown::Both);
     }
 
-    fn stop_reading(&self) {
+    fn shutdown_read(&self) {
         self.read_stopped.store(true, Ordering::Relaxed);
         let _ = self.socket.shutdown(Shutdown::Read);
     }
 
-    fn socket(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        AsFd::as_fd(&*self.socket)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is said, to whom, and the line that each receiver sees.
+//! A message with its recipient, and the line that each receiver sees.
 
 use stage6_auth::committer::Record;
 use stage6_auth::store::{Cell, Message, MessageId, Millis, Row};
@@ -6,23 +6,23 @@ use std::sync::Arc;
 
 /// A message with its address.
 #[derive(Clone, Debug)]
-pub struct Said {
+pub struct AddressedMessage {
     /// Who, when and what.
     pub message: Message,
     /// To whom.
-    pub to: To,
+    pub to: Recipient,
 }
 
 /// To whom something is said. Rooms and people are meant by their
 /// [key](stage6_auth::store::name_key).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum To {
+pub enum Recipient {
     /// All others in a room, and the speaker's subscribers elsewhere.
     Room(Arc<str>),
     /// The speaker's subscribers, wherever they are.
     Subscribers,
     /// One person, in one of the ways of saying something in private.
-    Person(Arc<str>, &'static Private),
+    Person(Arc<str>, &'static PrivateKind),
     /// Everybody in all rooms: from an admin.
     Everybody,
 }
@@ -30,7 +30,7 @@ pub enum To {
 /// A way of saying something to one person alone. Stage 8 has another one, for
 /// what the server cannot read.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Private {
+pub struct PrivateKind {
     /// What the database calls it, at most 12 letters.
     pub kind: &'static str,
     /// What the receiver sees before the speaker's name.
@@ -40,27 +40,27 @@ pub struct Private {
 }
 
 /// `/msg`.
-pub const PRIVATE: Private = Private { kind: "private", before: "[private] ", between: ": " };
+pub const PRIVATE: PrivateKind = PrivateKind { kind: "private", before: "[private] ", between: ": " };
 
-impl To {
+impl Recipient {
     fn kind(&self) -> &'static str {
         match self {
-            To::Room(_) => "room",
-            To::Subscribers => "publication",
-            To::Person(_, private) => private.kind,
-            To::Everybody => "announcement",
+            Recipient::Room(_) => "room",
+            Recipient::Subscribers => "publication",
+            Recipient::Person(_, private) => private.kind,
+            Recipient::Everybody => "announcement",
         }
     }
 
     fn place(&self) -> &str {
         match self {
-            To::Room(key) | To::Person(key, _) => key,
-            To::Subscribers | To::Everybody => "",
+            Recipient::Room(key) | Recipient::Person(key, _) => key,
+            Recipient::Subscribers | Recipient::Everybody => "",
         }
     }
 }
 
-impl Record for Said {
+impl Record for AddressedMessage {
     fn stamp(&mut self, id: MessageId, sent: Millis) {
         self.message.stamp(id, sent);
     }
@@ -71,7 +71,7 @@ impl Record for Said {
 }
 
 /// Stage 6's columns, and two more.
-impl Row for Said {
+impl Row for AddressedMessage {
     const ADD: &'static str = "INSERT INTO messages (id, run, number, sent_at, username, message, kind, place) \
          VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
     const COLUMNS: usize = Message::COLUMNS + 2;

@@ -1,0 +1,300 @@
+//! What the room thread of stage 7 owns: who is in which room and who has
+//! subscribed to whom. It decides who gets what.
+//!
+//! As in stage 6, batches come from the committer thread, nothing is locked and
+//! nothing here waits; a move from room to room has its place among the messages.
+
+use crate::addressed_message::{AddressedMessage, Recipient, lines};
+use crate::fanout::{Fanout, ReceiverId};
+use crate::rooms::{LOBBY, Rooms};
+use crate::subscriptions::Subscriptions;
+use common::log::Log;
+use stage4_multichat::limits::ClientSlot;
+use stage4_multichat::line_codec::LineCodec;
+use stage4_multichat::shutdown::{Shutdown, ShutdownEvent};
+use stage6_auth::committer::Event;
+use stage6_auth::room::{Debouncer, History, NOT_STORED, OutageLog};
+use stage6_auth::sessions::session::{Acks, Session};
+use stage6_auth::store::{Message, StoreError, name_key};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What goes through the committer's queue to the room thread.
+pub(crate) enum RoomEvent {
+    /// A client that has logged in comes into the lobby, with the publishers to
+    /// which it has subscribed.
+    Join(Arc<Session>, ClientSlot, Vec<Arc<str>>),
+    /// The sender of the message that it goes with.
+    Message(Arc<Session>),
+    /// A client goes to the room of this name.
+    Move(Arc<Session>, Arc<str>),
+    /// A client subscribes to the publisher of this name, or no longer does.
+    Subscribe(Arc<Session>, Arc<str>, bool),
+    /// A client asks.
+    Ask(Arc<Session>, Question),
+    /// A client goes.
+    Leave(Arc<Session>),
+    /// The server is to end.
+    Shutdown(ShutdownEvent),
+}
+
+/// What only the room thread knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Which rooms there are.
+    Rooms,
+    /// Who is in the room.
+    Users,
+    /// To whom the client has subscribed.
+    Subscriptions,
+}
+
+/// See the [module](self).
+pub(crate) struct RoomState {
+    fanout: Fanout,
+    /// Who is online, by the name's key.
+    online: HashMap<Arc<str>, ReceiverId>,
+    rooms: Rooms<ReceiverId>,
+    subscriptions: Subscriptions<ReceiverId>,
+    /// The lobby's.
+    history: History,
+    lists: Debouncer,
+    outage_log: OutageLog,
+    shutdown: Shutdown,
+    /// The last line, when it was sent: nobody can be here any longer.
+    closed: Option<String>,
+}
+
+/// Messages of one sender to one recipient, with nothing in between: they are
+/// encoded and sent together.
+struct MessageRun {
+    sender: Arc<Session>,
+    to: Recipient,
+    messages: Vec<Message>,
+}
+
+impl RoomState {
+    pub fn new(codec: &Arc<dyn LineCodec>, history: History, log: &Log) -> Self {
+        RoomState {
+            fanout: Fanout::new(codec, log),
+            online: HashMap::new(),
+            rooms: Rooms::default(),
+            subscriptions: Subscriptions::default(),
+            history,
+            lists: Debouncer::default(),
+            outage_log: OutageLog::new(log),
+            shutdown: Shutdown::default(),
+            closed: None,
+        }
+    }
+
+    /// Applies a batch and delivers what it brings. `failure` is why the
+    /// database has refused its messages.
+    pub fn apply_batch(
+        &mut self,
+        batch: Vec<Event<AddressedMessage, RoomEvent>>,
+        failure: Option<&StoreError>,
+    ) {
+        self.outage_log.note(&batch, failure);
+        let mut acks = Acks::default();
+        let mut run: Option<MessageRun> = None;
+        for event in batch {
+            let (message, event) = match event {
+                Event::Stored(message, event) => (Some(message), event),
+                Event::Refused(_, event) | Event::Passed(event) => (None, event),
+            };
+            match (event, message) {
+                (RoomEvent::Message(sender), Some(AddressedMessage { message, to })) => {
+                    acks.add(sender.clone());
+                    if run.as_ref().is_some_and(|run| !Arc::ptr_eq(&run.sender, &sender) || run.to != to) {
+                        self.send_run(run.take());
+                    }
+                    let run = run.get_or_insert_with(|| MessageRun { sender, to, messages: Vec::new() });
+                    run.messages.push(message);
+                }
+                // Its place is behind what was said before.
+                (event, _) => {
+                    self.send_run(run.take());
+                    self.apply(event, &mut acks);
+                }
+            }
+        }
+        self.send_run(run);
+        self.fanout.deliver();
+        self.end_if_due();
+        // Only now that all is delivered: a thread that waits for its client's
+        // departure lets the next connection of that name in.
+        acks.send();
+    }
+
+    fn send_run(&mut self, run: Option<MessageRun>) {
+        let Some(MessageRun { sender, to, messages }) = run else { return };
+        let key = name_key(&sender.name);
+        let Some(&id) = self.online.get(&*key) else { return };
+        let RoomState { fanout, rooms, subscriptions, online, .. } = self;
+        match &to {
+            Recipient::Room(room) => {
+                let others = rooms.members(room).filter(|&other| other != id);
+                fanout.send(&lines(&messages, "", ": "), others);
+                // Subscribers in the room have it already.
+                let elsewhere = subscriptions.of(&key).filter(|&other| rooms.of(other) != Some(room));
+                let before = format!("[#{}] ", rooms.name(room).as_deref().unwrap_or(room));
+                fanout.send(&lines(&messages, &before, ": "), elsewhere);
+                if **room == *LOBBY {
+                    messages.into_iter().for_each(|message| self.history.push(message));
+                }
+            }
+            Recipient::Subscribers => fanout.send(&lines(&messages, "[pub] ", ": "), subscriptions.of(&key)),
+            Recipient::Person(whom, kind) => match online.get(whom) {
+                Some(&whom) => fanout.send(&lines(&messages, kind.before, kind.between), [whom]),
+                // It has left since the message came in.
+                None => fanout.send(&format!("[SERVER] error: {whom} is not online\n"), [id]),
+            },
+            Recipient::Everybody => {
+                fanout.send(&lines(&messages, "[SERVER] announcement by ", ": "), fanout.all());
+            }
+        }
+    }
+
+    /// Applies an event without a message, or whose message was refused.
+    fn apply(&mut self, event: RoomEvent, acks: &mut Acks) {
+        let session = match event {
+            RoomEvent::Join(session, slot, publishers) => {
+                self.join(&session, slot, &publishers);
+                session
+            }
+            RoomEvent::Message(session) => {
+                self.answer(&session, &format!("{NOT_STORED}\n"));
+                session
+            }
+            RoomEvent::Move(session, room) => {
+                self.move_to(&session, &room);
+                session
+            }
+            RoomEvent::Subscribe(session, publisher, begins) => {
+                self.subscribe(&session, &publisher, begins);
+                session
+            }
+            RoomEvent::Ask(session, question) => {
+                self.ask(&session, question);
+                session
+            }
+            RoomEvent::Leave(session) => {
+                self.leave(&session);
+                session
+            }
+            RoomEvent::Shutdown(event) => return self.shutdown.apply(event),
+        };
+        acks.add(session);
+    }
+
+    /// The greeting first, then the lobby: from here on the client hears
+    /// everything, and everything before is in the history.
+    fn join(&mut self, session: &Arc<Session>, slot: ClientSlot, publishers: &[Arc<str>]) {
+        let id = self.fanout.add(session, slot);
+        if let Some(line) = &self.closed {
+            self.fanout.send(&format!("{line}\n"), [id]);
+            return self.fanout.remove(id);
+        }
+        self.online.insert(name_key(&session.name).into(), id);
+        for publisher in publishers {
+            self.subscriptions.subscribe(id, publisher);
+        }
+        self.rooms.enter(LOBBY, &session.name, id);
+        // At once and not through the batch, where the histories of a crowd would
+        // gather. Nothing for this client can be in there yet.
+        let greeting = self.history.lines(session.outbox.limit()) + &self.rooms.users(LOBBY);
+        let _ = session.outbox.send_lines(&greeting);
+        self.announce(id, LOBBY, &session.name, "joined");
+    }
+
+    fn move_to(&mut self, session: &Session, room: &Arc<str>) {
+        let Some(id) = self.id(session) else { return };
+        if let Some(left) = self.rooms.leave(&session.name, id) {
+            self.announce(id, &left, &session.name, "left");
+        }
+        let key = self.rooms.enter(room, &session.name, id);
+        let (name, count) = (self.rooms.name(&key), self.rooms.count(&key));
+        let name = name.as_deref().unwrap_or(room);
+        let answer = format!("[SERVER] you are in {name} ({count} online)\n{}", self.rooms.users(&key));
+        self.fanout.send(&answer, [id]);
+        self.announce(id, &key, &session.name, "joined");
+    }
+
+    fn leave(&mut self, session: &Session) {
+        let Some(id) = self.online.remove(&*name_key(&session.name)) else { return };
+        self.subscriptions.leave(id);
+        if let Some(room) = self.rooms.leave(&session.name, id) {
+            self.announce(id, &room, &session.name, "left");
+        }
+        self.fanout.remove(id);
+    }
+
+    /// Tells a room that a client has come or gone. The client itself is not told.
+    fn announce(&mut self, id: ReceiverId, room: &str, who: &str, what: &str) {
+        let online = self.rooms.count(room);
+        let others = self.rooms.members(room).filter(|&other| other != id);
+        self.fanout.send(&format!("[SERVER] {who} {what} ({online} online)\n"), others);
+        self.lists.changed();
+    }
+
+    fn subscribe(&mut self, session: &Session, publisher: &Arc<str>, begins: bool) {
+        let Some(id) = self.id(session) else { return };
+        let now = if begins {
+            self.subscriptions.subscribe(id, publisher);
+            "subscribed"
+        } else {
+            self.subscriptions.unsubscribe(id, publisher);
+            "no longer subscribed"
+        };
+        self.answer(session, &format!("[SERVER] you are {now} to {publisher}\n"));
+    }
+
+    fn ask(&mut self, session: &Session, question: Question) {
+        let Some(id) = self.id(session) else { return };
+        let answer = match question {
+            Question::Rooms => self.rooms.listing(),
+            Question::Users => self.rooms.of(id).map(|room| self.rooms.users(room)).unwrap_or_default(),
+            Question::Subscriptions => self.subscriptions.listing(id),
+        };
+        self.fanout.send(&answer, [id]);
+    }
+
+    fn answer(&mut self, session: &Session, lines: &str) {
+        let id = self.id(session);
+        self.fanout.send(lines, id);
+    }
+
+    fn id(&self, session: &Session) -> Option<ReceiverId> {
+        self.online.get(&*name_key(&session.name)).copied()
+    }
+
+    /// How long until new lists are to be sent; `None` when no user came or went.
+    pub fn lists_due_in(&self) -> Option<Duration> {
+        self.lists.time_left()
+    }
+
+    /// Sends the lists of users, if they are due.
+    pub fn send_due_lists(&mut self) {
+        if self.lists.take_due() {
+            for (list, to) in self.rooms.lists_due() {
+                self.fanout.send(&list, to);
+            }
+            self.fanout.deliver();
+        }
+    }
+
+    /// The last line, when all clients have said everything.
+    fn end_if_due(&mut self) {
+        let Some((line, done)) = self.shutdown.take_due(self.fanout.count()) else { return };
+        let all = self.fanout.all();
+        self.fanout.send(&format!("{line}\n"), all.iter().copied());
+        all.into_iter().for_each(|id| self.fanout.remove(id));
+        self.fanout.deliver();
+        self.online.clear();
+        self.closed = Some(line);
+        // The thread that waits may have given up.
+        let _ = done.send(());
+    }
+}
