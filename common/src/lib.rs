@@ -6,7 +6,6 @@
 //! is in stage 2, threads are in stage 3, the chat room is in stage 4, and so
 //! on; a later stage imports it from there.
 
-pub mod aside;
 pub mod cli;
 pub mod endpoint;
 pub mod escape;

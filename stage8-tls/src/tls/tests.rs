@@ -7,7 +7,7 @@ use super::*;
 use crate::certs::{CertificateFolder, Validity};
 use common::endpoint::Endpoint;
 use common::log::{Level, Log};
-use stage4_multichat::wire::Wire;
+use stage4_multichat::transport::Transport;
 use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -196,7 +196,7 @@ fn a_record_that_somebody_changed_on_the_way_ends_the_connection() {
     assert_eq!(error.kind(), ErrorKind::InvalidData);
     assert!(error.to_string().contains("BadRecordMac"), "{error}");
     assert!(server.write(&[IoSlice::new(b"more")]).is_err());
-    server.end();
+    server.shutdown_write();
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn whoever_stops_the_reader_does_not_hear_of_a_cut() {
     let (_client, server) = Ground::new().pair();
     thread::scope(|scope| {
         let reader = scope.spawn(|| (&server).read(&mut [0; 10]));
-        server.stop_reading();
+        server.shutdown_read();
         assert_eq!(reader.join().unwrap().unwrap(), 0);
     });
 }
@@ -261,7 +261,7 @@ fn a_new_key_is_answered_although_no_line_is_to_be_sent() {
         client.refresh_keys();
         client.flush().unwrap();
         let answered = client.stream().peek(&mut [0; 1]);
-        server.stop_reading();
+        server.shutdown_read();
         assert_eq!(answered.unwrap(), 1);
     });
 }
@@ -286,7 +286,7 @@ fn what_a_full_socket_left_over_is_sent_by_the_reader_if_no_writer_comes() {
         client.flush().unwrap();
         let mut got = vec![0; sent];
         let read = (&client).read_exact(&mut got);
-        server.stop_reading();
+        server.shutdown_read();
         read.unwrap();
         assert!(got.iter().all(|byte| *byte == 7));
     });

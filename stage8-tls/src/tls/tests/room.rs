@@ -1,14 +1,15 @@
-//! Does what stage 4 is built of carry TLS? A room with its real outbox, registry
-//! and helper, on sockets that are all full.
+//! Does what stage 4 is built of carry TLS? A room with its real outboxes, room
+//! thread and drainer, on sockets that are all full.
 
 use super::Ground;
 use crate::tls::TlsStream;
 use common::log::{Level, Log};
 use stage2_echo::line::{LineReader, Received};
-use stage4_multichat::outbox::{Outbox, Terms};
-use stage4_multichat::registry::Registry;
-use stage4_multichat::stalled::Stalled;
-use stage4_multichat::wire::{Piece, Plain};
+use stage4_multichat::drainer::PollDrainer;
+use stage4_multichat::line_codec::Plaintext;
+use stage4_multichat::outbox::{Outbox, OutboxConfig};
+use stage4_multichat::room::{Room, RoomState};
+use stage4_multichat::testing::slot;
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
@@ -21,48 +22,48 @@ const CLIENTS: usize = 3;
 /// two sockets hold: every outbox of the server is stalled.
 const LINES: usize = 8000;
 
-struct Room {
-    terms: Arc<Terms<TlsStream>>,
-    registry: Arc<Registry<TlsStream>>,
+struct Server {
+    config: Arc<OutboxConfig>,
+    room: Arc<Room>,
     /// All clients' threads in the server.
     joined: Barrier,
     /// The same and the clients themselves.
     said: Barrier,
 }
 
-impl Room {
-    /// One client's thread in the server, as `server::serve` has it.
-    fn serve(&self, wire: TlsStream, name: String) {
-        let outbox = Outbox::new(wire, self.terms.clone());
-        let member = self.registry.join(name, outbox.clone()).unwrap();
+impl Server {
+    /// One client's reader thread, as `server::chat` has it.
+    fn serve(&self, tls: TlsStream, name: String) {
+        let tls = Arc::new(tls);
+        let outbox = Outbox::new(tls.clone(), self.config.clone());
+        let member = self.room.join(name, &outbox, slot()).unwrap();
         self.joined.wait();
-        let mut lines = LineReader::new(outbox.wire());
+        let mut lines = LineReader::new(&*tls);
         while let Received::Line(text) = lines.next().unwrap() {
-            self.registry.say(&member, &format!("{text}\n"));
+            member.broadcast(format!("{text}\n")).unwrap();
         }
-        assert!(!outbox.wait_until_written(Duration::ZERO), "it is stalled");
         self.said.wait();
         drop(member);
-        outbox.end();
-        assert!(outbox.wait_until_written(LIMIT));
+        assert!(outbox.wait_closed(LIMIT));
     }
 
     /// One client: all is said before it reads anything, and now and then under
     /// a new key.
-    fn talk(&self, me: usize, wire: TlsStream) {
-        let outbox = Outbox::new(wire, self.terms.clone());
+    fn talk(&self, me: usize, tls: TlsStream) {
+        let tls = Arc::new(tls);
+        let outbox = Outbox::new(tls.clone(), self.config.clone());
         let padding = "x".repeat(1000);
         for n in 0..LINES {
             if n % 500 == 250 {
                 // The server has to answer, and it is its reader that finds that out.
-                outbox.wire().refresh_keys();
+                tls.refresh_keys();
             }
-            outbox.send(&[Piece::lines(&format!("{me} {n} {padding}\n"), &Plain)]);
+            outbox.send_line(&format!("{me} {n} {padding}"));
         }
-        outbox.end();
+        outbox.close();
         self.said.wait();
         let mut heard = [0; CLIENTS];
-        let mut lines = LineReader::new(outbox.wire());
+        let mut lines = LineReader::new(&*tls);
         while let Received::Line(text) = lines.next().unwrap() {
             if text.starts_with("[SERVER] ") {
                 continue;
@@ -82,18 +83,21 @@ impl Room {
 fn a_room_over_tls_with_full_sockets_and_new_keys() {
     let (log, _guard) = Log::start(Level::Error, None).unwrap();
     let ground = Ground::new();
-    let room = Room {
-        terms: Arc::new(Terms { bound: 64 << 20, helper: Stalled::start().unwrap(), form: Arc::new(Plain) }),
-        registry: Registry::new(CLIENTS, Arc::new(Plain), &log),
+    let codec = Arc::new(Plaintext);
+    let config =
+        OutboxConfig { limit: 64 << 20, drainer: PollDrainer::start().unwrap(), codec: codec.clone() };
+    let server = Server {
+        config: Arc::new(config),
+        room: Room::open(RoomState::new(codec, &log)).unwrap(),
         joined: Barrier::new(CLIENTS),
         said: Barrier::new(2 * CLIENTS),
     };
     thread::scope(|scope| {
         for me in 0..CLIENTS {
-            let (client, server) = ground.pair();
-            let room = &room;
-            scope.spawn(move || room.talk(me, client));
-            scope.spawn(move || room.serve(server, format!("client {me}")));
+            let (client, accepted) = ground.pair();
+            let server = &server;
+            scope.spawn(move || server.talk(me, client));
+            scope.spawn(move || server.serve(accepted, format!("client {me}")));
         }
     });
 }
