@@ -1,7 +1,8 @@
 use super::*;
+use crate::auth::AuthenticatedUser;
 use crate::sessions::Token;
 use crate::store::sqlite::SqliteStore;
-use crate::store::{SCHEMA, now};
+use crate::store::{self, PasswordHash, Role, SCHEMA, now};
 use common::log::{Level, LogGuard};
 use stage4_multichat::line_codec::Plaintext;
 use stage4_multichat::testing::{MemoryTransport, slot};
@@ -35,7 +36,7 @@ impl Fixture {
         let token = Token::parse(&"A".repeat(43)).unwrap();
         let (client, outbox) = MemoryTransport::with_outbox(1 << 20).unwrap();
         let password = PasswordHash(String::new());
-        let user = User { id: 1, name: name.to_owned(), password, role: Role::Member, created: now() };
+        let user = store::User { id: 1, name: name.to_owned(), password, role: Role::Member, created: now() };
         let login = AuthenticatedUser { user, token, resumed: false };
         let session = Session::new(&login, ([127, 0, 0, 1], 1).into(), &outbox);
         self.room.enter(&session, slot()).unwrap();
