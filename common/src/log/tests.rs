@@ -21,7 +21,7 @@ fn levels_below_the_chosen_one_are_left_out() {
     let text = logged(Level::Warn, |log| {
         log.info("no");
         log.warn("yes");
-        log.lines(Level::Info, &Arc::new(b"no\n".to_vec()));
+        log.lines(Level::Info, &Bytes::from(b"no\n".to_vec()));
     });
     assert!(text.ends_with("WARN  yes\n") && text.lines().count() == 1, "{text}");
 }
@@ -30,7 +30,7 @@ fn levels_below_the_chosen_one_are_left_out() {
 fn a_message_cannot_forge_a_line_or_drive_a_terminal() {
     let text = logged(Level::Info, |log| {
         log.info("a\n2026-01-01T00:00:00.000Z INFO  forged");
-        log.lines(Level::Info, &Arc::new(b"b\x1b[2J\nc\n".to_vec()));
+        log.lines(Level::Info, &Bytes::from(b"b\x1b[2J\nc\n".to_vec()));
     });
     assert_eq!(text.lines().count(), 3, "{text}");
     assert!(text.contains("a\\x0a2026") && text.contains("b\\x1b[2J"), "{text}");
