@@ -1,6 +1,6 @@
 //! Accounts from elsewhere, with the bcrypt hashes that they have there.
 
-use crate::accounts::{check_hash, check_name};
+use crate::accounts::{check_hash, check_new_name};
 use crate::store::{NewUser, PasswordHash, Store, name_key};
 use anyhow::{Context, bail};
 use common::escape::escape;
@@ -67,7 +67,7 @@ fn check(
     name: &str,
     hash: Value,
 ) -> anyhow::Result<Result<NewUser, String>> {
-    if let Err(why) = check_name(name) {
+    if let Err(why) = check_new_name(name) {
         return Ok(Err(why.to_string()));
     }
     if !seen.insert(name_key(name)) {

@@ -3,7 +3,7 @@
 
 mod import;
 
-use crate::accounts::{check_name, check_password, hash};
+use crate::accounts::{check_new_name, check_password, hash};
 use crate::store::mysql::setup::{Account, init, is_host, is_user};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{DbArgs, DbUrl, NewUser, Role, Schema, Store, open, rfc3339};
@@ -94,7 +94,7 @@ fn run(args: Args, schema: &Schema) -> anyhow::Result<()> {
             prepare(&args.db.db, schema, Account { user, hosts: from, new_password })
         }
         Command::Add { name, password_stdin, bcrypt_cost } => {
-            check_name(&name)?;
+            check_new_name(&name)?;
             add(store()?, name, password_stdin, bcrypt_cost)
         }
         Command::List => list(store()?.as_ref()),

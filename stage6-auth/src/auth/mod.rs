@@ -148,7 +148,7 @@ impl Authenticator {
                 (user.inspect_err(|error| self.log_failure(&name, peer, error))?, "logged in")
             }
             Request::Register(Credentials { name, password }) => {
-                (self.accounts.register(&name, &password, deadline)?, "registered")
+                (self.accounts.register(&name, &password, peer.ip(), deadline)?, "registered")
             }
         };
         self.log.info(format_args!("{} {what} from {peer}", user.name));

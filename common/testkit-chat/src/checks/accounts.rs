@@ -212,19 +212,26 @@ ours(server) fn failed_logins_slow_their_address_and_nobody_else(case) {
     require(waited > Duration::from_millis(4800), "12 guesses a minute, so the 13th after 5 s", format!("{waited:?}"));
 }
 
-/// A name that is guessed at from many addresses is slowed too, and still opens to
-/// the right password: an account that locks can be locked by anybody.
+/// Guesses at one name from many addresses are slowed, and its owner is not: an
+/// account that locks, or whose owner waits in line with the guessers, can be locked
+/// by anybody.
 ours(server) fn failed_logins_slow_their_name_and_do_not_lock_it(case) {
     let chat = Chat::start_with(case, &["--login-rate", "20", "--listen", "0.0.0.0:0"]);
     chat.registered("alice");
     let start = Instant::now();
-    for n in 0..20 {
+    let guess = |n: u8| {
         let connection = chat.connect_from("eve", IpAddr::V4(Ipv4Addr::new(127, 0, 1, n)));
         connection.receives("AUTH_REQUIRED");
         connection.send(&format!("LOGIN {} guess {n}", chat.name("alice")));
-        connection.receives(WRONG);
+        connection
+    };
+    for n in 0..20 {
+        guess(n).receives(WRONG);
     }
+    let again: Vec<_> = (0..10).map(guess).collect();
     chat.login("alice");
+    require(!again[9].has_received(WRONG), "alice let in while her guessers wait", "the guessers served first");
+    again[0].receives_some("its answer", |l| l.starts_with("AUTH_FAILED "));
     let waited = start.elapsed();
     require(waited > Duration::from_millis(2800), "20 a minute, so the 21st after 3 s", format!("{waited:?}"));
 }
