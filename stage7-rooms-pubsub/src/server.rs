@@ -171,28 +171,32 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The lines of a client, as they come.
+type Lines = LineReader<DeadlineReader>;
+
 /// One client's connection. The login thread hands it to the reader thread.
 struct Connection {
     stream: Arc<TcpStream>,
     peer: SocketAddr,
     outbox: Arc<Outbox>,
-    lines: LineReader<DeadlineReader>,
+    lines: Lines,
     /// By which the client has to be logged in.
     deadline: Instant,
     _open: ConnectionGuard,
 }
 
 impl Connection {
-    fn new(stream: TcpStream, peer: SocketAddr, server: &Server) -> Connection {
-        let stream = Arc::new(stream);
+    fn open(stream: &Arc<TcpStream>, peer: SocketAddr, server: &Server) -> Connection {
+        let open = server.listener.track(stream);
+        server.log.info(format_args!("{peer} connected"));
         let deadline = Instant::now() + server.auth.timeout;
         Connection {
+            stream: stream.clone(),
             peer,
             outbox: Outbox::new(stream.clone(), server.outboxes.clone()),
-            lines: LineReader::new(DeadlineReader::new(&stream, &stream, deadline)),
+            lines: LineReader::new(DeadlineReader::new(stream, stream, deadline)),
             deadline,
-            _open: server.listener.track(&stream),
-            stream,
+            _open: open,
         }
     }
 
@@ -210,7 +214,8 @@ impl Connection {
 /// its own goes on. Nothing that happens here may end the server.
 fn serve(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>) {
     let slot = server.slots.try_acquire();
-    let mut connection = Connection::new(stream, peer, server);
+    let stream = Arc::new(stream);
+    let mut connection = Connection::open(&stream, peer, server);
     let logged_in = match slot {
         Some(slot) => log_in(&mut connection, slot, server),
         None => Err(LoginError::ServerFull),
@@ -236,7 +241,6 @@ fn log_in(
     server: &Server,
 ) -> Result<PresenceGuard, LoginError> {
     let Connection { peer, outbox, lines, deadline, .. } = connection;
-    server.log.info(format_args!("{peer} connected"));
     let send = |line: &str| {
         let _ = outbox.send_line(line);
     };
@@ -266,7 +270,9 @@ fn turn_away(error: &LoginError, connection: Connection, server: &Server) {
 /// dropped, even if this thread panics; the room thread then closes its outbox.
 fn chat(mut connection: Connection, online: PresenceGuard, server: &Server) {
     let session = online.session().clone();
-    if let Err(e) = relay(&mut connection.lines, &session, server) {
+    let ended = relay(&mut connection.lines, &session, server);
+    // A server that stops reads no further, so it cannot see how the client ends.
+    if let Some(e) = ended.err().filter(|_| !server.listener.stopping()) {
         server.log.info(format_args!("{} lost: {e}", session.name));
     }
     if server.listener.stopping() {
@@ -284,7 +290,7 @@ fn chat(mut connection: Connection, online: PresenceGuard, server: &Server) {
 ///
 /// This thread only reads. What the others say reaches this client through its
 /// outbox, from the room thread, at any time.
-fn relay(lines: &mut LineReader<DeadlineReader>, session: &Arc<Session>, server: &Server) -> io::Result<()> {
+fn relay(lines: &mut Lines, session: &Arc<Session>, server: &Server) -> io::Result<()> {
     let mut bucket = TokenBucket::new(server.rate);
     let mut commands = Commands::new(&server.chat, &server.presence, &server.database, session, &server.log);
     loop {

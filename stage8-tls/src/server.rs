@@ -172,12 +172,15 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The lines of a client, as they come.
+type Lines = LineReader<DeadlineReader<TlsStream>>;
+
 /// One client's connection. The login thread hands it to the reader thread.
 struct Connection {
     stream: Arc<TcpStream>,
     peer: SocketAddr,
     outbox: Arc<Outbox>,
-    lines: LineReader<DeadlineReader<TlsStream>>,
+    lines: Lines,
     /// By which the client has to be logged in.
     deadline: Instant,
     _open: ConnectionGuard,
@@ -281,7 +284,7 @@ fn turn_away(error: &LoginError, connection: Connection, server: &Server) {
 fn chat(mut connection: Connection, online: PresenceGuard, server: &Server) {
     let session = online.session().clone();
     let ended = relay(&mut connection.lines, &session, server);
-    // A server that stops reads no further, so it cannot see the client's own end.
+    // A server that stops reads no further, so it cannot see how the client ends.
     if let Some(e) = ended.err().filter(|_| !server.listener.stopping()) {
         server.log.info(format_args!("{} lost: {e}", session.name));
     }
@@ -300,11 +303,7 @@ fn chat(mut connection: Connection, online: PresenceGuard, server: &Server) {
 ///
 /// This thread only reads. What the others say reaches this client through its
 /// outbox, from the room thread, at any time.
-fn relay(
-    lines: &mut LineReader<DeadlineReader<TlsStream>>,
-    session: &Arc<Session>,
-    server: &Server,
-) -> io::Result<()> {
+fn relay(lines: &mut Lines, session: &Arc<Session>, server: &Server) -> io::Result<()> {
     let mut bucket = TokenBucket::new(server.rate);
     let mut commands = Commands::new(&server.chat, &server.presence, &server.database, session, &server.log);
     loop {
