@@ -87,6 +87,11 @@ impl<T> BoundedQueue<T> {
         Some(items)
     }
 
+    /// Returns `true` if the queue takes nothing more.
+    pub fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
     /// Takes nothing more from now on. What is in the queue can still be taken.
     pub fn close(&self) {
         self.lock().closed = true;

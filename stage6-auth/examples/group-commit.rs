@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use common::poison::IgnorePoison;
 use hdrhistogram::Histogram;
-use stage6_auth::committer::{Committer, Event, Limits};
+use stage6_auth::committer::{Committer, Event, QUEUE};
 use stage6_auth::store::{DbUrl, Message, SCHEMA, StoreError, open};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -92,7 +92,7 @@ fn together(args: &Args, append: Append) -> anyhow::Result<()> {
             }
         }
     };
-    let committer = Committer::start(Limits::default(), append, hand_on)?;
+    let committer = Committer::start(QUEUE, append, hand_on)?;
     let started = Instant::now();
     let end = started + Duration::from_secs(args.seconds);
     thread::scope(|scope| {

@@ -13,41 +13,27 @@
 //! messages and needs no database, such as "alice left" after alice's last
 //! message, goes through the same queue ([`Committer::pass`]).
 
-mod queue;
-
-use crate::store::{Message, MessageId, Millis, StoreError};
+use crate::store::{Message, MessageId, Millis, StoreError, now};
 use common::poison::IgnorePoison;
-use queue::{Batch, CloseOnDrop, Queue};
+use stage4_multichat::queue::{BoundedQueue, CloseOnDrop, QueueClosed, QueueLimits};
 use std::io;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// How much may wait for the next commit, all senders together. A sender whose
-/// message finds the queue full waits, and with it the socket it reads from:
-/// that is the back-pressure. Nothing accepted is ever dropped.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Messages and other events.
-    pub count: usize,
-    /// Bytes of text.
-    pub bytes: usize,
-}
-
-impl Default for Limits {
-    /// So many short lines as ten busy senders have in flight; with lines of
-    /// full length the bytes are reached first. It also bounds a transaction.
-    fn default() -> Self {
-        Limits { count: 4096, bytes: 2 << 20 }
-    }
-}
+/// How much may wait for the next commit, all senders together: as many short
+/// lines as ten busy senders have in flight; with lines of full length the bytes
+/// are reached first. It also bounds a transaction. A sender that finds the queue
+/// full waits, and with it the socket that it reads from: that is the
+/// back-pressure. Nothing that was accepted is ever dropped.
+pub const QUEUE: QueueLimits = QueueLimits { count: 4096, bytes: 2 << 20 };
 
 /// What can be committed. Stage 7's messages have more columns than these.
 pub trait Record: Send + 'static {
     /// Takes over the number and the time that the committer gives.
     fn stamp(&mut self, id: MessageId, sent: Millis);
-    /// What it counts for against [`Limits::bytes`].
+    /// What it counts for against [`QueueLimits::bytes`].
     fn size(&self) -> usize;
 }
 
@@ -79,9 +65,21 @@ pub enum Event<M, T> {
 #[error("the committer has stopped")]
 pub struct Stopped;
 
+impl From<QueueClosed> for Stopped {
+    fn from(_: QueueClosed) -> Self {
+        Stopped
+    }
+}
+
+/// What waits in the queue.
+struct Submission<M, T> {
+    message: Option<M>,
+    tag: T,
+}
+
 /// The queue and the thread behind it. Dropping it does what [`Committer::stop`] does.
 pub struct Committer<M, T> {
-    queue: Arc<Queue<M, T>>,
+    queue: Arc<BoundedQueue<Submission<M, T>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -96,11 +94,11 @@ impl<M: Record, T: Send + 'static> Committer<M, T> {
     /// # Errors
     /// When no thread can be started.
     pub fn start(
-        limits: Limits,
+        limits: QueueLimits,
         append: impl FnMut(&[M]) -> Result<Vec<usize>, StoreError> + Send + 'static,
         hand_on: impl FnMut(Vec<Event<M, T>>, Option<&StoreError>) + Send + 'static,
     ) -> io::Result<Self> {
-        let queue = Arc::new(Queue::new(limits));
+        let queue = Arc::new(BoundedQueue::new(limits));
         let thread = thread::Builder::new().name("committer".into()).spawn({
             let queue = queue.clone();
             move || commit_all(&queue, append, hand_on)
@@ -114,7 +112,8 @@ impl<M: Record, T: Send + 'static> Committer<M, T> {
     /// # Errors
     /// [`Stopped`]: it was not queued and no event will come.
     pub fn submit(&self, message: M, tag: T) -> Result<(), Stopped> {
-        self.queue.put(Some(message), tag)
+        let size = message.size();
+        Ok(self.queue.push(Submission { message: Some(message), tag }, size)?)
     }
 
     /// Queues an event that needs no database but has its place in the order.
@@ -123,7 +122,7 @@ impl<M: Record, T: Send + 'static> Committer<M, T> {
     /// # Errors
     /// [`Stopped`], as for [`Committer::submit`].
     pub fn pass(&self, tag: T) -> Result<(), Stopped> {
-        self.queue.put(None, tag)
+        Ok(self.queue.push(Submission { message: None, tag }, 0)?)
     }
 
     /// Returns `true` if it takes nothing more: it was stopped, or has panicked.
@@ -165,18 +164,30 @@ impl<M, T> Drop for Committer<M, T> {
     }
 }
 
-/// The committer's thread; ends when the queue is closed and empty.
+/// The committer thread; ends when the queue is closed and empty.
 fn commit_all<M: Record, T>(
-    queue: &Queue<M, T>,
+    queue: &BoundedQueue<Submission<M, T>>,
     mut append: impl FnMut(&[M]) -> Result<Vec<usize>, StoreError>,
     mut hand_on: impl FnMut(Vec<Event<M, T>>, Option<&StoreError>),
 ) {
     let _close = CloseOnDrop(queue);
-    let mut outage = Outage::default();
-    while let Some(Batch { messages, tags, .. }) = queue.take() {
+    let mut breaker = CircuitBreaker::default();
+    // Drawn at random, not counted: there is nowhere to keep a count, and servers
+    // that share a database must not draw the same one.
+    let mut id = MessageId { run: rand::random::<i64>() & i64::MAX, number: 0 };
+    while let Some(batch) = queue.take_all() {
+        let (mut messages, mut tags) = (Vec::new(), Vec::with_capacity(batch.len()));
+        for Submission { message, tag } in batch {
+            tags.push((tag, message.is_some()));
+            if let Some(mut message) = message {
+                id.number += 1;
+                message.stamp(id, now());
+                messages.push(message);
+            }
+        }
         let (refused, failure) = match messages.is_empty() {
             true => (Vec::new(), None),
-            false => match outage.attempt(|| append(&messages)) {
+            false => match breaker.attempt(|| append(&messages)) {
                 Ok(refused) => (refused, None),
                 Err(error) => (Vec::new(), Some(error)),
             },
@@ -195,12 +206,12 @@ fn commit_all<M: Record, T>(
     let _ = append(&[]);
 }
 
-/// Keeps a database that is down from holding up everyone: for a while after a
-/// failure no attempt is made, and messages are refused at once.
+/// A circuit breaker: a database that is down must not hold up everybody. For a
+/// while after a failure no attempt is made, and messages are refused at once.
 #[derive(Default)]
-struct Outage(Option<(Instant, StoreError)>);
+struct CircuitBreaker(Option<(Instant, StoreError)>);
 
-impl Outage {
+impl CircuitBreaker {
     const SHORTEST: Duration = Duration::from_millis(100);
     const LONGEST: Duration = Duration::from_secs(2);
 

@@ -15,7 +15,7 @@ use stage4_multichat::limits::ClientSlot;
 use stage4_multichat::line_codec::LineCodec;
 use stage4_multichat::shutdown::{self, ShutdownEvent};
 use stage6_auth::auth::LoginError;
-use stage6_auth::committer::{Committer, Limits, Stopped};
+use stage6_auth::committer::{Committer, QUEUE, Stopped};
 use stage6_auth::room::{CommittedBatch, History, LAST_LINE_GRACE, receive};
 use stage6_auth::sessions::presence::ChatRoom;
 use stage6_auth::sessions::session::Session;
@@ -51,7 +51,7 @@ impl Chat {
         thread::Builder::new().name("room".into()).spawn(move || run(state, &batches))?;
         let append = messages.clone();
         let committer = Committer::start(
-            Limits::default(),
+            QUEUE,
             move |batch: &[AddressedMessage]| append.append(batch),
             move |events, failure: Option<&StoreError>| {
                 // A panic stops the committer too, and with it the server.

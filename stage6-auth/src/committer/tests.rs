@@ -31,7 +31,7 @@ struct Reins {
     batches: Receiver<Vec<String>>,
 }
 
-fn reins(limits: Limits) -> Reins {
+fn reins(limits: QueueLimits) -> Reins {
     let (asked, appends) = channel();
     let (answers, answer) = channel::<Result<(), StoreError>>();
     let (done, batches) = channel();
@@ -49,7 +49,7 @@ fn reins(limits: Limits) -> Reins {
 
 #[test]
 fn nothing_is_handed_on_before_it_is_committed() {
-    let r = reins(Limits::default());
+    let r = reins(QUEUE);
     r.committer.submit(message("a"), 1).unwrap();
     assert_eq!(r.appends.recv_timeout(LONG), Ok(1));
     assert!(r.batches.try_recv().is_err());
@@ -59,7 +59,7 @@ fn nothing_is_handed_on_before_it_is_committed() {
 
 #[test]
 fn what_came_during_a_commit_shares_the_next_in_order() {
-    let r = reins(Limits::default());
+    let r = reins(QUEUE);
     r.committer.submit(message("a"), 1).unwrap();
     assert_eq!(r.appends.recv_timeout(LONG), Ok(1));
     r.committer.submit(message("b"), 2).unwrap();
@@ -74,7 +74,7 @@ fn what_came_during_a_commit_shares_the_next_in_order() {
 
 #[test]
 fn a_failed_batch_is_refused_and_the_rest_passes() {
-    let r = reins(Limits::default());
+    let r = reins(QUEUE);
     r.committer.submit(message("a"), 1).unwrap();
     assert_eq!(r.appends.recv_timeout(LONG), Ok(1));
     r.answers.send(Err(down())).unwrap();
@@ -92,13 +92,13 @@ fn while_the_database_is_down_messages_are_refused_without_asking_it_each_time()
         assert!(matches!(why, Some(StoreError::DiskFull { .. })));
         done.send(summary(events)).unwrap();
     };
-    let committer = Committer::start(Limits::default(), append, hand_on).unwrap();
+    let committer = Committer::start(QUEUE, append, hand_on).unwrap();
     let started = Instant::now();
     for n in 1..=200 {
         committer.submit(message("a"), 0).unwrap();
         assert_eq!(batches.recv_timeout(LONG).unwrap(), [format!("-a:{n}:0")]);
     }
-    let most = started.elapsed().as_millis() / Outage::SHORTEST.as_millis() + 1;
+    let most = started.elapsed().as_millis() / CircuitBreaker::SHORTEST.as_millis() + 1;
     let attempts = attempts.try_iter().count() as u128;
     assert!((1..=most).contains(&attempts), "{attempts} attempts, at most {most} expected");
 }
@@ -115,7 +115,7 @@ fn a_message_that_the_database_cannot_take_is_refused_alone() {
         wait.recv().unwrap();
         Ok((0..batch.len()).filter(|&n| batch[n].text == "bad").collect())
     };
-    let committer = Committer::start(Limits::default(), append, hand_on).unwrap();
+    let committer = Committer::start(QUEUE, append, hand_on).unwrap();
     for (tag, text) in (0..).zip(["first", "a", "bad", "b"]) {
         committer.submit(message(text), tag).unwrap();
     }
@@ -127,7 +127,7 @@ fn a_message_that_the_database_cannot_take_is_refused_alone() {
 
 #[test]
 fn it_goes_on_when_the_database_is_back() {
-    let r = reins(Limits::default());
+    let r = reins(QUEUE);
     r.committer.submit(message("a"), 1).unwrap();
     r.appends.recv_timeout(LONG).unwrap();
     r.answers.send(Err(down())).unwrap();
@@ -145,7 +145,7 @@ fn it_goes_on_when_the_database_is_back() {
 
 #[test]
 fn a_full_queue_makes_the_sender_wait() {
-    let r = reins(Limits { count: 2, bytes: 1 << 20 });
+    let r = reins(QueueLimits { count: 2, bytes: 1 << 20 });
     r.committer.submit(message("a"), 0).unwrap();
     assert_eq!(r.appends.recv_timeout(LONG), Ok(1));
     r.committer.submit(message("b"), 0).unwrap();
@@ -170,7 +170,7 @@ fn a_full_queue_makes_the_sender_wait() {
 
 #[test]
 fn bytes_bound_the_queue_too_and_a_large_message_fits_alone() {
-    let r = reins(Limits { count: 100, bytes: 10 });
+    let r = reins(QueueLimits { count: 100, bytes: 10 });
     r.committer.submit(message("larger than ten bytes"), 0).unwrap();
     assert_eq!(r.appends.recv_timeout(LONG), Ok(1));
     r.committer.submit(message("12345678"), 0).unwrap();
@@ -187,7 +187,7 @@ fn bytes_bound_the_queue_too_and_a_large_message_fits_alone() {
 
 #[test]
 fn stopping_commits_what_was_accepted() {
-    let r = reins(Limits::default());
+    let r = reins(QUEUE);
     for n in 0..10 {
         r.committer.submit(message("x"), n).unwrap();
     }
@@ -204,7 +204,8 @@ fn stopping_commits_what_was_accepted() {
 fn nobody_waits_for_a_dead_committer() {
     let hand_on = |_: Vec<Event<Message, ()>>, _: Option<&StoreError>| panic!("as arranged by the test");
     let committer =
-        Committer::start(Limits { count: 1, bytes: 1 }, |_: &[Message]| Ok(Vec::new()), hand_on).unwrap();
+        Committer::start(QueueLimits { count: 1, bytes: 1 }, |_: &[Message]| Ok(Vec::new()), hand_on)
+            .unwrap();
     let end = Instant::now() + LONG;
     while committer.submit(message("x"), ()).is_ok() {
         assert!(Instant::now() < end);
@@ -219,7 +220,7 @@ fn every_sender_keeps_its_order_and_loses_nothing() {
     let hand_on = move |batch: Vec<Event<Message, usize>>, _: Option<&StoreError>| {
         batch.into_iter().for_each(|event| done.send(event).unwrap());
     };
-    let limits = Limits { count: 7, bytes: 1 << 20 };
+    let limits = QueueLimits { count: 7, bytes: 1 << 20 };
     let committer = Committer::start(limits, |_: &[Message]| Ok(Vec::new()), hand_on).unwrap();
     thread::scope(|scope| {
         for sender in 0..4 {

@@ -25,7 +25,7 @@ pub use outage_log::{NOT_STORED, OutageLog};
 pub use room_state::MAX_LISTED;
 
 use crate::auth::LoginError;
-use crate::committer::{Committer, Event, Limits, Stopped};
+use crate::committer::{Committer, Event, QUEUE, Stopped};
 use crate::sessions::presence::ChatRoom;
 use crate::sessions::session::Session;
 use crate::store::{Message, Store, StoreError};
@@ -72,7 +72,7 @@ impl Room {
         thread::Builder::new().name("room".into()).spawn(move || run(state, &batches))?;
         let store = store.clone();
         let committer = Committer::start(
-            Limits::default(),
+            QUEUE,
             move |batch: &[Message]| store.append(batch),
             move |events, failure: Option<&StoreError>| {
                 // A panic stops the committer too, and with it the server.

@@ -1,6 +1,6 @@
 //! Many senders at once, each of whom repeats what was not stored until it is.
 
-use stage6_auth::committer::{Committer, Event, Limits};
+use stage6_auth::committer::{Committer, Event, QUEUE};
 use stage6_auth::store::{DbUrl, Message, SCHEMA, Store, StoreError, open};
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Write};
@@ -41,7 +41,7 @@ impl Load {
             }
         };
         let append = move |batch: &[Message]| store.append(batch);
-        let committer = Arc::new(Committer::start(Limits::default(), append, hand_on).unwrap());
+        let committer = Arc::new(Committer::start(QUEUE, append, hand_on).unwrap());
         let sender = |n: usize| {
             let (committer, shared) = (committer.clone(), shared.clone());
             thread::spawn(move || shared.send(&committer, n))
@@ -126,8 +126,7 @@ pub fn writer(url: &str) {
         }
         out.flush().unwrap();
     };
-    let committer =
-        Committer::start(Limits::default(), move |batch: &[Message]| store.append(batch), hand_on).unwrap();
+    let committer = Committer::start(QUEUE, move |batch: &[Message]| store.append(batch), hand_on).unwrap();
     thread::scope(|scope| {
         for sender in 0..4 {
             let committer = &committer;
