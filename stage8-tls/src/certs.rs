@@ -1,11 +1,14 @@
-//! Certificates: a server's name, a public key, and the word of an authority
-//! that the two belong together.
+//! Certificates: a server's name, its public key, and the signature of an authority that
+//! the two belong together.
 //!
-//! On the internet the authority is a company that checks who owns a name. Here
-//! it is made along with the server's certificate, vouches for that one and is
-//! gone: its key is never written anywhere, so nobody who breaks into the server
-//! can make certificates for other names. The price is that new certificates mean
-//! a new authority, whose `ca.pem` has to reach every client once more.
+//! On the internet the authority is a company that checks who owns a name. Here it is
+//! made together with the server's certificate ([`issue()`]), signs this one, and is gone:
+//! its private key is never written to a file, so an attacker who breaks into the server
+//! cannot make certificates for other names. The price: new certificates mean a new
+//! authority, and every client needs its `ca.pem`.
+//!
+//! Users bring certificates of their own, too. [`CertificateFolder`] reads them, and
+//! [`Rejection`] has the reasons why no client would accept one.
 
 mod authority;
 mod folder;
@@ -24,11 +27,11 @@ pub use rejection::Rejection;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// The names that a server gives itself when nobody has said which.
+/// The names for which a server makes a certificate for itself.
 pub fn own_names(listening: &str) -> Vec<Name> {
     let mut names = Vec::new();
     for name in ["localhost", "127.0.0.1", "::1", listening] {
-        // The address for all of a machine's addresses is none that one connects to.
+        // 0.0.0.0 stands for all addresses of a machine; no client connects to it.
         if let Ok(name) = name.parse::<Name>()
             && !name.is_unspecified()
             && !names.contains(&name)
@@ -39,7 +42,7 @@ pub fn own_names(listening: &str) -> Vec<Name> {
     names
 }
 
-/// As people read it: to the second, in UTC.
+/// A time for people to read: to the second, in UTC.
 pub(crate) fn date(time: OffsetDateTime) -> String {
     let time = time.to_offset(time::UtcOffset::UTC);
     time.replace_nanosecond(0).unwrap_or(time).format(&Rfc3339).unwrap_or_else(|_| time.to_string())

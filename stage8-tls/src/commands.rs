@@ -1,8 +1,8 @@
-//! The three commands that stage 8 adds, beside those of stage 7: they carry what
-//! the clients need to seal a message for each other.
+//! The three commands that stage 8 adds to those of stage 7. With them clients publish
+//! their keys, ask for another user's, and send a message that is sealed with it.
 
 use crate::identity::PublicKey;
-use crate::public_keys::{Database, PublicKeys};
+use crate::public_keys::{Database, MAX_KEYS, PublicKeys};
 use common::log::Log;
 use stage6_auth::sessions::presence::Presence;
 use stage6_auth::sessions::session::Session;
@@ -15,8 +15,8 @@ use std::sync::Arc;
 /// The commands beyond stage 7's.
 pub const MORE: [&str; 3] = ["/pubkey BASE64", "/key USER", "/dm USER BASE64"];
 
-/// `/dm`: sealed for its receiver, and stored like everything else that somebody
-/// sees. The server cannot tell what it is.
+/// `/dm`: sealed for one user, and stored like every other message. The server cannot
+/// read it.
 pub const SEALED: PrivateKind = PrivateKind { kind: "dm", before: "[DM] ", between: " " };
 
 /// All commands, as one client may use them.
@@ -39,7 +39,7 @@ impl<'a> Commands<'a> {
         Commands { earlier, keys: &*database.keys, log }
     }
 
-    /// Does what `line` asks for, or says it to the room.
+    /// Executes the command in `line`, or says the line to the room.
     ///
     /// # Errors
     /// When the committer has stopped, and with it the server.
@@ -62,12 +62,18 @@ impl<'a> Commands<'a> {
         Ok(())
     }
 
-    /// Silent when it is taken: clients do this each time they log in.
+    /// No answer if the key is stored or known: a client sends this after each login.
     fn publish(&self, key: &str) -> Result<(), String> {
         let key: PublicKey = key.parse().map_err(|error| format!("/pubkey BASE64: {error}"))?;
         let session = self.earlier.session();
         let known = self.keys.newest(session.user_id).map_err(|error| self.earlier.away(&error))?;
         if known.as_deref() != Some(&key.to_string()) {
+            let count = self.keys.count(session.user_id).map_err(|error| self.earlier.away(&error))?;
+            if count >= MAX_KEYS {
+                return Err(format!(
+                    "/pubkey: you have published {MAX_KEYS} keys already, and no more can be stored"
+                ));
+            }
             self.keys.publish(session.user_id, &key).map_err(|error| self.earlier.away(&error))?;
             let what = if known.is_some() { "another public key" } else { "a public key" };
             self.log.info(format_args!("{} publishes {what}, from {}", session.name, session.peer));

@@ -1,8 +1,8 @@
-//! The people's public keys, in the database.
+//! The users' public keys, in the database.
 //!
-//! The server keeps them so that somebody who is not there can be written to as
-//! soon as it is. It cannot vouch for them: whoever runs it can hand out another
-//! key. That is for the clients to notice ([`crate::identity`]).
+//! The server keeps the last key that each user has published, and gives it to any
+//! client that asks. It cannot vouch for a key: a server that lies gives out another
+//! one. To notice that is the task of the clients ([`crate::identity`]).
 
 use crate::identity::PublicKey;
 use mysql::prelude::Queryable;
@@ -17,9 +17,9 @@ use std::sync::Arc;
 /// What stage 8 needs.
 pub const SCHEMA: Schema = Schema { steps: &[STEP_1, STEP_2, STEP_3], program: "stage8-admin" };
 
-/// A new key is a row more, since the server's account on MySQL can add rows and
-/// never change one: the last row of a user counts. The others tell an
-/// administrator when somebody has changed the key.
+/// A new key is a new row, since the server's account on MySQL can add rows and never
+/// change one. The last row of a user counts; from the others an administrator sees when
+/// the user has changed the key.
 pub const STEP_3: Step = Step {
     sqlite: &[
         "CREATE TABLE public_keys (
@@ -50,25 +50,38 @@ const PUBLISH: &str = "INSERT INTO public_keys (user_id, public_key, published_a
 /// Parameter: the user's id.
 const NEWEST: &str = "SELECT public_key FROM public_keys WHERE user_id = ? ORDER BY id DESC LIMIT 1";
 
+/// Parameter: the user's id.
+const COUNT: &str = "SELECT COUNT(*) FROM public_keys WHERE user_id = ?";
+
+/// The most keys that one user can publish, all in all. A person needs another one when
+/// an identity file is lost; without a bound, one user could fill the disk.
+pub const MAX_KEYS: u64 = 100;
+
 /// What the server asks of the database about keys.
 pub trait PublicKeys: Send + Sync {
-    /// From now on the user with this id has this key.
+    /// Stores the key that the user with this id has from now on.
     ///
     /// # Errors
-    /// When the database is away.
+    /// When the database cannot be reached.
     fn publish(&self, user: i64, key: &PublicKey) -> Result<(), StoreError>;
 
-    /// The key that the user with this id has published last, as text.
+    /// Returns the key that the user with this id has published last, as text.
     ///
     /// # Errors
-    /// When the database is away.
+    /// When the database cannot be reached.
     fn newest(&self, user: i64) -> Result<Option<String>, StoreError>;
+
+    /// Returns how many keys the user with this id has published.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    fn count(&self, user: i64) -> Result<u64, StoreError>;
 }
 
 /// One open database: stage 7's, with the keys.
 pub struct Database {
     earlier: stage7::Database,
-    /// The people's public keys.
+    /// The users' public keys.
     pub keys: Arc<dyn PublicKeys>,
 }
 
@@ -108,6 +121,11 @@ impl PublicKeys for SqliteStore {
     fn newest(&self, user: i64) -> Result<Option<String>, StoreError> {
         self.read(|conn| conn.prepare_cached(NEWEST)?.query_row([user], |row| row.get(0)).optional())
     }
+
+    fn count(&self, user: i64) -> Result<u64, StoreError> {
+        let count: i64 = self.read(|conn| conn.prepare_cached(COUNT)?.query_row([user], |row| row.get(0)))?;
+        Ok(count.unsigned_abs())
+    }
 }
 
 impl PublicKeys for MySqlStore {
@@ -117,5 +135,10 @@ impl PublicKeys for MySqlStore {
 
     fn newest(&self, user: i64) -> Result<Option<String>, StoreError> {
         self.with(|conn| conn.exec_first(NEWEST, (user,)))
+    }
+
+    fn count(&self, user: i64) -> Result<u64, StoreError> {
+        let count: Option<u64> = self.with(|conn| conn.exec_first(COUNT, (user,)))?;
+        Ok(count.unwrap_or(0))
     }
 }

@@ -1,15 +1,16 @@
-//! TLS: a secret between two ends that have never met, and the certainty of who
-//! is at the other one.
+//! TLS: a secret that a client and a server agree on although they have never met, and
+//! the proof that the server is the right one.
 //!
-//! What stage 6 lacked is here: each connection has keys of its own, agreed on
-//! in the handshake and forgotten at its end, and instead of a secret file that
-//! everybody has, a file that is no secret: the certificate of an authority that
-//! vouches for the server's name. The library, rustls, knows no sockets; what is
-//! done here is to bring it together with them, with threads that wait and with
-//! locks that never do.
+//! Stage 6 had one key for all, in a secret file that every user had. Here each
+//! connection has keys of its own: client and server agree on them in the handshake
+//! (`handshake.rs`) and forget them at its end. In place of the secret file there is one
+//! that is no secret, the certificate of an authority that vouches for the server's name
+//! ([`crate::certs`]).
 //!
-//! A server makes an [`Acceptor`]; a client makes a [`ServerTrust`] from its
-//! [`TrustArgs`]. Both get a [`TlsStream`] out of it.
+//! The protocol itself is rustls', which knows no sockets and no threads. This module
+//! brings it together with both (`stream.rs`). A server makes an [`Acceptor`]. A client
+//! makes a [`ServerTrust`] from its [`TrustArgs`]. Both get a [`TlsStream`] from it, and
+//! what reads and writes lines above is the same as without TLS.
 
 mod client;
 mod connection;
@@ -28,15 +29,15 @@ use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::{self, cipher_suite};
 use std::sync::Arc;
 
-/// Everything older is broken in ways that have names (RFC 8996).
+/// TLS 1.3 and 1.2. Every older version is broken (RFC 8996).
 const VERSIONS: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
 
-/// The arithmetic below TLS. Always named like this, never left to be found out:
-/// with two providers in one program, rustls would refuse to choose, at run time.
+/// The cryptography below TLS. It is always named: in a program with two providers,
+/// rustls could not choose, and would panic at run time.
 fn provider() -> Arc<CryptoProvider> {
     let mut provider = ring::default_provider();
-    // The fastest first, where the processor has instructions for AES: a key of
-    // 128 bits cannot be guessed either.
+    // AES with 128 bits first, the fastest on a processor with instructions for AES. No
+    // computer can guess such a key either.
     let fast = [
         cipher_suite::TLS13_AES_128_GCM_SHA256.suite(),
         cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256.suite(),

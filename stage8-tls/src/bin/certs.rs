@@ -29,12 +29,12 @@ struct Args {
     #[arg(long, value_name = "FOLDER", default_value = "certs")]
     out: PathBuf,
 
-    /// Days until they expire; with 0 or less they have expired already, to see what clients say
+    /// Days until they expire; with 0 or less they have expired already, to see what a client says
     #[arg(long, value_name = "N", default_value_t = 365, allow_negative_numbers = true)]
     #[arg(value_parser = clap::value_parser!(i32).range(-36500..=36500))]
     days: i32,
 
-    /// Replace certificates that exist; every client then needs the new ca.pem
+    /// Make new ones although some exist, which are kept as *.old; every client then needs the new ca.pem
     #[arg(long)]
     force: bool,
 }
@@ -66,7 +66,7 @@ fn main() -> ExitCode {
                 )
             }
         };
-        // With standard output closed, the files are there all the same.
+        // The files are there, also when standard output is closed.
         let _ = writeln!(std::io::stdout(), "{text}");
         Ok(())
     })

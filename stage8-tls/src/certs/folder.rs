@@ -39,7 +39,7 @@ pub struct ServerCertificate {
 /// Why there are no certificates to use.
 #[derive(Debug, thiserror::Error)]
 pub enum CertsError {
-    /// There are some already.
+    /// There are certificates already.
     #[error(
         "{}: exists already; --force makes new ones and keeps the old as *.old, and every client then needs the \
          new ca.pem", .0.display()
@@ -71,16 +71,16 @@ pub enum CertsError {
     /// No client would accept the certificate.
     #[error("{}: {}; or {NEW_FOLDER}", .0.display(), .1)]
     Rejected(PathBuf, Rejection),
-    /// The key is of another certificate.
+    /// The key belongs to another certificate.
     #[error(
         "{}: does not fit server.pem, which was made for another key; find the one it was made for, or {NEW_FOLDER}",
         .0.display()
     )]
     OtherKey(PathBuf),
-    /// A kind of key that nobody uses for this.
+    /// A kind of key that rustls does not know.
     #[error("{}: holds a key that is neither ECDSA (P-256, P-384) nor Ed25519 nor RSA of at least 2048 bits", .0.display())]
     KindOfKey(PathBuf),
-    /// The library cannot do it.
+    /// What rcgen can return.
     #[error("certificates: {0}")]
     Issue(#[from] rcgen::Error),
 }
@@ -89,7 +89,7 @@ pub enum CertsError {
 const NEW_FOLDER: &str = "name a new folder with --certs, in which the server makes certificates of its own";
 
 impl CertificateFolder {
-    /// This one, which need not be there.
+    /// This folder, which need not exist.
     pub fn new(path: &Path) -> Self {
         CertificateFolder(path.to_owned())
     }
@@ -113,7 +113,7 @@ impl CertificateFolder {
     /// under other names: `server.key.old`.
     ///
     /// # Errors
-    /// Whatever keeps it from being made.
+    /// Why there is none now.
     pub fn make(&self, names: &[Name], validity: Validity, replace: bool) -> Result<(), CertsError> {
         let all = [self.ca(), self.server(), self.key()];
         if !replace && let Some(there) = all.iter().find(|path| path.exists()) {
@@ -130,7 +130,7 @@ impl CertificateFolder {
         private_file::save(&self.key(), issued.key.as_bytes(), false)?;
         for (path, pem) in [(self.server(), issued.server), (self.ca(), issued.ca)] {
             private_file::save(&path, pem.as_bytes(), false)?;
-            // These two are for everybody.
+            // These two are no secrets.
             let _ = fs::set_permissions(&path, Permissions::from_mode(0o644));
         }
         Ok(())
@@ -149,9 +149,9 @@ impl CertificateFolder {
         }
     }
 
-    /// In a folder that only this user (or root) can write to, nobody else can have put
-    /// a link to another file, or a certificate of another authority. The folder may be
-    /// a link itself, if it is one of theirs.
+    /// Fails if a user other than this one and root can write to the folder: they could
+    /// have put a link to another file into it, or an authority of their own. The folder
+    /// may be a link itself, if this user or root has made it.
     fn require_no_other_writer(&self) -> Result<(), CertsError> {
         let unknown = |error| CertsError::Folder(self.0.clone(), error);
         let link = fs::symlink_metadata(&self.0).map_err(unknown)?;
@@ -163,8 +163,8 @@ impl CertificateFolder {
         Err(CertsError::OthersCanWrite(self.0.clone()))
     }
 
-    /// What a server starts with. Where there are no certificates it makes them, for
-    /// these names; it logs what it made, and warns of an end that is near.
+    /// Returns what a server starts with. Where there are no certificates, this makes
+    /// them, for these names. It logs what it made, and warns if the end is near.
     ///
     /// # Errors
     /// When files are missing, or a client would not accept what is there.

@@ -12,8 +12,8 @@ use std::str::FromStr;
 use time::{Duration, OffsetDateTime};
 use zeroize::Zeroizing;
 
-/// A name that a certificate can be for. An address is not a host name that looks
-/// like one: they are different kinds of names, and clients compare them so.
+/// A name that a certificate can be for. Host names and addresses are different kinds of
+/// names, and a client compares its own with names of the same kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Name {
     /// `localhost`, `chat.example.org`, or `*.example.org`.
@@ -46,13 +46,13 @@ impl fmt::Display for Name {
 }
 
 impl Name {
-    /// Whether it is `0.0.0.0` or `::`.
+    /// Returns `true` if it is `0.0.0.0` or `::`.
     pub fn is_unspecified(&self) -> bool {
         matches!(self, Name::Address(address) if address.is_unspecified())
     }
 }
 
-/// From when until when.
+/// The dates of a certificate.
 #[derive(Clone, Copy, Debug)]
 pub struct Validity {
     /// Not before.
@@ -62,9 +62,8 @@ pub struct Validity {
 }
 
 impl Validity {
-    /// From an hour ago, since a client's clock may be slow, until in so many
-    /// days. With 0 or less it is over already: for a class that wants to see
-    /// what a client says to that.
+    /// From an hour ago, since a client's clock may be slow, for so many days. With 0
+    /// days or less it has expired already, to see what a client says to that.
     pub fn days(days: i32) -> Self {
         let now = OffsetDateTime::now_utc();
         let until = now + Duration::days(days.into());
@@ -83,15 +82,14 @@ pub struct Issued {
     pub key: Zeroizing<String>,
 }
 
-/// An authority, and a server's certificate from it for these names.
+/// Makes an authority, and a server's certificate from it for these names.
 ///
 /// # Errors
-/// What the library says, which should be nothing.
+/// None that is known: what rcgen can return.
 pub fn issue(names: &[Name], validity: Validity) -> Result<Issued, Error> {
     let authority_key = KeyPair::generate()?;
-    // Each authority has a name of its own: a client that still has the last
-    // one's certificate then says that it does not know this one, and not that
-    // the signature is wrong.
+    // Each authority has a name of its own. A client that has the certificate of another
+    // one then says that it does not know this one, and not that a signature is wrong.
     let digest = Sha256::digest(authority_key.der_bytes());
     let number = format!("{:02X}{:02X}{:02X}{:02X}", digest[0], digest[1], digest[2], digest[3]);
     let mut authority = params(&format!("Chat authority {number}"), validity);
@@ -104,7 +102,7 @@ pub fn issue(names: &[Name], validity: Validity) -> Result<Issued, Error> {
     server.subject_alt_names = names.iter().map(alternative).collect::<Result<_, _>>()?;
     server.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    // Without it OpenSSL's strict mode finds no way from this one to the authority.
+    // OpenSSL's strict mode needs it to find the authority's certificate.
     server.use_authority_key_identifier_extension = true;
     let key = KeyPair::generate()?;
     let certificate = server.signed_by(&key, &authority)?;

@@ -1,5 +1,5 @@
-//! The client's side of the handshake: whom to trust, and to be sure that it is
-//! them.
+//! The client's side of the handshake: which authority the user trusts, and the check
+//! that the server has a certificate from it.
 
 use super::handshake::{HandshakeError, shake_hands};
 use super::stream::TlsStream;
@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Whom to trust. There is no option that turns this off.
+/// Which servers to trust. There is no option that turns the check off.
 #[derive(clap::Args, Clone, Debug)]
 pub struct TrustArgs {
     /// Certificate of the authority that vouches for the server, a copy of the server's ca.pem
@@ -31,8 +31,8 @@ fn server_name(text: &str) -> Result<ServerName<'static>, String> {
     Ok(name.to_owned())
 }
 
-/// Whom to trust, read and understood: what every connection of this client is
-/// made with, the first as well as those after it.
+/// Which server to trust: what each connection of this client is made with, the first
+/// one and those after it.
 #[derive(Debug)]
 pub struct ServerTrust {
     config: Arc<ClientConfig>,
@@ -40,7 +40,7 @@ pub struct ServerTrust {
     ca: PathBuf,
 }
 
-/// Why it is not known whom to trust.
+/// Why it is not known which server to trust.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
     /// The file of the authority cannot be used.
@@ -51,21 +51,21 @@ pub enum TrustError {
         /// What is wrong with it.
         error: AuthorityError,
     },
-    /// The host typed is no name that a certificate could have.
+    /// The host in `--connect` is not a name that a certificate could have.
     #[error("no certificate can be for {0:?}; say which name the server's has, with --server-name NAME")]
     Name(String),
-    /// The library does not take what it should.
+    /// What rustls' configuration can return.
     #[error(transparent)]
     Tls(#[from] rustls::Error),
 }
 
-/// Why there is no connection that could be trusted.
+/// Why there is no encrypted connection to the right server.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// Not even one in the clear.
+    /// There is no TCP connection.
     #[error(transparent)]
     Net(#[from] NetError),
-    /// What answers there is not to be trusted, or speaks no TLS.
+    /// The handshake failed: what answers is another server, or speaks no TLS.
     #[error("no encrypted connection to {to}: {why}")]
     Tls {
         /// Where the server should be.
@@ -78,8 +78,8 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
-    /// Whether the server's certificate is what stands against it: that will be
-    /// no better in a second, and who tries again might sit next to an attacker.
+    /// Returns `true` if the reason is the server's certificate. It will be the same a
+    /// second later, and there may be an attacker in between: no reason to try again.
     pub fn is_distrust(&self) -> bool {
         let ConnectError::Tls { error, .. } = self else { return false };
         matches!(**error, HandshakeError::Tls(rustls::Error::InvalidCertificate(_)))
@@ -90,7 +90,7 @@ impl TrustArgs {
     /// Reads the CA file. `connect` is where the server is.
     ///
     /// # Errors
-    /// When that file is none, or there is no name to expect.
+    /// When the file cannot be used, or no certificate can have the host's name.
     pub fn load(&self, connect: &Endpoint) -> Result<ServerTrust, TrustError> {
         let authorities =
             authorities(&self.ca).map_err(|error| TrustError::Authority { path: self.ca.clone(), error })?;
@@ -107,10 +107,10 @@ impl TrustArgs {
 }
 
 impl ServerTrust {
-    /// Connects, and returns only when it is certain who is at the other end.
+    /// Connects, and returns when the server's certificate is verified.
     ///
     /// # Errors
-    /// Whatever stands against it; the text says what to do.
+    /// Why there is no connection, with what to do about it.
     pub fn connect(&self, to: &Endpoint) -> Result<TlsStream, ConnectError> {
         let socket = Arc::new(net::connect(to)?);
         let deadline = Instant::now() + HANDSHAKE_TIMEOUT;

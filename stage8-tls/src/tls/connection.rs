@@ -1,4 +1,4 @@
-//! A client's connection: what stage 6 asks of one, answered with TLS.
+//! A client's connection, as the client of stage 6 uses one.
 
 use super::{ConnectError, ServerTrust, TlsStream};
 use common::endpoint::Endpoint;
@@ -20,11 +20,11 @@ impl Connection for TlsStream {
 }
 
 impl ServerTrust {
-    /// Connects once more, for a connection that was lost; `None` when that is worth
+    /// Connects again after a connection was lost. `None` if that failed and is worth
     /// another attempt.
     ///
     /// # Errors
-    /// When who answers now is not to be trusted.
+    /// When another server answers now ([`ConnectError::is_distrust`]).
     pub fn reconnect(&self, to: &Endpoint) -> Result<Option<TlsStream>, ConnectError> {
         match self.connect(to) {
             Err(e) if e.is_distrust() => Err(e),

@@ -1,5 +1,4 @@
-//! What a failed handshake means, in words: for the server's log, and for the
-//! person at a client.
+//! The texts for a failed handshake: for the server's log, and for the user of a client.
 
 use super::handshake::HandshakeError;
 use crate::certs::Rejection;
@@ -11,7 +10,7 @@ use std::borrow::Cow;
 use std::path::Path;
 use time::OffsetDateTime;
 
-/// What was agreed on.
+/// Version and cipher suite.
 pub(super) fn negotiated(connection: &Connection) -> String {
     let version = match connection.protocol_version() {
         Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
@@ -24,14 +23,14 @@ pub(super) fn negotiated(connection: &Connection) -> String {
 }
 
 impl HandshakeError {
-    /// What an administrator should know about a client that did not get so far.
+    /// The text for the server's log, after the address of the client.
     pub fn for_the_log(&self) -> Cow<'static, str> {
         use AlertDescription as Alert;
         Cow::Borrowed(match self {
             HandshakeError::NotTls => "spoke no TLS",
             HandshakeError::Silent => "spoke no TLS: it said nothing at all",
             HandshakeError::TooSlow => "did not finish the handshake in time",
-            HandshakeError::Crowded => "no turn in time: too many handshakes at once",
+            HandshakeError::Crowded => "had to wait too long: too many handshakes at once",
             HandshakeError::Left => "left in the middle of the handshake",
             HandshakeError::Tls(Error::AlertReceived(alert)) => match alert {
                 Alert::UnknownCA => {
@@ -41,7 +40,7 @@ impl HandshakeError {
                     "our certificate is not valid now, by its clock (alert certificate_expired)"
                 }
                 Alert::BadCertificate | Alert::CertificateUnknown => {
-                    "it does not accept our certificate (alert bad_certificate): it expected another name, most likely"
+                    "it does not accept our certificate (alert bad_certificate): most likely it expected another name"
                 }
                 Alert::DecryptError => {
                     "our certificate's signature is not from the authority that it trusts (alert decrypt_error)"
@@ -52,7 +51,7 @@ impl HandshakeError {
                 PeerIncompatible::Tls12NotOffered
                 | PeerIncompatible::Tls12NotOfferedOrEnabled
                 | PeerIncompatible::SupportedVersionsExtensionRequired
-                // TLS 1.2 brought this extension, and nobody leaves it out.
+                // TLS 1.2 brought this extension, and every client of that version sends it.
                 | PeerIncompatible::SignatureAlgorithmsExtensionRequired => {
                     "no version in common: it offers less than TLS 1.2"
                 }
@@ -65,8 +64,8 @@ impl HandshakeError {
     }
 }
 
-/// What a person should know and do whose client did not get a connection.
-/// `name` is the one expected, `ca` the file with whom to trust.
+/// The text for the user of a client: what is wrong, and what to do about it. `name` is
+/// what the client expected the server to be, `ca` the file of the authority.
 pub(super) fn to_a_client(failure: &HandshakeError, name: &ServerName<'_>, ca: &Path) -> String {
     let ca = ca.display();
     let name = name.to_str();
@@ -75,7 +74,7 @@ pub(super) fn to_a_client(failure: &HandshakeError, name: &ServerName<'_>, ca: &
                             Stage 8 listens on port 9008, unless told otherwise"
             .to_owned(),
         HandshakeError::Silent => {
-            "what is there does not answer to TLS. Is it a server of an earlier stage? \
+            "what is there does not answer in TLS. Is it a server of an earlier stage? \
                             Stage 8 listens on port 9008, unless told otherwise"
                 .to_owned()
         }
@@ -94,9 +93,9 @@ pub(super) fn to_a_client(failure: &HandshakeError, name: &ServerName<'_>, ca: &
             "the server closed the connection during the handshake; its log says why".to_owned()
         }
         HandshakeError::TooSlow | HandshakeError::Crowded => {
-            "the handshake did not come to its end in time; is the server overloaded? Try again".to_owned()
+            "the handshake was not complete in time; is the server overloaded? Try again".to_owned()
         }
-        HandshakeError::Lost(error) => format!("it broke off during the handshake: {error}"),
+        HandshakeError::Lost(error) => format!("the connection broke during the handshake: {error}"),
     }
 }
 

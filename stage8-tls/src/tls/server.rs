@@ -14,37 +14,38 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a handshake may take, all of it. Over any network it takes a
-/// fraction of a second; this is for those that never come to its end.
+/// How long a handshake may take from its first to its last byte. Over any network it
+/// takes a fraction of a second; this ends the ones that would never be complete.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a client is told, in the clear, that does not speak TLS.
+/// The answer, in the clear, to a client that does not speak TLS.
 const REFUSAL: &str = "[SERVER] error: this server speaks TLS only; use stage8-client, or openssl s_client\n";
 
-/// Takes connections in, encrypted.
+/// Accepts encrypted connections.
 pub struct Acceptor {
     config: Arc<ServerConfig>,
-    /// A handshake costs half a millisecond of computing. Only as many compute
-    /// at once as there are processors, so that a flood of handshakes waits for
-    /// itself and not everybody for it. Whoever waits for the network is outside.
+    /// A handshake costs half a millisecond of processor time. Only as many compute at
+    /// the same time as there are processors: in a flood, the handshakes wait for each
+    /// other, and the users who are in go on. A handshake that waits for the network
+    /// has no permit.
     computing: Semaphore,
     timeout: Duration,
 }
 
 impl Acceptor {
-    /// For a server with this certificate.
+    /// An acceptor for a server with this certificate.
     ///
     /// # Errors
-    /// What rustls says, which should be nothing.
+    /// None that is known: only what rustls' configuration can return.
     pub fn new(certificate: &ServerCertificate) -> Result<Self, rustls::Error> {
         let mut config = ServerConfig::builder_with_provider(super::provider())
             .with_protocol_versions(super::VERSIONS)?
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(SingleCertAndKey::from(certificate.key.clone())));
-        // Ours has the fastest first, most clients' the longest key.
+        // Our list begins with the fastest cipher, that of most clients with the longest key.
         config.ignore_client_order = true;
-        // A client that comes back shakes hands anew. It saves half a millisecond
-        // to remember it, and costs memory and, kept long enough, forward secrecy.
+        // No session resumption: to remember a client saves half a millisecond, and costs
+        // memory and, if it lasts long enough, forward secrecy.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         let processors = thread::available_parallelism().map_or(1, NonZero::get);
@@ -55,7 +56,7 @@ impl Acceptor {
         })
     }
 
-    /// With another limit for a handshake than [`HANDSHAKE_TIMEOUT`].
+    /// The same with another time-out than [`HANDSHAKE_TIMEOUT`].
     pub fn within(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -64,8 +65,8 @@ impl Acceptor {
     /// Shakes hands with a client, and waits for it.
     ///
     /// # Errors
-    /// Why there is no encrypted connection. The client has been told, as far as
-    /// it can understand; what is left is to close.
+    /// Why there is no encrypted connection. The client has been told, as far as it can
+    /// understand. The caller has to close the socket.
     pub fn accept(&self, socket: &Arc<TcpStream>) -> Result<TlsStream, HandshakeError> {
         let deadline = Instant::now() + self.timeout;
         let connection = ServerConnection::new(self.config.clone())?;

@@ -135,6 +135,22 @@ ours(server) fn a_key_outlives_connection_and_server(case) {
     require(answer == expected, &expected, answer);
 }
 
+/// One user cannot fill the database with keys: a hundred are stored, and no more.
+ours(server) fn a_user_publishes_a_hundred_keys_at_most(case) {
+    let chat = Chat::start(case);
+    let [alice, bob] = chat.room();
+    let mut last = String::new();
+    for _ in 0..100 {
+        last = Person::new("bob").public();
+        publishes(&bob, &last);
+    }
+    bob.may_not(&format!("/pubkey {}", Person::new("bob").public()));
+    // The last one counts, and publishing it again is no change.
+    publishes(&bob, &last);
+    let answer = key_of(&alice, &bob.name);
+    require(answer.ends_with(&last), "the key published last", answer);
+}
+
 /// The errors, word for word.
 ours(server) fn errors_about_keys_say_what_is_missing(case) {
     let chat = Chat::start(case);
