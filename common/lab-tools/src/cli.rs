@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 #[derive(Parser)]
-#[command(name = "lab", version)]
+#[command(name = "lab", bin_name = "lab", version)]
 struct Cli {
     #[command(subcommand)]
     command: Task,

@@ -13,6 +13,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+/// What a shell does before a command given by hand, which may be all that a
+/// shell understands: `A=b python3 …`, `cd sub && …`. A signal reaches the whole
+/// process group. The shell itself must not end by it: it waits, and its exit
+/// code is that of the last command. (A signal that has a handler here, and not
+/// the empty one, has its usual effect in the commands.)
+pub(crate) const WAIT_FOR_THE_COMMAND: &str = "trap : TERM INT HUP\n";
+
 /// What a suite grades: our binaries, and the commands that replace them.
 #[derive(Clone, Debug)]
 pub(crate) struct Graded {
@@ -159,8 +166,7 @@ impl Context {
         let folder = self.folder.path().to_string_lossy();
         let command = command.replace("{host}", host).replace("{port}", &port).replace("{folder}", &folder);
         let mut shell = Command::new("sh");
-        // Without `exec` a signal would reach the shell only.
-        shell.args(["-c", &format!("exec {command}")]);
+        shell.args(["-c", &format!("{WAIT_FOR_THE_COMMAND}{command}\n")]);
         shell.env_remove(report::VARIABLE);
         shell.env("HOST", host).env("PORT", &port).env("PYTHONUNBUFFERED", "1");
         if let Some(place) = std::env::var_os("PWD").filter(|place| Path::new(place).is_dir()) {

@@ -1,7 +1,7 @@
 //! A program that a check has started: its standard input, output and error,
 //! its exit. It runs in a process group of its own and never outlives the check.
 
-use crate::context::Context;
+use crate::context::{Context, WAIT_FOR_THE_COMMAND};
 use crate::inbox::{Inbox, Reading};
 use crate::transcript::shown;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
@@ -28,6 +28,9 @@ pub enum Exit {
 impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Exit::Code(code @ 129..=159) => {
+                write!(f, "exit code {code} (a shell's word for an end by signal {})", code - 128)
+            }
             Exit::Code(code) => write!(f, "exit code {code}"),
             Exit::Signal(signal) => write!(f, "an end by signal {signal}"),
         }
@@ -229,5 +232,6 @@ fn pid_of(child: &Child) -> Pid {
 
 fn words(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    let words = words.map(|word| word.to_string_lossy().replace(WAIT_FOR_THE_COMMAND, ""));
+    words.collect::<Vec<_>>().join(" ").trim_end().to_owned()
 }

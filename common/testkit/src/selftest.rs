@@ -5,6 +5,7 @@ use crate::case::{Case, Side};
 use crate::check::{Check, Kind};
 use crate::context::Graded;
 use crate::suite::run_one;
+use rustix::process::Signal;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -47,6 +48,37 @@ fn a_command_that_does_not_exist_is_reported() {
     report_of(result, &["exited before listening", "exit code 127", "/nonexistent/server"]);
 }
 
+/// A server that ends in good order at SIGTERM.
+const ORDERLY: &str = r#"python3 -c 'import os, signal, socket, sys
+signal.signal(signal.SIGTERM, lambda *_: (print("goodbye", flush=True), sys.exit(int(os.environ["CODE"]))))
+s = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+while True: s.accept()' {port}"#;
+
+#[test]
+fn a_command_is_all_that_a_shell_understands_and_a_signal_reaches_the_program_in_it() {
+    for command in [
+        format!("CODE=0 {ORDERLY}"),
+        format!("cd / && CODE=0 {ORDERLY}"),
+        format!("export CODE=0; {ORDERLY}"),
+        format!("CODE=0 {ORDERLY} # with a comment"),
+        format!("CODE=0 exec {ORDERLY}"),
+    ] {
+        let result = run(&command, |case| {
+            let server = case.server();
+            server.program.signal(Signal::TERM);
+            server.program.prints("goodbye");
+            server.program.exits(0);
+        });
+        assert_eq!(result, Ok(()), "{command}");
+    }
+    let result = run(&format!("CODE=7 {ORDERLY}"), |case| {
+        let server = case.server();
+        server.program.signal(Signal::TERM);
+        server.program.exits(0);
+    });
+    report_of(result, &["exit code 0", "exit code 7"]);
+}
+
 #[test]
 fn a_server_that_never_listens_is_reported_and_ended() {
     let start = Instant::now();
@@ -79,8 +111,8 @@ fn a_program_that_prints_without_end_is_read_for_a_while_only() {
     }
     let check = Check::new("flood", &["It floods."], Kind::Wire, Side::Client, flood);
     let result = graded("true", "yes", check);
-    // `yes` ends when its pipe is closed.
-    report_of(result, &["earlier steps", "more than 4 MiB of output", "an end by signal 13", "4 MiB\n"]);
+    // `yes` ends when its pipe is closed, and the shell says how.
+    report_of(result, &["earlier steps", "more than 4 MiB of output", "an end by signal 13)", "4 MiB\n"]);
 }
 
 #[test]

@@ -11,6 +11,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::any::Any;
 use std::cell::RefCell;
+use std::ffi::OsString;
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -35,10 +37,7 @@ impl Suite {
     /// others. `STAGEn_PROGRAMS` names a folder with another build of the stage's
     /// own programs, under the same names: those owe all that ours owe.
     pub fn new(stage: u8, server: impl Into<PathBuf>, client: impl Into<PathBuf>) -> Self {
-        let named = |what| {
-            let named = std::env::var(format!("STAGE{stage}_{what}")).ok();
-            named.filter(|named| !named.trim().is_empty())
-        };
+        let named = |what| std::env::var(format!("STAGE{stage}_{what}")).ok();
         let graded = Graded {
             stage,
             server: server.into(),
@@ -66,6 +65,10 @@ impl Suite {
         let mut arguments = Arguments::from_args();
         arguments.test_threads.get_or_insert(AT_ONCE);
         end_programs_at_ctrl_c();
+        if let Err(why) = understood(self.graded.stage, std::env::vars_os()) {
+            eprintln!("error: {why}");
+            return ExitCode::from(2);
+        }
         let report = match Report::asked_for() {
             Ok(report) => report.map(Arc::new),
             Err(why) => {
@@ -75,10 +78,58 @@ impl Suite {
         };
         report.iter().for_each(|report| report.begin(&self.graded, &self.checks));
         let trials = self.checks.into_iter().map(|check| trial(&self.graded, check, report.clone()));
-        let conclusion = libtest_mimic::run(&arguments, trials.collect());
-        report.iter().for_each(|report| report.end());
-        conclusion.exit_code()
+        let trials = trials.collect();
+        // It panics when its standard output is closed, as by `| head`.
+        HOOK.call_once(keep_quiet_about_failures);
+        QUIET.set(true);
+        let conclusion = catch_unwind(AssertUnwindSafe(|| libtest_mimic::run(&arguments, trials)));
+        QUIET.set(false);
+        match conclusion {
+            Ok(conclusion) => {
+                report.iter().for_each(|report| report.end());
+                conclusion.exit_code()
+            }
+            Err(payload) => without_a_reader(payload, arguments.list),
+        }
     }
+}
+
+/// The end when printing has failed: a list that is cut short is what the user
+/// asked for, checks that are cut short are not passed.
+fn without_a_reader(payload: Box<dyn Any + Send>, list: bool) -> ExitCode {
+    kill_programs();
+    let message = described(payload);
+    if !message.contains("BrokenPipe") {
+        let _ = writeln!(std::io::stderr(), "{message}");
+    }
+    if list { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What may be said about the programs under test in `STAGEn_…`.
+const SETTINGS: [&str; 5] = ["SERVER", "CLIENT", "PROGRAMS", "CA", "LOGIN_TIMEOUT"];
+
+/// A variable that is blank, is no text, or has a name that means nothing is an
+/// error: our own programs would be graded in place of those that were meant.
+fn understood(stage: u8, variables: impl Iterator<Item = (OsString, OsString)>) -> Result<(), String> {
+    let start = format!("STAGE{stage}_");
+    for (name, value) in variables {
+        let name = name.to_string_lossy();
+        let Some(setting) = name.strip_prefix(&start) else { continue };
+        if !SETTINGS.contains(&setting) {
+            return Err(format!(
+                "{name} means nothing; there are: {start}{}",
+                SETTINGS.join(&format!(", {start}"))
+            ));
+        }
+        match value.to_str() {
+            None => return Err(format!("{name} is not UTF-8")),
+            Some(text) if text.trim().is_empty() => {
+                return Err(format!("{name} is empty: name a command, or unset it"));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
 }
 
 fn trial(graded: &Graded, check: Check, report: Option<Arc<Report>>) -> Trial {
@@ -96,7 +147,6 @@ fn trial(graded: &Graded, check: Check, report: Option<Arc<Report>>) -> Trial {
 /// Runs one check on a thread of its own, so that one that hangs can be given
 /// up. `Err` holds all that there is to say about the failure.
 pub(crate) fn run_one(graded: Graded, check: Check) -> Result<(), Complaint> {
-    static HOOK: Once = Once::new();
     HOOK.call_once(keep_quiet_about_failures);
     let context =
         Context::new(graded).map_err(|e| Complaint::of_ours(format!("no temporary folder: {e}")))?;
@@ -129,6 +179,9 @@ pub(crate) fn run_one(graded: Graded, check: Check) -> Result<(), Complaint> {
     Err(Complaint { steps: context.transcript.render(), what, hint: check.hint, errors: errors.collect() })
 }
 
+/// Installs [`keep_quiet_about_failures`] once.
+static HOOK: Once = Once::new();
+
 /// Every check's workplace, for [`end_programs_at_ctrl_c`]; those that are done are dead.
 static RUNNING: Mutex<Vec<Weak<Context>>> = Mutex::new(Vec::new());
 
@@ -138,10 +191,14 @@ fn end_programs_at_ctrl_c() {
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return };
     std::thread::spawn(move || {
         let Some(signal) = signals.forever().next() else { return };
-        let contexts = RUNNING.lock().ignore_poison();
-        contexts.iter().filter_map(Weak::upgrade).for_each(|context| context.kill_all());
+        kill_programs();
         std::process::exit(128 + signal);
     });
+}
+
+fn kill_programs() {
+    let contexts = RUNNING.lock().ignore_poison();
+    contexts.iter().filter_map(Weak::upgrade).for_each(|context| context.kill_all());
 }
 
 fn overdue(limit: Duration) -> String {
@@ -176,4 +233,25 @@ fn keep_quiet_about_failures() {
         }
         PLACE.set(info.location().map(ToString::to_string).unwrap_or_default());
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::understood;
+
+    fn said(name: &str, value: &str) -> Result<(), String> {
+        understood(4, [(name.into(), value.into())].into_iter())
+    }
+
+    #[test]
+    fn a_setting_that_is_blank_or_misspelt_is_an_error() {
+        for blank in ["", " ", "\t\n"] {
+            for name in ["STAGE4_SERVER", "STAGE4_CLIENT", "STAGE4_PROGRAMS"] {
+                assert!(said(name, blank).unwrap_err().contains(&format!("{name} is empty")));
+            }
+        }
+        assert!(said("STAGE4_SEVER", "python3 x.py").unwrap_err().contains("there are: STAGE4_SERVER, "));
+        assert_eq!(said("STAGE4_SERVER", "python3 x.py"), Ok(()));
+        assert_eq!(said("STAGE5_SERVER", ""), Ok(()), "another stage's");
+    }
 }

@@ -40,6 +40,7 @@ use lab::workspace::{Profile, build, target};
 use options::Place;
 use output::Scale;
 use slot::Slot;
+use sources::nobody_wrote;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -52,6 +53,7 @@ use tree::Original;
 /// # Errors
 /// When the command line is wrong, nothing can be graded, or a signal came.
 pub fn run(all: &Registry, options: &Options) -> Result<bool, Failure> {
+    options.asked().check(|what| format!("--{what}")).map_err(Failure::Usage)?;
     let place = options.place().map_err(Failure::Usage)?;
     options.check_outputs().map_err(Failure::Usage)?;
     if let Some(number) = options.stage {
@@ -103,7 +105,9 @@ fn several<'a>(folder: &Path, all: &'a Registry, options: &Options) -> Result<Ve
     let folder = folder.canonicalize().map_err(|error| format!("{}: {error}", folder.display()))?;
     let entries = fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let mut folders: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    folders.retain(|path| path.is_dir() && !name(path).starts_with('.'));
+    folders.retain(|path| {
+        path.is_dir() && !name(path).starts_with('.') && !path.file_name().is_some_and(nobody_wrote)
+    });
     folders.sort_unstable();
     if folders.is_empty() {
         return Err(format!("there are no folders in {}", folder.display()));

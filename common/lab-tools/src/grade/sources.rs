@@ -7,19 +7,22 @@
 use anyhow::{Context, bail};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 /// How much is read of a stage's `src`; ours are a hundred times smaller.
-const SOURCE: Bounds = Bounds { files: 2000, bytes: 16 << 20 };
+const SOURCE: Bounds = Bounds { files: 2000, bytes: 16 << 20, skipped: nobody_wrote };
 /// How much is copied of a submission that brings its own command.
-const FOLDER: Bounds = Bounds { files: 20_000, bytes: 256 << 20 };
+const FOLDER: Bounds = Bounds { files: 20_000, bytes: 256 << 20, skipped: by_the_system };
 
 struct Bounds {
     files: usize,
     bytes: u64,
+    /// What is left out, by its name.
+    skipped: fn(&OsStr) -> bool,
 }
 
 /// The files of a stage's `src`, by their path in it.
@@ -68,9 +71,12 @@ impl Source {
         Ok(())
     }
 
-    /// The same files with the same contents.
+    /// The same files, and a compiler sees the same in them.
     pub fn is_like(&self, other: &Source) -> bool {
-        self.files == other.files
+        self.files.len() == other.files.len()
+            && self.files.iter().zip(&other.files).all(|((path, text), (other_path, other_text))| {
+                path == other_path && as_compiled(text) == as_compiled(other_text)
+            })
     }
 
     /// Tells other files from these.
@@ -81,6 +87,46 @@ impl Source {
         }
         self.crates.iter().for_each(|name| add(into, name.as_bytes()));
     }
+}
+
+/// A text as the Rust compiler reads it (The Rust Reference, "Input format"): a
+/// byte order mark is skipped, and CR LF is LF. Windows, and git there, make both.
+pub fn as_compiled(text: &[u8]) -> Vec<u8> {
+    let text = text.strip_prefix(BOM.as_bytes()).unwrap_or(text);
+    let mut lines: Vec<u8> = Vec::with_capacity(text.len());
+    for byte in text {
+        if *byte == b'\n' && lines.last() == Some(&b'\r') {
+            lines.pop();
+        }
+        lines.push(*byte);
+    }
+    lines
+}
+
+/// A text without the byte order mark that Windows' editors put before it.
+pub fn without_bom(text: &str) -> &str {
+    text.strip_prefix(BOM).unwrap_or(text)
+}
+
+const BOM: &str = "\u{feff}";
+
+/// Files and folders that an operating system or git has put there.
+pub fn by_the_system(name: &OsStr) -> bool {
+    const NAMES: [&str; 5] = ["__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini", ".git"];
+    let name = name.to_string_lossy();
+    NAMES.contains(&name.as_ref()) || name.starts_with("._")
+}
+
+/// Those, and what editors leave behind: no source of a program.
+pub fn nobody_wrote(name: &OsStr) -> bool {
+    const NAMES: [&str; 3] = [".idea", ".vscode", ".vs"];
+    const ENDS: [&str; 6] = ["~", ".swp", ".swo", ".bak", ".orig", ".rs.bk"];
+    let text = name.to_string_lossy();
+    by_the_system(name)
+        || NAMES.contains(&text.as_ref())
+        || text.starts_with(".#")
+        || text.starts_with('#')
+        || ENDS.iter().any(|end| text.ends_with(end))
 }
 
 /// Writes a file, and the folders above it.
@@ -182,7 +228,7 @@ fn walk(folder: &Path, bounds: &Bounds) -> anyhow::Result<Vec<(PathBuf, Kind)>> 
         for entry in fs::read_dir(&next).with_context(|| format!("cannot read {}", next.display()))? {
             let entry = entry.with_context(|| format!("cannot read {}", next.display()))?;
             let (path, kind) = (entry.path(), entry.file_type()?);
-            if kind.is_dir() && entry.file_name() == ".git" {
+            if (bounds.skipped)(&entry.file_name()) {
                 continue;
             }
             if kind.is_dir() {

@@ -1,7 +1,7 @@
 //! What is to be graded: found out by looking at a folder.
 
 use super::dependencies;
-use super::sources::{self, Source};
+use super::sources::{self, Source, as_compiled, nobody_wrote, without_bom};
 use anyhow::{Context, bail};
 use lab::registry::{Registry, Stage};
 use lab::workspace::root;
@@ -54,6 +54,20 @@ pub enum Form {
 }
 
 impl Brought {
+    /// What is named has to be a command: our own programs would be graded in
+    /// place of those that were meant.
+    ///
+    /// # Errors
+    /// A sentence with the name of what is blank.
+    pub fn check(&self, named_by: impl Fn(&str) -> String) -> Result<(), String> {
+        for (what, command) in [("server", &self.server), ("client", &self.client), ("build", &self.build)] {
+            if command.as_ref().is_some_and(|command| command.trim().is_empty()) {
+                return Err(format!("{} is empty: name a command, or leave it out", named_by(what)));
+            }
+        }
+        Ok(())
+    }
+
     /// Whether it names a program.
     pub fn is_named(&self) -> bool {
         self.server.is_some() || self.client.is_some()
@@ -74,7 +88,9 @@ pub fn look<'a>(folder: &Path, asked: &Brought, all: &'a Registry) -> anyhow::Re
         return ours(&folder, asked.stage, all);
     }
     let text = String::from_utf8(sources::read(&file)?).with_context(|| format!("{FILE} is not UTF-8"))?;
-    let mut brought: Brought = toml::from_str(&text).with_context(|| format!("{FILE} cannot be read"))?;
+    let mut brought: Brought =
+        toml::from_str(without_bom(&text)).with_context(|| format!("{FILE} cannot be read"))?;
+    brought.check(|what| format!("{FILE}: {what}")).map_err(anyhow::Error::msg)?;
     if !brought.is_named() {
         bail!("{FILE} names neither a server nor a client");
     }
@@ -97,14 +113,27 @@ pub fn here<'a>(asked: &Brought, all: &'a Registry) -> anyhow::Result<Submission
     Ok(Submission { form: Form::CommandsHere(here, asked.clone()), ..submission })
 }
 
-/// An unpacked archive often is a folder with one folder in it.
+/// Folders in folders with nothing else, at most.
+const WRAPPERS: usize = 3;
+
+/// An unpacked archive often is a folder with one folder in it, and beside that
+/// what the student's system has added.
 fn unwrapped(folder: &Path, all: &Registry) -> PathBuf {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut seen = entries.filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."));
-    let (Some(only), None) = (seen.next(), seen.next()) else { return folder.to_owned() };
-    let ours = only.file_name() == "src" || all.stages.iter().any(|s| only.file_name() == s.package.as_str());
-    let within = !ours && only.file_type().is_ok_and(|kind| kind.is_dir());
-    if within { only.path() } else { folder.to_owned() }
+    let mut folder = folder.to_owned();
+    for _ in 0..WRAPPERS {
+        let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
+        let mut seen = entries.filter(|entry| {
+            !nobody_wrote(&entry.file_name()) && !entry.file_name().as_encoded_bytes().starts_with(b".")
+        });
+        let (Some(only), None) = (seen.next(), seen.next()) else { break };
+        let name = only.file_name();
+        let ours = name == "src" || all.stages.iter().any(|stage| name == stage.package.as_str());
+        if ours || !only.file_type().is_ok_and(|kind| kind.is_dir()) {
+            break;
+        }
+        folder = only.path();
+    }
+    folder
 }
 
 fn commands<'a>(folder: &Path, brought: Brought, all: &'a Registry) -> anyhow::Result<Submission<'a>> {
@@ -185,7 +214,7 @@ fn unused(theirs: &Path, ours: &Path) -> Option<String> {
     let mut changed = Vec::new();
     for name in ["Cargo.toml", "build.rs", ".cargo/config.toml", "tests/checks.rs"] {
         if let Ok(text) = sources::read(&theirs.join(name))
-            && fs::read(ours.join(name)).ok() != Some(text)
+            && fs::read(ours.join(name)).ok().map(|ours| as_compiled(&ours)) != Some(as_compiled(&text))
         {
             changed.push(name.to_owned());
         }
@@ -199,3 +228,6 @@ fn unused(theirs: &Path, ours: &Path) -> Option<String> {
     (!changed.is_empty())
         .then(|| format!("only src is taken; not used, though changed: {}", changed.join(", ")))
 }
+
+#[cfg(test)]
+mod tests;

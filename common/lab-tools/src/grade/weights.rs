@@ -49,7 +49,7 @@ impl Weights {
     }
 
     fn parse(text: &str) -> anyhow::Result<Weights> {
-        let weights: Weights = toml::from_str(text)?;
+        let weights: Weights = toml::from_str(sources::without_bom(text))?;
         let good = |weight: f64| weight.is_finite() && weight >= 0.0;
         if let Some(wrong) = weights.checks.iter().find(|(_, weight)| !good(**weight)) {
             bail!("{} cannot be worth {}", wrong.0, wrong.1);

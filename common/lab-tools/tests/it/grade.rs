@@ -88,7 +88,8 @@ fn bad_programs_get_their_verdict_and_disturb_no_other() {
         "writes",
         "sh -c 'for i in $(seq 99); do head -c 10000000 /dev/zero > $TMPDIR/$$-$i; done; sleep 9'",
     );
-    all.client("kills", "sh -c 'kill -9 $PPID'");
+    // Between it and the checks is the shell that runs the command.
+    all.client("kills", "sh -c 'kill -9 $(cut -d\" \" -f4 /proc/$PPID/stat)'");
     let limits = ["--process-limit", "200", "--memory-limit", "768", "--disk-limit", "64", "--jobs", "2"];
     // What cannot be graded is an error, of the whole too. A slow machine is to come
     // to what each of them is up to.
@@ -125,6 +126,14 @@ fn bad_programs_get_their_verdict_and_disturb_no_other() {
 }
 
 #[test]
+fn a_batch_in_which_nobody_has_points_has_an_average_of_zero() {
+    let all = Submissions::new();
+    all.client("silent", "true");
+    let said = text(&all.batch(&[]).assert().code(0).get_output().stdout);
+    assert!(said.contains("1 graded, 0.00 points of 100 on average"), "{said}");
+}
+
+#[test]
 fn what_cannot_be_graded_is_said_in_one_line() {
     let all = Submissions::new();
     all.put("empty/notes.txt", "later");
@@ -141,6 +150,7 @@ fn what_cannot_be_graded_is_said_in_one_line() {
         (&["vague"], "which stage? give --stage N"),
         (&["typing-error"], "unknown field `servr`"),
         (&["--server", "true"], "which stage?"),
+        (&["--stage", "1", "--client", " "], "--client is empty: name a command, or leave it out"),
         (
             &["empty", "--stage", "1", "--server", "true", "--csv", "nowhere/x.csv"],
             "there is no folder nowhere",

@@ -4,6 +4,7 @@
 use lab::registry::{Registry, Stage};
 use lab::workspace::{cargo, root};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fs;
 
 fn packages() -> Vec<Value> {
@@ -98,4 +99,55 @@ fn the_book_lists_pages_that_exist_and_all_of_them() {
     listed.sort_unstable();
     there.sort_unstable();
     assert_eq!(listed, there);
+}
+
+/// The crates that a package is built of, with the features they are built with.
+fn crates(package: &str) -> BTreeMap<String, String> {
+    let mut command = cargo();
+    command.args(["tree", "--offline", "-p", package, "-e", "normal,build", "--prefix", "none"]);
+    let output = command.args(["-f", "{p}|{f}", "--no-dedupe"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let version = |package: &str| package.split(' ').take(2).collect::<Vec<_>>().join(" ");
+    let lines = text.lines().filter_map(|line| line.split_once('|'));
+    lines.map(|(package, features)| (version(package), features.to_owned())).collect()
+}
+
+/// `make run-stage` waits for the tool first.
+#[test]
+fn the_small_tool_brings_few_crates_that_the_stages_do_not_need() {
+    let (tool, common) = (crates("lab"), crates("common"));
+    let name = |package: &String| package.split(' ').next().unwrap().to_owned();
+    let more: Vec<_> = tool.keys().filter(|package| !common.contains_key(*package)).map(name).collect();
+    let allowed = [
+        "itoa",
+        "lab",
+        "memchr",
+        "serde",
+        "serde_core",
+        "serde_derive",
+        "serde_json",
+        "serde_spanned",
+        "toml",
+        "toml_datetime",
+        "toml_parser",
+        "winnow",
+        "zmij",
+    ];
+    let wrong: Vec<_> = more.iter().filter(|name| !allowed.contains(&name.as_str())).collect();
+    assert!(wrong.is_empty(), "these make every first build longer: {wrong:?}");
+}
+
+/// A crate that the tool and a stage want with different features is built twice,
+/// and with it all that depends on it. (Stage 8's certificates want more of two
+/// crates than all others.)
+#[test]
+fn the_tool_and_stages_1_to_7_share_what_they_build() {
+    let tool = crates("lab");
+    for stage in Registry::load().stages.iter().filter(|stage| stage.number < 8) {
+        for (package, features) in crates(&stage.package) {
+            let ours = tool.get(&package).unwrap_or(&features);
+            assert_eq!(*ours, features, "{package} in {}", stage.package);
+        }
+    }
 }

@@ -51,7 +51,7 @@ pub fn sums(rows: &[Row], scale: &Scale, seconds: u64) {
     let failed = rows.len() - points.len();
     say!("\n{} submissions in {} min {} s", rows.len(), seconds / 60, seconds % 60);
     if !points.is_empty() {
-        let mean = points.iter().sum::<f64>() / points.len() as f64;
+        let mean = rounded(points.iter().sum::<f64>() / points.len() as f64);
         say!("{} graded, {:.2} points of {} on average", points.len(), mean, rounded(scale.most));
     }
     if failed > 0 {
