@@ -14,6 +14,11 @@
 //! ([`read_batch`]) and hands it to the room thread, which puts it into the
 //! outbox of each other client. A reader thread writes nothing to any client but
 //! its own.
+//!
+//! The end: a signal stops the accepting thread, and every reader thread finds the
+//! end of its input. When all have handed on what they had read, the room thread
+//! sends the last line to everybody and closes the outboxes. Each reader thread
+//! closes its connection when its outbox is empty.
 
 use crate::drainer::PollDrainer;
 use crate::limits::{ClientSlots, LimitArgs};
@@ -51,11 +56,17 @@ pub struct Options {
 
 /// What every reader thread needs.
 struct Server {
+    /// Accepts clients, and knows the open connections.
     listener: Listener,
+    /// A client takes one when it comes; the room thread gives it back.
     slots: Arc<ClientSlots>,
+    /// The way to the room thread.
     room: Arc<Room>,
+    /// For the outbox of each new client.
     outboxes: Arc<OutboxConfig>,
+    /// Lines a second for each client; 0 is no limit.
     rate: u32,
+    /// Never makes a thread wait: another one writes it.
     log: Log,
 }
 
@@ -88,6 +99,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         log,
     });
     server.log.info(format_args!("room for {} clients", options.limits.max_clients));
+    // Stage 3's workers, one for each client. This thread only starts them.
     let workers = Workers::new(&server.log);
     while let Some((stream, peer)) = server.listener.accept() {
         let thread = workers.spawn(peer.to_string(), CLIENT_STACK, {
@@ -110,6 +122,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 /// that comes. Nothing that happens here may end the server.
 fn serve(stream: &Arc<TcpStream>, peer: SocketAddr, server: &Server) {
     let _open = server.listener.track(stream);
+    // The socket has two users from here on: this thread reads from it, and the
+    // outbox writes to it.
     let outbox = Outbox::new(stream.clone(), server.outboxes.clone());
     if let Some(slot) = server.slots.try_acquire() {
         match server.room.join(peer.to_string(), &outbox, slot) {
@@ -122,6 +136,7 @@ fn serve(stream: &Arc<TcpStream>, peer: SocketAddr, server: &Server) {
         outbox.send_line("[SERVER] error: server is full");
         outbox.close();
     }
+    // The client has left, and may still read what was sent to it before.
     if outbox.wait_closed(FLUSH_TIMEOUT) {
         line::lingering_close(stream);
     }
@@ -172,6 +187,7 @@ fn read_batch(
 ) -> io::Result<bool> {
     loop {
         match lines.next()? {
+            // What comes behind it is thrown away.
             Received::Line(line::DISCONNECT | "/quit") => return Ok(false),
             Received::Line("") => {}
             Received::Line(text) => match bucket.take(Instant::now()) {
@@ -183,6 +199,7 @@ fn read_batch(
                 }
                 Decision::Limited { first: false } => {}
             },
+            // The client is told, and the others get nothing of it.
             Received::NotUtf8 => member.send_to(line::NOT_UTF8),
             Received::TooLong => {
                 member.send_to(line::TOO_LONG);

@@ -18,6 +18,15 @@
 //!
 //! A handshake and a login go deep into their stack. They have a thread with a
 //! large stack that ends; the reader thread, which stays, has a small one.
+//!
+//! | thread | waits for | ends |
+//! | --- | --- | --- |
+//! | accepting (main) | the next client | when a signal comes |
+//! | login, one for each client that is not in yet | its lines, the database | when the client is in, or was turned away |
+//! | reader, one for each client | its lines; room in the queue | when the client has left |
+//! | committer | the queue; the database | behind the last line |
+//! | room | the next batch | with the committer |
+//! | drainer | sockets that were full | with the process |
 
 use crate::certs::{CertificateFolder, own_names};
 use crate::commands::Commands;
@@ -84,17 +93,26 @@ pub struct Options {
 
 /// What every login thread and reader thread needs.
 struct Server {
+    /// Accepts clients, and knows the open connections.
     listener: Listener,
+    /// Starts login threads and reader threads.
     workers: Workers,
     /// Connections that may still come: those that log in need a bound as well.
     slots: Arc<ClientSlots>,
+    /// Shakes hands, with the certificate.
     tls: Acceptor,
+    /// Decides who comes in.
     auth: Authenticator,
+    /// Who is online: each name once.
     presence: Arc<Presence>,
+    /// The way to the committer thread and the room thread.
     chat: Arc<Chat>,
     database: Database,
+    /// For the outbox of each new client.
     outboxes: Arc<OutboxConfig>,
+    /// Lines a second for each client; 0 is no limit.
     rate: u32,
+    /// Never makes a thread wait: another one writes it.
     log: Log,
 }
 
@@ -178,11 +196,15 @@ type Lines = LineReader<DeadlineReader<TlsStream>>;
 /// One client's connection. The login thread hands it to the reader thread.
 struct Connection {
     stream: Arc<TcpStream>,
+    /// The client's address.
     peer: SocketAddr,
+    /// What is sent to the client, by any thread.
     outbox: Arc<Outbox>,
+    /// What comes from the client, for one thread.
     lines: Lines,
     /// By which the client has to be logged in.
     deadline: Instant,
+    /// As long as it lives, the listener can end the client's input.
     _open: ConnectionGuard,
 }
 
@@ -234,6 +256,7 @@ fn serve(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>) {
         None => Err(LoginError::ServerFull),
     };
     match logged_in {
+        // This thread ends here, and its stack is free again.
         Ok(online) => {
             let thread = server.workers.spawn(online.session().name.to_string(), READER_STACK, {
                 let server = server.clone();
@@ -260,6 +283,7 @@ fn log_in(
     let login = server.auth.authenticate(|| read_line(lines, outbox), send, *peer, *deadline)?;
     let session = Session::new(&login, *peer, outbox);
     let online = server.presence.enter(&session, &login, slot, *deadline)?;
+    // From here on the client may be silent for as long as it likes.
     lines.get_mut().clear_deadline().map_err(LoginError::Lost)?;
     Ok(online)
 }
@@ -270,6 +294,7 @@ fn turn_away(error: &LoginError, connection: Connection, server: &Server) {
         LoginError::ServerFull => server.log.warn(format_args!("{peer} turned away: {error}")),
         _ => server.log.warn(format_args!("{peer} not let in: {}", error.for_the_log())),
     }
+    // A client that has left gets no answer.
     if let Some(answer) = error.answer() {
         outbox.send_line(&answer);
     } else if server.listener.stopping() {
@@ -289,6 +314,7 @@ fn chat(mut connection: Connection, online: PresenceGuard, server: &Server) {
         server.log.info(format_args!("{} lost: {e}", session.name));
     }
     if server.listener.stopping() {
+        // It stays for the last line, which comes behind all that it has said.
         online.finish();
     } else {
         drop(online);
