@@ -27,6 +27,11 @@
 //! | committer | the queue; the database | behind the last line |
 //! | room | the next batch | with the committer |
 //! | drainer | sockets that were full | with the process |
+//!
+//! What is bounded, and what happens at the bound. The queue to the committer: the
+//! reader threads wait, and read no more. The channel to the room thread, one batch: the
+//! committer waits. An outbox, in bytes: its client is disconnected. So no client that
+//! is slow, or fast, costs another one more than a short wait.
 
 use crate::chat::Chat;
 use crate::commands::Commands;
@@ -139,6 +144,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let (level, file) = options.log.settings();
     let (log, _written_at_the_end) = Log::start(level, file)?;
     fd_limit::raise_fd_limit(options.limits.max_clients, &log);
+    // First all that can be wrong with files and database, so that a server that
+    // listens is one that works.
     let envelope = Arc::new(Envelope::new(&KeyFile::load(&options.key)?.key));
     let codec: Arc<dyn LineCodec> = envelope.clone();
     let database = Database::open(&options.db.db, &SCHEMA)?;
@@ -146,6 +153,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         log.warn(warning);
     }
     let tokens = options.auth.session_tokens(&database.users);
+    // This starts the committer thread and the room thread.
     let chat = Chat::open(&database.messages, &codec, options.history.into(), &log)?;
     let server = Arc::new(Server {
         listener: Listener::open(&options.listen, &log)?,
@@ -168,6 +176,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         "room for {} clients; messages go to {}",
         options.limits.max_clients, options.db.db
     ));
+    // This thread only accepts: no client, however slow its login is, keeps the next
+    // one waiting. `None` comes after a signal, or when the server has to stop itself.
     while let Some((stream, peer)) = server.listener.accept() {
         let thread = server.workers.spawn(peer.to_string(), LOGIN_STACK, {
             let server = server.clone();
@@ -177,7 +187,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             server.log.error(format_args!("{peer} turned away: cannot start a thread: {e}"));
         }
     }
-    // Each reader thread has found the end of its input by now, or soon will.
+    // Each reader thread has found the end of its input by now, or soon will. What it
+    // had read before is committed and delivered, and then comes the last line.
     let failed = server.chat.has_failed();
     server.chat.broadcast_shutdown(line::SHUTTING_DOWN, SHUTDOWN_TIMEOUT);
     server.listener.finish();
@@ -228,6 +239,7 @@ impl Connection {
         if self.outbox.wait_closed(FLUSH_TIMEOUT) {
             line::lingering_close(&self.stream);
         }
+        // This is for a client that did not read in time.
         self.outbox.disconnect();
     }
 }
@@ -235,6 +247,7 @@ impl Connection {
 /// One client, from its first line on: it logs in, and then a reader thread of
 /// its own goes on. Nothing that happens here may end the server.
 fn serve(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>) {
+    // Before the login: connections that never log in are bounded, too.
     let slot = server.slots.try_acquire();
     let stream = Arc::new(stream);
     let mut connection = Connection::open(&stream, peer, server);
@@ -243,12 +256,15 @@ fn serve(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>) {
         None => Err(LoginError::ServerFull),
     };
     match logged_in {
-        // This thread ends here, and its stack is free again.
+        // What a thread has used of its stack stays in memory until the thread ends. A
+        // login uses 20 KiB, and this client may now listen for hours: so its reader is
+        // a new thread, and this one ends.
         Ok(online) => {
             let thread = server.workers.spawn(online.session().name.to_string(), READER_STACK, {
                 let server = server.clone();
                 move || chat(connection, online, &server)
             });
+            // If it could not start, `online` is dropped: the user leaves again.
             if let Err(e) = thread {
                 server.log.error(format_args!("{peer} turned away: cannot start a thread: {e}"));
             }
@@ -269,6 +285,7 @@ fn log_in(
     };
     let login = server.auth.authenticate(|| read_line(lines, &server.envelope), send, *peer, *deadline)?;
     let session = Session::new(&login, *peer, outbox);
+    // From here on the client has its name, and the room thread sends it what is said.
     let online = server.presence.enter(&session, &login, slot, *deadline)?;
     // From here on the client may be silent for as long as it likes.
     lines.get_mut().clear_deadline().map_err(LoginError::Lost)?;
@@ -304,9 +321,12 @@ fn chat(mut connection: Connection, online: PresenceGuard, server: &Server) {
         // It stays for the last line, which comes behind all that it has said.
         online.finish();
     } else {
+        // It leaves behind the last line that it has said, and this waits for that.
         drop(online);
     }
     connection.close();
+    // Without these threads no line is stored or delivered: better no server than one
+    // that takes lines which no client will ever see.
     if server.chat.has_failed() {
         server.listener.stop();
     }
@@ -317,6 +337,7 @@ fn chat(mut connection: Connection, online: PresenceGuard, server: &Server) {
 /// This thread only reads. What the others say reaches this client through its
 /// outbox, from the room thread, at any time.
 fn relay(lines: &mut Lines, session: &Arc<Session>, server: &Server) -> io::Result<()> {
+    // Used by this thread alone, so it needs no lock.
     let mut bucket = TokenBucket::new(server.rate);
     let mut commands = Commands::new(&server.chat, &server.presence, &server.database, session, &server.log);
     loop {
@@ -326,7 +347,10 @@ fn relay(lines: &mut Lines, session: &Arc<Session>, server: &Server) -> io::Resu
                 "/logout" if server.presence.log_out(session) => return Ok(()),
                 "" | "/logout" => {}
                 _ => match bucket.take(Instant::now()) {
+                    // While the committer's queue is full, this waits. Then nothing is read
+                    // here, and TCP makes the client wait: back-pressure.
                     Decision::Allowed => commands.execute(&text)?,
+                    // Told once, not for each line that is dropped.
                     Decision::Limited { first: true } => {
                         let allowed = server.rate;
                         session.send_to(&format!(
@@ -337,6 +361,8 @@ fn relay(lines: &mut Lines, session: &Arc<Session>, server: &Server) -> io::Resu
                     Decision::Limited { first: false } => {}
                 },
             },
+            // Where the next line begins, or by which key it is sealed, cannot be known: the
+            // client is told, and that is the end.
             ClientLine::Invalid(answer) => {
                 server.log.warn(format_args!("{} from {}: {answer}", session.name, session.peer));
                 session.send_to(answer);
