@@ -23,7 +23,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// What a hash is for, the more urgent first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Purpose {
     /// To compare a password with the one stored.
     Login,
@@ -53,8 +53,8 @@ struct State {
     last_number: u64,
     limiter: LoginLimiter,
     /// When an address, and a name from an address, had its last turn, plus [`MEMORY`].
-    address_turns: HashMap<IpAddr, Instant>,
-    name_turns: HashMap<Origin, Instant>,
+    address_turns: HashMap<(Purpose, IpAddr), Instant>,
+    name_turns: HashMap<(Purpose, Origin), Instant>,
 }
 
 #[derive(Debug)]
@@ -129,8 +129,8 @@ impl HashQueue {
     /// A login that succeeded does not count as a turn.
     pub fn succeeded(&self, origin: &Origin) {
         let mut state = self.lock();
-        state.address_turns.remove(&origin.address);
-        state.name_turns.remove(origin);
+        state.address_turns.remove(&(Purpose::Login, origin.address));
+        state.name_turns.remove(&(Purpose::Login, origin.clone()));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -147,11 +147,11 @@ impl State {
                 self.limited(*purpose, origin, now).is_zero()
             });
             let Some(first) = may.min_by_key(|&at| self.rank(&self.waiting[at], now)) else { return };
-            let Waiting { origin, wake, .. } = self.waiting.swap_remove(first);
+            let Waiting { purpose, origin, wake, .. } = self.waiting.swap_remove(first);
             make_room(&mut self.address_turns, now);
-            self.address_turns.insert(origin.address, now + MEMORY);
+            self.address_turns.insert((purpose, origin.address), now + MEMORY);
             make_room(&mut self.name_turns, now);
-            self.name_turns.insert(origin, now + MEMORY);
+            self.name_turns.insert((purpose, origin), now + MEMORY);
             self.free -= 1;
             // Its thread takes the turn in any case, even if it is just giving up.
             let _ = wake.try_send(());
@@ -168,11 +168,12 @@ impl State {
     /// The lowest goes first; see the [module](self).
     fn rank(&self, waiting: &Waiting, now: Instant) -> impl Ord + use<> {
         let current = |until: Option<&Instant>| until.copied().filter(|until| *until > now);
+        let Waiting { number, purpose, origin, .. } = waiting;
         (
-            waiting.purpose,
-            current(self.address_turns.get(&waiting.origin.address)),
-            current(self.name_turns.get(&waiting.origin)),
-            Reverse(waiting.number),
+            *purpose,
+            current(self.address_turns.get(&(*purpose, origin.address))),
+            current(self.name_turns.get(&(*purpose, origin.clone()))),
+            Reverse(*number),
         )
     }
 }
@@ -243,6 +244,20 @@ mod tests {
         first.sort_unstable();
         first.dedup();
         assert_eq!(first.len(), 3, "each address once before any has a second turn: {addresses:?}");
+    }
+
+    /// Whoever has just registered is not behind a crowd of strangers.
+    #[test]
+    fn a_registration_is_no_turn_of_a_login() {
+        let queue = HashQueue::new(1, 0);
+        drop(acquire(&queue, Purpose::Registration, from(1, "a")));
+        let state = queue.lock();
+        let (wake, _) = sync_channel(1);
+        let rank = |number, address| {
+            let (purpose, origin, wake) = (Purpose::Login, from(address, "a"), wake.clone());
+            state.rank(&Waiting { number, purpose, origin, wake }, Instant::now())
+        };
+        assert!(rank(2, 1) < rank(1, 2));
     }
 
     #[test]
