@@ -1,5 +1,7 @@
 //! What can go wrong with a database, and what to do about it.
 
+use std::path::Path;
+
 /// Why a store could not do what it was asked. `db` is the database as a
 /// person knows it: a path or `host:port/database`, never with a password.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -27,10 +29,48 @@ pub enum StoreError {
         cause: String,
     },
     /// The file, its folder or the whole file system cannot be written.
-    #[error("{db} is read-only; give this user write permission for the file and its folder")]
+    #[error(
+        "{db} is read-only; give this user write permission for the file and its folder, and see with lsattr that neither is immutable"
+    )]
     ReadOnly {
+        /// The file.
+        db: String,
+    },
+    /// The server takes no changes from this account.
+    #[error(
+        "{db} is read-only: {cause}; let it take changes (SET GLOBAL read_only = OFF), or name the primary server"
+    )]
+    ReadOnlyServer {
         /// The database.
         db: String,
+        /// What the server said.
+        cause: String,
+    },
+    /// The open file has no longer the name by which it was opened.
+    #[error(
+        "{db} was deleted, moved or replaced while it was open; put the file back where it was, or start the server again"
+    )]
+    Gone {
+        /// The file.
+        db: String,
+    },
+    /// The content is none that this program, or the database, has written.
+    #[error(
+        "{db} is damaged: {cause}; stop the server, keep a copy, and restore a backup, or save what `sqlite3 {db} .recover` can read"
+    )]
+    Damaged {
+        /// The file.
+        db: String,
+        /// What is wrong.
+        cause: String,
+    },
+    /// The system could not read or write the file.
+    #[error("{db}: {cause}; look for a failing disk (dmesg) and for immutable files (lsattr)")]
+    Io {
+        /// The file.
+        db: String,
+        /// What SQLite said.
+        cause: String,
     },
     /// Another process holds the write lock for longer than we wait.
     #[error("{db} is locked by another process; end it, or try again when it is done")]
@@ -69,16 +109,16 @@ pub enum StoreError {
         cause: String,
     },
     /// The database or its tables do not exist.
-    #[error("{db} has no chat tables yet; run `{program} init` with the administrator's URL first")]
+    #[error("{db} has no chat tables yet; run `{init}` with the administrator's URL in CHAT_DB first")]
     NoSchema {
         /// The database.
         db: String,
-        /// The program that makes them.
-        program: &'static str,
+        /// The command that makes them.
+        init: String,
     },
     /// Made by an earlier stage.
     #[error(
-        "{db} has tables of version {found} and this program needs {known}; run `{program} init`, which keeps the data"
+        "{db} has tables of version {found} and this program needs {known}; run `{init}`, which keeps the data"
     )]
     TooOld {
         /// The database.
@@ -87,8 +127,8 @@ pub enum StoreError {
         found: u32,
         /// The program's.
         known: u32,
-        /// The program that brings it up to date.
-        program: &'static str,
+        /// The command that brings it up to date.
+        init: String,
     },
     /// Made by a later stage.
     #[error(
@@ -116,4 +156,37 @@ pub enum StoreError {
         /// What it said.
         cause: String,
     },
+}
+
+/// The command that runs `init` of `program`, as it can be typed in this folder.
+/// `file` is the database, if it is one.
+pub(super) fn init_command(program: &str, file: Option<&Path>) -> String {
+    let beside =
+        std::env::current_exe().ok().map(|exe| exe.with_file_name(program)).filter(|path| path.exists());
+    let here = std::env::current_dir().unwrap_or_default();
+    let program = match &beside {
+        Some(path) => path.strip_prefix(here).unwrap_or(path),
+        None => Path::new(program),
+    };
+    let program = quoted(&program.display().to_string());
+    match file {
+        Some(file) => format!("{program} init --db {}", quoted(&format!("sqlite:{}", file.display()))),
+        None => format!("{program} init"),
+    }
+}
+
+/// One word for a shell.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:".contains(c);
+    if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+#[test]
+fn a_command_can_be_typed() {
+    assert_eq!(init_command("no-such-admin", None), "no-such-admin init");
+    let file = Path::new("./it's my chat.db");
+    assert_eq!(
+        init_command("no-such-admin", Some(file)),
+        r"no-such-admin init --db 'sqlite:./it'\''s my chat.db'"
+    );
 }

@@ -54,6 +54,14 @@ pub enum DbUrlError {
     /// `sqlite:` and nothing.
     #[error("a path is missing: sqlite:PATH, for example sqlite:chat.db")]
     NoPath,
+    /// `sqlite::memory:`.
+    #[error("the chat needs a file that lasts: sqlite:PATH, for example sqlite:chat.db")]
+    Memory,
+    /// `sqlite:///…`.
+    #[error(
+        "three slashes mean different files to different programs; write sqlite:chat.db for a file in this folder, sqlite:/tmp/chat.db for a full path"
+    )]
+    ThreeSlashes,
     /// The URL does not parse.
     #[error(
         "expected mysql://user:password@host:port/database; in user and password write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23 and % as %25"
@@ -74,15 +82,28 @@ impl FromStr for DbUrl {
 
     fn from_str(text: &str) -> Result<Self, DbUrlError> {
         if let Some(path) = text.strip_prefix("sqlite:") {
-            if path.is_empty() {
-                return Err(DbUrlError::NoPath);
-            }
-            return Ok(DbUrl::Sqlite(PathBuf::from(path)));
+            return sqlite_path(path).map(|path| DbUrl::Sqlite(PathBuf::from(path)));
         }
-        if !text.starts_with("mysql://") {
-            return Err(DbUrlError::Kind);
-        }
-        MySqlUrl::parse(text).map(DbUrl::MySql)
+        // MariaDB's own name for the same protocol.
+        let rest =
+            text.strip_prefix("mysql://").or(text.strip_prefix("mariadb://")).ok_or(DbUrlError::Kind)?;
+        MySqlUrl::parse(&format!("mysql://{rest}")).map(DbUrl::MySql)
+    }
+}
+
+/// The path behind `sqlite:`, also as other programs write it. Three slashes are
+/// a file in this folder to some and one in the root to others, so we ask.
+fn sqlite_path(path: &str) -> Result<&str, DbUrlError> {
+    let slashes = path.len() - path.trim_start_matches('/').len();
+    match (&path[slashes..], slashes) {
+        ("", _) => Err(DbUrlError::NoPath),
+        (":memory:", _) => Err(DbUrlError::Memory),
+        (_, 0 | 1) => Ok(path),
+        // sqlite://chat.db, as sqlx and others have it.
+        (relative, 2) => Ok(relative),
+        (_, 3) => Err(DbUrlError::ThreeSlashes),
+        // sqlite:////tmp/chat.db, as SQLAlchemy has it.
+        _ => Ok(&path[slashes - 1..]),
     }
 }
 
@@ -190,6 +211,9 @@ mod tests {
         for (text, shown) in [
             ("sqlite:chat.db", "sqlite:chat.db"),
             ("sqlite:/a b/c?d", "sqlite:/a b/c?d"),
+            ("sqlite://chat.db", "sqlite:chat.db"),
+            ("sqlite:////tmp/chat.db", "sqlite:/tmp/chat.db"),
+            ("mariadb://chat:pw@host/chat", "mysql://chat@host:3306/chat"),
             ("mysql://chat:secret@db.example:3307/chat_1", "mysql://chat@db.example:3307/chat_1"),
             ("mysql://chat:s%40%2F@[::1]/chat", "mysql://chat@[::1]:3306/chat"),
             ("mysql://root@127.0.0.1:3306/chat", "mysql://root@127.0.0.1:3306/chat"),
@@ -203,7 +227,12 @@ mod tests {
         assert_eq!(why(""), DbUrlError::Kind);
         assert_eq!(why("chat.db"), DbUrlError::Kind);
         assert_eq!(why("postgres://a:b@c/d"), DbUrlError::Kind);
-        assert_eq!(why("sqlite:"), DbUrlError::NoPath);
+        for nothing in ["sqlite:", "sqlite:/", "sqlite://", "sqlite:///"] {
+            assert_eq!(why(nothing), DbUrlError::NoPath);
+        }
+        assert_eq!(why("sqlite:///chat.db"), DbUrlError::ThreeSlashes);
+        assert_eq!(why("sqlite::memory:"), DbUrlError::Memory);
+        assert_eq!(why("sqlite://:memory:"), DbUrlError::Memory);
         assert_eq!(why("mysql://chat:pw@host:70000/chat"), DbUrlError::Form);
         assert_eq!(why("mysql://chat:p?w@host/chat"), DbUrlError::Form);
         assert_eq!(why("mysql://chat:p/w@host/chat"), DbUrlError::Form);

@@ -40,6 +40,7 @@ pub fn trials() -> Vec<Trial> {
         trial("mariadb::no_server_wrong_password_no_tables", what_open_says),
         trial("mariadb::versions_older_and_newer", versions_older_and_newer),
         trial("mariadb::a_weaker_setting_is_noticed", a_weaker_setting_is_noticed),
+        trial("mariadb::a_server_that_takes_no_changes", read_only),
         trial("mariadb::two_servers_share_the_ids_without_a_gap", two_servers),
         trial("mariadb::what_the_table_cannot_take_is_refused_alone", refused_alone),
         trial("mariadb::a_server_that_ignores_our_character_set", character_set),
@@ -295,4 +296,14 @@ fn character_set() {
     conn.query_drop("SET GLOBAL init_connect = ''").unwrap();
     conn.query_drop("SET GLOBAL character_set_server = utf8mb4").unwrap();
     assert_eq!(open(&url(&server), &SCHEMA).unwrap().recent(1).unwrap(), [message(1, "grüße 🦀")]);
+}
+
+fn read_only() {
+    let server = MariaDb::start();
+    let admin = server.admin_url("chat");
+    let store = open(&url(&prepare(&admin, &account("chat")).url.unwrap()), &SCHEMA).unwrap();
+    connect(&admin).query_drop("SET GLOBAL read_only = ON").unwrap();
+    let error = store.append(&[message(1, "a")]).unwrap_err();
+    assert!(matches!(error, StoreError::ReadOnlyServer { .. }), "{error:?}");
+    assert!(error.to_string().contains("SET GLOBAL read_only = OFF"), "{error}");
 }

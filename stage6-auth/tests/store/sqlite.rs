@@ -26,6 +26,9 @@ pub fn trials() -> Vec<Trial> {
         trial("sqlite::a_full_disk_loses_nothing", a_full_disk_loses_nothing),
         trial("sqlite::the_process_is_killed_under_load", process_killed),
         trial("sqlite::versions_older_and_newer", versions_older_and_newer),
+        trial("sqlite::a_file_that_is_deleted_while_it_is_open", deleted_while_open),
+        trial("sqlite::a_file_that_is_replaced_while_it_is_open", replaced_while_open),
+        trial("sqlite::a_damaged_file_is_called_that", damaged),
     ]
 }
 
@@ -206,4 +209,58 @@ fn versions_older_and_newer() {
     assert_eq!(store.recent(10).unwrap(), [message(1, "old")]);
     let error = why(&path);
     assert!(matches!(error, StoreError::TooNew { found: 5, known: 4, .. }), "{error:?}");
+}
+
+/// SQLite would go on writing into a file that no name leads to.
+fn deleted_while_open() {
+    for lost in ["chat.db", "chat.db-wal"] {
+        let (folder, path) = folder();
+        let store = SqliteStore::open(&path, &SCHEMA).unwrap();
+        store.append(&[message(1, "before")]).unwrap();
+        let (lost, aside) = (folder.path().join(lost), folder.path().join("aside"));
+        fs::rename(&lost, &aside).unwrap();
+        let error = store.append(&[message(2, "into nowhere")]).unwrap_err();
+        assert!(matches!(error, StoreError::Gone { .. }), "{lost:?}: {error:?}");
+        assert!(matches!(store.add_users(&[new_user("alice")]), Err(StoreError::Gone { .. })), "{lost:?}");
+        // It is the same file, so nothing has to be started again.
+        fs::rename(&aside, &lost).unwrap();
+        store.append(&[message(3, "after")]).unwrap();
+        assert_eq!(store.recent(10).unwrap(), [message(1, "before"), message(3, "after")]);
+    }
+}
+
+fn replaced_while_open() {
+    let (folder, path) = folder();
+    let store = SqliteStore::open(&path, &SCHEMA).unwrap();
+    for file in ["chat.db", "chat.db-wal", "chat.db-shm"] {
+        fs::remove_file(folder.path().join(file)).unwrap();
+    }
+    let other = SqliteStore::open(&path, &SCHEMA).unwrap();
+    assert!(matches!(store.append(&[message(1, "a")]), Err(StoreError::Gone { .. })));
+    other.append(&[message(2, "b")]).unwrap();
+    assert_eq!(other.recent(10).unwrap(), [message(2, "b")]);
+}
+
+fn damaged() {
+    let is_damaged = |error: StoreError| {
+        assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}");
+        assert!(error.to_string().contains("backup"), "{error}");
+    };
+    let (_folder, path) = folder();
+    drop(SqliteStore::open(&path, &SCHEMA).unwrap());
+    // A version that no program has made its way to.
+    let execute = |sql: &str| Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+    execute("UPDATE schema_version SET version = 121");
+    is_damaged(why(&path));
+    execute("UPDATE schema_version SET version = 4");
+    // A row that this program cannot have written.
+    let store = SqliteStore::open(&path, &SCHEMA).unwrap();
+    store.add_users(&[new_user("alice")]).unwrap();
+    execute("PRAGMA ignore_check_constraints = ON; UPDATE users SET username = CAST(x'ff' AS TEXT)");
+    is_damaged(store.user("alice").unwrap_err());
+    drop(store);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[100..8192].fill(0xa5);
+    fs::write(&path, bytes).unwrap();
+    is_damaged(why(&path));
 }

@@ -1,6 +1,7 @@
 //! The server's error numbers, in our words.
 
 use super::super::StoreError;
+use super::super::error::init_command;
 use mysql::{DriverError, Error};
 use std::io::ErrorKind;
 
@@ -45,13 +46,16 @@ fn cause(error: &Error) -> String {
         Error::DriverError(DriverError::CouldNotConnect(Some((_, cause, _)))) => cause.clone(),
         Error::DriverError(error) => error.to_string(),
         Error::MySqlError(error) => error.message.clone(),
-        error => error.to_string(),
+        Error::CodecError(_) => {
+            "the connection was lost, or what came was no answer of a database".to_owned()
+        }
+        _ => "an answer that this program does not understand".to_owned(),
     }
 }
 
 /// What happened, with what to do about it. The numbers are those of the MySQL
 /// and MariaDB manuals ("Server Error Codes").
-pub fn explain(db: &str, program: &'static str, error: Error) -> StoreError {
+pub fn explain(db: &str, program: &str, error: Error) -> StoreError {
     let timeout = is_timeout(&error);
     let (db, cause) = (db.to_owned(), cause(&error));
     let Some(code) = code(&error) else {
@@ -65,13 +69,13 @@ pub fn explain(db: &str, program: &'static str, error: Error) -> StoreError {
     };
     match code {
         // Unknown database, no such table.
-        1049 | 1146 => StoreError::NoSchema { db, program },
+        1049 | 1146 => StoreError::NoSchema { db, init: init_command(program, None) },
         // No access for this user, to this database, from this host, without a
         // password, with a locked account.
         1044 | 1045 | 1130 | 1698 | 4151 => StoreError::Denied { db, cause },
         // This command, on this column, on this routine, without that privilege.
         1142 | 1143 | 1370 | 1227 => StoreError::NotAllowed { db, cause },
-        1290 | 1792 | 1836 => StoreError::ReadOnly { db },
+        1290 | 1792 | 1836 => StoreError::ReadOnlyServer { db, cause },
         1021 | 1114 => StoreError::DiskFull { db },
         // Lock wait timeout, deadlock.
         1205 | 1213 => StoreError::Locked { db },

@@ -9,6 +9,7 @@ mod errors;
 mod pool;
 pub mod setup;
 
+use super::error::init_command;
 use super::in_doubt::{InDoubt, Range};
 use super::schema::{Change, Schema};
 use super::url::MySqlUrl;
@@ -71,13 +72,13 @@ impl MySqlStore {
             in_doubt: InDoubt::default(),
         };
         let found: Option<Option<u32>> = store.with(|conn| conn.query_first(sql::VERSION))?;
-        let (db, program, known) = (store.db.clone(), schema.program, schema.version());
+        let (db, known, init) = (store.db.clone(), schema.version(), init_command(schema.program, None));
         let found = found.flatten().unwrap_or(0);
         match schema.next(found, |step| step.mysql) {
             Change::None => Ok(store),
             Change::TooNew => Err(StoreError::TooNew { db, found, known }),
-            Change::Run(..) if found == 0 => Err(StoreError::NoSchema { db, program }),
-            Change::Run(..) => Err(StoreError::TooOld { db, found, known, program }),
+            Change::Run(..) if found == 0 => Err(StoreError::NoSchema { db, init }),
+            Change::Run(..) => Err(StoreError::TooOld { db, found, known, init }),
         }
     }
 

@@ -1,11 +1,12 @@
 //! An SQLite file: made, opened, checked, and what is wrong with it.
 
+use super::super::error::init_command;
 use super::super::schema::{Change, Schema};
 use super::super::{StoreError, now, sql};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior, params};
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::ErrorKind;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
@@ -58,9 +59,13 @@ pub fn check_schema(
     loop {
         let (statements, next) = match schema.next(version, |step| step.sqlite) {
             Change::None => return tx.commit().map_err(explain),
+            Change::TooNew if has_gaps(&tx, known, found).map_err(explain)? => {
+                return Err(StoreError::Damaged { db: db(), cause: format!("tables of a version {found}") });
+            }
             Change::TooNew => return Err(StoreError::TooNew { db: db(), found, known }),
             Change::Run(..) if found > 0 && !migrate => {
-                return Err(StoreError::TooOld { db: db(), found, known, program: schema.program });
+                let init = init_command(schema.program, Some(path));
+                return Err(StoreError::TooOld { db: db(), found, known, init });
             }
             Change::Run(statements, next) => (statements, next),
         };
@@ -86,6 +91,24 @@ fn version(tx: &Transaction) -> rusqlite::Result<Option<u32>> {
     Ok(if count("")? == 0 { Some(0) } else { None })
 }
 
+/// Returns `true` if no program has made a version `found`: every step notes its
+/// own version, so one that a newer program made has all those before it.
+fn has_gaps(tx: &Transaction, known: u32, found: u32) -> rusqlite::Result<bool> {
+    let newer = "SELECT COUNT(*) FROM schema_version WHERE version > ?";
+    let steps: u32 = tx.query_row(newer, [known], |row| row.get(0))?;
+    Ok(found > known && steps != found - known)
+}
+
+/// Which file a path leads to: the device and the number of its inode; `None` for no file.
+pub type FileId = Option<(u64, u64)>;
+
+/// The database's file and its write-ahead log, which is as much a part of it.
+pub fn file_ids(path: &Path) -> [FileId; 2] {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    [path, Path::new(&log)].map(|path| fs::metadata(path).ok().map(|data| (data.dev(), data.ino())))
+}
+
 pub fn explain(path: &Path, error: rusqlite::Error) -> StoreError {
     let db = path.display().to_string();
     match error.sqlite_error_code() {
@@ -93,7 +116,13 @@ pub fn explain(path: &Path, error: rusqlite::Error) -> StoreError {
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => StoreError::ReadOnly { db },
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Locked { db },
         Some(ErrorCode::DiskFull) => StoreError::DiskFull { db },
+        Some(ErrorCode::DatabaseCorrupt) => StoreError::Damaged { db, cause: error.to_string() },
+        Some(ErrorCode::SystemIoFailure) => StoreError::Io { db, cause: error.to_string() },
         Some(ErrorCode::CannotOpen) => StoreError::Open { db, cause: error.to_string() },
+        // No error of SQLite's, but a row that cannot be read.
+        None if !matches!(error, rusqlite::Error::QueryReturnedNoRows) => {
+            StoreError::Damaged { db, cause: "a table holds what this program has not written".to_owned() }
+        }
         _ => StoreError::Other { db, cause: error.to_string() },
     }
 }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::semaphore::Semaphore;
 use common::poison::IgnorePoison;
-use file::{check_schema, connect, create_private, explain};
+use file::{FileId, check_schema, connect, create_private, explain, file_ids};
 use rusqlite::{
     Connection, ErrorCode, OptionalExtension, Row, Transaction, TransactionBehavior, params, params_from_iter,
 };
@@ -28,7 +28,7 @@ const WAIT_FOR_TURN: Duration = Duration::from_millis(1500);
 /// An open SQLite file.
 ///
 /// SQLite allows one writer at a time. Our own threads queue for the writing
-/// connection at a gate, which lets them in as they came and sends them away
+/// connection at a semaphore, which lets them in as they came and sends them away
 /// when it takes too long; left to SQLite they would sleep and try again, and
 /// left to a mutex they would each wait for all those before them to find that
 /// another process has locked the file. Unlike other locks of the course these
@@ -37,10 +37,13 @@ pub struct SqliteStore {
     path: PathBuf,
     /// The committer, and logins that store a session or an account.
     turns: Semaphore,
-    /// Locked by whoever has passed the gate.
+    /// Locked by the thread that has the permit.
     writer: Mutex<Connection>,
     /// Logins that look something up; never waits for a commit.
     reader: Mutex<Connection>,
+    /// The files that these connections write. Somebody may delete them, or put
+    /// others in their place; SQLite would go on writing where nobody looks again.
+    files: [FileId; 2],
     in_doubt: InDoubt,
 }
 
@@ -68,8 +71,8 @@ impl SqliteStore {
         }
         check_schema(&path, &mut writer, schema, false)?;
         let reader = Mutex::new(connect(&path)?);
-        let (turns, writer) = (Semaphore::new(1), Mutex::new(writer));
-        Ok(SqliteStore { path, turns, writer, reader, in_doubt: InDoubt::default() })
+        let (turns, writer, files) = (Semaphore::new(1), Mutex::new(writer), file_ids(&path));
+        Ok(SqliteStore { path, turns, writer, reader, files, in_doubt: InDoubt::default() })
     }
 
     /// Opens the file as [`SqliteStore::open`] does, and brings the tables of an
@@ -126,14 +129,19 @@ impl SqliteStore {
         if batch.is_empty() && retract.is_empty() {
             return Ok(Vec::new());
         }
-        self.with_writer(|conn| {
+        let appended = self.with_writer(|conn| {
             let tx = begin(conn)?;
             add_rows(&tx, &retract, batch)?;
             // Not stored as far as this process sees, but the log may hold the
             // whole batch: had its flush failed and the machine then lost power,
             // recovery could find it.
             tx.commit().inspect_err(|_| self.in_doubt.add(batch))
-        })?;
+        });
+        if let Err(StoreError::Gone { .. }) = &appended {
+            // Stored, perhaps, in a file that may be put back.
+            self.in_doubt.add(batch);
+        }
+        appended?;
         self.in_doubt.resolved(&retract);
         // SQLite's columns take any text.
         Ok(Vec::new())
@@ -160,7 +168,17 @@ impl SqliteStore {
         let turn = self.turns.acquire_for(WAIT_FOR_TURN);
         let _turn = turn.ok_or_else(|| StoreError::Locked { db: self.path.display().to_string() })?;
         let mut conn = self.writer.lock().ignore_poison();
-        work(&mut conn).map_err(|e| self.explain(e))
+        self.is_still_there()?;
+        let result = work(&mut conn).map_err(|e| self.explain(e))?;
+        self.is_still_there()?;
+        Ok(result)
+    }
+
+    fn is_still_there(&self) -> Result<(), StoreError> {
+        if file_ids(&self.path) == self.files {
+            return Ok(());
+        }
+        Err(StoreError::Gone { db: self.path.display().to_string() })
     }
 
     fn explain(&self, error: rusqlite::Error) -> StoreError {
