@@ -4,15 +4,16 @@
 .DEFAULT_GOAL := help
 
 REGISTRY := common/lab/stages.toml
-STAGES   := $(shell sed -n 's/^number = \([0-9][0-9]*\)$$/\1/p' $(REGISTRY))
+# With or without CR: git on Windows makes files with both.
+STAGES   := $(shell sed -n 's/^number = \([0-9][0-9]*\).*$$/\1/p' $(REGISTRY))
 
 # The targets, by the words that stand after them. A new target goes into one of
 # these lists, and finds its words in the variables on the right.
-STAGED   := run-stage wire server client check load attack watch# N  $(STAGE)
+STAGED   := run-stage wire server client admin check load attack watch# N  $(STAGE)
 COMPARED := diff#                                      N, or A B  $(STAGE) $(OTHER)
 PLACED   := start#                                     N [DIR]    $(STAGE) $(FOLDER)
 FOLDERED := grade#                                     DIR        $(FOLDER)
-PLAIN    := help test doctor clean#                    nothing
+PLAIN    := help test test-course doctor clean#        nothing
 
 WORDED := $(STAGED) $(COMPARED) $(PLACED) $(FOLDERED)
 .PHONY: $(WORDED) $(PLAIN) .lab .toolchain
@@ -109,6 +110,7 @@ help:
 	@echo '  make run-stage N    on a terminal you are in the client, else a scripted session'
 	@echo '  make server N       the server of stage N alone, and'
 	@echo '  make client N       a client, for two terminals; ARGS="--help" shows their options'
+	@echo '  make admin N        accounts and roles of stages 6 to 8; ARGS="--help" lists the commands'
 	@echo
 	@echo 'Learn from it'
 	@echo '  make wire N         as run-stage, and every byte that passes; ARGS="--pcap FILE --svg FILE" keep it'
@@ -123,17 +125,18 @@ help:
 	@echo '  make grade DIR      the checks against a submission, with points; ARGS="--help" shows batches'
 	@echo
 	@echo 'The course itself'
-	@echo '  make test           all tests'
+	@echo '  make test           all tests of the eight stages'
+	@echo '  make test-course    the tests of the course itself: its tools, budgets, starting points'
 	@echo '  make doctor         what is missing on this machine, and the command that mends it'
 	@echo '  make clean          remove everything that was built'
 	@echo
 	@echo 'N is a stage:'
-	@sed -n -e 's/^number = /  /p' -e 's/^title = "\(.*\)"/\1/p' $(REGISTRY) | paste - -
+	@tr -d '\r' < $(REGISTRY) | sed -n -e 's/^number = /  /p' -e 's/^title = "\(.*\)"/\1/p' | paste - -
 
 run-stage: .lab
 	@$(LAB) run $(STAGE) $(ARGS)
 
-server client check watch: .lab
+server client admin check watch: .lab
 	@$(LAB) $@ $(STAGE) -- $(ARGS)
 
 # `load` is not the first: a line that begins with it is a directive of make's.
@@ -149,8 +152,12 @@ diff: .lab
 start: .lab
 	@$(LAB) start $(STAGE) $(FOLDER) $(ARGS)
 
-test: .toolchain
-	cargo test --workspace $(ARGS)
+test: .lab
+	@$(LAB) test -- $(ARGS)
+
+# What is ignored in `make test`: the reason says "make test-course".
+test-course: .toolchain
+	cargo test --workspace --no-fail-fast -- --ignored $(ARGS)
 
 doctor: .lab
 	@$(LAB) doctor
@@ -163,11 +170,19 @@ clean:
 # the words come after two seconds, and then a dot for each further two.
 .lab: .toolchain
 	@{ sleep 2 2>/dev/null; printf "Building the course's own tool, the first time or after a change " >&2; \
-	   while sleep 2 2>/dev/null; do printf . >&2; done; } >/dev/null & dots=$$!; \
-	cargo build -q -p lab; built=$$?; kill $$dots 2>/dev/null; exit $$built
+	   trap 'echo >&2; exit' TERM; \
+	   while { sleep 2 2>/dev/null & wait $$!; }; do printf . >&2; done; } >/dev/null & dots=$$!; \
+	cargo build -q -p lab; built=$$?; kill $$dots 2>/dev/null; wait $$dots 2>/dev/null; exit $$built
+
+# A word that is no target.
+.DEFAULT:
+	$(error no target '$@'; `make help` lists them)
 
 .toolchain:
 	@command -v cargo >/dev/null || { \
 	  echo "error: cargo is missing: curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh" >&2; exit 1; }
 	@command -v cc >/dev/null || { \
 	  echo 'error: a C compiler is missing, and Rust links with it; on Debian: sudo apt-get install build-essential' >&2; exit 1; }
+	@needed=$$(sed -n 's/^rust-version = "\([0-9.]*\)".*/\1/p' Cargo.toml); have=$$(rustc --version | cut -d ' ' -f 2); \
+	[ "$$(printf '%s\n' "$$needed" "$$have" | sort -V | head -n 1)" = "$$needed" ] || { \
+	  echo "error: Rust $$have is too old, the course needs $$needed or newer: rustup update stable" >&2; exit 1; }

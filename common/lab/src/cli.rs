@@ -4,8 +4,8 @@ use crate::failure::{Failure, exit_code};
 use crate::process::{become_program, leash};
 use crate::registry::{Registry, Stage};
 use crate::say;
-use crate::workspace::{Profile, build, build_tools, cargo, without_the_users_settings};
-use crate::{doctor, script, terminal};
+use crate::workspace::{Profile, build_tools, build_with, cargo, without_the_users_settings};
+use crate::{doctor, script, terminal, test_run};
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -52,6 +52,14 @@ enum Task {
     Server(Alone),
     /// Run a stage's client alone
     Client(Alone),
+    /// Accounts, roles and tables of a stage that has a database
+    Admin(Alone),
+    /// Run the tests of all stages, and say at the end which requirements failed
+    Test {
+        /// Options passed on to cargo
+        #[arg(last = true)]
+        args: Vec<String>,
+    },
     /// Run the graded checks of one stage
     Check(Alone),
     /// Say what is missing on this machine, and the command that installs it
@@ -108,8 +116,20 @@ fn task(task: Task) -> Result<(), Failure> {
     let find = |number: Option<String>| all.stage(number.as_deref()).map_err(Failure::Usage);
     match task {
         Task::Run { stage, script } => Ok(run(find(stage)?, &all, script)?),
-        Task::Server(alone) => become_server_or_client(find(alone.stage)?, &all, Stage::server, &alone.args),
-        Task::Client(alone) => become_server_or_client(find(alone.stage)?, &all, Stage::client, &alone.args),
+        Task::Server(Alone { stage, args }) => {
+            let stage = find(stage)?;
+            become_one(stage, &all, &stage.server(), &args)
+        }
+        Task::Client(Alone { stage, args }) => {
+            let stage = find(stage)?;
+            become_one(stage, &all, &stage.client(), &args)
+        }
+        Task::Admin(Alone { stage, args }) => {
+            let stage = find(stage)?;
+            let none = || Failure::Usage(format!("stage {} has no database to administrate", stage.number));
+            become_one(stage, &all, &stage.admin().ok_or_else(none)?, &args)
+        }
+        Task::Test { args } => Ok(test_run::run(&all, &args)?),
         Task::Check(alone) => {
             let stage = find(alone.stage)?;
             let mut command = cargo();
@@ -157,16 +177,17 @@ fn run(stage: &Stage, all: &Registry, script: bool) -> anyhow::Result<()> {
 
 /// Builds the stage and becomes one of its programs, in the folder where we
 /// were started: paths among `args` are meant from there.
-fn become_server_or_client(
-    stage: &Stage,
-    all: &Registry,
-    which: fn(&Stage) -> String,
-    args: &[String],
-) -> Result<(), Failure> {
-    let programs = build(stage, all, Profile::Dev)?;
+fn become_one(stage: &Stage, all: &Registry, program: &str, args: &[String]) -> Result<(), Failure> {
+    let programs = build_with(stage, all, Profile::Dev, &[program])?;
     let here = std::env::current_dir().map_err(anyhow::Error::new)?;
     programs.prepare(stage, &here, args)?;
-    let mut command = Command::new(programs.path(&which(stage))?);
+    let mut command = Command::new(programs.path(program)?);
     command.args(args);
+    // The option wins over the variable, and the user's own over ours.
+    if let Some(database) = &stage.database
+        && std::env::var_os("CHAT_DB").is_none()
+    {
+        command.env("CHAT_DB", format!("sqlite:{database}"));
+    }
     Err(become_program(command).into())
 }

@@ -1,18 +1,14 @@
-//! `lab doctor`: what is missing on this machine, and the command that mends it.
+//! `lab doctor`: what is missing on this machine, and the command that installs it.
 
 mod packages;
+mod system;
 
 use crate::say;
-use crate::workspace::root;
-use packages::{Package, PackageManager};
-use rustix::fs::statvfs;
-use rustix::process::{Resource, getrlimit};
+use packages::PackageManager;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-
-/// What a full build of the workspace with its tests takes, and some air.
-const DISK_BYTES: u64 = 4 << 30;
+use system::{disk, open_files, rust};
 
 /// Stage 4 holds 10,000 clients; a few files more are open besides.
 const MANY_FILES: u64 = 10_100;
@@ -20,8 +16,9 @@ const MANY_FILES: u64 = 10_100;
 /// Enough for everything but that.
 const SOME_FILES: u64 = 1024;
 
-/// Programs that are looked for and never run.
-const ASKED_NOTHING: [&str; 2] = ["mariadb-install-db", "my_print_defaults"];
+/// Programs that are looked for and never run: they have no `--version`, or do
+/// more than to print it.
+const ASKED_NOTHING: [&str; 5] = ["mariadb-install-db", "my_print_defaults", "nc", "xxd", "chromium"];
 
 /// How a missing thing matters.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -33,143 +30,136 @@ enum Weight {
 struct Finding {
     what: &'static str,
     weight: Weight,
-    /// What was found, or the command that mends its lack.
+    /// What was found, or the command that installs it.
     state: Result<String, String>,
     /// What it is for.
     purpose: &'static str,
 }
 
-/// Prints the findings; whether everything needed is there.
+/// What a user may want to do, and what that takes.
+struct Goal {
+    what: &'static str,
+    findings: Vec<Finding>,
+}
+
+/// Prints the findings. Returns `true` if everything needed is there.
 pub fn run() -> bool {
-    let findings = examine(&PackageManager::here());
-    for finding in &findings {
-        print(finding);
+    let goals = examine(&PackageManager::here());
+    for goal in &goals {
+        say!("{}", goal.what);
+        goal.findings.iter().for_each(print);
     }
-    let lacks = |weight| findings.iter().filter(|f| f.weight == weight && f.state.is_err()).count();
+    let findings = || goals.iter().flat_map(|goal| &goal.findings);
+    let lacks = |weight| findings().filter(|f| f.weight == weight && f.state.is_err()).count();
     match (lacks(Weight::Needed), lacks(Weight::Optional)) {
         (0, 0) => say!("\nEverything is there."),
         (0, n) => say!("\nEverything needed is there; {n} optional missing."),
-        (n, _) => say!("\nMissing and needed: {n}. The commands above mend it."),
+        (n, _) => say!("\nMissing and needed: {n}. The commands above install it."),
     }
     lacks(Weight::Needed) == 0
 }
 
 fn print(finding: &Finding) {
     match &finding.state {
-        Ok(found) => say!("ok        {:<20} {found}", finding.what),
+        Ok(found) => say!("  ok        {:<20} {found}", finding.what),
         Err(mend) => {
             let mark = if finding.weight == Weight::Needed { "MISSING" } else { "optional" };
-            say!("{mark:<9} {:<20} {}", finding.what, finding.purpose);
-            say!("{:<30} {mend}", "");
+            say!("  {mark:<9} {:<20} {}", finding.what, finding.purpose);
+            say!("{:<32} {mend}", "");
         }
     }
 }
 
-fn examine(packages: &PackageManager) -> Vec<Finding> {
+fn examine(packages: &PackageManager) -> Vec<Goal> {
     use Weight::{Needed, Optional};
-    let program = |what, weight, names: &[&str], package: Package, purpose| Finding {
+    let program = |what, weight, names: &[&str], package, purpose| Finding {
         what,
         weight,
         state: first_version(names).ok_or_else(|| packages.install(package)),
         purpose,
     };
-    let mariadb =
-        |what| program(what, Optional, &[what], Package::MariaDb, "stage 6: the MariaDB store's tests");
+    let optional = |what: &'static str, purpose| program(what, Optional, &[what], what, purpose);
+    let mariadb = |what| program(what, Optional, &[what], "mariadb", "the MariaDB store's tests");
+    let goal = |what, findings| Goal { what, findings };
     vec![
-        rust(),
-        program(
-            "C compiler",
-            Needed,
-            &["cc", "gcc", "clang"],
-            Package::Compiler,
-            "links every program, builds SQLite",
+        goal(
+            "Run the stages and check them",
+            vec![
+                rust(),
+                program(
+                    "C compiler",
+                    Needed,
+                    &["cc", "gcc", "clang"],
+                    "cc",
+                    "links every program, builds SQLite",
+                ),
+                program("make", Needed, &["make"], "make", "the course's commands"),
+                program(
+                    "python3",
+                    Needed,
+                    &["python3"],
+                    "python3",
+                    "the checks start servers written in Python",
+                ),
+                open_files(SOME_FILES, Needed, "open files", "every client is an open file"),
+                disk(),
+            ],
         ),
-        program("make", Needed, &["make"], Package::Make, "the course's commands"),
-        program(
-            "python3",
-            Needed,
-            &["python3"],
-            Package::Python,
-            "the tests grade a server written in Python",
+        goal(
+            "Follow the chapters",
+            vec![
+                optional("nc", "stages 1 to 4: a client and a server by hand"),
+                optional("ss", "stage 1: the sockets of this machine"),
+                optional("strace", "stages 2 and 4: the system calls of a server"),
+                optional("xxd", "stages 2 and 5: bytes as hex"),
+                optional("openssl", "stages 5 and 8: ciphers and certificates by hand"),
+                optional("sqlite3", "stages 6 to 8: a look into the database"),
+                optional("tshark", "make wire: its captures, read by Wireshark"),
+                open_files(MANY_FILES, Optional, "many open files", "stage 4 with 10,000 clients"),
+            ],
         ),
-        mariadb("mariadbd"),
-        mariadb("mariadb-install-db"),
-        mariadb("my_print_defaults"),
-        program(
-            "redis-server",
-            Optional,
-            &["redis-server"],
-            Package::Redis,
-            "several servers as one, in the last stages",
+        goal(
+            "Stage 6 on MariaDB",
+            vec![mariadb("mariadbd"), mariadb("mariadb-install-db"), mariadb("my_print_defaults")],
         ),
-        program(
-            "openssl",
-            Optional,
-            &["openssl"],
-            Package::OpenSsl,
-            "stage 5: encryption compared with openssl enc",
+        goal(
+            "Several servers, and figures beside Redis",
+            vec![optional("redis-server", "stage 7's several servers; the performance page")],
         ),
-        open_files(SOME_FILES, Needed, "open files", "every client is an open file"),
-        open_files(MANY_FILES, Optional, "many open files", "stage 4 with 10,000 clients"),
-        disk(),
+        goal(
+            "Build and test the course itself",
+            vec![
+                optional("git", "what `make start` and `make grade` take the course's files from"),
+                pyhpke(),
+                optional("mdbook", "the book as a web site"),
+                program(
+                    "chromium",
+                    Optional,
+                    &["chromium", "chromium-browser", "google-chrome"],
+                    "chromium",
+                    "the book's pages, looked at by a browser",
+                ),
+            ],
+        ),
     ]
 }
 
-fn rust() -> Finding {
-    let wanted = env!("CARGO_PKG_RUST_VERSION");
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let found = version(Path::new(&cargo));
-    let compiler = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let rustc = version(Path::new(&compiler));
-    let state = match (found, rustc) {
-        (Some(cargo), Some(rustc)) if new_enough(&rustc, wanted) => Ok(format!("{rustc}, {cargo}")),
-        (Some(_), Some(_)) => Err("rustup update stable".to_owned()),
-        _ => Err("curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh".to_owned()),
+/// Another implementation of HPKE, which stage 8 is held against.
+fn pyhpke() -> Finding {
+    let python = env::var("CHAT_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let asked = Command::new(&python).args(["-c", "import pyhpke"]).stdin(Stdio::null()).output();
+    let state = match asked {
+        Ok(output) if output.status.success() => Ok(format!("in {python}")),
+        _ => Err("python3 -m venv target/python && target/python/bin/pip install pyhpke==0.6.5; \
+                  export CHAT_PYTHON=$PWD/target/python/bin/python3"
+            .to_owned()),
     };
     Finding {
-        what: "Rust toolchain",
-        weight: Weight::Needed,
+        what: "pyhpke",
+        weight: Weight::Optional,
         state,
-        purpose: concat!("Rust ", env!("CARGO_PKG_RUST_VERSION"), " or newer builds the course"),
+        purpose: "stage 8's private messages beside another implementation",
     }
-}
-
-/// Whether `rustc 1.95.0 (…)` is at least `1.89`.
-fn new_enough(rustc: &str, wanted: &str) -> bool {
-    let numbers = |version: &str| -> Vec<u32> {
-        version.split(['.', '-']).map_while(|part| part.parse().ok()).collect()
-    };
-    let found = rustc.split_whitespace().nth(1).unwrap_or_default();
-    numbers(found) >= numbers(wanted)
-}
-
-fn open_files(wanted: u64, weight: Weight, what: &'static str, purpose: &'static str) -> Finding {
-    let limit = getrlimit(Resource::Nofile);
-    let show = |n: Option<u64>| n.map_or_else(|| "unlimited".to_owned(), |n| n.to_string());
-    // Our servers raise the soft limit themselves; the hard one is what counts.
-    let state = match limit.maximum {
-        Some(hard) if hard < wanted => {
-            Err(format!("sudo prlimit --pid $$ --nofile={wanted}:{wanted}   (this shell; now {hard})"))
-        }
-        hard => Ok(format!("{} now, {} at most", show(limit.current), show(hard))),
-    };
-    Finding { what, weight, state, purpose }
-}
-
-fn disk() -> Finding {
-    let state = match statvfs(root()) {
-        Ok(fs) => {
-            let free = fs.f_bavail.saturating_mul(fs.f_frsize);
-            let gib = free as f64 / (1u64 << 30) as f64;
-            if free >= DISK_BYTES {
-                Ok(format!("{gib:.1} GiB free"))
-            } else {
-                Err(format!("make clean   (or free some otherwise; now {gib:.1} GiB)"))
-            }
-        }
-        Err(error) => Ok(format!("cannot be told: {error}")),
-    };
-    Finding { what: "disk", weight: Weight::Needed, state, purpose: "4 GiB for the build and its tests" }
 }
 
 /// The first of `names` that is installed, with what it says of its version.
@@ -194,17 +184,4 @@ fn version(program: &Path) -> Option<String> {
     let output = Command::new(program).arg("--version").stdin(Stdio::null()).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).lines().next()?.trim().to_owned();
     (output.status.success() && !text.is_empty()).then_some(text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::new_enough;
-
-    #[test]
-    fn versions_are_compared_as_numbers() {
-        assert!(new_enough("rustc 1.95.0 (59807616e 2026-04-14)", "1.89"));
-        assert!(new_enough("rustc 1.89.0-beta.1 (x)", "1.89"));
-        assert!(!new_enough("rustc 1.9.0 (x)", "1.89"));
-        assert!(!new_enough("", "1.89"));
-    }
 }

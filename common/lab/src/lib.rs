@@ -19,4 +19,5 @@ pub mod registry;
 pub mod run_context;
 pub mod script;
 pub mod terminal;
+mod test_run;
 pub mod workspace;

@@ -41,6 +41,9 @@ pub struct Stage {
     /// Files that the server makes, and clients read.
     #[serde(default)]
     pub server_makes: Vec<Made>,
+    /// The database of a server that is started by `lab server`, one for each
+    /// stage: their tables differ.
+    pub database: Option<String>,
     /// Said on a terminal before the client starts.
     pub first_words: String,
     /// The second client on a terminal.
@@ -223,6 +226,11 @@ impl Stage {
     /// `stageN-client`.
     pub fn client(&self) -> String {
         format!("stage{}-client", self.number)
+    }
+
+    /// `stageN-admin`, where the stage has it: where it has a database.
+    pub fn admin(&self) -> Option<String> {
+        self.database.as_ref().map(|_| format!("stage{}-admin", self.number))
     }
 
     /// The package's name in Rust code.

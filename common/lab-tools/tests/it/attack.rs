@@ -43,6 +43,7 @@ fn targets_are_on_this_machine() {
 }
 
 #[test]
+#[ignore = "self-test of the course: make test-course"]
 fn what_a_target_needs_is_asked_for_before_anything_starts() {
     assert!(refusal(&["6", "--target", "127.0.0.1:9006"]).contains("--key chat.key"));
     assert!(refusal(&["8", "--target", "127.0.0.1:9008"]).contains("--ca certs/ca.pem"));
@@ -51,6 +52,7 @@ fn what_a_target_needs_is_asked_for_before_anything_starts() {
 }
 
 #[test]
+#[ignore = "self-test of the course: make test-course"]
 fn an_attack_that_is_not_there_gets_a_sentence_with_those_that_are() {
     let why = refusal(&["5", "bitflip"]);
     assert!(why.starts_with("error: no attack 'bitflip'; there are: queue race eavesdrop"), "{why}");
@@ -61,6 +63,7 @@ fn an_attack_that_is_not_there_gets_a_sentence_with_those_that_are() {
 }
 
 #[test]
+#[ignore = "self-test of the course: make test-course"]
 fn one_attack_shows_its_evidence_and_who_ends_it() {
     let text = output(&["5", "bit-flip"]);
     let order: Vec<usize> = [
@@ -110,6 +113,7 @@ fn room_with(prefix: fn(SocketAddr) -> String) -> SocketAddr {
 }
 
 #[test]
+#[ignore = "self-test of the course: make test-course"]
 fn a_server_that_runs_already_is_attacked_as_it_is() {
     // The verdict is about the server, not about the stage's number.
     let like_stage_4 = room_with(|peer| format!("[{peer}]")).to_string();
@@ -124,6 +128,7 @@ fn a_server_that_runs_already_is_attacked_as_it_is() {
 }
 
 #[test]
+#[ignore = "self-test of the course: make test-course"]
 #[cfg(target_os = "linux")]
 fn a_signal_ends_it_with_all_that_it_started() {
     output(&["2", "eavesdrop"]); // built
@@ -154,6 +159,7 @@ fn a_signal_ends_it_with_all_that_it_started() {
 
 /// Every attack on every stage.
 #[test]
+#[ignore = "self-test of the course: make test-course"]
 fn the_table_in_the_book_is_what_comes_of_the_attacks() {
     let page = fs::read_to_string(root().join("docs/src/attacks.md")).unwrap();
     let (_, rest) = page.split_once("--table --write` -->\n").expect("the page has a place for the table");

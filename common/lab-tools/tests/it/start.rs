@@ -25,6 +25,7 @@ fn stages() -> Vec<Stage> {
 }
 
 #[test]
+#[ignore = "self-test of the course: make test-course"]
 fn every_stage_has_a_starting_point_with_places_to_begin() {
     let folder = TempDir::new().unwrap();
     for stage in stages() {
@@ -221,7 +222,7 @@ fn write_new_checks(stage: &Stage, path: &Path, failed: &BTreeSet<String>) {
 /// The proof of all of it. It builds each stage once more, so that it takes a few
 /// minutes; `.ci/run` runs it. `START_STAGES="4 5"` tries these two.
 #[test]
-#[ignore = "builds every stage a second time; .ci/run runs it"]
+#[ignore = "self-test of the course: make test-course"]
 fn a_starting_point_compiles_and_fails_exactly_the_checks_that_are_new() {
     let bench = Bench::new();
     let wanted = std::env::var("START_STAGES").ok();

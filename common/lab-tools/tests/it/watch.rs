@@ -166,6 +166,7 @@ fn each_save_is_a_round_with_the_first_failure_and_its_hint() {
 }
 
 #[test]
+#[ignore = "self-test of the course: make test-course"]
 fn what_does_not_build_is_not_checked() {
     let message = r#"{"message":{"level":"error","rendered":"error: a semicolon, please"}}"#;
     let cargo = format!("if grep -q wrong \"$S\"; then echo '{message}'; exit 101; fi");
@@ -180,6 +181,7 @@ fn what_does_not_build_is_not_checked() {
 }
 
 #[test]
+#[ignore = "self-test of the course: make test-course"]
 fn checks_that_break_off_are_no_success() {
     let course =
         Course::new("", "echo '{\"stage\":1,\"checks\":[]}' >&2; echo 'thread main panicked' >&2; exit 101");
@@ -197,6 +199,7 @@ if grep -q wrong "$S"; then sleep 300 & echo $! > "$F/helper"; echo $$ > "$F/han
 "#;
 
 #[test]
+#[ignore = "self-test of the course: make test-course"]
 fn a_save_ends_the_round_that_it_overtakes() {
     for (cargo, checks) in [(HANGS, CHECKS), ("", &*format!("{HANGS}{CHECKS}"))] {
         let course = Course::new(cargo, checks);
@@ -211,6 +214,7 @@ fn a_save_ends_the_round_that_it_overtakes() {
 }
 
 #[test]
+#[ignore = "self-test of the course: make test-course"]
 fn nothing_is_left_however_it_ends() {
     for signal in ["INT", "TERM", "HUP", "KILL"] {
         let course = Course::new("", HANGS);
@@ -239,6 +243,7 @@ fn on_a_terminal(course: &Course, no_colour: bool) -> PtySession {
 }
 
 #[test]
+#[ignore = "self-test of the course: make test-course"]
 fn on_a_terminal_each_round_has_the_screen_to_itself() {
     let course = Course::new("", CHECKS);
     course.save("wrong");
@@ -256,6 +261,7 @@ fn on_a_terminal_each_round_has_the_screen_to_itself() {
 }
 
 #[test]
+#[ignore = "self-test of the course: make test-course"]
 fn no_color_is_respected_on_a_terminal() {
     let course = Course::new("", CHECKS);
     course.save("wrong");

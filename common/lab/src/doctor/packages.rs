@@ -2,71 +2,72 @@
 
 use super::find;
 
-/// Something that a package brings.
-#[derive(Clone, Copy)]
-pub enum Package {
-    Compiler,
-    Make,
-    Python,
-    MariaDb,
-    Redis,
-    OpenSsl,
-}
-
 /// How this system installs things.
 pub struct PackageManager {
     command: String,
-    /// The names of the packages, in the order of [`Package`].
-    names: [&'static str; 6],
+    column: usize,
 }
+
+/// The managers: the program, what installs a package, and its column in
+/// [`NAMES`]. The last one is taken where none of the others is found.
+const MANAGERS: [(&str, &str); 6] = [
+    ("apt-get", "apt-get install -y"),
+    ("dnf", "dnf install -y"),
+    ("pacman", "pacman -S --needed"),
+    ("apk", "apk add"),
+    ("zypper", "zypper install -y"),
+    ("brew", "brew install"),
+];
+
+/// What a thing is called by each of them; "" where it does not exist there.
+const NAMES: [(&str, [&str; 6]); 15] = [
+    ("cc", ["build-essential", "gcc", "base-devel", "build-base", "gcc", "gcc"]),
+    ("make", ["make", "make", "make", "make", "make", "make"]),
+    ("python3", ["python3", "python3", "python", "python3", "python3", "python3"]),
+    ("git", ["git", "git", "git", "git", "git", "git"]),
+    ("nc", ["netcat-openbsd", "nmap-ncat", "openbsd-netcat", "netcat-openbsd", "netcat-openbsd", "netcat"]),
+    ("ss", ["iproute2", "iproute", "iproute2", "iproute2", "iproute2", ""]),
+    ("strace", ["strace", "strace", "strace", "strace", "strace", ""]),
+    ("sqlite3", ["sqlite3", "sqlite", "sqlite", "sqlite", "sqlite3", "sqlite"]),
+    ("xxd", ["xxd", "vim-common", "tinyxxd", "xxd", "vim", "vim"]),
+    ("tshark", ["tshark", "wireshark-cli", "wireshark-cli", "tshark", "wireshark", "wireshark"]),
+    ("openssl", ["openssl", "openssl", "openssl", "openssl", "openssl", "openssl"]),
+    (
+        "mariadb",
+        [
+            "mariadb-server-core mariadb-client-core",
+            "mariadb-server mariadb",
+            "mariadb",
+            "mariadb mariadb-client",
+            "mariadb mariadb-client",
+            "mariadb",
+        ],
+    ),
+    ("redis-server", ["redis-server", "redis", "redis", "redis", "redis", "redis"]),
+    ("chromium", ["chromium", "chromium", "chromium", "chromium", "chromium", "--cask chromium"]),
+    ("mdbook", ["", "", "mdbook", "", "", "mdbook"]),
+];
 
 impl PackageManager {
     /// The one that this system has.
     pub fn here() -> PackageManager {
-        let known = [
-            (
-                "apt-get",
-                "apt-get install -y",
-                [
-                    "build-essential",
-                    "make",
-                    "python3",
-                    "mariadb-server-core mariadb-client-core",
-                    "redis-server",
-                    "openssl",
-                ],
-            ),
-            (
-                "dnf",
-                "dnf install -y",
-                ["gcc", "make", "python3", "mariadb-server mariadb", "redis", "openssl"],
-            ),
-            ("pacman", "pacman -S --needed", ["base-devel", "make", "python", "mariadb", "redis", "openssl"]),
-            (
-                "apk",
-                "apk add",
-                ["build-base", "make", "python3", "mariadb mariadb-client", "redis", "openssl"],
-            ),
-            (
-                "zypper",
-                "zypper install -y",
-                ["gcc", "make", "python3", "mariadb mariadb-client", "redis", "openssl"],
-            ),
-        ];
-        // Root needs no sudo, and in a container there often is none.
-        let sudo = if rustix::process::geteuid().is_root() { "" } else { "sudo " };
-        for (program, install, names) in known {
-            if find(program).is_some() {
-                return PackageManager { command: format!("{sudo}{install}"), names };
-            }
-        }
-        let names = ["gcc", "make", "python3", "mariadb", "redis", "openssl"];
-        // Homebrew refuses to run as root.
-        PackageManager { command: "brew install".to_owned(), names }
+        let column = MANAGERS.iter().position(|(program, _)| find(program).is_some());
+        let column = column.unwrap_or(MANAGERS.len() - 1);
+        // Root needs no sudo, and in a container there often is none; Homebrew
+        // refuses to run as root.
+        let (program, install) = MANAGERS[column];
+        let sudo = if rustix::process::geteuid().is_root() || program == "brew" { "" } else { "sudo " };
+        PackageManager { command: format!("{sudo}{install}"), column }
     }
 
-    /// The command that installs `package`.
-    pub fn install(&self, package: Package) -> String {
-        format!("{} {}", self.command, self.names[package as usize])
+    /// The command that installs `thing`, or a sentence where there is none.
+    pub fn install(&self, thing: &str) -> String {
+        let name =
+            NAMES.iter().find(|(known, _)| *known == thing).map_or("", |(_, names)| names[self.column]);
+        match (name, thing) {
+            ("", "mdbook") => "cargo install mdbook --locked".to_owned(),
+            ("", _) => "not available on this system".to_owned(),
+            (name, _) => format!("{} {name}", self.command),
+        }
     }
 }

@@ -58,9 +58,12 @@ fn the_doctor_names_the_command_that_mends_a_lack() {
     let assert = doctor.arg("doctor").env("PATH", empty.path()).assert().code(1);
     let text = String::from_utf8(assert.get_output().stdout.clone()).unwrap();
     let lines: Vec<_> = text.lines().collect();
-    let at = lines.iter().position(|l| l.starts_with("MISSING   python3")).expect("python3 is missing");
+    let at = lines.iter().position(|l| l.starts_with("  MISSING   python3")).expect("python3 is missing");
     assert!(lines[at + 1].contains("install") && lines[at + 1].contains("python"), "{text}");
-    assert!(text.contains("optional  openssl"), "{text}");
+    for thing in ["openssl", "nc", "ss", "strace", "sqlite3", "xxd", "tshark", "redis-server", "mdbook"] {
+        assert!(text.contains(&format!("  optional  {thing} ")), "{thing}: {text}");
+    }
+    assert!(!text.contains("Everything is there"), "{text}");
 }
 
 #[test]

@@ -91,6 +91,7 @@ fn a_person_is_greeted_answered_and_leaves_nothing_behind() {
 }
 
 #[test]
+#[ignore = "self-test of the course: make test-course"]
 fn on_the_wire_a_person_is_in_the_client_and_the_bytes_are_in_a_file() {
     let mut run = start_with("wire", "wire");
     let (_, command) = run.session.exp_regex("tail -n \\+1 -f [^ ]+wire.txt").unwrap();
@@ -110,6 +111,7 @@ fn on_the_wire_a_person_is_in_the_client_and_the_bytes_are_in_a_file() {
 }
 
 #[test]
+#[ignore = "self-test of the course: make test-course"]
 fn ctrl_d_ends_it_too() {
     let mut run = start("ctrl-d");
     run.join();
@@ -119,6 +121,7 @@ fn ctrl_d_ends_it_too() {
 }
 
 #[test]
+#[ignore = "self-test of the course: make test-course"]
 fn ctrl_c_ends_everything() {
     let mut run = start("ctrl-c");
     run.join();
@@ -127,6 +130,7 @@ fn ctrl_c_ends_everything() {
 }
 
 #[test]
+#[ignore = "self-test of the course: make test-course"]
 fn being_told_to_end_ends_everything() {
     for signal in [Signal::SIGTERM, Signal::SIGHUP] {
         let mut run = start(&format!("{signal:?}"));
@@ -137,6 +141,7 @@ fn being_told_to_end_ends_everything() {
 }
 
 #[test]
+#[ignore = "self-test of the course: make test-course"]
 fn a_tool_that_is_killed_takes_its_programs_along() {
     let mut run = start("kill");
     run.join();
@@ -145,6 +150,7 @@ fn a_tool_that_is_killed_takes_its_programs_along() {
 }
 
 #[test]
+#[ignore = "self-test of the course: make test-course"]
 fn a_server_that_dies_ends_the_run_with_an_error() {
     let mut run = start("dead");
     run.join();

@@ -51,6 +51,7 @@ fn programs_that_are_right_pass() {
 }
 
 #[test]
+#[ignore = "self-test of the course: make test-course"]
 fn a_line_that_does_not_come_is_named_with_the_end_of_the_log() {
     let server = format!("echo 'something in the log' >&2; {STARTS}; {CONNECTED}");
     let (transcript, error) = play(&server, "echo 'Connected to somebody'");
@@ -62,12 +63,14 @@ fn a_line_that_does_not_come_is_named_with_the_end_of_the_log() {
 }
 
 #[test]
+#[ignore = "self-test of the course: make test-course"]
 fn a_wrong_exit_code_is_named() {
     let (_, error) = play(&format!("{STARTS}; {CONNECTED}; exit 3"), CONNECTED);
     assert!(error.unwrap().contains("expected server to end with exit code 0, not \"exit status: 3\""));
 }
 
 #[test]
+#[ignore = "self-test of the course: make test-course"]
 fn a_server_that_does_not_start_is_named_with_its_log() {
     let (_, error) = play("echo 'error: no such luck' >&2; exit 1", CONNECTED);
     let error = error.unwrap();
@@ -76,6 +79,7 @@ fn a_server_that_does_not_start_is_named_with_its_log() {
 }
 
 #[test]
+#[ignore = "self-test of the course: make test-course"]
 fn a_server_that_will_not_end_is_killed_in_the_end() {
     let started = Instant::now();
     let server = format!("trap '' TERM; echo $$ >&2; {STARTS}; {CONNECTED}; while :; do sleep 0.1; done");
@@ -88,6 +92,7 @@ fn a_server_that_will_not_end_is_killed_in_the_end() {
 }
 
 #[test]
+#[ignore = "self-test of the course: make test-course"]
 fn a_client_that_floods_or_hangs_is_over_in_time() {
     let started = Instant::now();
     let (_, error) = play(&format!("{STARTS}; {CONNECTED}"), "yes '' | head -c 1000000; exec sleep 60");
@@ -96,12 +101,14 @@ fn a_client_that_floods_or_hangs_is_over_in_time() {
 }
 
 #[test]
+#[ignore = "self-test of the course: make test-course"]
 fn what_a_program_prints_cannot_drive_the_terminal() {
     let (transcript, _) = play(&format!("{STARTS}; printf '\\033[2Jgone\\n'; {CONNECTED}"), CONNECTED);
     assert!(transcript.contains("server  | \\x1b[2Jgone") && !transcript.contains('\x1b'), "{transcript}");
 }
 
 #[test]
+#[ignore = "self-test of the course: make test-course"]
 fn a_stage_that_does_not_build_is_said_to() {
     let folder = TempDir::new().unwrap();
     let (_, error) = run(&folder, "echo 'the compiler says why' >&2; exit 101");

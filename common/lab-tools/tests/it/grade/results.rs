@@ -8,6 +8,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 #[test]
+#[ignore = "self-test of the course: make test-course"]
 fn points_come_from_the_weights_and_every_output_says_the_same() {
     let all = Submissions::new();
     // Right, but for its end.
@@ -46,6 +47,7 @@ fn points_come_from_the_weights_and_every_output_says_the_same() {
 }
 
 #[test]
+#[ignore = "self-test of the course: make test-course"]
 fn a_batch_that_was_interrupted_goes_on_where_it_was() {
     let all = Submissions::new();
     all.client("1-done", "python3 client.py {host} {port}");
@@ -107,7 +109,7 @@ fn checked(command: &str) -> [Vec<String>; 2] {
 
 /// All checks of stage 4, four times: a minute and more.
 #[test]
-#[ignore = "takes minutes; the continuous integration runs it"]
+#[ignore = "self-test of the course: make test-course"]
 fn a_server_in_python_gets_the_same_verdict_as_by_make_check() {
     let all = Submissions::new();
     let server = lab::workspace::root().join("common/testkit/servers/stage4.py");
