@@ -4,12 +4,14 @@
 //! in is put above the line being typed. On a pipe there is none of that: lines
 //! in, lines out.
 
+mod command_guard;
 mod editor;
 mod question;
 mod screen;
 mod style;
 mod tty;
 
+pub use command_guard::CommandGuard;
 pub use editor::Complete;
 pub use question::{Echo, Questions};
 pub use style::{Style, notices};

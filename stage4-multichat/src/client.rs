@@ -1,12 +1,22 @@
-//! The client's flow: one thread shows what comes in, the other sends what is
-//! typed.
+//! The client's flow.
+//!
+//! ```text
+//! keyboard or pipe ──► main thread ──────────────────────────────────► socket
+//! screen or pipe   ◄── receiver thread ◄──────────────────────────────── socket
+//! ```
+//!
+//! - The **main** thread takes what is typed and sends it.
+//! - The **receiver** thread shows what comes: other users speak when they like, and
+//!   that cannot wait until this user has typed something. It ends the program,
+//!   since only it knows when everything is shown; the main thread may be waiting for
+//!   a key, and nothing can wake it.
 
 use anyhow::Context;
 use clap::Parser;
 use common::endpoint::Endpoint;
 use common::net;
 use common::poison::IgnorePoison;
-use common::terminal::{self, Output};
+use common::terminal::{self, CommandGuard, Output};
 use stage2_echo::line::{self, LineReader, Received};
 use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -30,41 +40,7 @@ const HELP: &str = "Type a line and press Enter; everybody else in the room sees
 /// what may have been as long as allowed, and later stages send lists.
 pub const MAX_FROM_SERVER: usize = 1 << 20;
 
-/// The words with which every client leaves and explains itself.
-const COMMANDS: [&str; 2] = ["/quit", "/help"];
-
-/// Keeps a person from saying to the room what was meant as a command: `/quit now`
-/// or `/h`. To the server they are text like any other.
-pub struct CommandGuard {
-    more: &'static [&'static str],
-    /// What was held back last.
-    held_back: String,
-}
-
-impl CommandGuard {
-    /// `more` are the commands of a later stage.
-    pub fn new(more: &'static [&'static str]) -> Self {
-        CommandGuard { more, held_back: String::new() }
-    }
-
-    /// Returns `true` if the line is not to be sent, and says why: on a terminal,
-    /// the first time that it is typed.
-    pub fn holds_back(&mut self, line: &str, output: &Output) -> bool {
-        let known = COMMANDS.contains(&line) || self.more.contains(&line);
-        if known || !line.starts_with('/') || !output.interactive() || self.held_back == line {
-            self.held_back.clear();
-            return false;
-        }
-        let commands = COMMANDS.iter().chain(self.more).copied().collect::<Vec<_>>().join(" ");
-        output.hint(&format!(
-            "Not sent: no such command; there are {commands}. To say it to the room, type it again."
-        ));
-        line.clone_into(&mut self.held_back);
-        true
-    }
-}
-
-/// Runs the client until either side has had enough.
+/// Runs the client until the user or the server ends it.
 ///
 /// # Errors
 /// When there is no server, the connection breaks off, or standard output is
@@ -75,8 +51,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     if output.interactive() {
         output.hint(&format!("Connected to {}. /help shows what you can type.", options.connect));
     }
-    // The others speak when they like: what comes in cannot wait until we have
-    // typed something. So this thread types, and another one shows.
+    // Why sending failed. Held by the main thread while it sends, so that the
+    // receiver, which reads it at the end, knows of a line that is just being sent.
     let unsent = Arc::new(Mutex::new(None));
     let receiver = thread::Builder::new().name("receiver".into()).spawn({
         let (stream, output, unsent) = (stream.clone(), output.clone(), unsent.clone());
@@ -100,15 +76,15 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             text if fits(text, &output) => send(&stream, text),
             _ => Ok(()),
         };
-        // Why the server has closed is among what is still to be shown, so only
-        // the receiver ends the program.
+        // The program goes on: why the server has closed is among what is still to
+        // be shown.
         *failed = sent.err();
         if failed.is_some() {
             break;
         }
     }
-    // Only the sending half: what is still under way arrives and is shown. The
-    // server closes when it has sent it all.
+    // What is still under way arrives and is shown. The server closes when it has
+    // sent everything.
     let _ = stream.shutdown(Shutdown::Write);
     receiver.join().expect("the receiver ends the program, and does not return")
 }
@@ -140,15 +116,15 @@ fn receive(stream: &TcpStream, output: &Output) -> anyhow::Result<()> {
     }
 }
 
-/// The server has closed, and with it ends the program, even if the other
-/// thread waits for somebody to type.
+/// The server has closed, and with it ends the program, even if the main thread
+/// waits for a key.
 fn end_program(
     ended: anyhow::Result<()>,
     stream: &TcpStream,
     unsent: &Mutex<Option<anyhow::Error>>,
     output: &Output,
 ) -> ! {
-    // Whoever is just sending stops, and knows whether it has failed.
+    // If the main thread is just sending, it stops, and knows whether that failed.
     let _ = stream.shutdown(Shutdown::Both);
     let unsent = unsent.lock().ignore_poison();
     match ended.as_ref().err().or(unsent.as_ref()) {

@@ -1,6 +1,18 @@
-//! The client's flow: one thread shows what comes in, the other sends what is
-//! typed. Both ends of the conversation are here, and so is the cipher: what
-//! leaves this program is encrypted, and the server in between has no key.
+//! The client's flow.
+//!
+//! ```text
+//! keyboard or pipe ──► main thread ──────────────────────────────────► socket
+//! screen or pipe   ◄── receiver thread ◄──────────────────────────────── socket
+//! ```
+//!
+//! - The **main** thread takes what is typed and sends it.
+//! - The **receiver** thread shows what comes: other users speak when they like, and
+//!   that cannot wait until this user has typed something. It ends the program,
+//!   since only it knows when everything is shown; the main thread may be waiting for
+//!   a key, and nothing can wake it.
+//!
+//! The cipher is in this program, and both ends of the conversation are: what leaves
+//! it is encrypted, and the server in between has no key.
 
 use crate::cipher::{Cipher, MAX_TEXT, random_iv};
 use crate::keyfile::{self, KeyFile};
@@ -9,9 +21,9 @@ use clap::Parser;
 use common::endpoint::Endpoint;
 use common::net;
 use common::poison::IgnorePoison;
-use common::terminal::{self, Output};
+use common::terminal::{self, CommandGuard, Output};
 use stage2_echo::line::{self, LineReader, Received};
-use stage4_multichat::client::{CommandGuard, MAX_FROM_SERVER};
+use stage4_multichat::client::MAX_FROM_SERVER;
 use std::borrow::Cow;
 use std::net::{Shutdown, TcpStream};
 use std::path::PathBuf;
@@ -40,7 +52,7 @@ const HELP: &str = "Type a line and press Enter; everybody else in the room who 
 /quit, !DISCONNECT or Ctrl-D: leave
 /help: this text";
 
-/// Runs the client until either side has had enough.
+/// Runs the client until the user or the server ends it.
 ///
 /// # Errors
 /// When the key file cannot be used, there is no server, the connection breaks
@@ -54,8 +66,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     if output.interactive() {
         output.hint(&format!("Connected to {}. /help shows what you can type.", options.connect));
     }
-    // The others speak when they like: what comes in cannot wait until we have
-    // typed something. So this thread types, and another one shows.
+    // Why sending failed. Held by the main thread while it sends, so that the
+    // receiver, which reads it at the end, knows of a line that is just being sent.
     let unsent = Arc::new(Mutex::new(None));
     let receiver = thread::Builder::new().name("receiver".into()).spawn({
         let (stream, cipher) = (stream.clone(), cipher.clone());
@@ -83,15 +95,15 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
                 if fits(&line, &output)? { send(&stream, &line) } else { Ok(()) }
             }
         };
-        // Why the server has closed is among what is still to be shown, so only
-        // the receiver ends the program.
+        // The program goes on: why the server has closed is among what is still to
+        // be shown.
         *failed = sent.err();
         if failed.is_some() {
             break;
         }
     }
-    // Only the sending half: what is still under way arrives and is shown. The
-    // server closes when it has sent it all.
+    // What is still under way arrives and is shown. The server closes when it has
+    // sent everything.
     let _ = stream.shutdown(Shutdown::Write);
     receiver.join().expect("the receiver ends the program, and does not return")
 }
@@ -138,15 +150,15 @@ fn decrypted<'a>(cipher: &Cipher, line: &'a str) -> Cow<'a, str> {
     }
 }
 
-/// The server has closed, and with it ends the program, even if the other
-/// thread waits for somebody to type.
+/// The server has closed, and with it ends the program, even if the main thread
+/// waits for a key.
 fn end_program(
     ended: anyhow::Result<()>,
     stream: &TcpStream,
     unsent: &Mutex<Option<anyhow::Error>>,
     output: &Output,
 ) -> ! {
-    // Whoever is just sending stops, and knows whether it has failed.
+    // If the main thread is just sending, it stops, and knows whether that failed.
     let _ = stream.shutdown(Shutdown::Both);
     let unsent = unsent.lock().ignore_poison();
     match ended.as_ref().err().or(unsent.as_ref()) {

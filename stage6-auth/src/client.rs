@@ -1,19 +1,18 @@
-//! The client's flow. A connection that is lost is replaced by the next one, and
-//! nobody has to type the password again.
+//! The client's flow.
 //!
 //! ```text
 //! keyboard or pipe ──► main thread ──► SendQueue ──► sender thread ──► socket
 //! screen or pipe   ◄── receiver thread ◄──────────────────────────────── socket
 //! ```
 //!
-//! - The **main** thread takes what is typed. It never touches the socket, so the
-//!   user can type while there is no connection.
-//! - The **sender** thread takes lines from the queue and seals them, when the
-//!   queue allows it.
-//! - The **receiver** thread owns the connection: it makes it, logs in on it, shows
-//!   what comes, and makes the next one. It ends the program, since only it knows
-//!   when everything is shown; the main thread may be waiting for a key, and
-//!   nothing can wake it.
+//! - The **main** thread takes what is typed. It never touches the socket, so the user
+//!   can type while there is no connection.
+//! - The **sender** thread takes lines from the queue and sends them, when the queue
+//!   allows it.
+//! - The **receiver** thread owns the connection: it logs in on it, shows what comes, and
+//!   makes the next one when it is lost. It ends the program,
+//!   since only it knows when everything is shown; the main thread may be waiting for
+//!   a key, and nothing can wake it.
 
 use crate::connection::Connection;
 use crate::envelope::{Envelope, MAX_TEXT};
@@ -24,9 +23,9 @@ use anyhow::{Context, bail, ensure};
 use clap::Parser;
 use common::endpoint::Endpoint;
 use common::net;
-use common::terminal::{self, Output};
+use common::terminal::{self, CommandGuard, Output};
 use stage2_echo::line::{self, LineReader, Received};
-use stage4_multichat::client::{CommandGuard, MAX_FROM_SERVER};
+use stage4_multichat::client::MAX_FROM_SERVER;
 use stage5_aes::keyfile::{self, KeyFile};
 use std::io;
 use std::path::PathBuf;
@@ -132,12 +131,10 @@ struct Receiver {
 
 /// How a connection ended.
 enum Ended {
-    /// The server closed it, or it broke off.
+    /// In good order, or it broke off.
     Closed(io::Result<()>),
     /// The user may log in on another one.
     Refused,
-    /// The user left.
-    Left,
 }
 
 impl Receiver {
@@ -161,14 +158,15 @@ impl Receiver {
                 _ if lost => reconnect(connect, &mut attempts, &self.queue)?,
                 _ => None,
             };
-            match (next, ended) {
-                (Some(next), _) => connection = Arc::new(next),
-                (None, Ended::Closed(end)) => {
-                    self.queue.require_all_sent()?;
-                    return if lost { Ok(()) } else { end.context("the connection broke off") };
-                }
-                (None, _) => return Ok(()),
+            if let Some(next) = next {
+                connection = Arc::new(next);
+                continue;
             }
+            self.queue.require_all_sent()?;
+            return match ended {
+                Ended::Closed(Err(e)) if !lost => Err(e).context("the connection broke off"),
+                _ => Ok(()),
+            };
         }
     }
 
@@ -193,8 +191,7 @@ impl Receiver {
                 return Ok(Ended::Closed(Ok(())));
             }
             if logged_in {
-                self.queue.heed(&text);
-                self.output.received(&text)?;
+                self.show(&text)?;
                 continue;
             }
             match self.login.on_line(&text)? {
@@ -205,12 +202,15 @@ impl Receiver {
                     self.queue.open();
                 }
                 LoginEvent::Refused => return Ok(Ended::Refused),
-                LoginEvent::Leave => {
-                    connection.finish();
-                    return Ok(Ended::Left);
-                }
+                LoginEvent::Leave => return Ok(Ended::Closed(Ok(()))),
             }
         }
+    }
+
+    /// Shows a line, after taking in what it changes.
+    fn show(&self, text: &str) -> anyhow::Result<()> {
+        self.queue.heed(text);
+        self.output.received(text)
     }
 }
 

@@ -130,7 +130,7 @@ pub struct LoginClient {
     output: Output,
     /// What the user has chosen on this connection.
     choice: Choice,
-    /// A question of this connection was answered by the user, on a terminal.
+    /// A question of this connection has its answer.
     answered: bool,
 }
 
@@ -209,24 +209,26 @@ impl LoginClient {
         Ok(LoginEvent::Refused)
     }
 
-    /// Returns `true` if the connection may have ended because the user took too
-    /// long: then the login begins again.
+    /// Returns `true` if the connection has ended while the user was answering, who
+    /// may go on typing: then the login begins again.
     pub fn may_try_again(&self) -> bool {
-        self.answered && self.queue.session().is_none()
+        let by_the_user = self.output.interactive() && self.request.is_none();
+        by_the_user && self.answered && self.queue.session().is_none()
     }
 
     fn answer(&mut self, question: &str) -> anyhow::Result<LoginEvent> {
+        let first = !std::mem::replace(&mut self.answered, true);
         match &self.request {
-            Some(request) if question == "AUTH_REQUIRED" => drop(self.queue.send_now(request)),
+            Some(request) if first => drop(self.queue.send_now(request)),
             // What follows on the input is for the room.
             Some(_) => bail!("the server asks for more than a login needs"),
             None if !self.output.interactive() => self.queue.allow_answer()?,
             None => match self.ask(question)? {
-                Some(answer) => {
-                    self.answered = true;
-                    self.queue.send_now(&answer);
+                Some(answer) => drop(self.queue.send_now(&answer)),
+                None => {
+                    self.queue.send_now(DISCONNECT);
+                    return Ok(LoginEvent::Leave);
                 }
-                None => return Ok(LoginEvent::Leave),
             },
         }
         Ok(LoginEvent::Pending)

@@ -287,8 +287,8 @@ impl State {
         let answer = self.allowed == Allowed::OneAnswer;
         if answer {
             self.allowed = Allowed::Nothing;
-            // `LOGIN name password` answers all questions at once.
-            if self.answers_left == MAX_ANSWERS - 1 && line.contains(' ') {
+            // These answer all questions at once.
+            if ["LOGIN ", "REGISTER ", "RESUME "].iter().any(|word| line.starts_with(word)) {
                 self.answers_left = 0;
             }
         }

@@ -1,21 +1,21 @@
-//! The client's flow. A connection that is lost is replaced by the next one, and
-//! nobody has to type the password again.
+//! The client's flow.
 //!
 //! ```text
 //! keyboard or pipe ──► main thread ──► SendQueue ──► sender thread ──► socket
 //! screen or pipe   ◄── receiver thread ◄──────────────────────────────── socket
 //! ```
 //!
-//! - The **main** thread takes what is typed. It never touches the socket, so the
-//!   user can type while there is no connection.
-//! - The **sender** thread takes lines from the queue and seals them, when the
-//!   queue allows it.
-//! - The **receiver** thread owns the connection: it makes it, logs in on it, shows
-//!   what comes, and makes the next one. It ends the program, since only it knows
-//!   when everything is shown; the main thread may be waiting for a key, and
-//!   nothing can wake it.
+//! - The **main** thread takes what is typed. It never touches the socket, so the user
+//!   can type while there is no connection.
+//! - The **sender** thread takes lines from the queue and sends them, when the queue
+//!   allows it.
+//! - The **receiver** thread owns the connection: it logs in on it, shows what comes, and
+//!   makes the next one when it is lost. It ends the program,
+//!   since only it knows when everything is shown; the main thread may be waiting for
+//!   a key, and nothing can wake it.
 
 use crate::client_state::{ClientState, StateChange};
+use crate::commands::COMMANDS;
 use crate::line_style;
 use anyhow::{Context, bail, ensure};
 use clap::Parser;
@@ -53,28 +53,9 @@ pub struct Options {
     login: LoginArgs,
 }
 
-/// What `/help` shows.
-const HELP: &str =
-    "Type a line and press Enter; everybody in the room sees it, and so do those who subscribed to you.
-Rooms
-/join ROOM: go into a room; it is there as long as somebody is in it
-/leave: go back to the lobby
-/rooms: the rooms, and how many are in each
-/users: who is in this room
-/history [N]: what was said in this room, the last N messages
-People
-/publish TEXT: for those who subscribed to you, in whichever room they are
-/subscribe USER: see what USER says in other rooms, and publishes
-/unsubscribe USER: and no longer
-/subs: to whom you are subscribed
-/msg USER TEXT: for USER alone; the server can read it
-Admins
-/kick USER: put USER out
-/announce TEXT: for everybody in all rooms
-This program
-/logout: leave, and end the session
-/quit, !DISCONNECT or Ctrl-D: leave
-/help: this text. Tab completes commands, rooms and names";
+/// What `/help` shows before the commands.
+const HELP: &str = "Type a line and press Enter; all users in the room see it,
+and your subscribers in other rooms.";
 
 /// Runs the client until the user or the server ends it.
 ///
@@ -86,7 +67,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let envelope = Arc::new(Envelope::new(&KeyFile::load(&options.key)?.key));
     let request = options.login.request()?;
     let connection = Arc::new(net::connect(&options.connect)?);
-    let state = ClientState::new(HELP);
+    let commands = COMMANDS;
+    let state = ClientState::new(&commands);
     let (mut input, output) = terminal::open_with(line_style::style, Some(state.clone()))?;
     if output.interactive() {
         output.hint(&format!("Connected to {}. /help shows what you can type.", options.connect));
@@ -110,7 +92,10 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     while let Some(text) = input.next(&state.prompt())?.map(Zeroizing::new) {
         match text.as_str() {
-            "/help" if output.interactive() => HELP.lines().for_each(|line| output.hint(line)),
+            "/help" if output.interactive() => {
+                HELP.lines().for_each(|line| output.hint(line));
+                commands.iter().for_each(|c| output.hint(&format!("{}: {}", c.usage, c.help)));
+            }
             "/quit" | line::DISCONNECT => {
                 send(&queue, Zeroizing::new(line::DISCONNECT.to_owned()), &output)?;
                 break;
@@ -156,12 +141,10 @@ struct Receiver {
 
 /// How a connection ended.
 enum Ended {
-    /// The server closed it, or it broke off.
+    /// In good order, or it broke off.
     Closed(io::Result<()>),
     /// The user may log in on another one.
     Refused,
-    /// The user left.
-    Left,
 }
 
 impl Receiver {
@@ -185,14 +168,15 @@ impl Receiver {
                 _ if lost => reconnect(connect, &mut attempts, &self.queue)?,
                 _ => None,
             };
-            match (next, ended) {
-                (Some(next), _) => connection = Arc::new(next),
-                (None, Ended::Closed(end)) => {
-                    self.queue.require_all_sent()?;
-                    return if lost { Ok(()) } else { end.context("the connection broke off") };
-                }
-                (None, _) => return Ok(()),
+            if let Some(next) = next {
+                connection = Arc::new(next);
+                continue;
             }
+            self.queue.require_all_sent()?;
+            return match ended {
+                Ended::Closed(Err(e)) if !lost => Err(e).context("the connection broke off"),
+                _ => Ok(()),
+            };
         }
     }
 
@@ -234,10 +218,7 @@ impl Receiver {
                     self.queue.open();
                 }
                 LoginEvent::Refused => return Ok(Ended::Refused),
-                LoginEvent::Leave => {
-                    connection.finish();
-                    return Ok(Ended::Left);
-                }
+                LoginEvent::Leave => return Ok(Ended::Closed(Ok(()))),
             }
         }
     }

@@ -6,6 +6,7 @@
 //! and the way back after a lost connection, since whoever resumes a session
 //! begins in the lobby as everybody does.
 
+use crate::commands::CommandInfo;
 use common::poison::IgnorePoison;
 use common::terminal::Complete;
 use stage6_auth::accounts::check_name;
@@ -70,10 +71,9 @@ struct Command {
 }
 
 impl ClientState {
-    /// Nothing known yet, except for the commands: those that `help` explains,
-    /// each in a line of its own, as in `/join ROOM: what it does`.
-    pub fn new(help: &str) -> Arc<Self> {
-        let commands = help.lines().filter(|line| line.starts_with('/')).map(Command::explained).collect();
+    /// Nothing known yet, except for the commands.
+    pub fn new(commands: &[CommandInfo]) -> Arc<Self> {
+        let commands = commands.iter().map(Command::new).collect();
         Arc::new(ClientState { commands, state: Mutex::default(), moved: Condvar::new() })
     }
 
@@ -181,11 +181,9 @@ impl State {
 }
 
 impl Command {
-    /// Of `/join ROOM: what it does`.
-    fn explained(line: &str) -> Command {
-        let usage = line.split(':').next().unwrap_or(line);
-        let mut words = usage.split(' ');
-        let name = words.next().unwrap_or(usage).trim_end_matches(',').to_owned();
+    fn new(info: &CommandInfo) -> Command {
+        let mut words = info.usage.split(' ');
+        let name = words.next().unwrap_or(info.usage).to_owned();
         let takes = words.next().map(|word| word.trim_matches(['[', ']'])).filter(|word| word.len() > 1);
         let takes = takes.filter(|word| word.chars().all(char::is_uppercase)).map(str::to_owned);
         Command { name, takes, goes_on: words.next().is_some() }

@@ -7,8 +7,10 @@
 //! messages matters.
 
 mod execute;
+mod table;
 
 pub use execute::Commands;
+pub use table::{COMMANDS, CommandInfo, changed};
 
 use stage6_auth::accounts::check_name;
 use thiserror::Error;
@@ -66,29 +68,11 @@ pub enum Malformed {
 /// How many earlier messages one may ask for.
 pub const MOST_HISTORY: usize = 10_000;
 
-/// All commands, with what they take.
-pub const COMMANDS: [&str; 15] = [
-    "/join ROOM",
-    "/leave",
-    "/rooms",
-    "/users",
-    "/history [N]",
-    "/publish TEXT",
-    "/subscribe USER",
-    "/unsubscribe USER",
-    "/subs",
-    "/msg USER TEXT",
-    "/kick USER",
-    "/announce TEXT",
-    "/help",
-    "/logout",
-    "/quit",
-];
-
 /// The commands' names in a row; `more` are those that a later stage adds.
 pub fn names(more: &[&str]) -> String {
-    let name = |command: &&str| command.split(' ').next().unwrap_or_default().to_owned();
-    COMMANDS.iter().chain(more).map(name).collect::<Vec<_>>().join(" ")
+    let own = COMMANDS.iter().map(|command| command.usage);
+    let name = |usage: &str| usage.split(' ').next().unwrap_or_default().to_owned();
+    own.chain(more.iter().copied()).map(name).collect::<Vec<_>>().join(" ")
 }
 
 impl<'a> Command<'a> {

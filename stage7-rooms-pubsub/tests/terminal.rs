@@ -9,6 +9,8 @@ use testkit_chat::mock_server::MockServer;
 
 fn main() -> ExitCode {
     Suite::new(7, env!("CARGO_BIN_EXE_stage7-server"), env!("CARGO_BIN_EXE_stage7-client"))
+        .with(testkit_chat::checks::login_terminal())
+        .with(testkit_chat::checks::login_pipe())
         .with(completion())
         .with(rooms())
         .with(leaving())

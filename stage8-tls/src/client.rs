@@ -1,19 +1,18 @@
-//! The client's flow. A connection that is lost is replaced by the next one, and
-//! nobody has to type the password again.
+//! The client's flow.
 //!
 //! ```text
 //! keyboard or pipe ──► main thread ──► SendQueue ──► sender thread ──► socket
 //! screen or pipe   ◄── receiver thread ◄──────────────────────────────── socket
 //! ```
 //!
-//! - The **main** thread takes what is typed. It never touches the socket, so the
-//!   user can type while there is no connection.
-//! - The **sender** thread takes lines from the queue and seals them, when the
-//!   queue allows it.
-//! - The **receiver** thread owns the connection: it makes it, logs in on it, shows
-//!   what comes, and makes the next one. It ends the program, since only it knows
-//!   when everything is shown; the main thread may be waiting for a key, and
-//!   nothing can wake it.
+//! - The **main** thread takes what is typed. It never touches the socket, so the user
+//!   can type while there is no connection.
+//! - The **sender** thread takes lines from the queue and sends them, when the queue
+//!   allows it.
+//! - The **receiver** thread owns the connection: it logs in on it, shows what comes, and
+//!   makes the next one when it is lost. It ends the program,
+//!   since only it knows when everything is shown; the main thread may be waiting for
+//!   a key, and nothing can wake it.
 
 use crate::e2e::{EndToEnd, fits};
 use crate::tls::{ServerTrust, TrustArgs};
@@ -28,6 +27,7 @@ use stage6_auth::login_client::{LoginArgs, LoginClient, LoginEvent};
 use stage6_auth::reconnect::reconnect;
 use stage6_auth::send_queue::{MAX_QUEUED, SendQueue};
 use stage7_rooms_pubsub::client_state::{ClientState, StateChange};
+use stage7_rooms_pubsub::commands::{self, CommandInfo};
 use stage7_rooms_pubsub::line_style;
 use std::io;
 use std::path::PathBuf;
@@ -55,30 +55,16 @@ pub struct Options {
     login: LoginArgs,
 }
 
-/// What `/help` shows.
-const HELP: &str =
-    "Type a line and press Enter; everybody in the room sees it, and so do those who subscribed to you.
-Rooms
-/join ROOM: go into a room; it is there as long as somebody is in it
-/leave: go back to the lobby
-/rooms: the rooms, and how many are in each
-/users: who is in this room
-/history [N]: what was said in this room, the last N messages
-People
-/publish TEXT: for those who subscribed to you, in whichever room they are
-/subscribe USER: see what USER says in other rooms, and publishes
-/unsubscribe USER: and no longer
-/subs: to whom you are subscribed
-/msg USER TEXT: for USER alone; nobody else can read it, the server neither
-/fingerprint [USER]: what the two of you compare, to be sure that it is USER
-/trust USER: accept a key of USER that has changed, after comparing
-Admins
-/kick USER: put USER out
-/announce TEXT: for everybody in all rooms
-This program
-/logout: leave, and end the session
-/quit, !DISCONNECT or Ctrl-D: leave
-/help: this text. Tab completes commands, rooms and names";
+/// What `/help` shows before the commands.
+const HELP: &str = "Type a line and press Enter; all users in the room see it,
+and your subscribers in other rooms.";
+
+/// Commands that stage 7 does not have, or that do something else there.
+const CHANGED_COMMANDS: [CommandInfo; 3] = [
+    CommandInfo { usage: "/msg USER TEXT", help: "for USER alone; the server cannot read it" },
+    CommandInfo { usage: "/fingerprint [USER]", help: "what you two compare, to be sure that it is USER" },
+    CommandInfo { usage: "/trust USER", help: "accept a changed key of USER, after comparing" },
+];
 
 /// Runs the client until the user or the server ends it.
 ///
@@ -90,7 +76,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let trust = options.trust.load(&options.connect)?;
     let request = options.login.request()?;
     let connection = Arc::new(trust.connect(&options.connect)?);
-    let state = ClientState::new(HELP);
+    let commands = commands::changed(&CHANGED_COMMANDS);
+    let state = ClientState::new(&commands);
     let (mut input, output) = terminal::open_with(line_style::style, Some(state.clone()))?;
     if output.interactive() {
         let negotiated = connection.negotiated();
@@ -117,7 +104,10 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     while let Some(text) = input.next(&state.prompt())?.map(Zeroizing::new) {
         match text.as_str() {
-            "/help" if output.interactive() => HELP.lines().for_each(|line| output.hint(line)),
+            "/help" if output.interactive() => {
+                HELP.lines().for_each(|line| output.hint(line));
+                commands.iter().for_each(|c| output.hint(&format!("{}: {}", c.usage, c.help)));
+            }
             "/quit" | line::DISCONNECT => {
                 send(&queue, Zeroizing::new(line::DISCONNECT.to_owned()), &output)?;
                 break;
@@ -163,12 +153,10 @@ struct Receiver {
 
 /// How a connection ended.
 enum Ended {
-    /// The server closed it, or it broke off.
+    /// In good order, or it broke off.
     Closed(io::Result<()>),
     /// The user may log in on another one.
     Refused,
-    /// The user left.
-    Left,
 }
 
 impl Receiver {
@@ -193,15 +181,16 @@ impl Receiver {
                 _ if lost => reconnect(connect, &mut attempts, &self.queue)?,
                 _ => None,
             };
-            match (next, ended) {
-                (Some(next), _) => connection = Arc::new(next),
-                (None, Ended::Closed(end)) => {
-                    self.e2e.end().iter().try_for_each(|line| self.output.received(line))?;
-                    self.queue.require_all_sent()?;
-                    return if lost { Ok(()) } else { end.context("the connection broke off") };
-                }
-                (None, _) => return Ok(()),
+            if let Some(next) = next {
+                connection = Arc::new(next);
+                continue;
             }
+            self.e2e.end().iter().try_for_each(|line| self.output.received(line))?;
+            self.queue.require_all_sent()?;
+            return match ended {
+                Ended::Closed(Err(e)) if !lost => Err(e).context("the connection broke off"),
+                _ => Ok(()),
+            };
         }
     }
 
@@ -243,10 +232,7 @@ impl Receiver {
                     self.queue.open();
                 }
                 LoginEvent::Refused => return Ok(Ended::Refused),
-                LoginEvent::Leave => {
-                    connection.finish();
-                    return Ok(Ended::Left);
-                }
+                LoginEvent::Leave => return Ok(Ended::Closed(Ok(()))),
             }
         }
     }

@@ -10,6 +10,8 @@ use testkit_chat::mock_server::MockServer;
 
 fn main() -> ExitCode {
     Suite::new(8, env!("CARGO_BIN_EXE_stage8-server"), env!("CARGO_BIN_EXE_stage8-client"))
+        .with(testkit_chat::checks::login_terminal())
+        .with(testkit_chat::checks::login_pipe())
         .with(private())
         .run()
 }
@@ -135,5 +137,22 @@ ours(client) fn private_messages_say_who_could_read_them(case) {
             && shown("[private, in the clear", "bob: hello in the clear")
             && shown("[private] bob: (cannot be opened", ")")
     });
+}
+
+/// On a pipe the first lines answer the login. A message is none, and a server that
+/// asks is not sent it in the clear, whatever it asks for.
+ours(client) fn no_server_gets_a_message_in_the_clear(case) {
+    let server = MockServer::open(case);
+    let mut client = server.client();
+    client.try_type(b"/msg bob the secret\nLOGIN\n/msg bob the secret\nalice\n/MSG bob the secret\n");
+    let us = server.asks();
+    us.receives("LOGIN");
+    us.send("ENTER_USERNAME");
+    us.receives("alice");
+    us.send("ENTER_PASSWORD");
+    client.says("that it is not sent", |line| line.contains("Not sent"));
+    client.end_input();
+    us.lines_to_the_end();
+    require(!String::from_utf8_lossy(&us.peer.everything()).contains("secret"), "no secret", "it was sent");
 }
 }

@@ -111,9 +111,24 @@ impl Terminal {
         });
     }
 
+    /// Sends the client a signal, as `kill` does.
+    pub fn signal(&mut self, signal: crate::Signal) {
+        self.context.transcript.note("terminal", format!("sent {signal:?}"));
+        if let Ok(signal) = Signal::try_from(signal.as_raw()) {
+            let _ = self.process.signal(signal);
+        }
+    }
+
     /// Waits for the end of the client, and asks for this exit code.
     #[track_caller]
     pub fn exits(&self, code: i32) {
+        let exit = self.ends();
+        crate::require(exit == Exit::Code(code), format!("exit code {code}"), exit.to_string());
+    }
+
+    /// Waits for the end of the client, which gives the terminal back as it was.
+    #[track_caller]
+    pub fn ends(&self) -> Exit {
         let deadline = Instant::now() + Duration::from_secs(5);
         let exit = loop {
             match self.process.status() {
@@ -124,7 +139,12 @@ impl Terminal {
             }
         };
         self.context.transcript.note("terminal", format!("the client ended: {exit}"));
-        crate::require(exit == Exit::Code(code), format!("exit code {code}"), exit.to_string());
+        crate::require(
+            !self.is_taken_over(),
+            "the terminal as it was before",
+            "it still gives each key at once",
+        );
+        exit
     }
 }
 

@@ -1,20 +1,11 @@
 use super::*;
+use crate::commands::changed;
 use std::thread;
 use std::time::Instant;
 
-const HELP: &str = "Type a line.
-Rooms
-/join ROOM: go into a room
-/leave: go back
-/history [N]: what was said
-/msg USER TEXT: for USER alone
-/subscribe USER: see what USER says
-/subs: to whom
-/fingerprint [USER]: to compare
-/quit, !DISCONNECT or Ctrl-D: leave";
-
 fn state(lines: &[&str]) -> Arc<ClientState> {
-    let state = ClientState::new(HELP);
+    let fingerprint = CommandInfo { usage: "/fingerprint [USER]", help: "" };
+    let state = ClientState::new(&changed(&[fingerprint]));
     assert_eq!(state.logged_in("alice"), None);
     for line in lines {
         state.heard(line);
@@ -29,14 +20,14 @@ fn tab(state: &ClientState, line: &str) -> Vec<String> {
 }
 
 #[test]
-fn commands_are_those_of_the_help() {
+fn commands_are_those_of_the_table() {
     let state = state(&[]);
     assert_eq!(tab(&state, "/j"), ["/join "]);
     assert_eq!(tab(&state, "/su"), ["/subscribe ", "/subs"]);
     assert_eq!(tab(&state, "/q"), ["/quit"]);
-    assert_eq!(tab(&state, "/h"), ["/history"]);
+    assert_eq!(tab(&state, "/h"), ["/history", "/help"]);
     assert_eq!(tab(&state, "/fi"), ["/fingerprint "]);
-    assert_eq!(tab(&state, "/").len(), 8);
+    assert_eq!(tab(&state, "/").len(), 16);
     for line in ["", "j", "hello /j", "/x"] {
         assert!(tab(&state, line).is_empty(), "{line:?}");
     }
