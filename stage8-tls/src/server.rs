@@ -35,8 +35,8 @@
 
 use crate::certs::{CertificateFolder, own_names};
 use crate::commands::Commands;
-use crate::hear::read_line;
 use crate::public_keys::{Database, SCHEMA};
+use crate::read_line::read_line;
 use crate::tls::{Acceptor, HandshakeError, TlsStream};
 use clap::Parser;
 use common::cli::LogFileArgs;
@@ -260,9 +260,9 @@ fn serve(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>) {
     let stream = Arc::new(stream);
     let mut connection = match Connection::open(&stream, peer, server) {
         Ok(connection) => connection,
-        Err(failure) => {
+        Err(error) => {
             // The client knows: TLS has an alert for it.
-            server.log.warn(format_args!("{peer} not let in: {}", failure.for_the_log()));
+            server.log.warn(format_args!("{peer} not let in: {error}"));
             return line::lingering_close(&stream);
         }
     };

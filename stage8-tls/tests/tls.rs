@@ -6,6 +6,7 @@
 use clap::Parser;
 use common::log::{Level, Log};
 use stage2_echo::line::lingering_close;
+use stage6_auth::connection::Connection;
 use stage8_tls::certs::{CertificateFolder, Name, Validity};
 use stage8_tls::tls::{Acceptor, HandshakeError, TlsStream, TrustArgs};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -97,7 +98,7 @@ fn an_authority_that_the_client_does_not_know() {
     let (ground, other) = (Ground::usual(), Ground::usual());
     let (client, server) = ground.meet(&["--ca", &other.ca()]);
     says(client, &["is not from the authority in", &other.ca(), "--ca FILE"]);
-    let words = server.err().unwrap().for_the_log();
+    let words = server.err().unwrap().to_string();
     assert!(words.contains("does not trust our certificate (alert unknown_ca)"), "{words}");
 }
 
@@ -106,7 +107,7 @@ fn a_certificate_for_other_names() {
     let ground = Ground::new(&["chat.example.org", "192.0.2.7"], Validity::days(1));
     let (client, server) = ground.meet(&["--ca", &ground.ca()]);
     says(client, &["is not for 127.0.0.1 but for chat.example.org, 192.0.2.7", "--server-name NAME"]);
-    let words = server.err().unwrap().for_the_log();
+    let words = server.err().unwrap().to_string();
     assert!(words.contains("expected another name"), "{words}");
 }
 
@@ -116,7 +117,7 @@ fn a_certificate_that_has_expired() {
     let (client, server) = ground.meet(&["--ca", &ground.ca()]);
     let day = (OffsetDateTime::now_utc() - Duration::days(3)).date().to_string();
     says(client, &["expired on", &day, "stage8-certs --force"]);
-    let words = server.err().unwrap().for_the_log();
+    let words = server.err().unwrap().to_string();
     assert!(words.contains("not valid now"), "{words}");
 }
 
@@ -245,7 +246,7 @@ fn openssl_speaks_both_versions_and_none_older() {
         assert_eq!(openssl.shows(), "hello\nagain\n");
     }
     let Some(openssl) = OpenSsl::connect(&ground, &["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"]) else { return };
-    let words = openssl.server.as_ref().err().unwrap().for_the_log();
+    let words = openssl.server.as_ref().err().unwrap().to_string();
     assert!(words.contains("less than TLS 1.2"), "{words}");
     openssl.turns_back();
 }

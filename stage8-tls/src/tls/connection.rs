@@ -1,21 +1,49 @@
-//! A client's connection, as the client of stage 6 uses one.
+//! A client's connection, as the client of stage 6 uses one: its sending waits.
 
 use super::{ConnectError, ServerTrust, TlsStream};
 use common::endpoint::Endpoint;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::retry_on_intr;
+use stage4_multichat::transport::Transport;
 use stage6_auth::connection::Connection;
-use std::io::Read;
+use std::io::{self, ErrorKind, IoSlice, Read};
 
 impl Connection for TlsStream {
+    /// The bytes of a record that the system took in part are not counted.
     fn send(&self, bytes: &[u8]) -> usize {
-        TlsStream::send(self, bytes)
+        let mut sent = 0;
+        while sent < bytes.len() {
+            let written = self.when_writable(|| self.write(&[IoSlice::new(&bytes[sent..])]));
+            match written.and_then(|n| self.when_writable(|| self.flush()).map(|()| n)) {
+                Ok(0) | Err(_) => break,
+                Ok(n) => sent += n,
+            }
+        }
+        sent
     }
 
     fn finish(&self) {
-        TlsStream::finish(self);
+        self.shutdown_write();
+        // An error means that the connection is at its end already.
+        let _ = self.when_writable(|| self.flush());
     }
 
     fn reader(&self) -> Box<dyn Read + '_> {
         Box::new(self)
+    }
+}
+
+impl TlsStream {
+    /// Does what fails with `WouldBlock` again, each time the socket can take more.
+    fn when_writable<T>(&self, attempt: impl Fn() -> io::Result<T>) -> io::Result<T> {
+        loop {
+            match attempt() {
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                    retry_on_intr(|| poll(&mut [PollFd::new(self.stream(), PollFlags::OUT)], None))?;
+                }
+                result => return result,
+            }
+        }
     }
 }
 

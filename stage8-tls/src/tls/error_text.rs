@@ -6,7 +6,7 @@ use common::escape::escape;
 use rustls::ProtocolVersion;
 use rustls::pki_types::{ServerName, UnixTime};
 use rustls::{AlertDescription, CertificateError, CipherSuite, Connection, Error, PeerIncompatible};
-use std::borrow::Cow;
+use std::fmt;
 use std::path::Path;
 use time::OffsetDateTime;
 
@@ -22,11 +22,13 @@ pub(super) fn negotiated(connection: &Connection) -> String {
     format!("{version} with {suite:?}")
 }
 
-impl HandshakeError {
-    /// The text for the server's log, after the address of the client.
-    pub fn for_the_log(&self) -> Cow<'static, str> {
+impl std::error::Error for HandshakeError {}
+
+/// The text for the server's log, after the address of the client.
+impl fmt::Display for HandshakeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use AlertDescription as Alert;
-        Cow::Borrowed(match self {
+        f.write_str(match self {
             HandshakeError::NotTls => "spoke no TLS",
             HandshakeError::Silent => "spoke no TLS: it said nothing at all",
             HandshakeError::TooSlow => "did not finish the handshake in time",
@@ -45,7 +47,7 @@ impl HandshakeError {
                 Alert::DecryptError => {
                     "our certificate's signature is not from the authority that it trusts (alert decrypt_error)"
                 }
-                other => return format!("it ended the handshake (alert {other:?})").into(),
+                other => return write!(f, "it ended the handshake (alert {other:?})"),
             },
             HandshakeError::Tls(Error::PeerIncompatible(reason)) => match reason {
                 PeerIncompatible::Tls12NotOffered
@@ -56,10 +58,10 @@ impl HandshakeError {
                     "no version in common: it offers less than TLS 1.2"
                 }
                 PeerIncompatible::NoCipherSuitesInCommon => "no cipher suite in common",
-                other => return format!("nothing in common: {other:?}").into(),
+                other => return write!(f, "nothing in common: {other:?}"),
             },
-            HandshakeError::Tls(error) => return format!("the handshake failed: {error}").into(),
-            HandshakeError::Lost(error) => return format!("lost in the handshake: {error}").into(),
+            HandshakeError::Tls(error) => return write!(f, "the handshake failed: {error}"),
+            HandshakeError::Lost(error) => return write!(f, "lost in the handshake: {error}"),
         })
     }
 }

@@ -11,30 +11,23 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Why there is no encrypted connection. The texts here are about the peer, whichever
-/// side it is; [`error_text`](super::error_text) has those for the log and for users.
-#[derive(Debug, thiserror::Error)]
+/// Why there is no encrypted connection. Its text is for the server's log; a client's
+/// user gets another one (`error_text.rs`).
+#[derive(Debug)]
 pub enum HandshakeError {
     /// The first bytes were not a TLS record.
-    #[error("speaks no TLS")]
     NotTls,
     /// No byte came in time.
-    #[error("said nothing in time")]
     Silent,
     /// The handshake began, and was not complete in time.
-    #[error("did not finish the handshake in time")]
     TooSlow,
     /// Too many handshakes at once: there was no processor time for this one.
-    #[error("had to wait too long: too many handshakes at once")]
     Crowded,
     /// The peer closed the connection before the end of the handshake.
-    #[error("left during the handshake")]
     Left,
     /// TLS refuses, on this side or, as an alert, on the other.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
+    Tls(TlsError),
     /// The connection broke.
-    #[error(transparent)]
     Lost(io::Error),
 }
 
@@ -72,7 +65,7 @@ pub(super) fn shake_hands(
             }
             // rustls has an alert ready, which tells the peer the reason.
             let _ = send(socket, &mut connection, deadline);
-            return Err(error.into());
+            return Err(HandshakeError::Tls(error));
         }
     }
 }

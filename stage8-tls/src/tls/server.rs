@@ -69,7 +69,7 @@ impl Acceptor {
     /// understand. The caller has to close the socket.
     pub fn accept(&self, socket: &Arc<TcpStream>) -> Result<TlsStream, HandshakeError> {
         let deadline = Instant::now() + self.timeout;
-        let connection = ServerConnection::new(self.config.clone())?;
+        let connection = ServerConnection::new(self.config.clone()).map_err(HandshakeError::Tls)?;
         shake_hands(socket, connection.into(), deadline, Some(&self.computing)).inspect_err(|error| {
             if matches!(error, HandshakeError::NotTls | HandshakeError::Silent) {
                 // A user with nc, or with the client of an earlier stage.

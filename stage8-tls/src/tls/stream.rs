@@ -18,7 +18,7 @@
 //! take stay in rustls' own buffer, in the order of their records, for the next `flush`.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::{Errno, retry_on_intr};
+use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
 use rustls::Connection;
 use stage4_multichat::transport::Transport;
@@ -29,8 +29,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// An encrypted connection, of either side. Any number of threads write, one at a time
-/// (without waiting through [`Transport`], or waiting with [`send`](TlsStream::send)), and
-/// one thread reads: `&TlsStream` is [`Read`].
+/// (through [`Transport`] without waiting, or waiting as a client's
+/// [`Connection`](stage6_auth::connection::Connection)), and one thread reads:
+/// `&TlsStream` is [`Read`].
 ///
 /// Reading honours the read timeout of the socket (`SO_RCVTIMEO`), with `WouldBlock`.
 /// It returns 0 when the peer has sent `close_notify`. A connection that ends without
@@ -111,40 +112,6 @@ impl TlsStream {
     /// Version and cipher suite, as `TLS 1.3 with TLS13_AES_128_GCM_SHA256`.
     pub fn negotiated(&self) -> String {
         self.lock().map_or_else(|e| e.to_string(), |state| super::error_text::negotiated(&state.connection))
-    }
-
-    /// Sends `bytes` and waits until the system has taken them. Returns how many it
-    /// took: fewer only when the connection is broken, which reading reports too. The
-    /// bytes of a record that the system took in part are not counted.
-    pub fn send(&self, bytes: &[u8]) -> usize {
-        let mut sent = 0;
-        while sent < bytes.len() {
-            let written = self.retry_when_writable(|| self.write(&[IoSlice::new(&bytes[sent..])]));
-            match written.and_then(|n| self.retry_when_writable(|| self.flush()).map(|()| n)) {
-                Ok(0) | Err(_) => break,
-                Ok(n) => sent += n,
-            }
-        }
-        sent
-    }
-
-    /// Sends `close_notify` and closes the sending direction. Reading goes on, until
-    /// the peer has finished too.
-    pub fn finish(&self) {
-        self.shutdown_write();
-        // An error means that the connection is at its end already.
-        let _ = self.retry_when_writable(|| self.flush());
-    }
-
-    fn retry_when_writable<T>(&self, attempt: impl Fn() -> io::Result<T>) -> io::Result<T> {
-        loop {
-            match attempt() {
-                Err(e) if e.kind() == ErrorKind::WouldBlock => {
-                    retry_on_intr(|| poll(&mut [PollFd::new(&self.socket, PollFlags::OUT)], None))?;
-                }
-                result => return result,
-            }
-        }
     }
 
     /// Waits until there is something to receive, or room for what `unsent` says is
