@@ -156,10 +156,15 @@ fn subscriptions(place: &Place) {
     set(0, 1, true);
     set(1, 0, true);
     assert_eq!((of("ALICE").as_str(), of("bob").as_str(), of("nobody").as_str()), ("Bob,carol", "alice", ""));
+    let is = |who: usize, whom: usize| database.messages.is_subscribed(ids[who], ids[whom]).unwrap();
+    assert!(is(0, 1) && is(1, 0) && !is(1, 2));
     set(0, 1, false);
     set(0, 1, false);
     assert_eq!(of("alice"), "carol");
+    assert!(!is(0, 1));
+    assert_eq!(database.messages.subscription_changes(ids[0]).unwrap(), 4);
     set(0, 1, true);
+    assert!(is(0, 1));
     assert_eq!(of("alice"), "Bob,carol");
 }
 

@@ -3,7 +3,7 @@
 use super::{Command, Malformed, names};
 use crate::addressed_message::{PRIVATE, PrivateKind, Recipient};
 use crate::chat::Chat;
-use crate::message_store::Database;
+use crate::message_store::{Database, MAX_CHANGES};
 use crate::room_state::Question;
 use crate::rooms::LOBBY;
 use common::log::Log;
@@ -145,21 +145,27 @@ impl<'a> Commands<'a> {
             Ok(publisher) => publisher,
             Err(problem) => return Ok(Err(problem)),
         };
-        let has = match self.database.messages.subscriptions(&self.session.name) {
-            Ok(publishers) => publishers.iter().any(|name| **name == *publisher.name),
-            Err(error) => return Ok(Err(self.away(&error))),
-        };
-        if !has && !begins {
-            return Ok(Err(format!("you are not subscribed to {}", publisher.name)));
-        }
-        if has != begins {
-            if let Err(error) = self.database.messages.subscribe(self.session.user_id, publisher.id, begins) {
-                return Ok(Err(self.away(&error)));
-            }
-            let what = if begins { "subscribes to" } else { "does no longer subscribe to" };
-            self.log.info(format_args!("{} {what} {}", self.session.name, publisher.name));
+        if let Err(problem) = self.store_subscription(&publisher, begins) {
+            return Ok(Err(problem));
         }
         self.chat.subscribe(&self.session, &publisher.name, begins).map(Ok)
+    }
+
+    fn store_subscription(&self, publisher: &User, begins: bool) -> Result<(), String> {
+        let (subscriber, store) = (self.session.user_id, &self.database.messages);
+        let has = store.is_subscribed(subscriber, publisher.id).map_err(|e| self.away(&e))?;
+        if has == begins {
+            return if has { Ok(()) } else { Err(format!("you are not subscribed to {}", publisher.name)) };
+        }
+        if begins && store.subscription_changes(subscriber).map_err(|e| self.away(&e))? >= MAX_CHANGES {
+            return Err(format!(
+                "you have changed your subscriptions {MAX_CHANGES} times, and no more can be stored"
+            ));
+        }
+        store.subscribe(subscriber, publisher.id, begins).map_err(|e| self.away(&e))?;
+        let what = if begins { "subscribes to" } else { "does no longer subscribe to" };
+        self.log.info(format_args!("{} {what} {}", self.session.name, publisher.name));
+        Ok(())
     }
 
     /// Says something to one person alone, who must be there.

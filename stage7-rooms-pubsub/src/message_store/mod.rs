@@ -17,6 +17,10 @@ use stage6_auth::store::sqlite::SqliteStore;
 use stage6_auth::store::{DbUrl, Message, Schema, Store, StoreError};
 use std::sync::Arc;
 
+/// The most changes of subscriptions that one user can make, all in all. Each is a row
+/// that the server cannot remove, so without a bound one user could fill the disk.
+pub const MAX_CHANGES: u32 = 2000;
+
 /// What the chat asks of the database, besides accounts and sessions.
 ///
 /// What [`Store`] says of time and threads holds here too.
@@ -28,8 +32,16 @@ pub trait MessageStore: Send + Sync {
     /// retracted, oldest first.
     fn history(&self, room: &str, limit: usize) -> Result<Vec<Message>, StoreError>;
 
+    /// Returns `true` if the user with the id `subscriber` has subscribed to the one
+    /// with the id `publisher`. Takes the same time however many subscriptions there are.
+    fn is_subscribed(&self, subscriber: i64, publisher: i64) -> Result<bool, StoreError>;
+
+    /// How many rows [`subscribe`](MessageStore::subscribe) has added for this user;
+    /// see [`MAX_CHANGES`].
+    fn subscription_changes(&self, subscriber: i64) -> Result<u32, StoreError>;
+
     /// Notes that the user with the id `subscriber` hears the one with the id
-    /// `publisher` from now on, or does no more.
+    /// `publisher` from now on, or no longer.
     fn subscribe(&self, subscriber: i64, publisher: i64, begins: bool) -> Result<(), StoreError>;
 
     /// The names of those to whom the user of this name has subscribed.

@@ -17,6 +17,15 @@ impl MessageStore for MySqlStore {
         MySqlStore::history(self, sql::HISTORY, &[Cell::Text(room), Cell::Int(limit)])
     }
 
+    fn is_subscribed(&self, subscriber: i64, publisher: i64) -> Result<bool, StoreError> {
+        let begins = self.with(|conn| conn.exec_first(sql::IS_SUBSCRIBED, (subscriber, publisher)))?;
+        Ok(begins.unwrap_or(false))
+    }
+
+    fn subscription_changes(&self, subscriber: i64) -> Result<u32, StoreError> {
+        Ok(self.with(|conn| conn.exec_first(sql::CHANGES, (subscriber,)))?.unwrap_or(0))
+    }
+
     fn subscribe(&self, subscriber: i64, publisher: i64, begins: bool) -> Result<(), StoreError> {
         self.with(|conn| conn.exec_drop(sql::SUBSCRIBE, (subscriber, publisher, begins, now())))
     }

@@ -10,6 +10,13 @@ pub const HISTORY: &str = "SELECT m.run, m.number, m.sent_at, m.username, m.mess
 pub const SUBSCRIBE: &str =
     "INSERT INTO subscriptions (subscriber, publisher, begins, changed_at) VALUES (?, ?, ?, ?)";
 
+/// The last row of a pair counts. Parameters: subscriber, publisher.
+pub const IS_SUBSCRIBED: &str =
+    "SELECT begins FROM subscriptions WHERE subscriber = ? AND publisher = ? ORDER BY id DESC LIMIT 1";
+
+/// Parameter: the subscriber.
+pub const CHANGES: &str = "SELECT COUNT(*) FROM subscriptions WHERE subscriber = ?";
+
 /// Parameter: the subscriber's name's key.
 pub const SUBSCRIPTIONS: &str = "SELECT p.username FROM subscriptions s \
      JOIN users u ON u.id = s.subscriber JOIN users p ON p.id = s.publisher \
