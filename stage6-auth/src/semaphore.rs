@@ -1,8 +1,7 @@
-//! A semaphore that lets only so many threads through at once, in the order in
-//! which they came.
+//! A fair counting semaphore: only so many threads at once, in the order of arrival.
 //!
 //! The standard library has no semaphore, and a mutex with a condition
-//! variable lets the latest comer overtake those who wait.
+//! variable lets a thread that comes later overtake those that wait.
 
 use common::poison::IgnorePoison;
 use std::collections::VecDeque;
@@ -10,23 +9,24 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-/// A fair counting semaphore.
+/// See the [module](self). Its state is written by all threads that use it, under
+/// a lock that none of them holds while it waits.
 #[derive(Clone, Debug)]
 pub struct Semaphore(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
     free: usize,
-    /// Those who wait, first come first; each gets its permit sent.
+    /// The waiting threads, in the order of arrival; each is sent its permit.
     waiting: VecDeque<SyncSender<Permit>>,
 }
 
-/// The right to be inside. Dropping it, even while panicking, lets the next one in.
+/// A place. Dropping it, even in a panic, gives it to the next thread.
 #[derive(Debug)]
 pub struct Permit(Semaphore);
 
 impl Semaphore {
-    /// A semaphore for `places` at once; at least one.
+    /// A semaphore with so many places, at least one.
     pub fn new(places: usize) -> Self {
         Semaphore(Arc::new(Mutex::new(State { free: places.max(1), waiting: VecDeque::new() })))
     }
@@ -35,7 +35,7 @@ impl Semaphore {
     pub fn acquire(&self, deadline: Instant) -> Option<Permit> {
         let turn = {
             let mut state = self.lock();
-            // Nobody waits while a place is free: `drop` hands places on.
+            // No thread waits while a place is free: `drop` hands places on.
             if state.free > 0 {
                 state.free -= 1;
                 return Some(Permit(self.clone()));
@@ -44,8 +44,8 @@ impl Semaphore {
             state.waiting.push_back(mine);
             turn
         };
-        // Should the permit be sent just as we give up, it is dropped with the
-        // channel, and its drop passes it on: none is ever lost.
+        // A permit that is sent just as this thread gives up is dropped with the
+        // channel, and its drop hands it on: none is lost.
         turn.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()
     }
 
@@ -54,7 +54,6 @@ impl Semaphore {
         self.acquire(Instant::now() + patience)
     }
 
-    /// Only counts and a queue change under the lock, never half-way.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().ignore_poison()
     }
@@ -75,9 +74,9 @@ impl Drop for Permit {
             let Err(unsent) = next.try_send(Permit(self.0.clone())) else {
                 return;
             };
-            // That one has given up: on to the next. The permit that came back
-            // must not be dropped, which would call this function again, once
-            // for each who gave up, until the stack ends.
+            // That thread has given up: on to the next. The permit that came back
+            // must not be dropped. That would call this function again, once for
+            // each thread that gave up, until the stack ends.
             std::mem::forget(unsent);
         }
     }

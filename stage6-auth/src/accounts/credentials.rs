@@ -7,8 +7,8 @@ use crate::store::PasswordHash;
 pub const LONGEST_NAME: usize = 32;
 /// The shortest password, in bytes.
 pub const SHORTEST_PASSWORD: usize = 8;
-/// The longest password, in bytes: bcrypt reads no more, and would take any
-/// two passwords for the same that begin with the same 72 bytes.
+/// The longest password, in bytes: bcrypt ignores what is behind, so two
+/// passwords that begin with the same 72 bytes would be the same.
 pub const LONGEST_PASSWORD: usize = 72;
 /// What bcrypt defines. Each step doubles the work; 4 takes about a
 /// millisecond, which is for tests, 12 a quarter of a second, 31 two days.

@@ -5,7 +5,7 @@
 //! Logins that succeed are not slowed.
 //!
 //! Slowed, not locked out: an account that locks after so many failures can be
-//! locked by anybody who knows its name. For the same reason the first failure of
+//! locked by any client that knows its name. For the same reason the first failure of
 //! an address at a name within an hour is not slowed by what others do to that
 //! name. Otherwise guessers would make its owner wait in line with them.
 
@@ -106,8 +106,8 @@ impl LoginLimiter {
     }
 }
 
-/// The part of an address that its owner cannot choose: with IPv6 anyone has
-/// 2^64 addresses to come from, and they count as one.
+/// The part of an address that its owner cannot choose: with IPv6 every
+/// client has 2^64 addresses, and they count as one.
 fn network_prefix(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),

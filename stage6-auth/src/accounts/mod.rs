@@ -1,7 +1,7 @@
 //! Accounts: who may log in.
 //!
 //! A password is stored as its bcrypt hash, which is slow to compute by design:
-//! whoever steals the table can try a few guesses a second and not billions. That
+//! a thief of the table can try a few guesses a second and not billions. That
 //! cost falls on the server too, at each login. So only as many hashes as there
 //! are processors are computed at once, and the [`HashQueue`] sees to it that
 //! no address keeps the others waiting. The chat itself waits for none of it.

@@ -11,8 +11,8 @@ use std::collections::HashSet;
 use std::fmt::{self, Write};
 use std::path::Path;
 
-/// A JSON object as it stands in the file. A map would keep one of two equal
-/// names and not tell.
+/// A JSON object as it stands in the file. A map would keep one of two equal names
+/// without an error.
 struct Entries(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for Entries {

@@ -1,5 +1,5 @@
-//! The administrator's program: what the server may not do, or nobody has
-//! done when it starts for the first time.
+//! The administrator's program: what needs more rights than the server has, and
+//! what must be done before its first start.
 
 mod import;
 
@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
-/// Prepares the chat's database and looks after its accounts.
+/// Prepares the chat's database and manages its accounts.
 #[derive(Parser, Debug)]
 #[command(version)]
 struct Args {
@@ -28,10 +28,10 @@ struct Args {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Make the tables, or bring those of an earlier stage up to date
+    /// Make the tables, or bring those of an earlier stage or version up to date
     ///
-    /// On MySQL, with an administrator's URL, this also makes the database and
-    /// the account for the server, which can read and add rows and nothing
+    /// On MySQL and MariaDB, with an administrator's URL, this also makes the
+    /// database and the server's account, which can read and add rows and nothing
     /// else, and prints the URL for the server's --db. It can be run again.
     Init {
         /// MySQL: the name of the server's account
@@ -46,12 +46,12 @@ enum Command {
     },
     /// Make an account; asks for the password, or takes it from CHAT_PASSWORD
     Add {
-        /// 1 to 32 of the characters A-Z a-z 0-9 _ . -
+        /// 1 to 32 of the characters A-Z a-z 0-9 _ . - with a letter or digit first
         name: String,
         /// Read the password from the first line of standard input
         #[arg(long)]
         password_stdin: bool,
-        /// What a guess costs: each step doubles it
+        /// The cost of a guess: each step doubles it
         #[arg(long, default_value_t = 12, value_name = "N", value_parser = clap::value_parser!(u32).range(4..=31))]
         bcrypt_cost: u32,
     },
@@ -138,7 +138,7 @@ fn prepare(db: &DbUrl, schema: &Schema, account: Account) -> anyhow::Result<()> 
 }
 
 fn add(store: Arc<dyn Store>, name: String, password_stdin: bool, cost: u32) -> anyhow::Result<()> {
-    // Before anyone has typed a password in vain; the table decides.
+    // Before a password is typed in vain; the table decides.
     if store.user(&name)?.is_some() {
         bail!("the name {name} is already taken");
     }

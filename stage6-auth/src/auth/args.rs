@@ -1,4 +1,4 @@
-//! The door's options.
+//! The options of the login.
 
 use super::Authenticator;
 use crate::accounts::{Accounts, CHEAP_COST};
@@ -8,14 +8,14 @@ use common::log::Log;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Who is let in, and how long that may take.
+/// How users log in, and how long that may take.
 #[derive(clap::Args, Clone, Debug)]
 pub struct AuthArgs {
     /// What a guess at a stored password costs: each step doubles it, for logins too
     #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(4..=31))]
     bcrypt_cost: u32,
 
-    /// Seconds until somebody has to be logged in
+    /// Seconds that a login may take
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
     login_timeout: u32,
 
@@ -29,12 +29,12 @@ pub struct AuthArgs {
 }
 
 impl AuthArgs {
-    /// The sessions, as long as they may last.
+    /// The session tokens, with the time that they last.
     pub fn session_tokens(&self, store: &Arc<dyn Store>) -> Arc<SessionTokens> {
         Arc::new(SessionTokens::new(store.clone(), Duration::from_secs(self.session_ttl.into())))
     }
 
-    /// The door to what `store` knows, and to these `sessions`.
+    /// Logs in the users of `store`. Warns when their passwords are cheap to guess.
     pub fn authenticator(
         &self,
         store: &Arc<dyn Store>,

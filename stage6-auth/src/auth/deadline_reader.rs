@@ -1,4 +1,4 @@
-//! Lines at the server: read, for a bounded time if need be, and opened.
+//! A client's lines: read, until a deadline if there is one, and opened.
 
 use crate::envelope::Envelope;
 use stage2_echo::line::{self, LineReader, Received};
@@ -7,12 +7,12 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// What somebody is told whose line does not open, before the connection is
-/// closed: nobody who has the key sends such a line.
+/// The last line to a client whose line could not be opened. A client that has the
+/// key never sends such a line.
 pub const REJECTED: &str = "[SERVER] error: message rejected";
 
-/// Reads until a deadline, as long as there is one. The deadline is for all reads
-/// together: a byte now and then buys no time.
+/// Reads until a deadline, while there is one. The deadline is for all reads
+/// together, so a client that sends a byte now and then gains no time.
 ///
 /// What is read is the connection itself, or something over it, as TLS.
 pub struct DeadlineReader<R = TcpStream> {
@@ -28,10 +28,10 @@ impl<R> DeadlineReader<R> {
         DeadlineReader { stream: stream.clone(), from: from.clone(), deadline: Some(deadline) }
     }
 
-    /// From now on without a deadline.
+    /// Reads without a deadline from now on.
     ///
     /// # Errors
-    /// When the socket does not take that.
+    /// When the socket refuses the option.
     pub fn clear_deadline(&mut self) -> io::Result<()> {
         self.deadline = None;
         self.stream.set_read_timeout(None)
@@ -54,27 +54,27 @@ where
     }
 }
 
-/// What a client's line was.
+/// A client's line.
 pub enum ClientLine {
-    /// A text; it holds no line end.
+    /// A text, without a line end.
     Text(String),
-    /// Nothing that one could go on after. It is to be told this.
+    /// Not a line of this protocol: the connection ends, with this as its last line.
     Invalid(&'static str),
     /// The client has finished.
     End,
 }
 
-/// The next line, opened.
+/// Reads the next line that is not empty, and opens it.
 ///
 /// # Errors
-/// What the connection says.
+/// When the connection breaks, or its deadline is over.
 pub fn read_line<R: Read>(lines: &mut LineReader<R>, envelope: &Envelope) -> io::Result<ClientLine> {
     loop {
         return Ok(match lines.next()? {
             Received::Line("") => continue,
             Received::Line(sealed) => match envelope.open(sealed) {
-                // With a line end in it, it would be two lines to whoever reads
-                // it next, the second with any name in front.
+                // A text with a line end would be two lines for the next reader, and
+                // the second could begin with any user's name.
                 Ok(text) if !text.contains('\n') => ClientLine::Text(text),
                 _ => ClientLine::Invalid(REJECTED),
             },

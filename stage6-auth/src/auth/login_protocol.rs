@@ -1,8 +1,6 @@
-//! The dialogue at the door: who is it, and how does it prove that?
-//!
-//! A state machine without a socket, a clock or a database: a line goes in, and
-//! out comes what the server answers or what is to be checked. So every order of
-//! lines can be tried out in a test, and `door` only has to carry lines.
+//! The lines of a login, as a state machine without a socket, a clock or a
+//! database: a line goes in, and out comes what the server answers, or what it has
+//! to check. So a test can try every order of lines.
 
 use crate::sessions::Token;
 use stage2_echo::line::DISCONNECT;
@@ -10,22 +8,22 @@ use std::fmt;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-/// What the server says first.
+/// The first line of the server.
 pub const AUTH_REQUIRED: &str = "AUTH_REQUIRED";
 
-/// What somebody wants to be let in by.
+/// How a client wants to log in.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Request {
-    /// By name and password.
+    /// With name and password.
     Login(Credentials),
-    /// By a new account.
+    /// With a new account.
     Register(Credentials),
-    /// By the token of an earlier login.
+    /// With the token of an earlier login.
     Resume(Token),
 }
 
-/// A name and a password as somebody typed them: neither is checked yet. `{:?}`
-/// shows neither, since people do type passwords where names belong.
+/// A name and a password as they were typed: neither is checked yet. `{:?}` shows
+/// neither, since users do type passwords where names belong.
 #[derive(PartialEq, Eq)]
 pub struct Credentials {
     /// The name.
@@ -40,26 +38,26 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// What comes of a line.
+/// What the server does next.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Action {
-    /// The answer, after which another line is due.
+    /// Send this line, and read the next one.
     Ask(&'static str),
-    /// It counts for nothing, and has no answer.
+    /// Read the next line.
     Ignore,
-    /// Nothing is missing any more: check this.
+    /// Check this: nothing is missing.
     Check(Request),
-    /// The client has had enough.
+    /// Close the connection: the client wants to leave.
     Quit,
-    /// The dialogue is over; the reason is for the client.
+    /// Refuse the client, for this reason.
     Fail(Malformed),
 }
 
-/// A line that does not belong where it came. None repeats it: it may hold a
+/// What is wrong with a line. The texts do not repeat the line, which may hold a
 /// password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Malformed {
-    /// Another first word.
+    /// Its first word.
     #[error("expected LOGIN, REGISTER or RESUME token")]
     Command,
     /// A name and no password, or nothing where the name belongs.
@@ -70,7 +68,7 @@ pub enum Malformed {
     Token,
 }
 
-/// How far the dialogue has come.
+/// How far a login has come.
 #[derive(Default)]
 pub struct LoginProtocol(State);
 
@@ -101,9 +99,9 @@ impl Kind {
 
 impl LoginProtocol {
     /// Takes the next line. After [`Action::Check`], [`Action::Quit`] and
-    /// [`Action::Fail`] the dialogue is over.
+    /// [`Action::Fail`] the login takes no more lines.
     pub fn line(&mut self, line: &str) -> Action {
-        // As everywhere: an empty line is none, and both words end it.
+        // As everywhere in the chat: an empty line does not count, both words leave.
         match line {
             "" => return Action::Ignore,
             "/quit" | DISCONNECT => return Action::Quit,
@@ -138,7 +136,7 @@ impl LoginProtocol {
             self.0 = State::Name(kind);
             return Action::Ask("ENTER_USERNAME");
         };
-        // At the first space: what stands behind is the password, spaces and all.
+        // At the first space: the rest is the password, with all its spaces.
         match rest.split_once(' ') {
             Some((name, password)) if !name.is_empty() && !password.is_empty() => kind.check(name, password),
             _ => Action::Fail(Malformed::Credentials),

@@ -1,4 +1,4 @@
-//! The door: from a connection to somebody with a name, within a bounded time.
+//! Authentication: which user a client is, within a bounded time.
 
 mod args;
 mod deadline_reader;
@@ -12,18 +12,17 @@ use crate::sessions::name_registry::NameInUse;
 use crate::sessions::{SessionTokens, Token};
 use crate::store::{Store, StoreError, User};
 use common::log::Log;
-pub use login_protocol::AUTH_REQUIRED;
-use login_protocol::{Action, Credentials, LoginProtocol, Malformed, Request};
+use login_protocol::{AUTH_REQUIRED, Action, Credentials, LoginProtocol, Malformed, Request};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use thiserror::Error;
 
-/// Why somebody did not come in.
+/// Why a client was not logged in.
 #[derive(Debug, Error)]
 pub enum LoginError {
-    /// The dialogue was not followed.
+    /// A line that the login does not have.
     #[error(transparent)]
     Malformed(#[from] Malformed),
     /// Name or password; or the database.
@@ -32,16 +31,16 @@ pub enum LoginError {
     /// The token is unknown, or its session has ended.
     #[error("session unknown or over, log in again")]
     NoSession,
-    /// The dialogue took too long.
+    /// The login took too long.
     #[error("not logged in within {} s", .0.as_secs())]
     TooSlow(Duration),
-    /// It left by itself.
+    /// The client left.
     #[error("has left")]
     Left,
-    /// Somebody of this name is in.
+    /// A client with this name is in the room.
     #[error(transparent)]
     NameInUse(#[from] NameInUse),
-    /// Its line was none: told so, in other words than AUTH_FAILED.
+    /// Its line could not be opened, or was too long. The answer is not AUTH_FAILED.
     #[error("{0}")]
     InvalidLine(&'static str),
     /// More connections than the server takes.
@@ -69,7 +68,7 @@ impl LoginError {
         }
     }
 
-    /// What the administrator should know, which is more.
+    /// The text for the log: more than the client is told.
     pub fn for_the_log(&self) -> String {
         match self {
             LoginError::Auth(AuthError::Store(error)) => error.to_string(),
@@ -78,28 +77,28 @@ impl LoginError {
     }
 }
 
-/// Somebody who has proved to be who it is.
+/// What a login yields.
 pub struct AuthenticatedUser {
-    /// Who.
+    /// The user.
     pub user: User,
-    /// Its session, a new one or that which it came back to.
+    /// The token of the session: a new one, or the one that was resumed.
     pub token: Token,
-    /// Whether it came back.
+    /// `true` if the client has resumed a session.
     pub resumed: bool,
 }
 
-/// What it takes to decide who comes in.
+/// Logs clients in.
 pub struct Authenticator {
     store: Arc<dyn Store>,
     accounts: Accounts,
     sessions: Arc<SessionTokens>,
-    /// How long the dialogue may take.
+    /// How long a login may take.
     pub timeout: Duration,
     log: Log,
 }
 
 impl Authenticator {
-    /// The door to what `store` knows; see [`Accounts::new`] and [`SessionTokens::new`].
+    /// For the accounts in `store`; see [`Accounts::new`] and [`SessionTokens::new`].
     pub fn new(
         store: &Arc<dyn Store>,
         accounts: Accounts,
@@ -110,34 +109,19 @@ impl Authenticator {
         Authenticator { store: store.clone(), accounts, sessions, timeout, log: log.clone() }
     }
 
-    /// Has the dialogue, and checks what comes out of it. `read_line` gives the next
-    /// line, `say` sends one.
+    /// Asks for a name and a proof, and checks them. `read_line` gives the client's
+    /// next line, `send` sends one to it.
     ///
     /// # Errors
-    /// Whatever keeps the client out.
+    /// Why the client is not logged in. It has not been told so yet.
     pub fn authenticate(
         &self,
         read_line: impl FnMut() -> io::Result<ClientLine>,
-        say: impl Fn(&str),
+        send: impl Fn(&str),
         peer: SocketAddr,
         deadline: Instant,
     ) -> Result<AuthenticatedUser, LoginError> {
-        say(AUTH_REQUIRED);
-        self.authenticate_greeted(read_line, say, peer, deadline)
-    }
-
-    /// As [`authenticate`](Authenticator::authenticate), for somebody who has been told [`AUTH_REQUIRED`].
-    ///
-    /// # Errors
-    /// Whatever keeps the client out.
-    pub fn authenticate_greeted(
-        &self,
-        read_line: impl FnMut() -> io::Result<ClientLine>,
-        say: impl Fn(&str),
-        peer: SocketAddr,
-        deadline: Instant,
-    ) -> Result<AuthenticatedUser, LoginError> {
-        let request = self.ask(read_line, say)?;
+        let request = self.ask(read_line, send)?;
         let (user, what) = match request {
             Request::Resume(token) => {
                 let user = self.sessions.resume(&token)?.ok_or(LoginError::NoSession)?;
@@ -159,22 +143,23 @@ impl Authenticator {
     fn ask(
         &self,
         mut read_line: impl FnMut() -> io::Result<ClientLine>,
-        say: impl Fn(&str),
+        send: impl Fn(&str),
     ) -> Result<Request, LoginError> {
-        let mut dialogue = LoginProtocol::default();
+        send(AUTH_REQUIRED);
+        let mut protocol = LoginProtocol::default();
         loop {
-            let heard = read_line().map_err(|error| match error.kind() {
-                // Both are what a socket says whose time is over (recv(2)).
+            let line = read_line().map_err(|error| match error.kind() {
+                // Both mean that the socket's time is over (recv(2), SO_RCVTIMEO).
                 io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => LoginError::TooSlow(self.timeout),
                 _ => LoginError::Lost(error),
             })?;
-            let text = match heard {
+            let text = match line {
                 ClientLine::Text(text) => zeroize::Zeroizing::new(text),
                 ClientLine::Invalid(answer) => return Err(LoginError::InvalidLine(answer)),
                 ClientLine::End => return Err(LoginError::Left),
             };
-            match dialogue.line(&text) {
-                Action::Ask(question) => say(question),
+            match protocol.line(&text) {
+                Action::Ask(question) => send(question),
                 Action::Ignore => {}
                 Action::Check(request) => return Ok(request),
                 Action::Quit => return Err(LoginError::Left),
@@ -183,9 +168,9 @@ impl Authenticator {
         }
     }
 
-    /// The name is logged if there is such an account: that is what an
-    /// administrator has to know. What else was typed may be a password, in the
-    /// wrong place.
+    /// Logs the name if it is that of an account, since an administrator has to
+    /// know which one is attacked. Any other name may be a password that was typed
+    /// in the wrong place.
     fn log_failure(&self, name: &str, peer: SocketAddr, error: &AuthError) {
         match self.store.user(name) {
             Ok(Some(user)) => self.log.warn(format_args!("{} not logged in from {peer}: {error}", user.name)),

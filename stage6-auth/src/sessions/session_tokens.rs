@@ -1,15 +1,13 @@
-//! Session tokens: coming back without the password.
+//! Session tokens: how a client resumes a session without the password.
 //!
-//! A client that loses its connection would otherwise have to keep the
-//! password in memory, or ask for it again. Instead a login yields a token,
-//! which is worth nothing but this one session, is over by itself after a day,
-//! and can be ended.
+//! A client that loses its connection would otherwise keep the password in memory,
+//! or ask for it again. Instead a login yields a token, which is good for this one
+//! session, ends after a day, and can be ended before.
 //!
-//! The database keeps a token's SHA-256 only: who reads the table, or a backup of
-//! it, cannot come in with what stands there. A fast hash is enough here,
-//! and bcrypt is for passwords: 256 random bits cannot be guessed at any speed.
-//! Nor can a comparison's timing help: tokens are found by their hash, which a
-//! guesser does not control.
+//! The database keeps only the SHA-256 of a token, so a reader of the table, or of a
+//! backup, cannot log in with it. A fast hash is enough: 256 random bits cannot be
+//! guessed at any speed, as a password can. Nor does the time of a comparison help
+//! an attacker: tokens are found by their hash, which the attacker does not control.
 
 use crate::store::{NewSession, Store, StoreError, TokenHash, User, now};
 use base64::Engine;
@@ -24,7 +22,7 @@ use zeroize::Zeroizing;
 /// 256 bits.
 const TOKEN_BYTES: usize = 32;
 
-/// A session's secret: 43 characters of base64url on the wire. Never printed by `{:?}`.
+/// A session's secret: 43 characters of base64url on the wire. `{:?}` does not print it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(Zeroizing<[u8; TOKEN_BYTES]>);
 
@@ -40,7 +38,7 @@ impl Token {
         Some(Token(Zeroizing::new(bytes.as_slice().try_into().ok()?)))
     }
 
-    /// As it goes over the wire: for the client it belongs to, and for no log.
+    /// As it goes over the wire: for its own client, and for no log.
     pub fn reveal(&self) -> Zeroizing<String> {
         Zeroizing::new(BASE64_URL_SAFE_NO_PAD.encode(self.0.as_slice()))
     }
@@ -56,19 +54,19 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Starts, finds and ends sessions.
+/// Starts, resumes and ends sessions.
 pub struct SessionTokens {
     store: Arc<dyn Store>,
     ttl: Duration,
 }
 
 impl SessionTokens {
-    /// Sessions that are over `ttl` after their login, however often they are resumed.
+    /// Sessions that end `ttl` after their login, however often they are resumed.
     pub fn new(store: Arc<dyn Store>, ttl: Duration) -> Self {
         SessionTokens { store, ttl }
     }
 
-    /// A new session for `user`, who has just proven to be it.
+    /// Starts a session for `user`, who has just logged in.
     ///
     /// # Errors
     /// When it cannot be stored.
@@ -81,7 +79,7 @@ impl SessionTokens {
         Ok(token)
     }
 
-    /// Whose session it is; `None` when it is unknown, over, or ended.
+    /// The user whose session it is; `None` when it is unknown or has ended.
     ///
     /// # Errors
     /// When the database cannot be asked.
@@ -89,10 +87,10 @@ impl SessionTokens {
         self.store.session_user(&token.hash(), now())
     }
 
-    /// Ends the session, for `/logout`: its token is worth nothing from now on.
+    /// Ends the session: its token is not accepted from now on.
     ///
     /// # Errors
-    /// When that cannot be stored; the session then goes on.
+    /// When that cannot be stored. Then the session goes on.
     pub fn end(&self, token: &Token) -> Result<(), StoreError> {
         self.store.end_session(&token.hash(), now())
     }

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-/// Why a store could not do what it was asked. `db` is the database as a
-/// person knows it: a path or `host:port/database`, never with a password.
+/// Why a store failed. `db` is the database as the user knows it: a path or
+/// `host:port/database`, never with a password.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// The file has other content.

@@ -1,6 +1,5 @@
-//! The batches of which nobody knows whether they were committed.
-//!
-//! See "What is promised" in [`crate::store`] for what they are for.
+//! Batches whose COMMIT had an unknown outcome: transactions *in doubt*, as
+//! two-phase commit calls them. The [store](crate::store) says what they are for.
 
 use super::{MessageId, Row};
 use common::poison::IgnorePoison;
@@ -14,7 +13,7 @@ pub struct Range {
     pub last: i64,
 }
 
-/// Written by the thread that commits, read by all who want the history.
+/// Written by the committer's thread, read by all threads that read a history.
 #[derive(Debug, Default)]
 pub struct InDoubt(Mutex<Vec<Range>>);
 
@@ -30,19 +29,18 @@ impl InDoubt {
         }
     }
 
-    /// What has to go into the next transaction.
+    /// The retractions that the next transaction has to contain.
     pub fn get(&self) -> Vec<Range> {
         self.lock().clone()
     }
 
-    /// Forgets what a committed transaction has retracted.
+    /// Forgets these: a transaction that retracts them was committed.
     pub fn resolved(&self, retracted: &[Range]) {
-        // By value and not by count: `add` may have lengthened the last one
-        // since, and that one has to be retracted again.
+        // By value and not by count: `add` may have made the last range longer
+        // since then, and it has to be retracted again.
         self.lock().retain(|range| !retracted.contains(range));
     }
 
-    /// A thread that panicked here left a list that is whole, so it is used on.
     fn lock(&self) -> MutexGuard<'_, Vec<Range>> {
         self.0.lock().ignore_poison()
     }

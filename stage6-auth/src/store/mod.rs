@@ -1,4 +1,4 @@
-//! What the server keeps for ever: users, messages, sessions.
+//! The database: users, messages, sessions.
 //!
 //! Two databases stand behind one trait, [`Store`], so that nothing above this
 //! module knows which one it is. SQLite ([`sqlite`]) needs no set-up and lives
@@ -6,27 +6,22 @@
 //! several chat servers can share.
 //!
 //! # What is promised
-//! **A message that anyone has seen is in the database.** [`Store::append`]
-//! returns `Ok` only when the batch would outlive a power cut, and only then
-//! may the server send it on ([`crate::committer`] is what calls it).
+//! **A message that a client has received is in the database.** [`Store::append`]
+//! returns `Ok` only when the batch would survive a power cut, and only then does
+//! [`crate::committer`] hand it on.
 //!
 //! **A message whose sender was told that it is not stored is in no history.**
-//! That is harder than it looks. When the connection is lost while the COMMIT
-//! is on its way, nobody can know what became of it: the rows may be there, may
-//! not be, or may appear in a second, when a stalled server wakes up. Asking
-//! after reconnecting does not settle it, since the answer can change after
-//! the question. So an unknown outcome is made certain: the sender is told at
-//! once that the message was not stored, and the batch's numbers are noted as
-//! *unsettled*. They go into the table `retractions` in the same transaction
-//! as the next batch, and before any history is read; the history leaves out
-//! what is retracted, whether the rows are there already, appear later, or never.
-//! Every message has a number that this server made ([`MessageId`]), without
-//! which there would be nothing to name in a retraction.
-//! An INSERT suffices, so the server's account needs neither DELETE nor UPDATE.
+//! A connection can be lost while a COMMIT is on its way. Then its outcome is
+//! unknown: the transaction is *in doubt* ([`in_doubt`]). A query afterwards does
+//! not settle it, since a server that stalled can finish the COMMIT after the
+//! query. So the sender is told at once that the message is not stored, and the
+//! numbers of the batch go into the table `retractions`, in the same transaction
+//! as the next batch and before any history is read. The history leaves out what
+//! stands there, whether or not the rows exist. This needs INSERT alone.
 //!
-//! What remains: a server process that is killed after an unknown outcome and
-//! before it reached the database again takes its note along. If that COMMIT
-//! had succeeded, the message appears in the history after all.
+//! One gap remains. If the server process is killed after such a loss and before
+//! it reaches the database again, its note is lost with it. If the COMMIT had
+//! taken place, those messages are in the history.
 
 mod error;
 mod in_doubt;
@@ -91,8 +86,8 @@ pub trait Store: Send + Sync {
     /// Ends a session; one that is unknown or over already is left as it is.
     fn end_session(&self, token: &TokenHash, now: Millis) -> Result<(), StoreError>;
 
-    /// What an administrator should be told when the server starts, if the
-    /// database is set up so that it keeps less than [`Store::append`] promises.
+    /// A warning for the administrator, if the database is configured so that it
+    /// keeps less than [`Store::append`] promises.
     fn durability_warning(&self) -> Result<Option<String>, StoreError> {
         Ok(None)
     }
@@ -113,11 +108,11 @@ pub fn open(url: &DbUrl, schema: &Schema) -> Result<Arc<dyn Store>, StoreError> 
     })
 }
 
-/// A point in time: milliseconds since 1970-01-01 UTC. Both databases store it
-/// as an integer; their own date types differ in precision and time zone.
+/// A point in time: milliseconds since 1970-01-01 UTC. Both databases store an
+/// integer, since their date types differ in precision and time zone.
 pub type Millis = i64;
 
-/// The present.
+/// The time now.
 pub fn now() -> Millis {
     (OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000) as Millis
 }
@@ -131,16 +126,16 @@ pub fn rfc3339(at: Millis) -> String {
         .unwrap_or_else(|| "0000-00-00T00:00:00Z".to_owned())
 }
 
-/// Which message it is, known before the database has seen it.
+/// The number that the server gives a message before the database has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageId {
-    /// A random number that this run of the server drew when it started.
+    /// A random number that the server chose when it started.
     pub run: i64,
     /// 1, 2, 3, … within the run, in the order in which messages were accepted.
     pub number: i64,
 }
 
-/// What somebody said, as the database keeps it.
+/// A message, as the database keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// Given by the committer.
@@ -154,7 +149,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// A message that has no number and no time yet.
+    /// A message without a number and a time; the committer gives both.
     pub fn new(name: Arc<str>, text: String) -> Self {
         Message { id: MessageId::default(), sent: 0, name, text }
     }
@@ -191,8 +186,8 @@ impl FromStr for Role {
     }
 }
 
-/// A bcrypt hash as text, `$2b$12$…`. Not printed by `{:?}`: a hash in a log
-/// could be guessed at by whoever reads the log.
+/// A bcrypt hash as text, `$2b$12$…`. `{:?}` does not print it: a reader of the
+/// log could guess the password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(pub String);
 
@@ -220,32 +215,32 @@ pub struct User {
 /// An account to be made, with the role `member`.
 #[derive(Clone, Debug)]
 pub struct NewUser {
-    /// As it is to be shown; must satisfy [`crate::accounts::check_name`].
+    /// As it will be shown; must satisfy [`crate::accounts::check_new_name`].
     pub name: String,
     /// The password's hash.
     pub password: PasswordHash,
 }
 
-/// SHA-256 of a session's token: what the database keeps in its place.
+/// SHA-256 of a session's token, which the database keeps in place of the token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TokenHash(pub [u8; 32]);
 
 /// A session to be stored.
 #[derive(Clone, Debug)]
 pub struct NewSession {
-    /// What the token is found by.
+    /// The hash by which the token is found.
     pub token: TokenHash,
     /// [`User::id`].
     pub user_id: i64,
     /// When it was made.
     pub created: Millis,
-    /// From when on it is over.
+    /// When it ends.
     pub expires: Millis,
 }
 
-/// The form of a name under which it is unique. Names are ASCII, so lower case
-/// needs no language; doing it here and not by a collation is what makes both
-/// databases agree (MariaDB's default takes `alice`, `Alice` and `alicé` for one).
+/// The form under which a name is unique. It is computed here and not by the
+/// database's collation, since the two databases would disagree: MariaDB's default
+/// takes `alice`, `Alice` and `alicé` for one name.
 pub fn name_key(name: &str) -> String {
     name.to_ascii_lowercase()
 }

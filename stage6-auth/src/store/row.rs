@@ -5,8 +5,7 @@ use mysql::Value;
 use rusqlite::ToSql;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
-/// What the stores have to know of a message to keep it. Stage 7's messages have
-/// more columns than this stage's.
+/// A message as a row. Stage 7's messages have more columns than this stage's.
 pub trait Row {
     /// The INSERT of one row, its `VALUES (?, …)` at the end. Its first parameter
     /// is the id, which the store gives.
@@ -14,7 +13,7 @@ pub trait Row {
     /// How many parameters that has besides the id.
     const COLUMNS: usize;
 
-    /// By which name the message is known, should it have to be retracted.
+    /// The number by which a retraction names the message.
     fn id(&self) -> MessageId;
 
     /// The parameter number `column`, from 0 to below [`Row::COLUMNS`].

@@ -1,7 +1,7 @@
 //! The statements that both databases understand word for word.
 //!
-//! Every value is a parameter (`?`), so that no text can become SQL: that is
-//! the whole defence against injection, and it needs no escaping to be right.
+//! Every value is a parameter (`?`), so no text can become SQL. That is the whole
+//! defence against injection, and it depends on no escaping.
 
 /// No parameters. The id of the newest message, 0 when there is none.
 pub const LAST_ID: &str = "SELECT COALESCE(MAX(id), 0) FROM messages";

@@ -1,4 +1,4 @@
-//! `--db`: which database, as people write it.
+//! `--db`: the database, as users write it.
 
 use clap::builder::{StringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
@@ -28,7 +28,7 @@ pub struct DbArgs {
     pub db: DbUrl,
 }
 
-/// A database's place. Neither `{}` nor `{:?}` shows the password.
+/// Where a database is. Neither `{}` nor `{:?}` shows the password.
 #[derive(Clone)]
 pub enum DbUrl {
     /// A file.
@@ -37,7 +37,7 @@ pub enum DbUrl {
     MySql(MySqlUrl),
 }
 
-/// A database on a MySQL or MariaDB server, and who we are there.
+/// A database on a MySQL or MariaDB server, with the account to use there.
 #[derive(Clone)]
 pub struct MySqlUrl {
     opts: Opts,
@@ -109,8 +109,8 @@ fn sqlite_path(path: &str) -> Result<&str, DbUrlError> {
 
 impl MySqlUrl {
     fn parse(text: &str) -> Result<Self, DbUrlError> {
-        // Behind ? the library would take settings of its own, such as a local
-        // file that the server may read.
+        // The library reads settings of its own behind a `?`, such as a local file
+        // that the server may read.
         if text.contains(['?', '#']) {
             return Err(DbUrlError::Form);
         }
@@ -173,7 +173,7 @@ impl fmt::Debug for MySqlUrl {
     }
 }
 
-/// clap's reader. Its own error message would quote the value, password and all.
+/// For clap, whose own error message would repeat the value with its password.
 #[derive(Clone)]
 struct DbUrlParser;
 

@@ -1,8 +1,8 @@
-//! What stage 7 keeps beyond stage 6: to whom a message was said, and who has
-//! subscribed to whom.
+//! What stage 7 keeps beyond stage 6: the recipients of each message, and the
+//! subscriptions.
 //!
-//! Both stores of stage 6 serve on. What they do for this stage is another trait,
-//! and what the tables need is one more step from the version before.
+//! Both stores of stage 6 stay in use: here they get one more trait, and the tables
+//! one more step.
 
 mod mysql;
 mod schema;
@@ -21,9 +21,8 @@ use std::sync::Arc;
 /// that the server cannot remove, so without a bound one user could fill the disk.
 pub const MAX_CHANGES: u32 = 2000;
 
-/// What the chat asks of the database, besides accounts and sessions.
-///
-/// What [`Store`] says of time and threads holds here too.
+/// What the chat asks of the database besides accounts and sessions. The bounds and
+/// the threads are those of [`Store`].
 pub trait MessageStore: Send + Sync {
     /// As [`Store::append`], with the recipients.
     fn append(&self, batch: &[AddressedMessage]) -> Result<Vec<usize>, StoreError>;
@@ -44,11 +43,11 @@ pub trait MessageStore: Send + Sync {
     /// `publisher` from now on, or no longer.
     fn subscribe(&self, subscriber: i64, publisher: i64, begins: bool) -> Result<(), StoreError>;
 
-    /// The names of those to whom the user of this name has subscribed.
+    /// The names of the users to whom the user of this name has subscribed.
     fn subscriptions(&self, subscriber: &str) -> Result<Vec<Arc<str>>, StoreError>;
 }
 
-/// One open database, for all that is asked of it.
+/// One open database.
 #[derive(Clone)]
 pub struct Database {
     /// Accounts and sessions.

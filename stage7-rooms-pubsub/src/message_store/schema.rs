@@ -5,9 +5,9 @@ use stage6_auth::store::{STEP_1, Schema, Step};
 /// What stage 7 needs.
 pub const SCHEMA: Schema = Schema { steps: &[STEP_1, STEP_2], program: "stage7-admin" };
 
-/// What was said in stage 6's only room was said in the lobby. A subscription
-/// that ends is a row more, since the server's account on MySQL can add rows and
-/// never change one: the last row of two people counts.
+/// The messages of stage 6's only room become messages in the lobby. The end of a
+/// subscription is a new row, since the server's account on MySQL can add rows and
+/// never change one: the last row of a pair of users counts.
 pub const STEP_2: Step = Step {
     sqlite: &[
         "ALTER TABLE messages ADD COLUMN kind TEXT NOT NULL DEFAULT 'room'",

@@ -1,8 +1,8 @@
-//! A few connections for many threads, with no wait that has no end.
+//! A few connections for many threads, in which every wait is bounded.
 //!
-//! The client library has a pool too, but that one opens connections while it
-//! holds its lock: when the server hangs, everyone who wants a connection waits
-//! for all those before him to time out, one after the other.
+//! The client library has a pool too, but it opens connections while it holds its
+//! lock. When the server hangs, each thread would wait until those before it have
+//! timed out, one after the other.
 
 use super::super::url::MySqlUrl;
 use super::errors::is_timeout;

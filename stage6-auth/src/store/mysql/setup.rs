@@ -1,5 +1,5 @@
-//! What only an administrator may do: make the database, the tables, and the
-//! account that the chat server uses.
+//! What needs an administrator's account: making the database, the tables, and the
+//! account of the chat server.
 
 use super::super::schema::{Change, Schema};
 use super::super::{MySqlUrl, StoreError, now, sql};
@@ -26,7 +26,7 @@ pub struct Account {
 #[derive(Debug)]
 pub struct Prepared {
     /// The URL for the server's `--db`, password and all; `None` when the
-    /// account existed and keeps its password, which nobody can read back.
+    /// account existed and keeps its password, which cannot be read back.
     pub url: Option<String>,
     /// What the account may do beyond SELECT and INSERT in this database: lines of
     /// SHOW GRANTS. It had these before, and they are not ours to take away.

@@ -1,4 +1,4 @@
-//! An SQLite file: made, opened, checked, and what is wrong with it.
+//! An SQLite file: how it is made, opened and checked, and what can be wrong with it.
 
 use super::super::error::init_command;
 use super::super::schema::{Change, Schema};
@@ -13,8 +13,8 @@ use std::time::Duration;
 /// How long a statement waits for another process that is writing.
 const BUSY_TIMEOUT: Duration = Duration::from_millis(1500);
 
-/// SQLite would make the file readable by everyone; the log and the index that
-/// it puts beside it take over the file's mode.
+/// Makes the file, if it is missing, with mode 0600: SQLite would make it readable
+/// by every user. The log and the index beside it get the file's mode.
 pub fn create_private(path: &Path) -> Result<(), StoreError> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Ok(_) => Ok(()),

@@ -2,22 +2,21 @@
 //!
 //! The journal is a write-ahead log (WAL): a commit appends to `chat.db-wal`
 //! and readers go on meanwhile. `synchronous=FULL` flushes that log to the disk
-//! before a commit returns, so that a commit outlives a power cut; the cheaper
-//! NORMAL outlives only the death of the process.
+//! before a commit returns, so that a commit survives a power cut. The faster
+//! NORMAL survives only the death of the process.
 
+mod append;
 mod file;
 
-use super::in_doubt::{InDoubt, Range};
+use super::in_doubt::InDoubt;
 use super::{
-    Cell, Message, MessageId, Millis, NewSession, NewUser, PasswordHash, Role, Schema, Store, StoreError,
-    TokenHash, User, name_key, now, sql,
+    Cell, Message, Millis, NewSession, NewUser, PasswordHash, Role, Schema, Store, StoreError, TokenHash,
+    User, name_key, now, sql,
 };
 use crate::semaphore::Semaphore;
 use common::poison::IgnorePoison;
 use file::{FileId, check_schema, connect, create_private, explain, file_ids};
-use rusqlite::{
-    Connection, ErrorCode, OptionalExtension, Row, Transaction, TransactionBehavior, params, params_from_iter,
-};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -27,22 +26,21 @@ const WAIT_FOR_TURN: Duration = Duration::from_millis(1500);
 
 /// An open SQLite file.
 ///
-/// SQLite allows one writer at a time. Our own threads queue for the writing
-/// connection at a semaphore, which lets them in as they came and sends them away
-/// when it takes too long; left to SQLite they would sleep and try again, and
-/// left to a mutex they would each wait for all those before them to find that
-/// another process has locked the file. Unlike other locks of the course these
-/// are held across I/O: they stand for the file.
+/// SQLite allows one writer at a time. Our own threads queue for it at a semaphore,
+/// in the order of arrival and for a bounded time. Without it SQLite would make
+/// them sleep and try again; and when another process has locked the file, each
+/// would wait until those before it have given up. Unlike other locks of the course
+/// these are held across I/O: they stand for the file.
 pub struct SqliteStore {
     path: PathBuf,
     /// The committer, and logins that store a session or an account.
     turns: Semaphore,
     /// Locked by the thread that has the permit.
     writer: Mutex<Connection>,
-    /// Logins that look something up; never waits for a commit.
+    /// For look-ups, which never wait for a commit.
     reader: Mutex<Connection>,
-    /// The files that these connections write. Somebody may delete them, or put
-    /// others in their place; SQLite would go on writing where nobody looks again.
+    /// The files that these connections write. When they are deleted or replaced,
+    /// SQLite goes on writing to files that have no name any longer.
     files: [FileId; 2],
     in_doubt: InDoubt,
 }
@@ -118,47 +116,6 @@ impl SqliteStore {
         // so the connection is as good as before.
         let conn = self.reader.lock().ignore_poison();
         work(&conn).map_err(|e| self.explain(e))
-    }
-
-    /// [`Store::append`], for messages with whatever columns.
-    ///
-    /// # Errors
-    /// What SQLite says; then nothing is stored.
-    pub fn append_rows<M: super::Row>(&self, batch: &[M]) -> Result<Vec<usize>, StoreError> {
-        let retract = self.in_doubt.get();
-        if batch.is_empty() && retract.is_empty() {
-            return Ok(Vec::new());
-        }
-        let appended = self.with_writer(|conn| {
-            let tx = begin(conn)?;
-            add_rows(&tx, &retract, batch)?;
-            // Not stored as far as this process sees, but the log may hold the
-            // whole batch: had its flush failed and the machine then lost power,
-            // recovery could find it.
-            tx.commit().inspect_err(|_| self.in_doubt.add(batch))
-        });
-        if let Err(StoreError::Gone { .. }) = &appended {
-            // Stored, perhaps, in a file that may be put back.
-            self.in_doubt.add(batch);
-        }
-        appended?;
-        self.in_doubt.resolved(&retract);
-        // SQLite's columns take any text.
-        Ok(Vec::new())
-    }
-
-    /// The messages that `query` finds, newest first, in the columns of
-    /// [`sql::RECENT`]; turned round, so that the oldest comes first.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub fn history(&self, query: &str, params: &[Cell<'_>]) -> Result<Vec<Message>, StoreError> {
-        self.append_rows::<Message>(&[])?;
-        let mut messages: Vec<Message> = self.read(|conn| {
-            conn.prepare_cached(query)?.query_map(params_from_iter(params), message)?.collect()
-        })?;
-        messages.reverse();
-        Ok(messages)
     }
 
     fn with_writer<T>(
@@ -259,31 +216,13 @@ fn begin(conn: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
     conn.transaction_with_behavior(TransactionBehavior::Immediate)
 }
 
-fn add_rows<M: super::Row>(tx: &Transaction, retract: &[Range], batch: &[M]) -> rusqlite::Result<()> {
-    for range in retract {
-        tx.prepare_cached(sql::RETRACT)?.execute(params![range.run, range.first, range.last, now()])?;
-    }
-    // Nobody else can write until this transaction ends, so the next id is free.
-    let last: i64 = tx.prepare_cached(sql::LAST_ID)?.query_row([], |row| row.get(0))?;
-    let mut add = tx.prepare_cached(M::ADD)?;
-    for (id, m) in (last + 1..).zip(batch) {
-        add.execute(params_from_iter(m.cells(id)))?;
-    }
-    Ok(())
-}
-
-fn message(row: &Row) -> rusqlite::Result<Message> {
-    let id = MessageId { run: row.get(0)?, number: row.get(1)? };
-    Ok(Message { id, sent: row.get(2)?, name: row.get(3)?, text: row.get(4)? })
-}
-
 fn user(row: &Row) -> rusqlite::Result<User> {
     let role: String = row.get(3)?;
     Ok(User {
         id: row.get(0)?,
         name: row.get(1)?,
         password: PasswordHash(row.get(2)?),
-        // The table's CHECK lets nothing else in.
+        // The table's CHECK allows nothing else.
         role: role.parse().unwrap_or(Role::Member),
         created: row.get(4)?,
     })

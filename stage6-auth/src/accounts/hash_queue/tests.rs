@@ -1,0 +1,126 @@
+use super::*;
+use std::net::Ipv4Addr;
+use std::sync::Mutex;
+use std::thread;
+
+const LONG: Duration = Duration::from_secs(20);
+
+fn from(address: u8, name: &str) -> Origin {
+    Origin::new(Ipv4Addr::new(10, 0, 0, address).into(), Some(name.to_owned()))
+}
+
+fn acquire(queue: &HashQueue, purpose: Purpose, origin: Origin) -> Option<Permit<'_>> {
+    queue.acquire(purpose, &origin, Instant::now() + LONG)
+}
+
+/// The order in which they get their turns, when they arrive in the order given
+/// while another one computes.
+fn order(before: &[Origin], arrivals: &[(Purpose, Origin)]) -> Vec<usize> {
+    let queue = HashQueue::new(1, 0);
+    for origin in before {
+        drop(acquire(&queue, Purpose::Login, origin.clone()));
+    }
+    let computing = acquire(&queue, Purpose::Login, from(99, "x"));
+    let order = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for (n, (purpose, origin)) in arrivals.iter().enumerate() {
+            let (queue, order) = (&queue, &order);
+            scope.spawn(move || {
+                let _permit = acquire(queue, *purpose, origin.clone()).unwrap();
+                order.lock().unwrap().push(n);
+            });
+            while queue.lock().waiting.len() <= n {
+                thread::yield_now();
+            }
+        }
+        drop(computing);
+    });
+    order.into_inner().unwrap()
+}
+
+#[test]
+fn a_login_goes_before_registrations() {
+    use Purpose::{Login, Registration};
+    let arrivals = [(Registration, from(1, "a")), (Registration, from(2, "b")), (Login, from(3, "c"))];
+    assert_eq!(order(&[], &arrivals)[0], 2);
+}
+
+#[test]
+fn addresses_take_turns_however_many_connections_each_has() {
+    let many = |address| vec![(Purpose::Login, from(address, "a")); 3];
+    let arrivals = [many(1), many(2), vec![(Purpose::Login, from(3, "a"))]].concat();
+    let addresses: Vec<_> = order(&[], &arrivals).iter().map(|&n| arrivals[n].1.address).collect();
+    let mut first: Vec<_> = addresses[..3].to_vec();
+    first.sort_unstable();
+    first.dedup();
+    assert_eq!(first.len(), 3, "each address once before any has a second turn: {addresses:?}");
+}
+
+/// Whoever has just registered is not behind a crowd of strangers.
+#[test]
+fn a_registration_is_no_turn_of_a_login() {
+    let queue = HashQueue::new(1, 0);
+    drop(acquire(&queue, Purpose::Registration, from(1, "a")));
+    let state = queue.lock();
+    let (wake, _) = sync_channel(1);
+    let rank = |number, address| {
+        let (purpose, origin, wake) = (Purpose::Login, from(address, "a"), wake.clone());
+        state.rank(&Waiting { number, purpose, origin, wake }, Instant::now())
+    };
+    assert!(rank(2, 1) < rank(1, 2));
+}
+
+#[test]
+fn an_address_that_had_a_turn_waits_for_those_that_had_none() {
+    let login = |address| (Purpose::Login, from(address, "a"));
+    assert_eq!(order(&[from(1, "a"), from(2, "a")], &[login(2), login(3), login(1)]), [1, 2, 0]);
+}
+
+#[test]
+fn within_an_address_names_take_turns() {
+    let login = |name| (Purpose::Login, from(1, name));
+    assert_eq!(order(&[from(1, "a")], &[login("b"), login("a"), login("a")])[0], 0);
+}
+
+#[test]
+fn among_strangers_the_newest_goes_first() {
+    let arrivals: Vec<_> = (1..=4).map(|address| (Purpose::Login, from(address, "a"))).collect();
+    assert_eq!(order(&[], &arrivals), [3, 2, 1, 0]);
+}
+
+#[test]
+fn giving_up_while_being_woken_loses_no_turn() {
+    let queue = HashQueue::new(1, 0);
+    thread::scope(|scope| {
+        for n in 0..4u8 {
+            let queue = &queue;
+            scope.spawn(move || {
+                for _ in 0..2000 {
+                    let deadline = Instant::now() + Duration::from_micros(u64::from(n) * 20);
+                    drop(queue.acquire(Purpose::Login, &from(n, "a"), deadline));
+                }
+            });
+        }
+    });
+    assert!(queue.acquire(Purpose::Login, &from(9, "a"), Instant::now()).is_some());
+    let state = queue.lock();
+    assert_eq!((state.free, state.waiting.len()), (1, 0));
+}
+
+#[test]
+fn one_address_cannot_fill_the_queue() {
+    let queue = HashQueue::new(1, 0);
+    let _computing = acquire(&queue, Purpose::Login, from(1, "a"));
+    {
+        let mut state = queue.lock();
+        for number in 0..MOST_OF_ADDRESS as u64 {
+            let (wake, _) = sync_channel(1);
+            let (purpose, origin) = (Purpose::Registration, from(1, "a"));
+            state.waiting.push(Waiting { number: number + 1000, purpose, origin, wake });
+        }
+    }
+    let started = Instant::now();
+    assert!(acquire(&queue, Purpose::Login, from(1, "a")).is_none());
+    assert!(started.elapsed() < LONG);
+    assert!(queue.acquire(Purpose::Login, &from(2, "a"), Instant::now()).is_none(), "waits, and in vain");
+}

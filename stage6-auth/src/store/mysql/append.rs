@@ -1,0 +1,138 @@
+//! Messages into the database, batch by batch.
+
+use super::super::in_doubt::Range;
+use super::super::{Row, StoreError, now, sql};
+use super::MySqlStore;
+use super::errors::{LOST_RACE, UNSTORABLE, code, is_timeout};
+use common::poison::IgnorePoison;
+use mysql::prelude::Queryable;
+use mysql::{Conn, Value};
+
+/// Rows in one INSERT at most. Full statements of 4 KiB lines stay far below
+/// the server's `max_allowed_packet` (16 MiB).
+const MOST_ROWS: usize = 256;
+
+/// How often a batch is tried when other servers take the ids it was to get.
+const TRIES: usize = 8;
+
+/// The committer's connection.
+#[derive(Default)]
+pub(super) struct Writer {
+    /// `None` before the first use and after every failure.
+    conn: Option<Conn>,
+    /// The connection whose transaction did not come to a known end.
+    unfinished: Option<u32>,
+}
+
+impl Writer {
+    /// The connection has no transaction, and can be used again.
+    fn keep(&mut self, conn: Conn) {
+        (self.conn, self.unfinished) = (Some(conn), None);
+    }
+}
+
+impl MySqlStore {
+    /// [`Store::append`], for messages with whatever columns.
+    ///
+    /// # Errors
+    /// What the server or the network says; then nothing is stored, or in no history.
+    pub fn append_rows<M: Row>(&self, batch: &[M]) -> Result<Vec<usize>, StoreError> {
+        let retract = self.in_doubt.get();
+        if batch.is_empty() && retract.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut writer = self.writer.lock().ignore_poison();
+        let mut tries = 1..TRIES;
+        loop {
+            match self.transaction(&mut writer, &retract, batch) {
+                // Another server has taken the ids that these messages were to get.
+                Err(error)
+                    if code(&error).is_some_and(|code| LOST_RACE.contains(&code))
+                        && tries.next().is_some() => {}
+                result => return result.map_err(|e| self.explain(e)),
+            }
+        }
+    }
+
+    fn transaction<M: Row>(
+        &self,
+        writer: &mut Writer,
+        retract: &[Range],
+        batch: &[M],
+    ) -> mysql::Result<Vec<usize>> {
+        let mut conn = self.begin(writer)?;
+        writer.unfinished = Some(conn.connection_id());
+        let refused = match add_rows(&mut conn, retract, batch) {
+            Ok(refused) => refused,
+            Err(error) => {
+                // Known not to be stored: a server undoes a transaction whose
+                // connection ends without a COMMIT.
+                if !error.is_connectivity_error() && conn.query_drop("ROLLBACK").is_ok() {
+                    writer.keep(conn);
+                }
+                return Err(error);
+            }
+        };
+        // When this fails, its outcome is unknown, and a query afterwards would not
+        // tell; see `crate::store`.
+        conn.query_drop("COMMIT").inspect_err(|_| self.in_doubt.add(batch))?;
+        self.in_doubt.resolved(retract);
+        writer.keep(conn);
+        Ok(refused)
+    }
+
+    /// A connection with a transaction begun.
+    fn begin(&self, writer: &mut Writer) -> mysql::Result<Conn> {
+        if let Some(mut conn) = writer.conn.take() {
+            match conn.query_drop("BEGIN") {
+                Ok(()) => return Ok(conn),
+                // Nothing was asked of it yet, so trying again on a new one is
+                // safe; but not after a time-out, which has cost enough time.
+                Err(error) if is_timeout(&error) => return Err(error),
+                Err(_) => drop(conn),
+            }
+        }
+        let mut conn = self.pool.connect()?;
+        if let Some(id) = writer.unfinished.take() {
+            // The server may not have noticed that this connection was lost. Until
+            // it does, the transaction there holds the ids that come next. Every
+            // account may end its own connections.
+            let _ = conn.query_drop(format!("KILL {id}"));
+        }
+        conn.query_drop("BEGIN")?;
+        Ok(conn)
+    }
+}
+
+/// Adds the rows under the next free ids, and returns the indices of those that
+/// the table cannot take. A row for each round trip would take as long as a
+/// hundred rows in one.
+fn add_rows<M: Row>(conn: &mut Conn, retract: &[Range], batch: &[M]) -> mysql::Result<Vec<usize>> {
+    for range in retract {
+        conn.exec_drop(sql::RETRACT, (range.run, range.first, range.last, now()))?;
+    }
+    let last: Option<i64> = conn.query_first(sql::LAST_ID)?;
+    let mut id = 1 + last.unwrap_or(0);
+    let more = format!(", ({})", vec!["?"; M::COLUMNS + 1].join(", "));
+    let (mut done, mut most, mut refused) = (0, MOST_ROWS, Vec::new());
+    while done < batch.len() {
+        // Powers of two, so that few different statements have to be prepared
+        // and each connection keeps them all.
+        let rows = 1 << (batch.len() - done).min(most).ilog2();
+        let cells = (id..).zip(&batch[done..done + rows]).flat_map(|(id, row)| row.cells(id));
+        let values: Vec<Value> = cells.map(Value::from).collect();
+        match conn.exec_drop(format!("{}{}", M::ADD, more.repeat(rows - 1)), values) {
+            Ok(()) => (id, done, most) = (id + rows as i64, done + rows, MOST_ROWS),
+            // The server has undone this statement alone. Half of its rows may do.
+            Err(error) if code(&error).is_some_and(|code| UNSTORABLE.contains(&code)) => {
+                if rows == 1 {
+                    refused.push(done);
+                    done += 1;
+                }
+                most = (rows / 2).max(1);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(refused)
+}
