@@ -1,5 +1,5 @@
-//! The two ends of TLS against those that do it wrong, do it otherwise, or do not
-//! do it at all; and against another implementation.
+//! Client and server against peers that make mistakes, that are another implementation
+//! (OpenSSL), or that speak no TLS at all.
 
 #![allow(clippy::unwrap_used)] // as in every test, here also outside of the functions marked so
 
@@ -18,24 +18,24 @@ use tempfile::TempDir;
 use time::{Duration, OffsetDateTime};
 
 /// A server that accepts once.
-struct Ground {
+struct TestServer {
     folder: TempDir,
     listener: TcpListener,
     acceptor: Acceptor,
 }
 
-impl Ground {
-    fn new(names: &[&str], validity: Validity) -> Ground {
+impl TestServer {
+    fn new(names: &[&str], validity: Validity) -> TestServer {
         let folder = tempfile::tempdir().unwrap();
         let certs = CertificateFolder::new(folder.path());
         let names: Vec<Name> = names.iter().map(|name| name.parse().unwrap()).collect();
         certs.make(&names, validity, false).unwrap();
         let (log, _guard) = Log::start(Level::Error, None).unwrap();
         let acceptor = Acceptor::new(&certs.open(&[], &log).unwrap()).unwrap();
-        Ground { folder, listener: TcpListener::bind("127.0.0.1:0").unwrap(), acceptor }
+        TestServer { folder, listener: TcpListener::bind("127.0.0.1:0").unwrap(), acceptor }
     }
 
-    fn usual() -> Ground {
+    fn usual() -> TestServer {
         Self::new(&["localhost", "127.0.0.1"], Validity::days(1))
     }
 
@@ -57,7 +57,7 @@ impl Ground {
         thread::scope(|scope| {
             let server = scope.spawn(|| self.accept());
             let client = connect(self.address(), arguments);
-            // In TLS 1.3 a server learns at the first reading whether it is trusted.
+            // In TLS 1.3 a server learns only when it reads whether the client trusts it.
             (client, server.join().unwrap())
         })
     }
@@ -86,17 +86,17 @@ fn says(error: Result<TlsStream, String>, words: &[&str]) {
 
 #[test]
 fn the_name_typed_is_the_one_expected_unless_there_is_another() {
-    let ground = Ground::usual();
-    let (client, server) = ground.meet(&["--ca", &ground.ca()]);
+    let test = TestServer::usual();
+    let (client, server) = test.meet(&["--ca", &test.ca()]);
     assert!(client.is_ok() && server.is_ok());
-    let (client, server) = ground.meet(&["--ca", &ground.ca(), "--server-name", "localhost"]);
+    let (client, server) = test.meet(&["--ca", &test.ca(), "--server-name", "localhost"]);
     assert!(client.is_ok() && server.is_ok());
 }
 
 #[test]
 fn an_authority_that_the_client_does_not_know() {
-    let (ground, other) = (Ground::usual(), Ground::usual());
-    let (client, server) = ground.meet(&["--ca", &other.ca()]);
+    let (test, other) = (TestServer::usual(), TestServer::usual());
+    let (client, server) = test.meet(&["--ca", &other.ca()]);
     says(client, &["is not from the authority in", &other.ca(), "--ca FILE"]);
     let words = server.err().unwrap().to_string();
     assert!(words.contains("does not trust our certificate (alert unknown_ca)"), "{words}");
@@ -104,8 +104,8 @@ fn an_authority_that_the_client_does_not_know() {
 
 #[test]
 fn a_certificate_for_other_names() {
-    let ground = Ground::new(&["chat.example.org", "192.0.2.7"], Validity::days(1));
-    let (client, server) = ground.meet(&["--ca", &ground.ca()]);
+    let test = TestServer::new(&["chat.example.org", "192.0.2.7"], Validity::days(1));
+    let (client, server) = test.meet(&["--ca", &test.ca()]);
     says(client, &["is not for 127.0.0.1 but for chat.example.org, 192.0.2.7", "--server-name NAME"]);
     let words = server.err().unwrap().to_string();
     assert!(words.contains("expected another name"), "{words}");
@@ -113,8 +113,8 @@ fn a_certificate_for_other_names() {
 
 #[test]
 fn a_certificate_that_has_expired() {
-    let ground = Ground::new(&["127.0.0.1"], Validity::days(-3));
-    let (client, server) = ground.meet(&["--ca", &ground.ca()]);
+    let test = TestServer::new(&["127.0.0.1"], Validity::days(-3));
+    let (client, server) = test.meet(&["--ca", &test.ca()]);
     let day = (OffsetDateTime::now_utc() - Duration::days(3)).date().to_string();
     says(client, &["expired on", &day, "stage8-certs --force"]);
     let words = server.err().unwrap().to_string();
@@ -124,15 +124,15 @@ fn a_certificate_that_has_expired() {
 #[test]
 fn a_certificate_that_is_not_valid_yet() {
     let from = OffsetDateTime::now_utc() + Duration::days(2);
-    let ground = Ground::new(&["127.0.0.1"], Validity { from, until: from + Duration::days(1) });
-    let (client, _) = ground.meet(&["--ca", &ground.ca()]);
+    let test = TestServer::new(&["127.0.0.1"], Validity { from, until: from + Duration::days(1) });
+    let (client, _) = test.meet(&["--ca", &test.ca()]);
     says(client, &["not valid before", &from.date().to_string(), "clock"]);
 }
 
 #[test]
 fn a_server_that_speaks_no_tls() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let ground = Ground::usual();
+    let test = TestServer::usual();
     for greeting in ["[SERVER] error: server is full\n", "bm90IFRMUw==\n", "220 mail.example.org\r\n"] {
         thread::scope(|scope| {
             scope.spawn(|| {
@@ -140,7 +140,7 @@ fn a_server_that_speaks_no_tls() {
                 stream.write_all(greeting.as_bytes()).unwrap();
                 lingering_close(&stream);
             });
-            let client = connect(listener.local_addr().unwrap(), &["--ca", &ground.ca()]);
+            let client = connect(listener.local_addr().unwrap(), &["--ca", &test.ca()]);
             says(client, &["speaks no TLS", "earlier stage", "9008"]);
         });
     }
@@ -149,19 +149,19 @@ fn a_server_that_speaks_no_tls() {
 #[test]
 fn a_server_that_closes() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let ground = Ground::usual();
+    let test = TestServer::usual();
     thread::scope(|scope| {
         scope.spawn(|| lingering_close(&listener.accept().unwrap().0));
-        let client = connect(listener.local_addr().unwrap(), &["--ca", &ground.ca()]);
+        let client = connect(listener.local_addr().unwrap(), &["--ca", &test.ca()]);
         says(client, &["closed the connection during the handshake"]);
     });
 }
 
 #[test]
 fn a_ca_file_that_is_none() {
-    let ground = Ground::usual();
-    let in_folder = |name: &str| ground.folder.path().join(name).display().to_string();
-    let case = |file: &str, words: &[&str]| says(connect(ground.address(), &["--ca", file]), words);
+    let test = TestServer::usual();
+    let in_folder = |name: &str| test.folder.path().join(name).display().to_string();
+    let case = |file: &str, words: &[&str]| says(connect(test.address(), &["--ca", file]), words);
     case(&in_folder("nothing.pem"), &["no such file", "--ca FILE"]);
     case(&in_folder("server.key"), &["holds no certificate", "ca.pem"]);
     std::fs::write(in_folder("text"), "hello").unwrap();
@@ -180,9 +180,9 @@ struct OpenSsl {
 
 impl OpenSsl {
     /// `None` where there is no OpenSSL; CI has it.
-    fn connect(ground: &Ground, options: &[&str]) -> Option<OpenSsl> {
+    fn connect(test: &TestServer, options: &[&str]) -> Option<OpenSsl> {
         let client = Command::new("openssl")
-            .args(["s_client", "-connect", &ground.address().to_string(), "-verify_return_error"])
+            .args(["s_client", "-connect", &test.address().to_string(), "-verify_return_error"])
             .args(options)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -190,7 +190,7 @@ impl OpenSsl {
             .spawn()
             .inspect_err(|e| println!("no openssl here: {e}"))
             .ok()?;
-        Some(OpenSsl { client, server: ground.accept() })
+        Some(OpenSsl { client, server: test.accept() })
     }
 
     fn types(&mut self, line: &str) {
@@ -234,18 +234,18 @@ impl OpenSsl {
 
 #[test]
 fn openssl_speaks_both_versions_and_none_older() {
-    let ground = Ground::usual();
-    let ca = ground.ca();
+    let test = TestServer::usual();
+    let ca = test.ca();
     for (option, agreed) in [("-tls1_3", "TLS 1.3 with"), ("-tls1_2", "TLS 1.2 with")] {
         let options = [option, "-CAfile", &ca, "-verify_ip", "127.0.0.1", "-quiet"];
-        let Some(mut openssl) = OpenSsl::connect(&ground, &options) else { return };
+        let Some(mut openssl) = OpenSsl::connect(&test, &options) else { return };
         let agreement = openssl.server.as_ref().unwrap().negotiated();
         assert!(agreement.starts_with(agreed) && agreement.contains("AES_128_GCM"), "{agreement}");
         openssl.talks("hello\n");
         openssl.talks("again\n");
         assert_eq!(openssl.shows(), "hello\nagain\n");
     }
-    let Some(openssl) = OpenSsl::connect(&ground, &["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"]) else { return };
+    let Some(openssl) = OpenSsl::connect(&test, &["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"]) else { return };
     let words = openssl.server.as_ref().err().unwrap().to_string();
     assert!(words.contains("less than TLS 1.2"), "{words}");
     openssl.turns_back();
@@ -253,22 +253,22 @@ fn openssl_speaks_both_versions_and_none_older() {
 
 #[test]
 fn openssl_refuses_another_name_and_another_authority() {
-    let (ground, other) = (Ground::usual(), Ground::usual());
+    let (test, other) = (TestServer::usual(), TestServer::usual());
     for version in ["-tls1_2", "-tls1_3"] {
-        let options = [version, "-CAfile", &ground.ca(), "-verify_hostname", "example.org"];
-        let Some(openssl) = OpenSsl::connect(&ground, &options) else { return };
+        let options = [version, "-CAfile", &test.ca(), "-verify_hostname", "example.org"];
+        let Some(openssl) = OpenSsl::connect(&test, &options) else { return };
         openssl.turns_back();
         let options = [version, "-CAfile", &other.ca()];
-        let Some(openssl) = OpenSsl::connect(&ground, &options) else { return };
+        let Some(openssl) = OpenSsl::connect(&test, &options) else { return };
         openssl.turns_back();
     }
 }
 
 #[test]
 fn openssl_renews_its_key_and_asks_for_ours() {
-    let ground = Ground::usual();
-    let options = ["-tls1_3", "-CAfile", &ground.ca(), "-verify_ip", "127.0.0.1"];
-    let Some(mut openssl) = OpenSsl::connect(&ground, &options) else { return };
+    let test = TestServer::usual();
+    let options = ["-tls1_3", "-CAfile", &test.ca(), "-verify_ip", "127.0.0.1"];
+    let Some(mut openssl) = OpenSsl::connect(&test, &options) else { return };
     openssl.talks("one\n");
     for (command, line) in [("K\n", "two\n"), ("k\n", "three\n"), ("K\n", "four\n")] {
         openssl.renews(command);
@@ -282,9 +282,9 @@ fn openssl_renews_its_key_and_asks_for_ours() {
 
 #[test]
 fn openssl_is_refused_a_renegotiation_at_once() {
-    let ground = Ground::usual();
-    let options = ["-tls1_2", "-CAfile", &ground.ca(), "-verify_ip", "127.0.0.1"];
-    let Some(mut openssl) = OpenSsl::connect(&ground, &options) else { return };
+    let test = TestServer::usual();
+    let options = ["-tls1_2", "-CAfile", &test.ca(), "-verify_ip", "127.0.0.1"];
+    let Some(mut openssl) = OpenSsl::connect(&test, &options) else { return };
     openssl.talks("one\n");
     openssl.types("R\n");
     let wire = openssl.server.as_ref().unwrap();

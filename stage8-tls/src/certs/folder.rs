@@ -55,8 +55,8 @@ pub enum CertsError {
     Folder(PathBuf, io::Error),
     /// Another user could put other certificates in, or links to other files.
     #[error(
-        "folder {folder}: other users can change what is in it; mend that with: chmod go-w '{folder}', as the user \
-         who owns it, or {NEW_FOLDER}", folder = .0.display()
+        "folder {folder}: other users can change what is in it; mend that with: chmod go-w '{folder}', as its \
+         owner, or {NEW_FOLDER}", folder = .0.display()
     )]
     OthersCanWrite(PathBuf),
     /// The text begins with the file's name.
@@ -113,7 +113,7 @@ impl CertificateFolder {
     /// under other names: `server.key.old`.
     ///
     /// # Errors
-    /// Why there is none now.
+    /// Why there is no new set.
     pub fn make(&self, names: &[Name], validity: Validity, replace: bool) -> Result<(), CertsError> {
         let all = [self.ca(), self.server(), self.key()];
         if !replace && let Some(there) = all.iter().find(|path| path.exists()) {
@@ -136,7 +136,7 @@ impl CertificateFolder {
         Ok(())
     }
 
-    /// Makes the folder where there is none, for its owner alone.
+    /// Makes the folder, for its owner alone, unless it exists.
     fn make_folder(&self) -> io::Result<()> {
         if let Some(parent) = self.0.parent() {
             fs::create_dir_all(parent)?;

@@ -15,7 +15,7 @@ use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey;
 
 /// What stands in a certificate. Its texts are as they were found, so a stranger may have
-/// put anything into them: whoever shows one escapes it first, as its [`Display`](fmt::Display) does.
+/// put anything into them. Escape one before you show it, as [`Display`](fmt::Display) does.
 #[derive(Clone, Debug)]
 pub struct CertificateInfo {
     /// The owner's name, as `CN=localhost`.

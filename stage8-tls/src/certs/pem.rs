@@ -43,7 +43,7 @@ pub enum PemError {
     NoKey,
     /// A key that needs a passphrase.
     #[error(
-        "holds a key that is encrypted with a passphrase, and the server has nobody to ask for it; decrypt it with: \
+        "holds a key that is encrypted with a passphrase, and the server cannot ask for it; decrypt it with: \
          (umask 077; openssl pkey -in OLD -out NEW)"
     )]
     EncryptedKey,

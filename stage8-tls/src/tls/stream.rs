@@ -39,7 +39,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 /// (RFC 8446, 6.1).
 pub struct TlsStream {
     socket: Arc<TcpStream>,
-    /// `true` once this side has stopped reading: what comes after that is no error.
+    /// `true` once this side has ended the reading itself: then the end is no error.
     /// Set by any thread, read by the reader.
     read_stopped: AtomicBool,
     /// Used by the reader and by the writers, for memory operations and system calls
@@ -171,6 +171,7 @@ impl Transport for TlsStream {
     }
 
     fn abort(&self) {
+        self.read_stopped.store(true, Ordering::Relaxed);
         let _ = self.socket.shutdown(Shutdown::Both);
     }
 

@@ -1,5 +1,5 @@
-//! Both sides over real sockets, where a test has to see inside of them. What
-//! can be seen from outside is in `tests/tls.rs`.
+//! Both sides over real sockets, where a test has to look inside. What can be seen from
+//! outside is in `tests/tls.rs`.
 
 mod room;
 
@@ -16,20 +16,20 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// A server for localhost and the folder with its certificates.
-struct Ground {
+struct TestServer {
     acceptor: Acceptor,
     listener: TcpListener,
     folder: tempfile::TempDir,
 }
 
-impl Ground {
-    fn new() -> Ground {
+impl TestServer {
+    fn new() -> TestServer {
         let folder = tempfile::tempdir().unwrap();
         let certs = CertificateFolder::new(folder.path());
         certs.make(&["127.0.0.1".parse().unwrap()], Validity::days(1), false).unwrap();
         let (log, _guard) = Log::start(Level::Error, None).unwrap();
         let acceptor = Acceptor::new(&certs.open(&[], &log).unwrap()).unwrap();
-        Ground { acceptor, listener: TcpListener::bind("127.0.0.1:0").unwrap(), folder }
+        TestServer { acceptor, listener: TcpListener::bind("127.0.0.1:0").unwrap(), folder }
     }
 
     fn stream(&self) -> TcpStream {
@@ -72,7 +72,7 @@ const DAMAGED_RECORD: [u8; 25] =
 
 #[test]
 fn what_one_side_sends_the_other_reads_to_its_end() {
-    let (client, server) = Ground::new().pair();
+    let (client, server) = TestServer::new().pair();
     let much: Vec<u8> = (0..1_000_000u32).flat_map(u32::to_le_bytes).collect();
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -92,8 +92,8 @@ fn what_one_side_sends_the_other_reads_to_its_end() {
 }
 
 #[test]
-fn an_end_without_the_word_for_it_is_an_error() {
-    let (client, server) = Ground::new().pair();
+fn an_end_without_close_notify_is_an_error() {
+    let (client, server) = TestServer::new().pair();
     client.write(&[IoSlice::new(b"half a li")]).unwrap();
     client.stream().shutdown(Shutdown::Write).unwrap();
     let mut got = Vec::new();
@@ -103,15 +103,15 @@ fn an_end_without_the_word_for_it_is_an_error() {
 }
 
 #[test]
-fn the_agreement_is_the_newest_version_and_the_fastest_cipher() {
-    let (client, server) = Ground::new().pair();
+fn the_newest_version_and_the_fastest_cipher_are_negotiated() {
+    let (client, server) = TestServer::new().pair();
     assert_eq!(client.negotiated(), "TLS 1.3 with TLS13_AES_128_GCM_SHA256");
     assert_eq!(server.negotiated(), client.negotiated());
 }
 
 #[test]
 fn the_sockets_read_timeout_counts() {
-    let (client, server) = Ground::new().pair();
+    let (client, server) = TestServer::new().pair();
     server.stream().set_read_timeout(Some(std::time::Duration::from_millis(20))).unwrap();
     assert_eq!((&server).read(&mut [0; 10]).unwrap_err().kind(), ErrorKind::WouldBlock);
     // And it goes on after it.
@@ -123,12 +123,16 @@ fn the_sockets_read_timeout_counts() {
 
 #[test]
 fn other_protocols_are_known_for_what_they_are_and_told_so() {
-    let ground = Ground::new();
+    let test = TestServer::new();
     for first in ["LOGIN alice secret\n", "GET / HTTP/1.1\r\n\r\n", "\0\0\0\0\0\0\0\0", "SSH-2.0-OpenSSH\r\n"]
     {
-        let mut client = ground.stream();
-        client.write_all(first.as_bytes()).unwrap();
-        let failure = ground.accept().err().unwrap();
+        let mut client = test.stream();
+        client.set_nodelay(true).unwrap();
+        // Typed by hand, the bytes come one by one.
+        for byte in first.as_bytes() {
+            client.write_all(&[*byte]).unwrap();
+        }
+        let failure = test.accept().err().unwrap();
         assert!(matches!(failure, HandshakeError::NotTls), "{first:?}: {failure:?}");
         let mut told = [0; 200];
         let n = client.read(&mut told).unwrap();
@@ -137,10 +141,10 @@ fn other_protocols_are_known_for_what_they_are_and_told_so() {
 }
 
 #[test]
-fn who_does_not_shake_hands_is_dropped_at_the_deadline() {
-    let mut ground = Ground::new();
+fn a_client_that_does_not_shake_hands_is_dropped_at_the_deadline() {
+    let mut test = TestServer::new();
     let limit = Duration::from_millis(300);
-    ground.acceptor = ground.acceptor.within(limit);
+    test.acceptor = test.acceptor.within(limit);
     // The beginning of a handshake, a byte at a time: each is in time.
     let drip = |mut client: TcpStream| {
         for byte in [22, 3, 1, 0, 200, 1, 0, 0, 196, 3, 3].iter().chain(&[0; 90]) {
@@ -151,35 +155,35 @@ fn who_does_not_shake_hands_is_dropped_at_the_deadline() {
         }
     };
     thread::scope(|scope| {
-        let client = ground.stream();
+        let client = test.stream();
         scope.spawn(move || drip(client));
         let start = Instant::now();
-        let failure = ground.accept().err().unwrap();
+        let failure = test.accept().err().unwrap();
         assert!(matches!(failure, HandshakeError::TooSlow), "{failure:?}");
         assert!(start.elapsed() >= limit && start.elapsed() < Duration::from_secs(5));
     });
-    let _silent = ground.stream();
-    let failure = ground.accept().err().unwrap();
+    let _silent = test.stream();
+    let failure = test.accept().err().unwrap();
     assert!(matches!(failure, HandshakeError::Silent), "{failure:?}");
 }
 
 #[test]
-fn only_so_many_compute_at_once_and_those_who_wait_for_the_network_are_not_among_them() {
-    let ground = Ground::new();
-    // Half of a first message each: far more than there are processors.
+fn a_handshake_that_waits_for_the_network_takes_no_place() {
+    let test = TestServer::new();
+    // Each has sent half of its first message, and there are far more than processors.
     let stuck: Vec<_> = (0..50)
         .map(|_| {
-            let mut client = ground.stream();
+            let mut client = test.stream();
             client.write_all(&[22, 3, 1, 0, 200, 1, 0, 0, 196, 3, 3]).unwrap();
-            (client, Arc::new(ground.listener.accept().unwrap().0))
+            (client, Arc::new(test.listener.accept().unwrap().0))
         })
         .collect();
     thread::scope(|scope| {
         for (_, socket) in &stuck {
-            scope.spawn(|| assert!(ground.acceptor.accept(socket).is_err()));
+            scope.spawn(|| assert!(test.acceptor.accept(socket).is_err()));
         }
-        // All the while somebody else gets in, well before they are dropped.
-        let (_client, _server) = ground.pair();
+        // Meanwhile another client gets in, well before they are dropped.
+        let (_client, _server) = test.pair();
         for (client, _) in &stuck {
             client.shutdown(Shutdown::Both).unwrap();
         }
@@ -187,12 +191,12 @@ fn only_so_many_compute_at_once_and_those_who_wait_for_the_network_are_not_among
 }
 
 #[test]
-fn a_record_that_somebody_changed_on_the_way_ends_the_connection() {
-    let (client, server) = Ground::new().pair();
+fn a_record_changed_on_the_way_ends_the_connection() {
+    let (client, server) = TestServer::new().pair();
     (&**client.stream()).write_all(&DAMAGED_RECORD).unwrap();
     let error = (&server).read(&mut [0; 10]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidData);
-    // And the client gets to know: an alert, not just an end.
+    // The client learns the reason: it gets an alert, not only the end.
     let error = (&client).read(&mut [0; 10]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidData);
     assert!(error.to_string().contains("BadRecordMac"), "{error}");
@@ -201,23 +205,25 @@ fn a_record_that_somebody_changed_on_the_way_ends_the_connection() {
 }
 
 #[test]
-fn whoever_stops_the_reader_does_not_hear_of_a_cut() {
-    let (_client, server) = Ground::new().pair();
-    thread::scope(|scope| {
-        let reader = scope.spawn(|| (&server).read(&mut [0; 10]));
-        server.shutdown_read();
-        assert_eq!(reader.join().unwrap().unwrap(), 0);
-    });
+fn a_reader_that_this_side_stops_finds_the_end_and_no_error() {
+    for stop in [TlsStream::shutdown_read, TlsStream::abort] {
+        let (_client, server) = TestServer::new().pair();
+        thread::scope(|scope| {
+            let reader = scope.spawn(|| (&server).read(&mut [0; 10]));
+            stop(&server);
+            assert_eq!(reader.join().unwrap().unwrap(), 0);
+        });
+    }
 }
 
 #[test]
 fn what_comes_with_the_end_of_the_handshake_is_not_waited_for_again() {
-    let ground = Ground::new();
-    let mut client = ground.trust().connection();
-    let mut stream = ground.stream();
-    let socket = Arc::new(ground.listener.accept().unwrap().0);
+    let test = TestServer::new();
+    let mut client = test.trust().connection();
+    let mut stream = test.stream();
+    let socket = Arc::new(test.listener.accept().unwrap().0);
     let server = thread::scope(|scope| {
-        let accepting = scope.spawn(|| ground.acceptor.accept(&socket).unwrap());
+        let accepting = scope.spawn(|| test.acceptor.accept(&socket).unwrap());
         client.write_tls(&mut stream).unwrap();
         while client.is_handshaking() {
             client.read_tls(&mut stream).unwrap();
@@ -240,7 +246,7 @@ fn what_comes_with_the_end_of_the_handshake_is_not_waited_for_again() {
 
 #[test]
 fn what_came_before_a_damaged_record_is_read_before_the_error() {
-    let (client, server) = Ground::new().pair();
+    let (client, server) = TestServer::new().pair();
     assert_eq!(client.send(b"hello"), 5);
     (&**client.stream()).write_all(&DAMAGED_RECORD).unwrap();
     // Both are there before anything is read.
@@ -255,7 +261,7 @@ fn what_came_before_a_damaged_record_is_read_before_the_error() {
 
 #[test]
 fn a_new_key_is_answered_although_no_line_is_to_be_sent() {
-    let (client, server) = Ground::new().pair();
+    let (client, server) = TestServer::new().pair();
     client.stream().set_read_timeout(Some(LIMIT)).unwrap();
     thread::scope(|scope| {
         scope.spawn(|| (&server).read(&mut [0; 10]));
@@ -269,7 +275,7 @@ fn a_new_key_is_answered_although_no_line_is_to_be_sent() {
 
 #[test]
 fn what_a_full_socket_left_over_is_sent_by_the_reader_if_no_writer_comes() {
-    let (client, server) = Ground::new().pair();
+    let (client, server) = TestServer::new().pair();
     client.stream().set_read_timeout(Some(LIMIT)).unwrap();
     let line = [7; 10_000];
     let mut sent = 0;

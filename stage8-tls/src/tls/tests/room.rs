@@ -1,7 +1,7 @@
 //! Does what stage 4 is built of carry TLS? A room with its real outboxes, room
 //! thread and drainer, on sockets that are all full.
 
-use super::Ground;
+use super::TestServer;
 use crate::tls::TlsStream;
 use common::log::{Level, Log};
 use stage2_echo::line::{LineReader, Received};
@@ -82,7 +82,7 @@ impl Server {
 #[test]
 fn a_room_over_tls_with_full_sockets_and_new_keys() {
     let (log, _guard) = Log::start(Level::Error, None).unwrap();
-    let ground = Ground::new();
+    let test = TestServer::new();
     let codec = Arc::new(Plaintext);
     let config =
         OutboxConfig { limit: 64 << 20, drainer: PollDrainer::start().unwrap(), codec: codec.clone() };
@@ -94,7 +94,7 @@ fn a_room_over_tls_with_full_sockets_and_new_keys() {
     };
     thread::scope(|scope| {
         for me in 0..CLIENTS {
-            let (client, accepted) = ground.pair();
+            let (client, accepted) = test.pair();
             let server = &server;
             scope.spawn(move || server.talk(me, client));
             scope.spawn(move || server.serve(accepted, format!("client {me}")));
