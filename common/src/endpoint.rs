@@ -21,7 +21,7 @@ pub struct Endpoint {
 pub enum EndpointError {
     /// No colon, or nothing before or after it.
     #[error("expected HOST:PORT, for example 127.0.0.1:9004 or [::1]:9004")]
-    Form,
+    Malformed,
     /// An IPv6 address whose end cannot be told from its port.
     #[error("an IPv6 address needs brackets, for example [::1]:9004")]
     Brackets,
@@ -34,14 +34,14 @@ impl FromStr for Endpoint {
     type Err = EndpointError;
 
     fn from_str(text: &str) -> Result<Self, EndpointError> {
-        let (host, port) = text.rsplit_once(':').ok_or(EndpointError::Form)?;
+        let (host, port) = text.rsplit_once(':').ok_or(EndpointError::Malformed)?;
         let host = match host.strip_prefix('[') {
             Some(rest) => rest.strip_suffix(']').ok_or(EndpointError::Brackets)?,
             None if host.contains(':') => return Err(EndpointError::Brackets),
             None => host,
         };
         if host.is_empty() || port.is_empty() {
-            return Err(EndpointError::Form);
+            return Err(EndpointError::Malformed);
         }
         // `u16::from_str` would take "+80" too.
         if !port.bytes().all(|b| b.is_ascii_digit()) {
@@ -105,10 +105,10 @@ mod tests {
     #[test]
     fn says_what_is_wrong() {
         for (text, why) in [
-            ("", EndpointError::Form),
-            ("localhost", EndpointError::Form),
-            (":9004", EndpointError::Form),
-            ("localhost:", EndpointError::Form),
+            ("", EndpointError::Malformed),
+            ("localhost", EndpointError::Malformed),
+            (":9004", EndpointError::Malformed),
+            ("localhost:", EndpointError::Malformed),
             ("::1:9004", EndpointError::Brackets),
             ("[::1:9004", EndpointError::Brackets),
             ("localhost:65536", EndpointError::Port),

@@ -75,7 +75,7 @@ fn message(args: &Args) -> Message {
 fn together(args: &Args, append: Append) -> anyhow::Result<()> {
     let results = Arc::new(Results::default());
     let latency = Arc::new(Mutex::new(Histogram::<u64>::new_with_bounds(1, 60_000_000, 3)?));
-    let hand_on = {
+    let on_committed = {
         let (results, latency) = (results.clone(), latency.clone());
         move |batch: Vec<Event<Message, Instant>>, _: Option<&StoreError>| {
             let mut latency = latency.lock().ignore_poison();
@@ -92,7 +92,7 @@ fn together(args: &Args, append: Append) -> anyhow::Result<()> {
             }
         }
     };
-    let committer = Committer::start(QUEUE, append, hand_on)?;
+    let committer = Committer::start(QUEUE, append, on_committed)?;
     let started = Instant::now();
     let end = started + Duration::from_secs(args.seconds);
     thread::scope(|scope| {

@@ -87,7 +87,7 @@ impl<M: Record, T: Send + 'static> Committer<M, T> {
     /// Starts the thread.
     ///
     /// `append` makes a batch durable ([`crate::store::Store::append`]).
-    /// `hand_on` gets each batch's events in the order of submission, from that
+    /// `on_committed` gets each batch's events in the order of submission, from that
     /// one thread, with the error when the batch was refused; while it runs,
     /// the next batch gathers. It must not block for long, and must not submit.
     ///
@@ -96,12 +96,12 @@ impl<M: Record, T: Send + 'static> Committer<M, T> {
     pub fn start(
         limits: QueueLimits,
         append: impl FnMut(&[M]) -> Result<Vec<usize>, StoreError> + Send + 'static,
-        hand_on: impl FnMut(Vec<Event<M, T>>, Option<&StoreError>) + Send + 'static,
+        on_committed: impl FnMut(Vec<Event<M, T>>, Option<&StoreError>) + Send + 'static,
     ) -> io::Result<Self> {
         let queue = Arc::new(BoundedQueue::new(limits));
         let thread = thread::Builder::new().name("committer".into()).spawn({
             let queue = queue.clone();
-            move || commit_all(&queue, append, hand_on)
+            move || commit_all(&queue, append, on_committed)
         })?;
         Ok(Committer { queue, thread: Mutex::new(Some(thread)) })
     }
@@ -136,7 +136,7 @@ impl<M: Record, T: Send + 'static> Committer<M, T> {
         self.queue.close();
         let thread = self.thread.lock().ignore_poison().take();
         if let Some(thread) = thread {
-            // Err: `hand_on` panicked, which has been reported where it happened.
+            // Err: `on_committed` panicked, which has been reported where it happened.
             let _ = thread.join();
         }
     }
@@ -168,7 +168,7 @@ impl<M, T> Drop for Committer<M, T> {
 fn commit_all<M: Record, T>(
     queue: &BoundedQueue<Submission<M, T>>,
     mut append: impl FnMut(&[M]) -> Result<Vec<usize>, StoreError>,
-    mut hand_on: impl FnMut(Vec<Event<M, T>>, Option<&StoreError>),
+    mut on_committed: impl FnMut(Vec<Event<M, T>>, Option<&StoreError>),
 ) {
     let _close = CloseOnDrop(queue);
     let mut breaker = CircuitBreaker::default();
@@ -200,7 +200,7 @@ fn commit_all<M: Record, T>(
             }
             Some((_, message)) => Event::Stored(message, tag),
         };
-        hand_on(tags.into_iter().map(event).collect(), failure.as_ref());
+        on_committed(tags.into_iter().map(event).collect(), failure.as_ref());
     }
     // The last chance to retract what is in doubt; see `crate::store`.
     let _ = append(&[]);

@@ -22,7 +22,7 @@ pub enum Recipient {
     /// The speaker's subscribers, wherever they are.
     Subscribers,
     /// One person, in one of the ways of saying something in private.
-    Person(Arc<str>, &'static PrivateKind),
+    User(Arc<str>, &'static PrivateKind),
     /// Everybody in all rooms: from an admin.
     Everybody,
 }
@@ -47,14 +47,14 @@ impl Recipient {
         match self {
             Recipient::Room(_) => "room",
             Recipient::Subscribers => "publication",
-            Recipient::Person(_, private) => private.kind,
+            Recipient::User(_, private) => private.kind,
             Recipient::Everybody => "announcement",
         }
     }
 
     fn place(&self) -> &str {
         match self {
-            Recipient::Room(key) | Recipient::Person(key, _) => key,
+            Recipient::Room(key) | Recipient::User(key, _) => key,
             Recipient::Subscribers | Recipient::Everybody => "",
         }
     }

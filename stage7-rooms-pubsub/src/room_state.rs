@@ -146,7 +146,7 @@ impl RoomState {
                 }
             }
             Recipient::Subscribers => fanout.send(&lines(&messages, "[pub] ", ": "), subscriptions.of(&key)),
-            Recipient::Person(whom, kind) => match online.get(whom) {
+            Recipient::User(whom, kind) => match online.get(whom) {
                 Some(&whom) => fanout.send(&lines(&messages, kind.before, kind.between), [whom]),
                 // It has left since the message came in.
                 None => fanout.send(&format!("[SERVER] error: {whom} is not online\n"), [id]),

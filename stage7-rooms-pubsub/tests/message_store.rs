@@ -129,7 +129,7 @@ fn histories(place: &Place) {
         said(1, Recipient::Room("lobby".into())),
         said(2, Recipient::Room("rust".into())),
         said(3, Recipient::Subscribers),
-        said(4, Recipient::Person("rust".into(), &PRIVATE)),
+        said(4, Recipient::User("rust".into(), &PRIVATE)),
         said(5, Recipient::Everybody),
         said(6, Recipient::Room("rust".into())),
         said(7, Recipient::Room("lobby".into())),

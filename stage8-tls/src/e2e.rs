@@ -18,9 +18,9 @@
 //! moment at a time; files are read and written outside of the lock.
 
 mod incoming;
-mod words;
+mod user_output;
 
-pub use words::{UserOutput, fits};
+pub use user_output::{UserOutput, fits};
 
 use crate::identity::{Identity, KnownKeys, PublicKey, ReplayCache, SafetyNumber};
 use common::poison::IgnorePoison;
@@ -129,7 +129,7 @@ impl EndToEnd {
         let path = self.file.as_ref().unwrap_or(&usual);
         let (identity, new) = Identity::load_or_make(path)?;
         if new {
-            self.output.hint(&words::new_identity(path));
+            self.output.hint(&user_output::new_identity(path));
         }
         let known = KnownKeys::new(&path.with_file_name("known_keys"), &self.server);
         Ok(LocalUser { name, identity, known, shown: ReplayCache::beside(path) })
@@ -169,7 +169,7 @@ impl EndToEnd {
         let lookup = state.lookup.take()?;
         drop(state);
         Some(lookup.answer.unwrap_or_else(|| {
-            self.output.alarm(&words::no_answer(name));
+            self.output.alarm(&user_output::no_answer(name));
             KeyAnswer::Missing
         }))
     }
@@ -191,7 +191,7 @@ impl EndToEnd {
                 Ok(sealed) => return Some(format!("/dm {name} {sealed}\n")),
                 Err(e) => self.output.alarm(&format!("not sent to {name}: {e}")),
             },
-            KeyAnswer::Changed => self.output.alarm(&words::not_sent(name)),
+            KeyAnswer::Changed => self.output.alarm(&user_output::not_sent(name)),
             KeyAnswer::Missing => {}
         }
         Some(String::new())
@@ -201,7 +201,7 @@ impl EndToEnd {
     /// server gives out, to say whether that is still the one that is known.
     fn show_fingerprint(&self, user: &LocalUser, name: &str, queue: &SendQueue) -> Option<String> {
         if name.is_empty() || name.eq_ignore_ascii_case(&user.name) {
-            self.output.hint(&words::own_fingerprint(&user.name, &user.identity.public()));
+            self.output.hint(&user_output::own_fingerprint(&user.name, &user.identity.public()));
             return Some(String::new());
         }
         let key = match self.look_up(name, queue)? {
@@ -211,7 +211,7 @@ impl EndToEnd {
             KeyAnswer::Missing => user.known.get(name).unwrap_or_default(),
         };
         if let Some(key) = key {
-            words::comparison(&user.name, name, &safety_number(user, name, &key))
+            user_output::comparison(&user.name, name, &safety_number(user, name, &key))
                 .for_each(|line| self.output.hint(&line));
         }
         Some(String::new())
@@ -253,7 +253,7 @@ impl Encode for EndToEnd {
             // Not even a mistyped one is sent in the clear, to no server in any state.
             (command, user) if command.starts_with("/msg") => {
                 let known = user.is_some();
-                self.output.alarm(if known { words::NOT_A_COMMAND } else { words::BEFORE_LOGIN });
+                self.output.alarm(if known { user_output::NOT_A_COMMAND } else { user_output::BEFORE_LOGIN });
                 String::new()
             }
             ("/fingerprint", Some(user)) => self.show_fingerprint(&user, rest.trim(), queue)?,

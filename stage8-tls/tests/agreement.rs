@@ -62,19 +62,19 @@ fn ask(python: &str, requests: &[String]) -> Vec<String> {
 }
 
 /// An identity, and its private key as the identity file has it.
-struct Person {
+struct TestUser {
     identity: Identity,
     private: String,
     _folder: TempDir,
 }
 
-fn person() -> Person {
+fn test_user() -> TestUser {
     let folder = tempfile::tempdir().expect("a folder for an identity");
     let path = folder.path().join("some.identity");
     let (identity, _) = Identity::load_or_make(&path).expect("a new identity");
     let text = fs::read_to_string(&path).expect("it was just made");
     let private = text.trim_end().strip_prefix("private=").expect("the format of identity files").to_owned();
-    Person { identity, private, _folder: folder }
+    TestUser { identity, private, _folder: folder }
 }
 
 fn texts() -> Vec<String> {
@@ -85,7 +85,7 @@ fn texts() -> Vec<String> {
 }
 
 fn ours_is_opened(python: &str) {
-    let (alice, bob) = (person(), person());
+    let (alice, bob) = (test_user(), test_user());
     let open = |text: &String| {
         let sealed =
             alice.identity.seal(&bob.identity.public(), "alice", "Bob", text).expect("it is short enough");
@@ -98,7 +98,7 @@ fn ours_is_opened(python: &str) {
 }
 
 fn theirs_is_opened(python: &str) {
-    let (alice, bob) = (person(), person());
+    let (alice, bob) = (test_user(), test_user());
     let seal = |text: &String| {
         let text = STANDARD.encode(text);
         format!("seal {} {} alice Bob {text}\n", alice.private, bob.identity.public())
@@ -111,7 +111,7 @@ fn theirs_is_opened(python: &str) {
 }
 
 fn both_refuse(python: &str) {
-    let (alice, bob, carol) = (person(), person(), person());
+    let (alice, bob, carol) = (test_user(), test_user(), test_user());
     let sealed = alice.identity.seal(&bob.identity.public(), "alice", "bob", "hello").expect("it is short");
     let cases = [
         (&bob, &carol, "alice", "bob"),
@@ -119,7 +119,7 @@ fn both_refuse(python: &str) {
         (&bob, &alice, "bob", "alice"),
         (&bob, &alice, "alice", "Bob"),
     ];
-    let request = |&(to, from, sender, recipient): &(&Person, &Person, &str, &str)| {
+    let request = |&(to, from, sender, recipient): &(&TestUser, &TestUser, &str, &str)| {
         assert!(to.identity.open(&from.identity.public(), sender, recipient, &sealed).is_err());
         format!("open {} {} {sender} {recipient} {sealed}\n", to.private, from.identity.public())
     };

@@ -236,11 +236,11 @@ impl OpenSsl {
 fn openssl_speaks_both_versions_and_none_older() {
     let test = TestServer::usual();
     let ca = test.ca();
-    for (option, agreed) in [("-tls1_3", "TLS 1.3 with"), ("-tls1_2", "TLS 1.2 with")] {
+    for (option, version) in [("-tls1_3", "TLS 1.3 with"), ("-tls1_2", "TLS 1.2 with")] {
         let options = [option, "-CAfile", &ca, "-verify_ip", "127.0.0.1", "-quiet"];
         let Some(mut openssl) = OpenSsl::connect(&test, &options) else { return };
         let agreement = openssl.server.as_ref().unwrap().negotiated();
-        assert!(agreement.starts_with(agreed) && agreement.contains("AES_128_GCM"), "{agreement}");
+        assert!(agreement.starts_with(version) && agreement.contains("AES_128_GCM"), "{agreement}");
         openssl.talks("hello\n");
         openssl.talks("again\n");
         assert_eq!(openssl.shows(), "hello\nagain\n");

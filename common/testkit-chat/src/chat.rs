@@ -2,7 +2,7 @@
 
 use crate::connection::Connection;
 use crate::envelope::{Envelope, put_key};
-use crate::tls::{self, Trust};
+use crate::tls::{self, TrustedCa};
 use crate::user::User;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use testkit::{Carried, Case, Peer, Server};
@@ -22,7 +22,7 @@ pub struct Chat<'c> {
     /// What every line goes through, in stages 6 and 7.
     envelope: Option<Envelope>,
     /// What the connections go through from stage 8 on.
-    trust: Option<Trust>,
+    trust: Option<TrustedCa>,
     /// Ends all names: a server in another language may keep its database from
     /// one check to the next.
     suffix: String,
@@ -57,7 +57,7 @@ impl<'c> Chat<'c> {
     #[track_caller]
     fn serving(case: &'c Case, flags: &[&str], envelope: Option<Envelope>, suffix: String) -> Self {
         let server = if case.foreign_server() { case.server() } else { case.server_with(flags) };
-        let trust = envelope.is_none().then(|| Trust::of_server(case));
+        let trust = envelope.is_none().then(|| TrustedCa::of_server(case));
         Self { case, server, envelope, trust, suffix }
     }
 

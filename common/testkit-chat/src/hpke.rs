@@ -17,12 +17,12 @@ const INFO: &[u8] = b"chat e2e";
 const KEY: usize = 32;
 
 /// Somebody with a key pair.
-pub struct Person {
+pub struct Identity {
     name: &'static str,
     secret: StaticSecret,
 }
 
-impl Person {
+impl Identity {
     /// A key pair that nobody has had before; the name is as registered.
     pub fn new(name: &'static str) -> Self {
         Self { name, secret: StaticSecret::from(rand::random::<[u8; KEY]>()) }

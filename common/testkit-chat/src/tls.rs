@@ -26,9 +26,9 @@ pub(crate) const CA_FILE: &str = "certs/ca.pem";
 
 /// Whom a client of the check's own trusts.
 #[derive(Clone)]
-pub struct Trust(Arc<ClientConfig>);
+pub struct TrustedCa(Arc<ClientConfig>);
 
-impl Trust {
+impl TrustedCa {
     /// The authority that the graded server names: `certs/ca.pem` in the case's
     /// folder, or the file that `STAGEn_CA` names, where `{folder}` is that folder.
     #[track_caller]

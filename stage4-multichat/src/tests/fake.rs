@@ -31,7 +31,7 @@ pub enum Step {
 }
 
 #[derive(Default)]
-struct Seen {
+struct Recorded {
     steps: VecDeque<Step>,
     held: u32,
     bytes: Vec<u8>,
@@ -42,7 +42,7 @@ struct Seen {
 /// Follows its steps, and after them takes everything.
 #[derive(Clone, Default)]
 pub struct FakeTransport {
-    seen: Arc<Mutex<Seen>>,
+    seen: Arc<Mutex<Recorded>>,
     in_use: Arc<AtomicBool>,
     /// What `Waits` waits for.
     pub gate: Arc<Mutex<()>>,
@@ -83,7 +83,7 @@ impl FakeTransport {
     }
 
     /// Holds against the promise that only one thread is at the transport.
-    fn alone<T>(&self, what: impl FnOnce(&mut Seen) -> T) -> T {
+    fn alone<T>(&self, what: impl FnOnce(&mut Recorded) -> T) -> T {
         assert!(!self.in_use.swap(true, Ordering::SeqCst), "two threads at the transport");
         let done = what(&mut self.seen.lock().unwrap());
         self.in_use.store(false, Ordering::SeqCst);

@@ -66,7 +66,7 @@ pub enum DbUrlError {
     #[error(
         "expected mysql://user:password@host:port/database; in user and password write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23 and % as %25"
     )]
-    Form,
+    Malformed,
     /// No user before the host.
     #[error("a user is missing: mysql://user:password@host:port/database")]
     NoUser,
@@ -112,9 +112,9 @@ impl MySqlUrl {
         // The library reads settings of its own behind a `?`, such as a local file
         // that the server may read.
         if text.contains(['?', '#']) {
-            return Err(DbUrlError::Form);
+            return Err(DbUrlError::Malformed);
         }
-        let opts = Opts::from_url(text).map_err(|_| DbUrlError::Form)?;
+        let opts = Opts::from_url(text).map_err(|_| DbUrlError::Malformed)?;
         if opts.get_user().is_none_or(str::is_empty) {
             return Err(DbUrlError::NoUser);
         }
@@ -233,9 +233,9 @@ mod tests {
         assert_eq!(why("sqlite:///chat.db"), DbUrlError::ThreeSlashes);
         assert_eq!(why("sqlite::memory:"), DbUrlError::Memory);
         assert_eq!(why("sqlite://:memory:"), DbUrlError::Memory);
-        assert_eq!(why("mysql://chat:pw@host:70000/chat"), DbUrlError::Form);
-        assert_eq!(why("mysql://chat:p?w@host/chat"), DbUrlError::Form);
-        assert_eq!(why("mysql://chat:p/w@host/chat"), DbUrlError::Form);
+        assert_eq!(why("mysql://chat:pw@host:70000/chat"), DbUrlError::Malformed);
+        assert_eq!(why("mysql://chat:p?w@host/chat"), DbUrlError::Malformed);
+        assert_eq!(why("mysql://chat:p/w@host/chat"), DbUrlError::Malformed);
         assert_eq!(why("mysql://chat:pw@host"), DbUrlError::Database);
         assert_eq!(why("mysql://chat:pw@host/"), DbUrlError::Database);
         assert_eq!(why("mysql://chat:pw@host/a%60b"), DbUrlError::Database);

@@ -81,19 +81,19 @@ impl Server {
         assert!(self.child.try_wait().unwrap().is_none(), "the server has ended");
     }
 
-    pub fn enter(&self, name: &str, new: bool) -> Person {
+    pub fn enter(&self, name: &str, new: bool) -> TestUser {
         let stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        let person = Person {
+        let user = TestUser {
             reader: Some(read(stream.try_clone().unwrap(), self.envelope.clone())),
             stream,
             envelope: self.envelope.clone(),
         };
         let command = if new { "REGISTER" } else { "LOGIN" };
-        person.send(&[format!("{command} {name} a good password")]).unwrap();
-        person.wait("to be let in", |inbox| inbox.is_in);
-        person
+        user.send(&[format!("{command} {name} a good password")]).unwrap();
+        user.wait("to be let in", |inbox| inbox.is_in);
+        user
     }
 }
 
@@ -104,7 +104,7 @@ impl Drop for Server {
     }
 }
 
-/// What a person has seen since it came in.
+/// What a user has seen since it came in.
 #[derive(Default)]
 pub struct Inbox {
     is_in: bool,
@@ -114,7 +114,7 @@ pub struct Inbox {
     pub farewell: bool,
 }
 
-pub struct Person {
+pub struct TestUser {
     stream: TcpStream,
     envelope: Arc<Envelope>,
     reader: Option<(Arc<Mutex<Inbox>>, JoinHandle<()>)>,
@@ -145,7 +145,7 @@ fn read(stream: TcpStream, envelope: Arc<Envelope>) -> (Arc<Mutex<Inbox>>, JoinH
     (inbox, thread)
 }
 
-impl Person {
+impl TestUser {
     pub fn send(&self, lines: &[String]) -> std::io::Result<()> {
         let mut sealed = Vec::new();
         for line in lines {
@@ -195,24 +195,23 @@ impl Person {
 
 /// Somebody who writes all the time, each line another one.
 pub struct Writer {
-    person: Arc<Person>,
+    user: Arc<TestUser>,
     stop: Arc<AtomicBool>,
     sent: Arc<AtomicU64>,
     thread: JoinHandle<()>,
 }
 
 impl Writer {
-    pub fn start(person: Person, round: u64) -> Self {
-        let (person, stop, sent) =
-            (Arc::new(person), Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
+    pub fn start(user: TestUser, round: u64) -> Self {
+        let (user, stop, sent) = (Arc::new(user), Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
         let thread = thread::spawn({
-            let (person, stop, sent) = (person.clone(), stop.clone(), sent.clone());
+            let (user, stop, sent) = (user.clone(), stop.clone(), sent.clone());
             move || {
                 while !stop.load(Ordering::Relaxed) {
                     let first = sent.load(Ordering::Relaxed);
                     let lines: Vec<_> =
                         (first..first + 10).map(|n| format!("round {round} line {n}")).collect();
-                    if person.send(&lines).is_err() {
+                    if user.send(&lines).is_err() {
                         return;
                     }
                     sent.store(first + 10, Ordering::Relaxed);
@@ -221,22 +220,22 @@ impl Writer {
                 }
             }
         });
-        Writer { person, stop, sent, thread }
+        Writer { user, stop, sent, thread }
     }
 
-    pub fn person(&self) -> &Person {
-        &self.person
+    pub fn user(&self) -> &TestUser {
+        &self.user
     }
 
     /// Stops, if the connection has not ended already; how many lines it sent.
-    pub fn stop(self) -> (Person, u64) {
+    pub fn stop(self) -> (TestUser, u64) {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().unwrap();
-        let person = Arc::into_inner(self.person).expect("its thread has ended");
-        (person, self.sent.load(Ordering::Relaxed))
+        let user = Arc::into_inner(self.user).expect("its thread has ended");
+        (user, self.sent.load(Ordering::Relaxed))
     }
 
-    pub fn end(self) -> Person {
+    pub fn end(self) -> TestUser {
         self.stop().0
     }
 }

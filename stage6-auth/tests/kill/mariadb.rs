@@ -25,8 +25,8 @@ pub fn killed_under_load() {
     reader.sees_more_than(50);
     for _ in 0..3 {
         mariadb.kill();
-        let before = writers[0].person().not_stored();
-        writers[0].person().wait("to be told that it is not stored", |inbox| inbox.not_stored > before);
+        let before = writers[0].user().not_stored();
+        writers[0].user().wait("to be told that it is not stored", |inbox| inbox.not_stored > before);
         server.still_runs();
         mariadb.restart();
         let before = reader.seen();

@@ -32,7 +32,7 @@ struct Shared {
 impl Load {
     pub fn start(store: Arc<dyn Store>, senders: usize) -> Self {
         let shared = Arc::new(Shared::default());
-        let hand_on = {
+        let on_committed = {
             let shared = shared.clone();
             move |batch: Vec<Event<Message, Tag>>, _: Option<&StoreError>| {
                 for event in batch {
@@ -41,7 +41,7 @@ impl Load {
             }
         };
         let append = move |batch: &[Message]| store.append(batch);
-        let committer = Arc::new(Committer::start(QUEUE, append, hand_on).unwrap());
+        let committer = Arc::new(Committer::start(QUEUE, append, on_committed).unwrap());
         let sender = |n: usize| {
             let (committer, shared) = (committer.clone(), shared.clone());
             thread::spawn(move || shared.send(&committer, n))
@@ -117,7 +117,7 @@ pub const WRITER: &str = "STORE_TEST_WRITER";
 pub fn writer(url: &str) {
     let url: DbUrl = url.parse().unwrap();
     let store = open(&url, &SCHEMA).unwrap();
-    let hand_on = |batch: Vec<Event<Message, ()>>, _: Option<&StoreError>| {
+    let on_committed = |batch: Vec<Event<Message, ()>>, _: Option<&StoreError>| {
         let mut out = std::io::stdout().lock();
         for event in batch {
             if let Event::Stored(message, ()) = event {
@@ -126,7 +126,8 @@ pub fn writer(url: &str) {
         }
         out.flush().unwrap();
     };
-    let committer = Committer::start(QUEUE, move |batch: &[Message]| store.append(batch), hand_on).unwrap();
+    let committer =
+        Committer::start(QUEUE, move |batch: &[Message]| store.append(batch), on_committed).unwrap();
     thread::scope(|scope| {
         for sender in 0..4 {
             let committer = &committer;

@@ -69,7 +69,7 @@ fn heard(person: &Online) -> Vec<String> {
 enum Act {
     Say,
     Publish,
-    Tell(usize),
+    Msg(usize),
     Move(usize),
     Subscribe(usize, bool),
 }
@@ -78,7 +78,7 @@ fn acts() -> impl Strategy<Value = Vec<(usize, Act)>> {
     let act = prop_oneof![
         4 => Just(Act::Say),
         2 => Just(Act::Publish),
-        1 => (0..4usize).prop_map(Act::Tell),
+        1 => (0..4usize).prop_map(Act::Msg),
         2 => (0..3usize).prop_map(Act::Move),
         2 => (0..4usize, any::<bool>()).prop_map(|(whom, begins)| Act::Subscribe(whom, begins)),
     ];
@@ -120,8 +120,8 @@ proptest! {
                         expected[other].push(format!("[pub] {name}: {n}"));
                     }
                 }
-                Act::Tell(whom) if whom != who => {
-                    let to = Recipient::Person(name_key(NAMES[whom]).into(), &PRIVATE);
+                Act::Msg(whom) if whom != who => {
+                    let to = Recipient::User(name_key(NAMES[whom]).into(), &PRIVATE);
                     f.chat.say(&person.session, to, n.to_string()).unwrap();
                     expected[whom].push(format!("[private] {name}: {n}"));
                 }

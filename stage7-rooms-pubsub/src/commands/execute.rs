@@ -176,7 +176,7 @@ impl<'a> Commands<'a> {
         if let Err(problem) = self.present(whom, "send a private message to") {
             return Ok(Err(problem));
         }
-        self.chat.say(&self.session, Recipient::Person(name_key(whom).into(), how), text.to_owned()).map(Ok)
+        self.chat.say(&self.session, Recipient::User(name_key(whom).into(), how), text.to_owned()).map(Ok)
     }
 
     fn announce(&self, text: &str) -> CommandResult {

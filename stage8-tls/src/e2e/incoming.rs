@@ -3,7 +3,7 @@
 //! A message can come from a user whose key is not known yet. The key is asked for,
 //! and what that user says waits; what others say does not.
 
-use super::{EndToEnd, KeyAnswer, LocalUser, PATIENCE, State, safety_number, words};
+use super::{EndToEnd, KeyAnswer, LocalUser, PATIENCE, State, safety_number, user_output};
 use crate::identity::{KeyStatus, PublicKey};
 use stage6_auth::send_queue::SendQueue;
 use std::time::Instant;
@@ -34,7 +34,7 @@ impl PendingMessage {
     /// As it is shown when the message cannot be opened.
     fn unopened(self, why: &str) -> String {
         match self.content {
-            Content::Sealed(_) => words::unreadable(&self.from, why),
+            Content::Sealed(_) => user_output::unreadable(&self.from, why),
             Content::Open(line) => line,
         }
     }
@@ -50,14 +50,14 @@ impl EndToEnd {
     /// Takes in a line that was received after the login, and returns the lines to
     /// be shown in its place: mostly the same one.
     pub fn heard(&self, line: &str, queue: &SendQueue) -> Vec<String> {
-        let mut shown = self.give_up(|pending| pending.since.elapsed() > PATIENCE);
+        let mut shown = self.expire(|pending| pending.since.elapsed() > PATIENCE);
         let unchanged = || vec![line.to_owned()];
         shown.extend(match line.split_once(' ') {
             Some(("[DM]", message)) => self.message(message, queue).into_iter().collect(),
             Some(("[KEY]", answer)) => self.key_given(answer).unwrap_or_else(unchanged),
             Some(("[SERVER]", notice)) => self.key_refused(notice).unwrap_or_else(unchanged),
             // Marked first of all, whatever it has to wait for.
-            _ if line.starts_with("[private") => vec![words::readable_by_the_server(line)],
+            _ if line.starts_with("[private") => vec![user_output::readable_by_the_server(line)],
             _ if self.waits(line) => Vec::new(),
             _ => unchanged(),
         });
@@ -66,10 +66,10 @@ impl EndToEnd {
 
     /// There will be no other connection: what still waits is shown as what it is.
     pub fn end(&self) -> Vec<String> {
-        self.give_up(|_| true)
+        self.expire(|_| true)
     }
 
-    fn give_up(&self, overdue: impl Fn(&mut PendingMessage) -> bool) -> Vec<String> {
+    fn expire(&self, overdue: impl Fn(&mut PendingMessage) -> bool) -> Vec<String> {
         let overdue: Vec<_> = self.lock().pending.extract_if(.., |pending| overdue(pending)).collect();
         overdue.into_iter().map(|pending| pending.unopened("the key is not known")).collect()
     }
@@ -86,7 +86,7 @@ impl EndToEnd {
     /// `[DM] alice BASE64`. `None`: nothing is shown now.
     fn message(&self, message: &str, queue: &SendQueue) -> Option<String> {
         let Some((user, (from, sealed))) = self.user().zip(message.split_once(' ')) else {
-            return Some(words::unreadable("somebody", "not whole"));
+            return Some(user_output::unreadable("somebody", "not whole"));
         };
         // Behind those of the same sender that wait already.
         let waiting = self.lock().awaits_key_of(from);
@@ -99,15 +99,18 @@ impl EndToEnd {
                     // Has its sender another key by now?
                 }
                 Ok(None) => {}
-                Err(e) => return Some(words::unreadable(from, &e.to_string())),
+                Err(e) => return Some(user_output::unreadable(from, &e.to_string())),
             }
             if !self.request_key(from, queue) {
-                return Some(words::unreadable(from, "the key is not known, and it is too late to ask"));
+                return Some(user_output::unreadable(
+                    from,
+                    "the key is not known, and it is too late to ask",
+                ));
             }
         }
         let mut state = self.lock();
         if state.pending.len() >= MAX_PENDING {
-            return Some(words::unreadable(from, "too many wait for a key"));
+            return Some(user_output::unreadable(from, "too many wait for a key"));
         }
         state.pending.push(PendingMessage::new(from, Content::Sealed(sealed.to_owned())));
         None
@@ -117,13 +120,13 @@ impl EndToEnd {
         match user.shown.is_new(sealed) {
             Ok(true) => {}
             Ok(false) => {
-                self.output.hint(&words::repeated(from));
+                self.output.hint(&user_output::repeated(from));
                 return None;
             }
             // Better shown twice than never.
             Err(e) => self.output.alarm(&format!("this message may have been shown before: {e}")),
         }
-        Some(words::private(from, text))
+        Some(user_output::private(from, text))
     }
 
     /// `[KEY] bob BASE64`. `None`: that answers a question of the user.
@@ -147,10 +150,10 @@ impl EndToEnd {
     fn check_key(&self, user: &LocalUser, name: &str, key: PublicKey) -> KeyAnswer {
         match user.known.check(name, &key) {
             Ok(KeyStatus::Same) => {}
-            Ok(KeyStatus::First) => self.output.hint(&words::first_key(name)),
+            Ok(KeyStatus::First) => self.output.hint(&user_output::first_key(name)),
             Ok(KeyStatus::Changed { .. }) => {
                 let number = safety_number(user, name, &key);
-                words::changed_key(&user.name, name, &number).for_each(|line| self.output.alarm(&line));
+                user_output::changed_key(&user.name, name, &number).for_each(|line| self.output.alarm(&line));
                 self.lock().changed.insert(name.to_ascii_lowercase(), key);
                 return KeyAnswer::Changed;
             }

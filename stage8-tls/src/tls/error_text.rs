@@ -32,7 +32,7 @@ impl fmt::Display for HandshakeError {
             HandshakeError::NotTls => "spoke no TLS",
             HandshakeError::Silent => "spoke no TLS: it said nothing at all",
             HandshakeError::TooSlow => "did not finish the handshake in time",
-            HandshakeError::Crowded => "had to wait too long: too many handshakes at once",
+            HandshakeError::TooMany => "had to wait too long: too many handshakes at once",
             HandshakeError::Left => "left in the middle of the handshake",
             HandshakeError::Tls(Error::AlertReceived(alert)) => match alert {
                 Alert::UnknownCA => {
@@ -94,7 +94,7 @@ pub(super) fn to_a_client(failure: &HandshakeError, name: &ServerName<'_>, ca: &
         HandshakeError::Left => {
             "the server closed the connection during the handshake; its log says why".to_owned()
         }
-        HandshakeError::TooSlow | HandshakeError::Crowded => {
+        HandshakeError::TooSlow | HandshakeError::TooMany => {
             "the handshake was not complete in time; is the server overloaded? Try again".to_owned()
         }
         HandshakeError::Lost(error) => format!("the connection broke during the handshake: {error}"),

@@ -22,7 +22,7 @@ pub enum HandshakeError {
     /// The handshake began, and was not complete in time.
     TooSlow,
     /// Too many handshakes at once: there was no processor time for this one.
-    Crowded,
+    TooMany,
     /// The peer closed the connection before the end of the handshake.
     Left,
     /// TLS refuses, on this side or, as an alert, on the other.
@@ -54,7 +54,7 @@ pub(super) fn shake_hands(
             Err(error) => return Err(error),
         }
         let permit = computing
-            .map(|semaphore| semaphore.acquire(deadline).ok_or(HandshakeError::Crowded))
+            .map(|semaphore| semaphore.acquire(deadline).ok_or(HandshakeError::TooMany))
             .transpose()?;
         let processed = connection.process_new_packets();
         // The network may be slow, and a permit must not wait for it.

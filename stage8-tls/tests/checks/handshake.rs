@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use testkit::{Carried, Case, Next, Peer, checks, fail, require, shown};
 use testkit_chat::chat::Chat;
-use testkit_chat::tls::{Trust, ca_file};
+use testkit_chat::tls::{TrustedCa, ca_file};
 
 /// The contract's bound on a handshake, and room for a busy machine.
 const BOUND: Duration = Duration::from_secs(10);
@@ -59,7 +59,7 @@ wire(server) fn tls_1_2_and_tls_1_3_are_spoken(case) {
     let chat = Chat::start(case);
     let alice = chat.register("alice");
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
-        let trust = Trust::in_file(&ca_file(case), &[version]);
+        let trust = TrustedCa::in_file(&ca_file(case), &[version]);
         let mut peer = case.carry("bob", trust.connect("bob", case.stream_to("bob", chat.here()), "localhost"));
         peer.read_on();
         peer.receives("AUTH_REQUIRED");
@@ -88,7 +88,7 @@ wire(server) fn older_versions_are_refused(case) {
 /// reached here, and a client that expects another is right not to go on.
 wire(server) fn the_certificate_is_for_localhost_and_127_0_0_1(case) {
     let chat = Chat::start(case);
-    let trust = Trust::in_file(&ca_file(case), rustls::ALL_VERSIONS);
+    let trust = TrustedCa::in_file(&ca_file(case), rustls::ALL_VERSIONS);
     for name in ["localhost", "127.0.0.1"] {
         trust.connect("alice", case.stream_to("alice", chat.here()), name);
     }
@@ -154,7 +154,7 @@ wire(server) fn whoever_stops_in_the_handshake_is_dropped(case) {
 wire(server) fn a_flood_of_handshakes_leaves_the_others_undisturbed(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();
-    let trust = Trust::in_file(&ca_file(case), rustls::ALL_VERSIONS);
+    let trust = TrustedCa::in_file(&ca_file(case), rustls::ALL_VERSIONS);
     let hello = client_hello([3, 3]);
     let slowest = thread::scope(|scope| {
         let (trust, hello, chat) = (&trust, &hello, &chat);

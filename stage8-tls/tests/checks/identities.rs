@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 use testkit::{Case, Program, checks, require, shown};
 use testkit_chat::chat::Chat;
-use testkit_chat::hpke::Person;
+use testkit_chat::hpke::Identity;
 use testkit_chat::mock_server::MockServer;
 
 const SOON: Duration = Duration::from_secs(5);
@@ -42,7 +42,7 @@ ours(client) fn an_identity_is_made_once(case) {
 ours(client) fn a_key_that_changed_between_two_runs_is_noticed(case) {
     let server = MockServer::open(case);
     let (mut client, us, key) = alice(&server);
-    let (bob, mallory) = (Person::new("bob"), Person::new("bob"));
+    let (bob, mallory) = (Identity::new("bob"), Identity::new("bob"));
     sealed_for_bob(&mut client, &us, &bob, &key, "the first time");
     drop((client, us));
     require(case.folder().join("known_keys").exists(), "a file known_keys", "none");
@@ -63,7 +63,7 @@ ours(client) fn a_key_that_changed_between_two_runs_is_noticed(case) {
 ours(client) fn a_message_replayed_to_the_next_run_is_not_shown(case) {
     let server = MockServer::open(case);
     let (mut client, us, key) = alice(&server);
-    let bob = Person::new("bob");
+    let bob = Identity::new("bob");
     let first = format!("[DM] bob {}", bob.seal("alice", &key, "pay him once"));
     us.send(&first);
     shows(&client, &us, &bob, "pay him once");

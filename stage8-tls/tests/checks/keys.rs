@@ -4,7 +4,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use testkit::{Signal, checks, require};
 use testkit_chat::chat::Chat;
-use testkit_chat::hpke::Person;
+use testkit_chat::hpke::Identity;
 use testkit_chat::user::User;
 
 /// Publishes a key, and waits until that is done.
@@ -33,7 +33,7 @@ pub keys:
 wire(server) fn a_published_key_is_given_to_who_asks(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();
-    let key = Person::new("bob").public();
+    let key = Identity::new("bob").public();
     publishes(&bob, &key);
     for name in [&bob.name, &bob.name.to_uppercase()] {
         let answer = key_of(&alice, name);
@@ -41,7 +41,7 @@ wire(server) fn a_published_key_is_given_to_who_asks(case) {
         require(answer == expected, expected, answer);
     }
     // Who has lost the old one publishes another.
-    let key = Person::new("bob").public();
+    let key = Identity::new("bob").public();
     publishes(&bob, &key);
     let answer = key_of(&alice, &bob.name);
     require(answer.ends_with(&key), "the key published last", answer);
@@ -62,7 +62,7 @@ wire(server) fn there_is_no_key_where_none_was_published(case) {
 wire(server) fn only_a_key_can_be_published(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();
-    let key = Person::new("bob").public();
+    let key = Identity::new("bob").public();
     publishes(&bob, &key);
     for wrong in ["", "a", "****", &STANDARD.encode([1; 31]), &STANDARD.encode([1; 33]), &format!("{key}{key}"), &hex(&key)] {
         bob.may_not(&format!("/pubkey {wrong}"));
@@ -77,7 +77,7 @@ wire(server) fn what_is_sealed_reaches_one_only_and_unchanged(case) {
     let chat = Chat::start(case);
     let [alice, bob, carol] = chat.room();
     carol.subscribes(&alice);
-    let (from, to) = (Person::new("alice"), Person::new("bob"));
+    let (from, to) = (Identity::new("alice"), Identity::new("bob"));
     publishes(&alice, &from.public());
     publishes(&bob, &to.public());
     for text in ["between you and me", "x", &"y".repeat(2900)] {
@@ -121,7 +121,7 @@ pub keys_wording:
 ours(server) fn a_key_outlives_connection_and_server(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();
-    let key = Person::new("bob").public();
+    let key = Identity::new("bob").public();
     publishes(&bob, &key);
     bob.send("/quit");
     bob.lines_to_the_end();
@@ -141,10 +141,10 @@ ours(server) fn a_user_publishes_a_hundred_keys_at_most(case) {
     let [alice, bob] = chat.room();
     let mut last = String::new();
     for _ in 0..100 {
-        last = Person::new("bob").public();
+        last = Identity::new("bob").public();
         publishes(&bob, &last);
     }
-    bob.may_not(&format!("/pubkey {}", Person::new("bob").public()));
+    bob.may_not(&format!("/pubkey {}", Identity::new("bob").public()));
     // The last one counts, and publishing it again is no change.
     publishes(&bob, &last);
     let answer = key_of(&alice, &bob.name);

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 use testkit::{Next, Program, checks, fail, require, shown};
 use testkit_chat::connection::Connection;
-use testkit_chat::hpke::Person;
+use testkit_chat::hpke::Identity;
 use testkit_chat::mock_server::MockServer;
 
 /// The graded client, logged in as alice, and the key that she has published.
@@ -18,7 +18,7 @@ pub fn alice<'c>(server: &MockServer<'c>) -> (Program, Connection<'c>, String) {
 /// What alice sends next that is no question for a key; each of those is answered
 /// with bob's.
 #[track_caller]
-pub fn next_from(us: &Connection, bob: &Person) -> String {
+pub fn next_from(us: &Connection, bob: &Identity) -> String {
     loop {
         match us.next() {
             Next::Line(line) if line.to_lowercase() == "/key bob" => {
@@ -32,7 +32,7 @@ pub fn next_from(us: &Connection, bob: &Person) -> String {
 
 /// Answers for bob's key until the client has shown `text`.
 #[track_caller]
-pub fn shows(client: &Program, us: &Connection, bob: &Person, text: &str) {
+pub fn shows(client: &Program, us: &Connection, bob: &Identity, text: &str) {
     // A question for the key comes only where the client does not know it yet.
     us.send("carol: the fence");
     let deadline = Instant::now() + testkit::patience();
@@ -47,7 +47,13 @@ pub fn shows(client: &Program, us: &Connection, bob: &Person, text: &str) {
 
 /// What alice's client makes of `/msg bob TEXT`: opened by bob.
 #[track_caller]
-pub fn sealed_for_bob(client: &mut Program, us: &Connection, bob: &Person, key: &str, text: &str) -> String {
+pub fn sealed_for_bob(
+    client: &mut Program,
+    us: &Connection,
+    bob: &Identity,
+    key: &str,
+    text: &str,
+) -> String {
     client.type_line(&format!("/msg bob {text}"));
     let line = next_from(us, bob);
     let Some(sealed) = line.strip_prefix("/dm bob ") else { fail("/dm bob BASE64", shown(line)) };
@@ -65,7 +71,7 @@ wire(client) fn the_client_publishes_its_key(case) {
     let server = MockServer::open(case);
     let (_client, _us, key) = alice(&server);
     // Opening asks for a key of the right form first.
-    let bob = Person::new("bob");
+    let bob = Identity::new("bob");
     let refused = bob.open("alice", &key, "AAAA").err().unwrap_or_default();
     require(!refused.contains("key published"), "base64 of 32 bytes", key);
 }
@@ -75,7 +81,7 @@ wire(client) fn the_client_publishes_its_key(case) {
 wire(client) fn a_private_message_leaves_sealed(case) {
     let server = MockServer::open(case);
     let (mut client, us, key) = alice(&server);
-    let bob = Person::new("bob");
+    let bob = Identity::new("bob");
     let texts = ["between you and me", "grüße, 世界 🦀", "  two  spaces ", "x", &"z".repeat(2500)];
     for text in texts {
         let first = sealed_for_bob(&mut client, &us, &bob, &key, text);
@@ -91,7 +97,7 @@ wire(client) fn a_private_message_leaves_sealed(case) {
 wire(client) fn what_was_sealed_is_shown_opened(case) {
     let server = MockServer::open(case);
     let (client, us, key) = alice(&server);
-    let bob = Person::new("bob");
+    let bob = Identity::new("bob");
     for text in ["hello, alice", "grüße, 世界 🦀", &"z".repeat(2500)] {
         us.send(&format!("[DM] bob {}", bob.seal("alice", &key, text)));
         shows(&client, &us, &bob, text);
@@ -108,7 +114,7 @@ wire(client) fn what_was_sealed_is_shown_opened(case) {
 wire(client) fn a_sealed_message_that_comes_twice_is_shown_once(case) {
     let server = MockServer::open(case);
     let (client, us, key) = alice(&server);
-    let bob = Person::new("bob");
+    let bob = Identity::new("bob");
     let first = format!("[DM] bob {}", bob.seal("alice", &key, "pay him once"));
     us.send(&first);
     shows(&client, &us, &bob, "pay him once");
@@ -126,7 +132,7 @@ wire(client) fn a_sealed_message_that_comes_twice_is_shown_once(case) {
 wire(client) fn what_bob_did_not_seal_for_alice_is_not_shown(case) {
     let server = MockServer::open(case);
     let (client, us, key) = alice(&server);
-    let (bob, mallory) = (Person::new("bob"), Person::new("bob"));
+    let (bob, mallory) = (Identity::new("bob"), Identity::new("bob"));
     us.send(&format!("[DM] bob {}", bob.seal("alice", &key, "the real bob")));
     shows(&client, &us, &bob, "the real bob");
     let good = bob.seal("alice", &key, "forged");
@@ -151,7 +157,7 @@ wire(client) fn what_bob_did_not_seal_for_alice_is_not_shown(case) {
 wire(client) fn a_changed_key_stops_sending(case) {
     let server = MockServer::open(case);
     let (mut client, us, key) = alice(&server);
-    let (bob, mallory) = (Person::new("bob"), Person::new("bob"));
+    let (bob, mallory) = (Identity::new("bob"), Identity::new("bob"));
     sealed_for_bob(&mut client, &us, &bob, &key, "for bob only");
     // It may ask again at any time, or be told.
     us.send(&format!("[KEY] bob {}", mallory.public()));

@@ -4,6 +4,7 @@
 
 mod command_line;
 mod make;
+mod names;
 mod run;
 mod terminal;
 mod workspace;

@@ -1,0 +1,291 @@
+//! Names that were given up for the field's standard terms and are not to come
+//! back: a student finds the new ones in a textbook, a man page or a search engine.
+//! CONTRIBUTING.md says how a name is chosen.
+
+use lab::workspace::root;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Names that were given up in one part of the workspace.
+struct GivenUp {
+    /// The part: paths begin with this.
+    folder: &'static str,
+    /// Modules, that is, files and folders of sources, with their successors.
+    modules: &'static [(&'static str, &'static str)],
+    /// Types, functions and constants, with their successors. Words that a local
+    /// variable may well have are not among them.
+    identifiers: &'static [(&'static str, &'static str)],
+}
+
+const GIVEN_UP: &[GivenUp] = &[
+    GivenUp {
+        folder: "common/src",
+        modules: &[
+            ("aside", "a thread of its own that ends"),
+            ("limits", "fd_limit"),
+            ("program", "cli"),
+            ("text", "escape"),
+        ],
+        identifiers: &[
+            ("allow_connections", "raise_fd_limit"),
+            ("complain", "print_error"),
+            ("FAREWELL", "SHUTDOWN_GRACE"),
+            ("tell_all", "broadcast_best_effort"),
+        ],
+    },
+    GivenUp {
+        folder: "stage",
+        modules: &[
+            ("person", "operator"),
+            ("registry", "room"),
+            ("audience", "room_state"),
+            ("backlog", "room_state"),
+            ("member", "room"),
+            ("farewell", "shutdown"),
+            ("stalled", "drainer"),
+            ("paper", "testing"),
+            ("rate", "token_bucket"),
+            ("door", "auth"),
+            ("hear", "deadline_reader"),
+            ("dialogue", "login_protocol"),
+            ("gate", "semaphore"),
+            ("throttle", "login_limiter"),
+            ("members", "name_registry"),
+            ("people", "presence"),
+            ("speaker", "session"),
+            ("floor", "room_state"),
+            ("lists", "debounce"),
+            ("outages", "outage_log"),
+            ("unsettled", "in_doubt"),
+            ("link", "send_queue"),
+            ("comeback", "reconnect"),
+            ("answers", "login_client"),
+            ("said", "addressed_message"),
+            ("obey", "execute"),
+            ("archive", "message_store"),
+            ("kinds", "line_style"),
+            ("surroundings", "client_state"),
+            ("engine", "session"),
+            ("words", "error_text"),
+            ("private", "e2e"),
+            ("seen", "replay_cache"),
+        ],
+        identifiers: &[
+            ("sit_down", "open"),
+            ("holds_answer", "has_buffered_line"),
+            ("close_in_good_order", "lingering_close"),
+            ("bury", "reap_finished"),
+            ("Audience", "RoomState"),
+            ("Backlog", "RoomState"),
+            ("Form", "LineCodec"),
+            ("Terms", "OutboxConfig"),
+            ("take_on", "register"),
+            ("Stalled", "PollDrainer"),
+            ("Piece", "Bytes"),
+            ("Pushed", "WriteProgress"),
+            ("judge", "check_limit"),
+            ("give_up", "disconnect"),
+            ("take_turn", "start_writing"),
+            ("Crowded", "NearLimit"),
+            ("CutOff", "Disconnected"),
+            ("say_farewell", "broadcast_shutdown"),
+            ("await_farewell", "wait_for_shutdown_broadcast"),
+            ("Paper", "MemoryTransport"),
+            ("Verdict", "Decision"),
+            ("FirstOver", "Limited { first: true }"),
+            ("LAST_WORDS", "FLUSH_TIMEOUT"),
+            ("Door", "Authenticator"),
+            ("admit", "authenticate"),
+            ("Guest", "AuthenticatedUser"),
+            ("Refusal", "LoginError"),
+            ("Timed", "DeadlineReader"),
+            ("Heard", "ClientLine"),
+            ("Dialogue", "LoginProtocol"),
+            ("Gate", "Semaphore"),
+            ("enter_within", "acquire_for"),
+            ("worked_off", "next_free_at"),
+            ("household", "network_prefix"),
+            ("nobodys_hash", "dummy_hash"),
+            ("Members", "NameRegistry"),
+            ("Hold", "NameGuard"),
+            ("oust", "evict"),
+            ("yields", "may_evict"),
+            ("People", "Presence"),
+            ("Here", "PresenceGuard"),
+            ("see_off", "disconnect"),
+            ("Speaker", "Session"),
+            ("Person", "Session, Operator, User"),
+            ("Floor", "RoomState"),
+            ("Turn", "RoomEvent"),
+            ("Through", "Acks"),
+            ("Lists", "Debouncer"),
+            ("Due", "Debouncer"),
+            ("Outage", "CircuitBreaker"),
+            ("Unsettled", "InDoubt"),
+            ("caveat", "durability_warning"),
+            ("Asked", "Prompt"),
+            ("put_first", "push_front"),
+            ("attend", "serve_session"),
+            ("Said", "AddressedMessage"),
+            ("Seat", "ClientId"),
+            ("obey", "execute"),
+            ("Obeyed", "CommandResult"),
+            ("Archive", "MessageStore"),
+            ("Surroundings", "ClientState"),
+            ("News", "StateChange"),
+            ("Wish", "(gone)"),
+            ("Settled", "(gone)"),
+            ("Computer", "HandshakeLimiter"),
+            ("AtOnce", "Unlimited"),
+            ("hand_on", "flush_records"),
+            ("agreed", "negotiated"),
+            ("Me", "LocalUser"),
+            ("become_somebody", "load_identity"),
+            ("Tell", "UserOutput"),
+            ("Held", "PendingMessage"),
+            ("Trust", "ServerTrust, KeyStatus"),
+            ("Seen", "ReplayCache, CertificateInfo"),
+            ("allow_connections", "raise_fd_limit"),
+            ("complain", "print_error"),
+            ("FAREWELL", "SHUTDOWN_GRACE"),
+            ("tell_all", "broadcast_best_effort"),
+        ],
+    },
+    GivenUp {
+        folder: "common/testkit",
+        modules: &[
+            ("chatkit", "testkit-chat"),
+            ("authority", "test_ca"),
+            ("kept", "durability"),
+            ("coming_back", "reconnect"),
+            ("rules", "checks"),
+            ("hardship", "robustness"),
+            ("ending", "shutdown"),
+            ("bench", "context"),
+            ("hearing", "expect"),
+        ],
+        identifiers: &[("Bench", "Context"), ("Door", "MockServer")],
+    },
+    GivenUp {
+        folder: "common/lab",
+        modules: &[
+            ("scene", "run_context"),
+            ("arena", "attempt"),
+            ("site", "target"),
+            ("talk", "conversation"),
+            ("keeper", "supervisor"),
+            ("family", "process_tree"),
+            ("confine", "confined_command"),
+        ],
+        identifiers: &[
+            ("Scene", "RunContext"),
+            ("Arena", "Attempt"),
+            ("Keeper", "Supervisor"),
+            ("Family", "ProcessTree"),
+        ],
+    },
+];
+
+/// Where a word from the lists has another meaning, which is the usual one there.
+const EXCEPTIONS: &[(&str, &str)] = &[];
+
+/// All sources of the workspace, by their path in it.
+fn sources() -> BTreeMap<PathBuf, String> {
+    let mut folders = vec![root()];
+    let mut found = BTreeMap::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap().map(Result::unwrap) {
+            let path = entry.path();
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            // What was built, what git keeps, and what a student has begun.
+            let ours = !name.starts_with('.') && !["target", "work", "book"].contains(&&*name);
+            if entry.file_type().unwrap().is_dir() && ours {
+                folders.push(path);
+            } else if name.ends_with(".rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                found.insert(path.strip_prefix(root()).unwrap().to_owned(), text);
+            }
+        }
+    }
+    found
+}
+
+/// The identifiers of a source, without those in comments and texts.
+fn identifiers(source: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut rest = source;
+    while let Some(c) = rest.chars().next() {
+        let length = if rest.starts_with("//") {
+            rest.find('\n').unwrap_or(rest.len())
+        } else if rest.starts_with("r#\"") {
+            rest.find("\"#").map_or(rest.len(), |end| end + 2)
+        } else if c == '"' {
+            text_length(rest)
+        } else if rest.starts_with("'\"'") {
+            3
+        } else if c == '_' || c.is_ascii_alphabetic() {
+            let end = rest.find(|c: char| c != '_' && !c.is_ascii_alphanumeric()).unwrap_or(rest.len());
+            found.push(&rest[..end]);
+            end
+        } else {
+            c.len_utf8()
+        };
+        rest = &rest[length..];
+    }
+    found
+}
+
+/// The length of the text with which `source` begins, quotes included.
+fn text_length(source: &str) -> usize {
+    let mut escaped = false;
+    for (at, byte) in source.bytes().enumerate().skip(1) {
+        match byte {
+            b'"' if !escaped => return at + 1,
+            b'\\' => escaped = !escaped,
+            _ => escaped = false,
+        }
+    }
+    source.len()
+}
+
+fn excepted(word: &str, path: &Path) -> bool {
+    EXCEPTIONS.iter().any(|(other, place)| *other == word && path.starts_with(place))
+}
+
+#[test]
+fn names_that_were_given_up_do_not_come_back() {
+    let mut problems = Vec::new();
+    let sources = sources();
+    assert!(sources.len() > 200, "the workspace's sources were not found");
+    for (path, source) in &sources {
+        let identifiers = identifiers(source);
+        let modules: Vec<_> =
+            path.iter().map(|part| part.to_str().unwrap().trim_end_matches(".rs")).collect();
+        for group in GIVEN_UP.iter().filter(|group| path.to_str().unwrap().starts_with(group.folder)) {
+            let modules = group.modules.iter().filter(|(word, _)| modules.contains(word));
+            let identifiers = group.identifiers.iter().filter(|(word, _)| identifiers.contains(word));
+            for (word, instead) in modules.chain(identifiers).filter(|(word, _)| !excepted(word, path)) {
+                problems.push(format!("{}: {word} is now {instead}", path.display()));
+            }
+        }
+    }
+    assert!(problems.is_empty(), "{} names:\n{}", problems.len(), problems.join("\n"));
+}
+
+#[test]
+fn an_exception_is_needed_as_long_as_it_is_listed() {
+    for (word, place) in EXCEPTIONS {
+        let path = root().join(place);
+        let source = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{place}: {e}"));
+        let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
+        assert!(stem == *word || identifiers(&source).contains(word), "{place} has no {word} any longer");
+    }
+}
+
+#[test]
+fn identifiers_are_found_and_comments_and_texts_are_not() {
+    let source = "fn Floor() { say(\"Gate \\\" Door\n Held\", '\"'); } // Turn\nlet a_b = r#\"a \" Seat\"#;";
+    assert_eq!(identifiers(source), ["fn", "Floor", "say", "let", "a_b"]);
+}
