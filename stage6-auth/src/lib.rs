@@ -13,6 +13,7 @@ pub mod committer;
 pub mod connection;
 pub mod envelope;
 pub mod login_client;
+pub mod pipeline;
 pub mod reconnect;
 pub mod room;
 pub mod semaphore;

@@ -184,10 +184,10 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     // Each reader thread has found the end of its input by now, or soon will. What it
     // had read before is committed and delivered, and then comes the last line.
-    let failed = server.room.has_failed();
-    server.room.broadcast_shutdown(line::SHUTTING_DOWN, SHUTDOWN_TIMEOUT);
+    let failed = server.room.pipeline.has_failed();
+    server.room.pipeline.broadcast_shutdown(line::SHUTTING_DOWN, SHUTDOWN_TIMEOUT);
     server.listener.finish();
-    if !server.room.close(Duration::from_millis(500)) {
+    if !server.room.pipeline.close(Duration::from_millis(500)) {
         server.log.error("the database does not answer: what it was given last may be stored or not");
     }
     server.workers.join_all(Duration::from_secs(1));
@@ -322,7 +322,7 @@ fn chat(mut connection: Connection, online: PresenceGuard, server: &Server) {
     connection.close();
     // Without these threads no line is stored or delivered: better no server than one
     // that takes lines which no client will ever see.
-    if server.room.has_failed() {
+    if server.room.pipeline.has_failed() {
         server.listener.stop();
     }
 }

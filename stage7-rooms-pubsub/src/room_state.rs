@@ -13,6 +13,7 @@ use stage4_multichat::limits::ClientSlot;
 use stage4_multichat::line_codec::LineCodec;
 use stage4_multichat::shutdown::{Shutdown, ShutdownEvent};
 use stage6_auth::committer::Event;
+use stage6_auth::pipeline::RoomThread;
 use stage6_auth::room::{Debouncer, History, NOT_STORED, OutageLog};
 use stage6_auth::sessions::session::{Acks, Session};
 use stage6_auth::store::{Message, StoreError, name_key};
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// What goes through the committer's queue to the room thread.
-pub(crate) enum RoomEvent {
+pub enum RoomEvent {
     /// A client that has logged in comes into the lobby, with the publishers to
     /// which it has subscribed.
     Join(Arc<Session>, ClientSlot, Vec<Arc<str>>),
@@ -88,14 +89,10 @@ impl RoomState {
             closed: None,
         }
     }
+}
 
-    /// Applies a batch and delivers what it brings. `failure` is why the
-    /// database has refused its messages.
-    pub fn apply_batch(
-        &mut self,
-        batch: Vec<Event<AddressedMessage, RoomEvent>>,
-        failure: Option<&StoreError>,
-    ) {
+impl RoomThread<AddressedMessage, RoomEvent> for RoomState {
+    fn apply_batch(&mut self, batch: Vec<Event<AddressedMessage, RoomEvent>>, failure: Option<&StoreError>) {
         self.outage_log.note(&batch, failure);
         let mut acks = Acks::default();
         let mut run: Option<MessageRun> = None;
@@ -128,6 +125,28 @@ impl RoomState {
         acks.send();
     }
 
+    fn due_in(&self) -> Option<Duration> {
+        self.lists.time_left()
+    }
+
+    /// The lists of users of rooms where a user came or went.
+    fn send_due(&mut self) {
+        if self.lists.take_due() {
+            for (list, to) in self.rooms.lists_due() {
+                self.fanout.send(&list, to);
+            }
+            self.fanout.deliver();
+        }
+    }
+}
+
+impl From<ShutdownEvent> for RoomEvent {
+    fn from(event: ShutdownEvent) -> Self {
+        RoomEvent::Shutdown(event)
+    }
+}
+
+impl RoomState {
     fn send_run(&mut self, run: Option<MessageRun>) {
         let Some(MessageRun { sender, to, messages }) = run else { return };
         let key = name_key(&sender.name);
@@ -268,21 +287,6 @@ impl RoomState {
 
     fn id(&self, session: &Session) -> Option<ReceiverId> {
         self.online.get(&*name_key(&session.name)).copied()
-    }
-
-    /// How long until new lists are to be sent; `None` when no user came or went.
-    pub fn lists_due_in(&self) -> Option<Duration> {
-        self.lists.time_left()
-    }
-
-    /// Sends the lists of users, if they are due.
-    pub fn send_due_lists(&mut self) {
-        if self.lists.take_due() {
-            for (list, to) in self.rooms.lists_due() {
-                self.fanout.send(&list, to);
-            }
-            self.fanout.deliver();
-        }
     }
 
     /// The last line, when all clients have said everything.

@@ -190,10 +190,10 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     // Each reader thread has found the end of its input by now, or soon will. What it
     // had read before is committed and delivered, and then comes the last line.
-    let failed = server.chat.has_failed();
-    server.chat.broadcast_shutdown(line::SHUTTING_DOWN, SHUTDOWN_TIMEOUT);
+    let failed = server.chat.pipeline.has_failed();
+    server.chat.pipeline.broadcast_shutdown(line::SHUTTING_DOWN, SHUTDOWN_TIMEOUT);
     server.listener.finish();
-    if !server.chat.close(Duration::from_millis(500)) {
+    if !server.chat.pipeline.close(Duration::from_millis(500)) {
         server.log.error("the database does not answer: what it was given last may be stored or not");
     }
     server.workers.join_all(Duration::from_secs(1));
@@ -342,7 +342,7 @@ fn chat(mut connection: Connection, online: PresenceGuard, server: &Server) {
     connection.close();
     // Without these threads no line is stored or delivered: better no server than one
     // that takes lines which no client will ever see.
-    if server.chat.has_failed() {
+    if server.chat.pipeline.has_failed() {
         server.listener.stop();
     }
 }

@@ -9,6 +9,7 @@ use super::debounce::Debouncer;
 use super::history::History;
 use super::outage_log::{NOT_STORED, OutageLog};
 use crate::committer::Event;
+use crate::pipeline::RoomThread;
 use crate::sessions::session::{Acks, Session};
 use crate::store::{Message, StoreError};
 use bytes::Bytes;
@@ -26,7 +27,7 @@ use std::time::Duration;
 pub const MAX_LISTED: usize = 100;
 
 /// What goes through the committer's queue to the room thread.
-pub(crate) enum RoomEvent {
+pub enum RoomEvent {
     /// A client that has logged in comes into the room.
     Join(Arc<Session>, ClientSlot),
     /// The sender of the message that it goes with.
@@ -68,10 +69,10 @@ impl RoomState {
             outage_log: OutageLog::new(log),
         }
     }
+}
 
-    /// Applies a batch and delivers what it brings. `failure` is why the
-    /// database has refused its messages.
-    pub fn apply_batch(&mut self, batch: Vec<Event<Message, RoomEvent>>, failure: Option<&StoreError>) {
+impl RoomThread<Message, RoomEvent> for RoomState {
+    fn apply_batch(&mut self, batch: Vec<Event<Message, RoomEvent>>, failure: Option<&StoreError>) {
         self.outage_log.note(&batch, failure);
         let mut acks = Acks::default();
         for event in batch {
@@ -86,11 +87,34 @@ impl RoomState {
         acks.send();
     }
 
-    /// How long until new lists are to be sent; `None` when no user came or went.
-    pub fn lists_due_in(&self) -> Option<Duration> {
+    fn due_in(&self) -> Option<Duration> {
         self.lists.time_left()
     }
 
+    /// The list of users, to all clients that have none as new as this, encoded
+    /// once for all.
+    fn send_due(&mut self) {
+        if !self.lists.take_due() || self.online.len() > MAX_LISTED {
+            return;
+        }
+        let mut encoded = Vec::new();
+        self.codec.encode(&users_list(self.online.keys()), &mut encoded);
+        let list = Bytes::from(encoded);
+        for online in self.online.values_mut() {
+            if std::mem::replace(&mut online.list, self.version) < self.version {
+                let _ = online.session.outbox.send(std::slice::from_ref(&list));
+            }
+        }
+    }
+}
+
+impl From<ShutdownEvent> for RoomEvent {
+    fn from(event: ShutdownEvent) -> Self {
+        RoomEvent::Shutdown(event)
+    }
+}
+
+impl RoomState {
     fn apply(&mut self, event: RoomEvent, message: Option<Message>, acks: &mut Acks) {
         match (event, message) {
             (RoomEvent::Message(session), Some(message)) => {
@@ -134,22 +158,6 @@ impl RoomState {
         self.lists.changed();
         self.online.remove(&session.name);
         self.room.apply(room::RoomEvent::Leave(session.id));
-    }
-
-    /// If they are due: sends the list to all that have none as new as this,
-    /// encoded once for all.
-    pub fn send_due_lists(&mut self) {
-        if !self.lists.take_due() || self.online.len() > MAX_LISTED {
-            return;
-        }
-        let mut encoded = Vec::new();
-        self.codec.encode(&users_list(self.online.keys()), &mut encoded);
-        let list = Bytes::from(encoded);
-        for online in self.online.values_mut() {
-            if std::mem::replace(&mut online.list, self.version) < self.version {
-                let _ = online.session.outbox.send(std::slice::from_ref(&list));
-            }
-        }
     }
 }
 

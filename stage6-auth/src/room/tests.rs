@@ -7,6 +7,7 @@ use common::log::{Level, LogGuard};
 use stage4_multichat::line_codec::Plaintext;
 use stage4_multichat::testing::{MemoryTransport, slot};
 use std::thread;
+use std::time::Duration;
 use std::time::Instant;
 
 struct Fixture {
@@ -191,8 +192,8 @@ fn a_departure_comes_after_the_last_message() {
 fn after_the_close_nothing_is_taken() {
     let f = Fixture::new(0);
     let alice = f.enter("alice");
-    assert!(f.room.close(LONG));
+    assert!(f.room.pipeline.close(LONG));
     assert_eq!(f.room.say(&alice.session, "too late".into()), Err(Stopped));
     assert_eq!(f.room.leave(&alice.session), Err(Stopped));
-    assert!(f.room.has_failed());
+    assert!(f.room.pipeline.has_failed());
 }

@@ -11,6 +11,7 @@ use stage6_auth::sessions::Token;
 use stage6_auth::store::{DbUrl, PasswordHash, Role, User, name_key, now};
 use std::collections::HashSet;
 use std::thread;
+use std::time::Duration;
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -197,7 +198,7 @@ fn after_the_last_line_nothing_is_said_and_a_late_client_hears_that_alone() {
     let alice = f.enter("alice");
     alice.wait_idle();
     f.chat.finish();
-    f.chat.broadcast_shutdown("goodbye", LONG);
+    f.chat.pipeline.broadcast_shutdown("goodbye", LONG);
     assert_eq!(alice.client.lines().last().map(String::as_str), Some("goodbye"));
     let bob = f.enter("bob");
     f.say(&alice, LOBBY, "too late");
@@ -211,7 +212,7 @@ fn after_the_last_line_nothing_is_said_and_a_late_client_hears_that_alone() {
 fn the_last_line_does_not_wait_for_ever_for_a_client_that_goes_on() {
     let f = Fixture::new();
     let alice = f.enter("alice");
-    f.chat.broadcast_shutdown("goodbye", Duration::from_millis(20));
+    f.chat.pipeline.broadcast_shutdown("goodbye", Duration::from_millis(20));
     assert_eq!(alice.client.lines().last().map(String::as_str), Some("goodbye"));
 }
 

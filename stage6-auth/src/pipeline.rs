@@ -1,0 +1,127 @@
+//! The pipeline: the committer thread, and behind it the room thread.
+//!
+//! ```text
+//! reader threads ─► committer thread ─► room thread ─► outboxes
+//! ```
+//!
+//! Two threads, so that one batch is delivered while the next one is committed.
+//! Everything goes through both, messages, arrivals and departures, so that there
+//! is one order for all. At the moment of a client's arrival, every message is
+//! either in the history that it is sent, or still behind it in the queue: it sees
+//! no gap and nothing twice.
+
+use crate::committer::{Committer, Event, QUEUE, Record, Stopped};
+use crate::sessions::session::Session;
+use crate::store::StoreError;
+use stage4_multichat::shutdown::{self, ShutdownEvent};
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+/// How long the last line may take when the time for commits is used up.
+const LAST_LINE_GRACE: Duration = Duration::from_millis(300);
+
+/// What the room thread owns. Only that thread calls it, so nothing in it needs a
+/// lock.
+pub trait RoomThread<M, E>: Send + 'static {
+    /// Applies a batch and delivers what it brings. What is in it is in the
+    /// database, or was refused; `failure` is why.
+    fn apply_batch(&mut self, batch: Vec<Event<M, E>>, failure: Option<&StoreError>);
+
+    /// How long until something is to be sent without a batch; `None` if nothing is.
+    fn due_in(&self) -> Option<Duration>;
+
+    /// Sends what is due.
+    fn send_due(&mut self);
+}
+
+/// The way into the pipeline, for the threads that serve clients. See the
+/// [module](self).
+pub struct Pipeline<M, E> {
+    committer: Arc<Committer<M, E>>,
+}
+
+impl<M: Record, E: From<ShutdownEvent> + Send + 'static> Pipeline<M, E> {
+    /// Starts both threads. `append` makes a batch durable; see
+    /// [`crate::store::Store::append`].
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn start(
+        append: impl FnMut(&[M]) -> Result<Vec<usize>, StoreError> + Send + 'static,
+        mut state: impl RoomThread<M, E>,
+    ) -> io::Result<Self> {
+        // One batch waits while one is delivered and one is committed. When that
+        // is not enough, the committer waits, and then everybody who sends.
+        let (committed, batches) = sync_channel::<(Vec<Event<M, E>>, Option<StoreError>)>(1);
+        thread::Builder::new().name("room".into()).spawn(move || {
+            loop {
+                match receive(&batches, state.due_in()) {
+                    Ok((batch, failure)) => state.apply_batch(batch, failure.as_ref()),
+                    Err(RecvTimeoutError::Timeout) => {}
+                    // The committer has stopped.
+                    Err(RecvTimeoutError::Disconnected) => return,
+                }
+                state.send_due();
+            }
+        })?;
+        let committer = Committer::start(QUEUE, append, move |events, failure| {
+            // This panic stops the committer too, and with it the server.
+            committed.send((events, failure.cloned())).expect("the room thread has panicked");
+        })?;
+        Ok(Pipeline { committer: Arc::new(committer) })
+    }
+
+    /// Submits a message of `session`, and the event that goes with it.
+    ///
+    /// # Errors
+    /// When the committer has stopped.
+    pub fn submit(&self, session: &Session, message: M, event: E) -> Result<(), Stopped> {
+        session.submit(|| self.committer.submit(message, event))
+    }
+
+    /// Passes on an event of `session` that needs no database.
+    ///
+    /// # Errors
+    /// When the committer has stopped.
+    pub fn pass(&self, session: &Session, event: E) -> Result<(), Stopped> {
+        session.submit(|| self.committer.pass(event))
+    }
+
+    /// The server ends, and a session has said all that it had to say.
+    pub fn finish_session(&self) {
+        // If the committer has stopped, nobody waits for this.
+        let _ = self.committer.pass(ShutdownEvent::MemberFinished.into());
+    }
+
+    /// Sends `line` to all as the last line, when all have finished, which may
+    /// take `limit`.
+    pub fn broadcast_shutdown(&self, line: &str, limit: Duration) {
+        let push = |event: ShutdownEvent| self.committer.pass(event.into()).is_ok();
+        // If that fails, a database hangs or a thread has panicked: there is
+        // nothing more to try, and the connections are closed all the same.
+        shutdown::request(line, limit, LAST_LINE_GRACE, push);
+    }
+
+    /// Returns `true` if the committer or the room thread has panicked: then the
+    /// server cannot go on.
+    pub fn has_failed(&self) -> bool {
+        self.committer.is_stopped()
+    }
+
+    /// Commits what is still queued and takes nothing more. Returns `true` if
+    /// that was done within `limit`.
+    pub fn close(&self, limit: Duration) -> bool {
+        self.committer.stop_within(limit)
+    }
+}
+
+/// Waits for the next batch, or until something is due.
+fn receive<T>(batches: &Receiver<T>, due_in: Option<Duration>) -> Result<T, RecvTimeoutError> {
+    match due_in {
+        Some(left) => batches.recv_timeout(left),
+        None => batches.recv().map_err(RecvTimeoutError::from),
+    }
+}
