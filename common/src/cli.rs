@@ -1,5 +1,6 @@
 //! The command line of every program: arguments, errors, exit codes.
 
+use crate::escape::escape;
 use crate::log::Level;
 use clap::Args;
 use std::io::Write;
@@ -19,10 +20,14 @@ pub fn run(body: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
     }
 }
 
-/// Prints one line on standard error. Unlike `eprintln!` it does not panic when
-/// standard error is closed: no place is left where the error could be shown.
+/// Prints a message on standard error, escaped: it may have a part that comes from a
+/// file or from the network. (A line end in there has to be escaped before; the message
+/// may have some of its own.) Unlike `eprintln!` it does not panic when standard error
+/// is closed: no place is left where the error could be shown.
 pub fn print_error(what: impl std::fmt::Display) {
-    let _ = writeln!(std::io::stderr(), "{what}");
+    let what = what.to_string();
+    let safe = what.split('\n').map(escape).collect::<Vec<_>>().join("\n");
+    let _ = writeln!(std::io::stderr(), "{safe}");
 }
 
 /// `--log-level`, for every server.

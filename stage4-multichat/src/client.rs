@@ -48,6 +48,7 @@ pub const MAX_FROM_SERVER: usize = 1 << 20;
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let stream = Arc::new(net::connect(&options.connect)?);
     let (mut input, output) = terminal::open()?;
+    // Prompts and hints are for people. On a pipe there is nothing but the lines.
     if output.interactive() {
         output.hint(&format!("Connected to {}. /help shows what you can type.", options.connect));
     }
@@ -60,6 +61,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     })?;
     let mut guard = CommandGuard::new(&[]);
     while let Some(text) = input.next("> ")? {
+        // Taken before each line and given back after it, so never held while this
+        // thread waits for a key.
         let mut failed = unsent.lock().ignore_poison();
         let sent = match text.as_str() {
             "/help" if output.interactive() => {
@@ -110,6 +113,7 @@ fn receive(stream: &TcpStream, output: &Output) -> anyhow::Result<()> {
         match lines.next().context("the connection broke off")? {
             Received::Line(line::DISCONNECT) | Received::End => return Ok(()),
             Received::Line(text) => output.received(text)?,
+            // Nothing of it is shown: what a terminal makes of such bytes is not known.
             Received::NotUtf8 => output.hint("(a line that is not valid UTF-8)"),
             Received::TooLong => anyhow::bail!("the server sent a line above {MAX_FROM_SERVER} bytes"),
         }

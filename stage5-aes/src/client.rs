@@ -11,8 +11,7 @@
 //!   since only it knows when everything is shown; the main thread may be waiting for
 //!   a key, and nothing can wake it.
 //!
-//! The cipher is in this program, and both ends of the conversation are: what leaves
-//! it is encrypted, and the server in between has no key.
+//! What leaves this program is encrypted. The server in between has no key.
 
 use crate::cipher::{Cipher, MAX_TEXT, random_iv};
 use crate::keyfile::{self, KeyFile};
@@ -63,6 +62,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let cipher = Arc::new(Cipher::new(&key));
     let stream = Arc::new(net::connect(&options.connect)?);
     let (mut input, output) = terminal::open()?;
+    // Prompts and hints are for people. On a pipe there is nothing but the lines.
     if output.interactive() {
         output.hint(&format!("Connected to {}. /help shows what you can type.", options.connect));
     }
@@ -76,6 +76,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     })?;
     let mut guard = CommandGuard::new(&[]);
     while let Some(text) = input.next("> ")? {
+        // Taken before each line and given back after it, so never held while this
+        // thread waits for a key.
         let mut failed = unsent.lock().ignore_poison();
         let sent = match text.as_str() {
             "/help" if output.interactive() => {
@@ -131,6 +133,7 @@ fn receive(stream: &TcpStream, cipher: &Cipher, output: &Output) -> anyhow::Resu
         match lines.next().context("the connection broke off")? {
             Received::Line(line::DISCONNECT) | Received::End => return Ok(()),
             Received::Line(text) => output.received(&decrypted(cipher, text))?,
+            // Nothing of it is shown: what a terminal makes of such bytes is not known.
             Received::NotUtf8 => output.hint("(a line that is not valid UTF-8)"),
             Received::TooLong => anyhow::bail!("the server sent a line above {MAX_FROM_SERVER} bytes"),
         }

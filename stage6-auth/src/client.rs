@@ -64,6 +64,8 @@ const HELP: &str = "Type a line and press Enter; all users who are logged in see
 pub fn run(options: &Options) -> anyhow::Result<()> {
     // First of all: without the key there is nothing to connect for.
     let envelope = Arc::new(Envelope::new(&KeyFile::load(&options.key)?.key));
+    // Before there is a connection: the server gives a login only so much time, and a
+    // user who looks for the password should not use it up.
     let request = options.login.request()?;
     let connection = Arc::new(net::connect(&options.connect)?);
     let (mut input, output) = terminal::open()?;
@@ -71,10 +73,14 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         output.hint(&format!("Connected to {}. /help shows what you can type.", options.connect));
     }
     let queue = SendQueue::new(envelope.clone());
+    // It waits in the queue for a connection, in a write for the server, and later for
+    // the server's answers. No other thread waits with it.
     thread::Builder::new().name("sender".into()).spawn({
         let queue = queue.clone();
         move || queue.send_all()
     })?;
+    // It gets everything that belongs to the connection. What both threads need is
+    // shared: the queue, and the output.
     let receiver = thread::Builder::new().name("receiver".into()).spawn({
         let login = LoginClient::new(options.login.clone(), request, queue.clone(), output.clone());
         let (connect, queue, output) = (options.connect.clone(), queue.clone(), output.clone());
@@ -92,10 +98,13 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     while let Some(text) = input.next(&prompt)?.map(Zeroizing::new) {
         match text.as_str() {
             "/help" if output.interactive() => HELP.lines().for_each(|line| output.hint(line)),
+            // To the server, behind all that was typed before: it is a line like any
+            // other, and the last one.
             "/quit" | line::DISCONNECT => {
                 send(&queue, Zeroizing::new(line::DISCONNECT.to_owned()), &output)?;
                 break;
             }
+            // The server would not say it.
             "" => {}
             line if guard.holds_back(line, &output) => {}
             _ => send(&queue, text, &output)?,
@@ -104,10 +113,13 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     // What is still under way arrives and is shown. The server closes when it has
     // sent everything.
     queue.end_input();
+    // The receiver ends the program. To return from here instead could cut off what it
+    // has not shown yet.
     receiver.join().expect("the receiver ends the program and does not return")
 }
 
-/// Queues a line, if it can be sent.
+/// Queues a line, if it can be sent. On a pipe this waits when the queue is full: the
+/// lines are there when they are there. A user at a terminal is told instead.
 fn send(queue: &SendQueue, text: Zeroizing<String>, output: &Output) -> anyhow::Result<()> {
     if text.len() > MAX_TEXT {
         let problem = format!("not sent: sealed, a line holds {MAX_TEXT} bytes of text at most");
@@ -120,7 +132,8 @@ fn send(queue: &SendQueue, text: Zeroizing<String>, output: &Output) -> anyhow::
     Ok(())
 }
 
-/// What the receiver thread works with.
+/// What the receiver thread works with. It alone uses the login; the rest has its own
+/// locks.
 struct Receiver {
     connect: Endpoint,
     envelope: Arc<Envelope>,
@@ -140,19 +153,21 @@ enum Ended {
 impl Receiver {
     /// Shows what comes, over one connection after another.
     fn receive_all(&mut self, mut connection: Arc<dyn Connection>) -> anyhow::Result<()> {
-        // Since the last login.
+        // Attempts to connect since the last login: the pauses between them grow.
         let mut attempts = 0;
         loop {
             self.queue.connected(&connection);
             self.login.begin();
             let ended = self.receive(&*connection, &mut attempts)?;
+            // Lost is a connection that neither side meant to end. From now on nothing
+            // leaves the queue.
             let lost = self.queue.disconnected();
             if lost && attempts == 0 {
-                self.output.hint(&format!(
-                    "The connection is lost. Reconnecting; what you type meanwhile, {MAX_QUEUED} lines at most, is sent then."
-                ));
+                self.output.hint("The connection is lost. Reconnecting; what you type is sent then.");
             }
             let connect = || Ok(net::connect(&self.connect).ok());
+            // After a refused login at once, since the user waits; after a lost
+            // connection with pauses, since a thousand clients may have lost theirs.
             let next = match &ended {
                 Ended::Refused => Some(net::connect(&self.connect)?),
                 _ if lost => reconnect(connect, &mut attempts, &self.queue)?,
@@ -162,6 +177,7 @@ impl Receiver {
                 connection = Arc::new(next);
                 continue;
             }
+            // What was typed and not sent is an error, or a script would not notice.
             self.queue.require_all_sent()?;
             return match ended {
                 Ended::Closed(Err(e)) if !lost => Err(e).context("the connection broke off"),
@@ -172,6 +188,8 @@ impl Receiver {
 
     /// Shows line by line until the connection ends: first the login, then the room.
     fn receive(&mut self, connection: &dyn Connection, attempts: &mut u32) -> anyhow::Result<Ended> {
+        // A connection of its own, and so a buffer of its own: half a line that came
+        // before the connection broke is not a line.
         let mut lines = LineReader::with_limit(connection.reader(), MAX_FROM_SERVER);
         let mut logged_in = false;
         loop {
@@ -179,6 +197,7 @@ impl Receiver {
                 Ok(Received::Line(sealed)) => sealed,
                 Ok(Received::NotUtf8) => "",
                 Ok(Received::TooLong) => bail!("the server sent a line above {MAX_FROM_SERVER} bytes"),
+                // The server did not wait for the answer that was just typed.
                 Ok(Received::End) | Err(_) if self.login.may_try_again() => return Ok(Ended::Refused),
                 Ok(Received::End) => return Ok(Ended::Closed(Ok(()))),
                 Err(e) => return Ok(Ended::Closed(Err(e))),
@@ -194,11 +213,14 @@ impl Receiver {
                 self.show(&text)?;
                 continue;
             }
+            // Until here the server has not let the user in, and what is typed for the
+            // room stays in the queue.
             match self.login.on_line(&text)? {
                 LoginEvent::Pending => {}
                 LoginEvent::LoggedIn(session) => {
                     (logged_in, *attempts) = (true, 0);
                     self.queue.logged_in(session);
+                    // And now the queue goes out, on this connection.
                     self.queue.open();
                 }
                 LoginEvent::Refused => return Ok(Ended::Refused),

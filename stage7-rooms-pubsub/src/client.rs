@@ -65,6 +65,8 @@ and your subscribers in other rooms.";
 pub fn run(options: &Options) -> anyhow::Result<()> {
     // First of all: without the key there is nothing to connect for.
     let envelope = Arc::new(Envelope::new(&KeyFile::load(&options.key)?.key));
+    // Before there is a connection: the server gives a login only so much time, and a
+    // user who looks for the password should not use it up.
     let request = options.login.request()?;
     let connection = Arc::new(net::connect(&options.connect)?);
     let commands = COMMANDS;
@@ -74,10 +76,14 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         output.hint(&format!("Connected to {}. /help shows what you can type.", options.connect));
     }
     let queue = SendQueue::new(envelope.clone());
+    // It waits in the queue for a connection, in a write for the server, and later for
+    // the server's answers. No other thread waits with it.
     thread::Builder::new().name("sender".into()).spawn({
         let queue = queue.clone();
         move || queue.send_all()
     })?;
+    // It gets everything that belongs to the connection. What both threads need is
+    // shared: the queue, and the output.
     let receiver = thread::Builder::new().name("receiver".into()).spawn({
         let login = LoginClient::new(options.login.clone(), request, queue.clone(), output.clone());
         let (connect, queue, output) = (options.connect.clone(), queue.clone(), output.clone());
@@ -96,10 +102,13 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
                 HELP.lines().for_each(|line| output.hint(line));
                 commands.iter().for_each(|c| output.hint(&format!("{}: {}", c.usage, c.help)));
             }
+            // To the server, behind all that was typed before: it is a line like any
+            // other, and the last one.
             "/quit" | line::DISCONNECT => {
                 send(&queue, Zeroizing::new(line::DISCONNECT.to_owned()), &output)?;
                 break;
             }
+            // The server would not say it.
             "" => {}
             _ => {
                 if output.interactive() {
@@ -113,10 +122,13 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     // What is still under way arrives and is shown. The server closes when it has
     // sent everything.
     queue.end_input();
+    // The receiver ends the program. To return from here instead could cut off what it
+    // has not shown yet.
     receiver.join().expect("the receiver ends the program and does not return")
 }
 
-/// Queues a line, if it can be sent.
+/// Queues a line, if it can be sent. On a pipe this waits when the queue is full: the
+/// lines are there when they are there. A user at a terminal is told instead.
 fn send(queue: &SendQueue, text: Zeroizing<String>, output: &Output) -> anyhow::Result<()> {
     if text.len() > MAX_TEXT {
         let problem = format!("not sent: sealed, a line holds {MAX_TEXT} bytes of text at most");
@@ -129,7 +141,8 @@ fn send(queue: &SendQueue, text: Zeroizing<String>, output: &Output) -> anyhow::
     Ok(())
 }
 
-/// What the receiver thread works with.
+/// What the receiver thread works with. It alone uses the login; the rest has its own
+/// locks.
 struct Receiver {
     connect: Endpoint,
     envelope: Arc<Envelope>,
@@ -150,19 +163,21 @@ enum Ended {
 impl Receiver {
     /// Shows what comes, over one connection after another.
     fn receive_all(&mut self, mut connection: Arc<dyn Connection>) -> anyhow::Result<()> {
-        // Since the last login.
+        // Attempts to connect since the last login: the pauses between them grow.
         let mut attempts = 0;
         loop {
             self.queue.connected(&connection);
             self.login.begin();
             let ended = self.receive(&*connection, &mut attempts)?;
+            // Lost is a connection that neither side meant to end. From now on nothing
+            // leaves the queue.
             let lost = self.queue.disconnected();
             if lost && attempts == 0 {
-                self.output.hint(&format!(
-                    "The connection is lost. Reconnecting; what you type meanwhile, {MAX_QUEUED} lines at most, is sent then."
-                ));
+                self.output.hint("The connection is lost. Reconnecting; what you type is sent then.");
             }
             let connect = || Ok(net::connect(&self.connect).ok());
+            // After a refused login at once, since the user waits; after a lost
+            // connection with pauses, since a thousand clients may have lost theirs.
             let next = match &ended {
                 Ended::Refused => Some(net::connect(&self.connect)?),
                 _ if lost => reconnect(connect, &mut attempts, &self.queue)?,
@@ -172,6 +187,7 @@ impl Receiver {
                 connection = Arc::new(next);
                 continue;
             }
+            // What was typed and not sent is an error, or a script would not notice.
             self.queue.require_all_sent()?;
             return match ended {
                 Ended::Closed(Err(e)) if !lost => Err(e).context("the connection broke off"),
@@ -182,6 +198,8 @@ impl Receiver {
 
     /// Shows line by line until the connection ends: first the login, then the room.
     fn receive(&mut self, connection: &dyn Connection, attempts: &mut u32) -> anyhow::Result<Ended> {
+        // A connection of its own, and so a buffer of its own: half a line that came
+        // before the connection broke is not a line.
         let mut lines = LineReader::with_limit(connection.reader(), MAX_FROM_SERVER);
         let mut logged_in = false;
         loop {
@@ -189,6 +207,7 @@ impl Receiver {
                 Ok(Received::Line(sealed)) => sealed,
                 Ok(Received::NotUtf8) => "",
                 Ok(Received::TooLong) => bail!("the server sent a line above {MAX_FROM_SERVER} bytes"),
+                // The server did not wait for the answer that was just typed.
                 Ok(Received::End) | Err(_) if self.login.may_try_again() => return Ok(Ended::Refused),
                 Ok(Received::End) => return Ok(Ended::Closed(Ok(()))),
                 Err(e) => return Ok(Ended::Closed(Err(e))),
@@ -204,6 +223,8 @@ impl Receiver {
                 self.show(&text)?;
                 continue;
             }
+            // Until here the server has not let the user in, and what is typed for the
+            // room stays in the queue.
             match self.login.on_line(&text)? {
                 LoginEvent::Pending => {}
                 LoginEvent::LoggedIn(session) => {
@@ -215,6 +236,7 @@ impl Receiver {
                         self.queue.send_now(&format!("/join {room}"));
                         self.output.hint(&format!("Going back to the room {room}."));
                     }
+                    // And now the queue goes out, on this connection.
                     self.queue.open();
                 }
                 LoginEvent::Refused => return Ok(Ended::Refused),

@@ -5,7 +5,7 @@ use anyhow::{Context, bail};
 use common::cli::print_error;
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
-use std::io::{BufRead, BufReader, IsTerminal, Read};
+use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -150,7 +150,8 @@ fn run_build(words: &[&str], mut tell: impl FnMut(&str)) -> anyhow::Result<Optio
         let line = String::from_utf8_lossy(&line?).into_owned();
         if !line.contains("Finished") {
             tell(&line);
-            print_error(&line);
+            // As cargo has it, with its colours.
+            let _ = writeln!(std::io::stderr(), "{line}");
         }
     }
     let paths = reader.join().expect("reading lines does not panic")?;

@@ -27,10 +27,7 @@ impl CommandGuard {
             self.held_back.clear();
             return false;
         }
-        let commands = COMMANDS.iter().chain(self.more).copied().collect::<Vec<_>>().join(" ");
-        output.hint(&format!(
-            "Not sent: no such command; there are {commands}. To say it to the room, type it again."
-        ));
+        output.hint("Not sent: no such command. To say it to the room, type it again.");
         line.clone_into(&mut self.held_back);
         true
     }

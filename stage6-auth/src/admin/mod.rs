@@ -10,6 +10,7 @@ use crate::store::{DbArgs, DbUrl, NewUser, Role, Schema, Store, open, rfc3339};
 use anyhow::{Context, anyhow, bail};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use common::cli::print_error;
+use common::terminal::{Echo, Questions};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -157,10 +158,9 @@ fn password(from_stdin: bool) -> anyhow::Result<Zeroizing<String>> {
     if let Ok(password) = std::env::var("CHAT_PASSWORD") {
         return Ok(Zeroizing::new(password));
     }
-    let ask = |prompt| {
-        let typed = rpassword::prompt_password(prompt).map(Zeroizing::new);
-        typed.context("no terminal to ask for the password on; set CHAT_PASSWORD or use --password-stdin")
-    };
+    let mut questions = Questions::open()
+        .context("no terminal to ask for the password on; set CHAT_PASSWORD or use --password-stdin")?;
+    let mut ask = |prompt| questions.ask(prompt, Echo::Hidden)?.context("no password; nothing was changed");
     let password = ask("Password: ")?;
     if password != ask("The same again: ")? {
         bail!("the two passwords differ; nothing was changed");

@@ -54,7 +54,7 @@ pub(super) fn unreadable(from: &str, why: &str) -> String {
 }
 
 /// What the server calls private: it was sent by a program that does not seal.
-/// Whatever begins like that is marked, or a server could make it look as if.
+/// Every line that begins like that is marked, or a server could forge a sealed one.
 pub(super) fn readable_by_the_server(line: &str) -> String {
     format!(
         "[private, in the clear, readable by the server]{}",
@@ -67,15 +67,12 @@ pub(super) fn repeated(from: &str) -> String {
 }
 
 pub(super) fn new_identity(path: &Path) -> String {
-    format!(
-        "A new identity was made: {}. Keep it: with another one you are somebody else to those who know you.",
-        path.display()
-    )
+    format!("A new identity was made: {}. Keep it: those who know you know you by it.", path.display())
 }
 
 pub(super) fn first_key(name: &str) -> String {
     format!(
-        "The key of {name} was not known, and is remembered from now on; /fingerprint {name} shows what to compare."
+        "The key of {name} was not known, and is remembered from now on; compare with /fingerprint {name}."
     )
 }
 
@@ -92,20 +89,21 @@ pub(super) fn own_fingerprint(name: &str, key: &PublicKey) -> String {
 }
 
 pub(super) fn comparison(me: &str, name: &str, number: &SafetyNumber) -> impl Iterator<Item = String> {
-    let explained = format!(
-        "Compare with {name}, face to face or on the telephone: if /fingerprint {me} shows the same there, nobody is between you."
-    );
-    [explained, number.to_string()].into_iter()
+    [
+        format!("Compare with {name}, face to face or on the telephone: if /fingerprint {me}"),
+        "shows the same there, nobody reads along between you.".to_owned(),
+        number.to_string(),
+    ]
+    .into_iter()
 }
 
 pub(super) fn changed_key(me: &str, name: &str, number: &SafetyNumber) -> impl Iterator<Item = String> {
     [
         format!("WARNING: THE KEY OF {name} HAS CHANGED"),
-        format!("Either {name} has a new identity, from a new computer or because the old one was lost,"),
-        "or somebody who is between you, the server for one, wants to read along.".to_owned(),
-        format!(
-            "Ask {name}, face to face or on the telephone, whether /fingerprint {me} shows this number there:"
-        ),
+        format!("Either {name} has a new identity, on a new computer or because the old one is lost,"),
+        "or an attacker between you, perhaps the server, wants to read along.".to_owned(),
+        format!("Ask {name}, face to face or on the telephone, whether /fingerprint {me}"),
+        "shows this number there:".to_owned(),
         number.to_string(),
         format!("If so, accept the new key with /trust {name}. Until then nothing is sent to {name}."),
     ]
