@@ -19,6 +19,7 @@ use testkit_chat::suite;
 
 pub(crate) fn main() -> ExitCode {
     Suite::new(6, env!("CARGO_BIN_EXE_stage6-server"), env!("CARGO_BIN_EXE_stage6-client"))
+        .with(suite::starts())
         .with(suite::of_sealed_lines())
         .with(suite::since_stage_6())
         .with(suite::duplicates_are_rejected())

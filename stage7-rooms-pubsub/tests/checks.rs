@@ -14,9 +14,10 @@ use testkit_chat::suite;
 
 pub(crate) fn main() -> ExitCode {
     Suite::new(7, env!("CARGO_BIN_EXE_stage7-server"), env!("CARGO_BIN_EXE_stage7-client"))
-        .with(suite::since_stage_7())
+        .with(suite::starts())
         .with(suite::of_sealed_lines())
         .with(suite::since_stage_6())
         .with(suite::duplicates_are_replaced())
+        .with(suite::since_stage_7())
         .run()
 }

@@ -32,14 +32,15 @@ use testkit_chat::suite;
 
 pub(crate) fn main() -> ExitCode {
     new_in_stage_8()
-        .with(suite::since_stage_7())
         .with(suite::since_stage_6())
         .with(suite::duplicates_are_replaced())
+        .with(suite::since_stage_7())
         .run()
 }
 
 pub(crate) fn new_in_stage_8() -> Suite {
     Suite::new(8, env!("CARGO_BIN_EXE_stage8-server"), env!("CARGO_BIN_EXE_stage8-client"))
+        .with(suite::starts())
         .with(handshake::handshake())
         .with(server::server())
         .with(server::files())

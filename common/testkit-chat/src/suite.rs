@@ -5,14 +5,30 @@ use std::time::Duration;
 use testkit::mariadb::MariaDb;
 use testkit::{Case, Check, Kind, checks as common_checks};
 
-/// What everybody owes from stage 6 on, and the harness's own rules.
+/// How the programs start and end. What is added after these rests on the first of them.
+pub fn starts() -> Vec<Check> {
+    [
+        prepared(common_checks::server_starts(), prepare),
+        prepared(common_checks::client_starts(), prepare_client),
+        prepared(common_checks::start(), prepare),
+        prepared(common_checks::server_addresses(), prepare),
+        prepared(common_checks::shutdown(), prepare),
+        prepared(common_checks::client_program(), prepare_client),
+        prepared(common_checks::client_addresses(), prepare_client),
+    ]
+    .concat()
+}
+
+/// What everybody owes from stage 6 on, besides [`starts`].
 ///
 /// Which of the two answers to a second login is the default is up to the stage:
 /// see [`duplicates_are_rejected`] and [`duplicates_are_replaced`].
 pub fn since_stage_6() -> Vec<Check> {
     [
-        checks::lines(),
         patiently(checks::dialogue()),
+        checks::messages(),
+        checks::notices(),
+        checks::lines(),
         checks::options(),
         checks::names(),
         patiently(checks::passwords()),
@@ -20,8 +36,6 @@ pub fn since_stage_6() -> Vec<Check> {
         checks::sessions(),
         checks::session_options(),
         checks::taking_over(),
-        checks::messages(),
-        checks::notices(),
         checks::history(),
         checks::robustness(),
         checks::durability(),
@@ -31,11 +45,6 @@ pub fn since_stage_6() -> Vec<Check> {
         checks::client(),
         checks::reconnect(),
         checks::client_options(),
-        prepared(common_checks::start(), prepare),
-        prepared(common_checks::server_addresses(), prepare),
-        prepared(common_checks::shutdown(), prepare),
-        prepared(common_checks::client_program(), prepare_client),
-        prepared(common_checks::client_addresses(), prepare_client),
     ]
     .concat()
 }

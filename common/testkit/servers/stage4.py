@@ -18,6 +18,7 @@ import time
 from collections import deque
 
 FAULTS = {
+    "ends-at-once": "ends before it listens",
     "echoes-to-the-sender": "writes to everybody, the sender included",
     "no-prefix": "relays the bare text",
     "wrong-address": "puts its own address into the prefix",
@@ -340,6 +341,8 @@ def main(arguments):
     if fault is not None and fault not in FAULTS:
         sys.stderr.write(f"error: there is no fault {fault!r}\n")
         return 2
+    if fault == "ends-at-once":
+        sys.exit("error: no such module")
     family = socket.AF_INET6 if ":" in options["--host"] else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -7,12 +7,19 @@ use crate::server::Server;
 /// The last stage whose server answers the sender itself.
 const LAST_ECHO: u8 = 3;
 
+/// How the greetings end by which clients get to know each other.
+const READY: &str = " is ready";
+const STARTS: &str = " starts";
+
 /// A way for lines through the server: in the echo stages back to the sender,
 /// in the chat stages on to another client. The rules about lines hold for both.
 pub struct Link {
     /// The end that sends, and that gets the server's errors.
     pub sender: Peer,
     receiver: Option<Peer>,
+    /// What the server puts before the sender's text. Whether it is the right
+    /// prefix is the business of one check, not of all.
+    prefix: String,
 }
 
 impl Link {
@@ -24,10 +31,22 @@ impl Link {
     /// The text must come out next, whole and unchanged.
     #[track_caller]
     pub fn delivers(&self, text: &str) {
-        let line = self.receiver().receives_a_line();
-        let got = if self.receiver.is_some() { without_prefix(&line) } else { &line };
+        let line = self.next_line();
+        let got = line.strip_prefix(&self.prefix).unwrap_or(&line);
         let expected = format!("the text {} to be delivered", crate::shown(text));
         crate::require(got == text, expected, format!("the line {}", crate::shown(&line)));
+    }
+
+    /// The next line, but for what is left of the greetings: where the server sends
+    /// them back to their sender, one check says so.
+    #[track_caller]
+    fn next_line(&self) -> String {
+        loop {
+            let line = self.receiver().receives_a_line();
+            if self.receiver.is_none() || !(line.ends_with(READY) || line.ends_with(STARTS)) {
+                return line;
+            }
+        }
     }
 
     /// Proves that `text` is not delivered: it sends something after it, and
@@ -42,14 +61,6 @@ impl Link {
     }
 }
 
-/// `TEXT` of `[IP:PORT] TEXT`; a line without a prefix is all text.
-fn without_prefix(line: &str) -> &str {
-    if !line.starts_with('[') {
-        return line;
-    }
-    line.split_once("] ").map_or(line, |(_, text)| text)
-}
-
 impl Case {
     /// True where the server answers the sender: stages 2 and 3.
     pub fn echoes(&self) -> bool {
@@ -60,10 +71,26 @@ impl Case {
     #[track_caller]
     pub fn link(&self, server: &Server) -> Link {
         if self.echoes() {
-            return Link { sender: self.connect("alice", server), receiver: None };
+            let sender = self.connect("alice", server);
+            sender.send("is this an echo?");
+            sender.receives_a_line();
+            self.learn_line_end(&[&sender]);
+            return Link { sender, receiver: None, prefix: String::new() };
         }
         let [sender, receiver] = self.room(server);
-        Link { sender, receiver: Some(receiver) }
+        let heard = String::from_utf8_lossy(&receiver.everything()).into_owned();
+        let prefix = heard.lines().find_map(|line| line.strip_suffix(&format!("{}{READY}", sender.name())));
+        let prefix = prefix.unwrap_or_default().to_owned();
+        Link { sender, receiver: Some(receiver), prefix }
+    }
+
+    /// The contract takes one CR before a line end. A server that sends it does so
+    /// from its first line on, which answers a line without CR.
+    fn learn_line_end(&self, peers: &[&Peer]) {
+        if peers.iter().any(|peer| peer.first_line_has_cr_lf()) {
+            self.context.server_sends_cr_lf();
+            peers.iter().for_each(|peer| peer.inbox.take_cr_lf());
+        }
     }
 
     /// `N` clients in the chat room of `server`, everyone known to everyone and
@@ -77,25 +104,26 @@ impl Case {
         let names = ["alice", "bob", "carol", "dave", "eve", "frank"];
         let peers: [Peer; N] = std::array::from_fn(|i| self.connect(names[i], server));
         for (i, speaker) in peers.iter().enumerate() {
-            let text = format!("{} is ready", speaker.name());
+            let text = format!("{}{READY}", speaker.name());
             for listener in peers.iter().enumerate().filter(|(j, _)| *j != i).map(|(_, p)| p) {
                 speaker.says_until_heard(&text, listener);
             }
         }
+        self.learn_line_end(&peers.each_ref());
         for speaker in &peers {
-            speaker.send(&format!("{} starts", speaker.name()));
+            speaker.send(&format!("{}{STARTS}", speaker.name()));
         }
         for (i, listener) in peers.iter().enumerate() {
             let mut missing: Vec<_> = peers
                 .iter()
                 .enumerate()
                 .filter(|(j, _)| *j != i)
-                .map(|(_, speaker)| format!("{} starts", speaker.name()))
+                .map(|(_, speaker)| format!("{}{STARTS}", speaker.name()))
                 .collect();
-            let own = format!("{} starts", listener.name());
+            let own = format!("{}{STARTS}", listener.name());
             while !missing.is_empty() {
                 let what = format!("a line with {:?}", missing[0]);
-                let line = listener.hears_some(&what, |l| l.ends_with(" starts") && !l.ends_with(&own));
+                let line = listener.hears_some(&what, |l| l.ends_with(STARTS) && !l.ends_with(&own));
                 missing.retain(|text| !line.ends_with(text.as_str()));
             }
         }

@@ -44,6 +44,10 @@ pub struct Check {
     pub(crate) limit: Duration,
     pub(crate) prepare: Option<fn(&Case)>,
     pub(crate) ignored: bool,
+    /// What stands after it in the suite rests on it.
+    pub(crate) basic: bool,
+    /// Names of the basic checks without which it cannot be judged.
+    pub(crate) rests_on: Vec<&'static str>,
     pub(crate) body: fn(&Case),
 }
 
@@ -53,7 +57,18 @@ impl Check {
         let hint = hint.iter().map(|line| line.trim()).collect::<Vec<_>>();
         let hint = hint.join(" ");
         let limit = Duration::from_secs(20);
-        Self { name, hint, kind, side, limit, prepare: None, ignored: false, body }
+        Self {
+            name,
+            hint,
+            kind,
+            side,
+            limit,
+            prepare: None,
+            ignored: false,
+            basic: false,
+            rests_on: Vec::new(),
+            body,
+        }
     }
 
     /// The requirement in one word.
@@ -82,6 +97,13 @@ impl Check {
         self
     }
 
+    /// The same check, as one on which others rest: those that stand after it in
+    /// the suite and are about the same program are not judged when it fails.
+    pub fn basic(mut self) -> Self {
+        self.basic = true;
+        self
+    }
+
     /// The same check with another time limit.
     pub fn within(mut self, limit: Duration) -> Self {
         self.limit = limit;
@@ -99,7 +121,8 @@ impl Check {
 /// ```
 ///
 /// The name states the requirement, the doc comment is the hint; both are
-/// printed on failure, which is why a plain function would not do.
+/// printed on failure, which is why a plain function would not do. `basic` in place
+/// of `wire` is [`Check::basic`].
 #[macro_export]
 macro_rules! checks {
     ($(#[doc = $about:literal])* $visibility:vis $group:ident:
@@ -108,16 +131,20 @@ macro_rules! checks {
         $visibility fn $group() -> Vec<$crate::Check> {
             vec![$({
                 fn $name($case: &$crate::Case) $body
-                $crate::Check::new(
+                let check = $crate::Check::new(
                     stringify!($name),
                     &[$($hint),+],
                     $crate::checks!(@kind $kind),
                     $crate::checks!(@side $side),
                     $name,
-                )
+                );
+                $crate::checks!(@mark $kind check)
             }),*]
         }
     };
+    (@mark basic $check:ident) => { $check.basic() };
+    (@mark $kind:ident $check:ident) => { $check };
+    (@kind basic) => { $crate::Kind::Wire };
     (@kind wire) => { $crate::Kind::Wire };
     (@kind ours) => { $crate::Kind::Ours };
     (@side server) => { $crate::Side::Server };

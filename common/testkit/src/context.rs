@@ -6,11 +6,13 @@ use crate::check::{Check, Kind};
 use crate::inbox::Inbox;
 use crate::poison::IgnorePoison;
 use crate::report;
+use crate::summary;
 use crate::transcript::Transcript;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// What a shell does before a command given by hand, which may be all that a
@@ -39,6 +41,8 @@ pub(crate) struct Context {
     pub folder: tempfile::TempDir,
     groups: Mutex<Vec<Pid>>,
     errors: Mutex<Vec<(String, Inbox)>>,
+    /// The graded server ends its lines with CR LF.
+    cr_lf: AtomicBool,
 }
 
 impl Graded {
@@ -86,8 +90,8 @@ impl Context {
     pub fn new(graded: Graded) -> std::io::Result<Arc<Self>> {
         let folder = tempfile::Builder::new().prefix("check-").tempdir()?;
         let transcript = Arc::new(Transcript::new());
-        let (groups, errors) = Default::default();
-        Ok(Arc::new(Self { graded, transcript, folder, groups, errors }))
+        let (groups, errors, cr_lf) = Default::default();
+        Ok(Arc::new(Self { graded, transcript, folder, groups, errors, cr_lf }))
     }
 
     fn groups(&self) -> MutexGuard<'_, Vec<Pid>> {
@@ -97,6 +101,16 @@ impl Context {
     pub fn register(&self, who: &str, group: Pid) {
         self.groups().push(group);
         self.transcript.note(who, format!("is process {group}"));
+    }
+
+    /// The graded server turned out to end its lines with CR LF: from now on every
+    /// peer takes that for a line end.
+    pub fn server_sends_cr_lf(&self) {
+        self.cr_lf.store(true, Ordering::Relaxed);
+    }
+
+    pub fn takes_cr_lf(&self) -> bool {
+        self.cr_lf.load(Ordering::Relaxed)
     }
 
     /// Kills one process group, once: its number may be somebody else's later.
@@ -150,7 +164,7 @@ impl Context {
             };
         }
         command.current_dir(asked.get_current_dir().unwrap_or(self.folder.path()));
-        command.env_remove(report::VARIABLE);
+        command.env_remove(report::VARIABLE).env_remove(summary::VARIABLE);
         for name in ["NO_COLOR", "CLICOLOR_FORCE", "FORCE_COLOR", "RUST_LOG", "CHAT_PASSWORD"] {
             command.env_remove(name);
         }
@@ -167,7 +181,7 @@ impl Context {
         let command = command.replace("{host}", host).replace("{port}", &port).replace("{folder}", &folder);
         let mut shell = Command::new("sh");
         shell.args(["-c", &format!("{WAIT_FOR_THE_COMMAND}{command}\n")]);
-        shell.env_remove(report::VARIABLE);
+        shell.env_remove(report::VARIABLE).env_remove(summary::VARIABLE);
         shell.env("HOST", host).env("PORT", &port).env("PYTHONUNBUFFERED", "1");
         if let Some(place) = std::env::var_os("PWD").filter(|place| Path::new(place).is_dir()) {
             shell.current_dir(place);

@@ -1,7 +1,8 @@
 //! What a peer hears: the ways in which a check takes lines from its connection.
 
-use crate::inbox::{End, Next, Reading};
+use crate::inbox::{End, Next};
 use crate::peer::Peer;
+use crate::reading::Reading;
 use crate::transcript::shown;
 use std::time::{Duration, Instant};
 
@@ -21,14 +22,14 @@ impl Peer {
     /// Waits for the line `line`, passing over others.
     #[track_caller]
     pub fn hears(&self, line: &str) {
-        self.reading().some_line(&format!("the line {}", shown(line)), |l| l == line);
+        self.reading().some_line_like(line, &format!("the line {}", shown(line)), |l| l == line);
     }
 
     /// Waits for a line that contains `text`, passing over others.
     #[track_caller]
     pub fn hears_of(&self, text: &str) -> String {
         let what = format!("a line that contains {}", shown(text));
-        self.reading().some_line(&what, |l| l.contains(text))
+        self.reading().some_line_like(text, &what, |l| l.contains(text))
     }
 
     /// Waits for a line that satisfies `fits`, passing over others.
@@ -121,6 +122,11 @@ impl Peer {
     pub fn sees_a_clean_end(&self) {
         let end = self.reading().end("the connection closed in good order");
         crate::require(end == End::Closed, "a close in good order (FIN)", end.to_string());
+    }
+
+    /// Returns `true` if the first line that came ends with CR LF.
+    pub(crate) fn first_line_has_cr_lf(&self) -> bool {
+        self.everything().split_inclusive(|&b| b == b'\n').next().is_some_and(|line| line.ends_with(b"\r\n"))
     }
 
     /// All bytes received so far, taken as lines or not.

@@ -64,6 +64,8 @@ struct State {
     lines: VecDeque<Vec<u8>>,
     partial: Vec<u8>,
     everything: Vec<u8>,
+    /// The other side ends its lines with CR LF, which the contract allows.
+    cr_lf: bool,
     end: Option<End>,
 }
 
@@ -127,7 +129,10 @@ impl Inbox {
     pub fn next(&self, deadline: Instant) -> Next {
         let mut state = self.state();
         loop {
-            if let Some(line) = state.lines.pop_front() {
+            if let Some(mut line) = state.lines.pop_front() {
+                if state.cr_lf {
+                    line.pop_if(|last| *last == b'\r');
+                }
                 return Next::Line(String::from_utf8_lossy(&line).into_owned());
             }
             if let Some(end) = &state.end {
@@ -142,6 +147,11 @@ impl Inbox {
         }
     }
 
+    /// From now on one CR before a line end belongs to the line end.
+    pub fn take_cr_lf(&self) {
+        self.state().cr_lf = true;
+    }
+
     /// Everything that came so far, line ends included, taken or not.
     pub fn everything(&self) -> Vec<u8> {
         self.state().everything.clone()
@@ -152,69 +162,5 @@ impl Inbox {
         let state = self.state();
         let waited = self.shared.1.wait_timeout_while(state, limit, |s| s.end.is_none());
         waited.ignore_poison().0.end.clone()
-    }
-}
-
-/// Lines taken from an [`Inbox`] the way checks ask for them; a peer and a
-/// program's standard output share these.
-pub(crate) struct Reading<'a> {
-    pub who: &'a str,
-    pub inbox: &'a Inbox,
-    pub patience: Duration,
-}
-
-impl Reading<'_> {
-    /// The very next line must satisfy `fits`.
-    #[track_caller]
-    pub fn next_line(&self, what: &str, fits: impl FnOnce(&str) -> bool) -> String {
-        match self.inbox.next(Instant::now() + self.patience) {
-            Next::Line(line) if fits(&line) => line,
-            other => crate::fail(
-                format!("{} to receive, next, {what} (within {:?})", self.who, self.patience),
-                other.to_string(),
-            ),
-        }
-    }
-
-    /// Waits for a line that satisfies `fits`, passing over others. Checks use
-    /// this where what lies between is not their business.
-    #[track_caller]
-    pub fn some_line(&self, what: &str, mut fits: impl FnMut(&str) -> bool) -> String {
-        let deadline = Instant::now() + self.patience;
-        let mut passed = Vec::new();
-        loop {
-            match self.inbox.next(deadline) {
-                Next::Line(line) if fits(&line) => return line,
-                Next::Line(line) => passed.push(line),
-                other => {
-                    let others = match passed.last() {
-                        Some(last) => {
-                            format!("{} other line(s), the last one {}, then ", passed.len(), shown(last))
-                        }
-                        None => String::new(),
-                    };
-                    crate::fail(
-                        format!("{} to receive {what} (within {:?})", self.who, self.patience),
-                        format!("{others}{other}"),
-                    )
-                }
-            }
-        }
-    }
-
-    /// Waits for the end of the stream, passing over lines.
-    #[track_caller]
-    pub fn end(&self, what: &str) -> End {
-        let deadline = Instant::now() + self.patience;
-        loop {
-            match self.inbox.next(deadline) {
-                Next::Line(_) => {}
-                Next::End(end, _) => return end,
-                Next::Nothing => crate::fail(
-                    format!("{} to see {what} (within {:?})", self.who, self.patience),
-                    "a connection that stays open",
-                ),
-            }
-        }
     }
 }

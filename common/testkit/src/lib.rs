@@ -20,18 +20,23 @@ mod context;
 mod expect;
 mod failure;
 mod inbox;
+mod judge;
 mod listening;
 pub mod mariadb;
 mod peer;
 mod poison;
 mod program;
+mod reading;
 mod report;
+mod run_check;
 mod scripted;
 mod self_test;
 #[cfg(test)]
 mod selftest;
 mod server;
+mod settings;
 mod suite;
+mod summary;
 mod terminal;
 mod transcript;
 

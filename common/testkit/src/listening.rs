@@ -8,7 +8,7 @@ use socket2::{Domain, Socket, Type};
 use std::collections::HashSet;
 use std::fs::{File, read_dir, read_link, read_to_string};
 use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Mutex;
 
 /// `TCP_LISTEN` in the kernel's `/proc/net/tcp` (proc(5)).
@@ -31,17 +31,46 @@ pub(crate) fn is_listening(port: u16, group: Pid) -> bool {
     }
 }
 
+/// The addresses on which the processes of `group` listen, `HOST:PORT`.
+pub(crate) fn listening_addresses(group: Pid) -> Vec<String> {
+    let owned = sockets_of(group);
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].into_iter().filter_map(|path| File::open(path).ok());
+    let of_group = tables.flat_map(listeners).filter(|f| f.get(9).is_some_and(|inode| owned.contains(inode)));
+    of_group.filter_map(|fields| address(&fields[1])).collect()
+}
+
+/// `0100007F:2328` as `127.0.0.1:9000`. The kernel writes each four bytes of an
+/// address as one number in the machine's own order.
+fn address(hex: &str) -> Option<String> {
+    let (ip, port) = hex.split_once(':')?;
+    let port = u16::from_str_radix(port, 16).ok()?;
+    let words = ip.as_bytes().chunks(8).map(|word| {
+        let word = u32::from_str_radix(str::from_utf8(word).ok()?, 16).ok()?;
+        Some(word.to_ne_bytes())
+    });
+    let bytes = words.collect::<Option<Vec<_>>>()?.concat();
+    let ip = match bytes.len() {
+        4 => IpAddr::from(<[u8; 4]>::try_from(bytes).ok()?),
+        _ => IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?),
+    };
+    Some(SocketAddr::new(ip, port).to_string())
+}
+
 /// The inode of the socket that listens on `port`.
+fn listener(table: File, port: u16) -> Option<String> {
+    let here = format!(":{port:04X}");
+    let found = listeners(table).find(|fields| fields[1].ends_with(&here))?;
+    found.into_iter().nth(9)
+}
+
+/// The fields of each listening socket in the table.
 ///
 /// Linux writes the listening sockets first. Reading on would be dear: on a
 /// machine under test the closed connections that follow are thousands.
-fn listener(table: File, port: u16) -> Option<String> {
+fn listeners(table: File) -> impl Iterator<Item = Vec<String>> {
     let lines = BufReader::with_capacity(4096, table).lines().skip(1).map_while(Result::ok);
     let fields = lines.map(|line| line.split_whitespace().map(String::from).collect::<Vec<_>>());
-    let mut listeners = fields.take_while(|f| f.get(3).is_some_and(|state| state == STATE_LISTEN));
-    let here = format!(":{port:04X}");
-    let found = listeners.find(|fields| fields[1].ends_with(&here))?;
-    found.into_iter().nth(9)
+    fields.take_while(|f| f.get(3).is_some_and(|state| state == STATE_LISTEN))
 }
 
 /// The inodes of all sockets that the processes of `group` hold.
@@ -79,4 +108,17 @@ fn bound_port() -> Option<u16> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).ok()?;
     socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).ok()?;
     Some(socket.local_addr().ok()?.as_socket()?.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_as_the_kernel_writes_them() {
+        assert_eq!(address("0100007F:2328").as_deref(), Some("127.0.0.1:9000"));
+        let v6 = address("00000000000000000000000001000000:0050");
+        assert_eq!(v6.as_deref(), Some("[::1]:80"));
+        assert_eq!(address("rubbish"), None);
+    }
 }

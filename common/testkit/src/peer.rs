@@ -99,6 +99,9 @@ impl Peer {
         context.transcript.note(name, format!("connected, its address is {local}"));
         let (name, context) = (name.to_owned(), context.clone());
         let (stream, inbox) = (Some(stream), Inbox::default());
+        if context.takes_cr_lf() {
+            inbox.take_cr_lf();
+        }
         Self { name, stream, wire: None, source: None, inbox, reader: None, local, remote, context }
     }
 

@@ -2,7 +2,8 @@
 //! its exit. It runs in a process group of its own and never outlives the check.
 
 use crate::context::{Context, WAIT_FOR_THE_COMMAND};
-use crate::inbox::{Inbox, Reading};
+use crate::inbox::Inbox;
+use crate::reading::Reading;
 use crate::transcript::shown;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use std::fmt;
@@ -12,8 +13,9 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// No check asks for nearly as much output, and a program that prints without
-/// end is not to fill the memory of the checks.
+/// No check asks for nearly as much output. What comes after it is read and thrown
+/// away: a server may print every message, and a program that prints without end is
+/// not to fill the memory of the checks.
 const MOST_OUTPUT: usize = 4 << 20;
 
 /// How a program ended.
@@ -47,8 +49,7 @@ pub struct Program {
     context: Arc<Context>,
 }
 
-/// A program's output, as much of it as is read. Then the pipe is closed, and a
-/// program that goes on printing is told so by the system.
+/// A program's output, as much of it as is kept; the rest is thrown away.
 struct Bounded<R> {
     pipe: R,
     left: usize,
@@ -56,13 +57,14 @@ struct Bounded<R> {
 
 impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.left == 0 {
-            return Err(io::Error::other(format!("more than {} MiB of output", MOST_OUTPUT >> 20)));
+        loop {
+            let count = self.pipe.read(buffer)?;
+            let kept = count.min(self.left);
+            self.left -= kept;
+            if kept > 0 || count == 0 {
+                return Ok(kept);
+            }
         }
-        let most = buffer.len().min(self.left);
-        let count = self.pipe.read(&mut buffer[..most])?;
-        self.left -= count;
-        Ok(count)
     }
 }
 

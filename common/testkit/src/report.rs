@@ -6,6 +6,7 @@
 //! {"stage":4,"server":"…","client":"…","checks":[{"name":"…","kind":"wire","ignored":false}, …]}
 //! {"check":"…","passed":true,"seconds":0.31}
 //! {"check":"…","passed":false,"seconds":4.02,"what":"…","hint":"…","steps":"…","errors":"…"}
+//! {"check":"…","passed":false,"seconds":0.0,"not_judged":"a check that failed","what":"…"}
 //! {"end":true}
 //! ```
 //!
@@ -95,6 +96,17 @@ impl Report {
             }
         }
         self.line(&line);
+    }
+
+    /// A check that was not run, since `basic` failed, on which it rests.
+    pub fn not_judged(&self, name: &str, basic: &str) {
+        self.line(&json!({
+            "check": name,
+            "passed": false,
+            "seconds": 0.0,
+            "not_judged": basic,
+            "what": format!("  not judged, since {basic} failed\n"),
+        }));
     }
 
     /// After the last one.

@@ -41,17 +41,26 @@ impl ScriptedServer {
     #[track_caller]
     pub fn accept_stream(&self) -> TcpStream {
         let deadline = Instant::now() + crate::patience();
+        let stream = self.accept_unless(|| Instant::now() >= deadline);
+        stream.unwrap_or_else(|| crate::fail("the client to connect", "no connection"))
+    }
+
+    /// Waits for the client's connection, or until `given_up` returns `true`.
+    #[track_caller]
+    pub(crate) fn accept_unless(&self, given_up: impl Fn() -> bool) -> Option<TcpStream> {
         loop {
             match self.listener.accept() {
                 Ok((stream, _)) => {
                     stream.set_nonblocking(false).expect("a fresh socket takes the setting");
-                    return stream;
+                    return Some(stream);
                 }
-                Err(e) if e.kind() == ErrorKind::WouldBlock && Instant::now() < deadline => {
-                    std::thread::sleep(Duration::from_millis(2));
-                }
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {}
                 Err(e) => crate::fail("the client to connect", e.to_string()),
             }
+            if given_up() {
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(2));
         }
     }
 }

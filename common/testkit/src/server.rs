@@ -2,7 +2,7 @@
 
 use crate::case::Side;
 use crate::context::Context;
-use crate::listening::{free_port, is_listening};
+use crate::listening::{free_port, is_listening, listening_addresses};
 use crate::program::{Exit, Program};
 use rustix::process::Signal;
 use std::net::SocketAddr;
@@ -50,14 +50,9 @@ impl Server {
                     return Self { program, address };
                 }
                 Err(Some(_)) if tries > 0 => {}
-                Err(Some(exit)) => crate::fail(
-                    format!("a server that listens on {address}"),
-                    format!("server exited before listening: {exit}"),
-                ),
-                Err(None) => crate::fail(
+                Err(exit) => crate::fail(
                     format!("a server that listens on {address} within {FOREIGN_START:?}"),
-                    "it runs, but nobody listens on that port; \
-                     the command gets {host} and {port} filled in",
+                    why_not_listening(&program, exit),
                 ),
             }
         }
@@ -79,6 +74,19 @@ impl Server {
         if let Some(exit) = self.program.ended() {
             crate::fail("a server that goes on", exit.to_string());
         }
+    }
+}
+
+/// What the program did instead of listening where it was told to.
+fn why_not_listening(program: &Program, exit: Option<Exit>) -> String {
+    match exit {
+        Some(Exit::Code(127)) => "there is no such command (exit code 127)".to_owned(),
+        Some(Exit::Code(126)) => "the file cannot be executed (exit code 126): chmod +x".to_owned(),
+        Some(exit) => format!("the server ended before it listened: {exit}"),
+        None => match listening_addresses(program.group()).join(" and ") {
+            none if none.is_empty() => "it runs, but does not listen on any port".to_owned(),
+            others => format!("it listens on {others}; the command gets {{host}} and {{port}} filled in"),
+        },
     }
 }
 

@@ -23,7 +23,7 @@ fn never_hears(peer: &Peer, text: &str, fence: &str) {
 checks! { pub messages:
 
 /// Keep a list of all connections, and write each line to all but its sender.
-wire(server) fn a_line_reaches_every_other_client(case) {
+basic(server) fn a_line_reaches_every_other_client(case) {
     let server = case.server();
     let [alice, bob, carol, dave] = case.room(&server);
     alice.send("hello, all");

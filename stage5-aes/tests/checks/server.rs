@@ -9,7 +9,7 @@ pub server:
 
 /// The server passes on what it gets, byte for byte, behind `[IP:PORT] `. It
 /// has no key, and must neither decode the base64 nor wrap long lines.
-wire(server) fn a_ciphertext_is_relayed_unchanged(case) {
+basic(server) fn a_ciphertext_is_relayed_unchanged(case) {
     let server = case.server();
     let [alice, bob, carol] = case.room(&server);
     let key = Key::random();

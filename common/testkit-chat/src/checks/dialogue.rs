@@ -42,7 +42,7 @@ pub dialogue:
 
 /// Step by step: AUTH_REQUIRED, ENTER_USERNAME, ENTER_PASSWORD, AUTH_SUCCESS with
 /// the name and a token; nothing else in between.
-wire(server) fn registering_step_by_step(case) {
+basic(server) fn registering_step_by_step(case) {
     let chat = Chat::start(case);
     let (line, name) = (chat.connect("alice"), chat.name("alice"));
     for (question, answer) in
@@ -73,7 +73,7 @@ wire(server) fn logging_in_step_by_step(case) {
 
 /// Both also in one line, and back with a token: split it at the first two
 /// spaces. What comes after them is the password, spaces and all.
-wire(server) fn the_dialogue_fits_one_line(case) {
+basic(server) fn the_dialogue_fits_one_line(case) {
     let chat = Chat::start(case);
     let name = chat.name("alice");
     let bob = chat.register("bob");

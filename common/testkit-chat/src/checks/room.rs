@@ -10,7 +10,7 @@ pub messages:
 
 /// A message reaches every other one as `alice: TEXT`, the sender's name as
 /// registered, and never the sender.
-wire(server) fn a_message_reaches_all_others_under_the_senders_name(case) {
+basic(server) fn a_message_reaches_all_others_under_the_senders_name(case) {
     let chat = Chat::start(case);
     let [alice, bob, carol] = chat.room();
     alice.send("hello, all");

@@ -49,7 +49,7 @@ pub envelope:
 /// The very first line is sealed already: base64 of IV, ciphertext and tag. The
 /// tag is over IV and ciphertext, and the two keys come from the key of chat.key
 /// by HKDF (info `chat encrypt` and `chat authenticate`, no salt).
-wire(server) fn the_first_line_is_a_sealed_auth_required(case) {
+basic(server) fn the_first_line_is_a_sealed_auth_required(case) {
     let chat = Chat::start(case);
     chat.connect("alice").receives("AUTH_REQUIRED");
 }

@@ -8,7 +8,7 @@ checks! {
 pub echo:
 
 /// Read a line, write the same line back with its line end.
-wire(server) fn every_line_is_answered_with_the_same_line(case) {
+basic(server) fn every_line_is_answered_with_the_same_line(case) {
     let server = case.server();
     let alice = case.connect("alice", &server);
     for line in ["hello", "and again", "hello"] {

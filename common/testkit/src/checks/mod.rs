@@ -1,6 +1,7 @@
 //! Checks that several stages share; each stage takes the groups that it owes.
 
 mod addresses;
+mod basics;
 mod client;
 mod client_usage;
 mod echo;
@@ -13,6 +14,7 @@ mod start;
 mod terminal;
 
 pub use addresses::{client_addresses, server_addresses};
+pub use basics::{client_starts, server_starts};
 pub use client::{chat_client, piped_client};
 pub use client_usage::client_program;
 pub use echo::{echo, lock_step};

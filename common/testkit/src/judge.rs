@@ -1,0 +1,98 @@
+//! The verdict on each check of a run: passed, failed, or not judged.
+//!
+//! Where nothing listens, fifty checks fail for one reason. So a check may rest on
+//! others ([`Check::basic`]): when one of those has
+//! failed, it is not judged. It has not passed, but there is nothing to say about
+//! it that its basic check does not say. `CHECK_STRICT=1` judges every check.
+
+use crate::check::Check;
+use crate::context::Graded;
+use crate::poison::IgnorePoison;
+use crate::report::{Complaint, Report};
+use crate::run_check::run_one;
+use crate::summary::Summary;
+use libtest_mimic::{Completion, Failed};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+/// Failures shown in full. What comes after them is one line each, so that nobody
+/// has to read thousands of lines.
+const SHOWN_IN_FULL: usize = 10;
+
+type Outcome = (Result<(), Complaint>, Duration);
+
+/// Judges the checks of one run. Every worker thread of the test runner uses it.
+pub(crate) struct Judge {
+    graded: Graded,
+    report: Option<Report>,
+    summary: Option<Summary>,
+    /// Those that others rest on: each is run once, by the first check that asks.
+    basics: HashMap<&'static str, (Check, OnceLock<Outcome>)>,
+    /// How many checks were not judged, by the basic check that failed.
+    not_judged: Mutex<BTreeMap<&'static str, usize>>,
+    failures: AtomicUsize,
+}
+
+impl Judge {
+    /// `selected` are the checks that this run includes: nothing rests on one that
+    /// was not asked for.
+    pub fn new(graded: Graded, report: Option<Report>, selected: &[Check]) -> Self {
+        let strict = std::env::var_os("CHECK_STRICT").is_some_and(|value| value == "1");
+        let names = selected.iter().flat_map(|check| check.rests_on.iter().copied());
+        let find = |name: &'static str| {
+            let check = selected.iter().find(|check| check.name == name)?;
+            Some((name, (check.clone(), OnceLock::new())))
+        };
+        let basics = names.filter(|_| !strict).filter_map(find).collect();
+        let summary = Summary::asked_for(graded.stage);
+        Self { graded, report, summary, basics, not_judged: Mutex::default(), failures: AtomicUsize::new(0) }
+    }
+
+    /// Runs `check`, unless what it rests on has failed, and reports.
+    pub fn judge(&self, check: &Check) -> Result<Completion, Failed> {
+        let failed = check.rests_on.iter().copied().find(|name| {
+            let outcome = self.basics.get(name).map(|(basic, once)| self.outcome_once(basic, once));
+            outcome.is_some_and(|(result, _)| result.is_err())
+        });
+        if let Some(basic) = failed {
+            self.report.iter().for_each(|report| report.not_judged(check.name, basic));
+            *self.not_judged.lock().ignore_poison().entry(basic).or_default() += 1;
+            return Ok(Completion::ignored_with(format!("not judged, since {basic} failed")));
+        }
+        match self.basics.get(check.name) {
+            Some((basic, once)) => self.conclude(check, self.outcome_once(basic, once)),
+            None => self.conclude(check, &self.outcome(check)),
+        }
+    }
+
+    fn outcome_once<'a>(&self, basic: &Check, once: &'a OnceLock<Outcome>) -> &'a Outcome {
+        once.get_or_init(|| self.outcome(basic))
+    }
+
+    fn outcome(&self, check: &Check) -> Outcome {
+        let start = Instant::now();
+        (run_one(self.graded.clone(), check.clone()), start.elapsed())
+    }
+
+    fn conclude(&self, check: &Check, (result, took): &Outcome) -> Result<Completion, Failed> {
+        self.report.iter().for_each(|report| report.check(check.name, *took, result.as_ref().err()));
+        let Err(complaint) = result else { return Ok(Completion::Completed) };
+        self.summary.iter().for_each(|summary| summary.failed(check, complaint));
+        if self.failures.fetch_add(1, Ordering::Relaxed) < SHOWN_IN_FULL {
+            return Err(complaint.into());
+        }
+        let stage = self.graded.stage;
+        Err(format!("  not shown; alone: make check {stage} ARGS={}\n", check.name).into())
+    }
+
+    /// Says at the end how many checks wait for which, and closes the report.
+    pub fn end(&self) {
+        for (basic, count) in self.not_judged.lock().ignore_poison().iter() {
+            println!("{count} checks were not judged: they wait for {basic}, which failed.");
+            self.summary.iter().for_each(|summary| summary.not_judged(basic, *count));
+        }
+        self.report.iter().for_each(Report::end);
+    }
+}
