@@ -20,6 +20,7 @@ fn main() -> ExitCode {
         .with(checks::log())
         .with(checks::log_file())
         .with(room::messages())
+        .with(checks::server_sessions())
         .with(room::notices())
         .with(room::order())
         .with(room::leaving())

@@ -8,6 +8,7 @@ Written against the contract (docs/src/contract.md) alone, with Python's standar
     python3 stage4.py --host 127.0.0.1 --port 9004 --fault no-prefix
 """
 
+import html
 import os
 import signal
 import socket
@@ -15,6 +16,7 @@ import struct
 import sys
 import threading
 import time
+import unicodedata
 from collections import deque
 
 FAULTS = {
@@ -55,6 +57,32 @@ FAULTS = {
     "never-closes": "leaves a half-closed connection open",
     "silent-end": "ends without a word at SIGTERM and SIGINT",
     "ignores-ctrl-c": "handles SIGTERM, not SIGINT",
+    "quits-in-any-case": "takes /QUIT for /quit",
+    "quits-by-prefix": "takes every text that begins with /quit for it",
+    "trims-commands": "takes '/quit ' for /quit",
+    "welcomes": "greets those who come",
+    "replays-ten-lines": "shows those who come what was said before",
+    "splits-at-cr": "ends a line at a CR, too",
+    "splits-at-separators": "ends a line wherever splitlines() does",
+    "takes-off-every-cr": "strips all CRs from the end of a line",
+    "loses-the-bom": "decodes as utf-8-sig",
+    "cuts-at-nul": "takes a NUL for the end of the text",
+    "escapes-html": "escapes < and & for the browser that will come one day",
+    "drops-control-characters": "removes what cannot be printed",
+    "normalises": "brings the text into Unicode's form NFC",
+    "trims-blanks-behind": "strips the blanks behind a text",
+    "lowers-nothing-but-words": "takes !disconnect for !DISCONNECT",
+    "relays-behind-quit": "relays what came in the same packet behind /quit",
+    "counts-outside-the-lock": "counts, does something else, and only then takes the lock",
+    "plain-close": "closes with unread input, which is a reset",
+    "idle-time-out": "puts out who says nothing for five seconds",
+    "tells-everybody-of-long-lines": "sends the error to the whole room",
+    "tells-everybody-of-bad-lines": "sends the error to the whole room",
+    "drops-the-packet": "forgets the good lines that came with a bad one",
+    "ignores-blank-texts": "takes a text of blanks for an empty line",
+    "farewell-to-some": "forgets the one who came last when it ends",
+    "departures-at-the-end": "announces everybody's departure after the farewell",
+    "confirms": "answers OK to each line",
     "hasty-end": "breaks all connections off when it ends, delivered or not",
 }
 
@@ -66,6 +94,7 @@ NOT_UTF8 = "[SERVER] error: line is not valid UTF-8"
 fault = None
 room = threading.RLock()  # guards members, and the order in which lines are queued
 members = []
+said = deque(maxlen=10)
 stopping = threading.Event()
 
 
@@ -81,6 +110,7 @@ class Client:
         self.ready = threading.Condition()
         self.ending = False
         self.reset = False
+        self.quit = False
         self.lines = 0
         self.writer = threading.Thread(target=self.write, daemon=True)
         self.writer.start()
@@ -137,6 +167,9 @@ class Client:
             pass
 
     def close(self):
+        if fault == "plain-close":
+            self.sock.close()
+            return
         if fault == "resets-on-disconnect" and self.reset:
             linger = struct.pack("ii", 1, 0)
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
@@ -157,7 +190,7 @@ class Client:
     def lines_of(self):
         """Yields the lines as bytes; raises ValueError for one too long."""
         buffer = b""
-        while True:
+        while not self.quit:
             data = self.sock.recv(65536)
             if not data:
                 break
@@ -166,7 +199,11 @@ class Client:
                 continue
             if fault == "decodes-reads":
                 data = data.decode("utf-8", "replace").encode()
+            if fault == "splits-at-cr":
+                data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
             *lines, buffer = (buffer + data).split(b"\n")
+            if fault == "drops-the-packet" and any(not valid(line) for line in lines):
+                lines = [line for line in lines if not valid(line)][:1]
             if fault == "reverses-reads":
                 lines.reverse()
             for line in lines:
@@ -179,6 +216,10 @@ class Client:
 
     def serve(self):
         """The reading thread: the connection from its first line to its last."""
+        if fault == "welcomes":
+            self.send("Welcome!")
+        if fault == "idle-time-out":
+            self.sock.settimeout(5)
         arrive(self)
         try:
             for line in self.lines_of():
@@ -191,7 +232,10 @@ class Client:
         except ValueError:
             if fault == "dies-of-a-long-line":
                 os._exit(1)
-            if fault != "silent-limit":
+            if fault == "tells-everybody-of-long-lines":
+                for member in list(members):
+                    member.send(TOO_LONG)
+            elif fault != "silent-limit":
                 self.send(TOO_LONG)
         except ConnectionError:
             if fault == "dies-of-a-reset":
@@ -214,11 +258,30 @@ class Client:
         except UnicodeDecodeError:
             if fault == "closes-on-invalid-utf8":
                 return False
-            self.send(NOT_UTF8)
+            if fault == "tells-everybody-of-bad-lines":
+                for member in list(members):
+                    member.send(NOT_UTF8)
+            else:
+                self.send(NOT_UTF8)
             return True
-        if fault == "strips-spaces":
-            text = text.strip()
-        if text == "/quit" and fault != "relays-quit":
+        text = spoiled(text)
+        if fault == "ignores-blank-texts" and not text.strip():
+            return True
+        if fault == "splits-at-separators":
+            for part in text.splitlines():
+                relay(self, part)
+            return text not in ("/quit", "!DISCONNECT")
+        word = text
+        if fault == "quits-in-any-case":
+            word = word.lower()
+        if fault == "trims-commands":
+            word = word.strip()
+        if word == "/quit" and fault != "relays-quit":
+            self.quit = True
+            return fault == "relays-behind-quit"
+        if fault == "quits-by-prefix" and text.startswith("/quit"):
+            return False
+        if fault == "lowers-nothing-but-words" and text.lower() == "!disconnect":
             return False
         if text == "!DISCONNECT" and fault != "relays-disconnect":
             self.reset = True
@@ -227,11 +290,42 @@ class Client:
         if fault == "loses-every-hundredth" and self.lines % 100 == 0:
             return True
         relay(self, text)
+        if fault == "confirms":
+            self.send("OK")
         return True
+
+
+def valid(line):
+    try:
+        line.decode()
+        return True
+    except UnicodeDecodeError:
+        return False
+
+
+def spoiled(text):
+    """The text, as servers deliver it that mean well."""
+    if fault == "strips-spaces":
+        return text.strip()
+    if fault == "trims-blanks-behind":
+        return text.rstrip(" \t")
+    if fault == "loses-the-bom":
+        return text.removeprefix("\ufeff")
+    if fault == "cuts-at-nul":
+        return text.split("\0")[0]
+    if fault == "escapes-html":
+        return html.escape(text)
+    if fault == "drops-control-characters":
+        return "".join(c for c in text if unicodedata.category(c) != "Cc")
+    if fault == "normalises":
+        return unicodedata.normalize("NFC", text)
+    return text
 
 
 def trimmed(line):
     """The line without the CR of a CR LF."""
+    if fault == "takes-off-every-cr":
+        return line.rstrip(b"\r")
     if line.endswith(b"\r") and fault != "keeps-cr":
         return line[:-1]
     return line
@@ -254,6 +348,7 @@ def relay(sender, text):
     if fault == "wrong-address":
         address = "%s:%d" % sender.sock.getsockname()[:2]
     line = text if fault == "no-prefix" else f"[{address}] {text}"
+    said.append(line)
     with room:
         others = [m for m in members if m is not sender or fault == "echoes-to-the-sender"]
         if fault == "first-other-only":
@@ -265,6 +360,18 @@ def relay(sender, text):
 
 
 def arrive(client):
+    if fault == "replays-ten-lines":
+        for line in list(said)[-10:]:
+            client.send(line)
+    if fault == "counts-outside-the-lock":
+        count = len(members) + 1
+        time.sleep(0.001)
+        with room:
+            members.append(client)
+            for member in members:
+                if member is not client:
+                    member.send(f"[SERVER] {client.address} joined ({count} online)")
+        return
     with room:
         count = len(members) + (0 if fault == "counts-before" else 1)
         if fault == "announces-to-the-arrival":
@@ -297,13 +404,20 @@ def stop(listener):
         os._exit(0)
     with room:
         everyone = list(members)
-        members.clear()
+        if fault != "departures-at-the-end":
+            members.clear()
+        if fault == "farewell-to-some":
+            everyone.pop()
         for client in everyone:
             client.send("[SERVER] server is shutting down")
             if fault == "hasty-end":
                 linger = struct.pack("ii", 1, 0)
                 client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-            else:
+            elif fault != "departures-at-the-end":
+                client.finish()
+        if fault == "departures-at-the-end":
+            for client in everyone:
+                depart(client)
                 client.finish()
     if fault == "hasty-end":
         time.sleep(0.05)

@@ -143,6 +143,13 @@ impl Context {
         errors.iter().map(|(who, inbox)| (who.clone(), text(inbox))).collect()
     }
 
+    /// Takes over the transcript and the standard errors of `other`, whose failure
+    /// this check reports.
+    pub fn adopt(&self, other: &Self) {
+        self.transcript.adopt(&other.transcript);
+        *self.errors.lock().ignore_poison() = std::mem::take(&mut *other.errors.lock().ignore_poison());
+    }
+
     pub fn our_command(&self, side: Side, arguments: &[&str]) -> Command {
         let mut command = Command::new(match side {
             Side::Client => &self.graded.client,

@@ -2,13 +2,29 @@
 //! and what came instead. A panic rather than a `Result`, so that a check reads
 //! as the list of things that should happen.
 
+use crate::model::expected::Broken;
+use crate::model::rules::Rule;
 use std::panic::Location;
 
 /// The payload of that panic.
 pub(crate) struct Failure {
     pub expected: String,
     pub got: String,
-    pub place: &'static Location<'static>,
+    pub place: Place,
+}
+
+/// Where the requirement is written down that was not met.
+pub(crate) enum Place {
+    /// In a check.
+    Code(&'static Location<'static>),
+    /// In the contract, as a rule of the model.
+    Rule { rule: Rule, session: String },
+}
+
+/// Ends the check as failed: a session has broken `rule`.
+pub(crate) fn fail_by_rule(broken: Broken, session: String) -> ! {
+    let Broken { rule, expected, got } = broken;
+    std::panic::panic_any(Failure { expected, got, place: Place::Rule { rule, session } })
 }
 
 /// Ends the check as failed.
@@ -16,7 +32,8 @@ pub(crate) struct Failure {
 /// Both texts complete a sentence: "expected …", "got …".
 #[track_caller]
 pub fn fail(expected: impl Into<String>, got: impl Into<String>) -> ! {
-    std::panic::panic_any(Failure { expected: expected.into(), got: got.into(), place: Location::caller() })
+    let place = Place::Code(Location::caller());
+    std::panic::panic_any(Failure { expected: expected.into(), got: got.into(), place })
 }
 
 /// Ends the check as failed unless `holds`.

@@ -152,6 +152,11 @@ impl Inbox {
         self.state().cr_lf = true;
     }
 
+    /// Returns `true` if one CR before a line end belongs to the line end.
+    pub fn takes_cr_lf(&self) -> bool {
+        self.state().cr_lf
+    }
+
     /// Everything that came so far, line ends included, taken or not.
     pub fn everything(&self) -> Vec<u8> {
         self.state().everything.clone()

@@ -23,6 +23,7 @@ mod inbox;
 mod judge;
 mod listening;
 pub mod mariadb;
+mod model;
 mod peer;
 mod poison;
 mod program;

@@ -4,7 +4,7 @@
 use crate::case::Case;
 use crate::check::Check;
 use crate::context::{Context, Graded};
-use crate::failure::Failure;
+use crate::failure::{Failure, Place};
 use crate::poison::IgnorePoison;
 use crate::report::Complaint;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -24,8 +24,7 @@ const ERROR_LINES: usize = 12;
 pub(crate) fn run_one(graded: Graded, check: Check) -> Result<(), Complaint> {
     HOOK.call_once(keep_quiet_about_failures);
     let context =
-        Context::new(graded).map_err(|e| Complaint::of_ours(format!("no temporary folder: {e}")))?;
-    RUNNING.lock().ignore_poison().push(Arc::downgrade(&context));
+        fresh_context(graded).map_err(|e| Complaint::of_ours(format!("no temporary folder: {e}")))?;
     let case = Case { context: context.clone() };
     let (done, outcome) = mpsc::channel();
     let (prepare, body) = (check.prepare, check.body);
@@ -37,12 +36,12 @@ pub(crate) fn run_one(graded: Graded, check: Check) -> Result<(), Complaint> {
         }));
         let _ = done.send(result.map_err(|payload| (described(payload), case.context.errors())));
     });
-    let (what, errors) = match outcome.recv_timeout(check.limit) {
+    let ((what, hint), errors) = match outcome.recv_timeout(check.limit) {
         Ok(Ok(())) => return Ok(()),
         Ok(Err(failed)) => failed,
         Err(_) => {
             context.kill_all();
-            (overdue(check.limit), context.errors())
+            ((overdue(check.limit), None), context.errors())
         }
     };
     let errors = errors.into_iter().filter(|(_, text)| !text.is_empty());
@@ -51,7 +50,27 @@ pub(crate) fn run_one(graded: Graded, check: Check) -> Result<(), Complaint> {
         let last = &lines[lines.len().saturating_sub(ERROR_LINES)..];
         format!("  stderr of the {who} (last lines)\n    | {}\n", last.join("\n    | "))
     });
-    Err(Complaint { steps: context.transcript.render(), what, hint: check.hint, errors: errors.collect() })
+    let hint = hint.unwrap_or(check.hint);
+    Err(Complaint { steps: context.transcript.render(), what, hint, errors: errors.collect() })
+}
+
+/// A context whose programs end when the checks are interrupted.
+pub(crate) fn fresh_context(graded: Graded) -> std::io::Result<Arc<Context>> {
+    let context = Context::new(graded)?;
+    RUNNING.lock().ignore_poison().push(Arc::downgrade(&context));
+    Ok(context)
+}
+
+/// Runs `test` on this thread. When it fails, gives what was expected and what came
+/// instead, and prints nothing.
+pub(crate) fn quietly<T>(test: impl FnOnce() -> T) -> Result<T, (String, String)> {
+    let before = QUIET.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(test));
+    QUIET.set(before);
+    result.map_err(|payload| match payload.downcast::<Failure>() {
+        Ok(failure) => (failure.expected, failure.got),
+        Err(_) => ("the check to run through".to_owned(), format!("a panic at {}", PLACE.take())),
+    })
 }
 
 /// Installs [`keep_quiet_about_failures`] once.
@@ -96,10 +115,18 @@ fn overdue(limit: Duration) -> String {
     format!("  expected: the check to be done within {limit:?}\n  got:      it still waits\n")
 }
 
-fn described(payload: Box<dyn Any + Send>) -> String {
+/// What was expected and what came instead, and a better hint than that of the check.
+fn described(payload: Box<dyn Any + Send>) -> (String, Option<String>) {
     if let Some(failure) = payload.downcast_ref::<Failure>() {
         let Failure { expected, got, place } = failure;
-        return format!("  expected: {expected}\n  got:      {got}\n  (at {place})\n");
+        let what = format!("  expected: {expected}\n  got:      {got}\n");
+        return match place {
+            Place::Code(place) => (format!("{what}  (at {place})\n"), None),
+            Place::Rule { rule, session } => {
+                let what = format!("{what}  rule:     {}: {}\n  ({session})\n", rule.name, rule.says);
+                (what, Some(rule.hint.to_owned()))
+            }
+        };
     }
     let message = match (payload.downcast_ref::<String>(), payload.downcast_ref::<&str>()) {
         (Some(text), _) => text,
@@ -107,7 +134,7 @@ fn described(payload: Box<dyn Any + Send>) -> String {
         _ => "a panic without a message",
     };
     let place = PLACE.take();
-    format!("  expected: the check to run through\n  got:      {message}\n  (at {place})\n")
+    (format!("  expected: the check to run through\n  got:      {message}\n  (at {place})\n"), None)
 }
 
 thread_local! {

@@ -39,6 +39,16 @@ impl Transcript {
         }
     }
 
+    /// Forgets all steps: another session begins.
+    pub fn clear(&self) {
+        *self.steps.lock().ignore_poison() = Steps::default();
+    }
+
+    /// Puts the steps of `other` in place of its own.
+    pub fn adopt(&self, other: &Self) {
+        *self.steps.lock().ignore_poison() = std::mem::take(&mut *other.steps.lock().ignore_poison());
+    }
+
     pub fn render(&self) -> String {
         let steps = self.steps.lock().ignore_poison();
         let mut text = String::new();

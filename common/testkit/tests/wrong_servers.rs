@@ -15,10 +15,14 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::sync::{Arc, OnceLock};
-use table::{Fails, WRONG};
+use table::{Fails, NOT_SEEN_AT_RANDOM, WRONG};
 
 type Names = BTreeSet<String>;
 
+/// The check that plays sessions at random: nearly every fault shows in one of them.
+const RANDOM: &str = "random_sessions_keep_to_the_contract";
+/// What a server passes that starts, and does nothing else right.
+const START: &str = "the_server_starts_listens_and_accepts";
 /// Of the checks that must pass on a wrong server, one in so many is run.
 const ONE_IN: usize = 6;
 const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/servers/stage4.py");
@@ -141,7 +145,7 @@ fn complete(lab: &Lab) -> Result<(), Failed> {
 fn sharp(lab: &Lab) -> Result<(), Failed> {
     let noticing: Names =
         WRONG.iter().flat_map(|(_, fails)| must_fail(fails).iter().map(|n| (*n).to_owned())).collect();
-    let idle: Vec<_> = lab.names.difference(&noticing).collect();
+    let idle: Vec<_> = lab.names.difference(&noticing).filter(|name| *name != RANDOM).collect();
     let unknown: Vec<_> = noticing.difference(&lab.names).collect();
     if idle.is_empty() && unknown.is_empty() {
         return Ok(());
@@ -158,18 +162,24 @@ fn must_fail(fails: &Fails) -> &'static [&'static str] {
 
 fn wrong(lab: &Lab, at: usize, fault: &str, fails: &Fails) -> Result<(), Failed> {
     let must: Names = must_fail(fails).iter().map(|name| (*name).to_owned()).collect();
+    let seen = !NOT_SEEN_AT_RANDOM.contains(&fault);
     let all = std::env::var("WRONG_SERVERS").is_ok_and(|wanted| wanted == "all");
     let turn = |i: usize| all || (i + at).is_multiple_of(ONE_IN);
     let sample = lab.names.iter().enumerate().filter(|(i, _)| turn(*i)).map(|(_, name)| name.clone());
-    let run: Names = must.iter().cloned().chain(sample).collect();
-    let (failed, report) = lab.failing(Some(fault), &run);
+    let mut run: Names = must.iter().cloned().chain(sample).collect();
+    run.remove(RANDOM);
+    let with_random: Names = run.iter().cloned().chain(seen.then(|| RANDOM.to_owned())).collect();
+    let (mut failed, report) = lab.failing(Some(fault), &with_random);
+    if failed.remove(RANDOM) != seen {
+        return Err(format!("random sessions do not see it\n{report}").into());
+    }
     let as_it_should = match fails {
         Fails::These(_) => failed == must,
         Fails::AtLeast(_) => failed.is_superset(&must),
         Fails::Perhaps(_, other) => {
             failed.iter().all(|n| must.contains(n) || n == other) && failed.is_superset(&must)
         }
-        Fails::Everything => failed == run,
+        Fails::Everything => run.iter().all(|name| failed.contains(name) != (name == START)),
     };
     if as_it_should {
         return Ok(());

@@ -20,6 +20,21 @@ fn never_hears(peer: &Peer, text: &str, fence: &str) {
     }
 }
 
+/// The counts in the notices that these clients `joined` or `left`, sorted.
+#[track_caller]
+fn counts(peer: &Peer, word: &str, clients: &[SocketAddr]) -> Vec<usize> {
+    let starts: Vec<_> = clients.iter().map(|who| format!("[SERVER] {who} {word} (")).collect();
+    let count = |line: &str| {
+        let start = starts.iter().find(|start| line.starts_with(start.as_str()))?;
+        line[start.len()..].strip_suffix(" online)")?.parse().ok()
+    };
+    let what = format!("a notice of one of {} that {word}", clients.len());
+    let mut counts: Vec<_> =
+        clients.iter().filter_map(|_| count(&peer.hears_some(&what, |line| count(line).is_some()))).collect();
+    counts.sort_unstable();
+    counts
+}
+
 checks! { pub messages:
 
 /// Keep a list of all connections, and write each line to all but its sender.
@@ -229,6 +244,34 @@ wire(server) fn several_senders_at_once_lose_nothing(case) {
             }
         }
     }
+}
+
+/// Thirty come at the same instant, and go at the same instant: every count is that of
+/// one moment. Change the list, count it, and queue the notice under one lock.
+wire(server) fn counts_follow_one_by_one_when_many_come_and_go(case) {
+    let server = case.server();
+    let alice = case.connect("alice", &server);
+    let crowd: Vec<_> = (0..60).map(|n| case.connect(&format!("peer {n}"), &server)).collect();
+    for peer in &crowd {
+        peer.send("I am here");
+        alice.hears_of("I am here");
+    }
+    alice.send("the fence");
+    crowd.iter().for_each(|peer| drop(peer.hears_of("the fence")));
+    let many: Vec<_> = std::thread::scope(|scope| {
+        let connects = (0..30).map(|n| scope.spawn({
+            let server = &server;
+            move || case.connect(&format!("new {n}"), server)
+        }));
+        let connects: Vec<_> = connects.collect();
+        connects.into_iter().filter_map(|thread| thread.join().ok()).collect()
+    });
+    let addresses: Vec<_> = many.iter().map(Peer::address).collect();
+    let joined = counts(&alice, "joined", &addresses);
+    require(joined == (62..92).collect::<Vec<_>>(), "counts 62 to 91, each once", format!("{joined:?}"));
+    many.into_iter().for_each(Peer::close);
+    let left = counts(&alice, "left", &addresses);
+    require(left == (61..91).collect::<Vec<_>>(), "counts 90 to 61, each once", format!("{left:?}"));
 }
 
 /// Sixty in a room are no special case.

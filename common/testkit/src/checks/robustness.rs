@@ -3,6 +3,9 @@
 use crate::{Case, Server};
 use std::time::Duration;
 
+/// Longer than the time-outs that people try out, and within a check's own limit.
+const SILENCE: Duration = Duration::from_secs(7);
+
 /// Fails unless somebody new is served.
 #[track_caller]
 fn others_are_served(case: &Case, server: &Server) {
@@ -94,6 +97,15 @@ wire(server) fn idle_clients_keep_nobody_waiting(case) {
     let server = case.server();
     let _idle: Vec<_> = (0..20).map(|_| case.connect("idle", &server)).collect();
     others_are_served(case, &server);
+}
+
+/// There is no limit on how long a living client may be silent: no read time-out.
+wire(server) fn a_silent_client_stays_connected(case) {
+    let server = case.server();
+    let link = case.link(&server);
+    std::thread::sleep(SILENCE);
+    link.sender.send("I was only listening");
+    link.delivers("I was only listening");
 }
 
 /// A line without its end is that client's own wait: read each connection in a

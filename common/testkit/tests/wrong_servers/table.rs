@@ -9,7 +9,7 @@ pub enum Fails {
     AtLeast(&'static [&'static str]),
     /// These, and perhaps that one: a matter of who is faster.
     Perhaps(&'static [&'static str], &'static str),
-    /// All checks: with such a server nobody can talk to anybody.
+    /// All checks but the start: with such a server nobody can talk to anybody.
     Everything,
 }
 
@@ -30,9 +30,11 @@ pub const WRONG: &[(&str, Fails)] = &[
         "a_line_is_prefixed_with_the_senders_address"
     ])),
     ("no-arrivals", Fails::These(&[
+        "counts_follow_one_by_one_when_many_come_and_go",
         "an_arrival_is_announced_with_the_count", "the_count_follows_arrivals_and_departures"
     ])),
     ("no-departures", Fails::These(&[
+        "counts_follow_one_by_one_when_many_come_and_go",
         "a_departure_is_announced_once", "a_departure_is_announced_with_the_count",
         "a_reset_is_a_departure", "being_put_out_is_a_departure", "quitting_is_a_departure",
         "the_count_follows_arrivals_and_departures"
@@ -42,10 +44,12 @@ pub const WRONG: &[(&str, Fails)] = &[
         "the_one_who_comes_is_not_told_of_its_own_arrival"
     ])),
     ("counts-before", Fails::These(&[
+        "counts_follow_one_by_one_when_many_come_and_go",
         "a_departure_is_announced_with_the_count", "an_arrival_is_announced_with_the_count",
         "the_count_follows_arrivals_and_departures"
     ])),
     ("announces-departures-twice", Fails::These(&[
+        "counts_follow_one_by_one_when_many_come_and_go",
         "a_departure_is_announced_once", "a_departure_is_announced_with_the_count"
     ])),
     ("splits-by-read", Fails::AtLeast(&[
@@ -120,14 +124,15 @@ pub const WRONG: &[(&str, Fails)] = &[
         "two_thousand_lines_arrive_all_and_in_order", "what_was_accepted_is_delivered_at_the_end"
     ])),
     ("relays-twice", Fails::These(&[
-        "a_character_sent_in_pieces_is_one_character", "a_client_that_reads_late_gets_everything",
-        "a_client_that_sends_one_byte_at_a_time_is_served",
+        "counts_follow_one_by_one_when_many_come_and_go",
+        "a_client_that_reads_late_gets_everything",
+        
         "a_cr_lf_sent_in_pieces_is_one_line_end", "a_last_line_without_line_end_counts",
-        "a_line_arrives_once", "a_line_ended_by_cr_lf_is_delivered_without_the_cr",
-        "a_line_is_delivered_unchanged", "a_line_of_4096_bytes_is_delivered",
-        "a_line_sent_in_pieces_is_one_line", "an_empty_line_is_ignored",
+        "a_line_arrives_once", 
+        "a_line_is_delivered_unchanged", 
+        "an_empty_line_is_ignored",
         "any_utf8_text_is_delivered_unchanged",
-        "invalid_utf8_gets_an_error_and_the_connection_goes_on",
+        
         "one_senders_lines_arrive_in_order_everywhere",
         "several_lines_in_one_packet_are_several_lines", "several_senders_at_once_lose_nothing",
         "sixty_clients_all_hear_a_line", "two_thousand_lines_arrive_all_and_in_order",
@@ -135,6 +140,7 @@ pub const WRONG: &[(&str, Fails)] = &[
     ])),
     ("one-client-at-a-time", Fails::Everything),
     ("first-other-only", Fails::These(&[
+        "counts_follow_one_by_one_when_many_come_and_go",
         "a_client_in_the_middle_of_a_line_keeps_nobody_waiting",
         "a_client_that_reads_late_gets_everything", "a_departure_is_announced_once",
         "a_departure_is_announced_with_the_count",
@@ -175,4 +181,39 @@ pub const WRONG: &[(&str, Fails)] = &[
         "a_line_of_4097_bytes_gets_an_error_and_the_end", "being_put_out_is_a_departure",
         "the_limit_counts_bytes_not_characters", "the_server_outlives_a_flood_and_a_reset"
     ])),
+    // Random sessions notice these; some of them fail a named check, too.
+    ("quits-in-any-case", Fails::AtLeast(&[])),
+    ("quits-by-prefix", Fails::AtLeast(&[])),
+    ("trims-commands", Fails::AtLeast(&[])),
+    ("welcomes", Fails::AtLeast(&[])),
+    ("replays-ten-lines", Fails::AtLeast(&[])),
+    ("splits-at-cr", Fails::AtLeast(&[])),
+    ("splits-at-separators", Fails::AtLeast(&[])),
+    ("takes-off-every-cr", Fails::AtLeast(&[])),
+    ("loses-the-bom", Fails::AtLeast(&[])),
+    ("cuts-at-nul", Fails::AtLeast(&[])),
+    ("escapes-html", Fails::AtLeast(&[])),
+    ("drops-control-characters", Fails::AtLeast(&[])),
+    ("normalises", Fails::AtLeast(&[])),
+    ("trims-blanks-behind", Fails::AtLeast(&[])),
+    ("lowers-nothing-but-words", Fails::AtLeast(&[])),
+    ("relays-behind-quit", Fails::AtLeast(&[])),
+    ("plain-close", Fails::AtLeast(&[])),
+    ("tells-everybody-of-long-lines", Fails::AtLeast(&[])),
+    ("tells-everybody-of-bad-lines", Fails::AtLeast(&[])),
+    ("drops-the-packet", Fails::AtLeast(&[])),
+    ("ignores-blank-texts", Fails::AtLeast(&[])),
+    ("farewell-to-some", Fails::AtLeast(&[])),
+    ("departures-at-the-end", Fails::AtLeast(&[])),
+    ("confirms", Fails::AtLeast(&[])),
+    ("counts-outside-the-lock", Fails::These(&["counts_follow_one_by_one_when_many_come_and_go"])),
+    ("idle-time-out", Fails::These(&["a_silent_client_stays_connected"])),
+];
+
+/// What a session of a few rounds does not show: it takes a flood, a long silence, many
+/// at once, or another signal.
+#[rustfmt::skip]
+pub const NOT_SEEN_AT_RANDOM: &[&str] = &[
+    "blocks-on-slow-clients", "counts-outside-the-lock", "idle-time-out", "ignores-ctrl-c",
+    "limit-only-at-line-ends", "loses-every-hundredth",
 ];

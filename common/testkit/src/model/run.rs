@@ -1,0 +1,199 @@
+//! Plays many sessions, and shortens the first that breaks a rule.
+
+use super::draw;
+use super::expected::Broken;
+use super::play::{NOTHING, Player};
+use super::rules;
+use super::session::{Session, SessionEnd};
+use super::shrink::simpler;
+use crate::case::Case;
+use crate::context::Context;
+use crate::failure::fail_by_rule;
+use crate::poison::IgnorePoison;
+use crate::run_check::{fresh_context, quietly};
+use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// Sessions in one run; `CHECK_SESSIONS` says otherwise.
+const SESSIONS: usize = 200;
+/// Everybody gets the same sessions; `CHECK_SEED` draws others.
+const SEED: u64 = 1;
+/// Servers at once, each for some sessions.
+const WORKERS: usize = 4;
+const PER_SERVER: usize = 25;
+/// No more sessions are begun after this, in a run of the usual length.
+const TIME: Duration = Duration::from_secs(9);
+/// For making a session shorter.
+const SHRINK_TIME: Duration = Duration::from_secs(6);
+/// In that time a line must come while a session is made shorter: it came at once
+/// in the sessions that were right.
+const SHRINK_PATIENCE: Duration = Duration::from_millis(500);
+
+/// A session that broke a rule, and the context with its transcript.
+struct Found {
+    number: usize,
+    session: Session,
+    broken: Broken,
+    context: Arc<Context>,
+}
+
+/// A session and its number.
+type Numbered = (usize, Session);
+
+/// Plays random sessions against the graded server. Fails with the shortest session
+/// that was found to break a rule.
+pub(crate) fn server_sessions(case: &Case) {
+    let (count, seed) = (wanted_sessions(), setting("CHECK_SEED", SEED));
+    let Some(found) = search(case, count, seed) else { return };
+    let number = found.number;
+    if std::env::var_os("CHECK_DEBUG").is_some() {
+        eprintln!("{:?}\n{}\n{:?}", found.broken, found.context.transcript.render(), found.session);
+    }
+    let found = shorten(case, found);
+    case.context.adopt(&found.context);
+    let again = number + 1;
+    fail_by_rule(
+        found.broken,
+        format!(
+            "session {number} of seed {seed}, made shorter; CHECK_SEED={seed} CHECK_SESSIONS={again} plays it again"
+        ),
+    );
+}
+
+/// How many sessions this run plays, if there is time.
+pub(crate) fn wanted_sessions() -> usize {
+    setting("CHECK_SESSIONS", SESSIONS)
+}
+
+fn setting<T: FromStr>(name: &str, usual: T) -> T {
+    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(usual)
+}
+
+/// The first session that breaks a rule.
+fn search(case: &Case, count: usize, seed: u64) -> Option<Found> {
+    let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let found = Mutex::new(None);
+    let deadline = (count <= SESSIONS).then(|| Instant::now() + TIME);
+    std::thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) && deadline.is_none_or(|end| Instant::now() < end) {
+                    let numbers = next.fetch_add(PER_SERVER, Ordering::Relaxed);
+                    if numbers >= count {
+                        return;
+                    }
+                    let numbers = numbers..(numbers + PER_SERVER).min(count);
+                    let sessions = numbers.map(|n| (n, draw::session(case.stage(), seed, n)));
+                    let one = play_some(case, sessions.collect(), &stop, deadline);
+                    if let Some(one) = one.filter(|found| is_real(case, found)) {
+                        stop.store(true, Ordering::Relaxed);
+                        let mut found = found.lock().ignore_poison();
+                        if found.as_ref().is_none_or(|other: &Found| one.number < other.number) {
+                            *found = Some(one);
+                        }
+                    }
+                }
+            });
+        }
+    });
+    found.into_inner().ignore_poison()
+}
+
+/// Plays these sessions on one server, and those that stop it on others.
+fn play_some(
+    case: &Case,
+    mut sessions: Vec<Numbered>,
+    stop: &AtomicBool,
+    deadline: Option<Instant>,
+) -> Option<Found> {
+    // Those that stop the server come last.
+    sessions.sort_by_key(|(_, session)| session.end == SessionEnd::Shutdown);
+    let mut sessions = sessions.into_iter().peekable();
+    while sessions.peek().is_some() {
+        let context = fresh_context(case.context.graded.clone()).expect("a temporary folder, as before");
+        let inner = Case { context: context.clone() };
+        let result = quietly(|| -> Result<(), Box<(Numbered, Broken)>> {
+            let server = inner.server();
+            let mut player = match Player::enter(&inner, &server, crate::patience()) {
+                Ok(player) => player,
+                Err(broken) => return Err(Box::new(((0, Session::default()), broken))),
+            };
+            for (number, session) in sessions.by_ref() {
+                if stop.load(Ordering::Relaxed) || deadline.is_some_and(|end| Instant::now() >= end) {
+                    return Ok(());
+                }
+                context.transcript.clear();
+                let stops = session.end == SessionEnd::Shutdown;
+                if let Err(broken) = player.play(&session) {
+                    return Err(Box::new(((number, session), broken)));
+                }
+                if stops {
+                    break;
+                }
+            }
+            Ok(())
+        });
+        match result {
+            Ok(Ok(())) if stop.load(Ordering::Relaxed) => return None,
+            Ok(Ok(())) => {}
+            Ok(Err(found)) => {
+                let ((number, session), broken) = *found;
+                return Some(Found { number, session, broken, context });
+            }
+            Err((expected, got)) => {
+                let broken = Broken { rule: rules::ONE_CONNECTION, expected, got };
+                return Some(Found { number: 0, session: Session::default(), broken, context });
+            }
+        }
+    }
+    None
+}
+
+/// A line that should not have come is a fault in any case. One that did not come in
+/// time may be the machine's fault: then it must happen again, on a server of its own.
+fn is_real(case: &Case, found: &Found) -> bool {
+    found.broken.got != NOTHING || (0..3).any(|_| attempt(case, &found.session, crate::patience()).is_some())
+}
+
+/// Plays one session on a fresh server.
+fn attempt(case: &Case, session: &Session, patience: Duration) -> Option<Found> {
+    let context = fresh_context(case.context.graded.clone()).ok()?;
+    if case.context.takes_cr_lf() {
+        context.server_sends_cr_lf();
+    }
+    let inner = Case { context: context.clone() };
+    let played = quietly(|| {
+        let server = inner.server();
+        Player::enter(&inner, &server, patience)?.play(session)
+    });
+    let broken = played.ok()?.err()?;
+    Some(Found { number: 0, session: session.clone(), broken, context })
+}
+
+/// Leaves out of the session whatever it breaks the same rule without.
+fn shorten(case: &Case, mut best: Found) -> Found {
+    let deadline = Instant::now() + SHRINK_TIME;
+    let mut tried = Vec::new();
+    loop {
+        let candidates = simpler(case.stage(), &best.session);
+        let candidates = candidates.into_iter().filter(|session| !tried.contains(&format!("{session:?}")));
+        let candidates: Vec<_> = candidates.take(WORKERS).collect();
+        if candidates.is_empty() || Instant::now() > deadline {
+            return best;
+        }
+        tried.extend(candidates.iter().map(|session| format!("{session:?}")));
+        let rule = best.broken.rule;
+        let found = std::thread::scope(|scope| {
+            let attempts =
+                candidates.iter().map(|session| scope.spawn(|| attempt(case, session, SHRINK_PATIENCE)));
+            let attempts: Vec<_> = attempts.collect();
+            let results = attempts.into_iter().filter_map(|thread| thread.join().ok().flatten());
+            results.filter(|found| found.broken.rule == rule).min_by_key(|found| found.session.size())
+        });
+        if let Some(shorter) = found {
+            best = shorter;
+        }
+    }
+}
