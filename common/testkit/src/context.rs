@@ -6,7 +6,6 @@ use crate::check::{Check, Kind};
 use crate::inbox::Inbox;
 use crate::poison::IgnorePoison;
 use crate::report;
-use crate::summary;
 use crate::transcript::Transcript;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::ffi::{OsStr, OsString};
@@ -171,7 +170,7 @@ impl Context {
             };
         }
         command.current_dir(asked.get_current_dir().unwrap_or(self.folder.path()));
-        command.env_remove(report::VARIABLE).env_remove(summary::VARIABLE);
+        command.env_remove(report::VARIABLE);
         for name in ["NO_COLOR", "CLICOLOR_FORCE", "FORCE_COLOR", "RUST_LOG", "CHAT_PASSWORD"] {
             command.env_remove(name);
         }
@@ -188,7 +187,7 @@ impl Context {
         let command = command.replace("{host}", host).replace("{port}", &port).replace("{folder}", &folder);
         let mut shell = Command::new("sh");
         shell.args(["-c", &format!("{WAIT_FOR_THE_COMMAND}{command}\n")]);
-        shell.env_remove(report::VARIABLE).env_remove(summary::VARIABLE);
+        shell.env_remove(report::VARIABLE);
         shell.env("HOST", host).env("PORT", &port).env("PYTHONUNBUFFERED", "1");
         if let Some(place) = std::env::var_os("PWD").filter(|place| Path::new(place).is_dir()) {
             shell.current_dir(place);

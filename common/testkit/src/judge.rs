@@ -10,7 +10,6 @@ use crate::context::Graded;
 use crate::poison::IgnorePoison;
 use crate::report::{Complaint, Report};
 use crate::run_check::run_one;
-use crate::summary::Summary;
 use libtest_mimic::{Completion, Failed};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,7 +26,6 @@ type Outcome = (Result<(), Complaint>, Duration);
 pub(crate) struct Judge {
     graded: Graded,
     report: Option<Report>,
-    summary: Option<Summary>,
     /// Those that others rest on: each is run once, by the first check that asks.
     basics: HashMap<&'static str, (Check, OnceLock<Outcome>)>,
     /// How many checks were not judged, by the basic check that failed.
@@ -46,8 +44,7 @@ impl Judge {
             Some((name, (check.clone(), OnceLock::new())))
         };
         let basics = names.filter(|_| !strict).filter_map(find).collect();
-        let summary = Summary::asked_for(graded.stage);
-        Self { graded, report, summary, basics, not_judged: Mutex::default(), failures: AtomicUsize::new(0) }
+        Self { graded, report, basics, not_judged: Mutex::default(), failures: AtomicUsize::new(0) }
     }
 
     /// Runs `check`, unless what it rests on has failed, and reports.
@@ -79,7 +76,6 @@ impl Judge {
     fn conclude(&self, check: &Check, (result, took): &Outcome) -> Result<Completion, Failed> {
         self.report.iter().for_each(|report| report.check(check.name, *took, result.as_ref().err()));
         let Err(complaint) = result else { return Ok(Completion::Completed) };
-        self.summary.iter().for_each(|summary| summary.failed(check, complaint));
         if self.failures.fetch_add(1, Ordering::Relaxed) < SHOWN_IN_FULL {
             return Err(complaint.into());
         }
@@ -91,7 +87,6 @@ impl Judge {
     pub fn end(&self) {
         for (basic, count) in self.not_judged.lock().ignore_poison().iter() {
             println!("{count} checks were not judged: they wait for {basic}, which failed.");
-            self.summary.iter().for_each(|summary| summary.not_judged(basic, *count));
         }
         self.report.iter().for_each(Report::end);
     }

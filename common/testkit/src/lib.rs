@@ -37,7 +37,6 @@ mod selftest;
 mod server;
 mod settings;
 mod suite;
-mod summary;
 mod terminal;
 mod transcript;
 

@@ -104,7 +104,7 @@ pub(crate) fn without_panic_message<T>(run: impl FnOnce() -> T) -> Result<T, ()>
     QUIET.set(false);
     result.map_err(|payload| {
         kill_programs();
-        let message = described(payload);
+        let (message, _) = described(payload);
         if !message.contains("BrokenPipe") {
             let _ = writeln!(std::io::stderr(), "{message}");
         }

@@ -173,6 +173,8 @@ fn run(checks: &Path, folder: &Path, skipped: &BTreeSet<String>, patience: &str)
     let mut command = std::process::Command::new(checks);
     command.arg("--exact").args(skipped.iter().flat_map(|name| ["--skip", name]));
     command.current_dir(folder).env("TESTKIT_REPORT", &file).env("CHECK_PATIENCE_MS", patience);
+    // Each check on its own, also where one has failed on which it rests.
+    command.env("CHECK_STRICT", "1");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
     let mut outcome = Outcome::default();
     let text = fs::read_to_string(file).unwrap();
