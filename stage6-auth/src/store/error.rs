@@ -109,7 +109,7 @@ pub enum StoreError {
         cause: String,
     },
     /// The database or its tables do not exist.
-    #[error("{db} has no chat tables yet; run `{init}` with the administrator's URL in CHAT_DB first")]
+    #[error("{db} has no chat tables yet; run `{init}` first, with the administrator's account")]
     NoSchema {
         /// The database.
         db: String,
@@ -158,9 +158,9 @@ pub enum StoreError {
     },
 }
 
-/// The command that runs `init` of `program`, as it can be typed in this folder.
-/// `file` is the database, if it is one.
-pub(super) fn init_command(program: &str, file: Option<&Path>) -> String {
+/// The command that runs `init` of `program` on this database, as it can be typed
+/// in this folder, with the administrator's account to be filled in.
+pub(super) fn init_command(program: &str, db: &str) -> String {
     let beside =
         std::env::current_exe().ok().map(|exe| exe.with_file_name(program)).filter(|path| path.exists());
     let here = std::env::current_dir().unwrap_or_default();
@@ -169,9 +169,9 @@ pub(super) fn init_command(program: &str, file: Option<&Path>) -> String {
         None => Path::new(program),
     };
     let program = quoted(&program.display().to_string());
-    match file {
-        Some(file) => format!("{program} init --db {}", quoted(&format!("sqlite:{}", file.display()))),
-        None => format!("{program} init"),
+    match db.strip_prefix("mysql://").and_then(|rest| rest.split_once('@')) {
+        Some((_, place)) => format!("CHAT_DB=mysql://ADMIN:PASSWORD@{place} {program} init"),
+        None => format!("{program} init --db {}", quoted(&format!("sqlite:{db}"))),
     }
 }
 
@@ -183,10 +183,8 @@ fn quoted(text: &str) -> String {
 
 #[test]
 fn a_command_can_be_typed() {
-    assert_eq!(init_command("no-such-admin", None), "no-such-admin init");
-    let file = Path::new("./it's my chat.db");
-    assert_eq!(
-        init_command("no-such-admin", Some(file)),
-        r"no-such-admin init --db 'sqlite:./it'\''s my chat.db'"
-    );
+    let server = init_command("no-such-admin", "mysql://chat@127.0.0.1:3306/chat");
+    assert_eq!(server, "CHAT_DB=mysql://ADMIN:PASSWORD@127.0.0.1:3306/chat no-such-admin init");
+    let file = init_command("no-such-admin", "./it's my chat.db");
+    assert_eq!(file, r"no-such-admin init --db 'sqlite:./it'\''s my chat.db'");
 }

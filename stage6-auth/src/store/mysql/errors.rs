@@ -69,7 +69,7 @@ pub fn explain(db: &str, program: &str, error: Error) -> StoreError {
     };
     match code {
         // Unknown database, no such table.
-        1049 | 1146 => StoreError::NoSchema { db, init: init_command(program, None) },
+        1049 | 1146 => StoreError::NoSchema { init: init_command(program, &db), db },
         // No access for this user, to this database, from this host, without a
         // password, with a locked account.
         1044 | 1045 | 1130 | 1698 | 4151 => StoreError::Denied { db, cause },

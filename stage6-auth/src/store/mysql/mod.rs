@@ -51,7 +51,7 @@ impl MySqlStore {
             in_doubt: InDoubt::default(),
         };
         let found: Option<Option<u32>> = store.with(|conn| conn.query_first(sql::VERSION))?;
-        let (db, known, init) = (store.db.clone(), schema.version(), init_command(schema.program, None));
+        let (db, known, init) = (store.db.clone(), schema.version(), init_command(schema.program, &store.db));
         let found = found.flatten().unwrap_or(0);
         match schema.next(found, |step| step.mysql) {
             Change::None => Ok(store),

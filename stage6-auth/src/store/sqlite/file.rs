@@ -64,7 +64,7 @@ pub fn check_schema(
             }
             Change::TooNew => return Err(StoreError::TooNew { db: db(), found, known }),
             Change::Run(..) if found > 0 && !migrate => {
-                let init = init_command(schema.program, Some(path));
+                let init = init_command(schema.program, &db());
                 return Err(StoreError::TooOld { db: db(), found, known, init });
             }
             Change::Run(statements, next) => (statements, next),
