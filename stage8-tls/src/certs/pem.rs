@@ -3,6 +3,7 @@
 //! PEM (RFC 7468) is base64 between two lines, `-----BEGIN CERTIFICATE-----` and
 //! `-----END CERTIFICATE-----`, so that binary data survives e-mail and clipboards.
 
+use common::private_file::without_bom;
 use rustls::pki_types::pem::{Error, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::fs::File;
@@ -78,15 +79,14 @@ pub(super) fn private_key(bytes: &[u8]) -> Result<PrivateKeyDer<'static>, PemErr
     PrivateKeyDer::from_pem_slice(bytes).map_err(|error| reason(&error, PemError::NoKey))
 }
 
-/// The file as text that the PEM parser can read: without a byte order mark, with which
-/// the first line would not be `-----BEGIN…`.
+/// The file as text for the PEM parser. With a byte order mark, its first line would not
+/// be `-----BEGIN…`.
 fn text(bytes: &[u8]) -> Result<&[u8], PemError> {
     match bytes {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [b'-', 0, ..] | [0, b'-', ..] => Err(PemError::Utf16),
         // An ASN.1 SEQUENCE (X.690, 8.9), of more than 127 bytes.
         [0x30, 0x80..=0x84, ..] => Err(PemError::Binary),
-        [0xef, 0xbb, 0xbf, rest @ ..] => Ok(rest),
-        _ => Ok(bytes),
+        _ => Ok(without_bom(bytes)),
     }
 }
 
