@@ -60,6 +60,11 @@ pub enum Rejection {
 }
 
 impl Rejection {
+    /// The words of the library, in which there can be names from the certificate.
+    fn other(error: &impl ToString) -> Rejection {
+        Rejection::Other(escape(&error.to_string()).into_owned())
+    }
+
     /// What can be seen in a server's certificate itself.
     pub(super) fn of(certificate: &CertificateInfo) -> Option<Rejection> {
         match () {
@@ -93,7 +98,7 @@ impl Rejection {
             CertificateError::Other(error) => Some(match error.0.downcast_ref() {
                 Some(webpki::Error::UnsupportedCertVersion) => Rejection::Version1,
                 Some(webpki::Error::CaUsedAsEndEntity) => Rejection::IsAuthority,
-                _ => Rejection::Other(escape(&error.0.to_string()).into_owned()),
+                _ => Rejection::other(&error.0),
             }),
             _ => None,
         }
@@ -116,7 +121,7 @@ pub(super) fn verify(
     let provider = Arc::new(ring::default_provider());
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(authorities), provider)
         .build()
-        .map_err(|error| Rejection::Other(error.to_string()))?;
+        .map_err(|error| Rejection::other(&error))?;
     match verifier.verify_server_cert(server, between, &name, &[], certificate.valid_time()) {
         Err(rustls::Error::InvalidCertificate(error)) => match error {
             CertificateError::UnknownIssuer | CertificateError::BadSignature => {
@@ -124,10 +129,8 @@ pub(super) fn verify(
             }
             // Of the authority's certificate, or of one between.
             CertificateError::ExpiredContext { .. } | CertificateError::NotValidYetContext { .. } => Ok(()),
-            error => {
-                Err(Rejection::from_error(&error).unwrap_or_else(|| Rejection::Other(error.to_string())))
-            }
+            error => Err(Rejection::from_error(&error).unwrap_or_else(|| Rejection::other(&error))),
         },
-        verified => verified.map(drop).map_err(|error| Rejection::Other(error.to_string())),
+        verified => verified.map(drop).map_err(|error| Rejection::other(&error)),
     }
 }
