@@ -7,18 +7,19 @@
 //! ([`Log::lines`]), and the log's thread formats them. CONTRIBUTING.md has the
 //! other reasons.
 
-use crate::escape::escape;
+mod writer;
+
 use crate::poison::IgnorePoison;
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::fmt::{self, Display};
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::SystemTime;
-use time::OffsetDateTime;
+use writer::Writer;
 
 /// Bytes that may wait for the log's thread. When there are more, new lines are
 /// dropped and counted, and the log says how many. The alternative would be to
@@ -101,7 +102,7 @@ impl Log {
         let queue = Arc::new(Queue { level, waiting: Mutex::default(), more: Condvar::new() });
         let writer = thread::Builder::new().name("log".into()).spawn({
             let queue = queue.clone();
-            move || Writer { file }.run(&queue)
+            move || Writer::new(file).run(&queue)
         })?;
         let guard = LogGuard { queue: queue.clone(), writer: Some(writer) };
         Ok((Log { queue }, guard))
@@ -201,85 +202,6 @@ impl Drop for LogGuard {
             // An error means that it panicked: then its message is on standard error.
             let _ = writer.join();
         }
-    }
-}
-
-/// The log's thread: the only one that formats and writes.
-struct Writer {
-    file: Option<File>,
-}
-
-impl Writer {
-    fn run(mut self, queue: &Queue) {
-        let mut out = Vec::new();
-        while let Some((entries, dropped)) = queue.take() {
-            for entry in &entries {
-                let head = head(entry.at, entry.level);
-                match &entry.text {
-                    Text::One(text) => put(&mut out, &head, text),
-                    Text::Many(lines) => put_all(&mut out, &head, lines),
-                }
-                // Of many lines some are written at once, or `out` would grow.
-                if out.len() > 256 << 10 {
-                    self.write(&mut out);
-                }
-            }
-            if dropped > 0 {
-                let head = head(SystemTime::now(), Level::Warn);
-                put(
-                    &mut out,
-                    &head,
-                    &format!("log: {dropped} entries dropped, they came faster than they could be written"),
-                );
-            }
-            self.write(&mut out);
-        }
-    }
-
-    fn write(&mut self, out: &mut Vec<u8>) {
-        // Standard error may be closed or full; the chat goes on.
-        let _ = io::stderr().write_all(out);
-        if let Some(file) = &mut self.file
-            && let Err(e) = file.write_all(out)
-        {
-            let _ = writeln!(
-                io::stderr(),
-                "{}log file: {e}; it is no longer written",
-                head(SystemTime::now(), Level::Error)
-            );
-            self.file = None;
-        }
-        out.clear();
-    }
-}
-
-/// `2026-01-31T12:00:00.123Z INFO  `
-fn head(at: SystemTime, level: Level) -> String {
-    let at = OffsetDateTime::from(at);
-    format!(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z {level:5} ",
-        at.year(),
-        u8::from(at.month()),
-        at.day(),
-        at.hour(),
-        at.minute(),
-        at.second(),
-        at.millisecond()
-    )
-}
-
-/// Escaped, since a log is read on terminals and an event must stay one line.
-fn put(out: &mut Vec<u8>, head: &str, text: &str) {
-    out.extend_from_slice(head.as_bytes());
-    out.extend_from_slice(escape(text).as_bytes());
-    out.push(b'\n');
-}
-
-fn put_all(out: &mut Vec<u8>, head: &str, lines: &[u8]) {
-    let mut rest = lines;
-    while let Some(end) = memchr::memchr(b'\n', rest) {
-        put(out, head, &String::from_utf8_lossy(&rest[..end]));
-        rest = &rest[end + 1..];
     }
 }
 
