@@ -32,7 +32,7 @@ pub struct Options {
 }
 
 /// What `/help` shows.
-const HELP: &str = "Type a line and press Enter; everybody else in the room sees it.
+const HELP: &str = "Type a line and press Enter; all other users in the room see it.
 /quit, !DISCONNECT or Ctrl-D: leave
 /help: this text";
 

@@ -17,7 +17,7 @@
 //!
 //! The end: a signal stops the accepting thread, and every reader thread finds the
 //! end of its input. When all have handed on what they had read, the room thread
-//! sends the last line to everybody and closes the outboxes. Each reader thread
+//! sends the last line to all clients and closes the outboxes. Each reader thread
 //! closes its connection when its outbox is empty.
 
 use crate::drainer::PollDrainer;

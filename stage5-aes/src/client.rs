@@ -37,7 +37,7 @@ pub struct Options {
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9005")]
     pub connect: Endpoint,
 
-    /// File with the key, the same for everybody in the room
+    /// File with the key, the same for all users in the room
     #[arg(long, value_name = "FILE", default_value = keyfile::DEFAULT_PATH)]
     pub key: PathBuf,
 
@@ -47,7 +47,7 @@ pub struct Options {
 }
 
 /// What `/help` shows.
-const HELP: &str = "Type a line and press Enter; everybody else in the room who has the key sees it.
+const HELP: &str = "Type a line and press Enter; all other users in the room with the key see it.
 /quit, !DISCONNECT or Ctrl-D: leave
 /help: this text";
 
@@ -115,7 +115,7 @@ fn send(stream: &TcpStream, line: &str) -> anyhow::Result<()> {
 }
 
 /// Whether the line can be sent. A person who is told no can try again; on a
-/// pipe nobody would see that a line is missing.
+/// pipe it would not be noticed that a line is missing.
 fn fits(line: &str, output: &Output) -> anyhow::Result<bool> {
     if line.len() <= line::MAX_LINE {
         return Ok(true);

@@ -42,7 +42,7 @@ pub struct Options {
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9006")]
     pub connect: Endpoint,
 
-    /// File with the key, the same for everybody
+    /// File with the key, the same for all users
     #[arg(long, value_name = "FILE", default_value = keyfile::DEFAULT_PATH)]
     pub key: PathBuf,
 
@@ -123,7 +123,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 fn send(queue: &SendQueue, text: Zeroizing<String>, output: &Output) -> anyhow::Result<()> {
     if text.len() > MAX_TEXT {
         let problem = format!("not sent: sealed, a line holds {MAX_TEXT} bytes of text at most");
-        // A person can try again. On a pipe nobody would see that a line is missing.
+        // A person can try again. On a pipe it would not be noticed that a line is missing.
         ensure!(output.interactive(), problem);
         output.hint(&problem);
     } else if !queue.push(text, !output.interactive()) {

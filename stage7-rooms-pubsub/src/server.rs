@@ -73,7 +73,7 @@ pub struct Options {
     #[command(flatten)]
     limits: LimitArgs,
 
-    /// File with the key, the same for everybody
+    /// File with the key, the same for all users
     #[arg(long, value_name = "FILE", default_value = keyfile::DEFAULT_PATH)]
     pub key: PathBuf,
 
