@@ -22,7 +22,7 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// Sends what is typed and shows what the others say.
+/// Chat client: sends what is typed and shows what other users send.
 #[derive(Parser, Debug)]
 #[command(name = "stage4-client", version)]
 pub struct Options {

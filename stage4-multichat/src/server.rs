@@ -39,7 +39,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Relays what each client says to all the others.
+/// Chat server: sends each message to all other clients.
 #[derive(Parser, Clone, Debug)]
 #[command(name = "stage4-server", version)]
 pub struct Options {

@@ -25,11 +25,11 @@ const HELP: &str =
 /// Who the user is, for a client that is not to ask.
 #[derive(Args, Clone, Debug)]
 pub struct LoginArgs {
-    /// Log in by this name
+    /// Log in with this name
     #[arg(long, value_name = "NAME", conflicts_with = "register")]
     pub login: Option<String>,
 
-    /// Make an account of this name, and log in
+    /// Make an account with this name, and log in
     #[arg(long, value_name = "NAME")]
     pub register: Option<String>,
 }

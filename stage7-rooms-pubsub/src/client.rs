@@ -36,7 +36,7 @@ use std::sync::Arc;
 use std::thread;
 use zeroize::Zeroizing;
 
-/// Sends what is typed, sealed, and shows what the others say.
+/// Chat client: sends what is typed, sealed, and shows what other users send.
 #[derive(Parser, Debug)]
 #[command(name = "stage7-client", version)]
 #[command(after_help = LoginArgs::HELP)]

@@ -62,7 +62,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Lets users in who have an account, keeps what they say, and relays it to those for whom it is.
+/// Chat server: users log in, and each message is stored, then sent to the users it is for.
 #[derive(Parser, Clone, Debug)]
 #[command(name = "stage7-server", version)]
 pub struct Options {
@@ -83,11 +83,11 @@ pub struct Options {
     #[command(flatten)]
     auth: AuthArgs,
 
-    /// Which connection has to go when a name logs in a second time: the second or the first
+    /// Which connection is closed when a user logs in a second time
     #[arg(long, value_enum, default_value_t = OnDuplicate::Replace)]
     pub on_duplicate: OnDuplicate,
 
-    /// Earlier messages that a newcomer is sent
+    /// Number of earlier messages that a new client gets
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(..=10_000))]
     pub history: u16,
 

@@ -35,7 +35,7 @@ use std::sync::Arc;
 use std::thread;
 use zeroize::Zeroizing;
 
-/// Sends what is typed, over TLS, and shows what the others say.
+/// Chat client: sends what is typed, over TLS, and shows what other users send.
 #[derive(Parser, Debug)]
 #[command(name = "stage8-client", version)]
 #[command(after_help = LoginArgs::HELP)]
@@ -47,7 +47,7 @@ pub struct Options {
     #[command(flatten)]
     trust: TrustArgs,
 
-    /// File with your private key, made when missing [default: NAME.identity]
+    /// File with your private key; it is made if it does not exist [default: NAME.identity]
     #[arg(long, value_name = "FILE")]
     pub identity: Option<PathBuf>,
 

@@ -63,7 +63,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Lets users in who have an account, keeps what they say, and relays it to those for whom it is.
+/// Chat server: users log in, and each message is stored, then sent to the users it is for.
 #[derive(Parser, Clone, Debug)]
 #[command(name = "stage8-server", version)]
 pub struct Options {
@@ -74,7 +74,7 @@ pub struct Options {
     #[command(flatten)]
     limits: LimitArgs,
 
-    /// Folder with ca.pem, server.pem and server.key; when there are none, they are made
+    /// Folder with ca.pem, server.pem and server.key; they are made if they do not exist
     #[arg(long, value_name = "FOLDER", default_value = "certs")]
     pub certs: PathBuf,
 
@@ -84,11 +84,11 @@ pub struct Options {
     #[command(flatten)]
     auth: AuthArgs,
 
-    /// Which connection has to go when a name logs in a second time: the second or the first
+    /// Which connection is closed when a user logs in a second time
     #[arg(long, value_enum, default_value_t = OnDuplicate::Replace)]
     pub on_duplicate: OnDuplicate,
 
-    /// Earlier messages that a newcomer is sent
+    /// Number of earlier messages that a new client gets
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(..=10_000))]
     pub history: u16,
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// How users log in, and how long that may take.
 #[derive(clap::Args, Clone, Debug)]
 pub struct AuthArgs {
-    /// What a guess at a stored password costs: each step doubles it, for logins too
+    /// Cost of a password hash: each step doubles the time of a login, and of a guess
     #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(4..=31))]
     bcrypt_cost: u32,
 
@@ -23,7 +23,7 @@ pub struct AuthArgs {
     #[arg(long, value_name = "N", default_value_t = 20)]
     login_rate: u32,
 
-    /// Seconds that a session lasts, in which a client can come back without the password
+    /// Seconds after a login in which a client can reconnect without the password
     #[arg(long, value_name = "SECONDS", default_value_t = 24 * 3600)]
     session_ttl: u32,
 }

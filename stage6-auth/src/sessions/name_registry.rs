@@ -18,9 +18,9 @@ const GRACE: Duration = Duration::from_millis(250);
 /// What happens at the second login of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum OnDuplicate {
-    /// The second one is turned away.
+    /// The new one is refused.
     Reject,
-    /// The first one is told so and closed.
+    /// The old one is told so and closed.
     Replace,
 }
 

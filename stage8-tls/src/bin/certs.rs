@@ -41,7 +41,7 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Shows whose a certificate is, by whom, for which names and until when
+    /// Shows a certificate: subject, issuer, names and validity
     Show {
         /// PEM file with one certificate or more
         file: PathBuf,

@@ -16,11 +16,11 @@ use std::time::Instant;
 /// Which servers to trust. There is no option that turns the check off.
 #[derive(clap::Args, Clone, Debug)]
 pub struct TrustArgs {
-    /// Certificate of the authority that vouches for the server, a copy of the server's ca.pem
+    /// Certificate of the authority that has signed the server certificate, a copy of the server's ca.pem
     #[arg(long, value_name = "FILE", default_value = "certs/ca.pem")]
     pub ca: PathBuf,
 
-    /// Name that the server's certificate has to have, if it is not the host in --connect
+    /// Name that the server certificate must have, if it is not the host in --connect
     #[arg(long, value_name = "NAME", value_parser = server_name)]
     pub server_name: Option<ServerName<'static>>,
 }
