@@ -30,18 +30,18 @@ mod row;
 mod schema;
 pub mod sql;
 pub mod sqlite;
+mod time;
 mod url;
 
 pub use error::StoreError;
 pub use row::{Cell, Row};
 pub use schema::{SCHEMA, STEP_1, Schema, Step};
+pub use time::{Millis, now, rfc3339};
 pub use url::{DbArgs, DbUrl, DbUrlError, MySqlUrl};
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 /// Everything that the server, and `stage6-admin`, ask of a database.
 ///
@@ -106,24 +106,6 @@ pub fn open(url: &DbUrl, schema: &Schema) -> Result<Arc<dyn Store>, StoreError> 
         DbUrl::Sqlite(path) => Arc::new(sqlite::SqliteStore::open(path, schema)?),
         DbUrl::MySql(server) => Arc::new(mysql::MySqlStore::open(server, schema)?),
     })
-}
-
-/// A point in time: milliseconds since 1970-01-01 UTC. Both databases store an
-/// integer, since their date types differ in precision and time zone.
-pub type Millis = i64;
-
-/// The time now.
-pub fn now() -> Millis {
-    (OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000) as Millis
-}
-
-/// A time as RFC 3339 in UTC, to the millisecond: `2026-01-31T09:30:00.25Z`.
-pub fn rfc3339(at: Millis) -> String {
-    OffsetDateTime::from_unix_timestamp_nanos(i128::from(at) * 1_000_000)
-        .ok()
-        .and_then(|time| time.format(&Rfc3339).ok())
-        // Only for a year beyond 9999, which no clock here has written.
-        .unwrap_or_else(|| "0000-00-00T00:00:00Z".to_owned())
 }
 
 /// The number that the server gives a message before the database has it.
@@ -243,11 +225,4 @@ pub struct NewSession {
 /// takes `alice`, `Alice` and `alicé` for one name.
 pub fn name_key(name: &str) -> String {
     name.to_ascii_lowercase()
-}
-
-#[test]
-fn time_is_rfc_3339_in_utc() {
-    assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
-    assert_eq!(rfc3339(1_700_000_000_250), "2023-11-14T22:13:20.25Z");
-    assert!(rfc3339(now()).ends_with('Z'));
 }

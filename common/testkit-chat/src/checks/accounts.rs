@@ -32,6 +32,15 @@ wire(server) fn names_have_1_to_32_plain_characters(case) {
     }
 }
 
+/// Files are called after names, and the server's own lines begin with `[SERVER]`.
+ours(server) fn a_name_that_could_be_taken_for_something_else_is_refused(case) {
+    let chat = Chat::start(case);
+    for name in [".", "..", "-rf", "_", "server", "SERVER"] {
+        chat.refuses("eve", &format!("REGISTER {name} {PASSWORD}"));
+    }
+    chat.register("alice");
+}
+
 /// A name is taken in whatever case it is written: `Alice` is `alice`. Make it
 /// unique in the database, not by looking first: two may come at once.
 wire(server) fn a_name_is_unique_whatever_its_case(case) {

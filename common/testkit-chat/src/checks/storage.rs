@@ -77,6 +77,27 @@ ours(server) fn a_message_that_cannot_be_stored_is_sent_to_nobody(case) {
     require(lost.is_none() && !history.is_empty(), "what was stored, and nothing else", format!("{history:?}"));
 }
 
+/// The database's file is moved away while the server runs: the server would write
+/// where no name leads to. It notices, refuses what comes, and stores again when the
+/// file is back.
+ours(server) fn a_database_file_that_disappears_is_noticed(case) {
+    let chat = Chat::start(case);
+    let [alice, bob] = chat.room();
+    let (file, aside) = (case.folder().join("chat.db"), case.folder().join("aside.db"));
+    fs::rename(&file, &aside).expect("it is ours");
+    alice.send("lost");
+    alice.hears(NOT_STORED);
+    chat.refuses("carol", &format!("REGISTER {} {PASSWORD}", chat.name("carol")));
+    fs::rename(&aside, &file).expect("it is ours");
+    stores_again(&alice, &bob);
+    bob.never_hears("lost", "stored again");
+    chat.server.terminate();
+    chat.server.program.exits(0);
+    let errors = chat.server.program.errors();
+    let said = errors.lines().any(|line| line.contains("ERROR") && line.contains("chat.db was deleted, moved or replaced"));
+    require(said, "a line that says so in the log", &errors);
+}
+
 /// Passwords are stored as bcrypt of cost 12 unless told otherwise, tokens as
 /// their hash; the file is its owner's alone.
 ours(server) fn the_database_holds_no_secret(case) {
