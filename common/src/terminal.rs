@@ -42,7 +42,7 @@ struct Terminal {
     /// Lines behind the one that was given out: Ctrl-V Ctrl-J types a line end.
     rest: VecDeque<String>,
     /// While this lives, nothing is shown but what the editor shows.
-    _quiet: Option<Quiet>,
+    quiet: Option<Quiet>,
 }
 
 /// What is shown; cheap to clone, so that a thread can have its own.
@@ -104,7 +104,7 @@ fn open_streams(
             quiet = Some(Quiet::begin().context("cannot set up the terminal")?);
         }
         let (screen, rest) = (screen.clone(), VecDeque::new());
-        Source::Terminal(Box::new(Terminal { editor, screen, rest, _quiet: quiet }))
+        Source::Terminal(Box::new(Terminal { editor, screen, rest, quiet }))
     } else {
         Source::Pipe(io::stdin().lock())
     };
@@ -140,7 +140,11 @@ impl Terminal {
         }
         self.screen.begin_line();
         // A name in the prompt may have come over the network.
-        let typed = self.editor.readline(&*escape(prompt));
+        let (editor, prompt) = (&mut self.editor, escape(prompt));
+        let typed = match &self.quiet {
+            Some(quiet) => quiet.lifted(|| editor.readline(&*prompt)),
+            None => editor.readline(&*prompt),
+        };
         self.screen.end_line().context("cannot write to the terminal")?;
         match typed {
             Ok(text) => {

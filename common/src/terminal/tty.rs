@@ -60,6 +60,18 @@ impl Quiet {
         QUIET.fetch_add(1, Ordering::Relaxed);
         Ok(Quiet(()))
     }
+
+    /// Does `work` with the terminal as it was: rustyline, which changes the settings
+    /// itself, sets back those that it has found when Ctrl-Z suspends the program.
+    /// Not every shell has settings of its own.
+    pub fn lifted<R>(&self, work: impl FnOnce() -> R) -> R {
+        restore();
+        let result = work();
+        if let Some((tty, before)) = BEFORE.get() {
+            let _ = set(tty, &quiet(before));
+        }
+        result
+    }
 }
 
 impl Drop for Quiet {
