@@ -1,4 +1,4 @@
-//! The client's two sides towards a person: what is typed and what is shown.
+//! The client's two sides towards its user: what is typed and what is shown.
 //!
 //! On a terminal, rustyline edits the line and keeps the history, and what comes
 //! in is put above the line being typed. On a pipe there is none of that: lines
@@ -171,7 +171,8 @@ fn without_line_end(mut line: String) -> String {
 }
 
 impl Output {
-    /// Whether a person sits there: prompts and hints are for people only.
+    /// Returns `true` if a user sits at a terminal: prompts and hints are for users,
+    /// not for pipes.
     pub fn interactive(&self) -> bool {
         self.interactive
     }
@@ -199,7 +200,7 @@ impl Output {
         self.screen.change_prompt(escape(prompt).into_owned());
     }
 
-    /// Tells the person something that did not come over the network. On a
+    /// Tells the user something that did not come over the network. On a
     /// pipe it goes to standard error, since standard output is for what is
     /// received.
     pub fn hint(&self, line: &str) {
@@ -213,7 +214,7 @@ impl Output {
 
     fn tell(&self, line: &str, style: Style) {
         if self.interactive {
-            // With standard output closed there is nobody to tell.
+            // With standard output closed no place is left to show it.
             let _ = self.put(&escape(line), style);
         } else {
             crate::cli::print_error(escape(line));

@@ -62,7 +62,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let cipher = Arc::new(Cipher::new(&key));
     let stream = Arc::new(net::connect(&options.connect)?);
     let (mut input, output) = terminal::open()?;
-    // Prompts and hints are for people. On a pipe there is nothing but the lines.
+    // Prompts and hints are for users. On a pipe there is nothing but the lines.
     if output.interactive() {
         output.hint(&format!("Connected to {}. /help shows what you can type.", options.connect));
     }
@@ -114,7 +114,7 @@ fn send(stream: &TcpStream, line: &str) -> anyhow::Result<()> {
     line::send_line(stream, line).context("cannot send: the server has closed the connection")
 }
 
-/// Whether the line can be sent. A person who is told no can try again; on a
+/// Returns `true` if the line can be sent. A user at a terminal can try again; on a
 /// pipe it would not be noticed that a line is missing.
 fn fits(line: &str, output: &Output) -> anyhow::Result<bool> {
     if line.len() <= line::MAX_LINE {

@@ -123,7 +123,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 fn send(queue: &SendQueue, text: Zeroizing<String>, output: &Output) -> anyhow::Result<()> {
     if text.len() > MAX_TEXT {
         let problem = format!("not sent: sealed, a line holds {MAX_TEXT} bytes of text at most");
-        // A person can try again. On a pipe it would not be noticed that a line is missing.
+        // A user can try again. On a pipe it would not be noticed that a line is missing.
         ensure!(output.interactive(), problem);
         output.hint(&problem);
     } else if !queue.push(text, !output.interactive()) {

@@ -22,7 +22,7 @@ const HELP: &str =
 1 to 32 of the characters A-Z a-z 0-9 _ . -, and for the password, which is not shown.
 /quit, !DISCONNECT or Ctrl-D: leave";
 
-/// Who the user is, for a client that is not to ask.
+/// The user's name, for a client that is not to ask.
 #[derive(Args, Clone, Debug)]
 pub struct LoginArgs {
     /// Log in with this name
@@ -114,7 +114,7 @@ pub enum LoginEvent {
     Pending,
     /// The user is in.
     LoggedIn(Session),
-    /// The server does not let the user in, who may try again.
+    /// The server has refused the login. The user may try again.
     Refused,
     /// The user wants to leave.
     Leave,
@@ -209,8 +209,8 @@ impl LoginClient {
         Ok(LoginEvent::Refused)
     }
 
-    /// Returns `true` if the connection has ended while the user was answering, who
-    /// may go on typing: then the login begins again.
+    /// Returns `true` if the connection has ended while the user was answering: then
+    /// the login begins again.
     pub fn may_try_again(&self) -> bool {
         let by_the_user = self.output.interactive() && self.request.is_none();
         by_the_user && self.answered && self.queue.session().is_none()

@@ -202,7 +202,7 @@ impl SendQueue {
     ///
     /// # Errors
     /// When the questions of a login have been answered. What the user types is
-    /// for the room then, and a server that has let nobody in does not get it.
+    /// for the room then, and a server gets nothing of it before the login is done.
     pub fn allow_answer(&self) -> anyhow::Result<()> {
         self.change(|state| {
             ensure!(state.answers_left > 0, "the server asks for more than a login needs");

@@ -1,10 +1,10 @@
-//! What a client knows of its surroundings: which room it is in, who else is
-//! there, which other rooms there are. All of it is learned from lines that come
+//! What a client knows of the chat: the user's room, the other users in it, and
+//! which rooms there are. All of it is learned from lines that come
 //! in anyway.
 //!
 //! It is for three things: the room in the prompt, the words that Tab completes,
-//! and the way back after a lost connection, since whoever resumes a session
-//! begins in the lobby as everybody does.
+//! and the way back after a lost connection, since a resumed
+//! session begins in the lobby as every session does.
 
 use crate::commands::CommandInfo;
 use common::poison::IgnorePoison;
@@ -14,14 +14,14 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
-/// Where everybody begins.
+/// The room where every session begins.
 pub const LOBBY: &str = "lobby";
 
 /// How long a prompt waits for the answer to `/join`: it is to show the new room,
-/// and a server that does not answer is to keep nobody from typing.
+/// and a server that does not answer is not to keep the user from typing.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Names that are remembered of people who are not in this room.
+/// Names of users who are not in this room that are remembered, at most.
 const MOST_REMEMBERED: usize = 1000;
 
 /// What a line changes, beside being shown.
@@ -51,13 +51,13 @@ pub struct ClientState {
 #[derive(Default)]
 struct State {
     me: String,
-    /// Where we are, or are going back to. `None`: nobody has said so yet, it is
-    /// the lobby.
+    /// The user's room, or the one to go back to. `None`: the server has not said
+    /// so yet, it is the lobby.
     room: Option<String>,
     /// `/join` or `/leave` was typed, and the answer is to come.
     moving: bool,
     rooms: BTreeSet<String>,
-    /// The people in this room, and others whose names came by.
+    /// The users in this room, and others whose names were in a line.
     people: BTreeSet<String>,
     others: BTreeSet<String>,
 }
@@ -66,7 +66,7 @@ struct Command {
     name: String,
     /// What its first argument is, if it has any: `ROOM`, `USER` or `TEXT`.
     takes: Option<String>,
-    /// Whether something comes after that.
+    /// `true` if something comes after that.
     goes_on: bool,
 }
 
@@ -95,7 +95,7 @@ impl ClientState {
                 return change;
             }
             Some(("[ROOMS]", rooms)) => {
-                // With the number of people in each.
+                // With the number of users in each.
                 let names = rooms.split(',').filter_map(|room| room.split(' ').next());
                 state.rooms = names.filter(|name| check_name(name).is_ok()).map(str::to_owned).collect();
             }
@@ -118,7 +118,7 @@ impl ClientState {
         }
     }
 
-    /// The prompt: who we are, and in which room. Waits for the answer of a server
+    /// The prompt: the user's name and room. Waits for the answer of a server
     /// that was asked for another one.
     pub fn prompt(&self) -> String {
         let waited = self.moved.wait_timeout_while(self.lock(), PATIENCE, |state| state.moving);
@@ -151,7 +151,7 @@ impl State {
             }
             return StateChange::Nothing;
         };
-        // The list of those who are here comes next. The others are not forgotten.
+        // The list of the users in the new room comes next. The others are not forgotten.
         std::mem::take(&mut self.people).iter().for_each(|name| self.met(name));
         self.room = rest.split(' ').next().and_then(|room| listed(room).next());
         self.rooms.extend(self.room.clone());
@@ -172,7 +172,7 @@ impl State {
         if self.people.contains(name) || self.others.contains(name) {
             return;
         }
-        // Nobody looks for a name among so many with Tab.
+        // Among so many, no user looks for a name with Tab.
         if self.others.len() >= MOST_REMEMBERED {
             self.others.clear();
         }
@@ -191,7 +191,7 @@ impl Command {
 }
 
 /// The words that Tab completes: commands at the beginning of the line, and rooms
-/// and people where a command takes one. With a space where more is to come.
+/// and users where a command takes one. With a space where more is to come.
 impl Complete for ClientState {
     fn complete(&self, line: &str) -> (usize, Vec<String>) {
         let spaced = |word: &str, goes_on| format!("{word}{}", if goes_on { " " } else { "" });

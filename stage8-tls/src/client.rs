@@ -143,7 +143,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 /// lines are there when they are there. A user at a terminal is told instead.
 fn send(queue: &SendQueue, text: Zeroizing<String>, output: &Output) -> anyhow::Result<()> {
     if let Err(problem) = fits(&text) {
-        // A person can try again. On a pipe it would not be noticed that a line is missing.
+        // A user can try again. On a pipe it would not be noticed that a line is missing.
         ensure!(output.interactive(), problem);
         output.hint(&problem);
     } else if !queue.push(text, !output.interactive()) {

@@ -58,7 +58,7 @@ struct State {
     /// What the sender waits for.
     lookup: Option<KeyLookup>,
     /// Questions under way that the client asks and not the user, by name in lower
-    /// case: nobody wants to see the answers.
+    /// case: the answers are not shown.
     own_requests: HashMap<String, usize>,
     /// What users say whose keys are not known yet, in the order received.
     pending: Vec<PendingMessage>,
@@ -66,7 +66,7 @@ struct State {
     changed: HashMap<String, PublicKey>,
 }
 
-/// The user of this program, once the server has said who that is.
+/// The user of this program, once the server has said the name.
 struct LocalUser {
     name: String,
     identity: Identity,

@@ -1,27 +1,26 @@
 //! Private messages that the server passes on and cannot read.
 //!
 //! TLS protects a line from everyone between a client and the server, and ends
-//! there: the server reads what it relays. So each person has a key pair of
-//! their own, and a private message is sealed by one client and opened by the
+//! there: the server reads what it relays. So each user has a key pair, and a private message is sealed by one client and opened by the
 //! other, with HPKE (RFC 9180) in its mode *auth*: an ephemeral key and the
 //! sender's own one are both combined with the recipient's, so that only the
 //! recipient can open the message, and knows that the sender has sealed it.
 //! On the wire it is `base64(enc || ct)`, `enc` being the ephemeral public key.
 //!
 //! The names are bound to it as `alice>bob` (aad, authenticated and not sent),
-//! so that the server cannot pass it off as said to somebody else, or in the
+//! so that the server cannot pass it off as said to another user, or in the
 //! other direction.
 //!
 //! What this does not do, and where it is answered for:
 //!
 //! - The server says whose key is whose, and can lie. [`KnownKeys`] notices when
-//!   it says something else than before; only two people who compare their
+//!   it says something else than before; only two users who compare their
 //!   [`SafetyNumber`] notice the first lie.
 //! - The server can pass on the same message twice. [`ReplayCache`] notices.
 //! - It can drop messages and change their order. Nothing notices.
-//! - Whoever steals an identity file can read every message that was ever sent
+//! - A thief of an identity file can read every message that was ever sent
 //!   *to* its owner (no forward secrecy), and can seal messages to its owner in
-//!   anybody's name (key compromise impersonation; RFC 9180, 9.1.1 and 9.1.2).
+//!   any user's name (key compromise impersonation; RFC 9180, 9.1.1 and 9.1.2).
 
 mod file;
 mod fingerprint;
@@ -65,7 +64,7 @@ type Aead = hpke::aead::ChaCha20Poly1305;
 type PrivateKey = <Dhkem as Kem>::PrivateKey;
 type EncappedKey = <Dhkem as Kem>::EncappedKey;
 
-/// A person's own key pair. The private half is wiped from memory when it is
+/// A user's own key pair. The private half is wiped from memory when it is
 /// dropped, and is shown by nothing: there is no `Display`, and `Debug` is mute.
 pub struct Identity {
     private: PrivateKey,
@@ -80,14 +79,14 @@ pub struct TooLong;
 /// A private message that was not sealed for this identity by that sender under
 /// these names, or has been changed.
 ///
-/// One error for all that can be wrong: whoever sends lines and watches what is
-/// said about them is to learn nothing.
+/// One error for all that can be wrong: an attacker who sends lines and watches the
+/// answers is to learn nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("cannot be opened")]
 pub struct CannotOpen;
 
 impl Identity {
-    /// A key pair that nobody has had before.
+    /// A new key pair.
     pub fn random() -> Self {
         let (private, _) = Dhkem::gen_keypair();
         Self::of(private)

@@ -5,8 +5,8 @@ use super::Output;
 /// The words with which every client leaves and explains itself.
 const COMMANDS: [&str; 2] = ["/quit", "/help"];
 
-/// Keeps a person from saying to the room what was meant as a command: `/quit now`
-/// or `/h`. To the server they are text like any other.
+/// Keeps a user from saying to the room what was meant as a command: `/quit now` or
+/// `/h`. To the server they are text like any other.
 pub struct CommandGuard {
     more: &'static [&'static str],
     /// What was held back last.

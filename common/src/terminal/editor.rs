@@ -3,8 +3,8 @@
 //! The trap in completing: rustyline shows what comes in while it waits for a key, but not
 //! while it waits for the next key of a completion: when it cycles through
 //! candidates, asks whether to list them all, or pauses after a page of them.
-//! Whoever went for a coffee then would hear nothing more, and in the end be
-//! disconnected for not reading. So here it never waits: there is one list,
+//! A user who leaves the keyboard then would see nothing more, and in the end the
+//! client would be disconnected because it does not read. So here it never waits: there is one list,
 //! shown at once, which fits on the screen.
 
 use super::screen::Screen;

@@ -1,4 +1,4 @@
-//! Questions to the person: what the line editor must not see, because it keeps a
+//! Questions to the user: what the line editor must not see, because it keeps a
 //! history and copies of what was typed. A password is one, and so is all that is
 //! typed before the login.
 //!
@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 /// The longest answer, in bytes. More than any name or password may have.
 const MAX_ANSWER: usize = 4096;
 
-/// Whether the answer is shown while it is typed.
+/// What is shown of an answer while it is typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Echo {
     /// As with any other line.
@@ -24,7 +24,7 @@ pub enum Echo {
     Hidden,
 }
 
-/// Asks a person questions. See the [module](self). While one of these lives, the
+/// Asks the user questions. See the [module](self). While one of these lives, the
 /// terminal does not show what is typed, but for the answers.
 pub struct Questions {
     tty: File,
@@ -45,7 +45,7 @@ enum Key {
 }
 
 impl Questions {
-    /// On the terminal that the person sits at, even if standard input is a pipe.
+    /// On the terminal that the user sits at, even if standard input is a pipe.
     ///
     /// # Errors
     /// When there is no terminal.

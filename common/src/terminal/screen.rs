@@ -3,13 +3,13 @@
 //! While a line is being typed the terminal belongs to the editor, which alone
 //! knows where the cursor is. So what comes in meanwhile waits here, and the
 //! editor puts it above its prompt whenever it draws that anew, which it is asked
-//! to do at once. Between two lines there is no editor at work, and whoever has
+//! to do at once. Between two lines there is no editor at work, and a thread with
 //! something to show writes it directly.
 //!
 //! rustyline has a printer that could be given the text itself. The trap: what it
 //! was given when Enter or Ctrl-D ended the line lies there until the next line is
 //! begun. Till then it is missing or, what is worse, what came later is shown
-//! first; and with two texts under way whoever gave the second one waits, maybe
+//! first; and with two texts under way the thread with the second one waits, maybe
 //! for ever. So the printer is only used to wake the editor, by a thread that has
 //! nothing else to do, and each line is in one place and shown once, in order.
 
@@ -35,7 +35,7 @@ const NOTHING: &str = "\x1b[A\n";
 /// See the [module](self).
 pub(super) struct Screen {
     /// Written by the editor's thread and by all that have something to show. It
-    /// is held while writing, too, so that nobody writes in between.
+    /// is held while writing, too, so that no other thread writes in between.
     state: Mutex<State>,
     /// Something of it has changed.
     changed: Condvar,
@@ -74,7 +74,7 @@ impl Screen {
     }
 
     /// Runs as long as the program, and waits for the editor in the printer when
-    /// that has to be; nobody waits for this thread.
+    /// that has to be; no thread waits for this one.
     fn wake_editor(&self, mut printer: impl ExternalPrinter) {
         loop {
             let mut state = self.lock();
@@ -198,7 +198,7 @@ fn fitted(prompt: &str, width: usize) -> String {
 fn write(rows: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(rows.as_bytes())?;
-    // Whoever reads our pipe waits for this line, not for a full buffer.
+    // The reader of our pipe waits for this line, not for a full buffer.
     out.flush()
 }
 

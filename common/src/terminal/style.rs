@@ -1,22 +1,22 @@
 //! What kind of line it is, by colour.
 
-/// A kind of line. Each says by its text too what it is: colour helps those who
-/// see it, on terminals that have it, and nobody depends on it.
+/// A kind of line. Each says by its text too what it is: colour helps on
+/// terminals that have it, and no user depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
-    /// What somebody says.
+    /// What a user says.
     Plain,
     /// What the server says.
     Notice,
     /// What went wrong.
     Error,
-    /// What is meant for this person alone.
+    /// What is meant for this user alone.
     Private,
-    /// What comes from elsewhere, since somebody asked for it.
+    /// What comes from elsewhere, since this user has subscribed to it.
     Published,
     /// What was said before.
     Past,
-    /// An answer: who or what there is.
+    /// An answer: a list of users or rooms.
     List,
     /// What the program itself has to say.
     Hint,

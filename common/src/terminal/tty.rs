@@ -27,7 +27,7 @@ use std::time::Duration;
 /// The terminal, and its settings from before the first change. Written once.
 static BEFORE: OnceLock<(File, Termios)> = OnceLock::new();
 
-/// The terminal that the person sits at: also when standard input is a pipe.
+/// The terminal that the user sits at: also when standard input is a pipe.
 ///
 /// # Errors
 /// When there is no terminal.
@@ -149,7 +149,7 @@ fn install() -> io::Result<()> {
     std::panic::set_hook(Box::new(move |panic| {
         restore();
         report(panic);
-        // Without one of its threads, a client is of no use to anybody.
+        // Without one of its threads, a client is of no use.
         std::process::exit(101);
     }));
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM])?;

@@ -1,8 +1,8 @@
-//! The file that holds a person's private key, and is that person.
+//! The file with a user's private key. For other users it *is* that user.
 //!
-//! One line, `private=` and 32 bytes in base64. Whoever loses it becomes
-//! somebody else for everyone who knows the old key; whoever copies it becomes
-//! its owner. So it is never overwritten, and one that others can read is
+//! One line, `private=` and 32 bytes in base64. Without it the user is a
+//! stranger to all who know the old key; an attacker with a copy can pose as the
+//! user. So it is never overwritten, and one that others can read is
 //! refused.
 
 use super::{Identity, KEY_LEN, PrivateKey};
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-/// An identity file has 53 bytes. Of something that is none no more than this
+/// An identity file has 53 bytes. Of another file no more than this
 /// is read.
 const MAX_LEN: usize = 4096;
 const LABEL: &str = "private=";
@@ -27,7 +27,7 @@ pub enum IdentityError {
     /// It is not the one line that it should be.
     #[error(
         "identity file {}: expected one line, `{LABEL}` and 44 characters of base64; \
-         move it away to have a new one made, with which you are somebody else to those who know you", .0.display()
+         move it away to have a new one made; the users who know your key will be warned of the new one", .0.display()
     )]
     Malformed(PathBuf),
 }

@@ -1,4 +1,4 @@
-//! What two people compare, to know that nobody sits between them.
+//! What two users compare, to know that no attacker is between them.
 //!
 //! A server that lies about keys gives alice a key of its own as bob's, and bob
 //! one as alice's, and reads and seals anew what passes. Everything looks right
@@ -8,11 +8,11 @@
 //!
 //! Digits, as in Signal's safety numbers and unlike SSH's base64, because they
 //! can be read aloud in any language and no two of them look alike. Thirty for
-//! each person, and those of both in one number, the same on both screens, so
-//! that one comparison settles both directions.
+//! each user, and those of both in one number, the same on both screens, so that
+//! one comparison settles both directions.
 //!
-//! How strong that is: 30 decimal digits are 99.6 bits. Whoever wants to be
-//! taken for bob needs a key whose 30 digits under the name bob are bob's; he
+//! How strong that is: 30 decimal digits are 99.6 bits. An attacker who
+//! wants to pose as bob needs a key whose 30 digits under the name bob are bob's; he
 //! has to try 2^99 keys for that. That two keys of which he has both collide
 //! (2^50) is of no use to him. Comparing only the first two groups leaves 33
 //! bits, some hours for a graphics card: compare them all.
@@ -21,13 +21,13 @@ use super::PublicKey;
 use sha2::{Digest, Sha256};
 use std::fmt;
 
-/// Groups of five digits for each person.
+/// Groups of five digits for each user.
 const GROUPS: usize = 6;
 /// Five bytes are reduced to five digits; some groups are then likelier than
 /// others by one part in eleven millions.
 const GROUP_BYTES: usize = 5;
 
-/// One person's key and name in 30 digits, to be printed on a card.
+/// One user's key and name in 30 digits, to be printed on a card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint([u32; GROUPS]);
 
@@ -62,13 +62,13 @@ impl fmt::Display for Fingerprint {
     }
 }
 
-/// What two people compare: the fingerprints of both, the one whose name comes
+/// What two users compare: the fingerprints of both, the one whose name comes
 /// first in the alphabet in front, so that it is the same on both sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SafetyNumber([Fingerprint; 2]);
 
 impl SafetyNumber {
-    /// Of two people, in any order.
+    /// Of two users, in any order.
     pub fn new(one: (&str, &PublicKey), other: (&str, &PublicKey)) -> Self {
         let mut both =
             [one, other].map(|(name, key)| (name.to_ascii_lowercase(), Fingerprint::new(name, key)));

@@ -1,9 +1,9 @@
-//! Which key each person had: trust on first use.
+//! Which key each user had: trust on first use.
 //!
 //! The server says whose key is whose. The first time there is nothing to hold
 //! it against (as with a host that `ssh` sees for the first time); from then on
-//! this file is. A key that is another than before means that somebody has lost
-//! an identity file, or sits in the middle, and a program cannot know which: it
+//! this file is. A key that is another than before means that a user has lost
+//! an identity file, or that an attacker is in the middle, and a program cannot know which: it
 //! has to stop and ask.
 //!
 //! One line for each key: the server's address, the name, the key in base64.
@@ -19,11 +19,11 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// Some forty thousand keys. A server that invents people without end fills no
+/// Some forty thousand keys. A server that invents users without end fills no
 /// more of the disk than this.
 const MAX_LEN: u64 = 4 << 20;
 
-/// What is known about a key that the server gives out as somebody's.
+/// What is known about a key that the server gives out as a user's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyStatus {
     /// There was none for that name; it is remembered now.
@@ -58,9 +58,9 @@ pub enum KnownKeysError {
         /// What is wrong with it.
         problem: LineError,
     },
-    /// The server speaks of somebody who cannot exist: no such name can be
+    /// The server speaks of a user who cannot exist: no such name can be
     /// registered, and none is written into the file.
-    #[error("there can be nobody of the name {:?}", .0)]
+    #[error("no user can have the name {:?}", .0)]
     Name(String),
     /// It has no room for another key.
     #[error("known keys {}: larger than 4 MiB; remove what you do not need", .0.display())]
@@ -76,7 +76,7 @@ pub enum LineError {
     /// The first word is no address: no line that is not understood is skipped.
     #[error("the first word is no HOST:PORT")]
     Server,
-    /// The second word can be nobody's name.
+    /// The second word cannot be a name.
     #[error("the second word is no name")]
     Name,
     /// The third word is no key.
@@ -84,7 +84,7 @@ pub enum LineError {
     Key(BadPublicKey),
 }
 
-/// The keys of the people on one server. Nothing is kept in memory: each
+/// The keys of the users on one server. Nothing is kept in memory: each
 /// question is answered from the file as it is then.
 #[derive(Debug, Clone)]
 pub struct KnownKeys {
@@ -121,7 +121,7 @@ impl KnownKeys {
         }
     }
 
-    /// Remembers `key` for `name` in place of another: for when the two people
+    /// Remembers `key` for `name` in place of another: for when the two users
     /// have compared their safety numbers.
     ///
     /// # Errors
@@ -149,15 +149,15 @@ impl KnownKeys {
     }
 }
 
-/// The file, which nobody else changes meanwhile, and what stands in it.
+/// The file, which no other program changes meanwhile, and its contents.
 struct Locked {
     file: File,
     text: Vec<u8>,
 }
 
 impl Locked {
-    /// A wrong line is an error whoever it is about: nobody can say any more
-    /// whether it was about this name.
+    /// A wrong line is an error for every name: it can no longer be known whether it
+    /// was about this one.
     fn known(&self, keys: &KnownKeys, name: &str) -> Result<Option<PublicKey>, KnownKeysError> {
         let malformed = |line, problem| KnownKeysError::Malformed { path: keys.path.clone(), line, problem };
         let mut last = None;

@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 use thiserror::Error;
 
-/// Somebody's public key: 32 bytes, on the wire in standard base64. Whatever
+/// A user's public key: 32 bytes, on the wire in standard base64. Whatever
 /// has this type can be sealed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PublicKey([u8; KEY_LEN]);

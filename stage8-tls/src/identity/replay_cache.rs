@@ -1,7 +1,7 @@
 //! Which private messages have been shown: one that comes twice is shown once.
 //!
 //! A sealed message is as genuine the second time as the first, and the server,
-//! or whoever has read its database, can send it again whenever it suits. HPKE
+//! or an attacker who has read its database, can send it again at any time. HPKE
 //! leaves that to the application (RFC 9180, 9.7.3). So the receiver keeps the
 //! digests of what it has shown, in a file beside its identity, since the
 //! memory of a program ends with it.
@@ -23,11 +23,11 @@ use thiserror::Error;
 
 /// Digests in one file.
 const GENERATION: usize = 65_536;
-/// Half of a SHA-256. Whoever finds two messages with the same half (2^64
-/// tries) keeps one of his own from being shown.
+/// Half of a SHA-256. A sender who finds two messages with the same half
+/// (2^64 tries) keeps one of them from being shown.
 const DIGEST_LEN: usize = 16;
 
-/// The memory cannot be used, so that nobody knows whether a message is new.
+/// The memory cannot be used, so it is not known whether a message is new.
 #[derive(Debug, Error)]
 pub enum ReplayCacheError {
     /// A file cannot be read or made, or is open to others.
@@ -57,7 +57,7 @@ impl ReplayCache {
         Self { path: with(".seen"), old: with(".seen.old"), generation: GENERATION }
     }
 
-    /// Whether this is the first time that `sealed` is seen, from now on. To be
+    /// Returns `true` if `sealed` is seen for the first time, and remembers it. To be
     /// asked for messages that could be opened: rubbish is not worth a place.
     ///
     /// It is remembered before it is shown. A program that is killed between
