@@ -9,8 +9,7 @@
 //! SIGINT, SIGTERM ──► signals thread ──► ends accept and the reading of all clients
 //! ```
 //!
-//! A thread owns its client's connection. All share the listener and the log,
-//! which have locks of their own.
+//! A thread owns its connection. Listener and log are shared, and have locks inside.
 
 use crate::workers::{CLIENT_STACK, Workers};
 use clap::Parser;
@@ -64,8 +63,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             log.error(format_args!("{peer} turned away: cannot start a thread: {e}"));
         }
     }
-    // All connections are closed, or were cut off because they did not end in
-    // time. What is left of their threads is a few lines of `serve`.
+    // All connections are closed now, so the threads are about to end.
     listener.finish();
     workers.join_all(Duration::from_secs(1));
     Ok(())
