@@ -15,6 +15,7 @@ use crate::sources::{FLOW, Flow, Module, Sources};
 use anyhow::Context;
 use clap::Args;
 use lab::registry::{Registry, Stage};
+use lab::say;
 use std::fs;
 use std::io::{IsTerminal, Write, stdout};
 use std::path::PathBuf;
@@ -22,10 +23,10 @@ use std::path::PathBuf;
 /// What `lab diff` takes.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
-    lab diff 4                         what stage 4 changes against stage 3\n  \
-    lab diff 4 6                       what happened on the way from 4 to 6\n  \
-    lab diff 4 > step.txt              plain text\n  \
-    lab diff 4 --html step.html        a page of its own, side by side")]
+    make diff 4                             what stage 4 changes against stage 3\n  \
+    make diff 4 6                           what happened on the way from 4 to 6\n  \
+    make diff 4 > step.txt                  plain text\n  \
+    make diff 4 ARGS=\"--html step.html\"    a page of its own, side by side")]
 pub struct Options {
     /// The stage that is compared with the one below it; or the first of two
     pub stage: Option<String>,
@@ -73,8 +74,10 @@ pub(crate) struct FileChange {
 pub fn run(from: Option<&Stage>, to: &Stage, all: &Registry, options: &Options) -> anyhow::Result<()> {
     let comparison = Comparison::new(from, to, all);
     if let Some(file) = &options.html {
-        return fs::write(file, html::page(&comparison))
-            .with_context(|| format!("cannot write {}", file.display()));
+        fs::write(file, html::page(&comparison))
+            .with_context(|| format!("cannot write {}", file.display()))?;
+        say!("{} is a page for a browser", file.display());
+        return Ok(());
     }
     let terminal = stdout().is_terminal();
     let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());

@@ -22,7 +22,7 @@ mod tests {
     use super::only;
 
     fn of(text: &str) -> Result<String, String> {
-        only(&text.parse().unwrap(), "`lab attack` attacks").map(|a| a.to_string())
+        only(&text.parse().unwrap(), "`make attack` attacks").map(|a| a.to_string())
     }
 
     #[test]
@@ -38,7 +38,7 @@ mod tests {
         // Documentation ranges (RFC 5737, RFC 3849): nobody is there.
         for other in ["192.0.2.1:9004", "[2001:db8::1]:9004", "0.0.0.0:9004", "[::]:9004", "10.0.0.1:1"] {
             let why = of(other).unwrap_err();
-            assert!(why.ends_with("`lab attack` attacks nobody else's server"), "{why}");
+            assert!(why.ends_with("`make attack` attacks nobody else's server"), "{why}");
         }
         // The domain that never has an address (RFC 2606).
         assert!(of("nobody.invalid:9004").unwrap_err().starts_with("cannot look up nobody.invalid:9004"));

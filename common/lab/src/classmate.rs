@@ -6,6 +6,7 @@ use crate::registry::{Classmate, matches};
 use crate::run_context::RunContext;
 use anyhow::Context;
 use common::poison::IgnorePoison;
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{ChildStdin, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -49,13 +50,36 @@ pub fn join(role: &Classmate, context: &RunContext<'_>, address: &str) -> anyhow
         None => served.load(Ordering::Acquire),
     })?;
     if let Some(seconds) = role.leaves_after_seconds {
+        let port = address.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+        // Ends with the program, if no line ever comes.
         thread::spawn(move || {
+            while port.is_some_and(nothing_waits_at) {
+                thread::sleep(Duration::from_millis(100));
+            }
             thread::sleep(Duration::from_secs(seconds));
             // The end of its input is the client's sign to go.
             input.lock().ignore_poison().take();
         });
     }
     Ok(program)
+}
+
+/// Returns `true` if no connection to `port` has bytes that the server has not
+/// read. On a system that does not say, bytes may be there.
+fn nothing_waits_at(port: u16) -> bool {
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| fs::read_to_string(path).ok());
+    tables.iter().any(Option::is_some) && !tables.iter().flatten().any(|table| has_unread(table, port))
+}
+
+/// Whether a table of the kernel (proc(5), `/proc/net/tcp`) has such a
+/// connection: the fields are number, local address, other address, state (01 is
+/// an open connection), queues to send and to receive.
+fn has_unread(table: &str, port: u16) -> bool {
+    table.lines().any(|line| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        let [_, local, _, "01", queues, ..] = fields[..] else { return false };
+        local.ends_with(&format!(":{port:04X}")) && !queues.ends_with(":00000000")
+    })
 }
 
 /// Says a line. The client may be gone, as when the server has ended; then
@@ -105,7 +129,7 @@ fn reply(who: &str, text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::answer;
+    use super::{answer, has_unread};
 
     #[test]
     fn greets_who_joins_and_answers_what_is_said() {
@@ -116,6 +140,17 @@ mod tests {
         assert!(answer(&format!("alice: {}", "ü".repeat(2000))).unwrap().len() < 400);
         assert!(answer("alice: hello all").unwrap().contains("alice"));
         assert_eq!(answer("[private] alice: hello").as_deref(), Some("/msg alice nice to meet you, alice"));
+    }
+
+    #[test]
+    fn bytes_that_wait_at_the_server_are_seen() {
+        let line = |state: &str, queues: &str| {
+            format!("   1: 0100007F:232A 0100007F:D2F0 {state} {queues} 00:00000000 00000000  0  0 1 1 0\n")
+        };
+        assert!(has_unread(&line("01", "00000000:00000006"), 9002));
+        assert!(!has_unread(&line("01", "00000000:00000006"), 9003), "another server's");
+        assert!(!has_unread(&line("01", "00000006:00000000"), 9002), "read already");
+        assert!(!has_unread(&line("0A", "00000000:00000001"), 9002), "connections that wait, and no bytes");
     }
 
     #[test]

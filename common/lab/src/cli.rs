@@ -19,19 +19,11 @@ use std::process::{Command, ExitCode};
     after_help = "Examples:\n  \
         lab run 4                          be in a chat room\n  \
         lab run 4 < /dev/null              watch a scripted session\n  \
-        lab wire 4 --script                every byte of a scripted session\n  \
         lab server 4 -- --rate 5           the server alone, with its own options\n  \
-        lab client 4 -- --connect [::1]:9004\n  \
         lab check 4                        the graded checks of stage 4\n  \
-        lab load 4 --clients 200 --rate 500\n  \
-        lab attack 5                       what stage 5 does not protect, tried out\n  \
-        lab grade --batch submissions --csv grades.csv\n  \
-        lab diff 4                         what stage 4 changes, and why\n  \
-        lab diff 4 6 --html step.html      a page, side by side\n  \
-        lab start 4                        a copy in work/stage4, to write stage 4 in\n  \
-        lab watch 4                        the checks again at each save\n  \
-        lab watch 4 -- history             those with this in their name\n\n\
-        `make help` lists the same as make targets."
+        lab wire 4 --script                every byte of a scripted session\n  \
+        lab diff 4 6                       what changes from stage 4 to stage 6\n\n\
+        As make targets: make run-stage 4, make server 4 ARGS=\"--rate 5\"; `make help` lists them all."
 )]
 struct Cli {
     #[command(subcommand)]

@@ -96,7 +96,8 @@ pub struct Classmate {
     /// Whether it greets who joins and answers what is said.
     #[serde(default)]
     pub chats: bool,
-    /// When it goes; without a number it stays to the end.
+    /// How long after the first line that waits unread at the server it goes;
+    /// without a number it stays to the end.
     pub leaves_after_seconds: Option<u64>,
 }
 

@@ -17,6 +17,9 @@ use std::time::Duration;
 /// The file with the server's log.
 pub const LOG: &str = "server.log";
 
+/// The file with the server's database, from stage 6 on: the servers' default.
+pub const DATABASE: &str = "chat.db";
+
 /// How long a server may take until it listens.
 const START: Duration = Duration::from_secs(10);
 

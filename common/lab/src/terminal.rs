@@ -3,7 +3,7 @@
 use crate::classmate;
 use crate::process::Program;
 use crate::registry::{Registry, Stage};
-use crate::run_context::{END_SIGNALS, Interrupted, LOG, Route, RunContext, straight};
+use crate::run_context::{DATABASE, END_SIGNALS, Interrupted, LOG, Route, RunContext, straight};
 use crate::say;
 use crate::workspace::Profile;
 use anyhow::{Context, bail};
@@ -48,6 +48,9 @@ pub fn run_in(context: &RunContext<'_>, route: Route<'_>) -> anyhow::Result<()> 
     say!("Stage {}, {}: {}\n", stage.number, stage.title, stage.teaches);
     let (mut server, address) = start_server(context)?;
     say!("server      listens on {address}; its log is in {}", context.file_name(LOG));
+    if stage.database.is_some() {
+        say!("database    {}   (sqlite3 opens it)", context.file_name(DATABASE));
+    }
     let classmate = match &stage.classmate {
         Some(role) => Some(classmate::join(role, context, &route(&role.name, &address)?)?),
         None => None,
@@ -70,7 +73,14 @@ pub fn run_in(context: &RunContext<'_>, route: Route<'_>) -> anyhow::Result<()> 
     if !good {
         bail!("the server did not end in good order; {}", context.log_end());
     }
-    say!("\nStage {} has ended; the server's log is in {}", stage.number, context.file_name(LOG));
+    let database =
+        stage.database.as_ref().map(|_| format!(", its database in {}", context.file_name(DATABASE)));
+    say!(
+        "\nStage {} has ended; the server's log is in {}{}",
+        stage.number,
+        context.file_name(LOG),
+        database.unwrap_or_default()
+    );
     Ok(())
 }
 

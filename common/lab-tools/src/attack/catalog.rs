@@ -34,7 +34,7 @@ pub const ATTACKS: [Attack; 14] = [
         name: "race",
         tries: "Many do the same thing at the same moment, so that something that they share gets lost.",
         ended_by: Some(4),
-        how: "What is shared is behind locks: the registry knows who is here, each outbox what is for whom.",
+        how: "What is shared has one owner: the room thread takes one event after the other, and all others send it events.",
         alone: false,
         run: by::race::run,
     },

@@ -123,7 +123,7 @@ fn each(
             }
         }
     }
-    say!("\nlab attack {} NAME shows one of them in detail.", stage.number);
+    say!("\nmake attack {} ARGS=NAME shows one of them in detail.", stage.number);
     if !untried.is_empty() && target.is_none() {
         bail!("some attacks could not be tried: {}", untried.join(", "));
     }

@@ -12,13 +12,12 @@ use std::path::PathBuf;
 /// What to attack, and with what.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  \
-    lab attack 5                 all attacks on stage 5, a line each\n  \
-    lab attack 5 bit-flip        one of them, with what the attacker sees\n  \
-    lab attack --list            what there is\n  \
-    lab attack 4 spoof --target 127.0.0.1:9004\n                               \
+    make attack 5                       all attacks on stage 5, a line each\n  \
+    make attack 5 ARGS=bit-flip         one of them, with what the attacker sees\n  \
+    make attack 5 ARGS=--help           this text\n  \
+    make attack 4 ARGS=\"spoof --target 127.0.0.1:9004\"\n                                      \
     a server that runs already, in any language; on this machine only\n  \
-    lab attack 6 replay --target 127.0.0.1:9006 --key chat.key\n  \
-    lab attack --table --write   every attack on every stage, into the book\n\n\
+    make attack 6 ARGS=\"replay --target 127.0.0.1:9006 --key chat.key\"\n\n\
     As a make target: make attack 5, make attack 5 ARGS=bit-flip")]
 pub struct Options {
     /// The stage's number
@@ -65,7 +64,7 @@ impl Options {
     /// which nobody gets in there.
     pub fn target(&self, stage: &Stage) -> Result<Option<ExternalServer>, String> {
         let Some(endpoint) = &self.target else { return Ok(None) };
-        let address = loopback::only(endpoint, "`lab attack` attacks")?;
+        let address = loopback::only(endpoint, "`make attack` attacks")?;
         let protocol = Protocol::of(stage);
         if protocol == Protocol::Silent {
             return Err("a server of stage 1 ends with its first client: there is nothing to attack".into());

@@ -11,11 +11,11 @@ use std::thread::available_parallelism;
 /// What to grade, and how.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  \
-    lab grade ../anna                            a copy of this workspace with one stage changed\n  \
-    lab grade ../anna --stage 4 --json results.json\n  \
-    lab grade ../ben --stage 4 --server 'python3 server.py --host {host} --port {port}'\n  \
-    lab grade --batch submissions --csv grades.csv\n  \
-    lab grade --batch submissions --csv grades.csv --weights weights.toml --resume\n\n\
+    make grade ../anna                                a copy of this workspace with one stage changed\n  \
+    make grade ../anna ARGS=\"--stage 4 --json results.json\"\n  \
+    make grade ../ben ARGS=\"--stage 4 --server 'python3 server.py --host {host} --port {port}'\"\n  \
+    make grade ARGS=\"--batch submissions --csv grades.csv\"\n  \
+    make grade ARGS=\"--batch submissions --csv grades.csv --weights weights.toml --resume\"\n\n\
     A folder with a grade.toml names its own command:\n  \
     stage = 4\n  \
     server = \"python3 server.py --host {host} --port {port}\"\n\n\
@@ -116,7 +116,7 @@ impl Options {
             (None, Some(folder)) => Ok(Place::Folder(folder.clone())),
             (None, None) if self.asked().is_named() => Ok(Place::Here),
             (None, None) => {
-                Err("what is to be graded? lab grade DIR, or lab grade --batch FOLDER".to_owned())
+                Err("what is to be graded? make grade DIR, or make grade ARGS=\"--batch FOLDER\"".to_owned())
             }
         }
     }

@@ -29,10 +29,10 @@ const STACK: usize = 128 << 10;
 /// How much to load, and for how long.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  \
-    lab load 4                                   one of 100 clients sends 1000 lines/s\n  \
-    lab load 4 --clients 200 --senders 10 --rate 5000\n  \
-    lab load 3 --clients 20                      echoes: everyone sends, and waits for the answer\n  \
-    lab load 4 --connect 127.0.0.1:7000          a server that runs already, in any language\n\n\
+    make load 4                                       one of 100 clients sends 1000 lines/s\n  \
+    make load 4 ARGS=\"--clients 200 --senders 10 --rate 5000\"\n  \
+    make load 3 ARGS=\"--clients 20\"                    echoes: everyone sends, and waits for the answer\n  \
+    make load 4 ARGS=\"--connect 127.0.0.1:7000\"        a server that runs already, in any language\n\n\
     As a make target: make load 4 ARGS=\"--clients 200\"")]
 pub struct Options {
     /// The stage's number
@@ -79,7 +79,7 @@ impl Options {
     pub fn check(&self, stage: &Stage) -> Result<(), String> {
         let Some(shape) = stage.load else {
             return Err(format!(
-                "stage {} has no load test: `lab load` knows echoes and rooms of plain lines",
+                "stage {} has no load test: `make load` knows echoes and rooms of plain lines",
                 stage.number
             ));
         };
@@ -131,7 +131,7 @@ pub fn run(stage: &Stage, all: &Registry, options: &Options) -> anyhow::Result<(
     let (context, server, address) = match &options.connect {
         Some(there) => {
             // A load test is an attack on whoever has not asked for it.
-            loopback::only(there, "`lab load` loads").map_err(anyhow::Error::msg)?;
+            loopback::only(there, "`make load` loads").map_err(anyhow::Error::msg)?;
             (None, None, there.clone())
         }
         None => {

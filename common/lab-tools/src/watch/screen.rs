@@ -116,6 +116,7 @@ impl Screen {
         let ignored = results.listed.iter().filter(|(_, ignored)| *ignored).count();
         self.line("");
         let verdict = match failed {
+            0 if passed == 0 => self.coloured("No check has this in its name, so none was run", 31),
             0 => self.coloured(&format!("All {passed} pass"), 32),
             _ => self.coloured(&format!("{passed} pass, {failed} fail"), 31),
         };

@@ -37,11 +37,11 @@ const CONNECTIONS: usize = 10_000;
 In the margin, | is a row that passed over the wire, = what anyone can work out of it,\n\
 and * what only those with the key can.\n\n\
 Examples:\n  \
-    lab wire 4                                  you in the client, the bytes in a file to follow\n  \
-    lab wire 6 --script                         a scripted session, its bytes between its lines\n  \
-    lab wire 8 --script --pcap tls.pcap         and: wireshark tls.pcap\n  \
-    lab wire 5 --script --svg aes.svg --no-key  a sequence diagram, as an eavesdropper sees it\n  \
-    lab wire 4 --connect 127.0.0.1:9004         a tap alone, in front of any server")]
+    make wire 4                                                 you in the client, the bytes in a file to follow\n  \
+    make wire 6 ARGS=--script                                   a scripted session, its bytes between its lines\n  \
+    make wire 8 ARGS=\"--script --pcap tls.pcap\"                 and: wireshark tls.pcap\n  \
+    make wire 5 ARGS=\"--script --svg aes.svg --no-key\"          a sequence diagram, as an eavesdropper sees it\n  \
+    make wire 4 ARGS=\"--connect 127.0.0.1:9004\"                a tap alone, in front of any server")]
 pub struct Options {
     /// The stage's number
     pub stage: Option<String>,

@@ -34,7 +34,7 @@ fn targets_are_on_this_machine() {
     // address (RFC 2606).
     for other in ["192.0.2.1:9004", "[2001:db8::1]:9004", "0.0.0.0:9004"] {
         let why = refusal(&["4", "--target", other]);
-        let expected = "is not on this machine's loopback; `lab attack` attacks nobody else's server\n";
+        let expected = "is not on this machine's loopback; `make attack` attacks nobody else's server\n";
         assert!(why.starts_with("error: ") && why.ends_with(expected), "{why}");
         assert_eq!(why.lines().count(), 1, "{why}");
     }

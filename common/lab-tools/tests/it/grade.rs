@@ -143,7 +143,7 @@ fn what_cannot_be_graded_is_said_in_one_line() {
     all.put("typing-error/grade.toml", "stage = 1\nservr = 'true'\n");
     all.put("weights.toml", "[checks]\nno_such_check = 2\n");
     for (arguments, error) in [
-        (&[][..], "what is to be graded? lab grade DIR, or lab grade --batch FOLDER"),
+        (&[][..], "what is to be graded? make grade DIR, or make grade ARGS=\"--batch FOLDER\""),
         (&["nowhere"], "there is no folder nowhere"),
         (&["--batch", "empty"], "there are no folders in "),
         (&["empty"], "which is to be graded? give --stage N"),
