@@ -6,7 +6,7 @@
 //! and look at what has changed in it:
 //!
 //! ```text
-//! NEW_CHECKS=write START_STAGES="N" cargo test -p lab --test it -- --ignored starting_point
+//! NEW_CHECKS=write START_STAGES="N" cargo test -p lab-tools --test it -- --ignored starting_point
 //! ```
 
 use crate::case::{Case, Side};

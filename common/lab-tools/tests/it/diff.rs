@@ -35,14 +35,14 @@ fn first_the_sentences_then_the_lines() {
     let text = shown(&["4"]);
     let parts = [
         "Stage 4, multichat (against stage 3, threads)\n",
-        "\nNew\n  registry  Who is here",
+        "\nNew\n  room ",
         "  outbox ",
-        "\nChanged\n  server.rs  Whoever reads",
+        "\nChanged\n  server.rs  A thread that reads",
         "\nNo longer imported\n",
-        "stage3_threads::workers",
+        "stage3_threads::experiments",
         "\n--- stage3-threads/src/server.rs\n+++ stage4-multichat/src/server.rs\n@@ -1,",
-        "-use crate::workers::Workers;\n",
-        "+use crate::outbox::{Outbox, Terms};\n",
+        "-use crate::workers::{CLIENT_STACK, Workers};\n",
+        "+use crate::outbox::{Outbox, OutboxConfig};\n",
         // Stage 3 imports this file, so it is stage 2's.
         "\n--- stage2-echo/src/client.rs\n+++ stage4-multichat/src/client.rs\n",
     ];

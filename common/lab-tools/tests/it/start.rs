@@ -214,7 +214,7 @@ fn write_new_checks(stage: &Stage, path: &Path, failed: &BTreeSet<String>) {
     let mut text = format!(
         "# The checks that are new in stage {}: its starting point (make start {0}) fails these\n\
          # and no others. A test holds this list against what a starting point does, and writes\n\
-         # it: NEW_CHECKS=write cargo test -p lab --test it -- --ignored starting_point\n",
+         # it: NEW_CHECKS=write cargo test -p lab-tools --test it -- --ignored starting_point\n",
         stage.number
     );
     failed.iter().for_each(|name| text += &format!("{name}\n"));
