@@ -7,7 +7,7 @@
 //! input are the answers, one for each question, and a login that fails is an
 //! error.
 
-use crate::accounts::{check_name, check_password};
+use crate::accounts::{AuthError, check_name, check_new_name, check_one_line, check_password};
 use crate::send_queue::{SendQueue, Session};
 use anyhow::{Context, bail};
 use clap::Args;
@@ -60,7 +60,7 @@ impl LoginArgs {
             (None, None) => return Ok(None),
         };
         let Some(password) = password(choice)? else { bail!("no password, no login") };
-        choice.check(&password).map_err(anyhow::Error::msg)?;
+        choice.check_password(&password)?;
         Ok(Some(Zeroizing::new(format!("{} {name} {}", choice.word(), *password))))
     }
 }
@@ -81,17 +81,23 @@ impl Choice {
     }
 
     /// # Errors
-    /// What is wrong with the password, for the user. It is not sent then.
-    fn check(self, password: &str) -> Result<(), String> {
-        if password.contains(['\n', '\r', '\0']) {
-            // It would be two lines, and the second one be said in the room.
-            return Err("a password has no line end and no NUL in it".to_owned());
-        }
+    /// What is wrong with the name, for the user. It is not sent then.
+    fn check_name(self, name: &str) -> Result<(), AuthError> {
         match self {
-            // Accounts that were imported may have others than can be made.
-            Choice::Login if password.is_empty() => Err("no password was typed".to_owned()),
-            Choice::Login => Ok(()),
-            Choice::Register => check_password(password).map_err(|error| error.to_string()),
+            Choice::Login => check_name(name),
+            Choice::Register => check_new_name(name),
+        }
+    }
+
+    /// # Errors
+    /// What is wrong with the password, as for the name.
+    fn check_password(self, password: &str) -> Result<(), AuthError> {
+        match self {
+            // An empty line counts nowhere: the server would go on waiting.
+            Choice::Login if password.is_empty() => Err(AuthError::BadPassword),
+            // Imported accounts may have other passwords than new ones can have.
+            Choice::Login => check_one_line(password),
+            Choice::Register => check_password(password),
         }
     }
 }
@@ -101,7 +107,7 @@ fn ask_for_password(choice: Choice) -> anyhow::Result<Option<Zeroizing<String>>>
     let mut questions = Questions::open().context("cannot ask for the password; set CHAT_PASSWORD")?;
     loop {
         let answer = questions.ask("password: ", Echo::Hidden)?;
-        let Some(Err(problem)) = answer.as_ref().map(|password| choice.check(password)) else {
+        let Some(Err(problem)) = answer.as_ref().map(|password| choice.check_password(password)) else {
             return Ok(answer);
         };
         common::cli::print_error(problem);
@@ -201,10 +207,10 @@ impl LoginClient {
         }
         self.output.alarm(&format!("The login failed: {reason}."));
         self.output.discard_typed_ahead();
-        // With another password, if the first one was asked for.
+        // With `--login`, another password may do. Anything else is for the questions.
         self.request = match &self.request {
-            Some(_) => self.args.request_with(ask_for_password)?,
-            None => None,
+            Some(_) if reason == "wrong name or password" => self.args.request_with(ask_for_password)?,
+            _ => None,
         };
         Ok(LoginEvent::Refused)
     }
@@ -248,7 +254,7 @@ impl LoginClient {
             match answer.as_str() {
                 "/quit" | DISCONNECT => return Ok(None),
                 "/help" => HELP.lines().for_each(|line| self.output.hint(line)),
-                name if question == "ENTER_USERNAME" => match check_name(name) {
+                name if question == "ENTER_USERNAME" => match self.choice.check_name(name) {
                     Ok(()) => return Ok(Some(answer)),
                     Err(error) => self.ask_again(&error.to_string()),
                 },
@@ -274,7 +280,9 @@ impl LoginClient {
             .find(|choice| word.eq_ignore_ascii_case(choice.word()))?;
         match rest.split_once(' ') {
             None if rest.is_empty() => Some(Zeroizing::new(self.choice.word().to_owned())),
-            Some((name, password)) if check_name(name).is_ok() && self.choice.check(password).is_ok() => {
+            Some((name, password))
+                if check_name(name).is_ok() && self.choice.check_password(password).is_ok() =>
+            {
                 Some(Zeroizing::new(format!("{} {rest}", self.choice.word())))
             }
             _ => None,

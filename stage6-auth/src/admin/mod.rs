@@ -10,6 +10,7 @@ use crate::store::{DbArgs, DbUrl, NewUser, Role, Schema, Store, open, rfc3339};
 use anyhow::{Context, anyhow, bail};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use common::cli::print_error;
+use common::escape::escape;
 use common::terminal::{Echo, Questions};
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -175,8 +176,9 @@ fn list(store: &dyn Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A line on standard output. Unlike `println!` it does not panic when that is
+/// A line on standard output, escaped: a name may come from a file or from a database
+/// that another program has written to. Unlike `println!` it does not panic when that is
 /// closed, which is an error, since the answer is what was asked for.
 fn say(what: impl std::fmt::Display) -> anyhow::Result<()> {
-    writeln!(io::stdout(), "{what}").context("cannot write to standard output")
+    writeln!(io::stdout(), "{}", escape(&what.to_string())).context("cannot write to standard output")
 }

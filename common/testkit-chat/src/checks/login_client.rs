@@ -128,6 +128,11 @@ ours(client) fn a_wrong_password_is_asked_for_again(case) {
     types_a_line(&mut terminal, PASSWORD);
     let us = server.asks();
     us.receives("LOGIN alice correct horse");
+    // For what no password mends, the user may want another name.
+    us.send("AUTH_FAILED already logged in");
+    us.peer.half_close();
+    server.asks();
+    terminal.shows_typed("LOGIN or REGISTER?");
 }
 
 /// Four lines pasted at the first question: three are the answers, and the fourth,
