@@ -38,8 +38,8 @@ pub struct Schema {
 pub(super) enum Change {
     /// Nothing: they are as this program needs them.
     None,
-    /// A later stage made them.
-    TooNew,
+    /// A later stage made them; their version, as it is counted today.
+    TooNew(u32),
     /// Run these statements, which make the version behind.
     Run(Vec<&'static str>, u32),
 }
@@ -58,7 +58,7 @@ impl Schema {
             if (1..=OLD_LAYOUT).contains(&found) { found + OLD_LAYOUT } else { found.max(OLD_LAYOUT) };
         let made = (today - OLD_LAYOUT) as usize;
         if today > self.version() {
-            Change::TooNew
+            Change::TooNew(today)
         } else if today != found && found > 0 {
             Change::Run(self.steps[..made].iter().flat_map(|step| step.renames).copied().collect(), today)
         } else if today == self.version() {
@@ -178,7 +178,7 @@ fn the_way_from_any_version_ends_at_the_programs_own() {
     const SEVEN: Schema = Schema { steps: &[STEP_1, STEP_1], program: "stage7-admin" };
     let next = |schema: &Schema, found| match schema.next(found, |step| step.sqlite) {
         Change::None => "none".to_owned(),
-        Change::TooNew => "too new".to_owned(),
+        Change::TooNew(version) => format!("too new: {version}"),
         Change::Run(statements, version) => {
             format!("{} to {version}", statements[0].split(' ').next().unwrap())
         }
@@ -187,6 +187,9 @@ fn the_way_from_any_version_ends_at_the_programs_own() {
         |schema, versions: &[u32]| versions.iter().map(|&found| next(schema, found)).collect::<Vec<_>>();
     assert_eq!(all(&SEVEN, &[0, 4, 5]), ["CREATE to 4", "CREATE to 5", "none"]);
     assert_eq!(all(&SEVEN, &[1, 2]), ["ALTER to 4", "ALTER to 5"]);
-    assert_eq!(all(&SEVEN, &[3, 6, 121]), ["too new"; 3]);
-    assert_eq!(all(&SCHEMA, &[0, 1, 2, 4, 5]), ["CREATE to 4", "ALTER to 4", "too new", "none", "too new"]);
+    assert_eq!(all(&SEVEN, &[3, 6, 121]), ["too new: 6", "too new: 6", "too new: 121"]);
+    assert_eq!(
+        all(&SCHEMA, &[0, 1, 2, 4, 5]),
+        ["CREATE to 4", "ALTER to 4", "too new: 5", "none", "too new: 5"]
+    );
 }

@@ -55,7 +55,7 @@ impl MySqlStore {
         let found = found.flatten().unwrap_or(0);
         match schema.next(found, |step| step.mysql) {
             Change::None => Ok(store),
-            Change::TooNew => Err(StoreError::TooNew { db, found, known }),
+            Change::TooNew(found) => Err(StoreError::TooNew { db, found, known }),
             Change::Run(..) if found == 0 => Err(StoreError::NoSchema { db, init }),
             Change::Run(..) => Err(StoreError::TooOld { db, found, known, init }),
         }

@@ -77,7 +77,8 @@ fn make_tables(conn: &mut Conn, schema: &Schema, exact: &str) -> mysql::Result<u
     let mut version = found.flatten().unwrap_or(0);
     loop {
         let (statements, next) = match schema.next(version, |step| step.mysql) {
-            Change::None | Change::TooNew => return Ok(version),
+            Change::None => return Ok(version),
+            Change::TooNew(version) => return Ok(version),
             Change::Run(statements, next) => (statements, next),
         };
         for statement in statements {

@@ -59,10 +59,10 @@ pub fn check_schema(
     loop {
         let (statements, next) = match schema.next(version, |step| step.sqlite) {
             Change::None => return tx.commit().map_err(explain),
-            Change::TooNew if has_gaps(&tx, known, found).map_err(explain)? => {
+            Change::TooNew(_) if has_gaps(&tx, known, found).map_err(explain)? => {
                 return Err(StoreError::Damaged { db: db(), cause: format!("tables of a version {found}") });
             }
-            Change::TooNew => return Err(StoreError::TooNew { db: db(), found, known }),
+            Change::TooNew(found) => return Err(StoreError::TooNew { db: db(), found, known }),
             Change::Run(..) if found > 0 && !migrate => {
                 let init = init_command(schema.program, &db());
                 return Err(StoreError::TooOld { db: db(), found, known, init });
