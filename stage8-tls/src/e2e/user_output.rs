@@ -100,12 +100,12 @@ pub(super) fn comparison(me: &str, name: &str, number: &SafetyNumber) -> impl It
 pub(super) fn changed_key(me: &str, name: &str, number: &SafetyNumber) -> impl Iterator<Item = String> {
     [
         format!("WARNING: THE KEY OF {name} HAS CHANGED"),
-        format!("Either {name} has a new identity, on a new computer or because the old one is lost,"),
+        format!("Either {name} has a new identity, since the old one is lost,"),
         "or an attacker between you, perhaps the server, wants to read along.".to_owned(),
         format!("Ask {name}, face to face or on the telephone, whether /fingerprint {me}"),
         "shows this number there:".to_owned(),
         number.to_string(),
-        format!("If so, accept the new key with /trust {name}. Until then nothing is sent to {name}."),
+        format!("If so, accept the new key with /trust {name}. Until then nothing is sent."),
     ]
     .into_iter()
 }
