@@ -16,6 +16,7 @@ fn main() -> ExitCode {
         .with(checks::log())
         .with(converse())
         .with(checks::echo())
+        .with(checks::server_sessions())
         .with(one_at_a_time())
         .with(checks::lines())
         .with(checks::empty_line_is_echoed())

@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         .with(checks::shutdown())
         .with(checks::log())
         .with(checks::echo())
+        .with(checks::server_sessions())
         .with(many_at_once())
         .with(checks::lines())
         .with(checks::empty_line_is_echoed())

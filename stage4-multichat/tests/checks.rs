@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         .with(checks::shutdown_with_clients())
         .with(checks::piped_client())
         .with(checks::chat_client())
+        .with(checks::client_sessions())
         .with(checks::client_program())
         .with(checks::client_addresses())
         .with(checks::terminal())

@@ -47,6 +47,7 @@ pub(crate) fn main() -> ExitCode {
         .with(checks::log())
         .with(checks::log_file())
         .with(server::server())
+        .with(checks::server_sessions())
         .with(checks::lines())
         .with(checks::empty_line_is_ignored())
         .with(checks::robustness())

@@ -31,6 +31,7 @@ pub(crate) struct Judge {
     /// How many checks were not judged, by the basic check that failed.
     not_judged: Mutex<BTreeMap<&'static str, usize>>,
     failures: AtomicUsize,
+    shown_in_full: usize,
 }
 
 impl Judge {
@@ -44,7 +45,14 @@ impl Judge {
             Some((name, (check.clone(), OnceLock::new())))
         };
         let basics = names.filter(|_| !strict).filter_map(find).collect();
-        Self { graded, report, basics, not_judged: Mutex::default(), failures: AtomicUsize::new(0) }
+        Self {
+            graded,
+            report,
+            basics,
+            not_judged: Mutex::default(),
+            failures: AtomicUsize::new(0),
+            shown_in_full: if strict { usize::MAX } else { SHOWN_IN_FULL },
+        }
     }
 
     /// Runs `check`, unless what it rests on has failed, and reports.
@@ -76,7 +84,7 @@ impl Judge {
     fn conclude(&self, check: &Check, (result, took): &Outcome) -> Result<Completion, Failed> {
         self.report.iter().for_each(|report| report.check(check.name, *took, result.as_ref().err()));
         let Err(complaint) = result else { return Ok(Completion::Completed) };
-        if self.failures.fetch_add(1, Ordering::Relaxed) < SHOWN_IN_FULL {
+        if self.failures.fetch_add(1, Ordering::Relaxed) < self.shown_in_full {
             return Err(complaint.into());
         }
         let stage = self.graded.stage;

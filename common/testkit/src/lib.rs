@@ -61,11 +61,23 @@ use std::time::Duration;
 /// How long a check waits for something that must come.
 ///
 /// A right program answers within milliseconds, so only a failing check ever
-/// waits this long; `CHECK_PATIENCE_MS` sets another figure, for a machine that
-/// is very slow or for a test of the checks themselves.
+/// waits this long; `CHECK_PATIENCE_MS` sets another figure, for a test of the
+/// checks themselves. On a busy machine it is longer ([`slowness`]).
 pub fn patience() -> Duration {
-    std::env::var("CHECK_PATIENCE_MS")
-        .ok()
-        .and_then(|ms| ms.parse().ok())
-        .map_or(Duration::from_secs(4), Duration::from_millis)
+    let usual = std::env::var("CHECK_PATIENCE_MS").ok().and_then(|ms| ms.parse().ok());
+    usual.map_or(Duration::from_secs(4), Duration::from_millis).mul_f64(slowness())
 }
+
+/// How many times longer than on an idle machine something takes at this moment, from
+/// 1 to [`SLOWEST`]: programs that want to run, for each core (proc_loadavg(5)).
+pub(crate) fn slowness() -> f64 {
+    let Ok(text) = std::fs::read_to_string("/proc/loadavg") else { return 1.0 };
+    let mut fields = text.split(' ');
+    let load: f64 = fields.next().and_then(|field| field.parse().ok()).unwrap_or_default();
+    let running = fields.nth(2).and_then(|field| field.split('/').next()?.parse().ok()).unwrap_or_default();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    (load.max(running) / cores as f64).clamp(1.0, SLOWEST)
+}
+
+/// Longer than this a user does not wait for a verdict.
+const SLOWEST: f64 = 5.0;

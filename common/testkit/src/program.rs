@@ -2,7 +2,7 @@
 //! its exit. It runs in a process group of its own and never outlives the check.
 
 use crate::context::{Context, WAIT_FOR_THE_COMMAND};
-use crate::inbox::Inbox;
+use crate::inbox::{Inbox, Next};
 use crate::reading::Reading;
 use crate::transcript::shown;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
@@ -130,6 +130,11 @@ impl Program {
     #[track_caller]
     pub fn prints_a_line(&self) -> String {
         self.reading().next_line("a line on stdout", |_| true)
+    }
+
+    /// What comes next on its standard output, until `deadline`.
+    pub(crate) fn next_line(&self, deadline: Instant) -> Next {
+        self.output.next(deadline)
     }
 
     /// Waits for a line of standard output that satisfies `fits`.

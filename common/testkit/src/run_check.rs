@@ -36,7 +36,7 @@ pub(crate) fn run_one(graded: Graded, check: Check) -> Result<(), Complaint> {
         }));
         let _ = done.send(result.map_err(|payload| (described(payload), case.context.errors())));
     });
-    let ((what, hint), errors) = match outcome.recv_timeout(check.limit) {
+    let ((what, hint), errors) = match outcome.recv_timeout(check.limit.mul_f64(crate::slowness())) {
         Ok(Ok(())) => return Ok(()),
         Ok(Err(failed)) => failed,
         Err(_) => {

@@ -15,7 +15,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::sync::{Arc, OnceLock};
-use table::{Fails, NOT_SEEN_AT_RANDOM, WRONG};
+use table::{
+    Fails, NOT_SEEN_AT_RANDOM, REPORTED_AS, REPORTED_CLIENTS, WITHOUT_A_PROGRAM, WRONG, WRONG_CLIENTS,
+};
 
 type Names = BTreeSet<String>;
 
@@ -26,6 +28,10 @@ const START: &str = "the_server_starts_listens_and_accepts";
 /// Of the checks that must pass on a wrong server, one in so many is run.
 const ONE_IN: usize = 6;
 const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/servers/stage4.py");
+const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients/stage4.py");
+const CONTRACT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/src/contract.md");
+/// The same as [`RANDOM`] for clients.
+const RANDOM_CLIENT: &str = "random_sessions_of_a_client_keep_to_the_contract";
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
@@ -40,7 +46,14 @@ fn main() -> ExitCode {
         Trial::ignorable_test("the_right_server_passes_every_check", move || with_lab(&right)),
         Trial::ignorable_test("the_table_has_every_fault", move || with_lab(&complete)),
         Trial::ignorable_test("every_check_fails_some_server", move || with_lab(&sharp)),
+        Trial::ignorable_test("the_right_client_passes", move || with_lab(&|lab| client(lab, None))),
+        Trial::ignorable_test("the_table_has_every_fault_of_clients", move || with_lab(&complete_clients)),
+        Trial::test("every_rule_has_a_wrong_program", every_rule),
     ];
+    for fault in WRONG_CLIENTS {
+        let test = move || with_lab(&|lab| client(lab, Some(fault)));
+        trials.push(Trial::ignorable_test(format!("a_client_that_{fault}_is_noticed"), test));
+    }
     for (at, (fault, fails)) in WRONG.iter().enumerate() {
         let test = move || with_lab(&|lab| wrong(lab, at, fault, fails));
         trials.push(Trial::ignorable_test(format!("{fault}_is_noticed"), test));
@@ -112,6 +125,55 @@ impl Lab {
     }
 }
 
+/// Plays random sessions with the Python client: the right one passes, and each wrong
+/// one is reported under its rule.
+fn client(lab: &Lab, fault: Option<&str>) -> Result<(), Failed> {
+    let option = fault.map(|fault| format!("--fault {fault}")).unwrap_or_default();
+    let client = format!("{} -S -E '{CLIENT}' --host {{host}} --port {{port}} {option}", lab.python);
+    let mut command = Command::new(&lab.checks);
+    command.env("STAGE4_CLIENT", client).env_remove("STAGE4_SERVER");
+    let output = command.args(["--exact", RANDOM_CLIENT]).output()?;
+    let report = String::from_utf8_lossy(&output.stdout).into_owned();
+    let as_it_should = match fault {
+        None => report.contains("1 passed; 0 failed"),
+        Some(fault) => report.contains("0 passed; 1 failed") && is_reported(REPORTED_CLIENTS, fault, &report),
+    };
+    if as_it_should { Ok(()) } else { Err(report.into()) }
+}
+
+/// Returns `true` if the report names the rule that this fault breaks, if the table
+/// says which.
+fn is_reported(table: &[(&str, &str)], fault: &str, report: &str) -> bool {
+    let rule = table.iter().find(|(_, name)| *name == fault).map(|(rule, _)| rule);
+    rule.is_none_or(|rule| report.contains(&format!("  rule:     {rule}: ")))
+}
+
+fn complete_clients(lab: &Lab) -> Result<(), Failed> {
+    let output = Command::new(&lab.python).args([CLIENT, "--list-faults"]).output()?;
+    let listed = String::from_utf8_lossy(&output.stdout).into_owned();
+    if listed.lines().eq(WRONG_CLIENTS.iter().copied()) { Ok(()) } else { Err(listed.into()) }
+}
+
+/// Each rule that the contract names has a program that breaks it.
+fn every_rule() -> Result<(), Failed> {
+    let contract = std::fs::read_to_string(CONTRACT)?;
+    let table = contract.split("### The rules by name").nth(1).unwrap_or_default();
+    let table = table.split("Left open:").next().unwrap_or_default();
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let rules: BTreeSet<_> = rows.map(|(name, _)| name).collect();
+    let proven = REPORTED_AS
+        .iter()
+        .chain(REPORTED_CLIENTS)
+        .map(|(rule, _)| *rule)
+        .chain(WITHOUT_A_PROGRAM.iter().copied())
+        .collect();
+    if rules == proven {
+        Ok(())
+    } else {
+        Err(format!("{rules:?} in the contract, {proven:?} in the table").into())
+    }
+}
+
 fn failed_name(line: &str) -> Option<String> {
     let (name, _) = line.strip_suffix("FAILED")?.split_once(" ... ")?;
     Some(name.rsplit("] ").next()?.trim().to_owned())
@@ -170,8 +232,8 @@ fn wrong(lab: &Lab, at: usize, fault: &str, fails: &Fails) -> Result<(), Failed>
     run.remove(RANDOM);
     let with_random: Names = run.iter().cloned().chain(seen.then(|| RANDOM.to_owned())).collect();
     let (mut failed, report) = lab.failing(Some(fault), &with_random);
-    if failed.remove(RANDOM) != seen {
-        return Err(format!("random sessions do not see it\n{report}").into());
+    if failed.remove(RANDOM) != seen || (seen && !is_reported(REPORTED_AS, fault, &report)) {
+        return Err(format!("random sessions do not see it, or name another rule\n{report}").into());
     }
     let as_it_should = match fails {
         Fails::These(_) => failed == must,

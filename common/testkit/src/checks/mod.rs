@@ -23,7 +23,7 @@ pub use empty_lines::{empty_line_is_echoed, empty_line_is_ignored};
 pub use lines::lines;
 pub use log::{log, log_file};
 pub use robustness::{isolation, robustness};
-pub use sessions::server_sessions;
+pub use sessions::{client_sessions, server_sessions};
 pub use shutdown::{shutdown, shutdown_with_clients};
 pub use start::start;
 pub use terminal::{terminal, terminal_chat};

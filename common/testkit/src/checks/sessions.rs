@@ -14,6 +14,20 @@ pub fn server_sessions() -> Vec<crate::Check> {
     server().into_iter().map(|check| check.within(limit)).collect()
 }
 
+/// Random sessions with a chat client.
+pub fn client_sessions() -> Vec<crate::Check> {
+    client().into_iter().map(|check| check.within(LIMIT)).collect()
+}
+
+checks! {
+client:
+
+/// The session above breaks a rule of the contract.
+wire(client) fn random_sessions_of_a_client_keep_to_the_contract(case) {
+    model::run::client_sessions(case);
+}
+}
+
 checks! {
 server:
 

@@ -1,5 +1,6 @@
 //! Sessions at random, with a liking for the edges of the contract.
 
+use super::client;
 use super::lines::{LONGEST, LineReader, Reaction};
 use super::random::Random;
 use super::session::{Act, Arrival, NAMES, Round, Session, SessionEnd, Then};
@@ -32,6 +33,8 @@ const NOT_UTF8: &[&[u8]] = &[
     b"\xf4\x90\x80\x80", b"\xf8\x88\x80\x80\x80", b"\x80", b"\xbf", b"\xe2\x82", b"\xf0\x9f\xa6",
     b"\xf0\x80\x80\x80", b"a\xf0\x9fb", b"ok\xc3",
 ];
+/// What stands before a text that a client receives.
+const PREFIXES: &[&[u8]] = &[b"", b"[127.0.0.1:50000] ", b"[[::1]:50000] ", b"[SERVER] "];
 /// Draws of what one client sends, before something simple is taken.
 const TRIES: usize = 50;
 /// A connection that waits for the end of a pause must fit into the sockets' buffers.
@@ -166,6 +169,37 @@ fn line(random: &mut Random, may_be_long: bool) -> Vec<u8> {
     }
 }
 
+/// Lines of a client's input: UTF-8, without a CR at their end, and none that ends it.
+pub(super) fn typed(random: &mut Random) -> Vec<u8> {
+    loop {
+        let mut lines: Vec<u8> =
+            (0..1 + random.below(3)).flat_map(|_| [line(random, true), b"\n".to_vec()].concat()).collect();
+        lines.retain(|byte| *byte != b'\r');
+        if str::from_utf8(&lines).is_ok() && client::goes_on(&lines) {
+            return lines;
+        }
+    }
+}
+
+/// Whole lines of a server.
+pub(super) fn sent_to_a_client(random: &mut Random) -> Vec<u8> {
+    let lines = if random.one_in(10) { MOST_LINES } else { 1 + random.below(4) };
+    let mut bytes = Vec::new();
+    for _ in 0..lines {
+        let prefix = *random.pick(PREFIXES);
+        let text = line(random, bytes.len() < LONGEST);
+        // What a server says to end a client is another step.
+        let word = prefix.is_empty()
+            && LineReader::new(2).take(&[&text[..], b"\n"].concat()).contains(&Reaction::End);
+        // How joiners and marks are shown depends on what stands beside them.
+        let needs_neighbours = str::from_utf8(&text).is_ok_and(|text| text.contains(['\u{200d}', '\u{301}']));
+        if (!word || text.len() > LONGEST) && !needs_neighbours {
+            bytes.extend([prefix, &text, if random.one_in(4) { b"\r\n" } else { b"\n" }].concat());
+        }
+    }
+    if bytes.is_empty() { b"hello\n".to_vec() } else { bytes }
+}
+
 /// About as long as a line may be.
 fn long(random: &mut Random) -> Vec<u8> {
     let length = LONGEST - 2 + random.below(5);
@@ -177,7 +211,7 @@ fn long(random: &mut Random) -> Vec<u8> {
     }
 }
 
-fn cuts(random: &mut Random, length: usize) -> Vec<usize> {
+pub(super) fn cuts(random: &mut Random, length: usize) -> Vec<usize> {
     match random.below(6) {
         0 if length < 40 => (1..length).collect(),
         1 | 2 if length > 1 => {

@@ -213,8 +213,11 @@ impl Expected {
             if named.is_none() && !text.is_empty() && line.ends_with(text) {
                 return (rules::PREFIX, shown(first));
             }
-            if named.is_some() {
-                return (rules::about_text(text), shown(first));
+            match named {
+                Some("") => return (rules::EMPTY_LINE, shown(first)),
+                Some(got) if is_cut(text, got) => return (rules::CUTS, shown(first)),
+                Some(_) => return (rules::about_text(text), shown(first)),
+                None => {}
             }
         }
         if self.received.iter().any(|l| l == line) {
@@ -225,6 +228,7 @@ impl Expected {
             return (rules::AFTER_THE_END, nothing());
         }
         match self.lines.keys().find(of).map(|sender| &line[sender.len() + 3..]) {
+            None if line.starts_with('[') && line.ends_with("] ") => (rules::EMPTY_LINE, nothing()),
             None => (rules::NOTHING_ELSE, nothing()),
             Some("") => (rules::EMPTY_LINE, nothing()),
             Some("/quit" | "!DISCONNECT") => (rules::END_WORDS, nothing()),
@@ -232,6 +236,14 @@ impl Expected {
             Some(_) => (rules::CUTS, nothing()),
         }
     }
+}
+
+/// Returns `true` if `got` is what a read held of `text`: the beginning of it, or with a
+/// character that came in two reads.
+fn is_cut(text: &str, got: &str) -> bool {
+    let rest = text.strip_prefix(got).and_then(|rest| rest.chars().next());
+    rest.is_some_and(|next| next.is_ascii_graphic())
+        || (got.contains('\u{fffd}') && !text.contains('\u{fffd}'))
 }
 
 /// Takes the first away if it fits.

@@ -11,8 +11,12 @@
 //! - [`expected`]: what one client must and may receive.
 //! - [`session`], [`draw`], [`shrink`]: sessions, drawn and made shorter.
 //! - [`play`]: a session, played against a real server.
+//! - [`echo`]: the same with the servers of stages 2 and 3.
+//! - [`client`]: what a chat client owes, with sessions of its own.
 
+pub(crate) mod client;
 pub(crate) mod draw;
+pub(crate) mod echo;
 pub(crate) mod expected;
 pub(crate) mod lines;
 pub(crate) mod play;

@@ -167,11 +167,10 @@ impl<'c> Player<'c> {
                 }
                 Next::Nothing if member.expected.is_complete() => return Ok(()),
                 Next::Nothing => return Err(member.expected.missing(NOTHING)),
-                end @ Next::End(..) if member.expected.is_complete() => {
+                end @ Next::End(..) => {
                     let expected = format!("{} still connected", NAMES[client]);
                     return Err(Broken { rule: member.last_rule(), expected, got: end.to_string() });
                 }
-                end @ Next::End(..) => return Err(member.expected.missing(&end.to_string())),
             }
         }
     }

@@ -36,17 +36,21 @@ impl Member {
     /// does not end.
     pub fn last_rule(&self) -> Rule {
         let told = |error| self.last.contains(&Reaction::Tell(error));
-        let about = self.last.iter().rev().find_map(|reaction| match reaction {
-            Reaction::Deliver(text) => Some(rules::about_text(text)),
-            _ => None,
-        });
-        match about {
-            _ if told(TOO_LONG) => rules::TOO_LONG,
-            _ if self.by_word => rules::END_WORDS,
-            Some(rule) if rule == rules::LIMIT || rule == rules::END_WORDS => rule,
-            _ if told(NOT_UTF8) => rules::NOT_UTF8,
-            _ if self.last.contains(&Reaction::End) => rules::GOOD_ORDER,
-            _ => rules::ONE_CONNECTION,
+        let about = |rule| {
+            let texts = self.last.iter().filter_map(|reaction| match reaction {
+                Reaction::Deliver(text) => Some(rules::about_text(text)),
+                _ => None,
+            });
+            texts.into_iter().any(|other| other == rule)
+        };
+        match () {
+            () if told(TOO_LONG) => rules::TOO_LONG,
+            () if self.by_word => rules::END_WORDS,
+            () if about(rules::LIMIT) => rules::LIMIT,
+            () if about(rules::END_WORDS) => rules::END_WORDS,
+            () if told(NOT_UTF8) => rules::NOT_UTF8,
+            () if self.last.contains(&Reaction::End) => rules::GOOD_ORDER,
+            () => rules::ONE_CONNECTION,
         }
     }
 }

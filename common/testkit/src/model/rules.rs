@@ -93,6 +93,24 @@ PAUSE "pause":
 SHUTDOWN "shutdown":
     "At SIGTERM everybody gets `[SERVER] server is shutting down`, as the last line, and then the end in good order",
     "Stop reading, queue the farewell behind all that is queued, write it all, shut down, and only then exit.";
+SHOWN "shown":
+    "Each line that a client receives is one line of its standard output, at once, and nothing else is",
+    "Read bytes, split at LF, print the line and flush: no prompt, no prefix, no line reader that also splits elsewhere.";
+ESCAPED "escaped":
+    "A client shows control characters as `\\xNN`, what is not seen as `\\u{NNNN}`, and all else as it is",
+    "Escape U+0000 to U+001F and U+007F to U+009F, then separators, direction marks and invisible characters; a backslash stays.";
+TYPED "typed":
+    "Each line of a client's input is sent as it is, from stage 4 on but for empty ones",
+    "Take off the line end alone, and compare with the words that end the client as they are.";
+CLIENT_WORDS "client-words":
+    "/quit and !DISCONNECT in its input end a client: nothing typed after them is sent, and what still comes is shown",
+    "Send !DISCONNECT, close the sending half only, and read on to the end of the stream.";
+END_OF_INPUT "end-of-input":
+    "At the end of its input a client closes its sending half, shows what still comes, and ends when the server has closed",
+    "shutdown(SHUT_WR), not close: the other direction is still open.";
+SERVER_CLOSES "server-closes":
+    "When the server closes, the client ends, though its input may still be open",
+    "The thread that reads the server ends the program; it does not wait for another line of input.";
 }
 
 /// Which rule about lines a text is about that was not delivered as it is.

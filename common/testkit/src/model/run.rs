@@ -1,16 +1,18 @@
 //! Plays many sessions, and shortens the first that breaks a rule.
 
-use super::draw;
+use super::client::{self, ClientSession};
 use super::expected::Broken;
 use super::play::{NOTHING, Player};
 use super::rules;
 use super::session::{Session, SessionEnd};
 use super::shrink::simpler;
+use super::{draw, echo};
 use crate::case::Case;
 use crate::context::Context;
 use crate::failure::fail_by_rule;
 use crate::poison::IgnorePoison;
 use crate::run_check::{fresh_context, quietly};
+use crate::server::Server;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -116,7 +118,7 @@ fn play_some(
         let inner = Case { context: context.clone() };
         let result = quietly(|| -> Result<(), Box<(Numbered, Broken)>> {
             let server = inner.server();
-            let mut player = match Player::enter(&inner, &server, crate::patience()) {
+            let mut player = match Played::enter(&inner, &server, crate::patience()) {
                 Ok(player) => player,
                 Err(broken) => return Err(Box::new(((0, Session::default()), broken))),
             };
@@ -151,6 +153,30 @@ fn play_some(
     None
 }
 
+/// A server in the middle of its sessions.
+enum Played<'c> {
+    Chat(Player<'c>),
+    Echo(&'c Case, &'c Server, Duration),
+}
+
+impl<'c> Played<'c> {
+    fn enter(case: &'c Case, server: &'c Server, patience: Duration) -> Result<Self, Broken> {
+        if !case.echoes() {
+            return Player::enter(case, server, patience).map(Self::Chat);
+        }
+        // Learns how the server ends its lines.
+        drop(case.link(server));
+        Ok(Self::Echo(case, server, patience))
+    }
+
+    fn play(&mut self, session: &Session) -> Result<(), Broken> {
+        match self {
+            Self::Chat(player) => player.play(session),
+            Self::Echo(case, server, patience) => echo::play(case, server, session, *patience),
+        }
+    }
+}
+
 /// A line that should not have come is a fault in any case. One that did not come in
 /// time may be the machine's fault: then it must happen again, on a server of its own.
 fn is_real(case: &Case, found: &Found) -> bool {
@@ -166,7 +192,7 @@ fn attempt(case: &Case, session: &Session, patience: Duration) -> Option<Found> 
     let inner = Case { context: context.clone() };
     let played = quietly(|| {
         let server = inner.server();
-        Player::enter(&inner, &server, patience)?.play(session)
+        Played::enter(&inner, &server, patience)?.play(session)
     });
     let broken = played.ok()?.err()?;
     Some(Found { number: 0, session: session.clone(), broken, context })
@@ -196,4 +222,73 @@ fn shorten(case: &Case, mut best: Found) -> Found {
             best = shorter;
         }
     }
+}
+
+/// Sessions of a client in one run: each takes a process of its own.
+const CLIENT_SESSIONS: usize = 120;
+
+/// A client's session that broke a rule.
+struct ClientFound {
+    session: ClientSession,
+    broken: Broken,
+    context: Arc<Context>,
+}
+
+/// Plays random sessions with the graded client. Fails with the shortest that was
+/// found to break a rule.
+pub(crate) fn client_sessions(case: &Case) {
+    let (count, seed) = (setting("CHECK_SESSIONS", CLIENT_SESSIONS), setting("CHECK_SEED", SEED));
+    let (next, found) = (AtomicUsize::new(0), Mutex::new(None));
+    let deadline = (count <= CLIENT_SESSIONS).then(|| Instant::now() + TIME);
+    std::thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| {
+                while found.lock().ignore_poison().is_none()
+                    && deadline.is_none_or(|end| Instant::now() < end)
+                {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= count {
+                        return;
+                    }
+                    let session = client::session(seed, number);
+                    let one = client_attempt(case, &session, crate::patience());
+                    // As for servers: what did not come in time must not come again.
+                    let one = one.filter(|one| {
+                        one.broken.got != NOTHING
+                            || client_attempt(case, &session, crate::patience()).is_some()
+                    });
+                    if let Some(one) = one {
+                        found.lock().ignore_poison().get_or_insert((number, one));
+                    }
+                }
+            });
+        }
+    });
+    let Some((number, mut best)) = found.into_inner().ignore_poison() else { return };
+    let deadline = Instant::now() + SHRINK_TIME;
+    while let Some(shorter) = client::simpler(&best.session).into_iter().find_map(|session| {
+        let time = Instant::now() < deadline;
+        let found = time.then(|| client_attempt(case, &session, SHRINK_PATIENCE)).flatten();
+        found.filter(|found| found.broken.rule == best.broken.rule)
+    }) {
+        best = shorter;
+    }
+    case.context.adopt(&best.context);
+    let again = number + 1;
+    fail_by_rule(
+        best.broken,
+        format!(
+            "session {number} of seed {seed}, made shorter; CHECK_SEED={seed} CHECK_SESSIONS={again} plays it again"
+        ),
+    );
+}
+
+fn client_attempt(case: &Case, session: &ClientSession, patience: Duration) -> Option<ClientFound> {
+    let context = fresh_context(case.context.graded.clone()).ok()?;
+    let inner = Case { context: context.clone() };
+    let broken = match quietly(|| client::play(&inner, session, patience)) {
+        Ok(played) => played.err()?,
+        Err((expected, got)) => Broken { rule: rules::SHOWN, expected, got },
+    };
+    Some(ClientFound { session: session.clone(), broken, context })
 }

@@ -217,3 +217,81 @@ pub const NOT_SEEN_AT_RANDOM: &[&str] = &[
     "blocks-on-slow-clients", "counts-outside-the-lock", "idle-time-out", "ignores-ctrl-c",
     "limit-only-at-line-ends", "loses-every-hundredth",
 ];
+
+/// The faults of the client (`clients/stage4.py --list-faults`), which random sessions
+/// notice.
+#[rustfmt::skip]
+pub const WRONG_CLIENTS: &[&str] = &[
+    "prints-raw",
+    "escapes-esc-only",
+    "escapes-backslashes",
+    "escapes-in-capitals",
+    "escapes-all-but-ascii",
+    "strips-what-comes",
+    "hides-empty-lines",
+    "splits-at-cr",
+    "splits-at-separators",
+    "splits-by-read",
+    "decodes-reads",
+    "dies-of-invalid-utf8",
+    "mends-invalid-utf8",
+    "cuts-long-lines",
+    "keeps-cr",
+    "prompts",
+    "echoes",
+    "buffers-output",
+    "strips-input",
+    "sends-empty-lines",
+    "ignores-blank-input",
+    "quits-in-any-case",
+    "quits-by-prefix",
+    "sends-quit",
+    "sends-after-quit",
+    "closes-at-once",
+    "never-half-closes",
+    "waits-for-input",
+    "loses-the-last-line",
+];
+
+/// The rules of the contract, each with a fault that random sessions report under it.
+#[rustfmt::skip]
+pub const REPORTED_AS: &[(&str, &str)] = &[
+    ("line-end", "splits-at-cr"),
+    ("limit", "limit-off-by-one"),
+    ("too-long", "silent-limit"),
+    ("not-utf8", "closes-on-invalid-utf8"),
+    ("cuts", "decodes-reads"),
+    ("last-line", "drops-the-last-words"),
+    ("empty-line", "relays-empty-lines"),
+    ("end-words", "trims-commands"),
+    ("after-the-end", "relays-behind-quit"),
+    ("good-order", "plain-close"),
+    ("one-connection", "dies-of-a-reset"),
+    ("byte-by-byte", "loses-the-bom"),
+    ("to-all-others", "relays-twice"),
+    ("not-to-the-sender", "echoes-to-the-sender"),
+    ("prefix", "no-prefix"),
+    ("arrival", "announces-to-the-arrival"),
+    ("departure", "announces-departures-twice"),
+    ("count", "counts-before"),
+    ("order", "reverses-reads"),
+    ("not-from-before", "replays-ten-lines"),
+    ("nothing-else", "welcomes"),
+    ("error-to-the-sender", "tells-everybody-of-bad-lines"),
+    ("shutdown", "silent-end"),
+];
+
+/// The same for clients.
+#[rustfmt::skip]
+pub const REPORTED_CLIENTS: &[(&str, &str)] = &[
+    ("shown", "hides-empty-lines"),
+    ("escaped", "prints-raw"),
+    ("typed", "strips-input"),
+    ("client-words", "sends-after-quit"),
+    ("end-of-input", "closes-at-once"),
+    ("server-closes", "waits-for-input"),
+];
+
+/// Rules that no session of a few rounds breaks: a pause shows when buffers are full,
+/// which `a_client_that_reads_late_gets_everything` sees to.
+pub const WITHOUT_A_PROGRAM: &[&str] = &["pause"];

@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+"""A stage 4 client in another language, to test the graded checks with.
+
+Written against the contract alone, with Python's standard library alone.
+`--fault NAME` makes it wrong in one way, each a mistake that people make;
+`--list-faults` prints their names. Example:
+
+    python3 stage4.py --host 127.0.0.1 --port 9004 --fault prints-raw
+"""
+
+import os
+import re
+import socket
+import sys
+import threading
+
+FAULTS = {
+    "prints-raw": "escapes nothing",
+    "escapes-esc-only": "escapes ESC and no other control character",
+    "escapes-backslashes": "shows a backslash as two",
+    "escapes-in-capitals": "writes \\x1B",
+    "escapes-all-but-ascii": "shows text as Python's repr would",
+    "strips-what-comes": "strips the blanks of received lines",
+    "hides-empty-lines": "prints no empty line",
+    "splits-at-cr": "ends a received line at a CR, too",
+    "splits-at-separators": "ends a received line wherever splitlines() does",
+    "splits-by-read": "takes one read for one line",
+    "decodes-reads": "decodes each read by itself",
+    "dies-of-invalid-utf8": "lets the decoder's error end it",
+    "mends-invalid-utf8": "shows replacement characters",
+    "cuts-long-lines": "shows 4096 bytes of a line",
+    "keeps-cr": "leaves the CR of a CR LF in the line",
+    "prompts": "prints a prompt on a pipe",
+    "echoes": "prints what is typed",
+    "buffers-output": "does not flush",
+    "strips-input": "strips what is typed",
+    "sends-empty-lines": "sends empty lines",
+    "ignores-blank-input": "takes blanks for an empty line",
+    "quits-in-any-case": "takes /QUIT for /quit",
+    "quits-by-prefix": "takes every input that begins with /quit for it",
+    "sends-quit": "sends /quit as a message",
+    "sends-after-quit": "sends what is typed behind /quit",
+    "closes-at-once": "closes at the end of its input, whatever still comes",
+    "never-half-closes": "keeps its sending half open at the end of its input",
+    "waits-for-input": "notices the end of the server at the next line of input only",
+    "loses-the-last-line": "ends its printing thread before all is printed",
+}
+
+fault = None
+
+
+def escape(text):
+    if fault == "prints-raw":
+        return text
+    if fault == "escapes-esc-only":
+        return text.replace("\x1b", "\\x1b")
+    if fault == "escapes-all-but-ascii":
+        return text.encode("unicode_escape").decode()
+    if fault == "escapes-backslashes":
+        text = text.replace("\\", "\\\\")
+    digits = "\\x%02X" if fault == "escapes-in-capitals" else "\\x%02x"
+    text = re.sub("[\0-\x1f\x7f-\x9f]", lambda c: digits % ord(c[0]), text)
+    invisible = "[\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+    return re.sub(invisible, lambda c: "\\u{%04x}" % ord(c[0]), text)
+
+
+def show(line):
+    """Prints one received line, given as bytes without its line end."""
+    if fault == "cuts-long-lines":
+        line = line[:4096]
+    try:
+        text = line.decode("utf-8", "replace" if fault == "mends-invalid-utf8" else "strict")
+    except UnicodeDecodeError:
+        if fault == "dies-of-invalid-utf8":
+            os._exit(1)
+        print("(a line that is not valid UTF-8)", file=sys.stderr)
+        return
+    if fault == "strips-what-comes":
+        text = text.strip()
+    if fault == "hides-empty-lines" and not text:
+        return
+    parts = text.splitlines() or [""] if fault == "splits-at-separators" else [text]
+    for part in parts:
+        sys.stdout.write(escape(part) + "\n")
+    if fault != "buffers-output":
+        sys.stdout.flush()
+
+
+def receive(sock):
+    buffer = b""
+    while data := sock.recv(65536):
+        if fault == "splits-by-read":
+            show(data.rstrip(b"\r\n"))
+            continue
+        if fault == "decodes-reads":
+            data = data.decode("utf-8", "replace").encode()
+        if fault == "splits-at-cr":
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        *lines, buffer = (buffer + data).split(b"\n")
+        for line in lines:
+            show(line if fault == "keeps-cr" else line.removesuffix(b"\r"))
+    if buffer:
+        show(buffer)
+    if fault != "waits-for-input":
+        sys.stdout.flush()
+        os._exit(0)
+
+
+def is_quit(line):
+    if fault == "sends-quit":
+        return line == b"!DISCONNECT"
+    if fault == "quits-in-any-case":
+        line = line.lower()
+    if fault == "quits-by-prefix" and line.startswith(b"/quit"):
+        return True
+    return line in (b"/quit", b"!DISCONNECT", b"!disconnect" if fault == "quits-in-any-case" else b"/quit")
+
+
+def main(arguments):
+    global fault
+    if arguments == ["--list-faults"]:
+        print("\n".join(FAULTS))
+        return 0
+    options = dict(zip(arguments[::2], arguments[1::2]))
+    fault = options.get("--fault")
+    if fault is not None and fault not in FAULTS:
+        sys.exit(f"error: there is no fault {fault!r}")
+    sock = socket.create_connection((options["--host"], int(options["--port"])))
+    receiver = threading.Thread(target=receive, args=[sock], daemon=True)
+    receiver.start()
+    if fault == "prompts":
+        print("> ", end="", flush=True)
+    for line in sys.stdin.buffer:
+        line = line.removesuffix(b"\n")
+        if fault == "echoes":
+            print(line.decode(), flush=True)
+        if fault == "strips-input":
+            line = line.strip()
+        if is_quit(line):
+            sock.sendall(b"!DISCONNECT\n")
+            if fault != "sends-after-quit":
+                break
+            continue
+        if line and not (fault == "ignores-blank-input" and not line.strip()) or fault == "sends-empty-lines":
+            sock.sendall(line + b"\n")
+        if not receiver.is_alive():
+            return 0
+    if fault in ("closes-at-once", "loses-the-last-line"):
+        if fault == "loses-the-last-line":
+            sock.shutdown(socket.SHUT_WR)
+        os._exit(0)
+    if fault != "never-half-closes":
+        sock.shutdown(socket.SHUT_WR)
+    receiver.join()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
