@@ -83,8 +83,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let (mut input, output) = terminal::open_with(line_style::style, Some(state.clone()))?;
     if output.interactive() {
         let negotiated = connection.negotiated();
-        output
-            .hint(&format!("Connected to {}, {negotiated}. /help shows what you can type.", options.connect));
+        output.hint(&format!("Connected to {}, {negotiated}.", options.connect));
+        output.hint("/help shows what you can type.");
     }
     let e2e = EndToEnd::new(options.identity.clone(), &options.connect.to_string(), output.clone());
     let queue = SendQueue::new(e2e.clone());
