@@ -16,15 +16,20 @@ use std::fmt::{self, Display};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::Path;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::thread::{self, JoinHandle};
-use std::time::SystemTime;
+use std::thread;
+use std::time::{Duration, SystemTime};
 use writer::Writer;
 
 /// Bytes that may wait for the log's thread. When there are more, new lines are
 /// dropped and counted, and the log says how many. The alternative would be to
 /// make the chat wait for its log.
 const QUEUE_BYTES: usize = 32 << 20;
+
+/// At the end: how long the log's thread may go without writing anything. A
+/// terminal or a pipe that takes nothing must not keep the server from ending.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How much a line matters, from [`Level::Error`] to [`Level::Debug`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
@@ -57,11 +62,13 @@ pub struct Log {
     queue: Arc<Queue>,
 }
 
-/// Owns the log's thread. Dropping it waits until everything that was logged is
-/// written, then ends the thread.
+/// Ends the log. Dropping it waits until everything that was logged is written, or
+/// until an output takes nothing for a second.
 pub struct LogGuard {
     queue: Arc<Queue>,
-    writer: Option<JoinHandle<()>>,
+    /// A message after each write; closed when the thread has ended. The lock lets a
+    /// guard be part of shared state; only the drop takes it.
+    progress: Mutex<Receiver<()>>,
 }
 
 struct Queue {
@@ -100,11 +107,12 @@ impl Log {
     pub fn start(level: Level, file: Option<&Path>) -> io::Result<(Log, LogGuard)> {
         let file = file.map(open).transpose()?;
         let queue = Arc::new(Queue { level, waiting: Mutex::default(), more: Condvar::new() });
-        let writer = thread::Builder::new().name("log".into()).spawn({
+        let (written, progress) = sync_channel(1);
+        thread::Builder::new().name("log".into()).spawn({
             let queue = queue.clone();
-            move || Writer::new(file).run(&queue)
+            move || Writer::new(file, written).run(&queue)
         })?;
-        let guard = LogGuard { queue: queue.clone(), writer: Some(writer) };
+        let guard = LogGuard { queue: queue.clone(), progress: Mutex::new(progress) };
         Ok((Log { queue }, guard))
     }
 
@@ -198,10 +206,8 @@ impl Drop for LogGuard {
     fn drop(&mut self) {
         self.queue.lock().closed = true;
         self.queue.more.notify_one();
-        if let Some(writer) = self.writer.take() {
-            // An error means that it panicked: then its message is on standard error.
-            let _ = writer.join();
-        }
+        let progress = self.progress.get_mut().ignore_poison();
+        while progress.recv_timeout(PATIENCE).is_ok() {}
     }
 }
 

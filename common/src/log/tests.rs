@@ -41,3 +41,17 @@ fn a_file_that_cannot_be_opened_is_an_error_with_a_remedy() {
     let error = Log::start(Level::Info, Some(Path::new("/no/such/folder/log"))).err().unwrap();
     assert!(error.to_string().contains("--no-log-file"), "{error}");
 }
+
+#[test]
+fn an_output_that_takes_nothing_does_not_keep_the_server_from_ending() {
+    let (reader, full) = rustix::pipe::pipe().unwrap();
+    rustix::pipe::fcntl_setpipe_size(&full, 4096).unwrap();
+    let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&full));
+    let (log, guard) = Log::start(Level::Info, Some(Path::new(&path))).unwrap();
+    // More than the pipe holds, so the log's thread waits in its write.
+    log.info("x".repeat(5000));
+    let start = std::time::Instant::now();
+    drop(guard);
+    assert!((PATIENCE..PATIENCE * 10).contains(&start.elapsed()), "{:?}", start.elapsed());
+    drop(reader);
+}

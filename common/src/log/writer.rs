@@ -4,6 +4,7 @@ use super::{Level, Queue, Text};
 use crate::escape::escape;
 use std::fs::File;
 use std::io::{self, Write};
+use std::sync::mpsc::SyncSender;
 use std::time::SystemTime;
 use time::OffsetDateTime;
 
@@ -11,12 +12,14 @@ use time::OffsetDateTime;
 pub struct Writer {
     /// `None` if the log has no file, or if a write to it has failed.
     file: Option<File>,
+    /// Told after each write, unless an earlier message still waits there.
+    written: SyncSender<()>,
 }
 
 impl Writer {
-    /// Writes to standard error and to `file`.
-    pub fn new(file: Option<File>) -> Writer {
-        Writer { file }
+    /// Writes to standard error and to `file`, and says so to `written`.
+    pub fn new(file: Option<File>, written: SyncSender<()>) -> Writer {
+        Writer { file, written }
     }
 
     /// Writes all that is queued, until the queue is closed and empty.
@@ -60,6 +63,8 @@ impl Writer {
             self.file = None;
         }
         out.clear();
+        // An error means that a message waits already, or that the guard is gone.
+        let _ = self.written.try_send(());
     }
 }
 
