@@ -2,7 +2,7 @@
 
 use super::grader::Grader;
 use super::options::Options;
-use super::output::{Row, Scale, gradescope, junit, replace, spreadsheet, terminal};
+use super::output::{Row, Scale, feedback, gradescope, junit, replace, spreadsheet, terminal};
 use super::slot::Slot;
 use super::submission::Submission;
 use super::verdict::{Result, Verdict};
@@ -90,6 +90,9 @@ impl Batch<'_> {
         queue.bar.finish_and_clear();
         let rows: Vec<Row> = done.into_values().map(|done| done.row).collect();
         self.write_junit(&rows)?;
+        if let Some(folder) = self.options.feedback.as_ref().filter(|_| !self.single) {
+            replace(&folder.join("class.html"), feedback::class(&rows).as_bytes())?;
+        }
         if !self.single {
             terminal::sums(&rows, self.scale, start.elapsed().as_secs());
         }
@@ -153,8 +156,13 @@ impl Batch<'_> {
     }
 
     fn write_one(&self, row: &Row) -> anyhow::Result<()> {
+        if let Some(folder) = &self.options.feedback {
+            fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+            let page = feedback::page(row, self.scale, self.options.detail);
+            replace(&folder.join(format!("{}.md", row.name)), page.as_bytes())?;
+        }
         let Some(path) = &self.options.json else { return Ok(()) };
-        let text = gradescope::results(row, self.scale);
+        let text = gradescope::results(row, self.scale, self.options.detail);
         if self.single {
             return replace(path, text.as_bytes());
         }

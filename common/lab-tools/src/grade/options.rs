@@ -2,6 +2,7 @@
 
 use super::limits::Limits;
 use super::output::Scale;
+use super::output::feedback::Detail;
 use super::submission::Brought;
 use super::weights::Weights;
 use clap::Args;
@@ -57,6 +58,12 @@ pub struct Options {
     /// Write a table for a gradebook
     #[arg(long, value_name = "FILE")]
     pub csv: Option<PathBuf>,
+    /// Write a page of Markdown for each student into this folder, and class.html
+    #[arg(long, value_name = "FOLDER")]
+    pub feedback: Option<PathBuf>,
+    /// How much students are told, in --json and --feedback
+    #[arg(long, value_name = "HOW MUCH", value_enum, default_value_t = Detail::Full)]
+    pub detail: Detail,
     /// Submissions at once [default: half as many as there are processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     jobs: Option<u16>,
@@ -139,7 +146,7 @@ impl Options {
     /// # Errors
     /// A sentence for the user: better now than after an hour.
     pub fn check_outputs(&self) -> Result<(), String> {
-        for path in [&self.json, &self.junit, &self.csv].into_iter().flatten() {
+        for path in [&self.json, &self.junit, &self.csv, &self.feedback].into_iter().flatten() {
             let folder = path.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
             if !folder.is_dir() {
                 return Err(format!("there is no folder {}", folder.display()));

@@ -1,21 +1,25 @@
 //! `results.json` as Gradescope's autograder reads it: a `score`, and `tests` with
 //! `name`, `score`, `max_score`, `status` and `output`.
 
+use super::feedback::Detail;
 use super::{Row, Scale, rounded};
 use crate::grade::verdict::{Checked, Outcome, Verdict};
 use serde_json::{Value, json};
 
-/// The file of one submission.
-pub fn results(row: &Row, scale: &Scale) -> String {
+/// The file of one submission; `detail` is what its student is told.
+pub fn results(row: &Row, scale: &Scale, detail: Detail) -> String {
     let result = &row.result;
-    let mut tests: Vec<_> = result.checks.iter().map(|check| test(check, row, scale)).collect();
+    let mut tests: Vec<_> = result.checks.iter().map(|check| test(check, row, scale, detail)).collect();
+    if detail == Detail::None {
+        tests.clear();
+    }
     if let Verdict::DoesNotCompile(messages) = &result.verdict {
         tests.push(json!({
             "name": "it compiles",
             "score": 0,
             "max_score": scale.most,
             "status": "failed",
-            "output": messages,
+            "output": if detail == Detail::Full { messages.as_str() } else { "" },
             "visibility": "visible",
         }));
     }
@@ -35,7 +39,7 @@ pub fn results(row: &Row, scale: &Scale) -> String {
     format!("{all:#}\n")
 }
 
-fn test(check: &Checked, row: &Row, scale: &Scale) -> Value {
+fn test(check: &Checked, row: &Row, scale: &Scale, detail: Detail) -> Value {
     // More decimals than the whole has, so that many small ones make a good sum.
     let worth = (row.result.worth(check, &scale.weights, scale.most) * 1e4).round() / 1e4;
     let passed = check.outcome == Outcome::Passed;
@@ -44,7 +48,7 @@ fn test(check: &Checked, row: &Row, scale: &Scale) -> Value {
         "score": if passed { worth } else { 0.0 },
         "max_score": worth,
         "status": if passed { "passed" } else { "failed" },
-        "output": check.outcome.report().unwrap_or_default(),
+        "output": detail.of(check),
         "visibility": "visible",
     })
 }

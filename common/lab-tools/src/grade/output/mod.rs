@@ -1,5 +1,6 @@
 //! Results for people, and for other programs.
 
+pub mod feedback;
 pub mod gradescope;
 pub mod junit;
 pub mod spreadsheet;

@@ -49,7 +49,8 @@ pub fn sums(rows: &[Row], scale: &Scale, seconds: u64) {
     let points: Vec<f64> =
         rows.iter().filter_map(|row| row.result.points(&scale.weights, scale.most)).collect();
     let failed = rows.len() - points.len();
-    say!("\n{} submissions in {} min {} s", rows.len(), seconds / 60, seconds % 60);
+    let plural = if rows.len() == 1 { "" } else { "s" };
+    say!("\n{} submission{plural} in {} min {} s", rows.len(), seconds / 60, seconds % 60);
     if !points.is_empty() {
         let mean = rounded(points.iter().sum::<f64>() / points.len() as f64);
         say!("{} graded, {:.2} points of {} on average", points.len(), mean, rounded(scale.most));

@@ -37,6 +37,14 @@ fn points_come_from_the_weights_and_every_output_says_the_same() {
     let bad = tests.iter().find(|test| test["name"] == "the_client_ends_after_connecting").unwrap();
     assert!(bad["score"] == 0.0 && bad["output"].as_str().unwrap().contains("steps so far"), "{bad}");
 
+    let feedback = ["--feedback", "pages", "--detail", "name"];
+    all.grade(&[&arguments[..], &feedback].concat()).assert().success();
+    let page = fs::read_to_string(all.path("pages/one.md")).unwrap();
+    assert!(
+        page.contains("## the_client_ends_after_connecting\n") && !page.contains("likely cause"),
+        "{page}"
+    );
+
     assert_eq!(all.row("one")[..2], ["failed".to_owned(), points.to_string()]);
     let junit = fs::read_to_string(all.path("junit.xml")).unwrap();
     let suite = format!("<testsuite name=\"one\" tests=\"{}\"", tests.len());
