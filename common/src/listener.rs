@@ -81,7 +81,11 @@ impl Shared {
         drop(state);
         // A thread of its own: the caller may have to wait for the next signal.
         let shared = self.clone();
-        thread::spawn(move || shared.wait(SHUTDOWN_GRACE, |s| s.open.is_empty()).shut_down(Shutdown::Both));
+        let cut_off = move || shared.wait(SHUTDOWN_GRACE, |s| s.open.is_empty()).shut_down(Shutdown::Both);
+        // Without a thread to be had there is no time to give, either.
+        if thread::Builder::new().name("cut-off".into()).spawn(cut_off).is_err() {
+            self.lock().shut_down(Shutdown::Both);
+        }
     }
 
     /// Waits until `done` returns `true`, `limit` at the longest.

@@ -9,7 +9,6 @@
 use crate::line_codec::LineCodec;
 use crate::outbox::{Outbox, SendResult};
 use bytes::Bytes;
-use common::log::Log;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -112,34 +111,27 @@ impl Fanout {
 /// How long all senders together wait for receivers that lag behind, so that a
 /// flood does not disconnect a client that does read. A client that does not
 /// catch up in this time is not waited for again.
-const PATIENCE: Duration = Duration::from_millis(100);
+const SLOW_CLIENT_WAIT: Duration = Duration::from_millis(100);
 
 /// Sends to one receiver after the other, notes which of them lag behind, and
 /// waits a little for these at the end.
-pub struct Delivery<'a> {
-    log: &'a Log,
+#[derive(Default)]
+pub struct Delivery {
     near_limit: Vec<Arc<Outbox>>,
 }
 
-impl<'a> Delivery<'a> {
-    /// Nothing is sent yet.
-    pub fn new(log: &'a Log) -> Self {
-        Delivery { log, near_limit: Vec::new() }
-    }
-
-    /// Sends `pieces` to the receiver with this name. One that does not read is
-    /// disconnected.
-    pub fn send(&mut self, name: &str, outbox: &Arc<Outbox>, pieces: &[Bytes]) {
-        match outbox.send(pieces) {
-            SendResult::Queued => {}
-            SendResult::NearLimit => self.near_limit.push(outbox.clone()),
-            SendResult::Disconnected => self.log.warn(format_args!("{name} does not read: disconnected")),
+impl Delivery {
+    /// Sends `pieces` to one receiver. If it does not read, it is disconnected,
+    /// and the thread that reads from it says so in the log.
+    pub fn send(&mut self, outbox: &Arc<Outbox>, pieces: &[Bytes]) {
+        if outbox.send(pieces) == SendResult::NearLimit {
+            self.near_limit.push(outbox.clone());
         }
     }
 
-    /// Waits for those that lag behind, for all together no longer than for one.
-    pub fn finish(self) {
-        let deadline = Instant::now() + PATIENCE;
+    /// Waits for the receivers that lag behind, with one deadline for all.
+    pub fn wait_for_slow_clients(self) {
+        let deadline = Instant::now() + SLOW_CLIENT_WAIT;
         self.near_limit.iter().for_each(|outbox| outbox.wait_drained(deadline));
     }
 }

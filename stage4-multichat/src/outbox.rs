@@ -93,6 +93,8 @@ struct State {
     shut_down: bool,
     /// The connection is gone, and `pending` is empty for ever.
     gone: bool,
+    /// It is gone since too much waited for it.
+    overrun: bool,
     /// The client did not read while a thread waited for that. No thread waits
     /// for it again before it has read everything.
     unresponsive: bool,
@@ -182,6 +184,18 @@ impl Outbox {
         state.shut_down && state.writer == Writer::Nobody && !state.gone
     }
 
+    /// Returns `true` if the outbox accepts nothing more: it was closed, or the
+    /// client is gone. A thread that reads from the client has no reason to go on.
+    pub fn is_closing(&self) -> bool {
+        let state = self.lock();
+        state.closing || state.gone
+    }
+
+    /// Returns `true` if the client was disconnected since it did not read.
+    pub fn is_overrun(&self) -> bool {
+        self.lock().overrun
+    }
+
     /// Ends the connection at once, whatever still waits.
     pub fn disconnect(&self) {
         self.drop_connection(self.lock());
@@ -245,9 +259,10 @@ impl Outbox {
         }
     }
 
-    fn check_limit(&self, state: MutexGuard<'_, State>) -> SendResult {
+    fn check_limit(&self, mut state: MutexGuard<'_, State>) -> SendResult {
         let limit = self.config.limit;
         if state.bytes > limit {
+            state.overrun = true;
             self.drop_connection(state);
             return SendResult::Disconnected;
         }

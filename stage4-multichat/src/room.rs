@@ -1,7 +1,7 @@
 //! The room: who is here, and one order for everything that happens.
 //!
 //! One thread, the room thread, owns the [`RoomState`]. Nobody else can touch it,
-//! so it needs no lock: stage 3's lesson, used. The threads that read from
+//! so it needs no lock. The threads that read from
 //! clients hand it [events](RoomEvent) through a [bounded queue](crate::queue).
 //! The room thread takes all that has queued up, applies one event after the
 //! other, and then sends each member its part in one write. That has three
@@ -9,8 +9,9 @@
 //! - Everybody sees the same order: that of the queue.
 //! - The more is said, the cheaper each line becomes, since more lines share a
 //!   write.
-//! - The room thread never waits for a client: each has an
-//!   [outbox](crate::outbox).
+//! - The room thread never blocks in a write: each client has an
+//!   [outbox](crate::outbox). After a batch it waits a tenth of a second at most
+//!   for clients that lag far behind.
 
 use crate::fanout::{Batch, ClientId, Delivery, SERVER};
 use crate::limits::ClientSlot;
@@ -35,7 +36,7 @@ pub enum RoomEvent {
     Join(ClientId, Member),
     /// A client has said these lines, each with its line end.
     Message {
-        /// Who gets them back from nobody.
+        /// The author, which does not receive them.
         sender: ClientId,
         /// As the others are to see them.
         lines: String,
@@ -52,7 +53,7 @@ pub struct Member {
     name: Arc<str>,
     outbox: Arc<Outbox>,
     slot: Option<ClientSlot>,
-    /// Where in the batch it came in. It hears nothing from before.
+    /// Offset in the batch; earlier bytes are not sent to it.
     joined_at: usize,
 }
 
@@ -61,11 +62,6 @@ impl Member {
     /// before the client can see the end of the connection.
     pub fn new(name: Arc<str>, outbox: Arc<Outbox>, slot: ClientSlot) -> Member {
         Member { name, outbox, slot: Some(slot), joined_at: 0 }
-    }
-
-    /// What the others call it.
-    pub fn name(&self) -> &str {
-        &self.name
     }
 
     /// What is sent to it.
@@ -156,20 +152,20 @@ impl RoomState {
         if !self.batch.is_empty() {
             let fanout = self.batch.take();
             let end = fanout.bytes().len();
-            let mut delivery = Delivery::new(&self.log);
+            let mut delivery = Delivery::default();
             for (&id, member) in &mut self.members {
                 let part = fanout.part_for(id, member.joined_at..end);
-                delivery.send(&member.name, &member.outbox, &part);
+                delivery.send(&member.outbox, &part);
                 member.joined_at = 0;
             }
             for (id, member, left_at) in &self.departed {
                 let part = fanout.part_for(*id, member.joined_at..*left_at);
-                delivery.send(&member.name, &member.outbox, &part);
+                delivery.send(&member.outbox, &part);
             }
             if self.codec.may_be_logged() {
                 self.log.lines(Level::Info, fanout.bytes());
             }
-            delivery.finish();
+            delivery.wait_for_slow_clients();
         }
         // Behind all that they hear: this closes their outboxes.
         self.departed.clear();
@@ -255,6 +251,11 @@ impl RoomMember {
     /// What the others call it: its address.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Returns `true` if the client was disconnected since it did not read.
+    pub fn is_overrun(&self) -> bool {
+        self.outbox.is_overrun()
     }
 
     /// Sends a line to this client alone.

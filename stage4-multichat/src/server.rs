@@ -146,7 +146,10 @@ fn serve(stream: &Arc<TcpStream>, peer: SocketAddr, server: &Server) {
 /// A client in the room. It leaves when `member` is dropped, even if this thread
 /// panics, and the room thread then closes its outbox.
 fn chat(stream: &TcpStream, member: RoomMember, server: &Server) {
-    if let Err(e) = relay(stream, &member, server) {
+    let ended = relay(stream, &member, server);
+    if member.is_overrun() {
+        server.log.warn(format_args!("{} does not read: disconnected", member.name()));
+    } else if let Err(e) = ended {
         server.log.info(format_args!("{} lost: {e}", member.name()));
     }
     if server.listener.stopping() {

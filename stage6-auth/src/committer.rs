@@ -4,7 +4,7 @@
 //! and 5 ms on a poor one. A commit for each message would cap the chat at so
 //! many messages a second. So one thread commits for all: it takes whatever
 //! has queued up while its last commit was waiting for the disk, commits that
-//! in one transaction, and hands it on. It never waits for company: alone, a
+//! in one transaction, and hands it on. It never waits for more messages: alone, a
 //! message goes at once, and the busier the chat, the more messages share a
 //! commit. Nothing has to be tuned.
 //!
@@ -141,16 +141,17 @@ impl<M: Record, T: Send + 'static> Committer<M, T> {
         }
     }
 
-    /// Does [`stop`](Committer::stop). Whether that was done within `limit`: a
-    /// database that hangs must not keep the server alive.
+    /// Does [`stop`](Committer::stop). Returns `true` if that was done within
+    /// `limit`: a database that hangs must not keep the server alive.
     pub fn stop_within(self: &Arc<Self>, limit: Duration) -> bool {
         let committer = self.clone();
         let (done, is_done) = channel();
-        thread::spawn(move || {
+        let stop = move || {
             committer.stop();
             let _ = done.send(());
-        });
-        is_done.recv_timeout(limit).is_ok()
+        };
+        let thread = thread::Builder::new().name("stop".into()).spawn(stop);
+        thread.is_ok() && is_done.recv_timeout(limit).is_ok()
     }
 }
 

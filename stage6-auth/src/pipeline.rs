@@ -25,7 +25,7 @@ const LAST_LINE_GRACE: Duration = Duration::from_millis(300);
 
 /// What the room thread owns. Only that thread calls it, so nothing in it needs a
 /// lock.
-pub trait RoomThread<M, E>: Send + 'static {
+pub trait RoomLogic<M, E>: Send + 'static {
     /// Applies a batch and delivers what it brings. What is in it is in the
     /// database, or was refused; `failure` is why.
     fn apply_batch(&mut self, batch: Vec<Event<M, E>>, failure: Option<&StoreError>);
@@ -51,7 +51,7 @@ impl<M: Record, E: From<ShutdownEvent> + Send + 'static> Pipeline<M, E> {
     /// When no thread can be started.
     pub fn start(
         append: impl FnMut(&[M]) -> Result<Vec<usize>, StoreError> + Send + 'static,
-        mut state: impl RoomThread<M, E>,
+        mut state: impl RoomLogic<M, E>,
     ) -> io::Result<Self> {
         // One batch waits while one is delivered and one is committed. When that
         // is not enough, the committer waits, and then everybody who sends.
@@ -88,6 +88,14 @@ impl<M: Record, E: From<ShutdownEvent> + Send + 'static> Pipeline<M, E> {
     /// When the committer has stopped.
     pub fn pass(&self, session: &Session, event: E) -> Result<(), Stopped> {
         session.submit(|| self.committer.pass(event))
+    }
+
+    /// Passes on the last event of `session`: it leaves.
+    ///
+    /// # Errors
+    /// When the committer has stopped.
+    pub fn pass_last(&self, session: &Session, event: E) -> Result<(), Stopped> {
+        session.submit_last(|| self.committer.pass(event))
     }
 
     /// The server ends, and a session has said all that it had to say.

@@ -190,7 +190,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     if !server.room.pipeline.close(Duration::from_millis(500)) {
         server.log.error("the database does not answer: what it was given last may be stored or not");
     }
-    server.workers.join_all(Duration::from_secs(1));
+    server.workers.join_all(Duration::from_millis(200));
     anyhow::ensure!(!failed, "the committer or the room thread has panicked");
     Ok(())
 }
@@ -255,12 +255,14 @@ fn serve(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>) {
         // login uses 20 KiB, and this client may now listen for hours: so its reader is
         // a new thread, and this one ends.
         Ok(online) => {
+            let outbox = connection.outbox.clone();
             let thread = server.workers.spawn(online.session().name.to_string(), READER_STACK, {
                 let server = server.clone();
                 move || chat(connection, online, &server)
             });
             // If it could not start, `online` is dropped: the user leaves again.
             if let Err(e) = thread {
+                outbox.disconnect();
                 server.log.error(format_args!("{peer} turned away: cannot start a thread: {e}"));
             }
         }
@@ -301,6 +303,15 @@ fn turn_away(error: &LoginError, connection: Connection, server: &Server) {
     }
     outbox.close();
     connection.close();
+    stop_if_failed(server);
+}
+
+/// Without the committer thread and the room thread no line is stored or delivered:
+/// better no server than one that takes lines which no client will ever see.
+fn stop_if_failed(server: &Server) {
+    if server.room.pipeline.has_failed() {
+        server.listener.stop();
+    }
 }
 
 /// A client in the room, on its reader thread. It leaves when `online` is
@@ -309,7 +320,9 @@ fn chat(mut connection: Connection, online: PresenceGuard, server: &Server) {
     let session = online.session().clone();
     let ended = relay(&mut connection.lines, &session, server);
     // A server that stops reads no further, so it cannot see how the client ends.
-    if let Some(e) = ended.err().filter(|_| !server.listener.stopping()) {
+    if session.outbox.is_overrun() {
+        server.log.warn(format_args!("{} does not read: disconnected", session.name));
+    } else if let Some(e) = ended.err().filter(|_| !server.listener.stopping()) {
         server.log.info(format_args!("{} lost: {e}", session.name));
     }
     if server.listener.stopping() {
@@ -320,11 +333,7 @@ fn chat(mut connection: Connection, online: PresenceGuard, server: &Server) {
         drop(online);
     }
     connection.close();
-    // Without these threads no line is stored or delivered: better no server than one
-    // that takes lines which no client will ever see.
-    if server.room.pipeline.has_failed() {
-        server.listener.stop();
-    }
+    stop_if_failed(server);
 }
 
 /// Hands on line by line until the client ends the connection.
@@ -335,7 +344,14 @@ fn relay(lines: &mut Lines, session: &Arc<Session>, server: &Server) -> io::Resu
     // Used by this thread alone, so it needs no lock.
     let mut bucket = TokenBucket::new(server.rate);
     loop {
-        match read_line(lines, &server.envelope)? {
+        let line = read_line(lines, &server.envelope)?;
+        // Disconnected by an admin, or for a newer connection of this user: what the
+        // client still sends does not count. (A socket whose reading side is shut down
+        // first gives out all that it has received.)
+        if session.outbox.is_closing() {
+            return Ok(());
+        }
+        match line {
             ClientLine::Text(text) => match text.as_str() {
                 line::DISCONNECT | "/quit" => return Ok(()),
                 "/logout" if server.presence.log_out(session) => return Ok(()),
@@ -344,7 +360,7 @@ fn relay(lines: &mut Lines, session: &Arc<Session>, server: &Server) -> io::Resu
                     // While the committer's queue is full, this waits. Then nothing is read
                     // here, and TCP makes the client wait: back-pressure.
                     Decision::Allowed => server.room.say(session, text).map_err(io::Error::other)?,
-                    // Told once, not for each line that is dropped.
+                    // Not for each line that is dropped: for the first after an allowed one.
                     Decision::Limited { first: true } => {
                         let allowed = server.rate;
                         session.send_to(&format!(

@@ -92,14 +92,15 @@ impl Chat {
 }
 
 impl ChatRoom for Chat {
-    fn enter(&self, session: &Arc<Session>, slot: ClientSlot) -> Result<(), LoginError> {
+    fn enter(&self, session: &Arc<Session>, slot: ClientSlot, welcome: &str) -> Result<(), LoginError> {
         let publishers = self.messages.subscriptions(&session.name)?;
+        session.send_to(welcome);
         let joined = self.pipeline.pass(session, RoomEvent::Join(session.clone(), slot, publishers));
         joined.map_err(|stopped| LoginError::Lost(io::Error::other(stopped)))
     }
 
     fn leave(&self, session: &Arc<Session>) -> Result<(), Stopped> {
-        self.pipeline.pass(session, RoomEvent::Leave(session.clone()))
+        self.pipeline.pass_last(session, RoomEvent::Leave(session.clone()))
     }
 
     fn finish(&self) {

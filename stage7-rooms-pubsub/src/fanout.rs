@@ -9,7 +9,6 @@
 //! happened, so no client hears anything in another order.
 
 use bytes::Bytes;
-use common::log::Log;
 use slab::Slab;
 use stage4_multichat::fanout::Delivery;
 use stage4_multichat::limits::ClientSlot;
@@ -37,7 +36,6 @@ struct Receiver {
 /// See the [module](self).
 pub(crate) struct Fanout {
     codec: Arc<dyn LineCodec>,
-    log: Log,
     receivers: Slab<Receiver>,
     buffer: Vec<u8>,
     /// Those for which there is something in it.
@@ -47,10 +45,9 @@ pub(crate) struct Fanout {
 }
 
 impl Fanout {
-    pub fn new(codec: &Arc<dyn LineCodec>, log: &Log) -> Self {
+    pub fn new(codec: &Arc<dyn LineCodec>) -> Self {
         Fanout {
             codec: codec.clone(),
-            log: log.clone(),
             receivers: Slab::new(),
             buffer: Vec::new(),
             addressed: Vec::new(),
@@ -111,15 +108,15 @@ impl Fanout {
         // The next buffer will be about as large as this one.
         let next = Vec::with_capacity(self.buffer.len());
         let buffer = Bytes::from(std::mem::replace(&mut self.buffer, next));
-        let mut delivery = Delivery::new(&self.log);
+        let mut delivery = Delivery::default();
         let mut pieces = Vec::new();
         for id in self.addressed.drain(..) {
             let Receiver { member, parts } = &mut self.receivers[id.0];
             pieces.extend(parts.drain(..).map(|part| buffer.slice(part.start as usize..part.end as usize)));
-            delivery.send(member.name(), member.outbox(), &pieces);
+            delivery.send(member.outbox(), &pieces);
             pieces.clear();
         }
-        delivery.finish();
+        delivery.wait_for_slow_clients();
         for id in self.departed.drain(..) {
             self.receivers.remove(id.0);
         }

@@ -13,7 +13,7 @@ use stage4_multichat::limits::ClientSlot;
 use stage4_multichat::line_codec::LineCodec;
 use stage4_multichat::shutdown::{Shutdown, ShutdownEvent};
 use stage6_auth::committer::Event;
-use stage6_auth::pipeline::RoomThread;
+use stage6_auth::pipeline::RoomLogic;
 use stage6_auth::room::{Debouncer, History, NOT_STORED, OutageLog};
 use stage6_auth::sessions::session::{Acks, Session};
 use stage6_auth::store::{Message, StoreError, name_key};
@@ -78,7 +78,7 @@ struct MessageRun {
 impl RoomState {
     pub fn new(codec: &Arc<dyn LineCodec>, history: History, log: &Log) -> Self {
         RoomState {
-            fanout: Fanout::new(codec, log),
+            fanout: Fanout::new(codec),
             online: HashMap::new(),
             rooms: Rooms::default(),
             subscriptions: Subscriptions::default(),
@@ -91,7 +91,7 @@ impl RoomState {
     }
 }
 
-impl RoomThread<AddressedMessage, RoomEvent> for RoomState {
+impl RoomLogic<AddressedMessage, RoomEvent> for RoomState {
     fn apply_batch(&mut self, batch: Vec<Event<AddressedMessage, RoomEvent>>, failure: Option<&StoreError>) {
         self.outage_log.note(&batch, failure);
         let mut acks = Acks::default();
@@ -297,6 +297,8 @@ impl RoomState {
         all.into_iter().for_each(|id| self.fanout.remove(id));
         self.fanout.deliver();
         self.online.clear();
+        self.rooms = Rooms::default();
+        self.subscriptions = Subscriptions::default();
         self.closed = Some(line);
         // The thread that waits may have given up.
         let _ = done.send(());

@@ -65,13 +65,14 @@ impl Room {
 }
 
 impl ChatRoom for Room {
-    fn enter(&self, session: &Arc<Session>, slot: ClientSlot) -> Result<(), LoginError> {
+    fn enter(&self, session: &Arc<Session>, slot: ClientSlot, welcome: &str) -> Result<(), LoginError> {
+        session.send_to(welcome);
         let joined = self.pipeline.pass(session, RoomEvent::Join(session.clone(), slot));
         joined.map_err(|stopped| LoginError::Lost(io::Error::other(stopped)))
     }
 
     fn leave(&self, session: &Arc<Session>) -> Result<(), Stopped> {
-        self.pipeline.pass(session, RoomEvent::Leave(session.clone()))
+        self.pipeline.pass_last(session, RoomEvent::Leave(session.clone()))
     }
 
     fn finish(&self) {

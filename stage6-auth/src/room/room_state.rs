@@ -9,7 +9,7 @@ use super::debounce::Debouncer;
 use super::history::History;
 use super::outage_log::{NOT_STORED, OutageLog};
 use crate::committer::Event;
-use crate::pipeline::RoomThread;
+use crate::pipeline::RoomLogic;
 use crate::sessions::session::{Acks, Session};
 use crate::store::{Message, StoreError};
 use bytes::Bytes;
@@ -71,7 +71,7 @@ impl RoomState {
     }
 }
 
-impl RoomThread<Message, RoomEvent> for RoomState {
+impl RoomLogic<Message, RoomEvent> for RoomState {
     fn apply_batch(&mut self, batch: Vec<Event<Message, RoomEvent>>, failure: Option<&StoreError>) {
         self.outage_log.note(&batch, failure);
         let mut acks = Acks::default();

@@ -40,7 +40,7 @@ impl Fixture {
         let user = store::User { id: 1, name: name.to_owned(), password, role: Role::Member, created: now() };
         let login = AuthenticatedUser { user, token, resumed: false };
         let session = Session::new(&login, ([127, 0, 0, 1], 1).into(), &outbox);
-        self.room.enter(&session, slot()).unwrap();
+        self.room.enter(&session, slot(), "welcome").unwrap();
         User { session, client }
     }
 
@@ -60,8 +60,9 @@ impl User {
     }
 }
 
+/// What came behind the welcome.
 fn seen(user: &User) -> Vec<String> {
-    user.client.lines()
+    user.client.lines().split_off(1)
 }
 
 const LONG: Duration = Duration::from_secs(20);

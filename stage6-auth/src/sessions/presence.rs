@@ -11,21 +11,22 @@ use stage4_multichat::limits::ClientSlot;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What an older connection is told that has to go.
+/// Sent to the older connection before it is closed.
 const ELSEWHERE: &str = "[SERVER] you logged in elsewhere";
 
 /// How long a departure may take: longer than a database that hangs.
-const DEPARTURE: Duration = Duration::from_secs(30);
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Where users are once they are online: stage 6's room, and the rooms of later
 /// stages.
 pub trait ChatRoom: Send + Sync {
-    /// Lets `session` in, behind all that was said before, with a greeting. Its
-    /// `slot` is free again when it has left.
+    /// Sends `welcome` to the client and lets it in, after all that was said
+    /// before, with a greeting. Its `slot` is free again when it has left.
     ///
     /// # Errors
-    /// When that cannot be done any longer.
-    fn enter(&self, session: &Arc<Session>, slot: ClientSlot) -> Result<(), LoginError>;
+    /// When that cannot be done. The client has not been sent `welcome`, unless
+    /// the committer has stopped.
+    fn enter(&self, session: &Arc<Session>, slot: ClientSlot, welcome: &str) -> Result<(), LoginError>;
 
     /// Takes `session` out, behind the last of its messages, and closes its
     /// outbox then. Does not wait for that.
@@ -59,7 +60,7 @@ pub struct PresenceGuard {
 }
 
 impl Presence {
-    /// Nobody is online.
+    /// With no user online.
     pub fn new(
         on_duplicate: OnDuplicate,
         tokens: &Arc<SessionTokens>,
@@ -70,7 +71,7 @@ impl Presence {
         Arc::new(Presence { names: Arc::default(), on_duplicate, tokens, room, log })
     }
 
-    /// Lets `session` in, whose user has proved to be `login`.
+    /// Lets `session` in, after its user is authenticated.
     ///
     /// # Errors
     /// When the name is in use, and that connection need not go.
@@ -82,20 +83,27 @@ impl Presence {
         deadline: Instant,
     ) -> Result<PresenceGuard, LoginError> {
         let welcome = session.welcome.lock();
-        let name = self.take_name(session, login.resumed, deadline).inspect_err(|_| {
-            if !login.resumed {
-                // No client will ever know its token.
-                let _ = self.tokens.end(&login.token);
-            }
-        })?;
+        let name = self.take_name(session, login.resumed, deadline).inspect_err(|_| self.forget(login))?;
+        // While this waited for the name, an admin may have ended the session.
+        if login.resumed && self.tokens.resume(&login.token)?.is_none() {
+            return Err(LoginError::NoSession);
+        }
         let resumed = if login.resumed { ", back with its token" } else { "" };
         self.log.info(format_args!("{} is in, from {}{resumed}", session.name, session.peer));
-        session.send_to(&format!("AUTH_SUCCESS {} {}", session.name, *login.token.reveal()));
-        drop(welcome);
         let guard =
             PresenceGuard { presence: self.clone(), session: session.clone(), finished: false, _name: name };
-        self.room.enter(session, slot)?;
+        let success = format!("AUTH_SUCCESS {} {}", session.name, *login.token.reveal());
+        self.room.enter(session, slot, &success).inspect_err(|_| self.forget(login))?;
+        session.set_entered();
+        drop(welcome);
         Ok(guard)
+    }
+
+    /// Ends the token of a new login that failed: no client will ever know it.
+    fn forget(&self, login: &AuthenticatedUser) {
+        if !login.resumed {
+            let _ = self.tokens.end(&login.token);
+        }
     }
 
     /// Takes the name, from an earlier connection if that has to go:
@@ -103,7 +111,7 @@ impl Presence {
     ///   likely dead, which the server may not know for minutes;
     /// - for a login, if the server is set to that. Never for another session
     ///   that comes back: programs do that by themselves, and two of them would
-    ///   throw each other out for ever.
+    ///   disconnect each other again and again.
     fn take_name(
         &self,
         session: &Arc<Session>,
@@ -129,7 +137,7 @@ impl Presence {
 
     /// The session of this name, in upper or lower case, if it is online.
     pub fn find(&self, name: &str) -> Option<Arc<Session>> {
-        self.names.get(name)
+        self.names.get(name).filter(|session| session.has_entered())
     }
 
     /// Disconnects a session for a reason that its client is told, and ends it:
@@ -183,7 +191,7 @@ impl Drop for PresenceGuard {
         if self.finished {
             room.finish();
         } else if room.leave(&self.session).is_ok() {
-            self.session.wait_idle(DEPARTURE);
+            self.session.wait_idle(LEAVE_TIMEOUT);
         }
         log.info(format_args!("{} has left, from {}", self.session.name, self.session.peer));
     }

@@ -12,11 +12,11 @@ use common::poison::IgnorePoison;
 use stage4_multichat::fanout::ClientId;
 use stage4_multichat::outbox::Outbox;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-/// How much of one client's may wait for its commit. Far more than a person
+/// How many submissions of one client may be unacknowledged. Far more than a person
 /// types; but one program that floods can fill no more than this part of a
 /// batch, and the lines of others still find room in it.
 const MAX_IN_FLIGHT: usize = 256;
@@ -44,6 +44,8 @@ pub struct Session {
     /// Held by the login thread from before it takes the name until it has told
     /// the client so: a newer connection that wants the name waits for that.
     pub(crate) welcome: Mutex<()>,
+    /// Whether the room thread has been told of it: until then it is in no room.
+    entered: AtomicBool,
     /// Written by the reader thread and the room thread.
     state: Mutex<State>,
     /// Signalled when something is acknowledged, if a thread waits for that.
@@ -69,9 +71,18 @@ impl Session {
             outbox: outbox.clone(),
             token: login.token.clone(),
             welcome: Mutex::default(),
+            entered: AtomicBool::new(false),
             state: Mutex::default(),
             changed: Condvar::new(),
         })
+    }
+
+    pub(crate) fn set_entered(&self) {
+        self.entered.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn has_entered(&self) -> bool {
+        self.entered.load(Ordering::Acquire)
     }
 
     /// Sends a line to this client alone.
@@ -84,7 +95,7 @@ impl Session {
     /// of this client's is under way already; TCP then makes the client wait.
     ///
     /// # Errors
-    /// When the committer has stopped, or does not get on.
+    /// When the committer has stopped, or made no progress for half a minute.
     pub fn submit(&self, submit: impl FnOnce() -> Result<(), Stopped>) -> Result<(), Stopped> {
         let (mut state, has_room) = self.wait(|state| state.in_flight < MAX_IN_FLIGHT, COMMIT_TIMEOUT);
         if !has_room {
@@ -92,6 +103,16 @@ impl Session {
         }
         state.in_flight += 1;
         drop(state);
+        submit().inspect_err(|_| self.ack(1))
+    }
+
+    /// Submits the last thing of this client. Does not wait: the client has left,
+    /// so nothing has to hold it back.
+    ///
+    /// # Errors
+    /// When the committer has stopped.
+    pub fn submit_last(&self, submit: impl FnOnce() -> Result<(), Stopped>) -> Result<(), Stopped> {
+        self.state.lock().ignore_poison().in_flight += 1;
         submit().inspect_err(|_| self.ack(1))
     }
 

@@ -50,7 +50,7 @@ impl Fixture {
         let user = User { id: 1, name: name.to_owned(), password, role: Role::Member, created: now() };
         let login = AuthenticatedUser { user, token, resumed: false };
         let session = Session::new(&login, ([127, 0, 0, 1], 1).into(), &outbox);
-        self.chat.enter(&session, slot()).unwrap();
+        self.chat.enter(&session, slot(), "[SERVER] welcome").unwrap();
         Online { session, client }
     }
 
@@ -204,8 +204,25 @@ fn after_the_last_line_nothing_is_said_and_a_late_client_hears_that_alone() {
     f.say(&alice, LOBBY, "too late");
     f.chat.leave(&alice.session).unwrap();
     alice.wait_idle();
-    assert_eq!(bob.client.lines(), ["goodbye"]);
+    assert_eq!(bob.client.lines(), ["[SERVER] welcome", "goodbye"]);
     assert_eq!(alice.client.lines().last().map(String::as_str), Some("goodbye"));
+}
+
+#[test]
+fn after_the_last_line_lists_that_were_due_go_to_nobody() {
+    let f = Fixture::new();
+    let (alice, bob) = (f.enter("alice"), f.enter("bob"));
+    f.chat.move_to(&bob.session, "Rust").unwrap();
+    bob.wait_idle();
+    f.chat.finish();
+    f.chat.finish();
+    f.chat.pipeline.broadcast_shutdown("goodbye", LONG);
+    // Until the lists of both rooms were due, and longer.
+    thread::sleep(Duration::from_millis(300));
+    f.chat.leave(&alice.session).unwrap();
+    alice.wait_idle();
+    assert!(!f.chat.pipeline.has_failed());
+    assert_eq!(bob.client.lines().last().map(String::as_str), Some("goodbye"));
 }
 
 #[test]

@@ -27,6 +27,7 @@ use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Instant;
 
 /// An encrypted connection, of either side. Any number of threads write, one at a time
 /// (through [`Transport`] without waiting, or waiting as a client's
@@ -81,6 +82,9 @@ impl State {
         match self.writing {
             // rustls keeps the answer to a key update until something is written. An
             // empty write is enough.
+            // Not while something is unsent: a client that asks for new keys again and
+            // again and never reads would make the answers pile up.
+            Writing::Open if self.connection.wants_write() => {}
             Writing::Open => drop(self.connection.writer().write(&[])),
             Writing::Ending => {}
             Writing::Closed => return,
@@ -116,9 +120,10 @@ impl TlsStream {
 
     /// Waits until there is something to receive, or room for what `unsent` says is
     /// left to send, or until the read timeout of the socket.
-    fn wait(&self, unsent: bool) -> io::Result<()> {
+    fn wait(&self, unsent: bool, deadline: Option<Instant>) -> io::Result<()> {
         let flags = if unsent { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
-        let timeout = self.socket.read_timeout()?.map(Timespec::try_from).transpose();
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let timeout = left.map(Timespec::try_from).transpose();
         match poll(&mut [PollFd::new(&self.socket, flags)], timeout.map_err(io::Error::other)?.as_ref()) {
             Ok(0) => Err(ErrorKind::WouldBlock.into()),
             Ok(_) | Err(Errno::INTR) => Ok(()),
@@ -187,6 +192,8 @@ impl Transport for TlsStream {
 
 impl Read for &TlsStream {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        // For the whole call: a record that comes byte by byte buys no time.
+        let deadline = self.socket.read_timeout()?.map(|timeout| Instant::now() + timeout);
         loop {
             let mut state = self.lock()?;
             let processed = state.connection.process_new_packets();
@@ -205,7 +212,7 @@ impl Read for &TlsStream {
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {
                     let unsent = state.has_unsent();
                     drop(state);
-                    self.wait(unsent)?;
+                    self.wait(unsent, deadline)?;
                 }
                 received => drop(received?),
             }
