@@ -53,6 +53,7 @@ pub const WRONG: &[(&str, Fails)] = &[
         "a_departure_is_announced_once", "a_departure_is_announced_with_the_count"
     ])),
     ("splits-by-read", Fails::AtLeast(&[
+        "a_client_that_sends_one_byte_at_a_time_is_served",
         "a_character_sent_in_pieces_is_one_character",
         "a_flood_without_line_end_gets_an_error_and_the_end",
         "a_line_of_4097_bytes_gets_an_error_and_the_end", "a_line_sent_in_pieces_is_one_line",
