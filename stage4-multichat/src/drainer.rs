@@ -9,7 +9,6 @@
 use crate::outbox::{Drainer, Outbox};
 use common::poison::IgnorePoison;
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::pipe::{PipeFlags, pipe_with};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
@@ -30,7 +29,10 @@ impl PollDrainer {
     /// # Errors
     /// When there is no file or no thread left for it.
     pub fn start() -> io::Result<Arc<PollDrainer>> {
-        let (woken, wake) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        let (woken, wake) = io::pipe()?;
+        let (woken, wake) = (OwnedFd::from(woken), OwnedFd::from(wake));
+        rustix::io::ioctl_fionbio(&woken, true)?;
+        rustix::io::ioctl_fionbio(&wake, true)?;
         let drainer = Arc::new(PollDrainer { new: Mutex::default(), wake });
         let shared = drainer.clone();
         thread::Builder::new().name("drainer".into()).spawn(move || drain(&shared, &woken))?;
