@@ -1,8 +1,8 @@
 //! The fan-out: what was said is encoded once, and each receiver gets its part
 //! of it in one write.
 //!
-//! Lines gather in one buffer, in the order in which they were said; beside it
-//! stands who said which part. Nearly every receiver gets the whole buffer, and
+//! Lines gather in one buffer, in the order in which they were said; `runs` stores
+//! which sender wrote which bytes. Nearly every receiver gets the whole buffer, and
 //! all of these share it. Only a client that spoke itself, or that joined or
 //! left in the middle, gets less.
 

@@ -1,5 +1,5 @@
-//! How lines are put on the wire. Here they go as they are; from stage 6 on each
-//! line is sealed first.
+//! How lines are put on the wire. Here they go as they are. In stages 6 and 7 each
+//! line is sealed first; stage 8 encrypts the whole connection instead.
 
 /// Encodes lines for the wire.
 pub trait LineCodec: Send + Sync {

@@ -1,8 +1,8 @@
-//! The outbox: everything that one client still has to be sent.
+//! The outbox: all bytes that are not yet sent to one client.
 //!
 //! `write` waits while the other side does not read, so a room that wrote to one
-//! client after the other would be as slow as its slowest client. Nobody waits
-//! here: [`Outbox::send`] writes what the socket takes at once and keeps the
+//! client after the other would be as slow as its slowest client. Here no thread
+//! waits in a write: [`Outbox::send`] writes what the socket takes at once and keeps the
 //! rest. A [`Drainer`] writes that rest when the socket can take more. A client
 //! for which more than a bounded number of bytes wait is disconnected.
 //!
@@ -24,8 +24,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Writes on when a socket was full: it waits until the socket can take more and
-/// then calls [`Outbox::on_writable`], until that says that nothing is left.
+/// Continues the writing after a socket was full: it waits until the socket can
+/// take more and then calls [`Outbox::on_writable`], until that says that nothing is left.
 pub trait Drainer: Send + Sync {
     /// Takes over an outbox whose socket is full.
     fn register(&self, outbox: Arc<Outbox>);
@@ -35,7 +35,7 @@ pub trait Drainer: Send + Sync {
 pub struct OutboxConfig {
     /// Bytes that may wait in one outbox.
     pub limit: usize,
-    /// Writes on when a socket was full.
+    /// Continues the writing after a socket was full.
     pub drainer: Arc<dyn Drainer>,
     /// How a line for one client alone is put on the wire.
     pub codec: Arc<dyn LineCodec>,

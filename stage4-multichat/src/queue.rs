@@ -23,7 +23,7 @@ pub struct QueueLimits {
 
 /// The queue is closed: it takes nothing more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the thread behind the queue has ended")]
+#[error("the thread that empties the queue has ended")]
 pub struct QueueClosed;
 
 /// See the [module](self).

@@ -18,9 +18,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 /// The sending side of a connection.
 ///
 /// The outbox promises three things. No two threads are in `write`, `flush` and
-/// `shutdown_write` at the same time. It calls `flush` when all that it had is
-/// written, and again each time the socket can take more, until `flush` says
-/// that nothing is left. `shutdown_write` comes once, after the last `write`,
+/// `shutdown_write` at the same time. It calls `flush` before it writes, when all
+/// that it had is written, and again each time the socket can take more, until
+/// `flush` says that nothing is left. `shutdown_write` comes once, after the last `write`,
 /// and a `flush` follows it.
 ///
 /// `abort` and `shutdown_read` come at any time, from any thread, more than once.

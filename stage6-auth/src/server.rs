@@ -2,35 +2,39 @@
 //! database, and from there to all the others.
 //!
 //! ```text
-//! accepting thread ── starts ──► login threads: ask who it is, check it, end
-//!                                    └─ start ──► reader threads
+//! accepting thread ── starts ──► login threads (`log_in`): ask who it is, check it, end
+//!                                    └─ start ──► reader threads (`relay`)
 //!
-//! reader thread ──┐                       ┌────────────────┐
-//! reader thread ──┼─ queue ─► committer ──┤ one transaction ├─► room thread ─► outboxes ─► sockets
-//! reader thread ──┘           thread      └────────────────┘
+//! reader threads ──► queue ──► committer thread ──► room thread ──► outboxes ──► sockets
+//!     `relay`                   one transaction      who gets it     write at once
+//!                               for all that waits
 //! ```
 //!
 //! A line that a client sends: its reader thread opens it ([`read_line`]) and
 //! submits it. The committer thread stores all that has queued up in one
 //! transaction. The room thread seals each line once and puts it into the outbox
 //! of each other client. While it does, the next batch is being committed.
+//! Where to look: `pipeline.rs` starts these two threads, `committer.rs` is the first,
+//! `room/room_state.rs` what the second one does. The room thread writes to the sockets
+//! itself; the drainer thread writes what a full socket did not take (stage 4's
+//! `outbox.rs` and `drainer.rs`).
 //!
 //! A login goes deep into its stack, for a hash, a query. It has a thread with a
 //! large stack that ends; the reader thread, which stays, has a small one.
 //!
 //! | thread | waits for | ends |
 //! | --- | --- | --- |
-//! | accepting (main) | the next client | when a signal comes |
+//! | accepting (main) | the next client | a signal: then it ends the server |
 //! | login, one for each client that is not in yet | its lines, the database | when the client is in, or was turned away |
-//! | reader, one for each client | its lines; room in the queue | when the client has left |
-//! | committer | the queue; the database | behind the last line |
+//! | reader, one for each client | its lines; space in the queue | when the client has left |
+//! | committer | the queue; the database | after the last line |
 //! | room | the next batch | with the committer |
 //! | drainer | sockets that were full | with the process |
 //!
 //! What is bounded, and what happens at the bound. The queue to the committer: the
 //! reader threads wait, and read no more. The channel to the room thread, one batch: the
-//! committer waits. An outbox, in bytes: its client is disconnected. So no client that
-//! is slow, or fast, costs another one more than a short wait.
+//! committer waits. An outbox, in bytes: its client is disconnected. A slow or very
+//! fast client delays the others only briefly.
 
 use crate::auth::{AuthArgs, Authenticator, ClientLine, DeadlineReader, LoginError, read_line};
 use crate::envelope::Envelope;
@@ -98,7 +102,7 @@ struct Server {
     listener: Listener,
     /// Starts login threads and reader threads.
     workers: Workers,
-    /// Connections that may still come: those that log in need a bound as well.
+    /// Free slots. A connection takes one before its login.
     slots: Arc<ClientSlots>,
     /// Opens and seals lines, with the key that all have.
     envelope: Arc<Envelope>,
@@ -129,7 +133,7 @@ const READER_STACK: usize = 256 << 10;
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// At the end: how long the lines that were received may take to be committed and
-/// delivered. A database that hangs is given up after two seconds.
+/// delivered. A database that hangs is given up after three seconds.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(2500);
 
 /// Runs the server until a signal stops it.

@@ -2,7 +2,7 @@
 //! subscribed to whom. It decides who gets what.
 //!
 //! As in stage 6, batches come from the committer thread, nothing is locked and
-//! nothing here waits; a move from room to room has its place among the messages.
+//! nothing here waits for the database; a move from room to room has its place among the messages.
 
 use crate::addressed_message::{AddressedMessage, Recipient, lines};
 use crate::fanout::{Fanout, ReceiverId};
@@ -167,7 +167,7 @@ impl RoomState {
             Recipient::Subscribers => fanout.send(&lines(&messages, "[pub] ", ": "), subscriptions.of(&key)),
             Recipient::User(whom, kind) => match online.get(whom) {
                 Some(&whom) => fanout.send(&lines(&messages, kind.before, kind.between), [whom]),
-                // It has left since the message came in.
+                // The receiver has left after the message was submitted.
                 None => fanout.send(&format!("[SERVER] error: {whom} is not online\n"), [id]),
             },
             Recipient::Everybody => {

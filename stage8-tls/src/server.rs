@@ -2,12 +2,12 @@
 //! database, and from there to those for whom it is.
 //!
 //! ```text
-//! accepting thread ── starts ──► login threads: shake hands, ask who it is, check it, end
-//!                                    └─ start ──► reader threads
+//! accepting thread ── starts ──► login threads (`log_in`): shake hands, ask who it is, check it, end
+//!                                    └─ start ──► reader threads (`relay`)
 //!
-//! reader thread ──┐                       ┌────────────────┐
-//! reader thread ──┼─ queue ─► committer ──┤ one transaction ├─► room thread ─► outboxes ─► sockets
-//! reader thread ──┘           thread      └────────────────┘
+//! reader threads ──► queue ──► committer thread ──► room thread ──► outboxes ──► sockets
+//!     `relay`                   one transaction      who gets it     write at once
+//!                               for all that waits
 //! ```
 //!
 //! A line that a client sends: its reader thread decrypts it ([`TlsStream`]), and
@@ -15,23 +15,27 @@
 //! that has queued up in one transaction. The room thread knows the rooms and the
 //! subscriptions, and puts it into the outbox of each client
 //! for which it is. While it does, the next batch is being committed.
+//! Where to look: stage 6's `pipeline.rs` starts these two threads, stage 7's
+//! `room_state.rs` is what the room thread does, and its `fanout.rs` how it writes. The
+//! bytes are encrypted on their way to the socket, in `tls/stream.rs`. What a full socket
+//! did not take is written by the drainer thread (stage 4's `outbox.rs`, `drainer.rs`).
 //!
 //! A handshake and a login go deep into their stack. They have a thread with a
 //! large stack that ends; the reader thread, which stays, has a small one.
 //!
 //! | thread | waits for | ends |
 //! | --- | --- | --- |
-//! | accepting (main) | the next client | when a signal comes |
+//! | accepting (main) | the next client | a signal: then it ends the server |
 //! | login, one for each client that is not in yet | its lines, the database | when the client is in, or was turned away |
-//! | reader, one for each client | its lines; room in the queue | when the client has left |
-//! | committer | the queue; the database | behind the last line |
+//! | reader, one for each client | its lines; space in the queue | when the client has left |
+//! | committer | the queue; the database | after the last line |
 //! | room | the next batch | with the committer |
 //! | drainer | sockets that were full | with the process |
 //!
 //! What is bounded, and what happens at the bound. The queue to the committer: the
 //! reader threads wait, and read no more. The channel to the room thread, one batch: the
-//! committer waits. An outbox, in bytes: its client is disconnected. So no client that
-//! is slow, or fast, costs another one more than a short wait.
+//! committer waits. An outbox, in bytes: its client is disconnected. A slow or very
+//! fast client delays the others only briefly.
 
 use crate::certs::{CertificateFolder, own_names};
 use crate::commands::Commands;
@@ -102,7 +106,7 @@ struct Server {
     listener: Listener,
     /// Starts login threads and reader threads.
     workers: Workers,
-    /// Connections that may still come: those that log in need a bound as well.
+    /// Free slots. A connection takes one before its login.
     slots: Arc<ClientSlots>,
     /// Shakes hands, with the certificate.
     tls: Acceptor,
@@ -134,7 +138,7 @@ const READER_STACK: usize = 256 << 10;
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// At the end: how long the lines that were received may take to be committed and
-/// delivered. A database that hangs is given up after two seconds.
+/// delivered. A database that hangs is given up after three seconds.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(2500);
 
 /// Runs the server until a signal stops it.

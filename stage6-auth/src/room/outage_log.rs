@@ -1,5 +1,5 @@
-//! What is said about a database that is away: to the log, and to those whose
-//! messages it did not take.
+//! What is said about a database that cannot be reached: to the log, and to the
+//! authors of messages that were not stored.
 
 use crate::committer::Event;
 use crate::store::StoreError;

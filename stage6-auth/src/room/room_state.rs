@@ -2,8 +2,9 @@
 //! namely the history and the list of users.
 //!
 //! The room thread gets batches from the committer thread. What is in them is in
-//! the database already, or was refused. Nothing here waits for a client or for
-//! the database, as all messages of all clients pass through this one thread.
+//! the database already, or was refused. Nothing here waits for the database,
+//! or in a write to a client, as all messages of all clients pass through this one
+//! thread.
 
 use super::debounce::Debouncer;
 use super::history::History;

@@ -10,8 +10,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-/// How long a newcomer waits for a name that it may not take away. A user who
-/// leaves and comes back at once would else find the own name taken: two threads
+/// How long a newcomer waits for a name that it may not take away. Otherwise
+/// a user who reconnects at once could find the name still in use: two threads
 /// serve the two connections, and that of the new one may be faster.
 const GRACE: Duration = Duration::from_millis(250);
 
@@ -65,10 +65,11 @@ pub struct NameGuard<M> {
 }
 
 impl<M: Clone> NameRegistry<M> {
-    /// Takes `name` for `newcomer`. If a connection has it that `may_evict`
-    /// names, `evict` tells that one to go, once, and this waits until
-    /// `deadline` for it to be gone. The same goes for each that gets the name
-    /// meanwhile: of many that come at once, each has to make room for the next.
+    /// Takes `name` for `newcomer`. If another connection has it and `may_evict`
+    /// returns `true`, `evict` tells that connection to leave, once, and this waits
+    /// until `deadline` for that. If a third connection gets the name meanwhile,
+    /// the same happens to it: of many that come at once, each makes way for the
+    /// next.
     ///
     /// # Errors
     /// [`NameInUse`] when the name does not become free.

@@ -1,8 +1,8 @@
 //! A session on the server: one client that has logged in, as all threads see it.
 //!
 //! Its reader thread submits what the client says. The committer thread stores
-//! it, the room thread delivers it, and acknowledges that here. So this is where
-//! the one thread sees how far the others have come.
+//! it, the room thread delivers it, and acknowledges that here. The reader
+//! thread sees here how many of its messages are not delivered yet.
 
 use crate::auth::AuthenticatedUser;
 use crate::committer::Stopped;
@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 const MAX_IN_FLIGHT: usize = 256;
 
 /// How long a commit may take before the reader thread takes the committer for
-/// dead. A database that hangs is given up after two seconds.
+/// dead. A database that hangs is given up after three seconds.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// See the [module](self).
