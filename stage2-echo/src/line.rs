@@ -47,8 +47,8 @@ pub enum Received<'a> {
 }
 
 /// Bytes asked for in one `read`: many lines at once from a client that sends
-/// fast, and little memory for each of ten thousand that wait.
-const READ_SIZE: usize = 8 << 10;
+/// fast, and one page of memory for each of ten thousand that wait.
+const READ_SIZE: usize = 4 << 10;
 
 /// Cuts a byte stream into lines.
 pub struct LineReader<R> {

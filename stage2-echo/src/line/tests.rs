@@ -110,7 +110,8 @@ fn the_reader_knows_what_it_can_give_without_waiting() {
     }
     // Before the first `read`, and behind each of the lines one, two and three.
     assert_eq!(here, [false, true, false, false]);
-    let mut reader = self::reader(&[&[&b"one\n"[..], &[b'x'; MAX_LINE + 2]].concat()]);
+    let mut reader = self::reader(&[b"one\ntwelve bytes"]);
+    reader.limit = 10;
     assert_eq!(reader.next().unwrap(), Received::Line("one"));
     assert!(reader.has_buffered_line());
     assert_eq!(reader.next().unwrap(), Received::TooLong);
