@@ -15,10 +15,10 @@
 //! that has queued up in one transaction. The room thread knows the rooms and the
 //! subscriptions, and puts it into the outbox of each client
 //! for which it is. While it does, the next batch is being committed.
-//! Where to look: stage 6's `pipeline.rs` starts these two threads, stage 7's
-//! `room_state.rs` is what the room thread does, and its `fanout.rs` how it writes. The
-//! bytes are encrypted on their way to the socket, in `tls/stream.rs`. What a full socket
-//! did not take is written by the drainer thread (stage 4's `outbox.rs`, `drainer.rs`).
+//! Where to look: stage 6's `pipeline.rs` starts these two threads, `room_state.rs` is what
+//! the room thread does, and `fanout.rs` how it writes. What a full socket did not take
+//! is written by the drainer thread (stage 4's `outbox.rs` and `drainer.rs`).
+//! The two are stage 7's; what is written is encrypted by stage 8, in `tls/stream.rs`.
 //!
 //! A handshake and a login go deep into their stack. They have a thread with a
 //! large stack that ends; the reader thread, which stays, has a small one.
