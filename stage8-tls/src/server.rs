@@ -18,7 +18,7 @@
 //! Where to look: stage 6's `pipeline.rs` starts these two threads, `room_state.rs` is what
 //! the room thread does, and `fanout.rs` how it writes. What a full socket did not take
 //! is written by the drainer thread (stage 4's `outbox.rs` and `drainer.rs`).
-//! The two are stage 7's; what is written is encrypted by stage 8, in `tls/stream.rs`.
+//! Stage 7 has `room_state.rs` and `fanout.rs`; what is written is encrypted in `tls/stream.rs`.
 //!
 //! A handshake and a login go deep into their stack. They have a thread with a
 //! large stack that ends; the reader thread, which stays, has a small one.
