@@ -214,7 +214,12 @@ impl Expected {
                 return (rules::PREFIX, shown(first));
             }
             match named {
-                Some("") => return (rules::EMPTY_LINE, shown(first)),
+                _ if self.received.iter().any(|l| l == line) => {
+                    return (rules::TO_ALL_OTHERS, "each line once".to_owned());
+                }
+                Some("") if text.contains(|c: char| c.is_ascii_graphic()) => {
+                    return (rules::EMPTY_LINE, shown(first));
+                }
                 Some(got) if is_cut(text, got) => return (rules::CUTS, shown(first)),
                 Some(_) => return (rules::about_text(text), shown(first)),
                 None => {}
@@ -224,13 +229,14 @@ impl Expected {
             return (rules::TO_ALL_OTHERS, "each line once".to_owned());
         }
         let of = |sender: &&String| line.starts_with(&format!("[{sender}] "));
+        if line.starts_with('[') && line.ends_with("] ") {
+            return (rules::EMPTY_LINE, nothing());
+        }
         if self.gone.iter().any(|sender| of(&sender)) {
             return (rules::AFTER_THE_END, nothing());
         }
         match self.lines.keys().find(of).map(|sender| &line[sender.len() + 3..]) {
-            None if line.starts_with('[') && line.ends_with("] ") => (rules::EMPTY_LINE, nothing()),
             None => (rules::NOTHING_ELSE, nothing()),
-            Some("") => (rules::EMPTY_LINE, nothing()),
             Some("/quit" | "!DISCONNECT") => (rules::END_WORDS, nothing()),
             Some(text) if text.contains('\u{fffd}') => (rules::NOT_UTF8, nothing()),
             Some(_) => (rules::CUTS, nothing()),

@@ -78,7 +78,6 @@ impl Room {
 
     /// Another session begins.
     pub fn forget_what_was_said(&mut self) {
-        self.said.clear();
         self.clients.values_mut().for_each(|member| {
             member.said.clear();
             member.expected.forget_what_came();
