@@ -114,8 +114,28 @@ impl MariaDb {
     }
 
     /// Freezes it: connections stay and nothing answers.
+    ///
+    /// # Panics
+    /// When it does not stop within [`STARTUP`].
     pub fn freeze(&self) {
         self.signal(Signal::STOP);
+        // The signal reaches one thread after the other: until then they answer.
+        let deadline = Instant::now() + STARTUP;
+        while !self.is_frozen() {
+            assert!(Instant::now() < deadline, "the database does not stop");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Returns `true` if every thread of the process is stopped: state `T` in
+    /// proc_pid_stat(5), behind the name in brackets.
+    fn is_frozen(&self) -> bool {
+        let Some(Running { server, .. }) = &self.running else { return true };
+        let Ok(tasks) = fs::read_dir(format!("/proc/{}/task", server.id())) else { return true };
+        tasks.flatten().all(|task| {
+            let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('T'))
+        })
     }
 
     /// Ends what [`MariaDb::freeze`] began.
