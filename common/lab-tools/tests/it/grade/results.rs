@@ -102,8 +102,9 @@ fn a_batch_that_was_interrupted_goes_on_where_it_was() {
 
 /// The names of the checks that passed, and of those that failed, as `make check` has them.
 fn checked(command: &str) -> [Vec<String>; 2] {
-    let mut lab = Command::new(env!("CARGO_BIN_EXE_lab-tools"));
-    lab.args(["check", "4", "--", "--format", "json"]).env("STAGE4_SERVER", command);
+    let mut lab = Command::from_std(lab::workspace::cargo());
+    lab.args(["run", "-q", "-p", "lab", "--", "check", "4", "--", "--format", "json"]);
+    lab.env("STAGE4_SERVER", command);
     let output = lab.timeout(Duration::from_secs(600)).output().unwrap();
     let events: Vec<Value> =
         text(&output.stdout).lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
