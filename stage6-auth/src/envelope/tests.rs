@@ -5,7 +5,6 @@ use super::*;
 use proptest::prelude::*;
 use stage2_echo::line::MAX_LINE;
 use std::process::Command;
-use std::time::Instant;
 
 const TEXTS: [&str; 5] = ["", "x", "Grüße, alice", "exactly 16 bytes", "AUTH_SUCCESS alice 0123456789abcdef"];
 
@@ -210,30 +209,5 @@ proptest! {
     fn nothing_else_opens_and_nothing_makes_it_panic(line: Vec<u8>, digits in "[A-Za-z0-9+/]{0,40}={0,2}") {
         prop_assert_eq!(envelope().open(line), Err(Rejected));
         prop_assert_eq!(envelope().open(digits), Err(Rejected));
-    }
-}
-
-/// Prints what an envelope costs:
-/// `cargo test --release -p stage6-auth --lib -- --ignored --nocapture cost`
-#[test]
-#[ignore = "a measurement, worth something in a release build only"]
-fn cost_of_sealing_and_opening() {
-    const ROUNDS: u32 = 200_000;
-    let envelope = envelope();
-    for len in [10, 100, 1000, MAX_TEXT] {
-        let text = "x".repeat(len);
-        let mut line = Vec::new();
-        let start = Instant::now();
-        for _ in 0..ROUNDS {
-            line.clear();
-            envelope.seal_into(&text, &mut line);
-        }
-        let sealing = start.elapsed() / ROUNDS;
-        let start = Instant::now();
-        for _ in 0..ROUNDS {
-            assert!(envelope.open(&line).is_ok());
-        }
-        let opening = start.elapsed() / ROUNDS;
-        println!("{len:5} bytes: seal {sealing:?}, open {opening:?}");
     }
 }
