@@ -103,6 +103,15 @@ impl Here {
             }
             round.acts.push(act);
         }
+        // A full close while a line of another client is under way is a reset too: then a
+        // last line without its end may be lost.
+        if round.acts.len() + round.arrivals.len() > 1 {
+            for act in round.acts.iter_mut().filter(|act| act.then == Then::Close) {
+                if !act.bytes.is_empty() && !act.bytes.ends_with(b"\n") {
+                    act.bytes.push(b'\n');
+                }
+            }
+        }
         round
     }
 }
@@ -119,12 +128,7 @@ fn act(random: &mut Random, client: usize, reader: &LineReader, stays: bool) -> 
     };
     for _ in 0..TRIES {
         let open = then != Then::Stay || random.one_in(12);
-        let mut bytes = bytes(random, open);
-        // A full close while a line of another client is under way is a reset too: then a
-        // last line without its end may be lost.
-        if then == Then::Close && !bytes.ends_with(b"\n") {
-            bytes.push(b'\n');
-        }
+        let bytes = bytes(random, open);
         let reactions = reader.clone().take(&bytes);
         let ends = reactions.contains(&Reaction::End);
         let told = reactions.iter().any(|reaction| matches!(reaction, Reaction::Tell(_)));
