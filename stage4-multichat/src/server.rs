@@ -54,11 +54,13 @@ pub struct Options {
     log: LogFileArgs,
 }
 
-/// What every reader thread needs.
+/// What all threads need that serve clients.
 struct Server {
     /// Accepts clients, and knows the open connections.
     listener: Listener,
-    /// A client takes one when it comes; the room thread gives it back.
+    /// Starts reader threads.
+    workers: Workers,
+    /// Free slots. A client takes one when it comes; the room thread gives it back.
     slots: Arc<ClientSlots>,
     /// The way to the room thread.
     room: Arc<Room>,
@@ -88,6 +90,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let codec: Arc<dyn LineCodec> = Arc::new(Plaintext);
     let server = Arc::new(Server {
         listener: Listener::open(&options.listen, &log)?,
+        workers: Workers::new(&log),
         slots: ClientSlots::new(options.limits.max_clients),
         room: Room::open(RoomState::new(codec.clone(), &log))?,
         outboxes: Arc::new(OutboxConfig {
@@ -99,35 +102,37 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         log,
     });
     server.log.info(format_args!("room for {} clients", options.limits.max_clients));
-    // Stage 3's workers, one for each client. This thread only starts them.
-    let workers = Workers::new(&server.log);
+    // This thread only accepts: no client keeps the next one waiting. `None` comes
+    // after a signal, or when the server has to stop itself.
     while let Some((stream, peer)) = server.listener.accept() {
-        let thread = workers.spawn(peer.to_string(), CLIENT_STACK, {
+        let thread = server.workers.spawn(peer.to_string(), CLIENT_STACK, {
             let server = server.clone();
-            move || serve(&Arc::new(stream), peer, &server)
+            move || serve(stream, peer, &server)
         });
         if let Err(e) = thread {
             server.log.error(format_args!("{peer} turned away: cannot start a thread: {e}"));
         }
     }
-    // Each reader thread has found the end of its input by now, or soon will.
+    // Each reader thread has found the end of its input by now, or soon will. What it
+    // had read before is delivered, and then comes the last line.
     let told = server.room.broadcast_shutdown(line::SHUTTING_DOWN, SHUTDOWN_TIMEOUT);
     server.listener.finish();
-    workers.join_all(Duration::from_secs(1));
+    server.workers.join_all(Duration::from_millis(200));
     anyhow::ensure!(told, "the room thread has panicked");
     Ok(())
 }
 
 /// One client, from its first line to the end of the connection, whichever way
 /// that comes. Nothing that happens here may end the server.
-fn serve(stream: &Arc<TcpStream>, peer: SocketAddr, server: &Server) {
-    let _open = server.listener.track(stream);
+fn serve(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>) {
+    let stream = Arc::new(stream);
+    let _open = server.listener.track(&stream);
     // The socket has two users from here on: this thread reads from it, and the
     // outbox writes to it.
     let outbox = Outbox::new(stream.clone(), server.outboxes.clone());
     if let Some(slot) = server.slots.try_acquire() {
         match server.room.join(peer.to_string(), &outbox, slot) {
-            Ok(member) => chat(stream, member, server),
+            Ok(member) => chat(&stream, member, server),
             // Without the room there is no chat.
             Err(_) => server.listener.stop(),
         }
@@ -138,7 +143,7 @@ fn serve(stream: &Arc<TcpStream>, peer: SocketAddr, server: &Server) {
     }
     // The client has left, and may still read what was sent to it before.
     if outbox.wait_closed(FLUSH_TIMEOUT) {
-        line::lingering_close(stream);
+        line::lingering_close(&stream);
     }
     outbox.disconnect();
 }

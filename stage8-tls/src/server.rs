@@ -100,7 +100,7 @@ pub struct Options {
     log: LogFileArgs,
 }
 
-/// What every login thread and reader thread needs.
+/// What all threads need that serve clients.
 struct Server {
     /// Accepts clients, and knows the open connections.
     listener: Listener,
@@ -181,8 +181,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         "room for {} clients; messages go to {}",
         options.limits.max_clients, options.db.db
     ));
-    // This thread only accepts: no client, however slow its login is, keeps the next
-    // one waiting. `None` comes after a signal, or when the server has to stop itself.
+    // This thread only accepts: no client keeps the next one waiting. `None` comes
+    // after a signal, or when the server has to stop itself.
     while let Some((stream, peer)) = server.listener.accept() {
         let thread = server.workers.spawn(peer.to_string(), LOGIN_STACK, {
             let server = server.clone();
