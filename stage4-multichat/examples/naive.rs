@@ -1,5 +1,5 @@
-//! The naive chat room: a lock around the list of clients, and whoever has read
-//! a line writes it to all of them while holding the lock.
+//! The naive chat room: a lock around the list of clients. A thread that has read a
+//! line writes it to all of them while it holds the lock.
 //!
 //! It works until one client stops reading. Its socket fills up, the thread that
 //! writes to it waits, and it waits while it holds the lock: then nobody can
@@ -13,7 +13,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// Everybody who is here, behind one lock.
+/// All clients, behind one lock.
 type Clients = Arc<Mutex<HashMap<SocketAddr, TcpStream>>>;
 
 fn main() -> std::io::Result<()> {
@@ -55,7 +55,7 @@ fn change(clients: &Clients, how: impl FnOnce(&mut HashMap<SocketAddr, TcpStream
     list.len()
 }
 
-/// Writes `line` to all but the one who said it.
+/// Writes `line` to all clients but its author.
 fn say(clients: &Clients, from: SocketAddr, line: &str) {
     let list = clients.lock().expect("no thread panics while it holds this lock");
     for (_, mut stream) in list.iter().filter(|(peer, _)| **peer != from) {

@@ -1,12 +1,11 @@
 //! The room: who is here, and one order for everything that happens.
 //!
-//! One thread, the room thread, owns the [`RoomState`]. Nobody else can touch it,
-//! so it needs no lock. The threads that read from
-//! clients hand it [events](RoomEvent) through a [bounded queue](crate::queue).
-//! The room thread takes all that has queued up, applies one event after the
-//! other, and then sends each member its part in one write. That has three
-//! effects:
-//! - Everybody sees the same order: that of the queue.
+//! One thread, the room thread, owns the [`RoomState`]. No other thread can touch
+//! it, so it needs no lock. The threads that read from clients hand it
+//! [events](RoomEvent) through a [bounded queue](crate::queue). The room thread
+//! takes all that has queued up, applies one event after the other, and then sends
+//! each member its part in one write. That has three effects:
+//! - All members see the same order: that of the queue.
 //! - The more is said, the cheaper each line becomes, since more lines share a
 //!   write.
 //! - The room thread never blocks in a write: each client has an
@@ -87,7 +86,7 @@ pub struct RoomState {
     codec: Arc<dyn LineCodec>,
     log: Log,
     shutdown: Shutdown,
-    /// Nobody can be here any longer; this is what newcomers are told.
+    /// The last line, once it was sent. A client that joins now is sent that alone.
     closed: Option<String>,
 }
 
@@ -104,11 +103,6 @@ impl RoomState {
             shutdown: Shutdown::default(),
             closed: None,
         }
-    }
-
-    /// How many members there are.
-    pub fn online(&self) -> usize {
-        self.members.len()
     }
 
     /// Applies one event. What members are to hear of it gathers until

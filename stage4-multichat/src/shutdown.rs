@@ -1,7 +1,7 @@
 //! The end of the room: one last line for everybody, behind all that was said.
 //!
 //! When the server is to end, each reader thread finds the end of its input and
-//! says so with [`ShutdownEvent::MemberFinished`], behind the last message of its
+//! says so with [`ShutdownEvent::MemberFinished`], after the last message of its
 //! client. The main thread asks for the last line. The room thread sends it when
 //! all members have finished; otherwise a line of one member could come after the
 //! connection of another was closed.
