@@ -3,17 +3,23 @@
 use super::super::in_doubt::Range;
 use super::super::{Row, StoreError, now, sql};
 use super::MySqlStore;
-use super::errors::{LOST_RACE, UNSTORABLE, code, is_timeout};
+use super::errors::{UNSTORABLE, code, is_timeout, lost_race};
 use common::poison::IgnorePoison;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Value};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Rows in one INSERT at most. Full statements of 4 KiB lines stay far below
 /// the server's `max_allowed_packet` (16 MiB).
 const MOST_ROWS: usize = 256;
 
-/// How often a batch is tried when other servers take the ids it was to get.
-const TRIES: usize = 8;
+/// How long a batch is tried again while other servers take the ids it was to get.
+const RACE_LIMIT: Duration = Duration::from_millis(1500);
+
+/// A writer that lost a race pauses for a random time up to this. Without it, two
+/// writers in step with each other could have the same winner each time.
+const LONGEST_PAUSE: Duration = Duration::from_millis(2);
 
 /// The committer's connection.
 #[derive(Default)]
@@ -42,13 +48,13 @@ impl MySqlStore {
             return Ok(Vec::new());
         }
         let mut writer = self.writer.lock().ignore_poison();
-        let mut tries = 1..TRIES;
+        let started = Instant::now();
         loop {
             match self.transaction(&mut writer, &retract, batch) {
                 // Another server has taken the ids that these messages were to get.
-                Err(error)
-                    if code(&error).is_some_and(|code| LOST_RACE.contains(&code))
-                        && tries.next().is_some() => {}
+                Err(error) if lost_race(&error) && started.elapsed() < RACE_LIMIT => {
+                    thread::sleep(LONGEST_PAUSE.mul_f64(rand::random()));
+                }
                 result => return result.map_err(|e| self.explain(e)),
             }
         }
@@ -73,9 +79,14 @@ impl MySqlStore {
                 return Err(error);
             }
         };
-        // When this fails, its outcome is unknown, and a query afterwards would not
-        // tell; see `crate::store`.
-        conn.query_drop("COMMIT").inspect_err(|_| self.in_doubt.add(batch))?;
+        if let Err(error) = conn.query_drop("COMMIT") {
+            // Its outcome is unknown, and a query afterwards would not tell; see
+            // `crate::store`. But a cluster that refuses a COMMIT has undone it.
+            if !lost_race(&error) {
+                self.in_doubt.add(batch);
+            }
+            return Err(error);
+        }
         self.in_doubt.resolved(retract);
         writer.keep(conn);
         Ok(refused)

@@ -8,9 +8,8 @@ use std::io::ErrorKind;
 /// ER_DUP_ENTRY.
 pub const ALREADY_THERE: u16 = 1062;
 
-/// Two transactions wanted the same rows, and this one was not the first:
-/// ER_DUP_ENTRY, ER_LOCK_DEADLOCK.
-pub const LOST_RACE: [u16; 2] = [ALREADY_THERE, 1213];
+/// ER_LOCK_DEADLOCK.
+const DEADLOCK: u16 = 1213;
 
 /// ER_DUP_FIELDNAME and ER_DUP_KEYNAME: a column or an index is there already.
 /// ER_BAD_FIELD_ERROR: a column has its new name already.
@@ -28,7 +27,16 @@ pub fn code(error: &Error) -> Option<u16> {
     }
 }
 
-/// Whether it was found out by waiting.
+/// Returns `true` if two transactions wanted the same rows and this one was not
+/// the first. The server has undone its statement, or the whole of it, so nothing
+/// is in doubt: a Galera cluster answers a COMMIT like that when another node's
+/// transaction came first (MySQL manual, `ER_LOCK_DEADLOCK`; Galera's
+/// documentation, "certification-based replication").
+pub fn lost_race(error: &Error) -> bool {
+    code(error).is_some_and(|code| code == ALREADY_THERE || code == DEADLOCK)
+}
+
+/// Returns `true` if it was found out by waiting.
 pub fn is_timeout(error: &Error) -> bool {
     match error {
         // A socket's time-out shows as "would block" on Linux.
@@ -83,4 +91,16 @@ pub fn explain(db: &str, program: &str, error: Error) -> StoreError {
         1040 | 1053 | 1317 | 1927 => StoreError::Unreachable { db, cause },
         _ => StoreError::Other { db, cause },
     }
+}
+
+#[test]
+fn only_an_answer_of_the_server_tells_that_a_race_was_lost() {
+    let answer = |code, state: &str| {
+        Error::MySqlError(mysql::MySqlError { state: state.into(), message: String::new(), code })
+    };
+    // The second is Galera's answer to a COMMIT, too.
+    assert!(lost_race(&answer(1062, "23000")) && lost_race(&answer(1213, "40001")));
+    assert!(!lost_race(&answer(1205, "HY000")), "a lock that was waited for in vain");
+    assert!(!lost_race(&answer(1053, "08S01")), "a server that shuts down may have stored it");
+    assert!(!lost_race(&Error::IoError(ErrorKind::ConnectionReset.into())));
 }
