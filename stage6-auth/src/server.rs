@@ -36,7 +36,9 @@
 //! committer waits. An outbox, in bytes: its client is disconnected. A slow or very
 //! fast client delays the others only briefly.
 
-use crate::auth::{AuthArgs, Authenticator, ClientLine, DeadlineReader, LoginError, read_line};
+use crate::auth::{
+    AuthArgs, Authenticator, ClientLine, DeadlineReader, LoginError, PendingLogin, PendingLogins, read_line,
+};
 use crate::envelope::Envelope;
 use crate::room::Room;
 use crate::sessions::name_registry::OnDuplicate;
@@ -52,7 +54,7 @@ use common::log::Log;
 use stage2_echo::line::{self, LineReader};
 use stage3_threads::workers::Workers;
 use stage4_multichat::drainer::PollDrainer;
-use stage4_multichat::limits::{ClientSlot, ClientSlots, LimitArgs};
+use stage4_multichat::limits::LimitArgs;
 use stage4_multichat::line_codec::LineCodec;
 use stage4_multichat::outbox::{Outbox, OutboxConfig};
 use stage4_multichat::token_bucket::{Decision, TokenBucket};
@@ -102,8 +104,8 @@ struct Server {
     listener: Listener,
     /// Starts login threads and reader threads.
     workers: Workers,
-    /// Free slots. A connection takes one before its login.
-    slots: Arc<ClientSlots>,
+    /// Free slots, and the connections that are not logged in: each has a slot, too.
+    pending: Arc<PendingLogins>,
     /// Opens and seals lines, with the key that all have.
     envelope: Arc<Envelope>,
     /// Decides who comes in.
@@ -158,7 +160,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let server = Arc::new(Server {
         listener: Listener::open(&options.listen, &log)?,
         workers: Workers::new(&log),
-        slots: ClientSlots::new(options.limits.max_clients),
+        pending: PendingLogins::new(options.limits.max_clients),
         envelope,
         presence: Presence::new(options.on_duplicate, &tokens, room.clone(), &log),
         auth: options.auth.authenticator(&store, tokens, &log),
@@ -246,12 +248,12 @@ impl Connection {
 /// One client, from its first line on: it logs in, and then a reader thread of
 /// its own goes on. Nothing that happens here may end the server.
 fn serve(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>) {
-    // Before the login: connections that never log in are bounded, too.
-    let slot = server.slots.try_acquire();
     let stream = Arc::new(stream);
+    // Before the login: connections that never log in are bounded, too.
+    let pending = server.pending.admit(&stream, peer);
     let mut connection = Connection::open(&stream, peer, server);
-    let logged_in = match slot {
-        Some(slot) => log_in(&mut connection, slot, server),
+    let logged_in = match pending {
+        Some(pending) => log_in(&mut connection, pending, server),
         None => Err(LoginError::ServerFull),
     };
     match logged_in {
@@ -277,14 +279,17 @@ fn serve(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>) {
 /// Lets the client in, if it can prove who it is.
 fn log_in(
     connection: &mut Connection,
-    slot: ClientSlot,
+    pending: PendingLogin,
     server: &Server,
 ) -> Result<PresenceGuard, LoginError> {
     let Connection { peer, outbox, lines, deadline, .. } = connection;
     let send = |line: &str| {
         let _ = outbox.send_line(line);
     };
-    let login = server.auth.authenticate(|| read_line(lines, &server.envelope), send, *peer, *deadline)?;
+    let login = server.auth.authenticate(|| read_line(lines, &server.envelope), send, *peer, *deadline);
+    // A new connection may have got the slot meanwhile, and then this one has to go.
+    let slot = pending.into_slot().ok_or(LoginError::ServerFull)?;
+    let login = login?;
     let session = Session::new(&login, *peer, outbox);
     // From here on the client has its name, and the room thread sends it what is said.
     let online = server.presence.enter(&session, &login, slot, *deadline)?;

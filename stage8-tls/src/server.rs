@@ -51,11 +51,13 @@ use common::log::Log;
 use stage2_echo::line::{self, LineReader};
 use stage3_threads::workers::Workers;
 use stage4_multichat::drainer::PollDrainer;
-use stage4_multichat::limits::{ClientSlot, ClientSlots, LimitArgs};
+use stage4_multichat::limits::LimitArgs;
 use stage4_multichat::line_codec::{LineCodec, Plaintext};
 use stage4_multichat::outbox::{Outbox, OutboxConfig};
 use stage4_multichat::token_bucket::{Decision, TokenBucket};
-use stage6_auth::auth::{AuthArgs, Authenticator, ClientLine, DeadlineReader, LoginError};
+use stage6_auth::auth::{
+    AuthArgs, Authenticator, ClientLine, DeadlineReader, LoginError, PendingLogin, PendingLogins,
+};
 use stage6_auth::sessions::name_registry::OnDuplicate;
 use stage6_auth::sessions::presence::{Presence, PresenceGuard};
 use stage6_auth::sessions::session::Session;
@@ -106,8 +108,8 @@ struct Server {
     listener: Listener,
     /// Starts login threads and reader threads.
     workers: Workers,
-    /// Free slots. A connection takes one before its login.
-    slots: Arc<ClientSlots>,
+    /// Free slots, and the connections that are not logged in: each has a slot, too.
+    pending: Arc<PendingLogins>,
     /// Shakes hands, with the certificate.
     tls: Acceptor,
     /// Decides who comes in.
@@ -163,7 +165,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let server = Arc::new(Server {
         listener: Listener::open(&options.listen, &log)?,
         workers: Workers::new(&log),
-        slots: ClientSlots::new(options.limits.max_clients),
+        pending: PendingLogins::new(options.limits.max_clients),
         tls: Acceptor::new(&certificate)?,
         presence: Presence::new(options.on_duplicate, &tokens, chat.clone(), &log),
         auth: options.auth.authenticator(&database.users, tokens, &log),
@@ -259,9 +261,9 @@ impl Connection {
 /// One client, from its first line on: it logs in, and then a reader thread of
 /// its own goes on. Nothing that happens here may end the server.
 fn serve(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>) {
-    // Before the login: connections that never log in are bounded, too.
-    let slot = server.slots.try_acquire();
     let stream = Arc::new(stream);
+    // Before the login: connections that never log in are bounded, too.
+    let pending = server.pending.admit(&stream, peer);
     let mut connection = match Connection::open(&stream, peer, server) {
         Ok(connection) => connection,
         Err(error) => {
@@ -270,8 +272,8 @@ fn serve(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>) {
             return line::lingering_close(&stream);
         }
     };
-    let logged_in = match slot {
-        Some(slot) => log_in(&mut connection, slot, server),
+    let logged_in = match pending {
+        Some(pending) => log_in(&mut connection, pending, server),
         None => Err(LoginError::ServerFull),
     };
     match logged_in {
@@ -297,14 +299,17 @@ fn serve(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>) {
 /// Lets the client in, if it can prove who it is.
 fn log_in(
     connection: &mut Connection,
-    slot: ClientSlot,
+    pending: PendingLogin,
     server: &Server,
 ) -> Result<PresenceGuard, LoginError> {
     let Connection { peer, outbox, lines, deadline, .. } = connection;
     let send = |line: &str| {
         let _ = outbox.send_line(line);
     };
-    let login = server.auth.authenticate(|| read_line(lines, outbox), send, *peer, *deadline)?;
+    let login = server.auth.authenticate(|| read_line(lines, outbox), send, *peer, *deadline);
+    // A new connection may have got the slot meanwhile, and then this one has to go.
+    let slot = pending.into_slot().ok_or(LoginError::ServerFull)?;
+    let login = login?;
     let session = Session::new(&login, *peer, outbox);
     // From here on the client has its name, and the room thread sends it what is said.
     let online = server.presence.enter(&session, &login, slot, *deadline)?;

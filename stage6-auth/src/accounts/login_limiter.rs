@@ -108,7 +108,7 @@ impl LoginLimiter {
 
 /// The part of an address that its owner cannot choose: with IPv6 every
 /// client has 2^64 addresses, and they count as one.
-fn network_prefix(address: IpAddr) -> IpAddr {
+pub fn network_prefix(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
         v4 => v4,

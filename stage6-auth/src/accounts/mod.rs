@@ -19,6 +19,7 @@ use crate::store::{NewUser, Store, StoreError, User, name_key};
 use credentials::{dummy_hash, readable_by_bcrypt};
 use hash_queue::{HashQueue, Purpose};
 use login_limiter::Origin;
+pub use login_limiter::network_prefix;
 use std::net::IpAddr;
 use std::num::NonZero;
 use std::sync::Arc;

@@ -3,9 +3,11 @@
 mod args;
 mod deadline_reader;
 pub mod login_protocol;
+mod pending_logins;
 
 pub use args::AuthArgs;
 pub use deadline_reader::{ClientLine, DeadlineReader, REJECTED, read_line};
+pub use pending_logins::{PendingLogin, PendingLogins};
 
 use crate::accounts::{Accounts, AuthError};
 use crate::sessions::name_registry::NameInUse;
@@ -43,7 +45,8 @@ pub enum LoginError {
     /// Its line could not be opened, or was too long. The answer is not AUTH_FAILED.
     #[error("{0}")]
     InvalidLine(&'static str),
-    /// More connections than the server takes.
+    /// More connections than the server takes; or a new connection has got the slot
+    /// of this one.
     #[error("server is full")]
     ServerFull,
     /// The connection broke off.

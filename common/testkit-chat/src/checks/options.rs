@@ -1,7 +1,8 @@
 //! What our server's options do.
 
-use crate::chat::Chat;
+use crate::chat::{Chat, PASSWORD};
 use crate::user::User;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 use testkit::{checks, require};
 
@@ -55,6 +56,26 @@ ours(server) fn one_connection_too_many_is_told_that_the_server_is_full(case) {
     nameless.send("/quit");
     nameless.lines_to_the_end();
     chat.register("bob").tells(&alice, "hello");
+}
+
+/// Connections that are not logged in cost their client nothing. When they have taken
+/// every slot, a client from another address gets the slot of one of them.
+ours(server) fn silent_connections_keep_no_other_address_out(case) {
+    let chat = Chat::start_with(case, &["--max-clients", "20", "--listen", "0.0.0.0:0"]);
+    let alice = chat.register("alice");
+    let silent: Vec<_> = (0..19).map(|n| chat.asked(&format!("silent {n}"))).collect();
+    let full = "[SERVER] error: server is full";
+    chat.connect("one more of this address").receives(full);
+    let guest = chat.connect_from("bob", IpAddr::V4(Ipv4Addr::new(127, 0, 0, 9)));
+    guest.receives("AUTH_REQUIRED");
+    guest.send(&format!("REGISTER {} {PASSWORD}", chat.name("bob")));
+    User::enters(guest).tells(&alice, "here I am");
+    let told = || silent.iter().filter(|line| line.has_received(full)).count();
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while told() == 0 && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    require(told() == 1, "one silent connection closed", told().to_string());
 }
 
 /// `--rate N`: what is over is dropped, not stored, and its sender told once.
