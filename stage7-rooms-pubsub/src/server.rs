@@ -291,9 +291,7 @@ fn log_in(
         let _ = outbox.send_line(line);
     };
     let login = server.auth.authenticate(|| read_line(lines, &server.envelope), send, *peer, *deadline);
-    // A new connection may have got the slot meanwhile, and then this one has to go.
-    let slot = pending.into_slot().ok_or(LoginError::ServerFull)?;
-    let login = login?;
+    let (login, slot) = pending.finish(login)?;
     let session = Session::new(&login, *peer, outbox);
     // From here on the client has its name, and the room thread sends it what is said.
     let online = server.presence.enter(&session, &login, slot, *deadline)?;

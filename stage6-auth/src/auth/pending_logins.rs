@@ -21,6 +21,7 @@
 //!
 //! A connection that is logged in never has to go.
 
+use super::LoginError;
 use crate::accounts::network_prefix;
 use common::poison::IgnorePoison;
 use stage4_multichat::limits::{ClientSlot, ClientSlots};
@@ -101,10 +102,14 @@ fn take(table: &mut Table, address: IpAddr, index: usize) -> Entry {
 }
 
 impl PendingLogin {
-    /// The login has ended, and the client keeps the slot. `None`: a new connection
-    /// has it.
-    pub fn into_slot(self) -> Option<ClientSlot> {
-        self.remove()
+    /// The login has ended: what it came to, and the slot, which the client keeps.
+    ///
+    /// # Errors
+    /// That of the login; [`LoginError::ServerFull`] when a new connection has got
+    /// the slot, whatever the login came to.
+    pub fn finish<T>(self, login: Result<T, LoginError>) -> Result<(T, ClientSlot), LoginError> {
+        let slot = self.remove().ok_or(LoginError::ServerFull)?;
+        Ok((login?, slot))
     }
 
     fn remove(&self) -> Option<ClientSlot> {

@@ -21,7 +21,7 @@ fn open(pending: &Arc<PendingLogins>, peer: &str, count: usize) -> Vec<PendingLo
 }
 
 fn evicted(connections: Vec<PendingLogin>) -> usize {
-    connections.into_iter().filter_map(|c| c.into_slot().is_none().then_some(())).count()
+    connections.into_iter().filter(|c| c.remove().is_none()).count()
 }
 
 #[test]
@@ -75,8 +75,8 @@ fn an_ipv6_network_is_one_address() {
 fn a_slot_is_free_again_after_a_failed_login_and_kept_after_a_right_one() {
     let pending = PendingLogins::new(4);
     drop(open(&pending, FLOOD, 4));
-    let slots: Vec<_> = open(&pending, FLOOD, 4).into_iter().map(PendingLogin::into_slot).collect();
-    assert!(slots.iter().all(Option::is_some));
+    let slots: Vec<_> = open(&pending, FLOOD, 4).into_iter().map(|c| c.finish(Ok(()))).collect();
+    assert!(slots.iter().all(Result::is_ok));
     assert!(open(&pending, GUEST, 1).is_empty(), "a client that is logged in never has to go");
     drop(slots);
     assert_eq!(open(&pending, GUEST, 4).len(), 4);
