@@ -1,14 +1,18 @@
-//! The fan-out: what was said is encoded once, and each receiver gets its part
-//! of it in one write.
+//! The fan-out: from "these lines for those clients" to one write for each client.
 //!
-//! Lines gather in one buffer, in the order in which they were said; `runs` stores
-//! which sender wrote which bytes. Nearly every receiver gets the whole buffer, and
-//! all of these share it. Only a client that spoke itself, or that joined or
-//! left in the middle, gets less.
+//! The lines of a batch gather in one buffer and are encoded once, however many
+//! clients receive them. Each client has a list of the parts of that buffer which
+//! are for it: not its own lines, and nothing from before it came. Neighbours are
+//! joined, so the list of a client that gets all of a busy room is a single piece.
+//! Each list is in the order in which things happened, so all clients see one order.
 
+use crate::limits::ClientSlot;
 use crate::line_codec::LineCodec;
 use crate::outbox::{Outbox, SendResult};
+use crate::shutdown::{Shutdown, ShutdownEvent};
 use bytes::Bytes;
+use common::log::{Level, Log};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,178 +20,274 @@ use std::time::{Duration, Instant};
 /// Tells one connection from all others of this server.
 pub type ClientId = u64;
 
-/// The sender of notices. No client has this number.
-pub const SERVER: ClientId = 0;
-
-/// Lines that gather for the next fan-out.
-#[derive(Default)]
-pub struct Batch {
-    /// Whole lines, encoded.
-    bytes: Vec<u8>,
-    /// Who said which part of `bytes`, without gaps.
-    runs: Vec<Run>,
-}
-
-struct Run {
-    sender: ClientId,
-    end: usize,
-}
-
-impl Batch {
-    /// Appends `lines`, each ended by `\n`. All receivers get them, but not
-    /// `sender`.
-    pub fn append(&mut self, sender: ClientId, lines: &str, codec: &dyn LineCodec) {
-        if lines.is_empty() {
-            return;
-        }
-        codec.encode(lines, &mut self.bytes);
-        match self.runs.last_mut() {
-            Some(run) if run.sender == sender => run.end = self.bytes.len(),
-            _ => self.runs.push(Run { sender, end: self.bytes.len() }),
-        }
-    }
-
-    /// How many bytes have gathered: also the place where a client that joins
-    /// now begins to hear.
-    pub fn len(&self) -> usize {
-        self.bytes.len()
-    }
-
-    /// Returns `true` if there is nothing to send.
-    pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
-    }
-
-    /// Takes everything out, ready to be sent. The next batch begins empty.
-    pub fn take(&mut self) -> Fanout {
-        let mut senders: Vec<_> = self.runs.iter().map(|run| run.sender).collect();
-        senders.sort_unstable();
-        senders.dedup();
-        // The next batch will be about as large as this one.
-        let next = Vec::with_capacity(self.bytes.len());
-        let bytes = std::mem::replace(&mut self.bytes, next).into();
-        Fanout { bytes, runs: std::mem::take(&mut self.runs), senders }
-    }
-}
-
-/// What is sent to all receivers at once.
-pub struct Fanout {
-    bytes: Bytes,
-    runs: Vec<Run>,
-    /// Who said something, in ascending order.
-    senders: Vec<ClientId>,
-}
-
-impl Fanout {
-    /// All of it, for the log.
-    pub fn bytes(&self) -> &Bytes {
-        &self.bytes
-    }
-
-    /// The part of `client`, which was there for this `range` of the bytes:
-    /// everything in it but the client's own lines.
-    pub fn part_for(&self, client: ClientId, range: Range<usize>) -> Vec<Bytes> {
-        if self.senders.binary_search(&client).is_err() {
-            return if range.is_empty() { Vec::new() } else { vec![self.bytes.slice(range)] };
-        }
-        let mut pieces = Vec::new();
-        let mut start = range.start;
-        for (n, run) in self.runs.iter().enumerate() {
-            let run_start = n.checked_sub(1).map_or(0, |before| self.runs[before].end);
-            if run.sender == client {
-                if start < run_start.min(range.end) {
-                    pieces.push(self.bytes.slice(start..run_start.min(range.end)));
-                }
-                start = start.max(run.end);
-            }
-        }
-        if start < range.end {
-            pieces.push(self.bytes.slice(start..range.end));
-        }
-        pieces
-    }
-}
+/// Bytes that gather before they are delivered. More at once would be too much
+/// for the outbox even of a client that does read.
+const MAX_BATCH: usize = 256 << 10;
 
 /// How long all senders together wait for receivers that lag behind, so that a
 /// flood does not disconnect a client that does read. A client that does not
 /// catch up in this time is not waited for again.
 const SLOW_CLIENT_WAIT: Duration = Duration::from_millis(100);
 
-/// Sends to one receiver after the other, notes which of them lag behind, and
-/// waits a little for these at the end.
-#[derive(Default)]
-pub struct Delivery {
-    near_limit: Vec<Arc<Outbox>>,
+/// A client as the room thread knows it. When it is dropped, its outbox is
+/// closed: the client gets all that was sent to it, and then the end.
+pub struct Member {
+    name: Arc<str>,
+    outbox: Arc<Outbox>,
+    slot: Option<ClientSlot>,
+    /// Which parts of the buffer are for it.
+    parts: Vec<Range<usize>>,
 }
 
-impl Delivery {
-    /// Sends `pieces` to one receiver. If it does not read, it is disconnected,
+impl Member {
+    /// A client with this name, before it comes in. Its `slot` is free again
+    /// before the client can see the end of the connection.
+    pub fn new(name: Arc<str>, outbox: Arc<Outbox>, slot: ClientSlot) -> Member {
+        Member { name, outbox, slot: Some(slot), parts: Vec::new() }
+    }
+
+    /// What the others call it.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// `part` is for this client too. Returns `true` if it is the first one.
+    fn add(&mut self, part: &Range<usize>) -> bool {
+        match self.parts.last_mut() {
+            Some(last) if last.end == part.start => last.end = part.end,
+            _ => self.parts.push(part.clone()),
+        }
+        self.parts.len() == 1
+    }
+
+    /// Sends its parts of the `buffer`. If it does not read, it is disconnected,
     /// and the thread that reads from it says so in the log.
-    pub fn send(&mut self, outbox: &Arc<Outbox>, pieces: &[Bytes]) {
-        if outbox.send(pieces) == SendResult::NearLimit {
-            self.near_limit.push(outbox.clone());
+    fn send(&mut self, buffer: &Bytes) -> SendResult {
+        let pieces: Vec<_> = self.parts.drain(..).map(|part| buffer.slice(part)).collect();
+        self.outbox.send(&pieces)
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        drop(self.slot.take());
+        self.outbox.close();
+    }
+}
+
+/// See the [module](self). The room thread owns it: nothing in it is shared.
+pub struct Fanout {
+    codec: Arc<dyn LineCodec>,
+    /// Where all lines are written, if they may be.
+    log: Option<Log>,
+    members: HashMap<ClientId, Member>,
+    /// Those that go when the buffer is delivered.
+    departed: Vec<Member>,
+    /// Whole lines, encoded.
+    buffer: Vec<u8>,
+    /// Those for which there is something in it.
+    addressed: Vec<ClientId>,
+    shutdown: Shutdown,
+    /// The last line, once it was sent.
+    closed: Option<String>,
+}
+
+impl Fanout {
+    /// Without members. Lines are sent in this `codec`, and written to `log`.
+    pub fn new(codec: &Arc<dyn LineCodec>, log: Option<&Log>) -> Fanout {
+        Fanout {
+            codec: codec.clone(),
+            log: log.cloned(),
+            members: HashMap::new(),
+            departed: Vec::new(),
+            buffer: Vec::new(),
+            addressed: Vec::new(),
+            shutdown: Shutdown::default(),
+            closed: None,
         }
     }
 
-    /// Waits for the receivers that lag behind, with one deadline for all.
-    pub fn wait_for_slow_clients(self) {
+    /// A client comes in. Returns `false` if the last line was sent already: then
+    /// this client is sent that alone.
+    pub fn add(&mut self, id: ClientId, member: Member) -> bool {
+        if let Some(line) = &self.closed {
+            member.outbox.send_line(line);
+            return false;
+        }
+        self.members.insert(id, member);
+        true
+    }
+
+    /// A client goes, when what was sent to it before is delivered. Returns its
+    /// name; `None` if it was not here.
+    pub fn remove(&mut self, id: ClientId) -> Option<Arc<str>> {
+        let member = self.members.remove(&id)?;
+        let name = member.name.clone();
+        self.departed.push(member);
+        Some(name)
+    }
+
+    /// Returns `true` if this client is here.
+    pub fn contains(&self, id: ClientId) -> bool {
+        self.members.contains_key(&id)
+    }
+
+    /// How many clients are here.
+    pub fn count(&self) -> usize {
+        self.members.len()
+    }
+
+    /// `lines`, each with its line end, are for all clients, but not for `except`.
+    pub fn broadcast(&mut self, lines: &str, except: Option<ClientId>) {
+        let part = self.encode(lines);
+        for (&id, member) in &mut self.members {
+            if Some(id) != except && member.add(&part) {
+                self.addressed.push(id);
+            }
+        }
+        self.deliver_if_much();
+    }
+
+    /// `lines`, each with its line end, are for all of `to`, in which no client
+    /// may be twice.
+    pub fn send(&mut self, lines: &str, to: impl IntoIterator<Item = ClientId>) {
+        let mut to = to.into_iter().peekable();
+        if to.peek().is_none() {
+            return;
+        }
+        let part = self.encode(lines);
+        for id in to {
+            if self.members.get_mut(&id).is_some_and(|member| member.add(&part)) {
+                self.addressed.push(id);
+            }
+        }
+        self.deliver_if_much();
+    }
+
+    fn encode(&mut self, lines: &str) -> Range<usize> {
+        let start = self.buffer.len();
+        self.codec.encode(lines, &mut self.buffer);
+        start..self.buffer.len()
+    }
+
+    fn deliver_if_much(&mut self) {
+        if self.buffer.len() > MAX_BATCH {
+            self.deliver();
+        }
+    }
+
+    /// Each client gets what is for it. This waits a little for clients that lag
+    /// behind, with one deadline for all.
+    pub fn deliver(&mut self) {
+        // The next buffer will be about as large as this one.
+        let next = Vec::with_capacity(self.buffer.len());
+        let buffer = Bytes::from(std::mem::replace(&mut self.buffer, next));
+        let mut near_limit = Vec::new();
+        for id in self.addressed.drain(..) {
+            // One that has departed is not among the members any longer.
+            let Some(member) = self.members.get_mut(&id) else { continue };
+            if member.send(&buffer) == SendResult::NearLimit {
+                near_limit.push(member.outbox.clone());
+            }
+        }
+        // This closes their outboxes, behind all that was for them.
+        for mut member in self.departed.drain(..) {
+            member.send(&buffer);
+        }
+        if let Some(log) = &self.log {
+            log.lines(Level::Info, &buffer);
+        }
         let deadline = Instant::now() + SLOW_CLIENT_WAIT;
-        self.near_limit.iter().for_each(|outbox| outbox.wait_drained(deadline));
+        near_limit.iter().for_each(|outbox| outbox.wait_drained(deadline));
+        self.close_if_due();
+    }
+
+    /// The server is to end. What that means is done with the next
+    /// [`deliver`](Fanout::deliver).
+    pub fn shutdown(&mut self, event: ShutdownEvent) {
+        self.shutdown.apply(event);
+    }
+
+    fn close_if_due(&mut self) {
+        let Some((line, done)) = self.shutdown.take_due(self.members.len()) else { return };
+        self.broadcast(&format!("{line}\n"), None);
+        self.deliver();
+        self.members.clear();
+        self.closed = Some(line);
+        // The thread that waits may have given up.
+        let _ = done.send(());
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::line_codec::Plaintext;
+    use crate::limits::ClientSlots;
+    use crate::tests::fake::{FakeTransport, config};
     use proptest::prelude::*;
 
-    fn text(pieces: &[Bytes]) -> String {
-        pieces.iter().map(|piece| std::str::from_utf8(piece).unwrap()).collect()
+    /// A fan-out, and what each of `count` clients, numbered from 0, is sent.
+    fn fanout(count: u64) -> (Fanout, Vec<FakeTransport>) {
+        let (config, _) = config(1 << 20);
+        let mut fanout = Fanout::new(&config.codec, None);
+        let slots = ClientSlots::new(100);
+        let client = |id| {
+            let transport = FakeTransport::default();
+            let outbox = Outbox::new(Arc::new(transport.clone()), config.clone());
+            assert!(fanout.add(id, Member::new("name".into(), outbox, slots.try_acquire().unwrap())));
+            transport
+        };
+        let transports = (0..count).map(client).collect();
+        (fanout, transports)
     }
 
     #[test]
     fn a_client_that_said_nothing_gets_everything_in_one_piece() {
-        let mut batch = Batch::default();
-        batch.append(7, "one\n", &Plaintext);
-        batch.append(SERVER, "two\n", &Plaintext);
-        let fanout = batch.take();
-        assert_eq!(fanout.part_for(1, 0..8).len(), 1);
-        assert_eq!(text(&fanout.part_for(1, 0..8)), "one\ntwo\n");
-        assert!(batch.is_empty());
+        let (mut fanout, _) = fanout(2);
+        fanout.broadcast("one\n", Some(0));
+        fanout.broadcast("two\n", None);
+        fanout.broadcast("three\n", Some(0));
+        assert_eq!(fanout.members[&1].parts.len(), 1);
+        assert_eq!(fanout.members[&0].parts.len(), 1);
     }
 
     #[test]
-    fn nothing_said_is_no_piece() {
-        let mut batch = Batch::default();
-        batch.append(7, "one\n", &Plaintext);
-        let fanout = batch.take();
-        assert!(fanout.part_for(1, 4..4).is_empty());
-        assert!(fanout.part_for(7, 0..4).is_empty());
+    fn what_is_for_no_client_is_not_encoded_and_what_is_for_one_reaches_no_other() {
+        let (mut fanout, clients) = fanout(2);
+        fanout.send("nothing\n", []);
+        assert!(fanout.buffer.is_empty());
+        fanout.send("one\n", [1, 7]);
+        fanout.deliver();
+        assert_eq!((clients[0].text(), clients[1].text()), (String::new(), "one\n".to_owned()));
+    }
+
+    #[test]
+    fn more_than_a_client_can_be_sent_at_once_is_delivered_before() {
+        let (mut fanout, clients) = fanout(1);
+        fanout.broadcast(&format!("{}\n", "x".repeat(MAX_BATCH)), None);
+        assert_eq!(clients[0].lines().len(), 1);
     }
 
     proptest! {
-        /// Against the definition: each line goes to those who were there and
-        /// did not say it. No piece is empty.
+        /// Against the definition: each line goes to all but its sender, in this
+        /// order, however the lines are divided into batches.
         #[test]
         fn each_client_gets_what_is_for_it(
-            senders in prop::collection::vec(0..5u64, 1..30),
-            client in 0..5u64, first in 0..30usize, end in 0..30usize,
+            said in prop::collection::vec((0..5u64, any::<bool>()), 1..30),
         ) {
-            let mut batch = Batch::default();
-            let mut places = vec![0];
-            for (n, &sender) in senders.iter().enumerate() {
-                batch.append(sender, &format!("{n} by {sender}\n"), &Plaintext);
-                places.push(batch.len());
+            let (mut fanout, clients) = fanout(5);
+            for (n, &(sender, ends_batch)) in said.iter().enumerate() {
+                fanout.broadcast(&format!("{n} by {sender}\n"), Some(sender));
+                if ends_batch {
+                    fanout.deliver();
+                }
             }
-            let end = end.min(senders.len());
-            let first = first.min(end);
-            let pieces = batch.take().part_for(client, places[first]..places[end]);
-            let lines = senders.iter().enumerate().take(end).skip(first);
-            let expected: String =
-                lines.filter(|(_, s)| **s != client).map(|(n, s)| format!("{n} by {s}\n")).collect();
-            prop_assert!(pieces.iter().all(|piece| !piece.is_empty()));
-            prop_assert_eq!(text(&pieces), expected);
+            fanout.deliver();
+            for (id, client) in clients.iter().enumerate() {
+                let lines = said.iter().enumerate().filter(|(_, (sender, _))| *sender != id as u64);
+                let expected: String = lines.map(|(n, (sender, _))| format!("{n} by {sender}\n")).collect();
+                prop_assert_eq!(client.text(), expected);
+            }
         }
     }
 }

@@ -4,7 +4,7 @@
 //! it, so it needs no lock. The threads that read from clients hand it
 //! [events](RoomEvent) through a [bounded queue](crate::queue). The room thread
 //! takes all that has queued up, applies one event after the other, and then sends
-//! each member its part in one write. That has three effects:
+//! each member its part in one write ([fan-out](crate::fanout)). That has three effects:
 //! - All members see the same order: that of the queue.
 //! - The more is said, the cheaper each line becomes, since more lines share a
 //!   write.
@@ -12,14 +12,13 @@
 //!   [outbox](crate::outbox). After a batch it waits a tenth of a second at most
 //!   for clients that lag far behind.
 
-use crate::fanout::{Batch, ClientId, Delivery, SERVER};
+use crate::fanout::{ClientId, Fanout, Member};
 use crate::limits::ClientSlot;
 use crate::line_codec::LineCodec;
 use crate::outbox::Outbox;
 use crate::queue::{BoundedQueue, CloseOnDrop, QueueClosed, QueueLimits};
-use crate::shutdown::{self, Shutdown, ShutdownEvent};
-use common::log::{Level, Log};
-use std::collections::BTreeMap;
+use crate::shutdown::{self, ShutdownEvent};
+use common::log::Log;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -46,135 +45,48 @@ pub enum RoomEvent {
     Shutdown(ShutdownEvent),
 }
 
-/// A client as the room thread knows it. When it is dropped, its outbox is
-/// closed: the client gets all that was sent to it, and then the end.
-pub struct Member {
-    name: Arc<str>,
-    outbox: Arc<Outbox>,
-    slot: Option<ClientSlot>,
-    /// Offset in the batch; earlier bytes are not sent to it.
-    joined_at: usize,
-}
-
-impl Member {
-    /// A client with this name, before it comes in. Its `slot` is free again
-    /// before the client can see the end of the connection.
-    pub fn new(name: Arc<str>, outbox: Arc<Outbox>, slot: ClientSlot) -> Member {
-        Member { name, outbox, slot: Some(slot), joined_at: 0 }
-    }
-
-    /// What is sent to it.
-    pub fn outbox(&self) -> &Arc<Outbox> {
-        &self.outbox
-    }
-}
-
-impl Drop for Member {
-    fn drop(&mut self) {
-        drop(self.slot.take());
-        self.outbox.close();
-    }
-}
-
 /// What the room thread owns: nothing here is shared.
 pub struct RoomState {
-    members: BTreeMap<ClientId, Member>,
-    /// Left since the last delivery, with the place in the batch up to which
-    /// they hear.
-    departed: Vec<(ClientId, Member, usize)>,
-    batch: Batch,
-    codec: Arc<dyn LineCodec>,
-    log: Log,
-    shutdown: Shutdown,
-    /// The last line, once it was sent. A client that joins now is sent that alone.
-    closed: Option<String>,
+    fanout: Fanout,
 }
 
 impl RoomState {
     /// An empty room. Lines are sent in this `codec`, and are logged if it
     /// allows that.
-    pub fn new(codec: Arc<dyn LineCodec>, log: &Log) -> RoomState {
-        RoomState {
-            members: BTreeMap::new(),
-            departed: Vec::new(),
-            batch: Batch::default(),
-            codec,
-            log: log.clone(),
-            shutdown: Shutdown::default(),
-            closed: None,
-        }
+    pub fn new(codec: &Arc<dyn LineCodec>, log: &Log) -> RoomState {
+        RoomState { fanout: Fanout::new(codec, codec.may_be_logged().then_some(log)) }
     }
 
     /// Applies one event. What members are to hear of it gathers until
     /// [`deliver`](RoomState::deliver).
     pub fn apply(&mut self, event: RoomEvent) {
         match event {
-            RoomEvent::Join(id, member) => self.join(id, member),
-            RoomEvent::Message { sender, lines } => {
-                if self.members.contains_key(&sender) {
-                    self.batch.append(sender, &lines, &*self.codec);
+            RoomEvent::Join(id, member) => {
+                let name = member.name().clone();
+                if self.fanout.add(id, member) {
+                    let online = self.fanout.count();
+                    // It does not hear of itself, as if it had said this.
+                    self.fanout.broadcast(&format!("[SERVER] {name} joined ({online} online)\n"), Some(id));
                 }
             }
-            RoomEvent::Leave(id) => self.leave(id),
-            RoomEvent::Shutdown(event) => self.shutdown.apply(event),
+            RoomEvent::Message { sender, lines } => {
+                if self.fanout.contains(sender) {
+                    self.fanout.broadcast(&lines, Some(sender));
+                }
+            }
+            RoomEvent::Leave(id) => {
+                if let Some(name) = self.fanout.remove(id) {
+                    let online = self.fanout.count();
+                    self.fanout.broadcast(&format!("[SERVER] {name} left ({online} online)\n"), None);
+                }
+            }
+            RoomEvent::Shutdown(event) => self.fanout.shutdown(event),
         }
-    }
-
-    fn join(&mut self, id: ClientId, mut member: Member) {
-        if let Some(line) = &self.closed {
-            member.outbox.send_line(line);
-            return;
-        }
-        member.joined_at = self.batch.len();
-        let name = member.name.clone();
-        self.members.insert(id, member);
-        let online = self.members.len();
-        // It does not hear of itself, as if it had said this.
-        self.batch.append(id, &format!("[SERVER] {name} joined ({online} online)\n"), &*self.codec);
-    }
-
-    fn leave(&mut self, id: ClientId) {
-        let Some(member) = self.members.remove(&id) else { return };
-        let (name, online) = (&member.name, self.members.len());
-        let notice = format!("[SERVER] {name} left ({online} online)\n");
-        self.departed.push((id, member, self.batch.len()));
-        self.batch.append(SERVER, &notice, &*self.codec);
     }
 
     /// Sends every member its part of what has gathered, in one write each.
     pub fn deliver(&mut self) {
-        if !self.batch.is_empty() {
-            let fanout = self.batch.take();
-            let end = fanout.bytes().len();
-            let mut delivery = Delivery::default();
-            for (&id, member) in &mut self.members {
-                let part = fanout.part_for(id, member.joined_at..end);
-                delivery.send(&member.outbox, &part);
-                member.joined_at = 0;
-            }
-            for (id, member, left_at) in &self.departed {
-                let part = fanout.part_for(*id, member.joined_at..*left_at);
-                delivery.send(&member.outbox, &part);
-            }
-            if self.codec.may_be_logged() {
-                self.log.lines(Level::Info, fanout.bytes());
-            }
-            delivery.wait_for_slow_clients();
-        }
-        // Behind all that they hear: this closes their outboxes.
-        self.departed.clear();
-        if let Some((line, done)) = self.shutdown.take_due(self.members.len()) {
-            self.broadcast_shutdown(line);
-            // The thread that waits may have given up.
-            let _ = done.send(());
-        }
-    }
-
-    fn broadcast_shutdown(&mut self, line: String) {
-        self.batch.append(SERVER, &format!("{line}\n"), &*self.codec);
-        self.closed = Some(line);
-        self.deliver();
-        self.members.clear();
+        self.fanout.deliver();
     }
 }
 
@@ -201,7 +113,7 @@ impl Room {
                 }
             }
         })?;
-        Ok(Arc::new(Room { events, last_id: AtomicU64::new(SERVER) }))
+        Ok(Arc::new(Room { events, last_id: AtomicU64::new(0) }))
     }
 
     /// Lets a client in. The others are told.

@@ -92,7 +92,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         listener: Listener::open(&options.listen, &log)?,
         workers: Workers::new(&log),
         slots: ClientSlots::new(options.limits.max_clients),
-        room: Room::open(RoomState::new(codec.clone(), &log))?,
+        room: Room::open(RoomState::new(&codec, &log))?,
         outboxes: Arc::new(OutboxConfig {
             limit: options.limits.queue,
             drainer: PollDrainer::start()?,

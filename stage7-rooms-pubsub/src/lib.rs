@@ -4,7 +4,7 @@
 //! [`commands`] change it, and each message has a recipient
 //! ([`addressed_message`]). The [`chat`] is the way there. As in stage 6 everything
 //! passes through the committer thread to the room thread, whose [`room_state`]
-//! decides who gets what, and whose `fanout` sends each client its part.
+//! decides who gets what. Stage 4's fan-out sends each client its part.
 //!
 //! A client knows its [`client_state`], and shows the [`line_style`]s apart.
 
@@ -13,7 +13,6 @@ pub mod chat;
 pub mod client;
 pub mod client_state;
 pub mod commands;
-mod fanout;
 pub mod line_style;
 pub mod message_store;
 pub mod room_state;

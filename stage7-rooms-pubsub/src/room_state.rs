@@ -5,13 +5,13 @@
 //! nothing here waits for the database; a move from room to room has its place among the messages.
 
 use crate::addressed_message::{AddressedMessage, Recipient, lines};
-use crate::fanout::{Fanout, ReceiverId};
 use crate::rooms::{LOBBY, Rooms};
 use crate::subscriptions::Subscriptions;
 use common::log::Log;
+use stage4_multichat::fanout::{ClientId, Fanout, Member};
 use stage4_multichat::limits::ClientSlot;
 use stage4_multichat::line_codec::LineCodec;
-use stage4_multichat::shutdown::{Shutdown, ShutdownEvent};
+use stage4_multichat::shutdown::ShutdownEvent;
 use stage6_auth::committer::Event;
 use stage6_auth::pipeline::RoomLogic;
 use stage6_auth::room::{Debouncer, History, NOT_STORED, OutageLog};
@@ -55,16 +55,13 @@ pub enum Question {
 pub(crate) struct RoomState {
     fanout: Fanout,
     /// Who is online, by the name's key.
-    online: HashMap<Arc<str>, ReceiverId>,
-    rooms: Rooms<ReceiverId>,
-    subscriptions: Subscriptions<ReceiverId>,
+    online: HashMap<Arc<str>, ClientId>,
+    rooms: Rooms,
+    subscriptions: Subscriptions,
     /// The lobby's.
     history: History,
     lists: Debouncer,
     outage_log: OutageLog,
-    shutdown: Shutdown,
-    /// The last line, when it was sent: nobody can be here any longer.
-    closed: Option<String>,
 }
 
 /// Messages of one sender to one recipient, with nothing in between: they are
@@ -78,15 +75,13 @@ struct MessageRun {
 impl RoomState {
     pub fn new(codec: &Arc<dyn LineCodec>, history: History, log: &Log) -> Self {
         RoomState {
-            fanout: Fanout::new(codec),
+            fanout: Fanout::new(codec, None),
             online: HashMap::new(),
             rooms: Rooms::default(),
             subscriptions: Subscriptions::default(),
             history,
             lists: Debouncer::default(),
             outage_log: OutageLog::new(log),
-            shutdown: Shutdown::default(),
-            closed: None,
         }
     }
 }
@@ -119,7 +114,6 @@ impl RoomLogic<AddressedMessage, RoomEvent> for RoomState {
         }
         self.send_run(run);
         self.fanout.deliver();
-        self.end_if_due();
         // Only now that all is delivered: a thread that waits for its client's
         // departure lets the next connection of that name in.
         acks.send();
@@ -149,8 +143,7 @@ impl From<ShutdownEvent> for RoomEvent {
 impl RoomState {
     fn send_run(&mut self, run: Option<MessageRun>) {
         let Some(MessageRun { sender, to, messages }) = run else { return };
-        let key = name_key(&sender.name);
-        let Some(&id) = self.online.get(&*key) else { return };
+        let (id, key) = (sender.id, name_key(&sender.name));
         let RoomState { fanout, rooms, subscriptions, online, .. } = self;
         match &to {
             Recipient::Room(room) => {
@@ -171,7 +164,7 @@ impl RoomState {
                 None => fanout.send(&format!("[SERVER] error: {whom} is not online\n"), [id]),
             },
             Recipient::Everybody => {
-                fanout.send(&lines(&messages, "[SERVER] announcement by ", ": "), fanout.all());
+                fanout.broadcast(&lines(&messages, "[SERVER] announcement by ", ": "), None);
             }
         }
     }
@@ -184,7 +177,7 @@ impl RoomState {
                 session
             }
             RoomEvent::Message(session) => {
-                self.answer(&session, &format!("{NOT_STORED}\n"));
+                self.fanout.send(&format!("{NOT_STORED}\n"), [session.id]);
                 session
             }
             RoomEvent::Move(session, room) => {
@@ -203,7 +196,7 @@ impl RoomState {
                 self.leave(&session);
                 session
             }
-            RoomEvent::Shutdown(event) => return self.shutdown.apply(event),
+            RoomEvent::Shutdown(event) => return self.fanout.shutdown(event),
         };
         acks.add(session);
     }
@@ -211,10 +204,10 @@ impl RoomState {
     /// The greeting first, then the lobby: from here on the client hears
     /// everything, and everything before is in the history.
     fn join(&mut self, session: &Arc<Session>, slot: ClientSlot, publishers: &[Arc<str>]) {
-        let id = self.fanout.add(session, slot);
-        if let Some(line) = &self.closed {
-            self.fanout.send(&format!("{line}\n"), [id]);
-            return self.fanout.remove(id);
+        let id = session.id;
+        let member = Member::new(session.name.clone(), session.outbox.clone(), slot);
+        if !self.fanout.add(id, member) {
+            return;
         }
         self.online.insert(name_key(&session.name).into(), id);
         for publisher in publishers {
@@ -229,7 +222,7 @@ impl RoomState {
     }
 
     fn move_to(&mut self, session: &Session, room: &Arc<str>) {
-        let Some(id) = self.id(session) else { return };
+        let id = session.id;
         if let Some(left) = self.rooms.leave(&session.name, id) {
             self.announce(id, &left, &session.name, "left");
         }
@@ -242,7 +235,8 @@ impl RoomState {
     }
 
     fn leave(&mut self, session: &Session) {
-        let Some(id) = self.online.remove(&*name_key(&session.name)) else { return };
+        let id = session.id;
+        self.online.remove(&*name_key(&session.name));
         self.subscriptions.leave(id);
         if let Some(room) = self.rooms.leave(&session.name, id) {
             self.announce(id, &room, &session.name, "left");
@@ -251,7 +245,7 @@ impl RoomState {
     }
 
     /// Tells a room that a client has come or gone. The client itself is not told.
-    fn announce(&mut self, id: ReceiverId, room: &str, who: &str, what: &str) {
+    fn announce(&mut self, id: ClientId, room: &str, who: &str, what: &str) {
         let online = self.rooms.count(room);
         let others = self.rooms.members(room).filter(|&other| other != id);
         self.fanout.send(&format!("[SERVER] {who} {what} ({online} online)\n"), others);
@@ -259,48 +253,23 @@ impl RoomState {
     }
 
     fn subscribe(&mut self, session: &Session, publisher: &Arc<str>, begins: bool) {
-        let Some(id) = self.id(session) else { return };
         let now = if begins {
-            self.subscriptions.subscribe(id, publisher);
+            self.subscriptions.subscribe(session.id, publisher);
             "subscribed"
         } else {
-            self.subscriptions.unsubscribe(id, publisher);
+            self.subscriptions.unsubscribe(session.id, publisher);
             "no longer subscribed"
         };
-        self.answer(session, &format!("[SERVER] you are {now} to {publisher}\n"));
+        self.fanout.send(&format!("[SERVER] you are {now} to {publisher}\n"), [session.id]);
     }
 
     fn ask(&mut self, session: &Session, question: Question) {
-        let Some(id) = self.id(session) else { return };
+        let id = session.id;
         let answer = match question {
             Question::Rooms => self.rooms.listing(),
             Question::Users => self.rooms.of(id).map(|room| self.rooms.users(room)).unwrap_or_default(),
             Question::Subscriptions => self.subscriptions.listing(id),
         };
         self.fanout.send(&answer, [id]);
-    }
-
-    fn answer(&mut self, session: &Session, lines: &str) {
-        let id = self.id(session);
-        self.fanout.send(lines, id);
-    }
-
-    fn id(&self, session: &Session) -> Option<ReceiverId> {
-        self.online.get(&*name_key(&session.name)).copied()
-    }
-
-    /// The last line, when all clients have said everything.
-    fn end_if_due(&mut self) {
-        let Some((line, done)) = self.shutdown.take_due(self.fanout.count()) else { return };
-        let all = self.fanout.all();
-        self.fanout.send(&format!("{line}\n"), all.iter().copied());
-        all.into_iter().for_each(|id| self.fanout.remove(id));
-        self.fanout.deliver();
-        self.online.clear();
-        self.rooms = Rooms::default();
-        self.subscriptions = Subscriptions::default();
-        self.closed = Some(line);
-        // The thread that waits may have given up.
-        let _ = done.send(());
     }
 }

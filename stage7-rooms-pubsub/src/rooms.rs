@@ -1,12 +1,12 @@
 //! Rooms: everybody is in exactly one of them.
 //!
 //! A room is there while somebody is in it; nobody has to make or remove it, and
-//! so there is none that was forgotten. `S` is what the server calls somebody by.
+//! so there is none that was forgotten.
 
+use stage4_multichat::fanout::ClientId;
 use stage6_auth::room::MAX_LISTED;
 use stage6_auth::store::name_key;
 use std::collections::{BTreeMap, HashMap};
-use std::hash::Hash;
 use std::sync::Arc;
 
 /// Where everybody is first, and again after `/leave`.
@@ -14,56 +14,50 @@ pub const LOBBY: &str = "lobby";
 
 /// Who is where. Nothing in it is locked: it belongs to the one thread that
 /// delivers, so that a message and a move cannot overtake each other.
-#[derive(Debug)]
-pub struct Rooms<S> {
+#[derive(Debug, Default)]
+pub struct Rooms {
     /// By the name's key: upper and lower case are the same room.
-    rooms: HashMap<Arc<str>, Room<S>>,
+    rooms: HashMap<Arc<str>, Room>,
     /// In which room somebody is, by its key.
-    whereabouts: HashMap<S, Arc<str>>,
+    whereabouts: HashMap<ClientId, Arc<str>>,
 }
 
 #[derive(Debug)]
-struct Room<S> {
+struct Room {
     /// As whoever opened it wrote it.
     name: Arc<str>,
     /// By name, in the order in which a list has them.
-    members: BTreeMap<Arc<str>, Member<S>>,
+    members: BTreeMap<Arc<str>, Occupant>,
     /// Counts arrivals and departures.
     version: u64,
 }
 
 #[derive(Debug)]
-struct Member<S> {
-    seat: S,
+struct Occupant {
+    id: ClientId,
     /// The version of the list that it has.
     list: u64,
 }
 
-impl<S> Default for Rooms<S> {
-    fn default() -> Self {
-        Rooms { rooms: HashMap::new(), whereabouts: HashMap::new() }
-    }
-}
-
-impl<S: Copy + Eq + Hash> Rooms<S> {
+impl Rooms {
     /// Puts somebody who is in no room into the one of this name, which is made
     /// if need be. The room's key.
-    pub fn enter(&mut self, room: &str, who: &Arc<str>, seat: S) -> Arc<str> {
+    pub fn enter(&mut self, room: &str, who: &Arc<str>, id: ClientId) -> Arc<str> {
         let key: Arc<str> = name_key(room).into();
         // The lobby is always there, though it has no members now and then.
         let name = if *key == *LOBBY { LOBBY } else { room };
         let fresh = || Room { name: name.into(), members: BTreeMap::new(), version: 0 };
         let room = self.rooms.entry(key.clone()).or_insert_with(fresh);
         room.version += 1;
-        room.members.insert(who.clone(), Member { seat, list: room.version });
-        self.whereabouts.insert(seat, key.clone());
+        room.members.insert(who.clone(), Occupant { id, list: room.version });
+        self.whereabouts.insert(id, key.clone());
         key
     }
 
     /// Takes somebody out of its room; the room's key, though there may be no
     /// such room any more.
-    pub fn leave(&mut self, who: &str, seat: S) -> Option<Arc<str>> {
-        let key = self.whereabouts.remove(&seat)?;
+    pub fn leave(&mut self, who: &str, id: ClientId) -> Option<Arc<str>> {
+        let key = self.whereabouts.remove(&id)?;
         if let Some(room) = self.rooms.get_mut(&key) {
             room.members.remove(who);
             room.version += 1;
@@ -75,8 +69,8 @@ impl<S: Copy + Eq + Hash> Rooms<S> {
     }
 
     /// The key of the room in which somebody is.
-    pub fn of(&self, seat: S) -> Option<&Arc<str>> {
-        self.whereabouts.get(&seat)
+    pub fn of(&self, id: ClientId) -> Option<&Arc<str>> {
+        self.whereabouts.get(&id)
     }
 
     /// How the room is written, as long as it is there.
@@ -85,8 +79,8 @@ impl<S: Copy + Eq + Hash> Rooms<S> {
     }
 
     /// Everybody in the room.
-    pub fn members(&self, key: &str) -> impl Iterator<Item = S> {
-        self.rooms.get(key).into_iter().flat_map(|room| room.members.values().map(|member| member.seat))
+    pub fn members(&self, key: &str) -> impl Iterator<Item = ClientId> {
+        self.rooms.get(key).into_iter().flat_map(|room| room.members.values().map(|member| member.id))
     }
 
     /// How many are in the room.
@@ -96,7 +90,7 @@ impl<S: Copy + Eq + Hash> Rooms<S> {
 
     /// The line with all in the room, sorted.
     pub fn users(&self, key: &str) -> String {
-        self.rooms.get(key).map_or_else(|| list(&BTreeMap::<_, Member<S>>::new()), |room| list(&room.members))
+        self.rooms.get(key).map_or_else(|| list(&BTreeMap::new()), |room| list(&room.members))
     }
 
     /// The line with all rooms, sorted, and how many are in each.
@@ -111,13 +105,13 @@ impl<S: Copy + Eq + Hash> Rooms<S> {
     /// For each room where a user came or went, the new list and the clients that
     /// have none as new as that. They have it now. A room with more than
     /// [`MAX_LISTED`] users gets none: there a change is a notice only.
-    pub fn lists_due(&mut self) -> Vec<(String, Vec<S>)> {
+    pub fn lists_due(&mut self) -> Vec<(String, Vec<ClientId>)> {
         let mut due = Vec::new();
         for room in self.rooms.values_mut().filter(|room| room.members.len() <= MAX_LISTED) {
             let (line, mut to) = (list(&room.members), Vec::new());
             for member in room.members.values_mut().filter(|member| member.list < room.version) {
                 member.list = room.version;
-                to.push(member.seat);
+                to.push(member.id);
             }
             if !to.is_empty() {
                 due.push((line, to));
@@ -127,7 +121,7 @@ impl<S: Copy + Eq + Hash> Rooms<S> {
     }
 }
 
-fn list<S>(members: &BTreeMap<Arc<str>, Member<S>>) -> String {
+fn list(members: &BTreeMap<Arc<str>, Occupant>) -> String {
     let names: Vec<&str> = members.keys().map(|name| &**name).collect();
     format!("[USERS_LIST] {}\n", names.join(","))
 }
@@ -180,14 +174,14 @@ mod tests {
             let mut at = [None; 5];
             for (who, to) in moves {
                 let person = name(&who.to_string());
-                prop_assert_eq!(rooms.leave(&person, who).is_some(), at[who].is_some());
-                rooms.enter(names[to], &person, who);
+                prop_assert_eq!(rooms.leave(&person, who as u64).is_some(), at[who].is_some());
+                rooms.enter(names[to], &person, who as u64);
                 at[who] = Some(to);
             }
             for (room, written) in names.iter().enumerate() {
                 let mut members: Vec<_> = rooms.members(&written.to_lowercase()).collect();
                 members.sort_unstable();
-                let expected: Vec<_> = (0..5).filter(|&who| at[who] == Some(room)).collect();
+                let expected: Vec<_> = (0..5).filter(|&who| at[who as usize] == Some(room)).collect();
                 prop_assert_eq!(rooms.count(&written.to_lowercase()), expected.len());
                 prop_assert_eq!(members, expected);
             }

@@ -5,67 +5,61 @@
 //! whoever ever subscribed, are in the [message store](crate::message_store), since they
 //! belong to the name and outlive the connection.
 
+use stage4_multichat::fanout::ClientId;
 use stage6_auth::store::name_key;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::hash::Hash;
 use std::sync::Arc;
 
 /// Who has subscribed to whom. Like [`Rooms`](crate::rooms::Rooms) it belongs to
 /// the thread that delivers, and is locked by nobody.
-#[derive(Debug)]
-pub struct Subscriptions<S> {
+#[derive(Debug, Default)]
+pub struct Subscriptions {
     /// By the publisher's key: asked for at each message.
-    subscribers: HashMap<Arc<str>, HashSet<S>>,
+    subscribers: HashMap<Arc<str>, HashSet<ClientId>>,
     /// What somebody has subscribed to: key, and name as registered.
-    publishers: HashMap<S, BTreeMap<Arc<str>, Arc<str>>>,
+    publishers: HashMap<ClientId, BTreeMap<Arc<str>, Arc<str>>>,
 }
 
-impl<S> Default for Subscriptions<S> {
-    fn default() -> Self {
-        Subscriptions { subscribers: HashMap::new(), publishers: HashMap::new() }
-    }
-}
-
-impl<S: Copy + Eq + Hash> Subscriptions<S> {
-    /// From now on `seat` hears what `publisher` says.
-    pub fn subscribe(&mut self, seat: S, publisher: &Arc<str>) {
+impl Subscriptions {
+    /// From now on `id` hears what `publisher` says.
+    pub fn subscribe(&mut self, id: ClientId, publisher: &Arc<str>) {
         let key: Arc<str> = name_key(publisher).into();
-        self.subscribers.entry(key.clone()).or_default().insert(seat);
-        self.publishers.entry(seat).or_default().insert(key, publisher.clone());
+        self.subscribers.entry(key.clone()).or_default().insert(id);
+        self.publishers.entry(id).or_default().insert(key, publisher.clone());
     }
 
     /// And from now on no more.
-    pub fn unsubscribe(&mut self, seat: S, publisher: &str) {
+    pub fn unsubscribe(&mut self, id: ClientId, publisher: &str) {
         let key = name_key(publisher);
-        if let Some(publishers) = self.publishers.get_mut(&seat) {
+        if let Some(publishers) = self.publishers.get_mut(&id) {
             publishers.remove(&*key);
         }
-        self.forget_subscriber(seat, &key);
+        self.forget_subscriber(id, &key);
     }
 
     /// Somebody has left.
-    pub fn leave(&mut self, seat: S) {
-        for key in self.publishers.remove(&seat).unwrap_or_default().into_keys() {
-            self.forget_subscriber(seat, &key);
+    pub fn leave(&mut self, id: ClientId) {
+        for key in self.publishers.remove(&id).unwrap_or_default().into_keys() {
+            self.forget_subscriber(id, &key);
         }
     }
 
     /// Those who are in and have subscribed to the publisher with this key.
-    pub fn of(&self, publisher: &str) -> impl Iterator<Item = S> {
+    pub fn of(&self, publisher: &str) -> impl Iterator<Item = ClientId> {
         self.subscribers.get(publisher).into_iter().flatten().copied()
     }
 
-    /// The line with what `seat` has subscribed to, sorted.
-    pub fn listing(&self, seat: S) -> String {
+    /// The line with what `id` has subscribed to, sorted.
+    pub fn listing(&self, id: ClientId) -> String {
         let mut names: Vec<&str> =
-            self.publishers.get(&seat).into_iter().flat_map(|p| p.values().map(|name| &**name)).collect();
+            self.publishers.get(&id).into_iter().flat_map(|p| p.values().map(|name| &**name)).collect();
         names.sort_unstable();
         format!("[SUBS] {}\n", names.join(","))
     }
 
-    fn forget_subscriber(&mut self, seat: S, publisher: &str) {
+    fn forget_subscriber(&mut self, id: ClientId, publisher: &str) {
         if let Some(subscribers) = self.subscribers.get_mut(publisher) {
-            subscribers.remove(&seat);
+            subscribers.remove(&id);
             if subscribers.is_empty() {
                 self.subscribers.remove(publisher);
             }
@@ -77,7 +71,7 @@ impl<S: Copy + Eq + Hash> Subscriptions<S> {
 mod tests {
     use super::*;
 
-    fn of(subscriptions: &Subscriptions<u32>, publisher: &str) -> Vec<u32> {
+    fn of(subscriptions: &Subscriptions, publisher: &str) -> Vec<ClientId> {
         let mut seats: Vec<_> = subscriptions.of(publisher).collect();
         seats.sort_unstable();
         seats

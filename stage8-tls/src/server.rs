@@ -16,9 +16,9 @@
 //! subscriptions, and puts it into the outbox of each client
 //! for which it is. While it does, the next batch is being committed.
 //! Where to look: stage 6's `pipeline.rs` starts these two threads, `room_state.rs` is what
-//! the room thread does, and `fanout.rs` how it writes. What a full socket did not take
-//! is written by the drainer thread (stage 4's `outbox.rs` and `drainer.rs`).
-//! Stage 7 has `room_state.rs` and `fanout.rs`; what is written is encrypted in `tls/stream.rs`.
+//! the room thread does, and stage 4's `fanout.rs` how it writes. What a full socket did
+//! not take is written by the drainer thread (stage 4's `outbox.rs` and `drainer.rs`).
+//! Stage 7 has `room_state.rs`; what is written is encrypted in `tls/stream.rs`.
 //!
 //! A handshake and a login go deep into their stack. They have a thread with a
 //! large stack that ends; the reader thread, which stays, has a small one.

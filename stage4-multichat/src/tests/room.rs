@@ -1,13 +1,11 @@
 //! The room, with members whose transports the test decides about.
 
 use super::fake::{FakeTransport, ManualDrainer, Step::*, config};
-use crate::fanout::ClientId;
-use crate::limits::ClientSlots;
-use crate::line_codec::Plaintext;
+use crate::fanout::{ClientId, Member};
+use crate::limits::{ClientSlot, ClientSlots};
 use crate::outbox::{Outbox, OutboxConfig};
-use crate::room::{Member, Room, RoomEvent, RoomMember, RoomState};
+use crate::room::{Room, RoomEvent, RoomMember, RoomState};
 use crate::shutdown::ShutdownEvent;
-use crate::testing::slot;
 use common::log::{Level, Log, LogGuard};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -16,6 +14,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 const LONG: Duration = Duration::from_secs(60);
+
+fn slot() -> ClientSlot {
+    ClientSlots::new(1).try_acquire().unwrap()
+}
 
 /// The state without its thread: what is applied is delivered at once.
 struct Fixture {
@@ -29,7 +31,7 @@ impl Fixture {
     fn new() -> Fixture {
         let (log, guard) = Log::start(Level::Error, None).unwrap();
         let (config, drainer) = config(1 << 20);
-        Fixture { state: RoomState::new(config.codec.clone(), &log), config, drainer, _log: guard }
+        Fixture { state: RoomState::new(&config.codec, &log), config, drainer, _log: guard }
     }
 
     fn batch(&mut self, events: impl IntoIterator<Item = RoomEvent>) {
@@ -163,8 +165,9 @@ struct Running {
 impl Running {
     fn new() -> Running {
         let (log, guard) = Log::start(Level::Error, None).unwrap();
-        let room = Room::open(RoomState::new(Arc::new(Plaintext), &log)).unwrap();
-        Running { room, config: config(1 << 20).0, _log: guard }
+        let (config, _) = config(1 << 20);
+        let room = Room::open(RoomState::new(&config.codec, &log)).unwrap();
+        Running { room, config, _log: guard }
     }
 
     fn join(&self, name: &str) -> (RoomMember, FakeTransport) {

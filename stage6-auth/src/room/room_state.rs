@@ -15,9 +15,10 @@ use crate::sessions::session::{Acks, Session};
 use crate::store::{Message, StoreError};
 use bytes::Bytes;
 use common::log::Log;
+use stage4_multichat::fanout::Member;
 use stage4_multichat::limits::ClientSlot;
 use stage4_multichat::line_codec::LineCodec;
-use stage4_multichat::room::{self, Member};
+use stage4_multichat::room;
 use stage4_multichat::shutdown::ShutdownEvent;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -61,7 +62,7 @@ struct Online {
 impl RoomState {
     pub fn new(codec: &Arc<dyn LineCodec>, history: History, log: &Log) -> Self {
         RoomState {
-            room: room::RoomState::new(codec.clone(), log),
+            room: room::RoomState::new(codec, log),
             codec: codec.clone(),
             history,
             online: BTreeMap::new(),

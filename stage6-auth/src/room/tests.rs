@@ -1,11 +1,13 @@
+mod memory;
+
 use super::*;
 use crate::auth::AuthenticatedUser;
 use crate::sessions::Token;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{self, PasswordHash, Role, SCHEMA, now};
 use common::log::{Level, LogGuard};
+use memory::{MemoryTransport, slot};
 use stage4_multichat::line_codec::Plaintext;
-use stage4_multichat::testing::{MemoryTransport, slot};
 use std::thread;
 use std::time::Duration;
 use std::time::Instant;
@@ -35,7 +37,7 @@ impl Fixture {
 
     fn enter(&self, name: &str) -> User {
         let token = Token::parse(&"A".repeat(43)).unwrap();
-        let (client, outbox) = MemoryTransport::with_outbox(1 << 20).unwrap();
+        let (client, outbox) = MemoryTransport::with_outbox(1 << 20);
         let password = PasswordHash(String::new());
         let user = store::User { id: 1, name: name.to_owned(), password, role: Role::Member, created: now() };
         let login = AuthenticatedUser { user, token, resumed: false };

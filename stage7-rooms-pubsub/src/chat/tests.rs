@@ -1,10 +1,13 @@
+#[path = "../../../stage6-auth/src/room/tests/memory.rs"]
+mod memory;
+
 use super::*;
 use crate::addressed_message::PRIVATE;
 use crate::message_store::{Database, SCHEMA};
 use common::log::{Level, LogGuard};
+use memory::{MemoryTransport, slot};
 use proptest::prelude::*;
 use stage4_multichat::line_codec::Plaintext;
-use stage4_multichat::testing::{MemoryTransport, slot};
 use stage6_auth::auth::AuthenticatedUser;
 use stage6_auth::room::MAX_LISTED;
 use stage6_auth::sessions::Token;
@@ -45,7 +48,7 @@ impl Fixture {
 
     fn enter(&self, name: &str) -> Online {
         let token = Token::parse(&"A".repeat(43)).unwrap();
-        let (client, outbox) = MemoryTransport::with_outbox(1 << 20).unwrap();
+        let (client, outbox) = MemoryTransport::with_outbox(1 << 20);
         let password = PasswordHash(String::new());
         let user = User { id: 1, name: name.to_owned(), password, role: Role::Member, created: now() };
         let login = AuthenticatedUser { user, token, resumed: false };

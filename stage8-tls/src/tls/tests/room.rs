@@ -6,10 +6,10 @@ use crate::tls::TlsStream;
 use common::log::{Level, Log};
 use stage2_echo::line::{LineReader, Received};
 use stage4_multichat::drainer::PollDrainer;
-use stage4_multichat::line_codec::Plaintext;
+use stage4_multichat::limits::ClientSlots;
+use stage4_multichat::line_codec::{LineCodec, Plaintext};
 use stage4_multichat::outbox::{Outbox, OutboxConfig};
 use stage4_multichat::room::{Room, RoomState};
-use stage4_multichat::testing::slot;
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
@@ -36,7 +36,7 @@ impl Server {
     fn serve(&self, tls: TlsStream, name: String) {
         let tls = Arc::new(tls);
         let outbox = Outbox::new(tls.clone(), self.config.clone());
-        let member = self.room.join(name, &outbox, slot()).unwrap();
+        let member = self.room.join(name, &outbox, ClientSlots::new(1).try_acquire().unwrap()).unwrap();
         self.joined.wait();
         let mut lines = LineReader::new(&*tls);
         while let Received::Line(text) = lines.next().unwrap() {
@@ -83,12 +83,12 @@ impl Server {
 fn a_room_over_tls_with_full_sockets_and_new_keys() {
     let (log, _guard) = Log::start(Level::Error, None).unwrap();
     let test = TestServer::new();
-    let codec = Arc::new(Plaintext);
+    let codec: Arc<dyn LineCodec> = Arc::new(Plaintext);
     let config =
         OutboxConfig { limit: 64 << 20, drainer: PollDrainer::start().unwrap(), codec: codec.clone() };
     let server = Server {
         config: Arc::new(config),
-        room: Room::open(RoomState::new(codec, &log)).unwrap(),
+        room: Room::open(RoomState::new(&codec, &log)).unwrap(),
         joined: Barrier::new(CLIENTS),
         said: Barrier::new(2 * CLIENTS),
     };
