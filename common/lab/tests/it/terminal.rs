@@ -93,6 +93,8 @@ fn a_person_is_greeted_answered_and_leaves_nothing_behind() {
 #[test]
 #[ignore = "self-test of the course: make test-course"]
 fn on_the_wire_a_person_is_in_the_client_and_the_bytes_are_in_a_file() {
+    // Built by itself it takes longer than one step may, on a busy machine.
+    lab::workspace::build_tools().unwrap();
     let mut run = start_with("wire", "wire");
     let (_, command) = run.session.exp_regex("tail -n \\+1 -f [^ ]+wire.txt").unwrap();
     let file = root().join(command.rsplit(' ').next().unwrap());
