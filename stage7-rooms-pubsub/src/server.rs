@@ -257,8 +257,8 @@ fn serve(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>) {
     let pending = server.pending.admit(&stream, peer);
     let mut connection = Connection::open(&stream, peer, server);
     let logged_in = match pending {
-        Some(pending) => log_in(&mut connection, pending, server),
-        None => Err(LoginError::ServerFull),
+        Ok(pending) => log_in(&mut connection, pending, server),
+        Err(_) => Err(LoginError::ServerFull),
     };
     match logged_in {
         // What a thread has used of its stack stays in memory until the thread ends. A

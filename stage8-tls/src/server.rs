@@ -273,8 +273,8 @@ fn serve(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>) {
         }
     };
     let logged_in = match pending {
-        Some(pending) => log_in(&mut connection, pending, server),
-        None => Err(LoginError::ServerFull),
+        Ok(pending) => log_in(&mut connection, pending, server),
+        Err(_) => Err(LoginError::ServerFull),
     };
     match logged_in {
         // What a thread has used of its stack stays in memory until the thread ends. A

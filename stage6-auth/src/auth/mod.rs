@@ -7,7 +7,7 @@ mod pending_logins;
 
 pub use args::AuthArgs;
 pub use deadline_reader::{ClientLine, DeadlineReader, REJECTED, read_line};
-pub use pending_logins::{PendingLogin, PendingLogins};
+pub use pending_logins::{PendingLogin, PendingLogins, Refused};
 
 use crate::accounts::{Accounts, AuthError};
 use crate::sessions::name_registry::NameInUse;

@@ -32,6 +32,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 /// So many connections of one address are a crowd: see the [module](self).
 const MANY: usize = 100;
 
+/// So many connections at once are told that the server is full. Over TLS that takes
+/// a handshake, and the client may take ten seconds for it, and a thread.
+const TOLD_AT_ONCE: usize = 100;
+
 /// Written by the login threads. The lock is held for memory operations and
 /// `shutdown` calls only; neither can block.
 type Table = HashMap<IpAddr, Vec<Entry>>;
@@ -39,6 +43,8 @@ type Table = HashMap<IpAddr, Vec<Entry>>;
 /// All connections that are not logged in; see the [module](self).
 pub struct PendingLogins {
     slots: Arc<ClientSlots>,
+    /// For connections that are refused and may be told so.
+    refusals: Arc<ClientSlots>,
     /// By address (of IPv6 the network, since its owner has 2^64 addresses). No
     /// entry is an empty list.
     table: Mutex<Table>,
@@ -56,22 +62,41 @@ pub struct PendingLogin {
     stream: Arc<TcpStream>,
 }
 
+/// The server is full. To be kept until the connection is closed.
+pub struct Refused(#[expect(dead_code, reason = "its drop counts")] Option<ClientSlot>);
+
 impl PendingLogins {
     /// For `max_clients` connections, logged in or not.
     pub fn new(max_clients: usize) -> Arc<PendingLogins> {
-        Arc::new(PendingLogins { slots: ClientSlots::new(max_clients), table: Mutex::default() })
+        Arc::new(PendingLogins {
+            slots: ClientSlots::new(max_clients),
+            refusals: ClientSlots::new(TOLD_AT_ONCE),
+            table: Mutex::default(),
+        })
     }
 
     /// Takes a slot for a new connection, a free one or that of a connection that has
-    /// to go. `None`: the server is full. Never waits.
+    /// to go: its input ends at once, and with it its login. Never waits.
     ///
-    /// The other connection's input ends at once, and with it its login.
-    pub fn admit(self: &Arc<Self>, stream: &Arc<TcpStream>, peer: SocketAddr) -> Option<PendingLogin> {
+    /// # Errors
+    /// When the server is full. The connection may then be told so; or it is shut
+    /// down already, since too many are being told.
+    pub fn admit(
+        self: &Arc<Self>,
+        stream: &Arc<TcpStream>,
+        peer: SocketAddr,
+    ) -> Result<PendingLogin, Refused> {
         let address = network_prefix(peer.ip());
         let mut table = self.lock();
-        let slot = self.slots.try_acquire().or_else(|| evict(&mut table, address))?;
+        let Some(slot) = self.slots.try_acquire().or_else(|| evict(&mut table, address)) else {
+            let refusal = self.refusals.try_acquire();
+            if refusal.is_none() {
+                let _ = stream.shutdown(Shutdown::Both);
+            }
+            return Err(Refused(refusal));
+        };
         table.entry(address).or_default().push(Entry { stream: stream.clone(), slot });
-        Some(PendingLogin { all: self.clone(), address, stream: stream.clone() })
+        Ok(PendingLogin { all: self.clone(), address, stream: stream.clone() })
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {

@@ -21,7 +21,7 @@ pub struct Attack {
 }
 
 /// The attacks.
-pub const ATTACKS: [Attack; 14] = [
+pub const ATTACKS: [Attack; 16] = [
     Attack {
         name: "queue",
         tries: "mallory connects, says nothing and stays, so that nobody else is served.",
@@ -125,6 +125,22 @@ pub const ATTACKS: [Attack; 14] = [
         how: "At most as many hashes are computed as there are processors, failures are slowed, and the dialogue has a deadline.",
         alone: true,
         run: by::login_flood::run,
+    },
+    Attack {
+        name: "half-open",
+        tries: "mallory has no account, opens as many connections as the server takes, and says nothing on any of them.",
+        ended_by: Some(6),
+        how: "Of connections that are not logged in, one of the address with the most of them makes room for a client from another.",
+        alone: true,
+        run: by::half_open::run,
+    },
+    Attack {
+        name: "lock-out",
+        tries: "mallory guesses at alice's name from many addresses, so that alice herself cannot log in.",
+        ended_by: Some(6),
+        how: "The limit for a name does not hold for an address that has not failed at it: failures slow those that fail.",
+        alone: true,
+        run: by::lock_out::run,
     },
     Attack {
         name: "traffic",

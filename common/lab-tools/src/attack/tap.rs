@@ -5,8 +5,9 @@
 use super::protocol::Protocol;
 use anyhow::Context;
 use common::poison::IgnorePoison;
+use socket2::{Domain, Socket, Type};
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
@@ -36,6 +37,8 @@ pub struct Tap {
 
 struct Inner {
     server: SocketAddr,
+    /// The address that a connection comes from, by its number.
+    source: fn(usize) -> Ipv4Addr,
     /// Whether units are TLS records; else they are lines.
     records: bool,
     /// Written by the carrying threads, read by the attack.
@@ -56,10 +59,24 @@ impl Tap {
     /// # Errors
     /// When it cannot listen.
     pub fn before(server: SocketAddr, protocol: Protocol) -> anyhow::Result<Tap> {
+        Tap::with_source(server, protocol, |_| Ipv4Addr::LOCALHOST)
+    }
+
+    /// A tap whose connections come from other addresses than the clients' own: the
+    /// first from `source(0)`, and so on.
+    ///
+    /// # Errors
+    /// When it cannot listen.
+    pub fn with_source(
+        server: SocketAddr,
+        protocol: Protocol,
+        source: fn(usize) -> Ipv4Addr,
+    ) -> anyhow::Result<Tap> {
         let listener = TcpListener::bind("127.0.0.1:0").context("the tap cannot listen")?;
         let address = listener.local_addr().context("the tap has no address")?;
         let inner = Arc::new(Inner {
             server,
+            source,
             records: protocol == Protocol::Tls,
             passed: Mutex::default(),
             editor: Mutex::default(),
@@ -72,12 +89,12 @@ impl Tap {
         thread::spawn({
             let inner = inner.clone();
             move || {
-                for client in listener.incoming().map_while(Result::ok) {
+                for (number, client) in listener.incoming().map_while(Result::ok).enumerate() {
                     if inner.ended.load(Ordering::SeqCst) {
                         return;
                     }
                     // A server that is gone: the client sees its connection end.
-                    let _ = inner.join(client);
+                    let _ = inner.join(client, number);
                 }
             }
         });
@@ -126,8 +143,8 @@ impl Drop for Tap {
 impl Inner {
     /// Connects a client with the server and carries between them. Two threads,
     /// one for each way, until either side closes or the tap is dropped.
-    fn join(self: &Arc<Self>, client: TcpStream) -> io::Result<()> {
-        let server = TcpStream::connect_timeout(&self.server, CONNECT)?;
+    fn join(self: &Arc<Self>, client: TcpStream, number: usize) -> io::Result<()> {
+        let server = connect_from((self.source)(number), self.server)?;
         for socket in [&client, &server] {
             socket.set_nodelay(true)?;
             lock(&self.sockets).push(socket.try_clone()?);
@@ -176,6 +193,20 @@ impl Inner {
         from.take(length.into()).read_to_end(&mut unit)?;
         Ok(Some(unit))
     }
+}
+
+/// Connects from a loopback address of one's choice: on Linux all of 127.0.0.0/8 is
+/// this machine. On other systems, and to an IPv6 server, from the usual one.
+///
+/// # Errors
+/// When the server takes no connection.
+pub fn connect_from(source: Ipv4Addr, to: SocketAddr) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
+    if to.is_ipv4() {
+        let _ = socket.bind(&SocketAddr::from((source, 0)).into());
+    }
+    socket.connect_timeout(&to.into(), CONNECT)?;
+    Ok(socket.into())
 }
 
 /// What the locks here protect is whole between any two statements.

@@ -65,6 +65,13 @@ impl<'a> Target<'a> {
         self.context().folder()
     }
 
+    /// How many threads the server has; `None` when it is not ours, or the system does
+    /// not say (proc(5)).
+    pub fn threads(&mut self) -> Option<usize> {
+        let process = self.server.as_mut()?.child().id();
+        Some(std::fs::read_dir(format!("/proc/{process}/task")).ok()?.count())
+    }
+
     /// What a member has who uses the key file.
     ///
     /// # Errors
