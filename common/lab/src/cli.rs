@@ -170,7 +170,10 @@ fn run(stage: &Stage, all: &Registry, script: bool) -> anyhow::Result<()> {
 /// Builds the stage and becomes one of its programs, in the folder where we
 /// were started: paths among `args` are meant from there.
 fn become_one(stage: &Stage, all: &Registry, program: &str, args: &[String]) -> Result<(), Failure> {
-    let programs = build_with(stage, all, Profile::Dev, &[program])?;
+    // The server may name its administrator's program as the way out: it is to be there.
+    let admin = stage.admin();
+    let more: Vec<&str> = std::iter::once(program).chain(admin.as_deref()).collect();
+    let programs = build_with(stage, all, Profile::Dev, &more)?;
     let here = std::env::current_dir().map_err(anyhow::Error::new)?;
     programs.prepare(stage, &here, args)?;
     let mut command = Command::new(programs.path(program)?);

@@ -1,7 +1,5 @@
 //! What can go wrong with a database, and what to do about it.
 
-use std::path::Path;
-
 /// Why a store failed. `db` is the database as the user knows it: a path or
 /// `host:port/database`, never with a password.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -159,20 +157,23 @@ pub enum StoreError {
 }
 
 /// The command that runs `init` of `program` on this database, as it can be typed
-/// in this folder, with the administrator's account to be filled in.
+/// in this folder, with the administrator's account to be filled in. Where the
+/// program is not built, the command that builds it first stands beside it.
 pub(super) fn init_command(program: &str, db: &str) -> String {
+    let (account, option) = match db.strip_prefix("mysql://").and_then(|rest| rest.split_once('@')) {
+        Some((_, place)) => (format!("CHAT_DB=mysql://ADMIN:PASSWORD@{place} "), String::new()),
+        None => (String::new(), format!(" --db {}", quoted(&format!("sqlite:{db}")))),
+    };
     let beside =
         std::env::current_exe().ok().map(|exe| exe.with_file_name(program)).filter(|path| path.exists());
-    let here = std::env::current_dir().unwrap_or_default();
-    let program = match &beside {
-        Some(path) => path.strip_prefix(here).unwrap_or(path),
-        None => Path::new(program),
+    let Some(beside) = beside else {
+        return format!(
+            "{account}{program} init{option}`, in the course's folder `{account}cargo run -q --bin {program} -- init{option}"
+        );
     };
-    let program = quoted(&program.display().to_string());
-    match db.strip_prefix("mysql://").and_then(|rest| rest.split_once('@')) {
-        Some((_, place)) => format!("CHAT_DB=mysql://ADMIN:PASSWORD@{place} {program} init"),
-        None => format!("{program} init --db {}", quoted(&format!("sqlite:{db}"))),
-    }
+    let here = std::env::current_dir().unwrap_or_default();
+    let path = quoted(&beside.strip_prefix(here).unwrap_or(&beside).display().to_string());
+    format!("{account}{path} init{option}")
 }
 
 /// One word for a shell.
@@ -184,7 +185,13 @@ fn quoted(text: &str) -> String {
 #[test]
 fn a_command_can_be_typed() {
     let server = init_command("no-such-admin", "mysql://chat@127.0.0.1:3306/chat");
-    assert_eq!(server, "CHAT_DB=mysql://ADMIN:PASSWORD@127.0.0.1:3306/chat no-such-admin init");
+    let account = "CHAT_DB=mysql://ADMIN:PASSWORD@127.0.0.1:3306/chat";
+    assert_eq!(
+        server,
+        format!(
+            "{account} no-such-admin init`, in the course's folder `{account} cargo run -q --bin no-such-admin -- init"
+        )
+    );
     let file = init_command("no-such-admin", "./it's my chat.db");
-    assert_eq!(file, r"no-such-admin init --db 'sqlite:./it'\''s my chat.db'");
+    assert!(file.starts_with(r"no-such-admin init --db 'sqlite:./it'\''s my chat.db'`, "), "{file}");
 }
