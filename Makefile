@@ -107,28 +107,31 @@ LAB := cargo run -q -p lab --
 
 help:
 	@echo 'Run a stage'
-	@echo '  make run-stage N    on a terminal you are in the client, else a scripted session'
+	@echo '  make run-stage N    on a terminal you are in the client, else a script plays'
 	@echo '  make server N       the server of stage N alone, and'
-	@echo '  make client N       a client, for two terminals; ARGS="--help" shows their options'
-	@echo '  make admin N        accounts and roles of stages 6 to 8; ARGS="--help" lists the commands'
+	@echo '  make client N       a client, for two terminals'
+	@echo '  make admin N        accounts and roles of stages 6 to 8'
 	@echo
 	@echo 'Learn from it'
-	@echo '  make wire N         as run-stage, and every byte that passes; ARGS="--pcap FILE --svg FILE" keep it'
-	@echo '  make diff N         what stage N changes, and why; make diff A B compares any two'
+	@echo '  make wire N         as run-stage, and every byte that passes'
+	@echo '  make diff N         what stage N changes, and why; make diff A B compares two'
 	@echo '  make start N [DIR]  a copy to work in, in which stage N is yet to be written'
 	@echo '  make watch N        the checks of stage N again, each time you save'
-	@echo '  make attack N       try to break stage N; ARGS=bit-flip is one attack in detail, ARGS=--help tells more'
+	@echo '  make attack N       try to break stage N; ARGS=bit-flip is one attack'
 	@echo
 	@echo 'Check and measure'
 	@echo '  make check N        the graded checks of stage N'
-	@echo '  make load N         load the server of stage N and measure; ARGS="--help" shows how'
-	@echo '  make grade DIR      the checks against a submission, with points; ARGS="--help" shows batches'
+	@echo '  make load N         load the server of stage N and measure'
+	@echo '  make grade DIR      the checks against a submission, with points'
 	@echo
 	@echo 'The course itself'
 	@echo '  make test           all tests of the eight stages'
-	@echo '  make test-course    the tests of the course itself: its tools, budgets, starting points'
-	@echo '  make doctor         what is missing on this machine, and the command that mends it'
+	@echo '  make test-course    the tests of the course: tools, budgets, starting points'
+	@echo '  make doctor         what is missing on this machine, and how to install it'
 	@echo '  make clean          remove everything that was built'
+	@echo
+	@echo 'Options: ARGS="--help" behind server, client, admin, wire, load, attack and'
+	@echo 'grade lists them; make server 4 ARGS="--rate 5" sets one.'
 	@echo
 	@echo 'N is a stage:'
 	@tr -d '\r' < $(REGISTRY) | sed -n -e 's/^number = /  /p' -e 's/^title = "\(.*\)"/\1/p' | paste - -

@@ -17,9 +17,9 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// What `/help` shows before the login.
-const HELP: &str =
-    "LOGIN: you have an account. REGISTER: you want to make one. Then you are asked for the name,
-1 to 32 of the characters A-Z a-z 0-9 _ . -, and for the password, which is not shown.
+const HELP: &str = "LOGIN: you have an account. REGISTER: you want to make one. Then you are asked
+for the name, 1 to 32 of the characters A-Z a-z 0-9 _ . -, and for the password,
+which is not shown.
 /quit, !DISCONNECT or Ctrl-D: leave";
 
 /// The user's name, for a client that is not to ask.

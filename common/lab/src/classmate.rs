@@ -12,7 +12,7 @@ use std::process::{ChildStdin, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a client may take until the server serves it.
 const ARRIVAL: Duration = Duration::from_secs(10);
@@ -51,12 +51,19 @@ pub fn join(role: &Classmate, context: &RunContext<'_>, address: &str) -> anyhow
     })?;
     if let Some(seconds) = role.leaves_after_seconds {
         let port = address.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+        let patience = Duration::from_secs(seconds);
         // Ends with the program, if no line ever comes.
         thread::spawn(move || {
-            while port.is_some_and(nothing_waits_at) {
+            let mut line_since: Option<Instant> = None;
+            while line_since.is_none_or(|since| since.elapsed() < patience) {
+                match port.map_or(Waiting::Line, waiting_at) {
+                    Waiting::Nothing => {}
+                    Waiting::Line => drop(line_since.get_or_insert_with(Instant::now)),
+                    // A user who wants to leave is not to be kept.
+                    Waiting::End => break,
+                }
                 thread::sleep(Duration::from_millis(100));
             }
-            thread::sleep(Duration::from_secs(seconds));
             // The end of its input is the client's sign to go.
             input.lock().ignore_poison().take();
         });
@@ -64,22 +71,38 @@ pub fn join(role: &Classmate, context: &RunContext<'_>, address: &str) -> anyhow
     Ok(program)
 }
 
-/// Returns `true` if no connection to `port` has bytes that the server has not
-/// read. On a system that does not say, bytes may be there.
-fn nothing_waits_at(port: u16) -> bool {
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| fs::read_to_string(path).ok());
-    tables.iter().any(Option::is_some) && !tables.iter().flatten().any(|table| has_unread(table, port))
+/// What waits for a server that is busy with another client.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Waiting {
+    Nothing,
+    /// Bytes that the server has not read.
+    Line,
+    /// The end of a client that sends no more.
+    End,
 }
 
-/// Whether a table of the kernel (proc(5), `/proc/net/tcp`) has such a
-/// connection: the fields are number, local address, other address, state (01 is
-/// an open connection), queues to send and to receive.
-fn has_unread(table: &str, port: u16) -> bool {
-    table.lines().any(|line| {
+/// What waits at `port`. On a system that does not say, a line may.
+fn waiting_at(port: u16) -> Waiting {
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| fs::read_to_string(path).ok());
+    let waiting = tables.iter().flatten().map(|table| waiting_in(table, port));
+    waiting.max().unwrap_or(Waiting::Line)
+}
+
+/// What waits according to a table of the kernel (proc(5), `/proc/net/tcp`): the
+/// fields are number, local address, other address, state (01 is an open
+/// connection, 08 one whose other side has closed), queues to send and to receive.
+fn waiting_in(table: &str, port: u16) -> Waiting {
+    let of_a_line = |line: &str| {
         let fields: Vec<_> = line.split_whitespace().collect();
-        let [_, local, _, "01", queues, ..] = fields[..] else { return false };
-        local.ends_with(&format!(":{port:04X}")) && !queues.ends_with(":00000000")
-    })
+        let [_, local, _, state, queues, ..] = fields[..] else { return Waiting::Nothing };
+        match state {
+            _ if !local.ends_with(&format!(":{port:04X}")) => Waiting::Nothing,
+            "08" => Waiting::End,
+            "01" if !queues.ends_with(":00000000") => Waiting::Line,
+            _ => Waiting::Nothing,
+        }
+    };
+    table.lines().map(of_a_line).max().unwrap_or(Waiting::Nothing)
 }
 
 /// Says a line. The client may be gone, as when the server has ended; then
@@ -129,7 +152,7 @@ fn reply(who: &str, text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{answer, has_unread};
+    use super::{Waiting, answer, waiting_in};
 
     #[test]
     fn greets_who_joins_and_answers_what_is_said() {
@@ -143,14 +166,21 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_wait_at_the_server_are_seen() {
+    fn what_waits_at_the_server_is_seen() {
         let line = |state: &str, queues: &str| {
             format!("   1: 0100007F:232A 0100007F:D2F0 {state} {queues} 00:00000000 00000000  0  0 1 1 0\n")
         };
-        assert!(has_unread(&line("01", "00000000:00000006"), 9002));
-        assert!(!has_unread(&line("01", "00000000:00000006"), 9003), "another server's");
-        assert!(!has_unread(&line("01", "00000006:00000000"), 9002), "read already");
-        assert!(!has_unread(&line("0A", "00000000:00000001"), 9002), "connections that wait, and no bytes");
+        for (state, queues, port, expected) in [
+            ("01", "00000000:00000006", 9002, Waiting::Line),
+            // Another server's; read already; connections that wait, and no bytes.
+            ("01", "00000000:00000006", 9003, Waiting::Nothing),
+            ("01", "00000006:00000000", 9002, Waiting::Nothing),
+            ("0A", "00000000:00000001", 9002, Waiting::Nothing),
+            // Ctrl-D, behind a line or not.
+            ("08", "00000000:00000007", 9002, Waiting::End),
+        ] {
+            assert_eq!(waiting_in(&line(state, queues), port), expected, "{state} {queues} {port}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod classmate;
 pub mod cli;
 mod doctor;
 pub mod failure;
-mod output;
+pub mod output;
 pub mod process;
 pub mod registry;
 pub mod run_context;

@@ -10,3 +10,21 @@ macro_rules! say {
         let _ = writeln!(std::io::stdout(), $($text)*);
     }};
 }
+
+/// The rows of a terminal that nobody has made larger or smaller.
+pub const WIDTH: usize = 80;
+
+/// `text` in lines of at most `width` characters, as far as its words allow.
+pub fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}

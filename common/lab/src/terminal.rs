@@ -1,6 +1,7 @@
 //! `lab run N` on a terminal: a server, a classmate, and you in the client.
 
 use crate::classmate;
+use crate::output::{WIDTH, wrapped};
 use crate::process::Program;
 use crate::registry::{Registry, Stage};
 use crate::run_context::{DATABASE, END_SIGNALS, Interrupted, LOG, Route, RunContext, straight};
@@ -45,9 +46,9 @@ pub fn run_in(context: &RunContext<'_>, route: Route<'_>) -> anyhow::Result<()> 
     watched.push(SIGCHLD);
     let mut signals = Signals::new(watched).context("cannot wait for signals")?;
 
-    say!("Stage {}, {}: {}\n", stage.number, stage.title, stage.teaches);
+    say!("{}\n", headline(stage));
     let (mut server, address) = start_server(context)?;
-    say!("server      listens on {address}; its log is in {}", context.file_name(LOG));
+    say!("server      listens on {address}\nlog         {}", context.file_name(LOG));
     if stage.database.is_some() {
         say!("database    {}   (sqlite3 opens it)", context.file_name(DATABASE));
     }
@@ -55,7 +56,7 @@ pub fn run_in(context: &RunContext<'_>, route: Route<'_>) -> anyhow::Result<()> 
         Some(role) => Some(classmate::join(role, context, &route(&role.name, &address)?)?),
         None => None,
     };
-    say!("more        {}   in another terminal", command_for_more(context, &route("guest", &address)?));
+    say!("more users  {}", command_for_more(context, &route("guest", &address)?));
     say!("\n{}\n", stage.first_words.trim());
 
     let before = tcgetattr(stdin()).ok();
@@ -73,18 +74,19 @@ pub fn run_in(context: &RunContext<'_>, route: Route<'_>) -> anyhow::Result<()> 
     if !good {
         bail!("the server did not end in good order; {}", context.log_end());
     }
-    let database =
-        stage.database.as_ref().map(|_| format!(", its database in {}", context.file_name(DATABASE)));
-    say!(
-        "\nStage {} has ended; the server's log is in {}{}",
-        stage.number,
-        context.file_name(LOG),
-        database.unwrap_or_default()
-    );
+    say!("\nStage {} has ended; the server's log is in {}", stage.number, context.file_name(LOG));
+    if stage.database.is_some() {
+        say!("Its database is in {}", context.file_name(DATABASE));
+    }
     Ok(())
 }
 
-/// What adds a client to this run: its port may be another than usual, and its
+/// What the stage is about, in rows that fit on any terminal.
+fn headline(stage: &Stage) -> String {
+    wrapped(&format!("Stage {}, {}: {}", stage.number, stage.title, stage.teaches), WIDTH).join("\n")
+}
+
+/// What adds a client to this run, from another terminal: its port may be another than usual, and its
 /// key or its authority is the one in the run's own folder.
 fn command_for_more(context: &RunContext<'_>, address: &str) -> String {
     let stage = context.stage;
@@ -131,4 +133,13 @@ fn start_server(context: &RunContext<'_>) -> anyhow::Result<(Program, String)> {
     let started = context.listening_server("127.0.0.1:0", &[])?;
     say!("port {port}   could not be had, so a free one it is");
     Ok(started)
+}
+
+#[test]
+fn what_is_said_of_a_stage_fits_on_a_terminal() {
+    for stage in Registry::load().stages {
+        for row in headline(&stage).lines().chain(stage.first_words.lines()) {
+            assert!(row.chars().count() <= WIDTH, "stage {}: {row}", stage.number);
+        }
+    }
 }

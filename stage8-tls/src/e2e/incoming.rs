@@ -150,7 +150,9 @@ impl EndToEnd {
     fn check_key(&self, user: &LocalUser, name: &str, key: PublicKey) -> KeyAnswer {
         match user.known.check(name, &key) {
             Ok(KeyStatus::Same) => {}
-            Ok(KeyStatus::First) => self.output.hint(&user_output::first_key(name)),
+            Ok(KeyStatus::First) => {
+                user_output::first_key(name).iter().for_each(|line| self.output.hint(line));
+            }
             Ok(KeyStatus::Changed { .. }) => {
                 let number = safety_number(user, name, &key);
                 user_output::changed_key(&user.name, name, &number).for_each(|line| self.output.alarm(&line));

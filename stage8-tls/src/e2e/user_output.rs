@@ -67,13 +67,14 @@ pub(super) fn repeated(from: &str) -> String {
 }
 
 pub(super) fn new_identity(path: &Path) -> String {
-    format!("A new identity was made: {}. Keep it: those who know you know you by it.", path.display())
+    format!("A new identity was made: {}. Keep it: others know you by it.", path.display())
 }
 
-pub(super) fn first_key(name: &str) -> String {
-    format!(
-        "The key of {name} was not known, and is remembered from now on; compare with /fingerprint {name}."
-    )
+pub(super) fn first_key(name: &str) -> [String; 2] {
+    [
+        format!("The key of {name} was not known, and is remembered from now on;"),
+        format!("compare with /fingerprint {name}."),
+    ]
 }
 
 pub(super) fn no_answer(name: &str) -> String {

@@ -1,6 +1,7 @@
 //! The difference as text, for a terminal or a pipe.
 
 use super::{Comparison, FileChange, Point};
+use lab::output::wrapped;
 use similar::{ChangeTag, DiffOp, TextDiff};
 use std::fmt::Write;
 
@@ -118,19 +119,4 @@ fn header(hunk: &[DiffOp], old: &str) -> String {
         .find(|line| line.starts_with(|c: char| c.is_alphabetic()) && line.ends_with(['{', '(']));
     let item = item.map_or(String::new(), |line| format!(" {}", line.trim_end_matches([' ', '{', '('])));
     format!("@@ -{old_range} +{new_range} @@{item}")
-}
-
-/// `text` in lines of at most `width` characters, as far as its words allow.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }

@@ -97,7 +97,7 @@ pub fn run(stage: &Stage, all: &Registry, options: &Options) -> anyhow::Result<(
     let done = match alone {
         true => script::play_in(&context, &route),
         false => {
-            say!("the wire    tail -n +1 -f {}   in another terminal\n", context.file_name(WIRE));
+            say!("the wire    tail -n +1 -f {}\n", context.file_name(WIRE));
             terminal::run_in(&context, &route)
         }
     };

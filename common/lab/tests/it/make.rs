@@ -189,4 +189,7 @@ fn help_lists_the_targets_and_the_stages() {
     for stage in lab::registry::Registry::load().stages {
         assert!(help.contains(&stage.title), "{help}");
     }
+    for row in help.lines() {
+        assert!(row.chars().count() <= lab::output::WIDTH, "too long for a terminal: {row}");
+    }
 }

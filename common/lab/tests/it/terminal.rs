@@ -1,5 +1,7 @@
 //! `lab run 4` on a real terminal, and how it ends.
 
+use lab::output::WIDTH;
+use lab::registry::Registry;
 use lab::workspace::root;
 use rexpect::process::Signal;
 use rexpect::session::{PtySession, spawn_command};
@@ -24,9 +26,16 @@ fn start(name: &str) -> Run {
 }
 
 fn start_with(name: &str, command: &str) -> Run {
+    start_stage(name, command, 4)
+}
+
+fn start_stage(name: &str, command: &str, stage: u16) -> Run {
     let mark = format!("{name}-{}", std::process::id());
     let mut lab = Command::new(env!("CARGO_BIN_EXE_lab"));
-    lab.args([command, "4"]).env("LAB_TEST_MARK", &mark).env("TERM", "xterm").env("NO_COLOR", "1");
+    lab.args([command, &stage.to_string()])
+        .env("LAB_TEST_MARK", &mark)
+        .env("TERM", "xterm")
+        .env("NO_COLOR", "1");
     let session = spawn_command(lab, Some(STEP)).unwrap();
     Run { session, mark }
 }
@@ -56,7 +65,7 @@ impl Run {
 
     /// In the room, greeted.
     fn join(&mut self) {
-        self.session.exp_string("more        make client 4").unwrap();
+        self.session.exp_string("more users  make client 4").unwrap();
         self.session.exp_regex("hello 127.0.0.1:[0-9]+, I am bob").unwrap();
     }
 
@@ -160,4 +169,69 @@ fn a_server_that_dies_ends_the_run_with_an_error() {
     kill_process(server, rustix::process::Signal::KILL).unwrap();
     run.session.exp_string("error: the server did not end in good order").unwrap();
     run.nothing_is_left();
+}
+
+/// What is shown on a terminal of 80 columns: the rows, without colours.
+fn rows(shown: &str) -> Vec<String> {
+    let mut plain = String::new();
+    let mut chars = shown.chars();
+    while let Some(c) = chars.next() {
+        if c == '\x1b' {
+            // ESC [ … letter, which sets a colour or moves the cursor.
+            while chars.next().is_some_and(|c| !c.is_ascii_alphabetic()) {}
+        } else {
+            plain.push(c);
+        }
+    }
+    // The line editor draws its row anew behind a bare CR.
+    let last = |row: &str| row.trim_end_matches('\r').rsplit('\r').next().unwrap_or_default().to_owned();
+    plain.split('\n').map(last).collect()
+}
+
+#[test]
+#[ignore = "self-test of the course: make test-course"]
+fn what_is_shown_fits_on_a_terminal_and_has_no_two_blank_rows() {
+    for stage in Registry::load().stages.iter().filter(|stage| stage.classmate.is_some()) {
+        let mut run = start_stage("rows", "run", stage.number);
+        let mut shown = String::new();
+        let mut see = |run: &mut Run, text: &str| {
+            let before = run.session.exp_string(text).unwrap();
+            shown.push_str(&before);
+            shown.push_str(text);
+        };
+        see(&mut run, "Stage");
+        if stage.database.is_some() {
+            for line in ["/help", "REGISTER anna secret99"] {
+                see(&mut run, "LOGIN or REGISTER?");
+                run.session.send_line(line).unwrap();
+            }
+            see(&mut run, "Say something!");
+        } else {
+            see(&mut run, "/help");
+        }
+        see(&mut run, "> ");
+        run.session.send_line("/help").unwrap();
+        see(&mut run, "!DISCONNECT or Ctrl-D");
+        if stage.number == 8 {
+            run.session.send_line("/msg bob hello").unwrap();
+            see(&mut run, "compare with /fingerprint bob.");
+        }
+        run.session.send_control('d').unwrap();
+        shown.push_str(&run.session.exp_eof().unwrap());
+        run.nothing_is_left();
+        let rows = rows(&shown);
+        let rows = &rows[rows.iter().position(|row| row.starts_with("Stage")).unwrap()..];
+        assert!(rows.iter().any(|row| row.contains("has ended")), "{shown}");
+        for pair in rows.windows(2) {
+            assert!(
+                pair.iter().any(|row| !row.is_empty()),
+                "stage {}: two blank rows: {rows:#?}",
+                stage.number
+            );
+        }
+        // A folder's name is as long as it is.
+        for row in rows.iter().filter(|row| !row.contains("/lab/stage")) {
+            assert!(row.chars().count() <= WIDTH, "stage {}: {row}", stage.number);
+        }
+    }
 }
