@@ -110,6 +110,7 @@ mod tests {
             (":9004", EndpointError::Malformed),
             ("localhost:", EndpointError::Malformed),
             ("::1:9004", EndpointError::Brackets),
+            ("0::1", EndpointError::Brackets),
             ("[::1:9004", EndpointError::Brackets),
             ("localhost:65536", EndpointError::Port),
             ("localhost:-1", EndpointError::Port),

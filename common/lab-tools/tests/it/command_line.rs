@@ -32,3 +32,16 @@ fn the_help_has_examples_and_says_lab() {
         assert!(!help.contains("lab-tools") && !help.contains("leash"), "{help}");
     }
 }
+
+/// As `| head -n 1` leaves it: nobody reads standard output any more.
+#[test]
+fn a_list_that_nobody_reads_to_its_end_is_no_panic() {
+    for args in [&["attack", "--list"][..], &["diff", "4"], &["attack", "--help"], &["grade", "--help"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut lab = std::process::Command::new(env!("CARGO_BIN_EXE_lab-tools"));
+        let output = lab.args(args).stdout(writer).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!said.contains("panicked"), "{args:?}: {said}");
+    }
+}

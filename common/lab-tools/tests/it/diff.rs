@@ -138,7 +138,8 @@ fn the_page_has_it_all_and_asks_for_nothing() {
     let folder = TempDir::new().unwrap();
     for stage in Registry::load().stages {
         let file = folder.path().join("page.html");
-        shown(&[&stage.number.to_string(), "--html", file.to_str().unwrap()]);
+        let said = shown(&[&stage.number.to_string(), "--html", file.to_str().unwrap()]);
+        assert_eq!(said, format!("{} is a page for a browser\n", file.display()));
         let page = fs::read_to_string(&file).unwrap();
         in_order(
             &page,

@@ -144,6 +144,17 @@ echo '{"end":true}' >&2
 "#;
 
 #[test]
+fn a_word_that_no_check_has_in_its_name_is_no_success() {
+    let none =
+        r#"echo '{"stage":1,"checks":[{"name":"first","ignored":false}]}' >&2; echo '{"end":true}' >&2"#;
+    let course = Course::new("", none);
+    let mut watch = course.watch();
+    let round = watch.shows("Ctrl-C ends it").join("\n");
+    assert!(round.contains("No check has this in its name, so none was run"), "{round}");
+    assert!(!round.contains("All 0 pass"), "{round}");
+}
+
+#[test]
 fn each_save_is_a_round_with_the_first_failure_and_its_hint() {
     let course = Course::new("", CHECKS);
     let mut watch = course.watch();

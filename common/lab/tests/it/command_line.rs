@@ -78,3 +78,38 @@ fn the_doctor_runs_no_installer() {
     assert!(String::from_utf8_lossy(&output.stdout).contains(&installer.display().to_string()));
     assert!(!trace.exists());
 }
+
+/// As `| head -n 1` leaves it: nobody reads standard output any more.
+fn with_closed_output(command: &mut std::process::Command) -> String {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = command.stdout(writer).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!said.contains("panicked"), "{command:?}: {said}");
+    said
+}
+
+#[test]
+fn a_list_that_nobody_reads_to_its_end_is_no_panic() {
+    for args in [&["stages"][..], &["doctor"], &["--help"]] {
+        with_closed_output(std::process::Command::new(env!("CARGO_BIN_EXE_lab")).args(args));
+    }
+}
+
+/// The lists of the programs that a student starts with `make`.
+#[test]
+#[ignore = "self-test of the course: make test-course"]
+fn a_programs_list_that_nobody_reads_to_its_end_is_no_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let lab = |args: &[&str]| {
+        let mut lab = std::process::Command::new(env!("CARGO_BIN_EXE_lab"));
+        lab.args(args).current_dir(folder.path()).env_remove("CHAT_DB");
+        lab
+    };
+    assert!(lab(&["admin", "6", "--", "init"]).status().unwrap().success());
+    for args in
+        [&["check", "1", "--", "--list"][..], &["admin", "6", "--", "list"], &["server", "4", "--", "--help"]]
+    {
+        with_closed_output(&mut lab(args));
+    }
+}
