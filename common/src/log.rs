@@ -10,6 +10,7 @@
 mod writer;
 
 use crate::poison::IgnorePoison;
+use crate::private_file::open_or_make;
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::fmt::{self, Display};
@@ -157,7 +158,7 @@ impl Log {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).open(path).map_err(|e| {
+    open_or_make(path, OpenOptions::new().append(true)).map_err(|e| {
         let path = path.display();
         io::Error::new(
             e.kind(),

@@ -6,9 +6,9 @@
 //! about the file that the next `open` finds there. And a file that is written in
 //! place is half a file if the power fails meanwhile.
 
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 use thiserror::Error;
@@ -45,6 +45,7 @@ pub enum PrivateFileError {
 /// [`PrivateFileError::Missing`], `Unreadable` or `Exposed`.
 pub fn read(path: &Path, most: usize) -> Result<Zeroizing<Vec<u8>>, PrivateFileError> {
     let unreadable = |error| PrivateFileError::Unreadable(path.to_owned(), error);
+    reject_foreign_link(path).map_err(unreadable)?;
     let file = File::open(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => PrivateFileError::Missing(path.to_owned()),
         _ => unreadable(error),
@@ -69,15 +70,52 @@ pub fn without_bom(text: &[u8]) -> &[u8] {
 /// # Errors
 /// [`PrivateFileError::Unwritable`] or `Exposed`.
 pub fn append_to(path: &Path) -> Result<File, PrivateFileError> {
-    let file = OpenOptions::new()
-        .read(true)
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(path)
+    let file = open_or_make(path, OpenOptions::new().read(true).append(true))
         .map_err(|error| PrivateFileError::Unwritable(path.to_owned(), error))?;
     require_private(&file, path)?;
     Ok(file)
+}
+
+/// Opens a file as `options` say, and makes it if it does not exist, with mode 0600
+/// whatever the umask is.
+///
+/// # Errors
+/// Those of `open`, and of [`reject_foreign_link`].
+pub fn open_or_make(path: &Path, options: &OpenOptions) -> io::Result<File> {
+    reject_foreign_link(path)?;
+    match options.clone().create_new(true).mode(0o600).open(path) {
+        Ok(file) => {
+            // The umask may have taken away rights of the owner.
+            file.set_permissions(Permissions::from_mode(0o600))?;
+            Ok(file)
+        }
+        // It exists; or it is a link of ours to a file that does not.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            options.clone().create(true).mode(0o600).open(path)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Fails if `path` is a symbolic link that a user other than this one and root has
+/// made. Linux does the same in folders such as `/tmp`, and without a moment between
+/// looking and opening (`fs.protected_symlinks`, proc_sys_fs(5)).
+///
+/// # Errors
+/// `PermissionDenied`.
+pub fn reject_foreign_link(path: &Path) -> io::Result<()> {
+    reject_link_unless_of(path, &[0, rustix::process::geteuid().as_raw()])
+}
+
+fn reject_link_unless_of(path: &Path, users: &[u32]) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(link) if link.is_symlink() && !users.contains(&link.uid()) => Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            format!("it is a symbolic link of another user (user id {})", link.uid()),
+        )),
+        // If there is no such file, the next step says so.
+        _ => Ok(()),
+    }
 }
 
 /// Only the owner may have access to a regular file. A pipe, as from
@@ -130,4 +168,43 @@ fn write_beside(path: &Path, contents: &[u8]) -> io::Result<NamedTempFile> {
     // Before the file gets its name, so that a power cut leaves no empty key file.
     file.as_file().sync_all()?;
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn a_new_file_has_its_mode_and_an_old_one_keeps_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.txt");
+        let mut append = OpenOptions::new();
+        append.append(true);
+        open_or_make(&path, &append).unwrap().write_all(b"one\n").unwrap();
+        assert_eq!(mode(&path), 0o600);
+        fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+        open_or_make(&path, &append).unwrap().write_all(b"two\n").unwrap();
+        assert_eq!(mode(&path), 0o640);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwo\n");
+    }
+
+    #[test]
+    fn a_link_of_another_user_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let [file, link] = ["file", "link"].map(|name| folder.path().join(name));
+        fs::write(&file, "x").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let own = fs::symlink_metadata(&link).unwrap().uid();
+        reject_link_unless_of(&link, &[own]).unwrap();
+        reject_foreign_link(&link).unwrap();
+        let error = reject_link_unless_of(&link, &[own + 1]).unwrap_err();
+        assert_eq!(error.to_string(), format!("it is a symbolic link of another user (user id {own})"));
+        // What is no link has its own rules, and what does not exist is for `open`.
+        reject_link_unless_of(&file, &[own + 1]).unwrap();
+        reject_link_unless_of(&folder.path().join("nothing"), &[own + 1]).unwrap();
+    }
 }

@@ -198,7 +198,9 @@ impl Fanout {
             log.lines(Level::Info, &buffer);
         }
         let deadline = Instant::now() + SLOW_CLIENT_WAIT;
-        near_limit.iter().for_each(|outbox| outbox.wait_drained(deadline));
+        for outbox in &near_limit {
+            outbox.wait_drained(deadline);
+        }
         self.close_if_due();
     }
 

@@ -159,12 +159,13 @@ impl Outbox {
     }
 
     /// Waits until less than a quarter of the limit waits here, until `deadline`
-    /// at the latest. A client that does not get there is unresponsive.
-    pub fn wait_drained(&self, deadline: Instant) {
+    /// at the latest. Returns `true` if it is less; else the client is unresponsive.
+    pub fn wait_drained(&self, deadline: Instant) -> bool {
         let little = self.config.limit / 4;
         let left = deadline.saturating_duration_since(Instant::now());
         let mut state = self.wait(left, |state| state.bytes < little);
         state.unresponsive |= state.bytes >= little;
+        state.bytes < little
     }
 
     /// Accepts nothing more. When all that waits is written, the client is told

@@ -1,7 +1,10 @@
 //! The history: the last messages, for those who come later.
 
 use crate::store::{Message, rfc3339};
+use stage4_multichat::outbox::Outbox;
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
 
 /// The last messages, a bounded number of them, oldest first.
 pub struct History {
@@ -35,21 +38,47 @@ impl History {
 /// The lines that show as many of the last `messages` as fit: with a long history
 /// of long messages, an outbox of `bound` bytes would throw somebody out who had
 /// no chance to read yet.
-pub fn lines<'a>(
+fn lines<'a>(
     messages: impl DoubleEndedIterator<Item = &'a Message> + ExactSizeIterator + Clone,
     bound: usize,
 ) -> String {
-    // Sealed, a line is longer by a third and some 80 bytes: so this is less
-    // than half of what may wait.
+    // This is less than half of what may wait.
     let mut left = bound / 4;
-    let fits = |message: &&Message| {
-        let size = message.name.len() + message.text.len() + 100;
-        left.checked_sub(size).inspect(|&rest| left = rest).is_some()
-    };
+    let fits = |message: &&Message| left.checked_sub(size(message)).inspect(|&rest| left = rest).is_some();
     let skipped = messages.len() - messages.clone().rev().take_while(fits).count();
-    let mut lines = String::new();
-    for Message { sent, name, text, .. } in messages.skip(skipped) {
-        lines.extend(["[HISTORY] ", &rfc3339(*sent), " ", name, ": ", text, "\n"]);
+    messages.skip(skipped).map(line).collect()
+}
+
+/// The line that shows `message`.
+fn line(Message { sent, name, text, .. }: &Message) -> String {
+    format!("[HISTORY] {} {name}: {text}\n", rfc3339(*sent))
+}
+
+/// Its bytes in an outbox, or half of them: sealed, a line is longer by a third and
+/// some 80 bytes.
+fn size(message: &Message) -> usize {
+    message.name.len() + message.text.len() + 100
+}
+
+/// Sends the lines that show `messages`, however many, piece by piece as the client
+/// reads. Its thread waits meanwhile, and other threads do not: what waits in the
+/// outbox stays below the half at which senders are held back.
+///
+/// Returns how many messages were left out, since the client did not read them by
+/// `deadline`.
+pub fn stream(messages: &[Message], outbox: &Arc<Outbox>, deadline: Instant) -> usize {
+    let mut rest = messages;
+    while !rest.is_empty() {
+        if !outbox.wait_drained(deadline) {
+            return rest.len();
+        }
+        // One at least, even if the outbox is a very small one.
+        let mut left = outbox.limit() / 16;
+        let fits = |message: &&Message| left.checked_sub(size(message)).inspect(|&l| left = l).is_some();
+        let count = rest.iter().take_while(fits).count().max(1);
+        let piece: String = rest[..count].iter().map(line).collect();
+        let _ = outbox.send_lines(&piece);
+        rest = &rest[count..];
     }
-    lines
+    0
 }

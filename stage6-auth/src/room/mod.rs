@@ -11,7 +11,7 @@ mod outage_log;
 mod room_state;
 
 pub use debounce::Debouncer;
-pub use history::{History, lines as history_lines};
+pub use history::{History, stream as stream_history};
 pub use outage_log::{NOT_STORED, OutageLog};
 pub use room_state::MAX_LISTED;
 

@@ -8,16 +8,19 @@ use crate::room_state::Question;
 use crate::rooms::LOBBY;
 use common::log::Log;
 use stage6_auth::committer::Stopped;
-use stage6_auth::room::history_lines;
+use stage6_auth::room::stream_history;
 use stage6_auth::sessions::presence::Presence;
 use stage6_auth::sessions::session::Session;
 use stage6_auth::store::{Role, StoreError, User, name_key};
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long one's own messages may take to be in the history that one asks for.
 const COMMIT_WAIT: Duration = Duration::from_secs(5);
+
+/// How long a client may take to read the history that it asks for.
+const HISTORY_WAIT: Duration = Duration::from_secs(20);
 
 /// What somebody is told when the database is away.
 const OUT_OF_REACH: &str = "the database is out of reach, try again later";
@@ -131,13 +134,13 @@ impl<'a> Commands<'a> {
         // What one has just said belongs to it.
         self.session.wait_idle(COMMIT_WAIT);
         let messages = self.database.messages.history(&self.room, limit).map_err(|e| self.away(&e))?;
-        let lines = history_lines(messages.iter(), self.session.outbox.limit());
-        if lines.is_empty() {
+        if messages.is_empty() {
             self.session.send_to(&format!("[SERVER] no earlier messages in {}", self.room_name));
-        } else {
-            let _ = self.session.outbox.send_lines(&lines);
         }
-        Ok(())
+        match stream_history(&messages, &self.session.outbox, Instant::now() + HISTORY_WAIT) {
+            0 => Ok(()),
+            left => Err(format!("you read too slowly; /history {left} shows the messages that are left out")),
+        }
     }
 
     fn subscribe(&self, publisher: &str, begins: bool) -> CommandResult {

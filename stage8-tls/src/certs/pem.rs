@@ -3,7 +3,7 @@
 //! PEM (RFC 7468) is base64 between two lines, `-----BEGIN CERTIFICATE-----` and
 //! `-----END CERTIFICATE-----`, so that binary data survives e-mail and clipboards.
 
-use common::private_file::without_bom;
+use common::private_file::{reject_foreign_link, without_bom};
 use rustls::pki_types::pem::{Error, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::fs::File;
@@ -57,7 +57,8 @@ const MAX_SIZE: u64 = 1 << 20;
 /// The certificates in a PEM file, at least one, in DER.
 pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, PemError> {
     let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_SIZE).read_to_end(&mut bytes));
+    let opened = reject_foreign_link(path).and_then(|()| File::open(path));
+    let read = opened.and_then(|file| file.take(MAX_SIZE).read_to_end(&mut bytes));
     read.map_err(|error| match error.kind() {
         ErrorKind::NotFound => PemError::Missing,
         _ => PemError::Unreadable(error),

@@ -173,6 +173,22 @@ wire(server) fn the_history_is_the_rooms_own(case) {
     require(seen == [format!("{}: said in the lobby", alice.name)], "the one line of the lobby", format!("{seen:?}"));
 }
 
+/// A history that is longer than the queue of a client comes whole: it is sent on as
+/// the client reads.
+ours(server) fn a_long_history_comes_whole(case) {
+    let chat = Chat::start_with(case, &["--queue", "100000"]);
+    let [alice, bob] = chat.room();
+    for n in 0..40 {
+        alice.send_all((0..50).map(|i| format!("{n} {i}")));
+        alice.tells(&bob, &"long ".repeat(500));
+    }
+    let seen = history(&bob, "/history 10000");
+    require(seen.len() == 40 * 51, "2040 messages", seen.len().to_string());
+    let ends = [&seen[0], &seen[2038]].map(|l| l.split_once(": ").map(|(_, text)| text));
+    require(ends == [Some("0 0"), Some("39 49")], "oldest first", format!("{ends:?}"));
+    bob.tells(&alice, "heard it all");
+}
+
 /// `/history N` shows the last N of them.
 wire(server) fn the_history_can_be_asked_for_by_number(case) {
     let chat = Chat::start(case);

@@ -3,10 +3,11 @@
 use super::super::error::init_command;
 use super::super::schema::{Change, Schema};
 use super::super::{StoreError, now, sql};
+use common::private_file::{open_or_make, reject_foreign_link};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior, params};
 use std::fs::{self, OpenOptions};
 use std::io::ErrorKind;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,18 +15,20 @@ use std::time::Duration;
 const BUSY_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// Makes the file, if it is missing, with mode 0600: SQLite would make it readable
-/// by every user. The log and the index beside it get the file's mode.
+/// by every user. The log and the index beside it get the file's mode. A symbolic
+/// link of another user is refused.
 pub fn create_private(path: &Path) -> Result<(), StoreError> {
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+    let db = || path.display().to_string();
+    reject_foreign_link(path).map_err(|e| StoreError::Open { db: db(), cause: e.to_string() })?;
+    if path.exists() {
+        return Ok(());
+    }
+    match open_or_make(path, OpenOptions::new().write(true)) {
         Ok(_) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => {
-            let db = path.display().to_string();
-            if matches!(error.kind(), ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied) {
-                return Err(StoreError::ReadOnly { db });
-            }
-            Err(StoreError::Open { db, cause: error.to_string() })
+        Err(error) if matches!(error.kind(), ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied) => {
+            Err(StoreError::ReadOnly { db: db() })
         }
+        Err(error) => Err(StoreError::Open { db: db(), cause: error.to_string() }),
     }
 }
 
