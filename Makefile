@@ -9,7 +9,7 @@ STAGES   := $(shell sed -n 's/^number = \([0-9][0-9]*\).*$$/\1/p' $(REGISTRY))
 
 # The targets, by the words that stand after them. A new target goes into one of
 # these lists, and finds its words in the variables on the right.
-STAGED   := run-stage wire server client admin check load attack watch# N  $(STAGE)
+STAGED   := run-stage wire server client admin check load attack watch hunt# N  $(STAGE)
 COMPARED := diff#                                      N, or A B  $(STAGE) $(OTHER)
 PLACED   := start#                                     N [DIR]    $(STAGE) $(FOLDER)
 FOLDERED := grade#                                     DIR        $(FOLDER)
@@ -117,6 +117,7 @@ help:
 	@echo '  make diff N         what stage N changes, and why; make diff A B compares two'
 	@echo '  make start N [DIR]  a copy to work in, in which stage N is yet to be written'
 	@echo '  make watch N        the checks of stage N again, each time you save'
+	@echo '  make hunt N         write sessions that wrong servers of stage N fail'
 	@echo '  make attack N       try to break stage N; ARGS=bit-flip is one attack'
 	@echo
 	@echo 'Check and measure'
@@ -143,7 +144,7 @@ server client admin check watch: .lab
 	@$(LAB) $@ $(STAGE) -- $(ARGS)
 
 # `load` is not the first: a line that begins with it is a directive of make's.
-wire attack load: .lab
+wire attack hunt load: .lab
 	@$(LAB) $@ $(STAGE) $(ARGS)
 
 grade: .lab

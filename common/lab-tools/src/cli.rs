@@ -1,7 +1,7 @@
 //! The command line. `lab` passes its own on, so the names and the help here are
 //! those of `lab`.
 
-use crate::{attack, diff, grade, load, start, watch, wire};
+use crate::{attack, diff, grade, hunt, load, start, watch, wire};
 use clap::{Args, Parser, Subcommand};
 use lab::failure::{Failure, exit_code};
 use lab::process::leash;
@@ -26,6 +26,8 @@ enum Task {
     Load(load::Options),
     /// Try to break a stage: eavesdrop, change, replay, guess, flood
     Attack(attack::Options),
+    /// Write sessions that hold for right servers and fail for wrong ones
+    Hunt(hunt::Options),
     /// Grade a submission, or a folder of them
     Grade(Box<grade::Options>),
     /// Show the difference between two stages, and why it is so
@@ -83,6 +85,11 @@ fn task(task: Task) -> Result<(), Failure> {
             let attack = options.attack().map_err(Failure::Usage)?;
             let target = options.target(stage).map_err(Failure::Usage)?;
             Ok(attack::run(stage, &all, attack, target.as_ref())?)
+        }
+        Task::Hunt(options) => {
+            let stage = find(options.stage.clone())?;
+            hunt::Options::fit(stage).map_err(Failure::Usage)?;
+            if hunt::run(stage, &options)? { Ok(()) } else { Err(Failure::Said) }
         }
         Task::Grade(options) => match grade::run(&all, &options)? {
             true => Ok(()),

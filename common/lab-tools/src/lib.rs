@@ -5,6 +5,7 @@ mod attack;
 pub mod cli;
 pub mod diff;
 mod grade;
+mod hunt;
 pub mod lessons;
 mod load;
 mod loopback;

@@ -66,6 +66,8 @@ enum Task {
     Load(PassedOn),
     /// Try to break a stage: eavesdrop, change, replay, guess, flood
     Attack(PassedOn),
+    /// Write sessions that hold for right servers and fail for wrong ones
+    Hunt(PassedOn),
     /// Grade a submission, or a folder of them
     Grade(PassedOn),
     /// Show the difference between two stages, and why it is so
@@ -140,6 +142,7 @@ fn task(task: Task) -> Result<(), Failure> {
         Task::Watch(PassedOn { args }) => Err(become_tool("watch", &args)),
         Task::Load(PassedOn { args }) => Err(become_tool("load", &args)),
         Task::Attack(PassedOn { args }) => Err(become_tool("attack", &args)),
+        Task::Hunt(PassedOn { args }) => Err(become_tool("hunt", &args)),
         Task::Grade(PassedOn { args }) => Err(become_tool("grade", &args)),
         Task::Diff(PassedOn { args }) => Err(become_tool("diff", &args)),
         Task::Start(PassedOn { args }) => Err(become_tool("start", &args)),

@@ -3,10 +3,15 @@
 
 Written against the contract (docs/src/contract.md) alone, with Python's standard library alone.
 `--fault NAME` makes it wrong in one way, each a mistake that people make;
-`--list-faults` prints their names. Example:
+`--list-faults` prints their names. With `--stage 2` or 3 it is that stage's echo server.
+`--loose yes` makes use of what the contract leaves open: notices come later than lines, and
+some senders' lines later than others'. `--trace yes` says on standard output where it listens,
+and who is in the room and who is out. Example:
 
     python3 stage4.py --host 127.0.0.1 --port 9004 --fault no-prefix
 """
+
+import heapq
 
 import html
 import os
@@ -19,79 +24,88 @@ import time
 import unicodedata
 from collections import deque
 
+# Name: the stages that it is for, the rule of the contract that it breaks (None: it takes a
+# flood or a crowd to see it), and what it does.
 FAULTS = {
-    "ends-at-once": "ends before it listens",
-    "echoes-to-the-sender": "writes to everybody, the sender included",
-    "no-prefix": "relays the bare text",
-    "wrong-address": "puts its own address into the prefix",
-    "no-arrivals": "announces nobody who comes",
-    "no-departures": "announces nobody who goes",
-    "announces-to-the-arrival": "tells the one who comes of its own arrival",
-    "counts-before": "counts before the list has changed",
-    "announces-departures-twice": "has two places that announce the end",
-    "splits-by-read": "takes one read for one line",
-    "drops-the-last-words": "forgets a last line without its line end",
-    "closes-on-invalid-utf8": "ends the connection at the first bad byte",
-    "mends-invalid-utf8": "decodes with replacement characters, and relays that",
-    "decodes-reads": "decodes each read by itself, not each line",
-    "no-limit": "takes lines of any length",
-    "limit-only-at-line-ends": "looks at the length of finished lines only",
-    "limit-off-by-one": "refuses 4096 bytes",
-    "limit-in-characters": "counts characters instead of bytes",
-    "silent-limit": "closes at a line too long without a word",
-    "dies-of-a-long-line": "raises at a line too long, and nobody catches it",
-    "relays-empty-lines": "takes an empty line for a message",
-    "keeps-cr": "leaves the CR of a CR LF in the text",
-    "strips-spaces": "strips the text of its spaces",
-    "blocks-on-slow-clients": "writes to each client itself, and waits",
-    "dies-of-a-reset": "lets the exception of one connection end the server",
-    "keeps-the-dead": "never removes who was reset",
-    "reverses-reads": "relays what came in one read last line first",
-    "loses-every-hundredth": "loses a line now and then",
-    "relays-twice": "relays each line twice",
-    "one-client-at-a-time": "accepts the next one when this one has gone",
-    "first-other-only": "relays to one of the others",
-    "relays-quit": "does not know /quit",
-    "relays-disconnect": "does not know !DISCONNECT",
-    "resets-on-disconnect": "breaks the connection off instead of closing it",
-    "never-closes": "leaves a half-closed connection open",
-    "silent-end": "ends without a word at SIGTERM and SIGINT",
-    "ignores-ctrl-c": "handles SIGTERM, not SIGINT",
-    "quits-in-any-case": "takes /QUIT for /quit",
-    "quits-by-prefix": "takes every text that begins with /quit for it",
-    "trims-commands": "takes '/quit ' for /quit",
-    "welcomes": "greets those who come",
-    "replays-ten-lines": "shows those who come what was said before",
-    "splits-at-cr": "ends a line at a CR, too",
-    "splits-at-separators": "ends a line wherever splitlines() does",
-    "takes-off-every-cr": "strips all CRs from the end of a line",
-    "loses-the-bom": "decodes as utf-8-sig",
-    "cuts-at-nul": "takes a NUL for the end of the text",
-    "escapes-html": "escapes < and & for the browser that will come one day",
-    "drops-control-characters": "removes what cannot be printed",
-    "normalises": "brings the text into Unicode's form NFC",
-    "trims-blanks-behind": "strips the blanks behind a text",
-    "lowers-nothing-but-words": "takes !disconnect for !DISCONNECT",
-    "relays-behind-quit": "relays what came in the same packet behind /quit",
-    "counts-outside-the-lock": "counts, does something else, and only then takes the lock",
-    "plain-close": "closes with unread input, which is a reset",
-    "idle-time-out": "puts out who says nothing for five seconds",
-    "tells-everybody-of-long-lines": "sends the error to the whole room",
-    "tells-everybody-of-bad-lines": "sends the error to the whole room",
-    "drops-the-packet": "forgets the good lines that came with a bad one",
-    "ignores-blank-texts": "takes a text of blanks for an empty line",
-    "farewell-to-some": "forgets the one who came last when it ends",
-    "departures-at-the-end": "announces everybody's departure after the farewell",
-    "confirms": "answers OK to each line",
-    "hasty-end": "breaks all connections off when it ends, delivered or not",
+    "ends-at-once": ("4", None, "ends before it listens"),
+    "echoes-to-the-sender": ("4", "not-to-the-sender", "writes to everybody, the sender included"),
+    "no-prefix": ("4", "prefix", "relays the bare text"),
+    "wrong-address": ("4", "prefix", "puts its own address into the prefix"),
+    "no-arrivals": ("4", "arrival", "announces nobody who comes"),
+    "no-departures": ("4", "departure", "announces nobody who goes"),
+    "announces-to-the-arrival": ("4", "arrival", "tells the one who comes of its own arrival"),
+    "counts-before": ("4", "count", "counts before the list has changed"),
+    "announces-departures-twice": ("4", "departure", "has two places that announce the end"),
+    "splits-by-read": ("234", "cuts", "takes one read for one line"),
+    "drops-the-last-words": ("234", "last-line", "forgets a last line without its line end"),
+    "closes-on-invalid-utf8": ("234", "not-utf8", "ends the connection at the first bad byte"),
+    "mends-invalid-utf8": ("234", "not-utf8", "decodes with replacement characters, and relays that"),
+    "decodes-reads": ("234", "cuts", "decodes each read by itself, not each line"),
+    "no-limit": ("234", "too-long", "takes lines of any length"),
+    "limit-only-at-line-ends": ("234", "too-long", "looks at the length of finished lines only"),
+    "limit-off-by-one": ("234", "limit", "refuses 4096 bytes"),
+    "limit-in-characters": ("234", "limit", "counts characters instead of bytes"),
+    "silent-limit": ("234", "too-long", "closes at a line too long without a word"),
+    "dies-of-a-long-line": ("234", "one-connection", "raises at a line too long, and nobody catches it"),
+    "relays-empty-lines": ("4", "empty-line", "takes an empty line for a message"),
+    "keeps-cr": ("234", "line-end", "leaves the CR of a CR LF in the text"),
+    "strips-spaces": ("234", "byte-by-byte", "strips the text of its spaces"),
+    "blocks-on-slow-clients": ("4", None, "writes to each client itself, and waits"),
+    "dies-of-a-reset": ("234", "one-connection", "lets the exception of one connection end the server"),
+    "keeps-the-dead": ("4", "departure", "never removes who was reset"),
+    "reverses-reads": ("234", "order", "relays what came in one read last line first"),
+    "loses-every-hundredth": ("234", "to-all-others", "loses a line now and then"),
+    "relays-twice": ("234", "to-all-others", "relays each line twice"),
+    "one-client-at-a-time": ("34", "one-connection", "accepts the next one when this one has gone"),
+    "first-other-only": ("4", "to-all-others", "relays to one of the others"),
+    "relays-quit": ("4", "end-words", "does not know /quit"),
+    "relays-disconnect": ("234", "end-words", "does not know !DISCONNECT"),
+    "resets-on-disconnect": ("234", "good-order", "breaks the connection off instead of closing it"),
+    "never-closes": ("234", "good-order", "leaves a half-closed connection open"),
+    "silent-end": ("234", "shutdown", "ends without a word at SIGTERM and SIGINT"),
+    "ignores-ctrl-c": ("234", "shutdown", "handles SIGTERM, not SIGINT"),
+    "quits-in-any-case": ("4", "end-words", "takes /QUIT for /quit"),
+    "quits-by-prefix": ("4", "end-words", "takes every text that begins with /quit for it"),
+    "trims-commands": ("4", "end-words", "takes '/quit ' for /quit"),
+    "welcomes": ("234", "nothing-else", "greets those who come"),
+    "replays-ten-lines": ("4", "not-from-before", "shows those who come what was said before"),
+    "splits-at-cr": ("234", "line-end", "ends a line at a CR, too"),
+    "splits-at-separators": ("234", "line-end", "ends a line wherever splitlines() does"),
+    "takes-off-every-cr": ("234", "line-end", "strips all CRs from the end of a line"),
+    "loses-the-bom": ("234", "byte-by-byte", "decodes as utf-8-sig"),
+    "cuts-at-nul": ("234", "byte-by-byte", "takes a NUL for the end of the text"),
+    "escapes-html": ("234", "byte-by-byte", "escapes < and & for the browser that will come one day"),
+    "drops-control-characters": ("234", "byte-by-byte", "removes what cannot be printed"),
+    "normalises": ("234", "byte-by-byte", "brings the text into Unicode's form NFC"),
+    "trims-blanks-behind": ("234", "byte-by-byte", "strips the blanks behind a text"),
+    "lowers-nothing-but-words": ("234", "end-words", "takes !disconnect for !DISCONNECT"),
+    "relays-behind-quit": ("4", "after-the-end", "relays what came in the same packet behind /quit"),
+    "counts-outside-the-lock": ("4", None, "counts, does something else, and only then takes the lock"),
+    "plain-close": ("234", "good-order", "closes with unread input, which is a reset"),
+    "idle-time-out": ("234", "one-connection", "puts out who says nothing for five seconds"),
+    "tells-everybody-of-long-lines": ("4", "error-to-the-sender", "sends the error to the whole room"),
+    "tells-everybody-of-bad-lines": ("4", "error-to-the-sender", "sends the error to the whole room"),
+    "drops-the-packet": ("234", "not-utf8", "forgets the good lines that came with a bad one"),
+    "ignores-blank-texts": ("234", "empty-line", "takes a text of blanks for an empty line"),
+    "farewell-to-some": ("4", "shutdown", "forgets the one who came last when it ends"),
+    "departures-at-the-end": ("4", "shutdown", "announces everybody's departure after the farewell"),
+    "confirms": ("4", "nothing-else", "answers OK to each line"),
+    "hasty-end": ("234", "shutdown", "breaks all connections off when it ends, delivered or not"),
+    "ignores-empty-lines": ("23", "empty-line", "leaves an empty line without an answer"),
+    "knows-quit": ("23", "end-words", "takes /quit for the word that ends the connection"),
+    "answers-late": ("23", "nothing-else", "answers with the line before"),
 }
 
 LONGEST = 4096
+LAG = 0.03  # by which a loose server is late, in seconds
 QUEUE = 1 << 20
 TOO_LONG = "[SERVER] error: line longer than 4096 bytes"
 NOT_UTF8 = "[SERVER] error: line is not valid UTF-8"
 
 fault = None
+stage = 4
+loose = False
+trace = False
 room = threading.RLock()  # guards members, and the order in which lines are queued
 members = []
 said = deque(maxlen=10)
@@ -105,17 +119,19 @@ class Client:
         self.sock = sock
         ip, port = address[:2]
         self.address = f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
-        self.queue = deque()
+        self.queue = []  # a heap of (when it is due, number, data)
+        self.number = 0
         self.queued = 0
         self.ready = threading.Condition()
         self.ending = False
         self.reset = False
         self.quit = False
         self.lines = 0
+        self.last = ""
         self.writer = threading.Thread(target=self.write, daemon=True)
         self.writer.start()
 
-    def send(self, line):
+    def send(self, line, lag=0):
         """Queues a line; puts the client out when it has fallen too far behind."""
         data = line.encode("utf-8", "surrogateescape") + b"\n"
         if fault == "blocks-on-slow-clients":
@@ -132,20 +148,31 @@ class Client:
                 self.queue.clear()
                 self.hang_up()
             else:
-                self.queue.append(data)
+                self.number += 1
+                due = time.monotonic() + lag if loose else 0
+                heapq.heappush(self.queue, (due, self.number, data))
                 self.queued += len(data)
             self.ready.notify()
+
+    def due(self):
+        """Takes what is due from the queue; everything when the connection ends."""
+        now = float("inf") if self.ending else time.monotonic()
+        data = []
+        while self.queue and self.queue[0][0] <= now:
+            data.append(heapq.heappop(self.queue)[2])
+        return b"".join(data)
 
     def write(self):
         """The writing thread: ends when the client does, and closes the socket."""
         while True:
             with self.ready:
-                while not self.queue and not self.ending:
-                    self.ready.wait()
-                if not self.queue:
+                data = self.due()
+                while not data and not self.ending:
+                    wait = max(0, self.queue[0][0] - time.monotonic()) if self.queue else None
+                    self.ready.wait(wait)
+                    data = self.due()
+                if not data:
                     break
-                data = b"".join(self.queue)
-                self.queue.clear()
             try:
                 self.sock.sendall(data)
             except OSError:
@@ -251,7 +278,7 @@ class Client:
 
     def heard(self, line):
         """One line of this client; false when it was the last."""
-        if not line and fault != "relays-empty-lines":
+        if not line and (stage > 3 or fault == "ignores-empty-lines") and fault != "relays-empty-lines":
             return True
         try:
             text = line.decode("utf-8", "replace" if fault == "mends-invalid-utf8" else "strict")
@@ -276,7 +303,8 @@ class Client:
             word = word.lower()
         if fault == "trims-commands":
             word = word.strip()
-        if word == "/quit" and fault != "relays-quit":
+        knows_quit = stage > 3 and fault != "relays-quit" or fault == "knows-quit"
+        if word == "/quit" and knows_quit:
             self.quit = True
             return fault == "relays-behind-quit"
         if fault == "quits-by-prefix" and text.startswith("/quit"):
@@ -344,19 +372,26 @@ def checked(line):
 
 
 def relay(sender, text):
+    if stage <= 3:
+        answer, sender.last = sender.last if fault == "answers-late" else text, text
+        sender.send(answer)
+        if fault == "relays-twice":
+            sender.send(answer)
+        return
     address = sender.address
     if fault == "wrong-address":
         address = "%s:%d" % sender.sock.getsockname()[:2]
     line = text if fault == "no-prefix" else f"[{address}] {text}"
     said.append(line)
+    lag = LAG / 2 if int(sender.address.rsplit(":", 1)[1]) % 2 else 0
     with room:
         others = [m for m in members if m is not sender or fault == "echoes-to-the-sender"]
         if fault == "first-other-only":
             others = others[:1]
         for member in others:
-            member.send(line)
+            member.send(line, lag)
             if fault == "relays-twice":
-                member.send(line)
+                member.send(line, lag)
 
 
 def arrive(client):
@@ -376,11 +411,12 @@ def arrive(client):
         count = len(members) + (0 if fault == "counts-before" else 1)
         if fault == "announces-to-the-arrival":
             members.append(client)
-        if fault != "no-arrivals":
+        if fault != "no-arrivals" and stage > 3:
             for member in members:
-                member.send(f"[SERVER] {client.address} joined ({count} online)")
+                member.send(f"[SERVER] {client.address} joined ({count} online)", LAG)
         if client not in members:
             members.append(client)
+    note("in", client)
 
 
 def depart(client):
@@ -389,11 +425,16 @@ def depart(client):
             return
         count = len(members) - (0 if fault == "counts-before" else 1)
         members.remove(client)
-        if fault == "no-departures":
-            return
-        for member in members:
+        for member in members if fault != "no-departures" and stage > 3 else []:
             for _ in range(2 if fault == "announces-departures-twice" else 1):
-                member.send(f"[SERVER] {client.address} left ({count} online)")
+                member.send(f"[SERVER] {client.address} left ({count} online)", LAG)
+    note("out", client)
+
+
+def note(what, client):
+    if trace:
+        sys.stdout.write(f"{what} {client.address}\n")
+        sys.stdout.flush()
 
 
 def stop(listener):
@@ -409,7 +450,7 @@ def stop(listener):
         if fault == "farewell-to-some":
             everyone.pop()
         for client in everyone:
-            client.send("[SERVER] server is shutting down")
+            client.send("[SERVER] server is shutting down", float("inf"))
             if fault == "hasty-end":
                 linger = struct.pack("ii", 1, 0)
                 client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
@@ -436,22 +477,30 @@ def accept(listener):
         except OSError:
             continue
         client = Client(sock, address)
-        if fault == "one-client-at-a-time":
+        if stage == 2 or fault == "one-client-at-a-time":
             client.serve()
         else:
             threading.Thread(target=client.serve, daemon=True).start()
 
 
 def main(arguments):
-    global fault
-    if arguments == ["--list-faults"]:
-        print("\n".join(FAULTS))
-        return 0
-    options = dict(zip(arguments[::2], arguments[1::2]))
-    if len(arguments) % 2 or not {"--host", "--port"} <= options.keys() <= {"--host", "--port", "--fault"}:
-        sys.stderr.write("usage: stage4.py --host HOST --port PORT [--fault NAME] | --list-faults\n")
+    global fault, stage, loose, trace
+    listing = arguments[:1] == ["--list-faults"]
+    options = dict(zip(arguments[listing::2], arguments[1 + listing :: 2]))
+    known = {"--host", "--port", "--fault", "--stage", "--loose", "--trace", "--rules"}
+    complete = listing or {"--host", "--port"} <= options.keys()
+    if (len(arguments) - listing) % 2 or not complete or not options.keys() <= known:
+        sys.stderr.write("usage: stage4.py --host HOST --port PORT [--fault NAME] [--stage N] [--loose yes] [--trace yes]\n")
+        sys.stderr.write("       stage4.py --list-faults [--stage N] [--rules yes]\n")
         return 2
+    stage = int(options.get("--stage", "4"))
+    if listing:
+        listed = [(name, row[1:]) for name, row in FAULTS.items() if str(stage) in row[0]]
+        for name, (rule, text) in listed:
+            print(f"{name}\t{rule}\t{text}" if "--rules" in options else name)
+        return 0
     fault = options.get("--fault")
+    loose, trace = "--loose" in options, "--trace" in options
     if fault is not None and fault not in FAULTS:
         sys.stderr.write(f"error: there is no fault {fault!r}\n")
         return 2
@@ -462,6 +511,8 @@ def main(arguments):
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((options["--host"], int(options["--port"])))
     listener.listen(128)
+    if trace:
+        print(f"Listening on {options['--host']}:{listener.getsockname()[1]}", flush=True)
     wanted = {signal.SIGTERM} if fault == "ignores-ctrl-c" else {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     threading.Thread(target=accept, args=[listener], daemon=True).start()

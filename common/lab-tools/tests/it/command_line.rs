@@ -9,7 +9,7 @@ fn lab(args: &[&str]) -> assert_cmd::assert::Assert {
 
 #[test]
 fn a_wrong_or_missing_stage_is_one_line_that_lists_the_stages() {
-    for command in ["wire", "load", "attack", "watch", "start"] {
+    for command in ["wire", "load", "attack", "watch", "start", "hunt"] {
         for (args, start) in [
             (vec![command], "which stage?"),
             (vec![command, "99"], "no stage '99'"),
@@ -26,7 +26,13 @@ fn a_wrong_or_missing_stage_is_one_line_that_lists_the_stages() {
 
 #[test]
 fn the_help_has_examples_and_says_lab() {
-    for args in [["load", "--help"], ["wire", "--help"], ["attack", "--help"], ["grade", "--help"]] {
+    for args in [
+        ["load", "--help"],
+        ["wire", "--help"],
+        ["attack", "--help"],
+        ["grade", "--help"],
+        ["hunt", "--help"],
+    ] {
         let help = String::from_utf8(lab(&args).success().get_output().stdout.clone()).unwrap();
         assert!(help.contains("Examples:") && help.contains(&format!("lab {}", args[0])), "{help}");
         assert!(!help.contains("lab-tools") && !help.contains("leash"), "{help}");

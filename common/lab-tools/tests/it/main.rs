@@ -7,6 +7,7 @@ mod budget;
 mod command_line;
 mod diff;
 mod grade;
+mod hunt;
 mod lessons;
 mod load;
 mod start;

@@ -32,7 +32,9 @@ fn a_wrong_or_missing_stage_is_one_line_that_lists_the_stages() {
 fn the_help_has_examples_and_every_command() {
     let help = String::from_utf8(lab(&["--help"]).success().get_output().stdout.clone()).unwrap();
     assert!(help.contains("Examples:") && help.contains("lab wire 4"), "{help}");
-    for command in ["run", "check", "wire", "watch", "load", "attack", "grade", "diff", "start", "doctor"] {
+    for command in
+        ["run", "check", "wire", "watch", "load", "attack", "hunt", "grade", "diff", "start", "doctor"]
+    {
         assert!(help.contains(&format!("\n  {command} ")), "{command}: {help}");
     }
     assert!(!help.contains("leash"), "an inner command is not for users");

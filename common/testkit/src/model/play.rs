@@ -18,6 +18,8 @@ const APART: Duration = Duration::from_millis(1);
 /// More bytes than this are not sent in pieces apart: it would take too long.
 const FEW: usize = 6400;
 const SHORT: Duration = Duration::from_millis(5);
+/// From the end of its connections to the end of a process.
+const ENDING: Duration = Duration::from_millis(200);
 /// What came instead, when the time was over.
 pub(crate) const NOTHING: &str = "nothing";
 
@@ -101,10 +103,9 @@ impl<'c> Player<'c> {
         self.room.deliver(&reactions, &changes);
         // Those that leave come first: what they do not get is nearer to the cause than
         // what the others do not hear of them.
-        for client in &changes.left {
-            self.sees_the_end(*client)?;
-        }
-        self.settle(&changes).map_err(|broken| self.explained(broken))
+        let left = changes.left.clone();
+        let ends = left.into_iter().try_for_each(|client| self.sees_the_end(client));
+        ends.and_then(|()| self.settle(&changes)).map_err(|broken| self.explained(broken))
     }
 
     /// Sends what the act says; gives what the server is to do about it.
@@ -175,8 +176,16 @@ impl<'c> Player<'c> {
         }
     }
 
-    /// Somebody left who had no reason to: the rule is that of what it did last.
+    /// The server has ended, which is the cause of all else; or somebody left who had no
+    /// reason to, and the rule is that of what it did last.
     fn explained(&self, broken: Broken) -> Broken {
+        if let Some(exit) = self.has_ended(&broken) {
+            return Broken {
+                rule: rules::ONE_CONNECTION,
+                got: format!("the server ended: {exit}"),
+                ..broken
+            };
+        }
         let gone = self
             .room
             .clients
@@ -186,6 +195,20 @@ impl<'c> Player<'c> {
             Some(member) => Broken { rule: member.last_rule(), ..broken },
             None => broken,
         }
+    }
+
+    /// How the server has ended, when that is what its client saw. The sockets close a
+    /// moment before the process is gone.
+    fn has_ended(&self, broken: &Broken) -> Option<crate::program::Exit> {
+        let saw_an_end = [End::Closed, End::Reset].iter().any(|end| broken.got.ends_with(&end.to_string()));
+        let deadline = Instant::now() + ENDING;
+        while saw_an_end && Instant::now() < deadline {
+            if let Some(exit) = self.server.program.ended() {
+                return Some(exit);
+            }
+            std::thread::sleep(SHORT);
+        }
+        None
     }
 
     /// A client that leaves in good order receives what it was owed, and then sees

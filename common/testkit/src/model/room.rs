@@ -25,7 +25,8 @@ pub(crate) struct Member {
     pub said: Vec<String>,
     /// What the room had heard before it came.
     pub before: Vec<String>,
-    /// What the server was to do about what it sent last.
+    /// What the server was to do about what it sent last, as far as it is not known that
+    /// the server has done it.
     last: Vec<Reaction>,
     /// It has sent the word that ends the connection.
     by_word: bool,
@@ -112,7 +113,12 @@ impl Room {
             reactions.extend(member.reader.end());
         }
         let gone = reactions.contains(&Reaction::End);
-        member.last = reactions.clone();
+        // What it sent before that, and nobody was there to receive, may still be on its way.
+        let prefix = format!("[{}] ", member.address);
+        if !self.unheard.iter().any(|line| line.starts_with(&prefix)) {
+            member.last.clear();
+        }
+        member.last.extend(reactions.iter().cloned());
         (reactions, gone)
     }
 

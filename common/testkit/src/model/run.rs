@@ -25,7 +25,7 @@ const SEED: u64 = 1;
 /// Servers at once, each for some sessions.
 const WORKERS: usize = 4;
 const PER_SERVER: usize = 25;
-/// No more sessions are begun after this, in a run of the usual length.
+/// No more sessions are begun after this, in a run of the usual length on an idle machine.
 const TIME: Duration = Duration::from_secs(9);
 /// For making a session shorter.
 const SHRINK_TIME: Duration = Duration::from_secs(6);
@@ -77,7 +77,7 @@ fn setting<T: FromStr>(name: &str, usual: T) -> T {
 fn search(case: &Case, count: usize, seed: u64) -> Option<Found> {
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
     let found = Mutex::new(None);
-    let deadline = (count <= SESSIONS).then(|| Instant::now() + TIME);
+    let deadline = (count <= SESSIONS).then(|| Instant::now() + TIME.mul_f64(crate::slowness()));
     std::thread::scope(|scope| {
         for _ in 0..WORKERS {
             scope.spawn(|| {
@@ -239,7 +239,7 @@ struct ClientFound {
 pub(crate) fn client_sessions(case: &Case) {
     let (count, seed) = (setting("CHECK_SESSIONS", CLIENT_SESSIONS), setting("CHECK_SEED", SEED));
     let (next, found) = (AtomicUsize::new(0), Mutex::new(None));
-    let deadline = (count <= CLIENT_SESSIONS).then(|| Instant::now() + TIME);
+    let deadline = (count <= CLIENT_SESSIONS).then(|| Instant::now() + TIME.mul_f64(crate::slowness()));
     std::thread::scope(|scope| {
         for _ in 0..WORKERS {
             scope.spawn(|| {
