@@ -37,7 +37,8 @@
 //! fast client delays the others only briefly.
 
 use crate::auth::{
-    AuthArgs, Authenticator, ClientLine, DeadlineReader, LoginError, PendingLogin, PendingLogins, read_line,
+    AuthArgs, Authenticator, ClientConnection, ClientLine, Lines, LoginError, PendingLogin, PendingLogins,
+    read_line,
 };
 use crate::envelope::Envelope;
 use crate::room::Room;
@@ -49,14 +50,14 @@ use clap::Parser;
 use common::cli::LogFileArgs;
 use common::endpoint::Endpoint;
 use common::fd_limit;
-use common::listener::{ConnectionGuard, Listener};
+use common::listener::Listener;
 use common::log::Log;
-use stage2_echo::line::{self, LineReader};
+use stage2_echo::line;
 use stage3_threads::workers::Workers;
 use stage4_multichat::drainer::PollDrainer;
 use stage4_multichat::limits::LimitArgs;
 use stage4_multichat::line_codec::LineCodec;
-use stage4_multichat::outbox::{Outbox, OutboxConfig};
+use stage4_multichat::outbox::OutboxConfig;
 use stage4_multichat::token_bucket::{Decision, TokenBucket};
 use stage5_aes::keyfile::{self, KeyFile};
 use std::io;
@@ -130,10 +131,6 @@ const LOGIN_STACK: usize = 2 << 20;
 /// database.
 const READER_STACK: usize = 256 << 10;
 
-/// How long a client that leaves, or that is disconnected, has to read what was
-/// sent to it before.
-const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// At the end: how long the lines that were received may take to be committed and
 /// delivered. A database that hangs is given up after three seconds.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(2500);
@@ -201,57 +198,16 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The lines of a client, as they come.
-type Lines = LineReader<DeadlineReader>;
-
-/// One client's connection. The login thread hands it to the reader thread.
-struct Connection {
-    stream: Arc<TcpStream>,
-    /// The client's address.
-    peer: SocketAddr,
-    /// What is sent to the client, by any thread.
-    outbox: Arc<Outbox>,
-    /// What comes from the client, for one thread.
-    lines: Lines,
-    /// By which the client has to be logged in.
-    deadline: Instant,
-    /// As long as it lives, the listener can end the client's input.
-    _open: ConnectionGuard,
-}
-
-impl Connection {
-    fn open(stream: &Arc<TcpStream>, peer: SocketAddr, server: &Server) -> Connection {
-        let open = server.listener.track(stream);
-        server.log.info(format_args!("{peer} connected"));
-        let deadline = Instant::now() + server.auth.timeout;
-        Connection {
-            stream: stream.clone(),
-            peer,
-            outbox: Outbox::new(stream.clone(), server.outboxes.clone()),
-            lines: LineReader::new(DeadlineReader::new(stream, stream, deadline)),
-            deadline,
-            _open: open,
-        }
-    }
-
-    /// Ends the connection, when its outbox is closed and the client has read
-    /// what was sent to it.
-    fn close(self) {
-        if self.outbox.wait_closed(FLUSH_TIMEOUT) {
-            line::lingering_close(&self.stream);
-        }
-        // This is for a client that did not read in time.
-        self.outbox.disconnect();
-    }
-}
-
 /// One client, from its first line on: it logs in, and then a reader thread of
 /// its own goes on. Nothing that happens here may end the server.
 fn serve(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>) {
     let stream = Arc::new(stream);
     // Before the login: connections that never log in are bounded, too.
     let pending = server.pending.admit(&stream, peer);
-    let mut connection = Connection::open(&stream, peer, server);
+    let open = server.listener.track(&stream);
+    server.log.info(format_args!("{peer} connected"));
+    let mut connection =
+        ClientConnection::new(&stream, &stream, (peer, open), &server.outboxes, server.auth.timeout);
     let logged_in = match pending {
         Ok(pending) => log_in(&mut connection, pending, server),
         Err(_) => Err(LoginError::ServerFull),
@@ -272,17 +228,20 @@ fn serve(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>) {
                 server.log.error(format_args!("{peer} turned away: cannot start a thread: {e}"));
             }
         }
-        Err(error) => turn_away(&error, connection, server),
+        Err(error) => {
+            connection.turn_away(&error, &server.listener, &server.log);
+            stop_if_failed(server);
+        }
     }
 }
 
 /// Lets the client in, if it can prove who it is.
 fn log_in(
-    connection: &mut Connection,
+    connection: &mut ClientConnection,
     pending: PendingLogin,
     server: &Server,
 ) -> Result<PresenceGuard, LoginError> {
-    let Connection { peer, outbox, lines, deadline, .. } = connection;
+    let ClientConnection { peer, outbox, lines, deadline, .. } = connection;
     let send = |line: &str| {
         let _ = outbox.send_line(line);
     };
@@ -296,23 +255,6 @@ fn log_in(
     Ok(online)
 }
 
-fn turn_away(error: &LoginError, connection: Connection, server: &Server) {
-    let Connection { peer, outbox, .. } = &connection;
-    match error {
-        LoginError::ServerFull => server.log.warn(format_args!("{peer} turned away: {error}")),
-        _ => server.log.warn(format_args!("{peer} not let in: {}", error.for_the_log())),
-    }
-    // A client that has left gets no answer.
-    if let Some(answer) = error.answer() {
-        outbox.send_line(&answer);
-    } else if server.listener.stopping() {
-        outbox.send_line(line::SHUTTING_DOWN);
-    }
-    outbox.close();
-    connection.close();
-    stop_if_failed(server);
-}
-
 /// Without the committer thread and the room thread no line is stored or delivered:
 /// better no server than one that takes lines which no client will ever see.
 fn stop_if_failed(server: &Server) {
@@ -323,7 +265,7 @@ fn stop_if_failed(server: &Server) {
 
 /// A client in the room, on its reader thread. It leaves when `online` is
 /// dropped, even if this thread panics; the room thread then closes its outbox.
-fn chat(mut connection: Connection, online: PresenceGuard, server: &Server) {
+fn chat(mut connection: ClientConnection, online: PresenceGuard, server: &Server) {
     let session = online.session().clone();
     let ended = relay(&mut connection.lines, &session, server);
     // A server that stops reads no further, so it cannot see how the client ends.
