@@ -16,18 +16,16 @@
 
 use crate::connection::Connection;
 use crate::envelope::{Envelope, MAX_TEXT};
-use crate::login_client::{LoginArgs, LoginClient, LoginEvent};
-use crate::reconnect::reconnect;
+use crate::login_client::{LoginArgs, LoginClient};
+use crate::receiver::{ClientLogic, Receiver};
 use crate::send_queue::{MAX_QUEUED, SendQueue};
-use anyhow::{Context, bail, ensure};
+use anyhow::{bail, ensure};
 use clap::Parser;
 use common::endpoint::Endpoint;
 use common::net;
 use common::terminal::{self, CommandGuard, Output};
-use stage2_echo::line::{self, LineReader, Received};
-use stage4_multichat::client::MAX_FROM_SERVER;
+use stage2_echo::line;
 use stage5_aes::keyfile::{self, KeyFile};
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -83,9 +81,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     // shared: the queue, and the output.
     let receiver = thread::Builder::new().name("receiver".into()).spawn({
         let login = LoginClient::new(options.login.clone(), request, queue.clone(), output.clone());
-        let (connect, queue, output) = (options.connect.clone(), queue.clone(), output.clone());
-        let mut receiver = Receiver { connect, envelope, login, queue, output };
-        move || end_program(receiver.receive_all(connection), &receiver.output)
+        let logic = Logic { connect: options.connect.clone(), envelope, output: output.clone() };
+        move || Receiver { logic, login }.run(connection)
     })?;
     // On a terminal the login asks its own questions, and what is typed after it is
     // for the room. On a pipe the first lines are the answers: the queue gives the
@@ -132,117 +129,28 @@ fn send(queue: &SendQueue, text: Zeroizing<String>, output: &Output) -> anyhow::
     Ok(())
 }
 
-/// What the receiver thread works with. It alone uses the login; the rest has its own
-/// locks.
-struct Receiver {
+/// What this stage's client does on the receiver thread. When it connects, logs in and
+/// shows a line is decided in [`Receiver`], for all stages.
+struct Logic {
     connect: Endpoint,
     envelope: Arc<Envelope>,
-    login: LoginClient,
-    queue: Arc<SendQueue>,
     output: Output,
 }
 
-/// How a connection ended.
-enum Ended {
-    /// In good order, or it broke off.
-    Closed(io::Result<()>),
-    /// The user may log in on another one.
-    Refused,
-}
-
-impl Receiver {
-    /// Shows what comes, over one connection after another.
-    fn receive_all(&mut self, mut connection: Arc<dyn Connection>) -> anyhow::Result<()> {
-        // Attempts to connect since the last login: the pauses between them grow.
-        let mut attempts = 0;
-        loop {
-            self.queue.connected(&connection);
-            self.login.begin();
-            let ended = self.receive(&*connection, &mut attempts)?;
-            // Lost is a connection that neither side meant to end. From now on nothing
-            // leaves the queue.
-            let lost = self.queue.disconnected();
-            if lost && attempts == 0 {
-                self.output.hint("The connection is lost. Reconnecting; what you type is sent then.");
-            }
-            let connect = || Ok(net::connect(&self.connect).ok());
-            // After a refused login at once, since the user waits; after a lost
-            // connection with pauses, since a thousand clients may have lost theirs.
-            let next = match &ended {
-                Ended::Refused => Some(net::connect(&self.connect)?),
-                _ if lost => reconnect(connect, &mut attempts, &self.queue)?,
-                _ => None,
-            };
-            if let Some(next) = next {
-                connection = Arc::new(next);
-                continue;
-            }
-            // What was typed and not sent is an error, or a script would not notice.
-            self.queue.require_all_sent()?;
-            return match ended {
-                Ended::Closed(Err(e)) if !lost => Err(e).context("the connection broke off"),
-                _ => Ok(()),
-            };
-        }
+impl ClientLogic for Logic {
+    fn connect(&self) -> anyhow::Result<Arc<dyn Connection>> {
+        Ok(Arc::new(net::connect(&self.connect)?))
     }
 
-    /// Shows line by line until the connection ends: first the login, then the room.
-    fn receive(&mut self, connection: &dyn Connection, attempts: &mut u32) -> anyhow::Result<Ended> {
-        // A connection of its own, and so a buffer of its own: half a line that came
-        // before the connection broke is not a line.
-        let mut lines = LineReader::with_limit(connection.reader(), MAX_FROM_SERVER);
-        let mut logged_in = false;
-        loop {
-            let sealed = match lines.next() {
-                Ok(Received::Line(sealed)) => sealed,
-                Ok(Received::NotUtf8) => "",
-                Ok(Received::TooLong) => bail!("the server sent a line above {MAX_FROM_SERVER} bytes"),
-                // The server did not wait for the answer that was just typed.
-                Ok(Received::End) | Err(_) if self.login.may_try_again() => return Ok(Ended::Refused),
-                Ok(Received::End) => return Ok(Ended::Closed(Ok(()))),
-                Err(e) => return Ok(Ended::Closed(Err(e))),
-            };
-            // Nothing of it is shown: its author is not in the chat.
-            let Ok(text) = self.envelope.open(sealed) else {
-                bail!("received a line that is not sealed with this key: is it the server's (--key FILE)?")
-            };
-            if text == line::DISCONNECT {
-                return Ok(Ended::Closed(Ok(())));
-            }
-            if logged_in {
-                self.show(&text)?;
-                continue;
-            }
-            // Until here the server has not let the user in, and what is typed for the
-            // room stays in the queue.
-            match self.login.on_line(&text)? {
-                LoginEvent::Pending => {}
-                LoginEvent::LoggedIn(session) => {
-                    (logged_in, *attempts) = (true, 0);
-                    self.queue.logged_in(session);
-                    // And now the queue goes out, on this connection.
-                    self.queue.open();
-                }
-                LoginEvent::Refused => return Ok(Ended::Refused),
-                LoginEvent::Leave => return Ok(Ended::Closed(Ok(()))),
-            }
-        }
+    /// Nothing of a line that is not sealed is shown: its author is not in the chat.
+    fn open(&self, line: &str) -> anyhow::Result<String> {
+        let Ok(text) = self.envelope.open(line) else {
+            bail!("received a line that is not sealed with this key: is it the server's (--key FILE)?")
+        };
+        Ok(text)
     }
 
-    /// Shows a line, after taking in what it changes.
     fn show(&self, text: &str) -> anyhow::Result<()> {
-        self.queue.heed(text);
         self.output.received(text)
     }
-}
-
-/// The server has closed, and with it ends the program, even if the main thread
-/// waits for a key.
-fn end_program(ended: anyhow::Result<()>, output: &Output) -> ! {
-    match ended {
-        Ok(()) if output.interactive() => output.hint("The connection is closed."),
-        Ok(()) => {}
-        Err(e) => output.fail(&e),
-    }
-    output.exit(0)
 }

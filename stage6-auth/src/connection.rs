@@ -2,7 +2,7 @@
 //!
 //! Why traits, when there is only TCP so far, and one envelope: the
 //! [send queue](crate::send_queue), the [login](crate::login_client) and the
-//! [reconnecting](crate::reconnect) serve stage 8 as well. There a connection is
+//! [receiver](crate::receiver) serve stage 8 as well. There a connection is
 //! TLS, and a line may have to be sealed for one user, whose key the client has to
 //! ask for first.
 

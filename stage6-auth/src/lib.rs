@@ -14,7 +14,7 @@ pub mod connection;
 pub mod envelope;
 pub mod login_client;
 pub mod pipeline;
-pub mod reconnect;
+pub mod receiver;
 pub mod room;
 pub mod semaphore;
 pub mod send_queue;

@@ -132,8 +132,8 @@ pub struct LoginClient {
     args: LoginArgs,
     /// The answer to all questions of this connection.
     request: Option<Zeroizing<String>>,
-    queue: Arc<SendQueue>,
-    output: Output,
+    pub(crate) queue: Arc<SendQueue>,
+    pub(crate) output: Output,
     /// What the user has chosen on this connection.
     choice: Choice,
     /// A question of this connection has its answer.

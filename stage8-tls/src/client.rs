@@ -15,21 +15,19 @@
 //!   a key, and nothing can wake it.
 
 use crate::e2e::{EndToEnd, fits};
-use crate::tls::{ServerTrust, TrustArgs};
-use anyhow::{Context, bail, ensure};
+use crate::tls::{ConnectError, ServerTrust, TrustArgs};
+use anyhow::ensure;
 use clap::Parser;
 use common::endpoint::Endpoint;
 use common::terminal::{self, Output};
-use stage2_echo::line::{self, LineReader, Received};
-use stage4_multichat::client::MAX_FROM_SERVER;
+use stage2_echo::line;
 use stage6_auth::connection::Connection;
-use stage6_auth::login_client::{LoginArgs, LoginClient, LoginEvent};
-use stage6_auth::reconnect::reconnect;
-use stage6_auth::send_queue::{MAX_QUEUED, SendQueue};
+use stage6_auth::login_client::{LoginArgs, LoginClient};
+use stage6_auth::receiver::{ClientLogic, Receiver};
+use stage6_auth::send_queue::{MAX_QUEUED, SendQueue, Session};
 use stage7_rooms_pubsub::client_state::{ClientState, StateChange};
 use stage7_rooms_pubsub::commands::{self, CommandInfo};
 use stage7_rooms_pubsub::line_style;
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -99,8 +97,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let receiver = thread::Builder::new().name("receiver".into()).spawn({
         let login = LoginClient::new(options.login.clone(), request, queue.clone(), output.clone());
         let (connect, queue, output) = (options.connect.clone(), queue.clone(), output.clone());
-        let mut receiver = Receiver { connect, trust, e2e, login, queue, state: state.clone(), output };
-        move || end_program(receiver.receive_all(connection), &receiver.output)
+        let logic = Logic { connect, trust, e2e, queue, state: state.clone(), output };
+        move || Receiver { logic, login }.run(connection)
     })?;
     // On a terminal the login asks its own questions, and what is typed after it is
     // for the room. On a pipe the first lines are the answers: the queue gives the
@@ -152,116 +150,62 @@ fn send(queue: &SendQueue, text: Zeroizing<String>, output: &Output) -> anyhow::
     Ok(())
 }
 
-/// What the receiver thread works with. It alone uses the login; the rest has its own
-/// locks.
-struct Receiver {
+/// What this stage's client does on the receiver thread. When it connects, logs in and
+/// shows a line is decided in [`Receiver`], for all stages.
+struct Logic {
     connect: Endpoint,
     trust: ServerTrust,
     e2e: Arc<EndToEnd>,
-    login: LoginClient,
     queue: Arc<SendQueue>,
     state: Arc<ClientState>,
     output: Output,
 }
 
-/// How a connection ended.
-enum Ended {
-    /// In good order, or it broke off.
-    Closed(io::Result<()>),
-    /// The user may log in on another one.
-    Refused,
+impl ClientLogic for Logic {
+    fn connect(&self) -> anyhow::Result<Arc<dyn Connection>> {
+        Ok(Arc::new(self.trust.connect(&self.connect)?))
+    }
+
+    /// A server that is not trusted will not be trusted a second later.
+    fn is_final(&self, error: &anyhow::Error) -> bool {
+        error.downcast_ref().is_some_and(ConnectError::is_distrust)
+    }
+
+    /// TLS has decrypted it already.
+    fn open(&self, line: &str) -> anyhow::Result<String> {
+        Ok(line.to_owned())
+    }
+
+    /// A client that has come back begins in the lobby, as every client does.
+    fn logged_in(&self, session: &Session) -> anyhow::Result<()> {
+        let room = self.state.logged_in(&session.name);
+        // Before anything that was typed.
+        self.e2e.logged_in(&session.name, &self.queue)?;
+        if let Some(room) = room {
+            // Before what was typed for that room.
+            self.queue.send_now(&format!("/join {room}"));
+            self.output.hint(&format!("Going back to the room {room}."));
+        }
+        Ok(())
+    }
+
+    /// Shows a line, after taking in what it changes. What shows in its place may be
+    /// several lines: private messages that have waited for a key.
+    fn show(&self, text: &str) -> anyhow::Result<()> {
+        self.e2e.heard(text, &self.queue).iter().try_for_each(|text| self.show_text(text))
+    }
+
+    fn disconnected(&self) {
+        self.e2e.disconnected();
+    }
+
+    fn end(&self) -> anyhow::Result<()> {
+        self.e2e.end().iter().try_for_each(|line| self.output.received(line))
+    }
 }
 
-impl Receiver {
-    /// Shows what comes, over one connection after another.
-    fn receive_all(&mut self, mut connection: Arc<dyn Connection>) -> anyhow::Result<()> {
-        // Attempts to connect since the last login: the pauses between them grow.
-        let mut attempts = 0;
-        loop {
-            self.queue.connected(&connection);
-            self.login.begin();
-            let ended = self.receive(&*connection, &mut attempts)?;
-            // Lost is a connection that neither side meant to end. From now on nothing
-            // leaves the queue.
-            let lost = self.queue.disconnected();
-            self.e2e.disconnected();
-            if lost && attempts == 0 {
-                self.output.hint("The connection is lost. Reconnecting; what you type is sent then.");
-            }
-            let connect = || Ok(self.trust.reconnect(&self.connect)?);
-            // After a refused login at once, since the user waits; after a lost
-            // connection with pauses, since a thousand clients may have lost theirs.
-            let next = match &ended {
-                Ended::Refused => Some(self.trust.connect(&self.connect)?),
-                _ if lost => reconnect(connect, &mut attempts, &self.queue)?,
-                _ => None,
-            };
-            if let Some(next) = next {
-                connection = Arc::new(next);
-                continue;
-            }
-            self.e2e.end().iter().try_for_each(|line| self.output.received(line))?;
-            // What was typed and not sent is an error, or a script would not notice.
-            self.queue.require_all_sent()?;
-            return match ended {
-                Ended::Closed(Err(e)) if !lost => Err(e).context("the connection broke off"),
-                _ => Ok(()),
-            };
-        }
-    }
-
-    /// Shows line by line until the connection ends: first the login, then the room.
-    fn receive(&mut self, connection: &dyn Connection, attempts: &mut u32) -> anyhow::Result<Ended> {
-        // A connection of its own, and so a buffer of its own: half a line that came
-        // before the connection broke is not a line.
-        let mut lines = LineReader::with_limit(connection.reader(), MAX_FROM_SERVER);
-        let mut logged_in = false;
-        loop {
-            let text = match lines.next() {
-                Ok(Received::Line(text)) => text,
-                Ok(Received::NotUtf8) => "(a line that is not valid UTF-8)",
-                Ok(Received::TooLong) => bail!("the server sent a line above {MAX_FROM_SERVER} bytes"),
-                // The server did not wait for the answer that was just typed.
-                Ok(Received::End) | Err(_) if self.login.may_try_again() => return Ok(Ended::Refused),
-                Ok(Received::End) => return Ok(Ended::Closed(Ok(()))),
-                Err(e) => return Ok(Ended::Closed(Err(e))),
-            };
-            if text == line::DISCONNECT {
-                return Ok(Ended::Closed(Ok(())));
-            }
-            if logged_in {
-                for text in self.e2e.heard(text, &self.queue) {
-                    self.show(&text)?;
-                }
-                continue;
-            }
-            // Until here the server has not let the user in, and what is typed for the
-            // room stays in the queue.
-            match self.login.on_line(text)? {
-                LoginEvent::Pending => {}
-                LoginEvent::LoggedIn(session) => {
-                    (logged_in, *attempts) = (true, 0);
-                    let room = self.state.logged_in(&session.name);
-                    // Before anything that was typed.
-                    self.e2e.logged_in(&session.name, &self.queue)?;
-                    self.queue.logged_in(session);
-                    if let Some(room) = room {
-                        // Before what was typed for that room.
-                        self.queue.send_now(&format!("/join {room}"));
-                        self.output.hint(&format!("Going back to the room {room}."));
-                    }
-                    // And now the queue goes out, on this connection.
-                    self.queue.open();
-                }
-                LoginEvent::Refused => return Ok(Ended::Refused),
-                LoginEvent::Leave => return Ok(Ended::Closed(Ok(()))),
-            }
-        }
-    }
-
-    /// Shows a line, after taking in what it changes.
-    fn show(&self, text: &str) -> anyhow::Result<()> {
-        self.queue.heed(text);
+impl Logic {
+    fn show_text(&self, text: &str) -> anyhow::Result<()> {
         match self.state.heard(text) {
             StateChange::Moved { prompt } => self.output.change_prompt(&prompt),
             StateChange::Kicked => self.queue.leave(),
@@ -269,15 +213,4 @@ impl Receiver {
         }
         self.output.received(text)
     }
-}
-
-/// The server has closed, and with it ends the program, even if the main thread
-/// waits for a key.
-fn end_program(ended: anyhow::Result<()>, output: &Output) -> ! {
-    match ended {
-        Ok(()) if output.interactive() => output.hint("The connection is closed."),
-        Ok(()) => {}
-        Err(e) => output.fail(&e),
-    }
-    output.exit(0)
 }

@@ -1,7 +1,6 @@
 //! A client's connection, as the client of stage 6 uses one: its sending waits.
 
-use super::{ConnectError, ServerTrust, TlsStream};
-use common::endpoint::Endpoint;
+use super::TlsStream;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::retry_on_intr;
 use stage4_multichat::transport::Transport;
@@ -43,20 +42,6 @@ impl TlsStream {
                 }
                 result => return result,
             }
-        }
-    }
-}
-
-impl ServerTrust {
-    /// Connects again after a connection was lost. `None` if that failed and is worth
-    /// another attempt.
-    ///
-    /// # Errors
-    /// When another server answers now ([`ConnectError::is_distrust`]).
-    pub fn reconnect(&self, to: &Endpoint) -> Result<Option<TlsStream>, ConnectError> {
-        match self.connect(to) {
-            Err(e) if e.is_distrust() => Err(e),
-            connected => Ok(connected.ok()),
         }
     }
 }
