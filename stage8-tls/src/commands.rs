@@ -66,16 +66,15 @@ impl<'a> Commands<'a> {
     fn publish(&self, key: &str) -> Result<(), String> {
         let key: PublicKey = key.parse().map_err(|error| format!("/pubkey BASE64: {error}"))?;
         let session = self.earlier.session();
-        let known = self.keys.newest(session.user_id).map_err(|error| self.earlier.away(&error))?;
-        if known.as_deref() != Some(&key.to_string()) {
-            let count = self.keys.count(session.user_id).map_err(|error| self.earlier.away(&error))?;
-            if count >= MAX_KEYS {
+        let known = self.keys.keys(session.user_id).map_err(|error| self.earlier.away(&error))?;
+        if known.last() != Some(&key.to_string()) {
+            if known.len() >= MAX_KEYS {
                 return Err(format!(
                     "/pubkey: you have published {MAX_KEYS} keys already, and no more can be stored"
                 ));
             }
             self.keys.publish(session.user_id, &key).map_err(|error| self.earlier.away(&error))?;
-            let what = if known.is_some() { "another public key" } else { "a public key" };
+            let what = if known.is_empty() { "a public key" } else { "another public key" };
             self.log.info(format_args!("{} publishes {what}, from {}", session.name, session.peer));
         }
         Ok(())
@@ -86,8 +85,8 @@ impl<'a> Commands<'a> {
             return Err("/key needs a user: /key USER".to_owned());
         }
         let user = self.earlier.account(name)?;
-        let key = self.keys.newest(user.id).map_err(|error| self.earlier.away(&error))?;
-        let key = key.ok_or_else(|| format!("{} has published no key", user.name))?;
+        let mut keys = self.keys.keys(user.id).map_err(|error| self.earlier.away(&error))?;
+        let key = keys.pop().ok_or_else(|| format!("{} has published no key", user.name))?;
         self.earlier.session().send_to(&format!("[KEY] {} {key}", user.name));
         Ok(())
     }

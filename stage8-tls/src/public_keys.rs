@@ -6,7 +6,7 @@
 
 use crate::identity::PublicKey;
 use mysql::prelude::Queryable;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 use stage6_auth::store::mysql::MySqlStore;
 use stage6_auth::store::sqlite::SqliteStore;
 use stage6_auth::store::{DbUrl, STEP_1, Schema, Step, Store, StoreError, now};
@@ -48,14 +48,11 @@ pub const STEP_3: Step = Step {
 const PUBLISH: &str = "INSERT INTO public_keys (user_id, public_key, published_at) VALUES (?, ?, ?)";
 
 /// Parameter: the user's id.
-const NEWEST: &str = "SELECT public_key FROM public_keys WHERE user_id = ? ORDER BY id DESC LIMIT 1";
-
-/// Parameter: the user's id.
-const COUNT: &str = "SELECT COUNT(*) FROM public_keys WHERE user_id = ?";
+const KEYS: &str = "SELECT public_key FROM public_keys WHERE user_id = ? ORDER BY id";
 
 /// The most keys that one user can publish, all in all. A person needs another one when
 /// an identity file is lost; without a bound, one user could fill the disk.
-pub const MAX_KEYS: u64 = 100;
+pub const MAX_KEYS: usize = 100;
 
 /// What the server asks of the database about keys.
 pub trait PublicKeys: Send + Sync {
@@ -65,17 +62,12 @@ pub trait PublicKeys: Send + Sync {
     /// When the database cannot be reached.
     fn publish(&self, user: i64, key: &PublicKey) -> Result<(), StoreError>;
 
-    /// Returns the key that the user with this id has published last, as text.
+    /// Returns the keys that the user with this id has published, as text; the last one
+    /// counts.
     ///
     /// # Errors
     /// When the database cannot be reached.
-    fn newest(&self, user: i64) -> Result<Option<String>, StoreError>;
-
-    /// Returns how many keys the user with this id has published.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
-    fn count(&self, user: i64) -> Result<u64, StoreError>;
+    fn keys(&self, user: i64) -> Result<Vec<String>, StoreError>;
 }
 
 /// One open database: stage 7's, with the keys.
@@ -118,13 +110,8 @@ impl PublicKeys for SqliteStore {
         Ok(())
     }
 
-    fn newest(&self, user: i64) -> Result<Option<String>, StoreError> {
-        self.read(|conn| conn.prepare_cached(NEWEST)?.query_row([user], |row| row.get(0)).optional())
-    }
-
-    fn count(&self, user: i64) -> Result<u64, StoreError> {
-        let count: i64 = self.read(|conn| conn.prepare_cached(COUNT)?.query_row([user], |row| row.get(0)))?;
-        Ok(count.unsigned_abs())
+    fn keys(&self, user: i64) -> Result<Vec<String>, StoreError> {
+        self.read(|conn| conn.prepare_cached(KEYS)?.query_map([user], |row| row.get(0))?.collect())
     }
 }
 
@@ -133,12 +120,7 @@ impl PublicKeys for MySqlStore {
         self.with(|conn| conn.exec_drop(PUBLISH, (user, key.to_string(), now())))
     }
 
-    fn newest(&self, user: i64) -> Result<Option<String>, StoreError> {
-        self.with(|conn| conn.exec_first(NEWEST, (user,)))
-    }
-
-    fn count(&self, user: i64) -> Result<u64, StoreError> {
-        let count: Option<u64> = self.with(|conn| conn.exec_first(COUNT, (user,)))?;
-        Ok(count.unwrap_or(0))
+    fn keys(&self, user: i64) -> Result<Vec<String>, StoreError> {
+        self.with(|conn| conn.exec(KEYS, (user,)))
     }
 }

@@ -16,6 +16,7 @@ mod client;
 mod connection;
 mod error_text;
 mod handshake;
+mod nonblocking;
 mod server;
 mod stream;
 

@@ -10,7 +10,7 @@
 //! Lines are only ever added, and the last one for a name counts, so that two
 //! programs can use the file at once and the history stays to be looked at.
 
-use super::public_key::{BadPublicKey, PublicKey, decode};
+use super::public_key::{PublicKey, decode};
 use common::endpoint::Endpoint;
 use common::private_file::{self, PrivateFileError};
 use stage6_auth::accounts::check_name;
@@ -56,7 +56,7 @@ pub enum KnownKeysError {
         /// The number of the line, from 1.
         line: usize,
         /// What is wrong with it.
-        problem: LineError,
+        problem: String,
     },
     /// The server speaks of a user who cannot exist: no such name can be
     /// registered, and none is written into the file.
@@ -65,23 +65,6 @@ pub enum KnownKeysError {
     /// It has no room for another key.
     #[error("known keys {}: larger than 4 MiB; remove what you do not need", .0.display())]
     Full(PathBuf),
-}
-
-/// What is wrong with a line of the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum LineError {
-    /// Not three words.
-    #[error("expected the server's address, a name and a key, with a blank between")]
-    Words,
-    /// The first word is no address: no line that is not understood is skipped.
-    #[error("the first word is no HOST:PORT")]
-    Server,
-    /// The second word cannot be a name.
-    #[error("the second word is no name")]
-    Name,
-    /// The third word is no key.
-    #[error(transparent)]
-    Key(BadPublicKey),
 }
 
 /// The keys of the users on one server. Nothing is kept in memory: each
@@ -159,7 +142,10 @@ impl Locked {
     /// A wrong line is an error for every name: it can no longer be known whether it
     /// was about this one.
     fn known(&self, keys: &KnownKeys, name: &str) -> Result<Option<PublicKey>, KnownKeysError> {
-        let malformed = |line, problem| KnownKeysError::Malformed { path: keys.path.clone(), line, problem };
+        let malformed = |line, problem: String| {
+            let path = keys.path.clone();
+            KnownKeysError::Malformed { path, line, problem }
+        };
         let mut last = None;
         // The byte order mark would be a part of the first server's address, which
         // would be that of no server.
@@ -174,7 +160,7 @@ impl Locked {
             }
         }
         let Some((line, key)) = last else { return Ok(None) };
-        PublicKey::new(key).map(Some).map_err(|bad| malformed(line, LineError::Key(bad)))
+        PublicKey::new(key).map(Some).map_err(|bad| malformed(line, bad.to_string()))
     }
 
     fn add(&mut self, keys: &KnownKeys, name: &str, key: &PublicKey) -> Result<(), KnownKeysError> {
@@ -192,13 +178,16 @@ impl Locked {
     }
 }
 
-fn parse(line: &[u8]) -> Result<(&str, &str, [u8; 32]), LineError> {
-    let line = str::from_utf8(line).map_err(|_| LineError::Words)?;
-    let words: Vec<_> = line.split(' ').collect();
-    let [server, name, key] = words[..] else { return Err(LineError::Words) };
-    server.parse::<Endpoint>().map_err(|_| LineError::Server)?;
-    check_name(name).map_err(|_| LineError::Name)?;
-    Ok((server, name, decode(key).map_err(LineError::Key)?))
+/// The server's address, a name and a key; or what is wrong with the line. No line that
+/// is not understood is skipped.
+fn parse(line: &[u8]) -> Result<(&str, &str, [u8; 32]), String> {
+    let words: Vec<_> = str::from_utf8(line).unwrap_or_default().split(' ').collect();
+    let [server, name, key] = words[..] else {
+        return Err("expected the server's address, a name and a key, with a blank between".to_owned());
+    };
+    server.parse::<Endpoint>().map_err(|_| "the first word is no HOST:PORT")?;
+    check_name(name).map_err(|_| "the second word is no name")?;
+    Ok((server, name, decode(key).map_err(|bad| bad.to_string())?))
 }
 
 #[cfg(test)]

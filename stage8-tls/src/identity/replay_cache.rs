@@ -7,21 +7,20 @@
 //! memory of a program ends with it.
 //!
 //! The file is the whole memory: for each message it is read, and its digest
-//! added. When it has [`GENERATION`] of them it becomes `….old`, in place of
-//! the `….old` before, and a new one is begun. So at least the last 65,536
-//! messages are known, in at most 2 MiB, and one that was shown before those
-//! would be shown again. To forget nothing, a message would have to carry a
-//! number or the time, which the wire format does not give it.
+//! added. When it has twice [`GENERATION`] of them, the older half is dropped. So at
+//! least the last 65,536 messages are known, in at most 2 MiB, and one that was shown
+//! before those would be shown again. To forget nothing, a message would have to carry
+//! a number or the time, which the wire format does not give it.
 
 use common::private_file::{self, PrivateFileError};
 use sha2::{Digest, Sha256};
-use std::fs::{self, File};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// Digests in one file.
+/// How many digests are known at least.
 const GENERATION: usize = 65_536;
 /// Half of a SHA-256. A sender who finds two messages with the same half
 /// (2^64 tries) keeps one of them from being shown.
@@ -42,19 +41,15 @@ pub enum ReplayCacheError {
 #[derive(Debug, Clone)]
 pub struct ReplayCache {
     path: PathBuf,
-    old: PathBuf,
     generation: usize,
 }
 
 impl ReplayCache {
-    /// Beside the identity file at `identity`: `….seen` and `….seen.old`.
+    /// Beside the identity file at `identity`: `….seen`.
     pub fn beside(identity: &Path) -> Self {
-        let with = |end: &str| {
-            let mut path = identity.as_os_str().to_owned();
-            path.push(end);
-            PathBuf::from(path)
-        };
-        Self { path: with(".seen"), old: with(".seen.old"), generation: GENERATION }
+        let mut path = identity.as_os_str().to_owned();
+        path.push(".seen");
+        Self { path: path.into(), generation: GENERATION }
     }
 
     /// Returns `true` if `sealed` is seen for the first time, and remembers it. To be
@@ -66,65 +61,35 @@ impl ReplayCache {
     /// # Errors
     /// [`ReplayCacheError`].
     pub fn is_new(&self, sealed: &str) -> Result<bool, ReplayCacheError> {
+        let mut file = private_file::append_to(&self.path).map_err(ReplayCacheError::File)?;
+        self.remember(&mut file, sealed).map_err(|error| ReplayCacheError::Io(self.path.clone(), error))
+    }
+
+    fn remember(&self, file: &mut File, sealed: &str) -> io::Result<bool> {
+        // Until it is closed. Between looking and adding, another program of ours must
+        // not add the same digest.
+        file.lock()?;
+        let mut shown = Vec::new();
+        file.read_to_end(&mut shown)?;
         let digest = &Sha256::digest(sealed)[..DIGEST_LEN];
-        loop {
-            let mut file = self.current()?;
-            let shown = self.digests(&mut file)?;
-            if holds(&shown, digest) || self.held_before(digest)? {
-                return Ok(false);
-            }
-            // A program that was killed, or a disk that was full, may have left
-            // a part of one.
-            let whole = shown.len() - shown.len() % DIGEST_LEN;
-            if whole < shown.len() {
-                file.set_len(whole as u64).map_err(|error| self.io(error))?;
-            }
-            if whole < self.generation * DIGEST_LEN {
-                return file.write_all(digest).map(|()| true).map_err(|error| self.io(error));
-            }
-            // And ask anew: the next file is not locked yet, and another program
-            // may have put this very message into it before we have it.
-            fs::rename(&self.path, &self.old).map_err(|error| self.io(error))?;
+        if shown.chunks_exact(DIGEST_LEN).any(|known| known == digest) {
+            return Ok(false);
         }
-    }
-
-    /// The newer file, locked until it is closed. While we waited for the lock,
-    /// its owner may have made it the older one.
-    fn current(&self) -> Result<File, ReplayCacheError> {
-        loop {
-            let file = private_file::append_to(&self.path).map_err(ReplayCacheError::File)?;
-            file.lock().map_err(|error| self.io(error))?;
-            let ours = file.metadata().map_err(|error| self.io(error))?;
-            match fs::metadata(&self.path) {
-                Ok(named) if (named.dev(), named.ino()) == (ours.dev(), ours.ino()) => return Ok(file),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(self.io(error)),
-            }
+        // A program that was killed, or a disk that was full, may have left a part of one.
+        let whole = shown.len() - shown.len() % DIGEST_LEN;
+        let half = self.generation * DIGEST_LEN;
+        if whole >= 2 * half {
+            // The newer half over the older one, and only then its end: a program that is
+            // killed in between forgets none of the newer half. (What is opened to append
+            // cannot be written elsewhere.)
+            OpenOptions::new().write(true).open(&self.path)?.write_all_at(&shown[whole - half..whole], 0)?;
+            file.set_len(half as u64)?;
+        } else {
+            file.set_len(whole as u64)?;
         }
+        file.write_all(digest)?;
+        Ok(true)
     }
-
-    fn digests(&self, file: &mut File) -> Result<Vec<u8>, ReplayCacheError> {
-        let mut digests = Vec::new();
-        file.read_to_end(&mut digests).map_err(|error| self.io(error))?;
-        Ok(digests)
-    }
-
-    fn held_before(&self, digest: &[u8]) -> Result<bool, ReplayCacheError> {
-        match fs::read(&self.old) {
-            Ok(digests) => Ok(holds(&digests, digest)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(self.io(error)),
-        }
-    }
-
-    fn io(&self, error: io::Error) -> ReplayCacheError {
-        ReplayCacheError::Io(self.path.clone(), error)
-    }
-}
-
-fn holds(digests: &[u8], digest: &[u8]) -> bool {
-    digests.chunks_exact(DIGEST_LEN).any(|shown| shown == digest)
 }
 
 #[cfg(test)]

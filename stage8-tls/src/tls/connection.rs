@@ -1,8 +1,8 @@
 //! A client's connection, as the client of stage 6 uses one: its sending waits.
 
 use super::TlsStream;
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::retry_on_intr;
+use super::nonblocking::wait;
+use rustix::event::PollFlags;
 use stage4_multichat::transport::Transport;
 use stage6_auth::connection::Connection;
 use std::io::{self, ErrorKind, IoSlice, Read};
@@ -37,9 +37,7 @@ impl TlsStream {
     fn when_writable<T>(&self, attempt: impl Fn() -> io::Result<T>) -> io::Result<T> {
         loop {
             match attempt() {
-                Err(e) if e.kind() == ErrorKind::WouldBlock => {
-                    retry_on_intr(|| poll(&mut [PollFd::new(self.stream(), PollFlags::OUT)], None))?;
-                }
+                Err(e) if e.kind() == ErrorKind::WouldBlock => wait(self.stream(), PollFlags::OUT, None)?,
                 result => return result,
             }
         }

@@ -1,9 +1,9 @@
 //! The handshake: from a TCP connection to an encrypted one, or to a reason why
 //! not, before a deadline.
 
-use super::stream::{NonBlocking, TlsStream};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
+use super::nonblocking::{self, NonBlocking};
+use super::stream::TlsStream;
+use rustix::event::PollFlags;
 use rustls::{Connection, Error as TlsError, InvalidMessage};
 use stage6_auth::semaphore::Semaphore;
 use std::io::{self, ErrorKind};
@@ -109,15 +109,10 @@ fn receive(
     }
 }
 
-/// Waits until the socket can be read or written, as `flags` says, or fails with
-/// [`HandshakeError::TooSlow`] at the deadline.
+/// Waits as [`nonblocking::wait`] does, in the errors of a handshake.
 fn wait(socket: &TcpStream, flags: PollFlags, deadline: Instant) -> Result<(), HandshakeError> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    // The handshake's time is far below the 292 years that fit.
-    let timeout = Timespec::try_from(left).map_err(io::Error::other).map_err(HandshakeError::Lost)?;
-    match poll(&mut [PollFd::new(socket, flags)], Some(&timeout)) {
-        Ok(0) => Err(HandshakeError::TooSlow),
-        Ok(_) | Err(Errno::INTR) => Ok(()),
-        Err(error) => Err(HandshakeError::Lost(error.into())),
-    }
+    nonblocking::wait(socket, flags, Some(deadline)).map_err(|error| match error.kind() {
+        ErrorKind::WouldBlock => HandshakeError::TooSlow,
+        _ => HandshakeError::Lost(error),
+    })
 }

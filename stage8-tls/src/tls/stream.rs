@@ -17,9 +17,8 @@
 //! could send to a client that is silent. Encrypted bytes that a full socket does not
 //! take stay in rustls' own buffer, in the order of their records, for the next `flush`.
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
+use super::nonblocking::{NonBlocking, wait};
+use rustix::event::PollFlags;
 use rustls::Connection;
 use stage4_multichat::transport::Transport;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
@@ -118,19 +117,6 @@ impl TlsStream {
         self.lock().map_or_else(|e| e.to_string(), |state| super::error_text::negotiated(&state.connection))
     }
 
-    /// Waits until there is something to receive, or room for what `unsent` says is
-    /// left to send, or until the read timeout of the socket.
-    fn wait(&self, unsent: bool, deadline: Option<Instant>) -> io::Result<()> {
-        let flags = if unsent { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let timeout = left.map(Timespec::try_from).transpose();
-        match poll(&mut [PollFd::new(&self.socket, flags)], timeout.map_err(io::Error::other)?.as_ref()) {
-            Ok(0) => Err(ErrorKind::WouldBlock.into()),
-            Ok(_) | Err(Errno::INTR) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
-    }
-
     #[cfg(test)]
     pub(super) fn refresh_keys(&self) {
         self.lock().unwrap().connection.refresh_traffic_keys().unwrap();
@@ -210,9 +196,10 @@ impl Read for &TlsStream {
             }
             match state.connection.read_tls(&mut NonBlocking(&self.socket)) {
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {
-                    let unsent = state.has_unsent();
+                    // Also for room, if something is left to send.
+                    let unsent = if state.has_unsent() { PollFlags::OUT } else { PollFlags::empty() };
                     drop(state);
-                    self.wait(unsent, deadline)?;
+                    wait(&self.socket, PollFlags::IN | unsent, deadline)?;
                 }
                 received => drop(received?),
             }
@@ -227,32 +214,5 @@ impl TlsStream {
         }
         let text = "the connection was cut: it ended without TLS's notice that this was all (close_notify)";
         Err(io::Error::new(ErrorKind::UnexpectedEof, text))
-    }
-}
-
-/// A socket as rustls wants it, to read from and to write to, whose calls never wait:
-/// they fail with `WouldBlock` instead. The socket itself stays blocking, since others
-/// may use it so.
-pub(super) struct NonBlocking<'a>(pub(super) &'a TcpStream);
-
-impl Read for NonBlocking<'_> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let (received, _) = recv(self.0, into, RecvFlags::DONTWAIT)?;
-        Ok(received)
-    }
-}
-
-impl Write for NonBlocking<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(send(self.0, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?)
-    }
-
-    fn write_vectored(&mut self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
-        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        Ok(sendmsg(self.0, bytes, &mut SendAncillaryBuffer::default(), flags)?)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

@@ -2,6 +2,7 @@
 //! when there is more than the memory holds.
 
 use super::*;
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -67,7 +68,7 @@ fn half_a_digest_at_the_end_harms_no_other() {
 }
 
 /// Two clients with one identity: each message is new to one of them, also
-/// while they take turns at beginning a new file.
+/// while they take turns at dropping the older half.
 #[test]
 fn each_message_is_new_to_one_program() {
     let (_folder, identity) = place();
