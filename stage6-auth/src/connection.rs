@@ -32,6 +32,9 @@ pub trait Encode: Send + Sync {
     /// ([`SendQueue::send_now`]) and wait for the answer. `None`: the connection was
     /// lost meanwhile, try again on the next one.
     fn encode(&self, line: &str, queue: &SendQueue) -> Option<Zeroizing<Vec<u8>>>;
+
+    /// The connection is gone: nothing on it is answered any longer.
+    fn disconnected(&self) {}
 }
 
 impl Encode for Envelope {

@@ -34,12 +34,14 @@ pub trait ClientLogic: Send {
         false
     }
 
-    /// The text of a line that was received.
+    /// The text of a line that was received: here the line itself.
     ///
     /// # Errors
     /// When it was not sent by a server that this client can talk to. Nothing of it is
     /// shown.
-    fn open(&self, line: &str) -> anyhow::Result<String>;
+    fn open(&self, line: &str) -> anyhow::Result<String> {
+        Ok(line.to_owned())
+    }
 
     /// The user is logged in. What was typed is sent after this.
     ///
@@ -49,21 +51,20 @@ pub trait ClientLogic: Send {
         Ok(())
     }
 
-    /// Shows a line that came after the login.
+    /// The lines to be shown in place of one that came after the login: here the same.
+    fn received(&self, text: String) -> Vec<String> {
+        vec![text]
+    }
+
+    /// Shows a line, after the login.
     ///
     /// # Errors
     /// When standard output is closed.
     fn show(&self, text: &str) -> anyhow::Result<()>;
 
-    /// The connection has ended: nothing on it is answered any longer.
-    fn disconnected(&self) {}
-
-    /// There will be no other connection.
-    ///
-    /// # Errors
-    /// As for [`show`](Self::show).
-    fn end(&self) -> anyhow::Result<()> {
-        Ok(())
+    /// There will be no other connection. Returns the lines that are still to be shown.
+    fn end(&self) -> Vec<String> {
+        Vec::new()
     }
 }
 
@@ -106,7 +107,6 @@ impl<L: ClientLogic> Receiver<L> {
             // Lost is a connection that neither side meant to end. From now on nothing
             // leaves the queue.
             let lost = self.login.queue.disconnected();
-            self.logic.disconnected();
             // After a refused login at once, since the user waits; after a lost
             // connection with pauses, since a thousand clients may have lost theirs.
             let next = match &ended {
@@ -118,7 +118,7 @@ impl<L: ClientLogic> Receiver<L> {
                 connection = next;
                 continue;
             }
-            self.logic.end()?;
+            self.logic.end().iter().try_for_each(|text| self.logic.show(text))?;
             // What was typed and not sent is an error, or a script would not notice.
             self.login.queue.require_all_sent()?;
             return match ended {
@@ -171,7 +171,7 @@ impl<L: ClientLogic> Receiver<L> {
             }
             if logged_in {
                 self.login.queue.heed(&text);
-                self.logic.show(&text)?;
+                self.logic.received(text).iter().try_for_each(|text| self.logic.show(text))?;
                 continue;
             }
             // Until here the server has not let the user in, and what is typed for the

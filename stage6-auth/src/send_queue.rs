@@ -192,10 +192,12 @@ impl SendQueue {
     /// The connection is gone. Returns `true` if it was lost: the user is logged
     /// in, and neither the user nor the server wanted this end.
     pub fn disconnected(&self) -> bool {
-        self.change(|state| {
+        let lost = self.change(|state| {
             (state.connection, state.allowed) = (None, Allowed::Nothing);
             state.session.is_some() && !state.leaving && !state.input_ended
-        })
+        });
+        self.encoder.disconnected();
+        lost
     }
 
     /// The server has asked a question: the next line is the answer.

@@ -171,17 +171,10 @@ impl ClientLogic for Logic {
         error.downcast_ref().is_some_and(ConnectError::is_distrust)
     }
 
-    /// TLS has decrypted it already.
-    fn open(&self, line: &str) -> anyhow::Result<String> {
-        Ok(line.to_owned())
-    }
-
     /// A client that has come back begins in the lobby, as every client does.
     fn logged_in(&self, session: &Session) -> anyhow::Result<()> {
-        let room = self.state.logged_in(&session.name);
-        // Before anything that was typed.
         self.e2e.logged_in(&session.name, &self.queue)?;
-        if let Some(room) = room {
+        if let Some(room) = self.state.logged_in(&session.name) {
             // Before what was typed for that room.
             self.queue.send_now(&format!("/join {room}"));
             self.output.hint(&format!("Going back to the room {room}."));
@@ -189,23 +182,17 @@ impl ClientLogic for Logic {
         Ok(())
     }
 
-    /// Shows a line, after taking in what it changes. What shows in its place may be
-    /// several lines: private messages that have waited for a key.
+    /// Private messages are opened here, if the key of the sender is known.
+    fn received(&self, text: String) -> Vec<String> {
+        self.e2e.heard(&text, &self.queue)
+    }
+
+    fn end(&self) -> Vec<String> {
+        self.e2e.end()
+    }
+
+    /// Shows a line, after taking in what it changes.
     fn show(&self, text: &str) -> anyhow::Result<()> {
-        self.e2e.heard(text, &self.queue).iter().try_for_each(|text| self.show_text(text))
-    }
-
-    fn disconnected(&self) {
-        self.e2e.disconnected();
-    }
-
-    fn end(&self) -> anyhow::Result<()> {
-        self.e2e.end().iter().try_for_each(|line| self.output.received(line))
-    }
-}
-
-impl Logic {
-    fn show_text(&self, text: &str) -> anyhow::Result<()> {
         match self.state.heard(text) {
             StateChange::Moved { prompt } => self.output.change_prompt(&prompt),
             StateChange::Kicked => self.queue.leave(),

@@ -135,14 +135,6 @@ impl EndToEnd {
         Ok(LocalUser { name, identity, known, shown: ReplayCache::beside(path) })
     }
 
-    /// The connection is gone: nothing on it is answered any longer.
-    pub fn disconnected(&self) {
-        let mut state = self.lock();
-        (state.connected, state.lookup) = (false, None);
-        drop(state);
-        self.looked_up.notify_all();
-    }
-
     fn user(&self) -> Option<Arc<LocalUser>> {
         self.lock().user.clone()
     }
@@ -261,6 +253,13 @@ impl Encode for EndToEnd {
             _ => format!("{line}\n"),
         };
         Some(Zeroizing::new(encoded.into_bytes()))
+    }
+
+    fn disconnected(&self) {
+        let mut state = self.lock();
+        (state.connected, state.lookup) = (false, None);
+        drop(state);
+        self.looked_up.notify_all();
     }
 }
 
