@@ -3,13 +3,14 @@
 //! Where nothing listens, fifty checks fail for one reason. So a check may rest on
 //! others ([`Check::basic`]): when one of those has
 //! failed, it is not judged. It has not passed, but there is nothing to say about
-//! it that its basic check does not say. `CHECK_STRICT=1` judges every check.
+//! it that its basic check does not say. `--strict` judges every check.
 
 use crate::check::Check;
 use crate::context::Graded;
 use crate::poison::IgnorePoison;
 use crate::report::{Complaint, Report};
 use crate::run_check::run_one;
+use crate::settings::Options;
 use libtest_mimic::{Completion, Failed};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -38,7 +39,7 @@ impl Judge {
     /// `selected` are the checks that this run includes: nothing rests on one that
     /// was not asked for.
     pub fn new(graded: Graded, report: Option<Report>, selected: &[Check]) -> Self {
-        let strict = std::env::var_os("CHECK_STRICT").is_some_and(|value| value == "1");
+        let strict = Options::get().strict;
         let names = selected.iter().flat_map(|check| check.rests_on.iter().copied());
         let find = |name: &'static str| {
             let check = selected.iter().find(|check| check.name == name)?;

@@ -1,6 +1,65 @@
-//! The variables `STAGEn_…`, which say what is graded.
+//! What is said to the checks: the variables `STAGEn_…`, which say what is graded, and
+//! the options that a test runner does not have.
 
 use std::ffi::OsString;
+use std::sync::OnceLock;
+
+/// How the checks are to be run. Each option has a variable of the environment too, for
+/// programs that start the checks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Options {
+    /// `--sessions N`, `CHECK_SESSIONS`: how many random sessions, however long it takes.
+    pub sessions: Option<usize>,
+    /// `--seed N`, `CHECK_SEED`: which ones.
+    pub seed: Option<u64>,
+    /// `--strict`, `CHECK_STRICT=1`: every check is judged by itself.
+    pub strict: bool,
+}
+
+impl Options {
+    /// Those of this run; the usual ones where the command line is wrong.
+    pub fn get() -> Self {
+        Self::of_this_run().as_ref().map(|(options, _)| *options).unwrap_or_default()
+    }
+
+    /// Those of this run, and the words of the command line that are the test runner's.
+    pub fn of_this_run() -> &'static Result<(Self, Vec<String>), String> {
+        static OPTIONS: OnceLock<Result<(Options, Vec<String>), String>> = OnceLock::new();
+        OPTIONS.get_or_init(|| Self::taken(std::env::args(), |name| std::env::var(name).ok()))
+    }
+
+    fn taken(
+        mut words: impl Iterator<Item = String>,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<(Self, Vec<String>), String> {
+        let number = |name: &str, value: Option<String>| -> Result<u64, String> {
+            let value = value.ok_or_else(|| format!("{name} takes a number"))?;
+            value.trim().parse().map_err(|_| format!("{name} takes a number, and not {value:?}"))
+        };
+        let of_variable = |name: &str| variable(name).map(|value| number(name, Some(value))).transpose();
+        let mut options = Self {
+            sessions: of_variable("CHECK_SESSIONS")?.map(|count| count as usize),
+            seed: of_variable("CHECK_SEED")?,
+            strict: variable("CHECK_STRICT").is_some_and(|value| value == "1"),
+        };
+        let mut rest = Vec::new();
+        while let Some(word) = words.next() {
+            let (name, value) = match word.split_once('=') {
+                Some((name, value)) => (name, Some(value.to_owned())),
+                None => (word.as_str(), None),
+            };
+            match name {
+                "--sessions" => {
+                    options.sessions = Some(number(name, value.or_else(|| words.next()))? as usize);
+                }
+                "--seed" => options.seed = Some(number(name, value.or_else(|| words.next()))?),
+                "--strict" => options.strict = true,
+                _ => rest.push(word),
+            }
+        }
+        Ok((options, rest))
+    }
+}
 
 /// What may be said about the programs under test in `STAGEn_…`.
 const SETTINGS: [&str; 5] = ["SERVER", "CLIENT", "PROGRAMS", "CA", "LOGIN_TIMEOUT"];
@@ -34,7 +93,24 @@ pub(crate) fn understood(
 
 #[cfg(test)]
 mod tests {
-    use super::understood;
+    use super::{Options, understood};
+
+    #[test]
+    fn options_come_from_the_command_line_and_else_from_variables() {
+        let taken = |line: &str, variables: &[(&str, &str)]| {
+            let variable = |name: &str| Some(variables.iter().find(|(n, _)| *n == name)?.1.to_owned());
+            Options::taken(line.split_whitespace().map(str::to_owned), variable)
+        };
+        let (options, rest) = taken("x --sessions 50 --exact --seed=2 --strict name", &[]).unwrap();
+        assert_eq!(options, Options { sessions: Some(50), seed: Some(2), strict: true });
+        assert_eq!(rest, ["x", "--exact", "name"]);
+        let variables = [("CHECK_SESSIONS", "7"), ("CHECK_SEED", "3"), ("CHECK_STRICT", "0")];
+        let (options, _) = taken("x --seed 4", &variables).unwrap();
+        assert_eq!(options, Options { sessions: Some(7), seed: Some(4), strict: false });
+        assert_eq!(taken("x --seed", &[]).unwrap_err(), "--seed takes a number");
+        assert!(taken("x --sessions many", &[]).unwrap_err().contains("and not \"many\""));
+        assert!(taken("x", &[("CHECK_SEED", "no")]).unwrap_err().contains("CHECK_SEED takes a number"));
+    }
 
     fn said(name: &str, value: &str) -> Result<(), String> {
         understood(4, [(name.into(), value.into())].into_iter())

@@ -6,7 +6,7 @@ use crate::context::Graded;
 use crate::judge::Judge;
 use crate::report::Report;
 use crate::run_check::{end_programs_at_ctrl_c, without_panic_message};
-use crate::settings;
+use crate::settings::{self, Options};
 use libtest_mimic::{Arguments, Trial};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -58,7 +58,13 @@ impl Suite {
     /// Runs the checks that the command line asks for (a filter, `--list`,
     /// `--exact`, `--format json`, … as for any test) and reports.
     pub fn run(self) -> ExitCode {
-        let mut arguments = Arguments::from_args();
+        let mut arguments = match Options::of_this_run() {
+            Ok((_, words)) => Arguments::from_iter(words),
+            Err(why) => {
+                eprintln!("error: {why}");
+                return ExitCode::from(2);
+            }
+        };
         arguments.test_threads.get_or_insert(AT_ONCE);
         end_programs_at_ctrl_c();
         if let Err(why) = settings::understood(self.graded.stage, std::env::vars_os()) {

@@ -41,6 +41,7 @@ struct Found {
     check: String,
     passed: bool,
     seconds: f64,
+    not_judged: Option<String>,
     #[serde(default)]
     what: String,
     #[serde(default)]
@@ -103,6 +104,7 @@ fn checked(name: &str, found: Option<Found>) -> Checked {
     let (outcome, seconds) = match found {
         None => (Outcome::NotRun, 0.0),
         Some(found) if found.passed => (Outcome::Passed, found.seconds),
+        Some(Found { not_judged: Some(basic), .. }) => (Outcome::NotJudged(basic), 0.0),
         Some(Found { seconds, what, hint, steps, errors, .. }) => {
             (Outcome::Failed { what, hint, steps, errors }, seconds)
         }

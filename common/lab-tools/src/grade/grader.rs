@@ -176,6 +176,7 @@ impl Grader<'_> {
         let mut result = Result::without_checks(Some(stage.number), findings.verdict);
         (result.checks, result.ignored) = (findings.checks, findings.ignored);
         result.left_behind = findings.left_behind;
+        result.notes.extend(result.why_not_judged());
         if findings.left_behind > 0 {
             result.notes.push(format!("it left {} processes behind, which were ended", findings.left_behind));
         }

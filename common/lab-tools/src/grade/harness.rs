@@ -33,6 +33,8 @@ pub struct Harness {
     folder: PathBuf,
     /// Tells other checks from these.
     pub digest: String,
+    /// Every check is judged by itself.
+    strict: bool,
     /// The names of all checks.
     pub names: Vec<String>,
 }
@@ -51,7 +53,7 @@ impl Harness {
     ///
     /// # Errors
     /// When they do not build.
-    pub fn build(stage: &Stage, cache: &Path) -> anyhow::Result<Harness> {
+    pub fn build(stage: &Stage, cache: &Path, strict: bool) -> anyhow::Result<Harness> {
         let mut command = cargo();
         command.args(["test", "-p", &stage.package, "--test", "checks", "--no-run"]);
         command.arg("--message-format=json-render-diagnostics");
@@ -67,11 +69,19 @@ impl Harness {
             .context("cannot read the checks")?;
         let mut digest = Sha256::new();
         digest.update(&built);
+        digest.update([u8::from(strict)]);
         let digest = hex(digest);
         let program = cache.join("checks").join(format!("stage{}-{}", stage.number, &digest[..16]));
         keep(&program, &built)?;
         let names = listed(&program)?;
-        Ok(Harness { stage: stage.number, program, folder: root().join(&stage.package), digest, names })
+        Ok(Harness {
+            stage: stage.number,
+            program,
+            folder: root().join(&stage.package),
+            digest,
+            strict,
+            names,
+        })
     }
 
     /// Runs the checks; `private` is a folder for all that is written meanwhile.
@@ -87,6 +97,9 @@ impl Harness {
     ) -> anyhow::Result<Findings> {
         let mut words = vec![self.program.to_string_lossy().into_owned()];
         words.extend(["--logfile", "/dev/null"].map(String::from));
+        if self.strict {
+            words.push("--strict".to_owned());
+        }
         if let Subject::Commands { at_once: Some(number), .. } = subject {
             words.extend(["--test-threads".to_owned(), number.to_string()]);
         }

@@ -48,6 +48,9 @@ use store::Store;
 use submission::{Form, here, look};
 use tree::Original;
 
+/// What whoever grades has written, or had written, beside the submissions.
+const GRADERS_FILES: [&str; 6] = [".csv", ".toml", ".json", ".xml", ".html", ".md"];
+
 /// Grades what the options say. Whether everything could be graded.
 ///
 /// # Errors
@@ -72,7 +75,7 @@ pub fn run(all: &Registry, options: &Options) -> Result<bool, Failure> {
     let original = Original::read()?;
     let store = Store::new(&cache, options.resume);
     let stages = stages(&jobs);
-    let harnesses = harnesses(&stages, &cache, &scale)?;
+    let harnesses = harnesses(&stages, &cache, &scale, options.strict)?;
     let workers = options.jobs(jobs.len());
     let slots = slots(&jobs, workers, &cache, &original)?;
     // From here on Ctrl-C is ours; up to here it was cargo's, too.
@@ -104,23 +107,27 @@ fn one<'a>(folder: &Path, all: &'a Registry, options: &Options) -> Result<Job<'a
 fn several<'a>(folder: &Path, all: &'a Registry, options: &Options) -> Result<Vec<Job<'a>>, String> {
     let folder = folder.canonicalize().map_err(|error| format!("{}: {error}", folder.display()))?;
     let entries = fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    let mut folders: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    folders.retain(|path| {
-        path.is_dir() && !name(path).starts_with('.') && !path.file_name().is_some_and(nobody_wrote)
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.retain(|path| {
+        let of_the_grader = !path.is_dir() && GRADERS_FILES.iter().any(|end| name(path).ends_with(end));
+        !of_the_grader && !name(path).starts_with('.') && !path.file_name().is_some_and(nobody_wrote)
     });
-    folders.sort_unstable();
-    if folders.is_empty() {
+    paths.sort_unstable();
+    if paths.is_empty() {
         return Err(format!("there are no folders in {}", folder.display()));
     }
     let job = |path: &PathBuf| {
         let submission = if path.is_symlink() {
             Err("it is a link, and links are not followed".to_owned())
+        } else if !path.is_dir() {
+            Err("it is a file, and not a folder: unpack it into a folder of its own, or put it into one"
+                .to_owned())
         } else {
             look(path, &options.asked(), all).map_err(|error| format!("{error:#}"))
         };
         Job { name: name(path), submission }
     };
-    Ok(folders.iter().map(job).collect())
+    Ok(paths.iter().map(job).collect())
 }
 
 fn name(folder: &Path) -> String {
@@ -136,10 +143,11 @@ fn harnesses(
     stages: &BTreeMap<u16, &Stage>,
     cache: &Path,
     scale: &Scale,
+    strict: bool,
 ) -> Result<HashMap<u16, Harness>, Failure> {
     let mut harnesses = HashMap::new();
     for (number, stage) in stages {
-        harnesses.insert(*number, Harness::build(stage, cache)?);
+        harnesses.insert(*number, Harness::build(stage, cache, strict)?);
     }
     let names: Vec<String> = harnesses.values().flat_map(|harness| harness.names.clone()).collect();
     match scale.weights.misfit(&names) {

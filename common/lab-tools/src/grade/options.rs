@@ -49,6 +49,9 @@ pub struct Options {
     /// What each check is worth; all the same without it
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
+    /// Judge every check by itself, also those that wait for one that failed
+    #[arg(long)]
+    pub strict: bool,
     /// Write results as Gradescope reads them; for a batch a folder with one file each
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,

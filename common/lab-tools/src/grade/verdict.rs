@@ -64,6 +64,8 @@ pub enum Outcome {
         /// The last lines of the programs' standard error.
         errors: String,
     },
+    /// It waits for a check that failed, and has no points: nobody knows.
+    NotJudged(String),
     /// The submission was ended before.
     NotRun,
 }
@@ -88,6 +90,29 @@ impl Result {
     /// How many failed.
     pub fn failed(&self) -> usize {
         self.count(|outcome| matches!(outcome, Outcome::Failed { .. }))
+    }
+
+    /// How many wait for one that failed.
+    pub fn not_judged(&self) -> usize {
+        self.count(|outcome| matches!(outcome, Outcome::NotJudged(_)))
+    }
+
+    /// What is said about the first check that others wait for: the cause of a zero.
+    pub fn why_not_judged(&self) -> Option<String> {
+        let is_waited_for = |name: &str| {
+            self.checks
+                .iter()
+                .any(|check| matches!(&check.outcome, Outcome::NotJudged(basic) if basic == name))
+        };
+        self.checks.iter().find_map(|check| match &check.outcome {
+            Outcome::Failed { what, errors, .. } if is_waited_for(&check.name) => {
+                let got = what.lines().find_map(|line| line.trim_start().strip_prefix("got:"))?.trim();
+                let said = errors.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
+                let said = said.trim_start_matches(['|', ' ']);
+                Some(if said.is_empty() { got.to_owned() } else { format!("{got} ({said})") })
+            }
+            _ => None,
+        })
     }
 
     /// Whether it may have taken more of the machine than is its own.
@@ -146,6 +171,7 @@ impl Outcome {
     pub fn report(&self) -> Option<String> {
         match self {
             Outcome::Passed => None,
+            Outcome::NotJudged(basic) => Some(format!("It was not judged, since {basic} failed.\n")),
             Outcome::NotRun => Some("It did not come to this check.\n".to_owned()),
             Outcome::Failed { what, hint, steps, errors } => {
                 Some(format!("{what}  likely cause: {hint}\n  steps so far\n{steps}{errors}"))

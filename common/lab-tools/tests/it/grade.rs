@@ -126,6 +126,44 @@ fn bad_programs_get_their_verdict_and_disturb_no_other() {
     }
 }
 
+/// A server that does not start fails one check; the others wait for it.
+#[test]
+#[ignore = "self-test of the course: make test-course"]
+fn the_cause_of_a_zero_stands_in_the_note() {
+    let all = Submissions::new();
+    let server = |name: &str, command: &str| {
+        all.put(&format!("all/{name}/grade.toml"), &format!("stage = 4\nserver = '''{command}'''\n"));
+    };
+    all.put("all/not executable/server", "#!/bin/sh\n");
+    server("not executable", "./server {host} {port}");
+    server("no such command", "./service {host} {port}");
+    server("traceback", "python3 -c 'import nothing_of_that_name' {host} {port}");
+    server("hängt", "sleep 1000");
+    let fixed = "import socket, time; s = socket.create_server((\"127.0.0.1\", 0)); time.sleep(99)";
+    server("fixed port", &format!("python3 -c '{fixed}'"));
+    all.put("all/dora.tar.gz", "not unpacked");
+    all.put("all/last-year.csv", "the grader's own");
+    let output = all.batch(&["--jobs", "4"]).assert().code(1).get_output().clone();
+    assert!(text(&output.stdout).contains("1 could not be graded"), "{output:?}");
+    for (name, why) in [
+        ("not executable", "the file cannot be executed (exit code 126): chmod +x"),
+        ("no such command", "there is no such command (exit code 127)"),
+        ("traceback", "No module named 'nothing_of_that_name'"),
+        ("hängt", "it runs, but does not listen on any port"),
+        ("fixed port", "the command gets {host} and {port} filled in"),
+    ] {
+        let [verdict, points, note, failed] = all.row(name);
+        assert_eq!([verdict.as_str(), &points], ["failed", "0"], "{name}: {note}");
+        assert!(note.contains(why), "{name}: {note}");
+        assert_eq!(failed, "the_server_starts_listens_and_accepts");
+    }
+    let [verdict, points, note, _] = all.row("dora.tar.gz");
+    assert_eq!([verdict.as_str(), &points], ["not graded", ""]);
+    assert!(note.contains("unpack it into a folder of its own"), "{note}");
+    let table = fs::read_to_string(all.path("grades.csv")).unwrap();
+    assert!(!table.contains("last-year") && table.lines().count() == 7, "{table}");
+}
+
 #[test]
 #[ignore = "self-test of the course: make test-course"]
 fn a_batch_in_which_nobody_has_points_has_an_average_of_zero() {

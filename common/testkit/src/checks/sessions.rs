@@ -10,13 +10,16 @@ const SLOWEST_PER_SECOND: u32 = 10;
 
 /// Random sessions against the server.
 pub fn server_sessions() -> Vec<crate::Check> {
-    let limit = LIMIT + Duration::from_secs(1) * model::run::wanted_sessions() as u32 / SLOWEST_PER_SECOND;
-    server().into_iter().map(|check| check.within(limit)).collect()
+    server().into_iter().map(|check| check.within(limit())).collect()
 }
 
 /// Random sessions with a chat client.
 pub fn client_sessions() -> Vec<crate::Check> {
-    client().into_iter().map(|check| check.within(LIMIT)).collect()
+    client().into_iter().map(|check| check.within(limit())).collect()
+}
+
+fn limit() -> Duration {
+    LIMIT + Duration::from_secs(1) * model::run::wanted_sessions() as u32 / SLOWEST_PER_SECOND
 }
 
 checks! {

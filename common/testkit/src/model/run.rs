@@ -13,14 +13,14 @@ use crate::failure::fail_by_rule;
 use crate::poison::IgnorePoison;
 use crate::run_check::{fresh_context, quietly};
 use crate::server::Server;
-use std::str::FromStr;
+use crate::settings::Options;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// Sessions in one run; `CHECK_SESSIONS` says otherwise.
+/// Sessions in one run; `--sessions` says otherwise.
 const SESSIONS: usize = 200;
-/// Everybody gets the same sessions; `CHECK_SEED` draws others.
+/// Everybody gets the same sessions; `--seed` draws others.
 const SEED: u64 = 1;
 /// Servers at once, each for some sessions.
 const WORKERS: usize = 4;
@@ -47,7 +47,7 @@ type Numbered = (usize, Session);
 /// Plays random sessions against the graded server. Fails with the shortest session
 /// that was found to break a rule.
 pub(crate) fn server_sessions(case: &Case) {
-    let (count, seed) = (wanted_sessions(), setting("CHECK_SEED", SEED));
+    let (count, seed) = (wanted_sessions(), seed());
     let Some(found) = search(case, count, seed) else { return };
     let number = found.number;
     if std::env::var_os("CHECK_DEBUG").is_some() {
@@ -55,22 +55,25 @@ pub(crate) fn server_sessions(case: &Case) {
     }
     let found = shorten(case, found);
     case.context.adopt(&found.context);
-    let again = number + 1;
-    fail_by_rule(
-        found.broken,
-        format!(
-            "session {number} of seed {seed}, made shorter; CHECK_SEED={seed} CHECK_SESSIONS={again} plays it again"
-        ),
-    );
+    fail_by_rule(found.broken, how_to_repeat(case.stage(), number, seed));
 }
 
 /// How many sessions this run plays, if there is time.
 pub(crate) fn wanted_sessions() -> usize {
-    setting("CHECK_SESSIONS", SESSIONS)
+    Options::get().sessions.unwrap_or(SESSIONS)
 }
 
-fn setting<T: FromStr>(name: &str, usual: T) -> T {
-    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(usual)
+fn seed() -> u64 {
+    Options::get().seed.unwrap_or(SEED)
+}
+
+/// The command that plays a session again: it is found by its number.
+fn how_to_repeat(stage: u8, number: usize, seed: u64) -> String {
+    let count = number + 1;
+    format!(
+        "session {number} of seed {seed}, made shorter; make check {stage} ARGS=\"random --seed {seed} --sessions {count}\" \
+         plays it again"
+    )
 }
 
 /// The first session that breaks a rule.
@@ -237,7 +240,7 @@ struct ClientFound {
 /// Plays random sessions with the graded client. Fails with the shortest that was
 /// found to break a rule.
 pub(crate) fn client_sessions(case: &Case) {
-    let (count, seed) = (setting("CHECK_SESSIONS", CLIENT_SESSIONS), setting("CHECK_SEED", SEED));
+    let (count, seed) = (Options::get().sessions.unwrap_or(CLIENT_SESSIONS), seed());
     let (next, found) = (AtomicUsize::new(0), Mutex::new(None));
     let deadline = (count <= CLIENT_SESSIONS).then(|| Instant::now() + TIME.mul_f64(crate::slowness()));
     std::thread::scope(|scope| {
@@ -274,13 +277,7 @@ pub(crate) fn client_sessions(case: &Case) {
         best = shorter;
     }
     case.context.adopt(&best.context);
-    let again = number + 1;
-    fail_by_rule(
-        best.broken,
-        format!(
-            "session {number} of seed {seed}, made shorter; CHECK_SEED={seed} CHECK_SESSIONS={again} plays it again"
-        ),
-    );
+    fail_by_rule(best.broken, how_to_repeat(case.stage(), number, seed));
 }
 
 fn client_attempt(case: &Case, session: &ClientSession, patience: Duration) -> Option<ClientFound> {

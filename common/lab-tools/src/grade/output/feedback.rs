@@ -40,9 +40,13 @@ pub fn page(row: &Row, scale: &Scale, detail: Detail) -> String {
     let mut page = format!("# {} of {} points\n\n", points, rounded(scale.most));
     let stage = result.stage.map_or_else(String::new, |stage| format!("Stage {stage}: "));
     // Writing to a String cannot fail.
+    let waiting = match result.not_judged() {
+        0 => String::new(),
+        count => format!(", {count} not judged, since they wait for one that failed"),
+    };
     let _ = writeln!(
         page,
-        "{stage}{} checks passed, {} failed, of {}.\n",
+        "{stage}{} checks passed, {} failed{waiting}, of {}.\n",
         result.passed(),
         result.failed(),
         result.checks.len()
@@ -55,7 +59,8 @@ pub fn page(row: &Row, scale: &Scale, detail: Detail) -> String {
     {
         page += &indented(messages);
     }
-    for check in result.checks.iter().filter(|check| check.outcome != Outcome::Passed) {
+    let to_tell = |check: &&Checked| !matches!(check.outcome, Outcome::Passed | Outcome::NotJudged(_));
+    for check in result.checks.iter().filter(to_tell) {
         if detail > Detail::None {
             let _ = writeln!(page, "## {}\n", check.name);
             page += &indented(&detail.of(check));

@@ -58,9 +58,10 @@ fn about(row: &Row) -> String {
     let mut lines = Vec::new();
     lines.extend(result.stage.map(|stage| format!("Stage {stage}.")));
     lines.push(format!(
-        "{} passed, {} failed, of {}.",
+        "{} passed, {} failed, {} not judged, of {}.",
         result.passed(),
         result.failed(),
+        result.not_judged(),
         result.checks.len()
     ));
     lines.extend(result.why().map(|why| format!("{}: {why}", result.in_short())));

@@ -33,6 +33,11 @@ pub fn report(rows: &[Row]) -> anyhow::Result<String> {
 fn case(check: &Checked, stage: &str) -> TestCase {
     let status = match &check.outcome {
         Outcome::Passed => TestCaseStatus::success(),
+        Outcome::NotJudged(basic) => {
+            let mut status = TestCaseStatus::skipped();
+            status.set_message(format!("not judged, since {basic} failed"));
+            status
+        }
         Outcome::NotRun => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
             status.set_message("it did not come to this check");

@@ -5,7 +5,7 @@ use crate::grade::verdict::Outcome;
 use anyhow::Context;
 
 /// The columns.
-const COLUMNS: [&str; 12] = [
+const COLUMNS: [&str; 13] = [
     "name",
     "stage",
     "points",
@@ -13,6 +13,7 @@ const COLUMNS: [&str; 12] = [
     "verdict",
     "passed",
     "failed",
+    "not judged",
     "not run",
     "ignored",
     "first failure",
@@ -39,6 +40,7 @@ pub fn table<'r>(rows: impl IntoIterator<Item = &'r Row>, scale: &Scale) -> anyh
             result.in_short().to_owned(),
             result.passed().to_string(),
             result.failed().to_string(),
+            result.not_judged().to_string(),
             result.count(|outcome| *outcome == Outcome::NotRun).to_string(),
             result.ignored.to_string(),
             result.first_failure().map(|check| check.name.clone()).unwrap_or_default(),
@@ -68,7 +70,7 @@ mod tests {
         let row = Row { name: "=1+1".to_owned(), result: Result::without_checks(Some(4), verdict) };
         let scale = Scale { weights: Weights::default(), most: 100.0 };
         let text = String::from_utf8(table([&row], &scale).unwrap()).unwrap();
-        let line = "'=1+1,4,,100,not graded,0,0,0,0,,\"no \"\"src\"\", it says\",0.0";
+        let line = "'=1+1,4,,100,not graded,0,0,0,0,0,,\"no \"\"src\"\", it says\",0.0";
         assert_eq!(text.lines().nth(1), Some(line));
     }
 }

@@ -12,6 +12,9 @@ pub fn line(row: &Row, scale: &Scale, width: usize) -> String {
     let points = result.points(&scale.weights, scale.most);
     let points = points.map_or_else(|| "?".to_owned(), |points| format!("{:.2}", rounded(points)));
     let mut about = format!("{} passed, {} failed", result.passed(), result.failed());
+    if result.not_judged() > 0 {
+        about = format!("{about}, {} not judged", result.not_judged());
+    }
     if let Some(why) = result.why() {
         about = format!("{}: {why}", result.in_short());
     } else if let Some(check) = result.first_failure() {
@@ -25,7 +28,7 @@ pub fn in_full(row: &Row, scale: &Scale) {
     let result = &row.result;
     for check in &result.checks {
         match &check.outcome {
-            Outcome::Passed => {}
+            Outcome::Passed | Outcome::NotJudged(_) => {}
             Outcome::NotRun => say!("not run  {}", check.name),
             Outcome::Failed { what, hint, .. } => {
                 say!("FAILED   {}", check.name);
@@ -38,6 +41,13 @@ pub fn in_full(row: &Row, scale: &Scale) {
         messages.lines().for_each(|line| say!("  {}", escape(line)));
     }
     result.notes.iter().for_each(|note| say!("note: {}", escape(note)));
+    if result.not_judged() > 0 {
+        say!(
+            "{} checks were not judged, and have no points: they wait for one that failed",
+            result.not_judged()
+        );
+        say!("(--strict judges each by itself)");
+    }
     if result.ignored > 0 {
         say!("{} checks do not apply, or cannot run here, and count neither way", result.ignored);
     }
