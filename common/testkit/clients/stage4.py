@@ -20,6 +20,8 @@ FAULTS = {
     "escapes-backslashes": "shows a backslash as two",
     "escapes-in-capitals": "writes \\x1B",
     "escapes-all-but-ascii": "shows text as Python's repr would",
+    "escapes-half-of-the-unseen": "knows direction marks and zero width spaces, and no more",
+    "piles-up-marks": "shows any number of combining marks on a letter",
     "strips-what-comes": "strips the blanks of received lines",
     "hides-empty-lines": "prints no empty line",
     "splits-at-cr": "ends a received line at a CR, too",
@@ -60,8 +62,13 @@ def escape(text):
         text = text.replace("\\", "\\\\")
     digits = "\\x%02X" if fault == "escapes-in-capitals" else "\\x%02x"
     text = re.sub("[\0-\x1f\x7f-\x9f]", lambda c: digits % ord(c[0]), text)
-    invisible = "[\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
-    return re.sub(invisible, lambda c: "\\u{%04x}" % ord(c[0]), text)
+    spelled = lambda c: "".join("\\u{%04x}" % ord(x) for x in c[0])
+    if fault != "piles-up-marks":
+        text = re.sub("(?<=[\u0300-\u034e]{6})[\u0300-\u034e]+", spelled, text)
+    if fault == "escapes-half-of-the-unseen":
+        return re.sub("[\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]", spelled, text)
+    invisible = "[\xad\u034f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]"
+    return re.sub(invisible, spelled, text)
 
 
 def show(line):

@@ -103,19 +103,31 @@ impl ClientSession {
     }
 }
 
+/// So many combining marks on one letter are shown.
+const MARKS: usize = 6;
+
 /// What is not seen. Of the characters that depend on their neighbours none is drawn
 /// for a client ([`draw::sent_to_a_client`]).
 fn is_not_seen(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+    matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+fn is_mark(c: char) -> bool {
+    matches!(c, '\u{300}'..='\u{34e}')
 }
 
 /// How a received text is shown.
 fn escaped(text: &str) -> String {
-    let escape = |c: char| match c {
-        '\0'..='\x1f' | '\x7f'..='\u{9f}' => format!("\\x{:02x}", u32::from(c)),
-        c if is_not_seen(c) => format!("\\u{{{:04x}}}", u32::from(c)),
-        other => other.to_string(),
+    // Marks that stand behind the last letter; those that are drawn all have one.
+    let mut marks = 0;
+    let escape = |c: char| {
+        marks = if is_mark(c) { marks + 1 } else { 0 };
+        match c {
+            '\0'..='\x1f' | '\x7f'..='\u{9f}' => format!("\\x{:02x}", u32::from(c)),
+            c if is_not_seen(c) || marks > MARKS => format!("\\u{{{:04x}}}", u32::from(c)),
+            other => other.to_string(),
+        }
     };
     text.chars().map(escape).collect()
 }
@@ -254,5 +266,7 @@ mod tests {
     fn the_example_of_the_contract() {
         let shown = r"\x1b[2J\x09\x9b \u{202e}txt al\u{200b}ice";
         assert_eq!(escaped("\x1b[2J\t\u{9b} \u{202e}txt al\u{200b}ice"), shown);
+        let six = "a\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}";
+        assert_eq!(escaped(&format!("{six}\u{301}b\u{301}")), format!("{six}\\u{{0301}}b\u{301}"));
     }
 }

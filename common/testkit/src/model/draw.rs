@@ -33,6 +33,12 @@ const NOT_UTF8: &[&[u8]] = &[
     b"\xf4\x90\x80\x80", b"\xf8\x88\x80\x80\x80", b"\x80", b"\xbf", b"\xe2\x82", b"\xf0\x9f\xa6",
     b"\xf0\x80\x80\x80", b"a\xf0\x9fb", b"ok\xc3",
 ];
+/// What a client shows spelled out: what is not seen, and marks beyond six on a letter.
+#[rustfmt::skip]
+const SPELLED_OUT: &[&str] = &[
+    "a\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}", "x\u{fff9}y\u{fffa}z\u{fffb}", "\u{ad}", "\u{61c}",
+    "\u{180e}", "\u{2060}", "\u{2066}x\u{2069}", "\u{3164}", "\u{e0041}", "\u{34f}", "\u{200e}\u{200f}",
+];
 /// What stands before a text that a client receives.
 const PREFIXES: &[&[u8]] = &[b"", b"[127.0.0.1:50000] ", b"[[::1]:50000] ", b"[SERVER] "];
 /// Draws of what one client sends, before something simple is taken.
@@ -196,6 +202,10 @@ pub(super) fn sent_to_a_client(random: &mut Random) -> Vec<u8> {
     let mut bytes = Vec::new();
     for _ in 0..lines {
         let prefix = *random.pick(PREFIXES);
+        if random.one_in(5) {
+            bytes.extend([prefix, random.pick(SPELLED_OUT).as_bytes(), b"\n"].concat());
+            continue;
+        }
         let text = line(random, bytes.len() < LONGEST);
         // What a server says to end a client is another step.
         let word = prefix.is_empty()

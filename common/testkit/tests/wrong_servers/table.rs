@@ -228,6 +228,8 @@ pub const WRONG_CLIENTS: &[&str] = &[
     "escapes-backslashes",
     "escapes-in-capitals",
     "escapes-all-but-ascii",
+    "escapes-half-of-the-unseen",
+    "piles-up-marks",
     "strips-what-comes",
     "hides-empty-lines",
     "splits-at-cr",
