@@ -7,6 +7,7 @@
 //! on; a later stage imports it from there.
 
 pub mod cli;
+pub mod critical_thread;
 pub mod endpoint;
 pub mod escape;
 pub mod fd_limit;

@@ -3,7 +3,7 @@
 use crate::endpoint::Endpoint;
 use crate::log::Log;
 use crate::poison::IgnorePoison;
-use crate::{net, signals};
+use crate::{critical_thread, net, signals};
 use anyhow::Context;
 use rustix::io::Errno;
 use rustix::net::SendFlags;
@@ -30,7 +30,8 @@ pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
 /// Opening it prints the two lines that every server has to print, and makes
 /// SIGINT and SIGTERM stop it: [`accept`](Listener::accept) then returns `None`,
 /// and the thread of every [tracked](Listener::track) connection reads the end
-/// of its input and so comes to its own end.
+/// of its input and so comes to its own end. A panic of a
+/// [critical thread](critical_thread) does the same.
 pub struct Listener {
     shared: Arc<Shared>,
     /// `true` while there are no file descriptors left: the log says so once, not
@@ -111,6 +112,10 @@ impl Listener {
             move || shared.stop()
         })
         .context("cannot handle signals")?;
+        critical_thread::on_panic({
+            let shared = shared.clone();
+            move || shared.stop()
+        });
         say(format_args!("Listening on {address}"));
         Ok(Listener { shared, out_of_fds: AtomicBool::new(false), log: log.clone() })
     }

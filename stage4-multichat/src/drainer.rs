@@ -7,12 +7,12 @@
 //! its list.
 
 use crate::outbox::{Drainer, Outbox};
+use common::critical_thread;
 use common::poison::IgnorePoison;
 use rustix::event::{PollFd, PollFlags, poll};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
-use std::thread;
 
 /// Hands outboxes to the thread, which ends with the process.
 pub struct PollDrainer {
@@ -35,7 +35,7 @@ impl PollDrainer {
         rustix::io::ioctl_fionbio(&wake, true)?;
         let drainer = Arc::new(PollDrainer { new: Mutex::default(), wake });
         let shared = drainer.clone();
-        thread::Builder::new().name("drainer".into()).spawn(move || drain(&shared, &woken))?;
+        critical_thread::spawn("drainer", move || drain(&shared, &woken))?;
         Ok(drainer)
     }
 }

@@ -18,11 +18,11 @@ use crate::line_codec::LineCodec;
 use crate::outbox::Outbox;
 use crate::queue::{BoundedQueue, CloseOnDrop, QueueClosed, QueueLimits};
 use crate::shutdown::{self, ShutdownEvent};
+use common::critical_thread;
 use common::log::Log;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
 use std::time::Duration;
 
 /// What may wait for the room thread.
@@ -103,7 +103,7 @@ impl Room {
     /// When no thread can be started.
     pub fn open(mut state: RoomState) -> io::Result<Arc<Room>> {
         let events = Arc::new(BoundedQueue::new(QUEUE));
-        thread::Builder::new().name("room".into()).spawn({
+        critical_thread::spawn("room", {
             let events = events.clone();
             move || {
                 let _close = CloseOnDrop(&events);

@@ -28,6 +28,7 @@ use crate::room::{Room, RoomMember, RoomState};
 use crate::token_bucket::{Decision, TokenBucket};
 use clap::Parser;
 use common::cli::LogFileArgs;
+use common::critical_thread;
 use common::endpoint::Endpoint;
 use common::fd_limit;
 use common::listener::Listener;
@@ -115,11 +116,10 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     // Each reader thread has found the end of its input by now, or soon will. What it
     // had read before is delivered, and then comes the last line.
-    let told = server.room.broadcast_shutdown(line::SHUTTING_DOWN, SHUTDOWN_TIMEOUT);
+    server.room.broadcast_shutdown(line::SHUTTING_DOWN, SHUTDOWN_TIMEOUT);
     server.listener.finish();
     server.workers.join_all(Duration::from_millis(200));
-    anyhow::ensure!(told, "the room thread has panicked");
-    Ok(())
+    Ok(critical_thread::check()?)
 }
 
 /// One client, from its first line to the end of the connection, whichever way
@@ -131,10 +131,9 @@ fn serve(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>) {
     // outbox writes to it.
     let outbox = Outbox::new(stream.clone(), server.outboxes.clone());
     if let Some(slot) = server.slots.try_acquire() {
-        match server.room.join(peer.to_string(), &outbox, slot) {
-            Ok(member) => chat(&stream, member, server),
-            // Without the room there is no chat.
-            Err(_) => server.listener.stop(),
+        // An error: the room thread has panicked, and the server ends.
+        if let Ok(member) = server.room.join(peer.to_string(), &outbox, slot) {
+            chat(&stream, member, server);
         }
     } else {
         server.log.warn(format_args!("{peer} turned away: server is full"));

@@ -14,6 +14,7 @@
 //! message, goes through the same queue ([`Committer::pass`]).
 
 use crate::store::{Message, MessageId, Millis, StoreError, now};
+use common::critical_thread;
 use common::poison::IgnorePoison;
 use stage4_multichat::queue::{BoundedQueue, CloseOnDrop, QueueClosed, QueueLimits};
 use std::io;
@@ -99,7 +100,7 @@ impl<M: Record, T: Send + 'static> Committer<M, T> {
         on_committed: impl FnMut(Vec<Event<M, T>>, Option<&StoreError>) + Send + 'static,
     ) -> io::Result<Self> {
         let queue = Arc::new(BoundedQueue::new(limits));
-        let thread = thread::Builder::new().name("committer".into()).spawn({
+        let thread = critical_thread::spawn("committer", {
             let queue = queue.clone();
             move || commit_all(&queue, append, on_committed)
         })?;
@@ -123,11 +124,6 @@ impl<M: Record, T: Send + 'static> Committer<M, T> {
     /// [`Stopped`], as for [`Committer::submit`].
     pub fn pass(&self, tag: T) -> Result<(), Stopped> {
         Ok(self.queue.push(Submission { message: None, tag }, 0)?)
-    }
-
-    /// Returns `true` if it takes nothing more: it was stopped, or has panicked.
-    pub fn is_stopped(&self) -> bool {
-        self.queue.is_closed()
     }
 
     /// Takes no more, commits and hands on what is queued, and returns when

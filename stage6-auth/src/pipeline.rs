@@ -13,11 +13,11 @@
 use crate::committer::{Committer, Event, QUEUE, Record, Stopped};
 use crate::sessions::session::Session;
 use crate::store::StoreError;
+use common::critical_thread;
 use stage4_multichat::shutdown::{self, ShutdownEvent};
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
-use std::thread;
 use std::time::Duration;
 
 /// How long the last line may take when the time for commits is used up.
@@ -56,7 +56,7 @@ impl<M: Record, E: From<ShutdownEvent> + Send + 'static> Pipeline<M, E> {
         // One batch waits while one is delivered and one is committed. When that
         // is not enough, the committer waits, and then everybody who sends.
         let (committed, batches) = sync_channel::<(Vec<Event<M, E>>, Option<StoreError>)>(1);
-        thread::Builder::new().name("room".into()).spawn(move || {
+        critical_thread::spawn("room", move || {
             loop {
                 match receive(&batches, state.due_in()) {
                     Ok((batch, failure)) => state.apply_batch(batch, failure.as_ref()),
@@ -111,12 +111,6 @@ impl<M: Record, E: From<ShutdownEvent> + Send + 'static> Pipeline<M, E> {
         // If that fails, a database hangs or a thread has panicked: there is
         // nothing more to try, and the connections are closed all the same.
         shutdown::request(line, limit, LAST_LINE_GRACE, push);
-    }
-
-    /// Returns `true` if the committer or the room thread has panicked: then the
-    /// server cannot go on.
-    pub fn has_failed(&self) -> bool {
-        self.committer.is_stopped()
     }
 
     /// Commits what is still queued and takes nothing more. Returns `true` if

@@ -48,6 +48,7 @@ use crate::sessions::session::Session;
 use crate::store::{self, DbArgs, SCHEMA};
 use clap::Parser;
 use common::cli::LogFileArgs;
+use common::critical_thread;
 use common::endpoint::Endpoint;
 use common::fd_limit;
 use common::listener::Listener;
@@ -187,15 +188,13 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     // Each reader thread has found the end of its input by now, or soon will. What it
     // had read before is committed and delivered, and then comes the last line.
-    let failed = server.room.pipeline.has_failed();
     server.room.pipeline.broadcast_shutdown(line::SHUTTING_DOWN, SHUTDOWN_TIMEOUT);
     server.listener.finish();
     if !server.room.pipeline.close(Duration::from_millis(500)) {
         server.log.error("the database does not answer: what it was given last may be stored or not");
     }
     server.workers.join_all(Duration::from_millis(200));
-    anyhow::ensure!(!failed, "the committer or the room thread has panicked");
-    Ok(())
+    Ok(critical_thread::check()?)
 }
 
 /// One client, from its first line on: it logs in, and then a reader thread of
@@ -228,10 +227,7 @@ fn serve(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>) {
                 server.log.error(format_args!("{peer} turned away: cannot start a thread: {e}"));
             }
         }
-        Err(error) => {
-            connection.turn_away(&error, &server.listener, &server.log);
-            stop_if_failed(server);
-        }
+        Err(error) => connection.turn_away(&error, &server.listener, &server.log),
     }
 }
 
@@ -255,14 +251,6 @@ fn log_in(
     Ok(online)
 }
 
-/// Without the committer thread and the room thread no line is stored or delivered:
-/// better no server than one that takes lines which no client will ever see.
-fn stop_if_failed(server: &Server) {
-    if server.room.pipeline.has_failed() {
-        server.listener.stop();
-    }
-}
-
 /// A client in the room, on its reader thread. It leaves when `online` is
 /// dropped, even if this thread panics; the room thread then closes its outbox.
 fn chat(mut connection: ClientConnection, online: PresenceGuard, server: &Server) {
@@ -282,7 +270,6 @@ fn chat(mut connection: ClientConnection, online: PresenceGuard, server: &Server
         drop(online);
     }
     connection.close();
-    stop_if_failed(server);
 }
 
 /// Hands on line by line until the client ends the connection.

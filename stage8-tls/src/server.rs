@@ -44,6 +44,7 @@ use crate::read_line::read_line;
 use crate::tls::{Acceptor, TlsStream};
 use clap::Parser;
 use common::cli::LogFileArgs;
+use common::critical_thread;
 use common::endpoint::Endpoint;
 use common::fd_limit;
 use common::listener::Listener;
@@ -192,15 +193,13 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     // Each reader thread has found the end of its input by now, or soon will. What it
     // had read before is committed and delivered, and then comes the last line.
-    let failed = server.chat.pipeline.has_failed();
     server.chat.pipeline.broadcast_shutdown(line::SHUTTING_DOWN, SHUTDOWN_TIMEOUT);
     server.listener.finish();
     if !server.chat.pipeline.close(Duration::from_millis(500)) {
         server.log.error("the database does not answer: what it was given last may be stored or not");
     }
     server.workers.join_all(Duration::from_millis(200));
-    anyhow::ensure!(!failed, "the committer or the room thread has panicked");
-    Ok(())
+    Ok(critical_thread::check()?)
 }
 
 /// One client, from its first line on: it logs in, and then a reader thread of
@@ -243,10 +242,7 @@ fn serve(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>) {
                 server.log.error(format_args!("{peer} turned away: cannot start a thread: {e}"));
             }
         }
-        Err(error) => {
-            connection.turn_away(&error, &server.listener, &server.log);
-            stop_if_failed(server);
-        }
+        Err(error) => connection.turn_away(&error, &server.listener, &server.log),
     }
 }
 
@@ -270,14 +266,6 @@ fn log_in(
     Ok(online)
 }
 
-/// Without the committer thread and the room thread no line is stored or delivered:
-/// better no server than one that takes lines which no client will ever see.
-fn stop_if_failed(server: &Server) {
-    if server.chat.pipeline.has_failed() {
-        server.listener.stop();
-    }
-}
-
 /// A client in the room, on its reader thread. It leaves when `online` is
 /// dropped, even if this thread panics; the room thread then closes its outbox.
 fn chat(mut connection: ClientConnection<TlsStream>, online: PresenceGuard, server: &Server) {
@@ -297,7 +285,6 @@ fn chat(mut connection: ClientConnection<TlsStream>, online: PresenceGuard, serv
         drop(online);
     }
     connection.close();
-    stop_if_failed(server);
 }
 
 /// Hands on line by line until the client ends the connection.

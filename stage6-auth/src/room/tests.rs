@@ -198,5 +198,4 @@ fn after_the_close_nothing_is_taken() {
     assert!(f.room.pipeline.close(LONG));
     assert_eq!(f.room.say(&alice.session, "too late".into()), Err(Stopped));
     assert_eq!(f.room.leave(&alice.session), Err(Stopped));
-    assert!(f.room.pipeline.has_failed());
 }
