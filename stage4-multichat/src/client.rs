@@ -59,12 +59,14 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         let (stream, output, unsent) = (stream.clone(), output.clone(), unsent.clone());
         move || end_program(receive(&stream, &output), &stream, &unsent, &output)
     })?;
+    // For words such as /hlep: most likely the user did not mean to say them.
     let mut guard = CommandGuard::new(&[]);
     while let Some(text) = input.next("> ")? {
         // Taken before each line and given back after it, so never held while this
         // thread waits for a key.
         let mut failed = unsent.lock().ignore_poison();
         let sent = match text.as_str() {
+            // For this user alone: nothing is sent.
             "/help" if output.interactive() => {
                 HELP.lines().for_each(|line| output.hint(line));
                 Ok(())
@@ -74,6 +76,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
                 let _ = send(&stream, line::DISCONNECT);
                 break;
             }
+            // The server would ignore it.
             "" => Ok(()),
             text if guard.holds_back(text, &output) => Ok(()),
             text if fits(text, &output) => send(&stream, text),
@@ -111,10 +114,12 @@ fn receive(stream: &TcpStream, output: &Output) -> anyhow::Result<()> {
     let mut lines = LineReader::with_limit(stream, MAX_FROM_SERVER);
     loop {
         match lines.next().context("the connection broke off")? {
+            // The end in good order. A server may say the word for it first.
             Received::Line(line::DISCONNECT) | Received::End => return Ok(()),
             Received::Line(text) => output.received(text)?,
             // Nothing of it is shown: what a terminal makes of such bytes is not known.
             Received::NotUtf8 => output.hint("(a line that is not valid UTF-8)"),
+            // Where the next line begins cannot be known.
             Received::TooLong => anyhow::bail!("the server sent a line above {MAX_FROM_SERVER} bytes"),
         }
     }
@@ -131,6 +136,7 @@ fn end_program(
     // If the main thread is just sending, it stops, and knows whether that failed.
     let _ = stream.shutdown(Shutdown::Both);
     let unsent = unsent.lock().ignore_poison();
+    // A line that was not sent is no success, or a script would not notice.
     match ended.as_ref().err().or(unsent.as_ref()) {
         None if output.interactive() => output.hint("The connection is closed."),
         None => {}

@@ -9,7 +9,7 @@
 //! everything above serves unchanged.
 
 use bytes::{Buf, Bytes};
-use rustix::net::{SendAncillaryBuffer, SendFlags, send, sendmsg};
+use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::net::{Shutdown, TcpStream};
@@ -66,11 +66,7 @@ impl Transport for TcpStream {
     fn write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
         // The socket itself stays blocking, for the thread that reads. Only this
         // one call must not wait.
-        let written = match bytes {
-            [one] => send(self, one, SendFlags::DONTWAIT)?,
-            many => sendmsg(self, many, &mut SendAncillaryBuffer::default(), SendFlags::DONTWAIT)?,
-        };
-        Ok(written)
+        Ok(sendmsg(self, bytes, &mut SendAncillaryBuffer::default(), SendFlags::DONTWAIT)?)
     }
 
     fn shutdown_write(&self) {

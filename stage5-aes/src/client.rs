@@ -74,12 +74,14 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         let (output, unsent) = (output.clone(), unsent.clone());
         move || end_program(receive(&stream, &cipher, &output), &stream, &unsent, &output)
     })?;
+    // For words such as /hlep: most likely the user did not mean to say them.
     let mut guard = CommandGuard::new(&[]);
     while let Some(text) = input.next("> ")? {
         // Taken before each line and given back after it, so never held while this
         // thread waits for a key.
         let mut failed = unsent.lock().ignore_poison();
         let sent = match text.as_str() {
+            // For this user alone: nothing is sent.
             "/help" if output.interactive() => {
                 HELP.lines().for_each(|line| output.hint(line));
                 Ok(())
@@ -89,9 +91,11 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
                 let _ = send(&stream, line::DISCONNECT);
                 break;
             }
+            // The server would ignore it.
             "" => Ok(()),
             text if guard.holds_back(text, &output) => Ok(()),
             text => {
+                // A new IV for each message: otherwise equal texts would be equal lines.
                 let iv = if options.fixed_iv { iv } else { random_iv() };
                 let line = cipher.encrypt_line(text, &iv);
                 if fits(&line, &output)? { send(&stream, &line) } else { Ok(()) }
@@ -114,7 +118,8 @@ fn send(stream: &TcpStream, line: &str) -> anyhow::Result<()> {
     line::send_line(stream, line).context("cannot send: the server has closed the connection")
 }
 
-/// Returns `true` if the line can be sent. A user at a terminal can try again; on a
+/// Returns `true` if the line can be sent: base64, IV and padding make it longer than
+/// what was typed. A user at a terminal can try again; on a
 /// pipe it would not be noticed that a line is missing.
 fn fits(line: &str, output: &Output) -> anyhow::Result<bool> {
     if line.len() <= line::MAX_LINE {
@@ -131,10 +136,13 @@ fn receive(stream: &TcpStream, cipher: &Cipher, output: &Output) -> anyhow::Resu
     let mut lines = LineReader::with_limit(stream, MAX_FROM_SERVER);
     loop {
         match lines.next().context("the connection broke off")? {
+            // The end in good order. A server may say the word for it first.
             Received::Line(line::DISCONNECT) | Received::End => return Ok(()),
+            // What cannot be decrypted is shown as that: its author may have another key.
             Received::Line(text) => output.received(&decrypted(cipher, text))?,
             // Nothing of it is shown: what a terminal makes of such bytes is not known.
             Received::NotUtf8 => output.hint("(a line that is not valid UTF-8)"),
+            // Where the next line begins cannot be known.
             Received::TooLong => anyhow::bail!("the server sent a line above {MAX_FROM_SERVER} bytes"),
         }
     }
@@ -149,6 +157,7 @@ fn decrypted<'a>(cipher: &Cipher, line: &'a str) -> Cow<'a, str> {
             let text = cipher.decrypt_line(text).unwrap_or_else(|e| format!("({e})"));
             format!("{sender}] {text}").into()
         }
+        // A notice of the server.
         _ => line.into(),
     }
 }
@@ -164,6 +173,7 @@ fn end_program(
     // If the main thread is just sending, it stops, and knows whether that failed.
     let _ = stream.shutdown(Shutdown::Both);
     let unsent = unsent.lock().ignore_poison();
+    // A line that was not sent is no success, or a script would not notice.
     match ended.as_ref().err().or(unsent.as_ref()) {
         None if output.interactive() => output.hint("The connection is closed."),
         None => {}

@@ -67,6 +67,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let request = options.login.request()?;
     let connection = Arc::new(net::connect(&options.connect)?);
     let (mut input, output) = terminal::open()?;
+    // Prompts and hints are for users. On a pipe there is nothing but the lines.
     if output.interactive() {
         output.hint(&format!("Connected to {}. /help shows what you can type.", options.connect));
     }
@@ -91,6 +92,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     if output.interactive() {
         prompt = format!("{}> ", queue.wait_for_login().name);
     }
+    // For words such as /hlep: most likely the user did not mean to say them.
     let mut guard = CommandGuard::new(&["/logout"]);
     while let Some(text) = input.next(&prompt)?.map(Zeroizing::new) {
         match text.as_str() {

@@ -68,8 +68,11 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let request = options.login.request()?;
     let connection = Arc::new(net::connect(&options.connect)?);
     let commands = COMMANDS;
+    // The room for the prompt, and the words that Tab completes. The receiver thread
+    // learns them from the lines that come in; the main thread asks here.
     let state = ClientState::new(&commands);
     let (mut input, output) = terminal::open_with(line_style::style, Some(state.clone()))?;
+    // Prompts and hints are for users. On a pipe there is nothing but the lines.
     if output.interactive() {
         output.hint(&format!("Connected to {}. /help shows what you can type.", options.connect));
     }
@@ -142,9 +145,12 @@ fn send(queue: &SendQueue, text: Zeroizing<String>, output: &Output) -> anyhow::
 /// What this stage's client does on the receiver thread. When it connects, logs in and
 /// shows a line is decided in [`Receiver`], for all stages.
 struct Logic {
+    /// Where the server is, for the next connection.
     connect: Endpoint,
     envelope: Arc<Envelope>,
+    /// For what the client itself has to say.
     queue: Arc<SendQueue>,
+    /// Shared with the main thread.
     state: Arc<ClientState>,
     output: Output,
 }

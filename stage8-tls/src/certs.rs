@@ -19,7 +19,7 @@ mod rejection;
 
 pub(crate) use authority::{AuthorityError, authorities};
 pub use folder::{CertificateFolder, CertsError, ServerCertificate};
-pub use info::{CertificateInfo, InfoError, read_certificates};
+pub use info::{CertificateInfo, read_certificates};
 pub use issue::{Issued, Name, Validity, issue};
 pub use pem::PemError;
 pub use rejection::Rejection;

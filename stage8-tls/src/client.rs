@@ -77,13 +77,18 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let request = options.login.request()?;
     let connection = Arc::new(trust.connect(&options.connect)?);
     let commands = commands::changed(&CHANGED_COMMANDS);
+    // The room for the prompt, and the words that Tab completes. The receiver thread
+    // learns them from the lines that come in; the main thread asks here.
     let state = ClientState::new(&commands);
     let (mut input, output) = terminal::open_with(line_style::style, Some(state.clone()))?;
+    // Prompts and hints are for users. On a pipe there is nothing but the lines.
     if output.interactive() {
+        // The version of TLS and the cipher, on which the two have agreed.
         let negotiated = connection.negotiated();
         output.hint(&format!("Connected to {}, {negotiated}.", options.connect));
         output.hint("/help shows what you can type.");
     }
+    // Whatever is sent goes through it: a private message leaves this program sealed.
     let e2e = EndToEnd::new(options.identity.clone(), &options.connect.to_string(), output.clone());
     let queue = SendQueue::new(e2e.clone());
     // It waits in the queue for a connection, in a write for the server, and later for
@@ -153,15 +158,21 @@ fn send(queue: &SendQueue, text: Zeroizing<String>, output: &Output) -> anyhow::
 /// What this stage's client does on the receiver thread. When it connects, logs in and
 /// shows a line is decided in [`Receiver`], for all stages.
 struct Logic {
+    /// Where the server is, for the next connection.
     connect: Endpoint,
+    /// Which certificates are accepted.
     trust: ServerTrust,
+    /// Seals and opens private messages; the sender thread uses it too.
     e2e: Arc<EndToEnd>,
+    /// For what the client itself has to say.
     queue: Arc<SendQueue>,
+    /// Shared with the main thread.
     state: Arc<ClientState>,
     output: Output,
 }
 
 impl ClientLogic for Logic {
+    /// Each connection has a handshake of its own, and the certificate is verified again.
     fn connect(&self) -> anyhow::Result<Arc<dyn Connection>> {
         Ok(Arc::new(self.trust.connect(&self.connect)?))
     }
@@ -187,6 +198,7 @@ impl ClientLogic for Logic {
         self.e2e.heard(&text, &self.queue)
     }
 
+    /// Private messages that still wait for a key are shown as unreadable.
     fn end(&self) -> Vec<String> {
         self.e2e.end()
     }

@@ -22,7 +22,7 @@ mod user_output;
 
 pub use user_output::{UserOutput, fits};
 
-use crate::identity::{Identity, KnownKeys, PublicKey, ReplayCache, SafetyNumber};
+use crate::identity::{self, Identity, KnownKeys, PublicKey, ReplayCache};
 use common::poison::IgnorePoison;
 use incoming::PendingMessage;
 use stage6_auth::accounts::check_name;
@@ -232,8 +232,8 @@ impl EndToEnd {
     }
 }
 
-fn safety_number(user: &LocalUser, name: &str, key: &PublicKey) -> SafetyNumber {
-    SafetyNumber::new((&user.name, &user.identity.public()), (name, key))
+fn safety_number(user: &LocalUser, name: &str, key: &PublicKey) -> String {
+    identity::safety_number((&user.name, &user.identity.public()), (name, key))
 }
 
 impl Encode for EndToEnd {

@@ -15,7 +15,7 @@
 //!
 //! - The server says whose key is whose, and can lie. [`KnownKeys`] notices when
 //!   it says something else than before; only two users who compare their
-//!   [`SafetyNumber`] notice the first lie.
+//!   [`safety_number`] notice the first lie.
 //! - The server can pass on the same message twice. [`ReplayCache`] notices.
 //! - It can drop messages and change their order. Nothing notices.
 //! - A thief of an identity file can read every message that was ever sent
@@ -29,7 +29,7 @@ mod public_key;
 mod replay_cache;
 
 pub use file::IdentityError;
-pub use fingerprint::{Fingerprint, SafetyNumber};
+pub use fingerprint::{fingerprint, safety_number};
 pub use known_keys::{KeyStatus, KnownKeys, KnownKeysError};
 pub use public_key::{BadPublicKey, PublicKey};
 pub use replay_cache::{ReplayCache, ReplayCacheError};

@@ -1,7 +1,7 @@
 //! The authorities that a client trusts, from the PEM file with their certificates.
 
-use super::info::{CertificateInfo, InfoError};
-use super::pem;
+use super::info::CertificateInfo;
+use super::pem::{self, PemError};
 use rustls::RootCertStore;
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use std::path::Path;
 pub enum AuthorityError {
     /// It holds no certificate.
     #[error(transparent)]
-    Info(#[from] InfoError),
+    Pem(#[from] PemError),
     /// A server's certificate was copied in place of the authority's.
     #[error("holds the certificate of a server, not of an authority; copy ca.pem, not server.pem")]
     NotAuthority,
@@ -37,13 +37,7 @@ pub(crate) fn authorities(path: &Path) -> Result<RootCertStore, AuthorityError> 
         if !info.is_authority && info.subject != info.issuer && info.version == 3 {
             return Err(AuthorityError::NotAuthority);
         }
-        authorities.add(der).map_err(|_| InfoError::Damaged)?;
+        authorities.add(der).map_err(|_| PemError::NotX509)?;
     }
     Ok(authorities)
-}
-
-impl From<pem::PemError> for AuthorityError {
-    fn from(error: pem::PemError) -> Self {
-        AuthorityError::Info(error.into())
-    }
 }

@@ -1,7 +1,7 @@
 //! The folder with a server's certificates, from their making to their use.
 
 use super::authority::{AuthorityError, authorities};
-use super::info::{CertificateInfo, InfoError};
+use super::info::CertificateInfo;
 use super::issue::{Name, Validity, issue};
 use super::pem::{self, PemError};
 use super::rejection::{Rejection, verify};
@@ -64,7 +64,7 @@ pub enum CertsError {
     File(#[from] PrivateFileError),
     /// There is a file, but not what should be in it.
     #[error("{}: {}", .0.display(), .1)]
-    Unreadable(PathBuf, InfoError),
+    Unreadable(PathBuf, PemError),
     /// `ca.pem` is no authority's certificate.
     #[error("{}: {}; or {NEW_FOLDER}", .0.display(), .1)]
     Authority(PathBuf, AuthorityError),
@@ -190,16 +190,15 @@ impl CertificateFolder {
     }
 
     fn load(&self) -> Result<ServerCertificate, CertsError> {
-        let unreadable = |path: PathBuf| |error: InfoError| CertsError::Unreadable(path, error);
-        let pem_error = |path: PathBuf| |error: PemError| CertsError::Unreadable(path, error.into());
+        let unreadable = |path: PathBuf| |error: PemError| CertsError::Unreadable(path, error);
         let rejected = |path: PathBuf| |rejection| CertsError::Rejected(path, rejection);
-        let chain = pem::certificates(&self.server()).map_err(pem_error(self.server()))?;
+        let chain = pem::certificates(&self.server()).map_err(unreadable(self.server()))?;
         let info = CertificateInfo::from_der(&chain[0]).map_err(unreadable(self.server()))?;
         let authorities = authorities(&self.ca()).map_err(|error| CertsError::Authority(self.ca(), error))?;
         verify(&chain, &info, authorities).map_err(rejected(self.server()))?;
 
         let bytes = private_file::read(&self.key(), 1 << 16)?;
-        let key = pem::private_key(&bytes).map_err(pem_error(self.key()))?;
+        let key = pem::private_key(&bytes).map_err(unreadable(self.key()))?;
         let key =
             CertifiedKey::from_der(chain, key, &ring::default_provider()).map_err(|error| match error {
                 TlsError::InconsistentKeys(_) => CertsError::OtherKey(self.key()),

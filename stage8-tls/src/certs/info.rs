@@ -1,6 +1,6 @@
 //! What stands in a certificate, for people to read and for the checks.
 
-use super::pem;
+use super::pem::{self, PemError};
 use common::escape::escape;
 use rustls::pki_types::{ServerName, UnixTime};
 use sha2::{Digest, Sha256};
@@ -43,23 +43,11 @@ pub struct CertificateInfo {
     pub(super) address_as_host_name: Option<IpAddr>,
 }
 
-/// Why there is nothing to be known about a certificate. The texts go on after the
-/// name of its file.
-#[derive(Debug, thiserror::Error)]
-pub enum InfoError {
-    /// The file is no PEM file with certificates.
-    #[error(transparent)]
-    Pem(#[from] pem::PemError),
-    /// One of its certificates is none.
-    #[error("holds a certificate that is damaged: what is in it has not the form of one (X.509)")]
-    Damaged,
-}
-
 /// The certificates in a PEM file, in their order, at least one.
 ///
 /// # Errors
 /// What is wrong with the file, without its name.
-pub fn read_certificates(path: &Path) -> Result<Vec<CertificateInfo>, InfoError> {
+pub fn read_certificates(path: &Path) -> Result<Vec<CertificateInfo>, PemError> {
     pem::certificates(path)?.iter().map(|der| CertificateInfo::from_der(der)).collect()
 }
 
@@ -67,8 +55,8 @@ pub fn read_certificates(path: &Path) -> Result<Vec<CertificateInfo>, InfoError>
 const MIN_RSA_BITS: usize = 2048;
 
 impl CertificateInfo {
-    pub(crate) fn from_der(der: &[u8]) -> Result<CertificateInfo, InfoError> {
-        let (_, certificate) = X509Certificate::from_der(der).map_err(|_| InfoError::Damaged)?;
+    pub(crate) fn from_der(der: &[u8]) -> Result<CertificateInfo, PemError> {
+        let (_, certificate) = X509Certificate::from_der(der).map_err(|_| PemError::NotX509)?;
         let (names, address_as_host_name) = names(&certificate);
         let validity = certificate.validity();
         let key = certificate.public_key().parsed();

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
-/// What is wrong with a PEM file. The texts go on after its name: `ca.pem: is cut…`.
+/// What is wrong with a PEM file, or with what is in it. The texts go on after its name: `ca.pem: is cut…`.
 #[derive(Debug, thiserror::Error)]
 pub enum PemError {
     /// There is no such file.
@@ -36,6 +36,9 @@ pub enum PemError {
     /// The text between the lines is no base64.
     #[error("is damaged: what is between BEGIN and END is not base64; copy the file again")]
     Damaged,
+    /// A section is there, and what is in it is no certificate.
+    #[error("holds a certificate that is damaged: what is in it has not the form of one (X.509)")]
+    NotX509,
     /// No certificate.
     #[error("holds no certificate (-----BEGIN CERTIFICATE-----)")]
     NoCertificate,

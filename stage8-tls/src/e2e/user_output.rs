@@ -1,6 +1,6 @@
 //! What is said to the person about private messages.
 
-use crate::identity::{self, Fingerprint, PublicKey, SafetyNumber};
+use crate::identity::{self, PublicKey};
 use common::terminal::Output;
 use stage2_echo::line::MAX_LINE;
 use std::path::Path;
@@ -86,26 +86,26 @@ pub(super) fn not_sent(name: &str) -> String {
 }
 
 pub(super) fn own_fingerprint(name: &str, key: &PublicKey) -> String {
-    format!("Your fingerprint, {name}: {}", Fingerprint::new(name, key))
+    format!("Your fingerprint, {name}: {}", identity::fingerprint(name, key))
 }
 
-pub(super) fn comparison(me: &str, name: &str, number: &SafetyNumber) -> impl Iterator<Item = String> {
+pub(super) fn comparison(me: &str, name: &str, number: &str) -> impl Iterator<Item = String> {
     [
         format!("Compare with {name}, face to face or on the telephone: if /fingerprint {me}"),
         "shows the same there, nobody reads along between you.".to_owned(),
-        number.to_string(),
+        number.to_owned(),
     ]
     .into_iter()
 }
 
-pub(super) fn changed_key(me: &str, name: &str, number: &SafetyNumber) -> impl Iterator<Item = String> {
+pub(super) fn changed_key(me: &str, name: &str, number: &str) -> impl Iterator<Item = String> {
     [
         format!("WARNING: THE KEY OF {name} HAS CHANGED"),
         format!("Either {name} has a new identity, since the old one is lost,"),
         "or an attacker between you, perhaps the server, wants to read along.".to_owned(),
         format!("Ask {name}, face to face or on the telephone, whether /fingerprint {me}"),
         "shows this number there:".to_owned(),
-        number.to_string(),
+        number.to_owned(),
         format!("If so, accept the new key with /trust {name}. Until then nothing is sent."),
     ]
     .into_iter()

@@ -19,7 +19,6 @@
 
 use super::PublicKey;
 use sha2::{Digest, Sha256};
-use std::fmt;
 
 /// Groups of five digits for each user.
 const GROUPS: usize = 6;
@@ -28,60 +27,29 @@ const GROUPS: usize = 6;
 const GROUP_BYTES: usize = 5;
 
 /// One user's key and name in 30 digits, to be printed on a card.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fingerprint([u32; GROUPS]);
-
-impl Fingerprint {
-    /// Names are the same whatever their case, and so are their fingerprints.
-    pub fn new(name: &str, key: &PublicKey) -> Self {
-        let hash = Sha256::new()
-            .chain_update(b"chat fingerprint\0")
-            .chain_update(name.to_ascii_lowercase())
-            // Ends the name, which has no NUL, so that no part of the key can
-            // be taken for a part of the name.
-            .chain_update(b"\0")
-            .chain_update(key.as_bytes())
-            .finalize();
-        let group =
-            |bytes: &[u8]| bytes.iter().fold(0_u64, |sum, &byte| sum << 8 | u64::from(byte)) % 100_000;
-        let mut groups = [0; GROUPS];
-        for (out, bytes) in groups.iter_mut().zip(hash.chunks_exact(GROUP_BYTES)) {
-            *out = group(bytes) as u32;
-        }
-        Self(groups)
-    }
-}
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, group) in self.0.iter().enumerate() {
-            let blank = if index == 0 { "" } else { " " };
-            write!(f, "{blank}{group:05}")?;
-        }
-        Ok(())
-    }
+///
+/// Names are the same whatever their case, and so are their fingerprints.
+pub fn fingerprint(name: &str, key: &PublicKey) -> String {
+    let hash = Sha256::new()
+        .chain_update(b"chat fingerprint\0")
+        .chain_update(name.to_ascii_lowercase())
+        // Ends the name, which has no NUL, so that no part of the key can
+        // be taken for a part of the name.
+        .chain_update(b"\0")
+        .chain_update(key.as_bytes())
+        .finalize();
+    let group = |bytes: &[u8]| bytes.iter().fold(0_u64, |sum, &byte| sum << 8 | u64::from(byte)) % 100_000;
+    let groups = hash.chunks_exact(GROUP_BYTES).take(GROUPS);
+    groups.map(|bytes| format!("{:05}", group(bytes))).collect::<Vec<_>>().join(" ")
 }
 
 /// What two users compare: the fingerprints of both, the one whose name comes
-/// first in the alphabet in front, so that it is the same on both sides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SafetyNumber([Fingerprint; 2]);
-
-impl SafetyNumber {
-    /// Of two users, in any order.
-    pub fn new(one: (&str, &PublicKey), other: (&str, &PublicKey)) -> Self {
-        let mut both =
-            [one, other].map(|(name, key)| (name.to_ascii_lowercase(), Fingerprint::new(name, key)));
-        both.sort_by(|a, b| a.0.cmp(&b.0));
-        Self(both.map(|(_, fingerprint)| fingerprint))
-    }
-}
-
-impl fmt::Display for SafetyNumber {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [first, second] = &self.0;
-        write!(f, "{first} {second}")
-    }
+/// first in the alphabet in front, so that it is the same on both sides. The two
+/// may be given in any order.
+pub fn safety_number(one: (&str, &PublicKey), other: (&str, &PublicKey)) -> String {
+    let mut both = [one, other].map(|(name, key)| (name.to_ascii_lowercase(), fingerprint(name, key)));
+    both.sort();
+    both.map(|(_, fingerprint)| fingerprint).join(" ")
 }
 
 #[cfg(test)]
