@@ -55,6 +55,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     // Why sending failed. Held by the main thread while it sends, so that the
     // receiver, which reads it at the end, knows of a line that is just being sent.
     let unsent = Arc::new(Mutex::new(None));
+    // It reads from the socket to which this thread writes: the two directions of a
+    // TCP connection are independent.
     let receiver = thread::Builder::new().name("receiver".into()).spawn({
         let (stream, output, unsent) = (stream.clone(), output.clone(), unsent.clone());
         move || end_program(receive(&stream, &output), &stream, &unsent, &output)
@@ -95,6 +97,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     receiver.join().expect("the receiver ends the program, and does not return")
 }
 
+/// Waits while the server does not read: TCP makes this side wait (back-pressure).
 fn send(stream: &TcpStream, line: &str) -> anyhow::Result<()> {
     line::send_line(stream, line).context("cannot send: the server has closed the connection")
 }
@@ -142,5 +145,6 @@ fn end_program(
         None => {}
         Some(e) => output.fail(e),
     }
+    // Not a return: the main thread may wait for a key for ever.
     output.exit(0)
 }

@@ -69,6 +69,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     // Why sending failed. Held by the main thread while it sends, so that the
     // receiver, which reads it at the end, knows of a line that is just being sent.
     let unsent = Arc::new(Mutex::new(None));
+    // It reads from the socket to which this thread writes: the two directions of a
+    // TCP connection are independent.
     let receiver = thread::Builder::new().name("receiver".into()).spawn({
         let (stream, cipher) = (stream.clone(), cipher.clone());
         let (output, unsent) = (output.clone(), unsent.clone());
@@ -95,7 +97,6 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             "" => Ok(()),
             text if guard.holds_back(text, &output) => Ok(()),
             text => {
-                // A new IV for each message: otherwise equal texts would be equal lines.
                 let iv = if options.fixed_iv { iv } else { random_iv() };
                 let line = cipher.encrypt_line(text, &iv);
                 if fits(&line, &output)? { send(&stream, &line) } else { Ok(()) }
@@ -114,12 +115,12 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     receiver.join().expect("the receiver ends the program, and does not return")
 }
 
+/// Waits while the server does not read: TCP makes this side wait (back-pressure).
 fn send(stream: &TcpStream, line: &str) -> anyhow::Result<()> {
     line::send_line(stream, line).context("cannot send: the server has closed the connection")
 }
 
-/// Returns `true` if the line can be sent: base64, IV and padding make it longer than
-/// what was typed. A user at a terminal can try again; on a
+/// Returns `true` if the line can be sent. A user at a terminal can try again; on a
 /// pipe it would not be noticed that a line is missing.
 fn fits(line: &str, output: &Output) -> anyhow::Result<bool> {
     if line.len() <= line::MAX_LINE {
@@ -138,7 +139,6 @@ fn receive(stream: &TcpStream, cipher: &Cipher, output: &Output) -> anyhow::Resu
         match lines.next().context("the connection broke off")? {
             // The end in good order. A server may say the word for it first.
             Received::Line(line::DISCONNECT) | Received::End => return Ok(()),
-            // What cannot be decrypted is shown as that: its author may have another key.
             Received::Line(text) => output.received(&decrypted(cipher, text))?,
             // Nothing of it is shown: what a terminal makes of such bytes is not known.
             Received::NotUtf8 => output.hint("(a line that is not valid UTF-8)"),
@@ -157,7 +157,6 @@ fn decrypted<'a>(cipher: &Cipher, line: &'a str) -> Cow<'a, str> {
             let text = cipher.decrypt_line(text).unwrap_or_else(|e| format!("({e})"));
             format!("{sender}] {text}").into()
         }
-        // A notice of the server.
         _ => line.into(),
     }
 }
@@ -179,5 +178,6 @@ fn end_program(
         None => {}
         Some(e) => output.fail(e),
     }
+    // Not a return: the main thread may wait for a key for ever.
     output.exit(0)
 }

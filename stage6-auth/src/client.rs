@@ -66,6 +66,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     // user who looks for the password should not use it up.
     let request = options.login.request()?;
     let connection = Arc::new(net::connect(&options.connect)?);
+    // Both know the one screen: a line that comes in does not tear what is being typed.
     let (mut input, output) = terminal::open()?;
     // Prompts and hints are for users. On a pipe there is nothing but the lines.
     if output.interactive() {
@@ -81,6 +82,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     // It gets everything that belongs to the connection. What both threads need is
     // shared: the queue, and the output.
     let receiver = thread::Builder::new().name("receiver".into()).spawn({
+        // Answers the questions of the server, on each connection anew.
         let login = LoginClient::new(options.login.clone(), request, queue.clone(), output.clone());
         let logic = Logic { connect: options.connect.clone(), envelope, output: output.clone() };
         move || Receiver { logic, login }.run(connection)
@@ -96,6 +98,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let mut guard = CommandGuard::new(&["/logout"]);
     while let Some(text) = input.next(&prompt)?.map(Zeroizing::new) {
         match text.as_str() {
+            // For this user alone: nothing is sent.
             "/help" if output.interactive() => HELP.lines().for_each(|line| output.hint(line)),
             // To the server, behind all that was typed before: it is a line like any
             // other, and the last one.
@@ -126,6 +129,7 @@ fn send(queue: &SendQueue, text: Zeroizing<String>, output: &Output) -> anyhow::
         ensure!(output.interactive(), problem);
         output.hint(&problem);
     } else if !queue.push(text, !output.interactive()) {
+        // Only without a connection: with one, this waits until there is room.
         output.hint(&format!("not sent: {MAX_QUEUED} lines are waiting for the connection already"));
     }
     Ok(())
@@ -134,12 +138,15 @@ fn send(queue: &SendQueue, text: Zeroizing<String>, output: &Output) -> anyhow::
 /// What this stage's client does on the receiver thread. When it connects, logs in and
 /// shows a line is decided in [`Receiver`], for all stages.
 struct Logic {
+    /// Where the server is, for the next connection.
     connect: Endpoint,
     envelope: Arc<Envelope>,
+    /// Where lines are shown.
     output: Output,
 }
 
 impl ClientLogic for Logic {
+    /// Called after a lost connection, and after a login that was refused.
     fn connect(&self) -> anyhow::Result<Arc<dyn Connection>> {
         Ok(Arc::new(net::connect(&self.connect)?))
     }

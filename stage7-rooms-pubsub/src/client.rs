@@ -68,9 +68,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let request = options.login.request()?;
     let connection = Arc::new(net::connect(&options.connect)?);
     let commands = COMMANDS;
-    // The room for the prompt, and the words that Tab completes. The receiver thread
-    // learns them from the lines that come in; the main thread asks here.
+    // The room for the prompt, and the words that Tab completes.
     let state = ClientState::new(&commands);
+    // Both know the one screen: a line that comes in does not tear what is being typed.
     let (mut input, output) = terminal::open_with(line_style::style, Some(state.clone()))?;
     // Prompts and hints are for users. On a pipe there is nothing but the lines.
     if output.interactive() {
@@ -86,6 +86,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     // It gets everything that belongs to the connection. What both threads need is
     // shared: the queue, and the output.
     let receiver = thread::Builder::new().name("receiver".into()).spawn({
+        // Answers the questions of the server, on each connection anew.
         let login = LoginClient::new(options.login.clone(), request, queue.clone(), output.clone());
         let (connect, queue, output) = (options.connect.clone(), queue.clone(), output.clone());
         let logic = Logic { connect, envelope, queue, state: state.clone(), output };
@@ -99,6 +100,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     while let Some(text) = input.next(&state.prompt())?.map(Zeroizing::new) {
         match text.as_str() {
+            // For this user alone: nothing is sent.
             "/help" if output.interactive() => {
                 HELP.lines().for_each(|line| output.hint(line));
                 commands.iter().for_each(|c| output.hint(&format!("{}: {}", c.usage, c.help)));
@@ -137,6 +139,7 @@ fn send(queue: &SendQueue, text: Zeroizing<String>, output: &Output) -> anyhow::
         ensure!(output.interactive(), problem);
         output.hint(&problem);
     } else if !queue.push(text, !output.interactive()) {
+        // Only without a connection: with one, this waits until there is room.
         output.hint(&format!("not sent: {MAX_QUEUED} lines are waiting for the connection already"));
     }
     Ok(())
@@ -152,10 +155,12 @@ struct Logic {
     queue: Arc<SendQueue>,
     /// Shared with the main thread.
     state: Arc<ClientState>,
+    /// Where lines are shown.
     output: Output,
 }
 
 impl ClientLogic for Logic {
+    /// Called after a lost connection, and after a login that was refused.
     fn connect(&self) -> anyhow::Result<Arc<dyn Connection>> {
         Ok(Arc::new(net::connect(&self.connect)?))
     }

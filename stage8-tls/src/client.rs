@@ -77,13 +77,12 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let request = options.login.request()?;
     let connection = Arc::new(trust.connect(&options.connect)?);
     let commands = commands::changed(&CHANGED_COMMANDS);
-    // The room for the prompt, and the words that Tab completes. The receiver thread
-    // learns them from the lines that come in; the main thread asks here.
+    // The room for the prompt, and the words that Tab completes.
     let state = ClientState::new(&commands);
+    // Both know the one screen: a line that comes in does not tear what is being typed.
     let (mut input, output) = terminal::open_with(line_style::style, Some(state.clone()))?;
     // Prompts and hints are for users. On a pipe there is nothing but the lines.
     if output.interactive() {
-        // The version of TLS and the cipher, on which the two have agreed.
         let negotiated = connection.negotiated();
         output.hint(&format!("Connected to {}, {negotiated}.", options.connect));
         output.hint("/help shows what you can type.");
@@ -100,6 +99,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     // It gets everything that belongs to the connection. What both threads need is
     // shared: the queue, and the output.
     let receiver = thread::Builder::new().name("receiver".into()).spawn({
+        // Answers the questions of the server, on each connection anew.
         let login = LoginClient::new(options.login.clone(), request, queue.clone(), output.clone());
         let (connect, queue, output) = (options.connect.clone(), queue.clone(), output.clone());
         let logic = Logic { connect, trust, e2e, queue, state: state.clone(), output };
@@ -113,6 +113,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     while let Some(text) = input.next(&state.prompt())?.map(Zeroizing::new) {
         match text.as_str() {
+            // For this user alone: nothing is sent.
             "/help" if output.interactive() => {
                 HELP.lines().for_each(|line| output.hint(line));
                 commands.iter().for_each(|c| output.hint(&format!("{}: {}", c.usage, c.help)));
@@ -150,6 +151,7 @@ fn send(queue: &SendQueue, text: Zeroizing<String>, output: &Output) -> anyhow::
         ensure!(output.interactive(), problem);
         output.hint(&problem);
     } else if !queue.push(text, !output.interactive()) {
+        // Only without a connection: with one, this waits until there is room.
         output.hint(&format!("not sent: {MAX_QUEUED} lines are waiting for the connection already"));
     }
     Ok(())
@@ -160,19 +162,18 @@ fn send(queue: &SendQueue, text: Zeroizing<String>, output: &Output) -> anyhow::
 struct Logic {
     /// Where the server is, for the next connection.
     connect: Endpoint,
-    /// Which certificates are accepted.
     trust: ServerTrust,
-    /// Seals and opens private messages; the sender thread uses it too.
     e2e: Arc<EndToEnd>,
     /// For what the client itself has to say.
     queue: Arc<SendQueue>,
     /// Shared with the main thread.
     state: Arc<ClientState>,
+    /// Where lines are shown.
     output: Output,
 }
 
 impl ClientLogic for Logic {
-    /// Each connection has a handshake of its own, and the certificate is verified again.
+    /// Called after a lost connection, and after a login that was refused.
     fn connect(&self) -> anyhow::Result<Arc<dyn Connection>> {
         Ok(Arc::new(self.trust.connect(&self.connect)?))
     }
@@ -198,7 +199,6 @@ impl ClientLogic for Logic {
         self.e2e.heard(&text, &self.queue)
     }
 
-    /// Private messages that still wait for a key are shown as unreadable.
     fn end(&self) -> Vec<String> {
         self.e2e.end()
     }
