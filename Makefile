@@ -6,16 +6,21 @@
 REGISTRY := common/lab/stages.toml
 # With or without CR: git on Windows makes files with both.
 STAGES   := $(shell sed -n 's/^number = \([0-9][0-9]*\).*$$/\1/p' $(REGISTRY))
+# A part's name stands alone at the beginning of a line, in its stage's piece.
+PARTS    := $(shell sed -n 's/^name = "\([a-z0-9-]*\)".*$$/\1/p' $(REGISTRY))
+parts_of  = $(shell sed -n '/^number = $1\r*$$/,/^\[\[stage\]\]/s/^name = "\([a-z0-9-]*\)".*$$/\1/p' $(REGISTRY))
 
 # The targets, by the words that stand after them. A new target goes into one of
 # these lists, and finds its words in the variables on the right.
-STAGED   := run-stage wire server client admin check load attack watch hunt# N  $(STAGE)
-COMPARED := diff#                                      N, or A B  $(STAGE) $(OTHER)
-PLACED   := start#                                     N [DIR]    $(STAGE) $(FOLDER)
-FOLDERED := grade#                                     DIR        $(FOLDER)
-PLAIN    := help test test-course doctor clean#        nothing
+STAGED   := run-stage wire server client admin load attack hunt# N  $(STAGE)
+PARTED   := check watch#                        N [PART]          $(STAGE) $(PART)
+COMPARED := diff#                               N [PART], or A B  $(STAGE) $(PART) $(OTHER)
+PLACED   := start#                              N [PART] [DIR]    $(STAGE) $(PART) $(FOLDER)
+FOLDERED := grade#                              DIR               $(FOLDER)
+HINTED   := hint#                               [CHECK]           $(CHECK)
+PLAIN    := help test test-course doctor next book clean#  nothing
 
-WORDED := $(STAGED) $(COMPARED) $(PLACED) $(FOLDERED)
+WORDED := $(STAGED) $(PARTED) $(COMPARED) $(PLACED) $(FOLDERED) $(HINTED)
 .PHONY: $(WORDED) $(PLAIN) .lab .toolchain
 
 # `make run-stage 4`: make takes the 4 for a second goal. It is one only beside
@@ -30,7 +35,7 @@ ifneq (,$(GOALS))
   # `N=4` and `DIR=there` work too; what happens to be in the environment does not count.
   WORDS := $(filter-out $(WORDED) $(PLAIN),$(MAKECMDGOALS))
   GIVEN := $(strip $(call typed,N) $(WORDS) $(call typed,DIR))
-  FORM  := $(strip $(foreach form,STAGED COMPARED PLACED FOLDERED,$(if $(filter $(GOALS),$($(form))),$(form))))
+  FORM  := $(strip $(foreach form,STAGED PARTED COMPARED PLACED FOLDERED HINTED,$(if $(filter $(GOALS),$($(form))),$(form))))
   ifneq (1,$(words $(FORM)))
     $(error one at a time, please; these take different words: $(GOALS))
   endif
@@ -41,11 +46,16 @@ ifneq (,$(GOALS))
     ifeq (,$(FOLDER)$(ARGS))
       $(error usage: make $(GOAL) DIR)
     endif
+  else ifeq ($(FORM),HINTED)
+    CHECK := $(GIVEN)
+    ifneq (,$(word 2,$(CHECK)))
+      $(error one check, please; got: $(CHECK))
+    endif
   else
     STAGE := $(firstword $(GIVEN))
     MORE  := $(wordlist 2,9,$(GIVEN))
     ifeq (,$(STAGE))
-      $(error $(call usage,$(if $(filter STAGED,$(FORM)),N,$(if $(filter COMPARED,$(FORM)),N   or make $(GOAL) A B,N [DIR]))))
+      $(error $(call usage,$(if $(filter STAGED,$(FORM)),N,N [PART]$(if $(filter COMPARED,$(FORM)),   or make $(GOAL) A B)$(if $(filter PLACED,$(FORM)), [DIR]))))
     endif
     ifeq ($(FORM),STAGED)
       # The same number twice, in both ways of giving it, is no contradiction.
@@ -57,15 +67,33 @@ ifneq (,$(GOALS))
     ifeq (,$(filter $(STAGES),$(STAGE)))
       $(error no stage '$(STAGE)'; there are: $(STAGES))
     endif
+    # What is left in MORE is a second stage or a folder.
+    THERE := $(call parts_of,$(STAGE))
+    PART  := $(filter $(PARTS),$(filter-out $(call typed,DIR),$(MORE)))
+    MORE  := $(filter-out $(PART),$(MORE))
+    no_part = stage $(STAGE) has no part '$1'; its parts: $(THERE)
+    ifneq (,$(filter-out $(THERE),$(PART))$(word 2,$(PART)))
+      $(error $(call no_part,$(lastword $(PART))))
+    endif
+  endif
+
+  ifeq ($(FORM),PARTED)
+    # The same number twice, in both ways of giving it, is no contradiction.
+    ifneq (,$(filter-out $(STAGE),$(filter $(STAGES),$(MORE))))
+      $(error one stage number, please; got: $(GIVEN))
+    endif
+    ifneq (,$(filter-out $(STAGE),$(MORE)))
+      $(error $(call no_part,$(firstword $(filter-out $(STAGE),$(MORE)))))
+    endif
   endif
 
   ifeq ($(FORM),COMPARED)
     OTHER := $(MORE)
     ifneq ($(words $(OTHER)),$(words $(filter $(STAGES),$(OTHER))))
-      $(error no stage '$(firstword $(filter-out $(STAGES),$(OTHER)))'; there are: $(STAGES))
+      $(error no stage '$(firstword $(filter-out $(STAGES),$(OTHER)))'; there are: $(STAGES); parts of stage $(STAGE): $(THERE))
     endif
-    ifneq (,$(word 2,$(OTHER)))
-      $(error two stage numbers at most, please; got: $(GIVEN))
+    ifneq (,$(word 2,$(OTHER) $(PART)))
+      $(error two stage numbers at most, or a part; got: $(GIVEN))
     endif
   endif
 
@@ -79,16 +107,27 @@ ifneq (,$(GOALS))
 
   # A folder's name becomes a word of a shell and, if it was typed as a goal, a
   # target. What is left of it without these characters must be nothing.
-  ifneq (,$(FOLDER))
+  ifneq (,$(FOLDER)$(CHECK))
     HARMLESS := a b c d e f g h i j k l m n o p q r s t u v w x y z \
                 A B C D E F G H I J K L M N O P Q R S T U V W X Y Z 0 1 2 3 4 5 6 7 8 9 / . _ -
     without   = $(if $2,$(call without,$(subst $(firstword $2),,$1),$(wordlist 2,99,$2)),$1)
-    ifneq (1,$(words $(FOLDER)))
+    ifneq (,$(call without,$(CHECK),$(HARMLESS)))
+      $(error no check is called like this: $(CHECK))
+    endif
+    ifneq (,$(word 2,$(FOLDER)))
       $(error one folder, please, without spaces in its name; got: $(FOLDER))
     endif
     ifneq (,$(call without,$(FOLDER),$(HARMLESS)))
       $(error a folder's name may have letters, digits and / . _ - here; got: $(FOLDER))
     endif
+  endif
+  ifneq (,$(filter PLACED,$(FORM)))
+    # Without a part, a plain word is more likely a mistyped part than a folder.
+    ifneq (,$(filter-out $(call typed,DIR) $(PLAIN) $(WORDED),$(if $(PART)$(findstring /,$(FOLDER))$(findstring .,$(FOLDER)),,$(FOLDER))))
+      $(error $(call no_part,$(FOLDER)); a folder of that name is DIR=$(FOLDER))
+    endif
+    # What is called like a part, and was said to be a folder.
+    FOLDER := $(if $(filter $(PARTS),$(FOLDER)),./)$(FOLDER)
   endif
   ifneq (,$(filter PLACED FOLDERED,$(FORM)))
     ifneq (,$(filter-out $(GOAL) $(WORDS),$(MAKECMDGOALS)))
@@ -114,20 +153,24 @@ help:
 	@echo
 	@echo 'Learn from it'
 	@echo '  make wire N         as run-stage, and every byte that passes'
-	@echo '  make diff N         what stage N changes, and why; make diff A B compares two'
-	@echo '  make start N [DIR]  a copy to work in, in which stage N is yet to be written'
-	@echo '  make watch N        the checks of stage N again, each time you save'
+	@echo '  make diff N [PART]  the parts of stage N, what they change, and why;'
+	@echo '                      make diff A B compares two stages'
+	@echo '  make start N [PART] a copy in which stage N, or a part, is yours to write'
+	@echo '  make watch N [PART] the checks of stage N again, each time you save'
+	@echo '  make next           in such a copy: how far you are, and what is next'
+	@echo '  make hint [CHECK]   in such a copy: a hint, each time a step further'
 	@echo '  make hunt N         write sessions that wrong servers of stage N fail'
 	@echo '  make attack N       try to break stage N; ARGS=bit-flip is one attack'
 	@echo
 	@echo 'Check and measure'
-	@echo '  make check N        the graded checks of stage N'
+	@echo '  make check N [PART] the graded checks of stage N, or up to a part'
 	@echo '  make load N         load the server of stage N and measure'
 	@echo '  make grade DIR      the checks against a submission, with points'
 	@echo
 	@echo 'The course itself'
 	@echo '  make test           all tests of the eight stages'
 	@echo '  make test-course    the tests of the course: tools, budgets, starting points'
+	@echo '  make book           the book as pages for a browser, in target/book'
 	@echo '  make doctor         what is missing on this machine, and how to install it'
 	@echo '  make clean          remove everything that was built'
 	@echo
@@ -140,8 +183,17 @@ help:
 run-stage: .lab
 	@$(LAB) run $(STAGE) $(ARGS)
 
-server client admin check watch: .lab
+server client admin: .lab
 	@$(LAB) $@ $(STAGE) -- $(ARGS)
+
+check watch: .lab
+	@$(LAB) $@ $(STAGE) $(PART) -- $(ARGS)
+
+next: .lab
+	@$(LAB) next
+
+hint: .lab
+	@$(LAB) hint $(CHECK)
 
 # `load` is not the first: a line that begins with it is a directive of make's.
 wire attack hunt load: .lab
@@ -151,10 +203,10 @@ grade: .lab
 	@$(LAB) grade $(FOLDER) $(ARGS)
 
 diff: .lab
-	@$(LAB) diff $(STAGE) $(OTHER) $(ARGS)
+	@$(LAB) diff $(STAGE) $(PART) $(OTHER) $(ARGS)
 
 start: .lab
-	@$(LAB) start $(STAGE) $(FOLDER) $(ARGS)
+	@$(LAB) start $(STAGE) $(PART) $(FOLDER) $(ARGS)
 
 test: .lab
 	@$(LAB) test -- $(ARGS)
@@ -162,6 +214,22 @@ test: .lab
 # What is ignored in `make test`: the reason says "make test-course".
 test-course: .toolchain
 	cargo test --workspace --no-fail-fast -- --ignored $(ARGS)
+
+# The version is pinned: another one may give the book another look. Without a network a
+# program that is there can be named: MDBOOK=/usr/bin/mdbook make book.
+MDBOOK_VERSION := 0.4.52
+MDBOOK ?= target/tools/bin/mdbook
+book: .toolchain
+	@if [ "$(MDBOOK)" = target/tools/bin/mdbook ] && \
+	    [ "$$($(MDBOOK) --version 2>/dev/null)" != "mdbook v$(MDBOOK_VERSION)" ]; then \
+	  echo "Building mdBook $(MDBOOK_VERSION) into target/tools; once, a minute or several"; \
+	  cargo install --locked --root target/tools --no-default-features --features search "mdbook@$(MDBOOK_VERSION)" || { \
+	    echo 'error: mdBook cannot be built here, most likely since there is no network.' >&2; \
+	    echo '       The book can be read as it is, from docs/src/introduction.md on; or name an' >&2; \
+	    echo '       mdBook that is installed: MDBOOK=mdbook make book' >&2; exit 1; }; \
+	fi
+	@"$(MDBOOK)" build docs --dest-dir "$(CURDIR)/target/book"
+	@echo "The book is $(CURDIR)/target/book/index.html"
 
 doctor: .lab
 	@$(LAB) doctor

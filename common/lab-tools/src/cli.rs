@@ -5,6 +5,7 @@ use crate::{attack, diff, grade, hunt, load, start, watch, wire};
 use clap::{Args, Parser, Subcommand};
 use lab::failure::{Failure, exit_code};
 use lab::process::leash;
+use lab::progress::wanted_part;
 use lab::registry::Registry;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -36,6 +37,8 @@ enum Task {
     Start {
         /// The stage's number
         stage: Option<String>,
+        /// A part of it: the others are there in full then
+        part: Option<String>,
         /// Where to put it; work/stageN if not said
         folder: Option<PathBuf>,
     },
@@ -54,6 +57,8 @@ enum Task {
 struct Watched {
     /// The stage's number
     stage: Option<String>,
+    /// A part: later ones are not asked for
+    part: Option<String>,
     /// Options passed on to the checks
     #[arg(last = true)]
     args: Vec<String>,
@@ -69,7 +74,11 @@ fn task(task: Task) -> Result<(), Failure> {
     let find = |number: Option<String>| all.stage(number.as_deref()).map_err(Failure::Usage);
     match task {
         Task::Wire(options) => Ok(wire::run(find(options.stage.clone())?, &all, &options)?),
-        Task::Watch(Watched { stage, args }) => Ok(watch::run(find(stage)?, &all, &args)?),
+        Task::Watch(Watched { stage, part, args }) => {
+            let stage = find(stage)?;
+            let part = wanted_part(stage, part.as_deref(), &args, &all)?;
+            Ok(watch::run(stage, part, &all, &args)?)
+        }
         Task::Load(options) => {
             let stage = find(options.stage.clone())?;
             options.check(stage).map_err(Failure::Usage)?;
@@ -97,10 +106,20 @@ fn task(task: Task) -> Result<(), Failure> {
         },
         Task::Supervise => Ok(grade::supervisor::supervise()?),
         Task::Diff(options) => {
-            let (from, to) = diff::two_stages(&all, &options).map_err(Failure::Usage)?;
-            Ok(diff::run(from, to, &all, &options)?)
+            let compared = diff::compared(&all, &options).map_err(Failure::Usage)?;
+            Ok(diff::run(&compared, &all, &options)?)
         }
-        Task::Start { stage, folder } => Ok(start::run(find(stage)?, &all, folder.as_deref())?),
+        Task::Start { stage, part, folder } => {
+            let stage = find(stage)?;
+            // A folder may stand alone; what is called like a part is one.
+            let is_part = |name: &str| all.stages.iter().flat_map(|s| &s.parts).any(|p| p.name == name);
+            let (part, folder) = match part {
+                Some(word) if folder.is_none() && !is_part(&word) => (None, Some(PathBuf::from(word))),
+                part => (part, folder),
+            };
+            let part = part.map(|name| all.part(stage, &name)).transpose().map_err(Failure::Usage)?;
+            Ok(start::run(stage, part, &all, folder.as_deref())?)
+        }
         Task::Leash { parent, program, args } => Err(leash(parent, &program, &args).into()),
     }
 }

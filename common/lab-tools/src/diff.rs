@@ -11,10 +11,11 @@ mod pager;
 mod text;
 
 use crate::lessons::{Lesson, Lessons, Why};
+use crate::parts::{self, Change, PartFile, Size};
 use crate::sources::{FLOW, Flow, Module, Sources};
 use anyhow::Context;
 use clap::Args;
-use lab::registry::{Registry, Stage};
+use lab::registry::{Part, Registry, Stage};
 use lab::say;
 use std::fs;
 use std::io::{IsTerminal, Write, stdout};
@@ -23,14 +24,15 @@ use std::path::PathBuf;
 /// What `lab diff` takes.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
-    make diff 4                             what stage 4 changes against stage 3\n  \
+    make diff 4                             what stage 4 changes against stage 3, and its parts\n  \
+    make diff 4 limits                      its part limits alone, with the modules to read\n  \
     make diff 4 6                           what happened on the way from 4 to 6\n  \
     make diff 4 > step.txt                  plain text\n  \
     make diff 4 ARGS=\"--html step.html\"    a page of its own, side by side")]
 pub struct Options {
     /// The stage that is compared with the one below it; or the first of two
     pub stage: Option<String>,
-    /// The second of two
+    /// The second of two, or a part of the stage
     pub other: Option<String>,
     /// Write a page for a browser instead, side by side
     #[arg(long, value_name = "FILE")]
@@ -47,9 +49,26 @@ pub(crate) struct Comparison<'a> {
     pub changed: Vec<Point>,
     pub gone: Vec<Point>,
     pub files: Vec<FileChange>,
+    /// The parts of the stage, where it is compared with the one below it; one of them
+    /// where one was asked for.
+    pub chapters: Vec<Chapter<'a>>,
+    /// Whether one part was asked for: then the rest is not shown.
+    pub is_part: bool,
+}
+
+/// A part of a stage, as far as it shows in the sources.
+pub(crate) struct Chapter<'a> {
+    pub part: &'a Part,
+    pub size: Size,
+    /// Its modules that the stage's lesson has a sentence about.
+    pub new: Vec<Point>,
+    /// Its changes, for each of the flow files.
+    pub changes: Vec<Vec<Change>>,
+    pub files: Vec<PartFile>,
 }
 
 /// One thing to know, and why it is so.
+#[derive(Clone)]
 pub(crate) struct Point {
     /// The stage that brought it, where the two are not neighbours.
     pub stage: Option<u16>,
@@ -71,8 +90,8 @@ pub(crate) struct FileChange {
 ///
 /// # Errors
 /// When the page cannot be written.
-pub fn run(from: Option<&Stage>, to: &Stage, all: &Registry, options: &Options) -> anyhow::Result<()> {
-    let comparison = Comparison::new(from, to, all);
+pub fn run(compared: &Compared<'_>, all: &Registry, options: &Options) -> anyhow::Result<()> {
+    let comparison = Comparison::new(compared, all);
     if let Some(file) = &options.html {
         fs::write(file, html::page(&comparison))
             .with_context(|| format!("cannot write {}", file.display()))?;
@@ -89,27 +108,38 @@ pub fn run(from: Option<&Stage>, to: &Stage, all: &Registry, options: &Options) 
     Ok(())
 }
 
-/// The two stages that the words mean: the lower one first, and `None` below the
-/// first stage.
+/// What is compared.
+pub struct Compared<'a> {
+    /// `None` below the first stage.
+    pub from: Option<&'a Stage>,
+    /// The higher one.
+    pub to: &'a Stage,
+    /// The one part that is wanted.
+    pub part: Option<&'a Part>,
+}
+
+/// What the words mean: a stage and the one below it, one of its parts, or two stages.
 ///
 /// # Errors
 /// A sentence for wrong usage.
-pub fn two_stages<'a>(
-    all: &'a Registry,
-    options: &Options,
-) -> Result<(Option<&'a Stage>, &'a Stage), String> {
-    let one = all.stage(options.stage.as_deref())?;
-    let Some(other) = &options.other else { return Ok((Sources::here(all).below(one), one)) };
+pub fn compared<'a>(all: &'a Registry, options: &Options) -> Result<Compared<'a>, String> {
+    let to = all.stage(options.stage.as_deref())?;
+    let below = Sources::here(all).below(to);
+    let Some(other) = &options.other else { return Ok(Compared { from: below, to, part: None }) };
+    if !other.starts_with(|c: char| c.is_ascii_digit()) {
+        return Ok(Compared { from: below, to, part: Some(all.part(to, other)?) });
+    }
     let other = all.stage(Some(other))?;
-    match one.number.cmp(&other.number) {
-        std::cmp::Ordering::Less => Ok((Some(one), other)),
-        std::cmp::Ordering::Greater => Ok((Some(other), one)),
-        std::cmp::Ordering::Equal => Err(format!("stage {} does not differ from itself", one.number)),
+    match to.number.cmp(&other.number) {
+        std::cmp::Ordering::Less => Ok(Compared { from: Some(to), to: other, part: None }),
+        std::cmp::Ordering::Greater => Ok(Compared { from: Some(other), to, part: None }),
+        std::cmp::Ordering::Equal => Err(format!("stage {} does not differ from itself", to.number)),
     }
 }
 
 impl<'a> Comparison<'a> {
-    fn new(from: Option<&'a Stage>, to: &'a Stage, all: &'a Registry) -> Comparison<'a> {
+    fn new(compared: &Compared<'a>, all: &'a Registry) -> Comparison<'a> {
+        let &Compared { from, to, part } = compared;
         let (sources, lessons) = (Sources::here(all), Lessons::load());
         let lowest = from.map_or(0, |stage| stage.number);
         let on_the_way = |s: &&Stage| s.number > lowest && s.number <= to.number;
@@ -124,7 +154,7 @@ impl<'a> Comparison<'a> {
             }
             for file in FLOW {
                 let name = format!("{file}.rs");
-                let why = lesson.map_or("", |l| changes(l, file)).to_owned();
+                let why = lesson.map_or("", |l| change_of(l, file)).to_owned();
                 changed.push(Point { stage: of(stage), name, why });
             }
         }
@@ -141,7 +171,36 @@ impl<'a> Comparison<'a> {
         });
         let gone = gone.collect();
         let files = FLOW.map(|file| FileChange::new(&sources, from, to, file)).into();
-        Comparison { from, to, new, changed, gone, files }
+        let mut comparison =
+            Comparison { from, to, new, changed, gone, files, chapters: Vec::new(), is_part: part.is_some() };
+        if from.map(|s| s.number) == sources.below(to).map(|s| s.number) {
+            let wanted = |p: &&Part| part.is_none_or(|part| part.name == p.name);
+            let parts = to.parts.iter().filter(wanted);
+            comparison.chapters = parts.map(|p| comparison.chapter(&sources, p)).collect();
+        }
+        comparison
+    }
+
+    fn chapter(&self, sources: &Sources<'_>, part: &'a Part) -> Chapter<'a> {
+        let at = self.to.parts_before(part).len();
+        let program =
+            |name: &str| format!("bin/{}", name.trim_start_matches(&format!("stage{}-", self.to.number)));
+        let is_new =
+            |point: &&Point| part.modules.iter().any(|m| *m == point.name || *m == program(&point.name));
+        let changes = |file: &FileChange| -> Vec<Change> {
+            if file.note.is_some() {
+                return Vec::new();
+            }
+            let (old, new) = file.texts();
+            parts::changes(self.to, old, new).into_iter().filter(|change| change.part == at).collect()
+        };
+        Chapter {
+            part,
+            size: parts::size(sources, self.to, part),
+            new: self.new.iter().filter(is_new).cloned().collect(),
+            changes: self.files.iter().map(changes).collect(),
+            files: parts::files(sources, self.to, part),
+        }
     }
 }
 
@@ -170,7 +229,7 @@ pub fn gone(sources: &Sources<'_>, all: &Registry, from: &Stage, to: &Stage) -> 
 }
 
 /// The sentence about a flow file.
-fn changes<'l>(lesson: &'l Lesson, file: &str) -> &'l str {
+fn change_of<'l>(lesson: &'l Lesson, file: &str) -> &'l str {
     if file == "server" { &lesson.server } else { &lesson.client }
 }
 
@@ -216,11 +275,30 @@ impl FileChange {
     }
 }
 
+impl Chapter<'_> {
+    /// How much there is to do, in one line.
+    fn effort(&self) -> String {
+        let Size { modules, flow: [server, client] } = self.size;
+        let Part { reading, writing, optional, .. } = self.part;
+        let optional = if *optional { "; can be left out" } else { "" };
+        format!(
+            "{modules} lines of modules; {server} changed in server.rs, {client} in client.rs; \
+             {reading} minutes to read, {writing} to write{optional}"
+        )
+    }
+}
+
 impl Comparison<'_> {
     /// What stands above everything.
     fn title(&self) -> (String, String) {
         let named = |s: &Stage| format!("stage {}, {}", s.number, s.title);
-        let title = format!("S{}", &named(self.to)[1..]);
+        let mut title = format!("S{}", &named(self.to)[1..]);
+        if self.is_part
+            && let [chapter] = &self.chapters[..]
+        {
+            let (at, count) = (self.to.parts_before(chapter.part).len() + 1, self.to.parts.len());
+            title += &format!(", part {at} of {count}: {}", chapter.part.name);
+        }
         let against = match self.from {
             Some(from) => format!("against {}", named(from)),
             None => "the first one, and so all of it is new".to_owned(),

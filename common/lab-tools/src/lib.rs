@@ -9,8 +9,10 @@ mod hunt;
 pub mod lessons;
 mod load;
 mod loopback;
+pub mod parts;
 mod sealed;
 pub mod sources;
+
 mod start;
 mod watch;
 mod wire;

@@ -189,7 +189,7 @@ fn first_names(path: &str) -> Vec<String> {
 
 /// All `.rs` files in and below `folder`, without unit tests: what a test
 /// imports is no part of the programs.
-fn rust_files(folder: &Path) -> Vec<PathBuf> {
+pub fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let (path, name) = (entry.path(), entry.file_name());

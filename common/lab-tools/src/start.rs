@@ -8,15 +8,19 @@
 //! stands in `tests/new-checks.txt` of each stage, and a test holds that against
 //! what a starting point does.
 
+mod bodies;
 mod flow;
 mod manifest;
+mod part;
 mod unwritten;
 
 use crate::sources::Sources;
 use anyhow::{Context, bail};
-use lab::registry::{Registry, Stage};
+use lab::progress::Progress;
+use lab::registry::{Part, Registry, Stage};
 use lab::say;
 use lab::workspace::{cargo, root};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -49,12 +53,16 @@ const LEFT: [&str; 6] = [
     "__pycache__",
 ];
 
-/// Makes the starting point of `stage` in `folder`, or where it usually is.
+/// Makes the starting point of `stage`, or of one of its parts, in `folder`, or where it
+/// usually is.
 ///
 /// # Errors
 /// When there is something already, or it cannot be written.
-pub fn run(stage: &Stage, all: &Registry, folder: Option<&Path>) -> anyhow::Result<()> {
-    let usual = root().join("work").join(format!("stage{}", stage.number));
+pub fn run(stage: &Stage, part: Option<&Part>, all: &Registry, folder: Option<&Path>) -> anyhow::Result<()> {
+    // The first part begins where the stage does.
+    let part = part.filter(|part| !stage.parts_before(part).is_empty());
+    let of_part = part.map_or(String::new(), |part| format!("-{}", part.name));
+    let usual = root().join("work").join(format!("stage{}{of_part}", stage.number));
     let folder = std::path::absolute(folder.unwrap_or(&usual)).context("no such folder")?;
     if fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_some()) || folder.is_file() {
         let name = shown(&folder);
@@ -66,21 +74,44 @@ pub fn run(stage: &Stage, all: &Registry, folder: Option<&Path>) -> anyhow::Resu
     let unfinished = tempfile::Builder::new().prefix(".start-").tempdir_in(parent);
     let unfinished = unfinished.with_context(|| format!("cannot make a folder in {}", shown(parent)))?;
     let to = unfinished.path().join("copy");
-    Copy { stage, all, sources: Sources::here(all), to: to.clone() }.make()?;
+    Copy { stage, part, all, sources: Sources::here(all), to: to.clone() }.make()?;
     let _ = fs::remove_dir(&folder);
     fs::rename(&to, &folder).with_context(|| format!("cannot make {}", shown(&folder)))?;
-    tell(stage, &folder);
+    tell(stage, part, &folder);
     Ok(())
 }
 
-fn tell(stage: &Stage, folder: &Path) {
+fn tell(stage: &Stage, part: Option<&Part>, folder: &Path) {
     let (number, name) = (stage.number, shown(folder));
-    say!("{name} is a copy of the course in which stage {number}, {}, is yours to write:", stage.title);
-    say!("{}\n", stage.teaches);
-    say!("Begin at the comments that say TODO, in {name}/{}/src, and with its README.md.", stage.package);
+    if let Some(part) = part {
+        say!(
+            "{name} is a copy of the course in which a part of stage {number} is yours to write: {}.",
+            part.title
+        );
+        say!("{}\n", part.teaches);
+        say!("The rest of the stage is there in full. Of this part's modules the bodies are missing:");
+        part.modules.iter().for_each(|module| say!("    {name}/{}/src/{module}", stage.package));
+        say!("No client is served before those are written that a server needs at its start.");
+    } else {
+        say!("{name} is a copy of the course in which stage {number}, {}, is yours to write:", stage.title);
+        say!("{}\n", stage.teaches);
+        say!("Begin at the comments that say TODO, in {name}/{}/src, and with its README.md.", stage.package);
+    }
     say!("    cd {name}");
-    say!("    make watch {number}        the checks, each time you save");
-    say!("    make check {number}        all of them, once");
+    if let (None, [first, _, ..]) = (part, &stage.parts[..]) {
+        say!(
+            "    # The stage has {} parts; the first is {}: {}",
+            stage.parts.len(),
+            first.name,
+            first.teaches
+        );
+    }
+    say!("    make watch {number}        the checks of the part that is under way, each time you save");
+    say!("    make check {number}        the same, once");
+    say!(
+        "    make next           how far you are, and which check is next; a part that is done leads to the next"
+    );
+    say!("    make hint           a hint for that check, each time a step further");
 }
 
 /// A path as a person at the workspace's root would type it.
@@ -91,6 +122,8 @@ fn shown(path: &Path) -> String {
 
 struct Copy<'a> {
     stage: &'a Stage,
+    /// A part behind the first one: then the rest of the stage is there in full.
+    part: Option<&'a Part>,
     all: &'a Registry,
     sources: Sources<'a>,
     to: PathBuf,
@@ -115,7 +148,13 @@ impl Copy<'_> {
         self.edit("Cargo.toml", |text| Ok(manifest::workspace(&text, &gone)))?;
         self.edit("common/lab/stages.toml", |text| Ok(manifest::registry(&text, self.stage)))?;
         self.edit("common/testkit/Cargo.toml", |text| Ok(manifest::without_tests(&text)))?;
-        self.stage()?;
+        match self.part {
+            Some(part) => self.part(part)?,
+            None => self.stage()?,
+        }
+        let part = self.part.or(self.stage.parts.first()).context("stages.toml: a stage without parts")?;
+        let progress = Progress { stage: self.stage.number, part: part.name.clone(), hints: BTreeMap::new() };
+        progress.write(&self.to)?;
         self.drop_what_is_not_needed()
     }
 

@@ -9,7 +9,8 @@ mod round;
 mod screen;
 
 use anyhow::Context;
-use lab::registry::{Registry, Stage};
+use lab::new_checks::later_checks;
+use lab::registry::{Part, Registry, Stage};
 use lab::run_context::{Interrupted, at_end_signals};
 use lab::workspace::root;
 use notify::event::ModifyKind;
@@ -56,21 +57,24 @@ pub(crate) enum End {
     Signal(i32),
 }
 
-/// Runs the checks again and again, until a signal ends it.
+/// Runs the checks again and again, until a signal ends it; with a `part`, those of
+/// later parts are left out.
 ///
 /// # Errors
 /// When files cannot be watched, or [`Interrupted`].
-pub fn run(stage: &Stage, all: &Registry, args: &[String]) -> anyhow::Result<()> {
+pub fn run(stage: &Stage, part: Option<&Part>, all: &Registry, args: &[String]) -> anyhow::Result<()> {
     let (sender, events) = channel();
     let signals = sender.clone();
     at_end_signals(move |signal| drop(signals.send(Event::Signal(signal))))?;
     let _watcher = watch_files(stage, all, sender.clone())?;
+    let later = part.map(|part| later_checks(stage, part)).unwrap_or_default();
     let mut screen = Screen::new();
     let mut saved = None;
     let mut starts = 0;
     let signal = loop {
-        screen.begin(stage, saved.as_deref());
-        let round = Round { stage, args, sender: &sender, events: &events, starts: &mut starts };
+        screen.begin(stage, part, saved.as_deref());
+        let round =
+            Round { stage, args, later: &later, sender: &sender, events: &events, starts: &mut starts };
         let end = round.play(&mut screen)?;
         let next = match end {
             End::Done => {

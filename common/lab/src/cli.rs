@@ -2,10 +2,11 @@
 
 use crate::failure::{Failure, exit_code};
 use crate::process::{become_program, leash};
+use crate::progress::wanted_part;
 use crate::registry::{Registry, Stage};
 use crate::say;
 use crate::workspace::{Profile, build_tools, build_with, cargo, without_the_users_settings};
-use crate::{doctor, script, terminal, test_run};
+use crate::{check_run, doctor, script, terminal, test_run};
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ use std::process::{Command, ExitCode};
         lab run 4 < /dev/null              watch a scripted session\n  \
         lab server 4 -- --rate 5           the server alone, with its own options\n  \
         lab check 4                        the graded checks of stage 4\n  \
+        lab check 4 room                   those up to its part room\n  \
         lab wire 4 --script                every byte of a scripted session\n  \
         lab diff 4 6                       what changes from stage 4 to stage 6\n\n\
         As make targets: make run-stage 4, make server 4 ARGS=\"--rate 5\"; `make help` lists them all."
@@ -52,8 +54,23 @@ enum Task {
         #[arg(last = true)]
         args: Vec<String>,
     },
-    /// Run the graded checks of one stage
-    Check(Alone),
+    /// Run the graded checks of one stage, or those up to one of its parts
+    Check {
+        /// The stage's number
+        stage: Option<String>,
+        /// A part: earlier parts are checked with it, later ones are not asked for
+        part: Option<String>,
+        /// Options passed on
+        #[arg(last = true)]
+        args: Vec<String>,
+    },
+    /// In a working copy: say which part is under way, and which check is next
+    Next,
+    /// In a working copy: give a hint for a check, each time a step further
+    Hint {
+        /// The check's name; the first that fails if not said
+        check: Option<String>,
+    },
     /// Say what is missing on this machine, and the command that installs it
     Doctor,
     /// List the stages
@@ -124,13 +141,20 @@ fn task(task: Task) -> Result<(), Failure> {
             become_one(stage, &all, &stage.admin().ok_or_else(none)?, &args)
         }
         Task::Test { args } => Ok(test_run::run(&all, &args)?),
-        Task::Check(alone) => {
-            let stage = find(alone.stage)?;
-            let mut command = cargo();
-            command.args(["test", "-p", &stage.package, "--test", "checks", "--"]).args(&alone.args);
-            without_the_users_settings(&mut command);
-            Err(become_program(command).into())
+        Task::Check { stage, part, args } => {
+            let stage = find(stage)?;
+            match wanted_part(stage, part.as_deref(), &args, &all)? {
+                Some(part) => check_run::check(stage, part)?.then_some(()).ok_or(Failure::Said),
+                None => {
+                    let mut command = cargo();
+                    command.args(["test", "-p", &stage.package, "--test", "checks", "--"]).args(&args);
+                    without_the_users_settings(&mut command);
+                    Err(become_program(command).into())
+                }
+            }
         }
+        Task::Next => Ok(check_run::next(&all)?),
+        Task::Hint { check } => Ok(check_run::hint(&all, check.as_deref())?),
         Task::Doctor => doctor::run().then_some(()).ok_or(Failure::Said),
         Task::Stages => {
             for stage in &all.stages {

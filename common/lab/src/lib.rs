@@ -9,12 +9,15 @@
 //! not compile cannot take the tool along, and the tool sees of a stage what a
 //! user sees.
 
+mod check_run;
 mod classmate;
 pub mod cli;
 mod doctor;
 pub mod failure;
+pub mod new_checks;
 pub mod output;
 pub mod process;
+pub mod progress;
 pub mod registry;
 pub mod run_context;
 pub mod script;

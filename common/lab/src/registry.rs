@@ -56,6 +56,9 @@ pub struct Stage {
     pub budget: Option<Budget>,
     /// The script of a run without a terminal.
     pub script: Vec<Step>,
+    /// What is learned in one sitting each, in the order of the course.
+    #[serde(rename = "part")]
+    pub parts: Vec<Part>,
 }
 
 /// A file made by one of the stage's programs.
@@ -123,6 +126,46 @@ pub enum WireForm {
     Sealed,
     /// TLS records.
     Tls,
+}
+
+/// A part of a stage: what is learned in one sitting.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// As in `make diff 6 accounts`.
+    pub name: String,
+    /// A few words.
+    pub title: String,
+    /// One sentence.
+    pub teaches: String,
+    /// What it brings, in reading order: files without `.rs`, or folders, below `src`.
+    pub modules: Vec<String>,
+    /// Words that a change of a flow file has where the change is this part's.
+    #[serde(default)]
+    pub flow: Vec<String>,
+    /// Minutes for reading.
+    pub reading: u32,
+    /// Minutes for writing.
+    pub writing: u32,
+    /// Returns `true` if nothing that follows needs it.
+    #[serde(default)]
+    pub optional: bool,
+    /// A size beyond the usual one.
+    pub larger: Option<Larger>,
+}
+
+/// How large a part is that is larger than usual.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Larger {
+    /// Lines of modules.
+    pub lines: Option<usize>,
+    /// Changed lines of the server's flow.
+    pub server: Option<usize>,
+    /// Changed lines of the client's flow.
+    pub client: Option<usize>,
+    /// Why the usual size does not do.
+    pub reason: String,
 }
 
 /// How many lines the flow files may differ from those of the stage before.
@@ -204,6 +247,22 @@ impl Registry {
             .ok_or_else(|| format!("no stage '{}'; there are: {}", number.escape_debug(), self.numbers()))
     }
 
+    /// The part of `stage` called `name`.
+    ///
+    /// # Errors
+    /// A sentence that names the parts there are, or the stage whose part it is.
+    pub fn part<'a>(&self, stage: &'a Stage, name: &str) -> Result<&'a Part, String> {
+        if let Some(part) = stage.parts.iter().find(|part| part.name == name) {
+            return Ok(part);
+        }
+        let names: Vec<_> = stage.parts.iter().map(|part| part.name.as_str()).collect();
+        let list = format!("stage {} has: {}", stage.number, names.join(" "));
+        Err(match self.stages.iter().find(|s| s.parts.iter().any(|part| part.name == name)) {
+            Some(other) => format!("part '{name}' is stage {}'s; {list}", other.number),
+            None => format!("no part '{}'; {list}", name.escape_debug()),
+        })
+    }
+
     /// The package that a program belongs to, told by the program's name.
     pub fn package_of(&self, program: &str) -> Option<&str> {
         let (stage, _) = program.split_once('-')?;
@@ -219,6 +278,12 @@ impl Registry {
 }
 
 impl Stage {
+    /// The parts before `part`, in their order.
+    pub fn parts_before(&self, part: &Part) -> &[Part] {
+        let at = self.parts.iter().position(|p| p.name == part.name);
+        &self.parts[..at.unwrap_or(0)]
+    }
+
     /// `stageN-server`.
     pub fn server(&self) -> String {
         format!("stage{}-server", self.number)
@@ -277,6 +342,33 @@ mod tests {
         assert!(why(Some("04")).starts_with("no stage '04'"));
         assert!(why(None).starts_with("which stage? there are: 1 2 3"));
         assert_eq!(registry.stage(Some("4")).unwrap().server(), "stage4-server");
+    }
+
+    #[test]
+    fn a_part_that_is_not_there_gets_a_sentence_with_those_that_are() {
+        let registry = Registry::load();
+        let stage = registry.stage(Some("4")).unwrap();
+        assert_eq!(registry.part(stage, "limits").unwrap().name, "limits");
+        let before: Vec<_> = stage.parts_before(&stage.parts[2]).iter().map(|p| &p.name).collect();
+        assert_eq!(before, ["room", "slow-clients"]);
+        let why = |name| registry.part(stage, name).unwrap_err();
+        assert_eq!(why("limit"), "no part 'limit'; stage 4 has: room slow-clients limits");
+        assert_eq!(why("accounts"), "part 'accounts' is stage 6's; stage 4 has: room slow-clients limits");
+    }
+
+    #[test]
+    fn each_part_has_a_name_of_its_own_that_can_be_typed() {
+        let registry = Registry::load();
+        let parts = registry.stages.iter().flat_map(|stage| &stage.parts);
+        let mut names: Vec<_> = parts.map(|part| part.name.as_str()).collect();
+        let typed = |name: &&str| {
+            name.starts_with(|c: char| c.is_ascii_lowercase())
+                && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        };
+        assert!(names.iter().all(typed), "{names:?}");
+        names.sort_unstable();
+        assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "{names:?}");
+        assert!(registry.stages.iter().all(|stage| !stage.parts.is_empty()));
     }
 
     #[test]

@@ -2,7 +2,9 @@
 //! to be read at home. It asks for nothing from elsewhere, and is light or dark
 //! as the reader's system is.
 
-use super::{Comparison, FileChange};
+use super::{Chapter, Comparison, FileChange, Point};
+use crate::parts::{PartFile, hunks};
+use lab::registry::Part;
 use similar::{ChangeTag, DiffOp, TextDiff};
 use std::fmt::Write;
 
@@ -23,17 +25,102 @@ pub fn page(comparison: &Comparison<'_>) -> String {
         escape(&against),
         escape(&comparison.to.teaches)
     );
-    for (heading, points) in comparison.lists() {
-        page += &format!("<section><h2>{heading}</h2>\n<dl>\n");
-        for point in points {
-            let stage = point.stage.map_or(String::new(), |n| format!("<span class=\"stage\">{n}</span> "));
-            let (name, why) = (escape(&point.name), escape(&point.why));
-            page += &format!("<dt>{stage}<code>{name}</code></dt><dd>{why}</dd>\n");
+    if comparison.is_part || comparison.chapters.len() > 1 {
+        if !comparison.is_part {
+            page += &contents(comparison);
         }
-        page += "</dl></section>\n";
+        comparison.chapters.iter().for_each(|c| page += &chapter(c, comparison));
+        // What is an earlier stage's, unchanged.
+        comparison
+            .files
+            .iter()
+            .filter(|file| file.note.is_some())
+            .for_each(|file| page += &file_section(file));
+    } else {
+        comparison.lists().into_iter().for_each(|(heading, points)| page += &list(heading, points));
+        comparison.files.iter().for_each(|file| page += &file_section(file));
+        let modules = comparison.chapters.iter().flat_map(|c| &c.files);
+        modules.for_each(|file| page += &module(file, comparison));
     }
-    comparison.files.iter().for_each(|file| page += &file_section(file));
     page + "</body>\n</html>\n"
+}
+
+fn list(heading: &str, points: &[Point]) -> String {
+    let mut section = format!("<section><h2>{heading}</h2>\n<dl>\n");
+    for point in points {
+        let stage = point.stage.map_or(String::new(), |n| format!("<span class=\"stage\">{n}</span> "));
+        let (name, why) = (escape(&point.name), escape(&point.why));
+        section += &format!("<dt>{stage}<code>{name}</code></dt><dd>{why}</dd>\n");
+    }
+    section + "</dl></section>\n"
+}
+
+/// The parts of the stage, with links to their chapters.
+fn contents(comparison: &Comparison<'_>) -> String {
+    let mut section = "<section><h2>Parts</h2>\n<dl>\n".to_owned();
+    for chapter in &comparison.chapters {
+        let (name, teaches) = (&chapter.part.name, escape(&chapter.part.teaches));
+        section +=
+            &format!("<dt><a href=\"#{name}\">{name}</a></dt><dd>{teaches} ({})</dd>\n", chapter.effort());
+    }
+    section += "</dl></section>\n";
+    let lists = comparison.lists().into_iter().filter(|(heading, _)| *heading != "New");
+    lists.for_each(|(heading, points)| section += &list(heading, points));
+    section
+}
+
+/// One part: what it brings, its changes of the flow, and its modules to unfold.
+fn chapter(chapter: &Chapter<'_>, comparison: &Comparison<'_>) -> String {
+    let Part { name, title, teaches, .. } = chapter.part;
+    let mut text = format!("<section class=\"part\" id=\"{name}\"><h2>{}</h2>\n", escape(title));
+    text += &format!("<p>{}</p>\n<p class=\"against\">{}</p></section>\n", escape(teaches), chapter.effort());
+    if !chapter.new.is_empty() {
+        text += &list("New", &chapter.new);
+    }
+    for (file, changes) in comparison.files.iter().zip(&chapter.changes) {
+        let pieces = |is_preparation: bool| {
+            pieces(file, |op| changes.iter().any(|c| c.op == *op && c.is_preparation == is_preparation))
+        };
+        let (steps, preparation) = (pieces(false), pieces(true));
+        if steps.is_empty() && preparation.is_empty() {
+            continue;
+        }
+        text += &format!("<section class=\"file\"><h2><code>{}</code></h2>\n{steps}", escape(&file.name));
+        if !preparation.is_empty() {
+            text += &format!("<details><summary>imports and options</summary>\n{preparation}</details>\n");
+        }
+        text += "</section>\n";
+    }
+    chapter.files.iter().for_each(|file| text += &module(file, comparison));
+    text
+}
+
+/// The chosen changes of a flow file, each with the lines around it.
+fn pieces(file: &FileChange, chosen: impl Fn(&DiffOp) -> bool) -> String {
+    let (old, new) = file.texts();
+    let diff = TextDiff::from_lines(old, new);
+    let mut text = String::new();
+    for op in hunks(diff.ops(), chosen, CONTEXT).iter().flatten() {
+        text += &match *op {
+            DiffOp::Equal { old_index, new_index, len } => {
+                let lines: Vec<_> = old.lines().skip(old_index).take(len).collect();
+                equal(&lines, old_index, new_index, false, true)
+            }
+            _ => table(&changed(&diff, op)),
+        };
+    }
+    text
+}
+
+/// A module's source, folded.
+fn module(file: &PartFile, comparison: &Comparison<'_>) -> String {
+    let name = format!("{}/src/{}", comparison.to.package, file.path.display());
+    format!(
+        "<details class=\"module\"><summary><code>{name}</code>, {} lines: {}</summary>\n<pre>{}</pre></details>\n",
+        file.lines(),
+        escape(&file.purpose()),
+        escape(&file.text)
+    )
 }
 
 fn file_section(file: &FileChange) -> String {

@@ -1,6 +1,7 @@
 //! The difference as text, for a terminal or a pipe.
 
-use super::{Comparison, FileChange, Point};
+use super::{Chapter, Comparison, FileChange, Point};
+use crate::parts::{PartFile, hunks};
 use lab::output::wrapped;
 use similar::{ChangeTag, DiffOp, TextDiff};
 use std::fmt::Write;
@@ -64,8 +65,12 @@ impl Page {
         self.line(&format!("--- {old_path}"), &[BOLD]);
         self.line(&format!("+++ {new_path}"), &[BOLD]);
         let diff = TextDiff::from_lines(old, new);
-        for hunk in diff.grouped_ops(CONTEXT) {
-            self.line(&header(&hunk, old), &[CYAN]);
+        self.hunks(&diff, old, &diff.grouped_ops(CONTEXT));
+    }
+
+    fn hunks(&mut self, diff: &TextDiff<'_, '_, str>, old: &str, hunks: &[Vec<DiffOp>]) {
+        for hunk in hunks {
+            self.line(&header(hunk, old), &[CYAN]);
             for change in hunk.iter().flat_map(|op| diff.iter_inline_changes(op)) {
                 let (sign, colour) = match change.tag() {
                     ChangeTag::Equal => (" ", None),
@@ -85,13 +90,68 @@ impl Page {
     }
 }
 
+impl Page {
+    /// The parts of the stage and how large they are.
+    fn parts(&mut self, comparison: &Comparison<'_>) {
+        self.text.push('\n');
+        self.line(&format!("Parts (make diff {} PART shows one)", comparison.to.number), &[BOLD]);
+        let width = comparison.chapters.iter().map(|c| c.part.name.len()).max().unwrap_or(0);
+        for chapter in &comparison.chapters {
+            self.put(&format!("  {:width$}  ", chapter.part.name), &[CYAN]);
+            self.line(&chapter.part.teaches, &[]);
+            self.line(&format!("  {:width$}  {}", "", chapter.effort()), &[]);
+        }
+    }
+
+    /// One part: what it brings, its changes of the flow, and what to read.
+    fn chapter(&mut self, chapter: &Chapter<'_>, comparison: &Comparison<'_>) {
+        self.line(&format!("{}. {}", chapter.part.title, chapter.part.teaches), &[]);
+        self.line(&chapter.effort(), &[]);
+        if !chapter.new.is_empty() {
+            self.text.push('\n');
+            self.line("New", &[BOLD]);
+            self.points(&chapter.new);
+        }
+        for (file, changes) in comparison.files.iter().zip(&chapter.changes) {
+            let (old, new) = file.texts();
+            let diff = TextDiff::from_lines(old, new);
+            // What happens to a connection comes first, what only makes that possible last.
+            for (is_preparation, heading) in [(false, ""), (true, ", imports and options")] {
+                let mine =
+                    |op: &DiffOp| changes.iter().any(|c| c.op == *op && c.is_preparation == is_preparation);
+                let hunks = hunks(diff.ops(), mine, CONTEXT);
+                if !hunks.is_empty() {
+                    self.text.push('\n');
+                    self.line(&format!("{}{heading}", file.paths().1), &[BOLD]);
+                    self.hunks(&diff, old, &hunks);
+                }
+            }
+        }
+        self.text.push('\n');
+        self.line("To read, in this order", &[BOLD]);
+        let name = |file: &PartFile| format!("{}/src/{}", comparison.to.package, file.path.display());
+        let width = chapter.files.iter().map(|file| name(file).len()).max().unwrap_or(0);
+        for file in &chapter.files {
+            self.put(&format!("  {:width$}", name(file)), &[CYAN]);
+            self.line(&format!("  {:4} lines  {}", file.lines(), file.purpose()), &[]);
+        }
+    }
+}
+
 /// All of it.
 pub fn render(comparison: &Comparison<'_>, colour: bool) -> String {
     let mut page = Page { text: String::new(), colour };
     let (title, against) = comparison.title();
     page.put(&title, &[BOLD]);
     page.line(&format!(" ({against})"), &[]);
+    if comparison.is_part {
+        comparison.chapters.iter().for_each(|chapter| page.chapter(chapter, comparison));
+        return page.text;
+    }
     page.line(&comparison.to.teaches, &[]);
+    if comparison.chapters.len() > 1 {
+        page.parts(comparison);
+    }
     for (heading, points) in comparison.lists() {
         page.text.push('\n');
         page.line(heading, &[BOLD]);

@@ -9,8 +9,10 @@
 use super::harness::Subject;
 use super::supervisor::Ended;
 use super::verdict::{Checked, Outcome, Verdict};
+use lab::new_checks::parts_of;
+use lab::registry::Registry;
 use serde::Deserialize;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 /// What they found.
@@ -67,8 +69,11 @@ pub fn understand(number: u16, subject: &Subject, ended: &Ended) -> Findings {
         }
     }
     let ignored = listed.iter().filter(|check| check.ignored).count();
+    let parts = parts_of_stage(number);
     let counted = listed.into_iter().filter(|check| !check.ignored);
-    let checks: Vec<_> = counted.map(|check| checked(&check.name, found.remove(&check.name))).collect();
+    let checks: Vec<_> = counted
+        .map(|check| checked(&check.name, parts.get(&check.name), found.remove(&check.name)))
+        .collect();
     let verdict = match &ended.stopped {
         _ if checks.is_empty() => Verdict::NotGraded(why_nothing(number, ended, ignored)),
         Some(limit) => Verdict::Stopped(limit.clone()),
@@ -100,7 +105,13 @@ fn is_about(subject: &Subject, server: &Path) -> bool {
     }
 }
 
-fn checked(name: &str, found: Option<Found>) -> Checked {
+/// The part of each check that is new in the stage.
+fn parts_of_stage(number: u16) -> BTreeMap<String, String> {
+    let all = Registry::load();
+    all.stages.iter().find(|stage| stage.number == number).map(parts_of).unwrap_or_default()
+}
+
+fn checked(name: &str, part: Option<&String>, found: Option<Found>) -> Checked {
     let (outcome, seconds) = match found {
         None => (Outcome::NotRun, 0.0),
         Some(found) if found.passed => (Outcome::Passed, found.seconds),
@@ -109,5 +120,5 @@ fn checked(name: &str, found: Option<Found>) -> Checked {
             (Outcome::Failed { what, hint, steps, errors }, seconds)
         }
     };
-    Checked { name: name.to_owned(), outcome, seconds }
+    Checked { name: name.to_owned(), part: part.cloned(), outcome, seconds }
 }

@@ -150,6 +150,11 @@ fn harnesses(
         harnesses.insert(*number, Harness::build(stage, cache, strict)?);
     }
     let names: Vec<String> = harnesses.values().flat_map(|harness| harness.names.clone()).collect();
+    if let Some(part) = scale.weights.unknown_part() {
+        return Err(Failure::Usage(format!(
+            "--weights: no part is called {part}; make diff N lists a stage's"
+        )));
+    }
     match scale.weights.misfit(&names) {
         Some(name) if !names.is_empty() => {
             Err(Failure::Usage(format!("--weights: no check is called {name}")))

@@ -1,6 +1,7 @@
 //! What came of grading one submission, and what it is worth.
 
 use super::weights::Weights;
+use lab::registry::Registry;
 use serde::{Deserialize, Serialize};
 
 /// One graded submission.
@@ -42,6 +43,9 @@ pub enum Verdict {
 pub struct Checked {
     /// Its name.
     pub name: String,
+    /// The part of the stage that it is new in; `None` where it is an earlier stage's.
+    #[serde(default)]
+    pub part: Option<String>,
     /// What it found.
     pub outcome: Outcome,
     /// How long it took.
@@ -131,7 +135,7 @@ impl Result {
             Verdict::NotGraded(_) => None,
             Verdict::DoesNotCompile(_) => Some(0.0),
             Verdict::Graded | Verdict::Stopped(_) => {
-                let worth = |check: &Checked| weights.of(&check.name);
+                let worth = |check: &Checked| weights.of(check);
                 let all: f64 = self.checks.iter().map(worth).sum();
                 let won: f64 = self.checks.iter().filter(|c| c.outcome == Outcome::Passed).map(worth).sum();
                 (all > 0.0).then_some(most * won / all)
@@ -139,10 +143,27 @@ impl Result {
         }
     }
 
+    /// What came of each part: its name, or `None` for the earlier stages, how many of its
+    /// checks passed, and how many there are. In the order of the stage.
+    pub fn parts(&self) -> Vec<(Option<&str>, usize, usize)> {
+        let all = Registry::load();
+        let stage = all.stages.iter().find(|stage| Some(stage.number) == self.stage);
+        let names = stage.into_iter().flat_map(|stage| &stage.parts).map(|part| Some(part.name.as_str()));
+        let mut parts = Vec::new();
+        for name in [None].into_iter().chain(names) {
+            let of_it = || self.checks.iter().filter(|check| check.part.as_deref() == name);
+            let passed = of_it().filter(|check| check.outcome == Outcome::Passed).count();
+            let owned = self.checks.iter().find_map(|c| c.part.as_deref().filter(|part| Some(*part) == name));
+            parts.push((owned, passed, of_it().count()));
+        }
+        parts.retain(|(_, _, count)| *count > 0);
+        parts
+    }
+
     /// What one check is worth in points, of `most` for all.
     pub fn worth(&self, check: &Checked, weights: &Weights, most: f64) -> f64 {
-        let all: f64 = self.checks.iter().map(|check| weights.of(&check.name)).sum();
-        if all > 0.0 { most * weights.of(&check.name) / all } else { 0.0 }
+        let all: f64 = self.checks.iter().map(|check| weights.of(check)).sum();
+        if all > 0.0 { most * weights.of(check) / all } else { 0.0 }
     }
 
     /// The verdict in a few words.

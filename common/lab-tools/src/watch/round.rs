@@ -3,6 +3,7 @@
 use super::screen::Screen;
 use super::{End, Event};
 use anyhow::Context;
+use lab::new_checks::{NewCheck, new_checks};
 use lab::process::{Place, Program, leashed};
 use lab::registry::Stage;
 use lab::workspace::{as_from_a_shell, cargo_path, root, without_the_users_settings};
@@ -12,14 +13,16 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender};
+use std::thread;
 use std::time::Instant;
-use std::{fs, thread};
 
 /// What one round needs.
 pub struct Round<'a> {
     pub stage: &'a Stage,
     /// For the checks: a filter, for example.
     pub args: &'a [String],
+    /// Checks of later parts, which are left out.
+    pub later: &'a [String],
     pub sender: &'a Sender<Event>,
     pub events: &'a Receiver<Event>,
     /// How many programs were started so far. What is still under way from one
@@ -37,8 +40,12 @@ struct Ran {
 /// What is known of the checks so far.
 #[derive(Default)]
 pub struct Results {
-    /// All checks of the stage, in their order, and whether they are ignored.
+    /// The checks that run, those of earlier parts first, and whether they are ignored.
     pub listed: Vec<(String, bool)>,
+    /// The place of its part, for each check that is new in the stage.
+    rank: BTreeMap<String, usize>,
+    /// Those of later parts.
+    later: Vec<String>,
     /// Those that have run.
     pub passed: BTreeMap<String, bool>,
     /// What is said about those that failed.
@@ -60,8 +67,13 @@ impl Round<'_> {
             Err(end) => return Ok(end),
         };
         let began = Instant::now();
-        let mut results = Results::default();
+        let new = new_checks(self.stage);
+        let mut results = Results::new(self.stage, &new, self.later);
         let mut command = leashed(&checks)?;
+        if !self.later.is_empty() {
+            // Without `--exact` a name would leave out longer ones, too.
+            command.arg("--exact").args(self.later.iter().flat_map(|name| ["--skip", name]));
+        }
         command.args(self.args).current_dir(root().join(&self.stage.package));
         // Its standard error, which is our pipe; a file would have to be read
         // while it is written.
@@ -77,7 +89,7 @@ impl Round<'_> {
         match ran {
             Err(end) => return Ok(end),
             Ok(ran) if !results.through => screen.broke_off(&ran.errors, ran.status),
-            Ok(_) => screen.summary(&results, &new_checks(self.stage), began.elapsed()),
+            Ok(_) => screen.summary(&results, &new, began.elapsed()),
         }
         Ok(End::Done)
     }
@@ -166,21 +178,22 @@ fn errors(messages: &[Value]) -> Vec<String> {
     rendered.filter(|text| !text.contains("aborting due to")).map(str::to_owned).collect()
 }
 
-/// The names of the checks that are new in the stage.
-pub fn new_checks(stage: &Stage) -> Vec<String> {
-    let text = fs::read_to_string(root().join(&stage.package).join("tests/new-checks.txt"));
-    let text = text.unwrap_or_default();
-    text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
-}
-
 impl Results {
+    /// None so far.
+    fn new(stage: &Stage, new: &[NewCheck], later: &[String]) -> Results {
+        let place = |check: &NewCheck| stage.parts.iter().position(|part| part.name == check.part);
+        let rank = new.iter().filter_map(|check| Some((check.name.clone(), place(check)?))).collect();
+        Results { rank, later: later.to_vec(), ..Results::default() }
+    }
+
     /// Takes a line of the report; whether it was one.
     fn take(&mut self, line: &str) -> bool {
         let Ok(value) = serde_json::from_str::<Value>(line) else { return false };
         if let Some(checks) = value["checks"].as_array() {
             let listed =
                 checks.iter().filter_map(|c| Some((c["name"].as_str()?.to_owned(), c["ignored"] == true)));
-            self.listed = listed.collect();
+            self.listed = listed.filter(|(name, _)| !self.later.contains(name)).collect();
+            self.listed.sort_by_key(|(name, _)| self.rank.get(name).copied());
         }
         if let Some(name) = value["check"].as_str() {
             let passed = value["passed"] == true;
@@ -226,6 +239,19 @@ mod tests {
         assert!(results.take(&list.replace('\n', "")));
         lines.iter().for_each(|line| assert!(results.take(line)));
         results
+    }
+
+    #[test]
+    fn checks_of_earlier_parts_come_first_and_those_of_later_ones_not_at_all() {
+        let all = lab::registry::Registry::load();
+        let stage = all.stage(Some("4")).unwrap();
+        let new = |name: &str, part: &str| NewCheck { name: name.into(), part: part.into() };
+        let new = [new("late", "limits"), new("middle", "slow-clients"), new("early", "room")];
+        let mut results = Results::new(stage, &new, &["late".to_owned()]);
+        let list = ["late", "middle", "early", "old"].map(|name| format!("{{\"name\":\"{name}\"}}"));
+        assert!(results.take(&format!("{{\"checks\":[{}]}}", list.join(","))));
+        let names: Vec<_> = results.listed.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["old", "early", "middle"]);
     }
 
     #[test]

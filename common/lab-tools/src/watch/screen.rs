@@ -3,7 +3,8 @@
 
 use super::round::Results;
 use common::escape::escape;
-use lab::registry::Stage;
+use lab::new_checks::NewCheck;
+use lab::registry::{Part, Stage};
 use lab::say;
 use lab::workspace::root;
 use std::io::{IsTerminal, Write, stdout};
@@ -67,7 +68,7 @@ impl Screen {
         }
     }
 
-    pub fn begin(&mut self, stage: &Stage, saved: Option<&Path>) {
+    pub fn begin(&mut self, stage: &Stage, part: Option<&Part>, saved: Option<&Path>) {
         if self.terminal {
             let _ = write!(stdout(), "{CLEAR}");
         } else if saved.is_some() {
@@ -78,7 +79,8 @@ impl Screen {
             let path = path.strip_prefix(root()).unwrap_or(path);
             format!(", after {} was saved", escape(&path.display().to_string()))
         });
-        let title = self.bold(&format!("The checks of stage {}, {}", stage.number, stage.title));
+        let up_to = part.map_or(String::new(), |part| format!(", up to the part {}", part.name));
+        let title = self.bold(&format!("The checks of stage {}, {}{up_to}", stage.number, stage.title));
         self.line(&format!("{title}{why}"));
     }
 
@@ -111,7 +113,7 @@ impl Screen {
         }
     }
 
-    pub fn summary(&mut self, results: &Results, new: &[String], took: Duration) {
+    pub fn summary(&mut self, results: &Results, new: &[NewCheck], took: Duration) {
         let (passed, failed) = results.counts();
         let ignored = results.listed.iter().filter(|(_, ignored)| *ignored).count();
         self.line("");
@@ -125,7 +127,7 @@ impl Screen {
         if failed == 0 || new.is_empty() {
             return;
         }
-        let is_new = |name: &&String| new.contains(name);
+        let is_new = |name: &&String| new.iter().any(|check| check.name == **name);
         let (of_new, done): (Vec<_>, Vec<_>) = {
             let of_new: Vec<_> = results.passed.keys().filter(is_new).collect();
             let done = of_new.iter().copied().filter(|name| results.passed[*name]).collect();

@@ -120,7 +120,7 @@ fn the_first_stage_is_new_from_its_first_line() {
 fn wrong_usage_is_one_line() {
     for (args, about) in [
         (&["99"][..], "no stage '99'; there are: 1 2 3"),
-        (&["4", "x"], "no stage 'x'"),
+        (&["4", "x"], "no part 'x'; stage 4 has: room"),
         (&[], "which stage?"),
         (&["4", "4"], "stage 4 does not differ from itself"),
     ] {
@@ -152,8 +152,12 @@ fn the_page_has_it_all_and_asks_for_nothing() {
                 "</html>",
             ],
         );
+        // A module's source may name an address; the page itself links to its own parts only.
+        let own: String =
+            page.split("<pre>").map(|piece| piece.split_once("</pre>").map_or(piece, |p| p.1)).collect();
+        let own = own.replace("href=\"#", "");
         for from_elsewhere in ["http:", "https:", "src=", "href=", "url(", "@import", "<script"] {
-            assert!(!page.contains(from_elsewhere), "{from_elsewhere}");
+            assert!(!own.contains(from_elsewhere), "{from_elsewhere}");
         }
         for tag in ["table", "tr", "td", "section", "details", "dl", "b"] {
             let opened =
@@ -197,4 +201,52 @@ fn without_a_pager_it_is_printed() {
     assert!(on_a_terminal("/nonexistent/pager", "").contains("Stage 3, threads"));
     // One that has seen enough at once is no failure either.
     assert!(!on_a_terminal("true", "").contains("error"));
+}
+
+#[test]
+#[ignore = "self-test of the course: make test-course"]
+fn a_part_shows_its_own_changes_and_what_to_read() {
+    let text = shown(&["4", "limits"]);
+    let parts = [
+        "Stage 4, multichat, part 3 of 3: limits (against stage 3, threads)\n",
+        "\nNew\n  limits ",
+        "\nstage4-multichat/src/server.rs\n@@ ",
+        "TokenBucket::new(",
+        "\nstage4-multichat/src/server.rs, imports and options\n@@ ",
+        "\nTo read, in this order\n  stage4-multichat/src/limits.rs ",
+        "  stage4-multichat/src/token_bucket.rs ",
+    ];
+    in_order(&text, &parts);
+    assert!(!text.contains("No longer imported") && !text.contains("src/outbox.rs"), "{text}");
+    let whole = shown(&["4"]);
+    in_order(
+        &whole,
+        &["\nParts (make diff 4 PART shows one)\n  room ", "  slow-clients ", "  limits ", "\nNew\n"],
+    );
+    let error = |part| String::from_utf8(diff(&["4", part]).code(2).get_output().stderr.clone()).unwrap();
+    assert!(error("limit").contains("no part 'limit'; stage 4 has: room slow-clients limits"));
+    assert!(error("accounts").contains("part 'accounts' is stage 6's"));
+}
+
+#[test]
+#[ignore = "self-test of the course: make test-course"]
+fn each_change_of_a_flow_is_in_one_part() {
+    let folder = TempDir::new().unwrap();
+    let page = folder.path().join("page.html");
+    for stage in Registry::load().stages.iter().filter(|stage| stage.parts.len() > 1) {
+        shown(&[&stage.number.to_string(), "--html", page.to_str().unwrap()]);
+        let html = fs::read_to_string(&page).unwrap();
+        for part in &stage.parts {
+            assert!(html.contains(&format!("id=\"{}\"", part.name)), "{}", part.name);
+            assert!(html.contains(&format!("href=\"#{}\"", part.name)), "{}", part.name);
+        }
+        // An inserted line has its sign once in all of the page.
+        let whole = shown(&[&stage.number.to_string()]);
+        let inserted = whole.lines().filter(|l| l.starts_with('+') && !l.starts_with("+++")).count();
+        assert_eq!(html.matches("<td class=\"no new\">").count(), inserted, "stage {}", stage.number);
+        assert!(
+            html.contains("<details class=\"module\"><summary><code>")
+                && html.contains("prefers-color-scheme")
+        );
+    }
 }

@@ -10,6 +10,7 @@ mod grade;
 mod hunt;
 mod lessons;
 mod load;
+mod parts;
 mod start;
 mod watch;
 mod wire;

@@ -1,6 +1,7 @@
 //! `lab start`: what a student gets to begin with.
 
 use assert_cmd::Command;
+use lab::new_checks::{new_checks, path};
 use lab::registry::{Registry, Stage};
 use lab::workspace::{cargo, root};
 use serde_json::Value;
@@ -46,6 +47,12 @@ fn every_stage_has_a_starting_point_with_places_to_begin() {
                 );
             }
         }
+        let progress = fs::read_to_string(copy.join("progress.json")).unwrap();
+        let progress: Value = serde_json::from_str(&progress).unwrap();
+        assert_eq!(
+            (&progress["stage"], &progress["part"]),
+            (&stage.number.into(), &stage.parts[0].name.as_str().into())
+        );
         let later = stage.number + 1;
         let cargo = fs::read_to_string(copy.join("Cargo.toml")).unwrap();
         assert!(!cargo.contains(&format!("\"stage{later}-")), "{cargo}");
@@ -202,23 +209,21 @@ fn surely_failed(checks: &Path, folder: &Path, skipped: &BTreeSet<String>) -> Ou
     outcome
 }
 
-/// `tests/new-checks.txt` of a stage.
-fn new_checks(stage: &Stage) -> (PathBuf, BTreeSet<String>) {
-    let path = root().join(&stage.package).join("tests/new-checks.txt");
-    let text = fs::read_to_string(&path).unwrap_or_default();
-    let names = text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect();
-    (path, names)
-}
-
-fn write_new_checks(stage: &Stage, path: &Path, failed: &BTreeSet<String>) {
+/// Writes `tests/new-checks.txt`. A check that was there stays in its part.
+fn write_new_checks(stage: &Stage, failed: &BTreeSet<String>) {
     let mut text = format!(
-        "# The checks that are new in stage {}: its starting point (make start {0}) fails these\n\
-         # and no others. A test holds this list against what a starting point does, and writes\n\
-         # it: NEW_CHECKS=write cargo test -p lab-tools --test it -- --ignored starting_point\n",
+        "# The checks that are new in stage {0}, and the part of each: the starting point (make start\n\
+         # {0}) fails these and no others. A test holds this list against what a starting point\n\
+         # does, and writes it: NEW_CHECKS=write cargo test -p lab-tools --test it -- --ignored \\\n\
+         # starting_point. What is new stands in the stage's first part then; say which part it is.\n",
         stage.number
     );
-    failed.iter().for_each(|name| text += &format!("{name}\n"));
-    fs::write(path, text).unwrap();
+    let before = new_checks(stage);
+    for name in failed {
+        let part = before.iter().find(|check| check.name == *name).map(|check| &check.part);
+        text += &format!("{name} {}\n", part.unwrap_or(&stage.parts[0].name));
+    }
+    fs::write(path(stage), text).unwrap();
 }
 
 /// The proof of all of it. It builds each stage once more, so that it takes a few
@@ -239,12 +244,16 @@ fn a_starting_point_compiles_and_fails_exactly_the_checks_that_are_new() {
         bench.put(&stage);
         let (checks, folder) = (bench.build(&stage), bench.copy().join(&stage.package));
         let built = began.elapsed();
-        let (path, new) = new_checks(&stage);
+        let new: BTreeSet<_> = new_checks(&stage).into_iter().map(|check| check.name).collect();
         if write {
-            write_new_checks(&stage, &path, &surely_failed(&checks, &folder, &BTreeSet::new()).failed);
+            write_new_checks(&stage, &surely_failed(&checks, &folder, &BTreeSet::new()).failed);
             continue;
         }
-        assert!(!new.is_empty(), "{} is missing; see the comment in those of other stages", path.display());
+        assert!(
+            !new.is_empty(),
+            "{} is missing; see the comment in those of other stages",
+            path(&stage).display()
+        );
         let known = surely_failed(&checks, &folder, &new);
         wrong.extend(
             known.failed.iter().map(|name| format!("stage {number}: fails and is not listed: {name}")),

@@ -69,8 +69,38 @@ fn a_comparison_takes_one_number_or_two() {
     for wrong in ["99", "%", "4;ls", "there"] {
         assert!(error_of(&["diff", "4", wrong]).contains(&format!("no stage '{wrong}'; there are: 1 2 3")));
     }
-    assert!(error_of(&["diff"]).contains("usage: make diff N   or make diff A B"));
-    assert!(error_of(&["diff", "4", "5", "6"]).contains("two stage numbers at most, please; got: 4 5 6"));
+    assert!(error_of(&["diff"]).contains("usage: make diff N [PART]   or make diff A B"));
+    assert!(error_of(&["diff", "4", "5", "6"]).contains("two stage numbers at most, or a part; got: 4 5 6"));
+}
+
+#[test]
+#[ignore = "self-test of the course: make test-course"]
+fn a_part_may_follow_the_number() {
+    for (args, command) in [
+        (&["-n", "diff", "4", "limits"][..], "lab -- diff 4 limits"),
+        (&["-n", "check", "N=4", "limits"], "lab -- check 4 limits --"),
+        (&["-n", "watch", "4", "limits"], "lab -- watch 4 limits --"),
+        (&["-n", "start", "4", "limits"], "lab -- start 4 limits"),
+        (&["-n", "start", "4", "limits", "mine"], "lab -- start 4 limits mine"),
+        (&["-n", "start", "4", "limits", "DIR=mine"], "lab -- start 4 limits mine"),
+        (&["-n", "start", "4", "DIR=limits"], "lab -- start 4 ./limits"),
+        (&["-n", "hint", "a_line_arrives_once"], "lab -- hint a_line_arrives_once"),
+        (&["-n", "next"], "lab -- next"),
+    ] {
+        let shown = commands(args);
+        assert!(shown.lines().any(|l| l.trim_end().ends_with(command)), "{args:?}: {shown}");
+    }
+    let parts = "its parts: room slow-clients limits";
+    for target in ["check", "watch", "start"] {
+        for wrong in ["limit", "accounts"] {
+            let text = error_of(&[target, "4", wrong]);
+            assert!(text.contains(&format!("stage 4 has no part '{wrong}'; {parts}")), "{text}");
+        }
+    }
+    assert!(error_of(&["diff", "4", "limit"]).contains("parts of stage 4: room slow-clients limits"));
+    assert!(error_of(&["diff", "4", "accounts"]).contains(parts));
+    assert!(error_of(&["check", "4", "5"]).contains("one stage number, please; got: 4 5"));
+    assert!(error_of(&["hint", "a;b"]).contains("no check is called like this: a;b"));
 }
 
 #[test]
@@ -87,7 +117,7 @@ fn a_folder_may_follow_the_number() {
     ] {
         assert!(commands(args).lines().any(|l| l.ends_with(command)), "{args:?}: {}", commands(args));
     }
-    assert!(error_of(&["start"]).contains("usage: make start N [DIR]"));
+    assert!(error_of(&["start"]).contains("usage: make start N [PART] [DIR]"));
     assert!(error_of(&["start", "4", "5"]).contains("one stage number, please; got: 4 5;"));
     assert!(
         error_of(&["start", "4", "test"])

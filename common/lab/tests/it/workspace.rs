@@ -106,6 +106,80 @@ fn the_book_lists_pages_that_exist_and_all_of_them() {
     assert_eq!(listed, there);
 }
 
+#[test]
+#[ignore = "self-test of the course: make test-course"]
+fn each_part_has_its_page_in_the_book() {
+    let summary = fs::read_to_string(root().join("docs/src/SUMMARY.md")).unwrap();
+    let mut place = 0;
+    for stage in Registry::load().stages.iter().filter(|stage| stage.parts.len() > 1 && stage.number > 3) {
+        let overview = fs::read_to_string(root().join(format!("docs/src/stage{}.md", stage.number))).unwrap();
+        for part in &stage.parts {
+            let name = format!("stage{}-{}.md", stage.number, part.name);
+            let page = fs::read_to_string(root().join("docs/src").join(&name)).expect(&name);
+            let minutes = format!("{} minutes to read, {} minutes to write", part.reading, part.writing);
+            let check = format!("    make check {} {}", stage.number, part.name);
+            for needed in [
+                part.teaches.as_str(),
+                &minutes,
+                &check,
+                "## Outcome",
+                "## Predict before you run",
+                "## Tasks",
+                "## Checkpoint",
+            ] {
+                assert!(page.replace('\n', " ").contains(needed), "{name} lacks: {needed}");
+            }
+            let row = format!("]({name})");
+            assert!(
+                overview.contains(&row) && overview.contains(&part.teaches),
+                "stage{}.md: {name}",
+                stage.number
+            );
+            let at = summary.find(&row).unwrap_or_else(|| panic!("SUMMARY.md: {name}"));
+            assert!(at > place, "SUMMARY.md: {name} is not in the order of the parts");
+            place = at;
+        }
+    }
+}
+
+/// The names by which the headings of a page are linked to, as mdBook and GitHub make them.
+fn anchors(page: &str) -> Vec<String> {
+    let headings =
+        page.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
+    let kept = |c: char| c.is_alphanumeric() || c == ' ' || c == '-' || c == '_';
+    headings
+        .map(|h| h.to_lowercase().chars().filter(|c| kept(*c)).collect::<String>().replace(' ', "-"))
+        .collect()
+}
+
+#[test]
+#[ignore = "self-test of the course: make test-course"]
+fn no_link_of_a_page_is_dead() {
+    let mut pages = vec![root().join("README.md"), root().join("CONTRIBUTING.md")];
+    pages.extend(Registry::load().stages.iter().map(|stage| root().join(&stage.package).join("README.md")));
+    pages.extend(fs::read_dir(root().join("docs/src")).unwrap().map(|entry| entry.unwrap().path()));
+    let mut dead = Vec::new();
+    for page in pages.iter().filter(|page| page.extension().is_some_and(|e| e == "md")) {
+        let text = fs::read_to_string(page).unwrap();
+        let code = |line: &&str| !line.starts_with("    ");
+        let text: String = text.lines().filter(code).map(|line| format!("{line}\n")).collect();
+        let inline = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        let listed = text.lines().filter_map(|line| line.strip_prefix('[')?.split_once("]: ").map(|p| p.1));
+        for link in inline.chain(listed).filter(|link| !link.contains("://")) {
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { page.clone() } else { page.parent().unwrap().join(file) };
+            let there = match fs::read_to_string(&target) {
+                Ok(text) => anchor.is_empty() || anchors(&text).iter().any(|a| a == anchor),
+                Err(_) => target.is_dir() && anchor.is_empty(),
+            };
+            if !there {
+                dead.push(format!("{}: {link}", page.strip_prefix(root()).unwrap().display()));
+            }
+        }
+    }
+    assert!(dead.is_empty(), "dead links:\n{}", dead.join("\n"));
+}
+
 /// The crates that a package is built of, with the features they are built with.
 fn crates(package: &str) -> BTreeMap<String, String> {
     let mut command = cargo();

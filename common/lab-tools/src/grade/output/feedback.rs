@@ -51,6 +51,12 @@ pub fn page(row: &Row, scale: &Scale, detail: Detail) -> String {
         result.failed(),
         result.checks.len()
     );
+    if result.parts().len() > 1 {
+        for (part, passed, count) in result.parts() {
+            let _ = writeln!(page, "- {}: {passed} of {count}", part.unwrap_or("earlier stages"));
+        }
+        page.push('\n');
+    }
     if let Some(why) = result.why() {
         let _ = writeln!(page, "{}: {}\n", result.in_short(), escape(&why));
     }
@@ -117,7 +123,7 @@ mod tests {
             errors: String::new(),
         };
         for (name, outcome) in [("it_starts", Outcome::Passed), ("all_get_it", failed)] {
-            result.checks.push(Checked { name: name.to_owned(), outcome, seconds: 0.1 });
+            result.checks.push(Checked { name: name.to_owned(), part: None, outcome, seconds: 0.1 });
         }
         Row { name: "anna".to_owned(), result }
     }

@@ -40,6 +40,11 @@ pub fn in_full(row: &Row, scale: &Scale) {
     if let Verdict::DoesNotCompile(messages) = &result.verdict {
         messages.lines().for_each(|line| say!("  {}", escape(line)));
     }
+    if result.parts().len() > 1 {
+        for (part, passed, count) in result.parts() {
+            say!("{:<16} {passed} of {count} checks pass", part.unwrap_or("earlier stages"));
+        }
+    }
     result.notes.iter().for_each(|note| say!("note: {}", escape(note)));
     if result.not_judged() > 0 {
         say!(

@@ -1,0 +1,247 @@
+//! The modules of a part as a student gets them: with their public items and their
+//! documentation, and with bodies that are yet to be written.
+//!
+//! The sources are formatted by rustfmt, and that is all that is used here: a function
+//! ends at the brace that stands as far to the left as its first line.
+
+use std::collections::BTreeSet;
+
+/// A function in a source text, by its lines.
+struct Function {
+    name: String,
+    /// With its documentation and attributes.
+    first: usize,
+    /// The last line of its signature.
+    signature_end: usize,
+    last: usize,
+    keep: Keep,
+}
+
+/// What becomes of a function.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    /// Others call it: the body goes.
+    Signature,
+    /// It runs when the program is compiled, or it has no body.
+    All,
+    /// Only this module calls it: whether there is such a function is the student's choice.
+    IfNamed,
+}
+
+/// `text` without the bodies of its functions, each of which says `todo` now, without its
+/// private functions and without its tests.
+pub fn without_bodies(text: &str, todo: &str) -> String {
+    let end = text.find("\n#[cfg(test)]\nmod ").map_or(text.len(), |at| at + 1);
+    let lines: Vec<_> = text[..end].lines().collect();
+    let functions = functions(&lines);
+    let named = names_outside(&lines, &functions);
+    let mut all = String::new();
+    let mut at = 0;
+    let mut push = |line: &str| all.push_str(&format!("{line}\n"));
+    for function in &functions {
+        lines[at..function.first].iter().for_each(|line| push(line));
+        at = function.last + 1;
+        if function.keep == Keep::All {
+            lines[function.first..at].iter().for_each(|line| push(line));
+        } else if function.keep == Keep::Signature || named.contains(&function.name) {
+            signature(&lines, function).iter().for_each(|line| push(line));
+            let indent = indent(lines[function.signature_end]);
+            // A panic while another one is under way would end the whole program.
+            let body =
+                if function.name == "drop" { format!("// {todo}") } else { format!("todo!(\"{todo}\")") };
+            push(&format!("{indent}    {body}"));
+            push(&format!("{indent}}}"));
+        } else if lines.get(at).is_some_and(|line| line.is_empty()) {
+            at += 1;
+        }
+    }
+    lines[at..].iter().for_each(|line| push(line));
+    allow_unused(&all, todo)
+}
+
+/// The lines up to the brace that opens the body, and no more of a body in the same line.
+fn signature(lines: &[&str], function: &Function) -> Vec<String> {
+    let mut signature: Vec<_> =
+        lines[function.first..=function.signature_end].iter().map(|line| (*line).to_owned()).collect();
+    if let Some(last) = signature.last_mut()
+        && !last.ends_with('{')
+        && let Some(brace) = last.find(" {")
+    {
+        last.truncate(brace + 2);
+    }
+    signature
+}
+
+fn functions(lines: &[&str]) -> Vec<Function> {
+    let (mut functions, mut at) = (Vec::new(), 0);
+    // Whether what is declared at the left edge just now is seen from outside.
+    let mut of_trait = false;
+    while at < lines.len() {
+        let line = lines[at];
+        if !line.starts_with([' ', '}', ')']) {
+            let trait_impl = line.starts_with("impl") && line.contains(" for ");
+            of_trait = trait_impl || line.starts_with("pub trait ") || line.starts_with("trait ");
+        }
+        let Some(name) = function_name(line) else {
+            at += 1;
+            continue;
+        };
+        let signature_end = (at..lines.len()).find(|n| lines[*n].ends_with(['{', ';', '}'])).unwrap_or(at);
+        let closing = format!("{}}}", indent(line));
+        let opens = lines[signature_end].ends_with('{');
+        let last = if opens { (signature_end..lines.len()).find(|n| lines[*n] == closing) } else { None };
+        let words = line.trim_start();
+        let keep = if words.contains("const fn ") || lines[signature_end].ends_with(';') {
+            Keep::All
+        } else if words.starts_with("pub") || (of_trait && line.starts_with(' ')) || name == "main" {
+            Keep::Signature
+        } else {
+            Keep::IfNamed
+        };
+        let above = lines[..at].iter().rev();
+        let docs = above
+            .take_while(|l| l.trim_start().starts_with("///") || l.trim_start().starts_with("#["))
+            .count();
+        let last = last.unwrap_or(signature_end);
+        functions.push(Function { name: name.to_owned(), first: at - docs, signature_end, last, keep });
+        at = last + 1;
+    }
+    functions
+}
+
+/// The name of the function whose first line this is.
+fn function_name(line: &str) -> Option<&str> {
+    let words = line.trim_start();
+    let words = words.strip_prefix("pub(crate) ").or(words.strip_prefix("pub(super) ")).unwrap_or(words);
+    let words = words.strip_prefix("pub ").unwrap_or(words);
+    let words = words.strip_prefix("const ").unwrap_or(words).strip_prefix("fn ")?;
+    words.split(|c: char| !c.is_alphanumeric() && c != '_').next()
+}
+
+fn indent(line: &str) -> &str {
+    &line[..line.len() - line.trim_start().len()]
+}
+
+/// The names in all that is kept besides bodies: attributes and constants may name functions.
+fn names_outside(lines: &[&str], functions: &[Function]) -> BTreeSet<String> {
+    let inside =
+        |at: &usize| functions.iter().any(|f| f.keep != Keep::All && (f.first..=f.last).contains(at));
+    let kept = (0..lines.len()).filter(|at| !inside(at)).map(|at| lines[at]);
+    let code = kept.filter(|line| !line.trim_start().starts_with("//"));
+    code.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_')).map(str::to_owned).collect()
+}
+
+/// Without bodies, imports and fields are unused; that is no reason for a warning yet.
+fn allow_unused(text: &str, todo: &str) -> String {
+    let docs: usize = text.split_inclusive('\n').take_while(|l| l.starts_with("//!")).map(str::len).sum();
+    let allow = format!("\n// {todo}; then take this line out.\n#![allow(unused)]\n");
+    format!("{}{allow}{}", &text[..docs], &text[docs..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MODULE: &str = "\
+//! Docs of the module.
+
+use std::fmt;
+
+/// A limit.
+#[derive(Debug)]
+pub struct Limit(#[arg(value_parser = parsed)] u32);
+
+const fn at_compile_time() -> u32 {
+    3
+}
+
+impl Limit {
+    /// Makes one.
+    pub fn new(
+        limit: u32,
+    ) -> Limit {
+        Limit(checked(limit))
+    }
+
+    fn hidden(&self) -> u32 {
+        if self.0 > 3 {
+            return 1;
+        }
+        2
+    }
+}
+
+impl Drop for Limit {
+    fn drop(&mut self) {
+        self.hidden();
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { write!(f, \"{}\", self.0) }
+}
+
+fn parsed(text: &str) -> u32 {
+    text.len() as u32
+}
+
+/// Checks.
+fn checked(limit: u32) -> u32 {
+    limit
+}
+
+#[cfg(test)]
+mod tests {
+    fn x() {}
+}
+";
+
+    #[test]
+    fn what_others_see_stays_and_the_bodies_go() {
+        let text = without_bodies(MODULE, "write it");
+        let expected = "\
+//! Docs of the module.
+
+// write it; then take this line out.
+#![allow(unused)]
+
+use std::fmt;
+
+/// A limit.
+#[derive(Debug)]
+pub struct Limit(#[arg(value_parser = parsed)] u32);
+
+const fn at_compile_time() -> u32 {
+    3
+}
+
+impl Limit {
+    /// Makes one.
+    pub fn new(
+        limit: u32,
+    ) -> Limit {
+        todo!(\"write it\")
+    }
+
+}
+
+impl Drop for Limit {
+    fn drop(&mut self) {
+        // write it
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        todo!(\"write it\")
+    }
+}
+
+fn parsed(text: &str) -> u32 {
+    todo!(\"write it\")
+}
+
+";
+        assert_eq!(text, expected);
+    }
+}
