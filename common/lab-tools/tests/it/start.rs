@@ -1,7 +1,7 @@
 //! `lab start`: what a student gets to begin with.
 
 use assert_cmd::Command;
-use lab::new_checks::{new_checks, path};
+use lab::new_checks::{NewCheck, new_checks, path};
 use lab::registry::{Registry, Stage};
 use lab::workspace::{cargo, root};
 use serde_json::Value;
@@ -13,8 +13,12 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 fn start(stage: &str, folder: &Path) -> assert_cmd::assert::Assert {
+    start_part(stage, None, folder)
+}
+
+fn start_part(stage: &str, part: Option<&str>, folder: &Path) -> assert_cmd::assert::Assert {
     let mut lab = Command::new(env!("CARGO_BIN_EXE_lab-tools"));
-    lab.args(["start", stage]).arg(folder).timeout(Duration::from_secs(60)).assert()
+    lab.args(["start", stage]).args(part).arg(folder).timeout(Duration::from_secs(60)).assert()
 }
 
 fn error_of(assert: assert_cmd::assert::Assert, code: i32) -> String {
@@ -80,29 +84,35 @@ fn what_is_there_already_is_left_alone() {
 struct Bench {
     folder: PathBuf,
     built: PathBuf,
+    /// Of the copy's packages.
+    version: &'static str,
 }
 
 impl Bench {
-    fn new() -> Bench {
+    fn new(name: &str, version: &'static str) -> Bench {
         // target/debug/lab
         let built = Path::new(env!("CARGO_BIN_EXE_lab-tools")).ancestors().nth(2).unwrap().to_path_buf();
-        Bench { folder: built.join("start"), built }
+        Bench { folder: built.join(name), built, version }
     }
 
     fn copy(&self) -> PathBuf {
         self.folder.join("copy")
     }
 
-    /// Puts the starting point of `stage` into the copy. Only what differs is
-    /// written: cargo goes by the time of a file.
-    fn put(&self, stage: &Stage) {
+    /// Puts the starting point of `stage`, or of its part, into the copy. Only what
+    /// differs is written: cargo goes by the time of a file.
+    fn put(&self, stage: &Stage, part: Option<&str>) {
         let fresh = self.folder.join("fresh");
         let _ = fs::remove_dir_all(&fresh);
-        start(&stage.number.to_string(), &fresh).success();
+        start_part(&stage.number.to_string(), part, &fresh).success();
         let manifest = fresh.join("Cargo.toml");
         let text = fs::read_to_string(&manifest).unwrap();
         assert!(text.contains("\nversion = \"0.1.0\""));
-        fs::write(&manifest, text.replace("\nversion = \"0.1.0\"", "\nversion = \"0.1.0-copy\"")).unwrap();
+        fs::write(
+            &manifest,
+            text.replace("\nversion = \"0.1.0\"", &format!("\nversion = \"{}\"", self.version)),
+        )
+        .unwrap();
         fs::remove_file(fresh.join("Cargo.lock")).unwrap();
         fs::copy(root().join("Cargo.lock"), fresh.join("Cargo.lock")).unwrap();
         bring_over(&fresh, &self.copy());
@@ -117,9 +127,17 @@ impl Bench {
         cargo
     }
 
-    /// Builds the checks of `stage`; where they are. A warning is a failure.
+    /// Builds the checks of `stage`; where they are.
     fn build(&self, stage: &Stage) -> PathBuf {
-        let args = ["test", "-p", &stage.package, "--test", "checks", "--no-run", "--message-format=json"];
+        let messages = self.built_without_warning(stage, &["test", "--test", "checks", "--no-run"]);
+        let checks =
+            messages.iter().find(|m| m["target"]["name"] == "checks").expect("cargo names the checks");
+        checks["executable"].as_str().unwrap().into()
+    }
+
+    /// Cargo's messages for a command that builds. A warning is a failure.
+    fn built_without_warning(&self, stage: &Stage, args: &[&str]) -> Vec<Value> {
+        let args = [args, &["-p", &stage.package, "--message-format=json"]].concat();
         let output = self.cargo(&args).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{} does not build:\n{said}", stage.package);
@@ -131,9 +149,7 @@ impl Bench {
             .collect();
         let warnings: Vec<_> = messages.iter().filter_map(|m| m["message"]["rendered"].as_str()).collect();
         assert!(warnings.is_empty(), "{}:\n{}", stage.package, warnings.join("\n"));
-        let checks =
-            messages.iter().find(|m| m["target"]["name"] == "checks").expect("cargo names the checks");
-        checks["executable"].as_str().unwrap().into()
+        messages
     }
 }
 
@@ -231,7 +247,7 @@ fn write_new_checks(stage: &Stage, failed: &BTreeSet<String>) {
 #[test]
 #[ignore = "self-test of the course: make test-course"]
 fn a_starting_point_compiles_and_fails_exactly_the_checks_that_are_new() {
-    let bench = Bench::new();
+    let bench = Bench::new("start", "0.1.0-copy");
     let wanted = std::env::var("START_STAGES").ok();
     let write = std::env::var("NEW_CHECKS").is_ok_and(|v| v == "write");
     let mut wrong = Vec::new();
@@ -241,7 +257,7 @@ fn a_starting_point_compiles_and_fails_exactly_the_checks_that_are_new() {
             continue;
         }
         let began = Instant::now();
-        bench.put(&stage);
+        bench.put(&stage, None);
         let (checks, folder) = (bench.build(&stage), bench.copy().join(&stage.package));
         let built = began.elapsed();
         let new: BTreeSet<_> = new_checks(&stage).into_iter().map(|check| check.name).collect();
@@ -276,4 +292,39 @@ fn a_starting_point_compiles_and_fails_exactly_the_checks_that_are_new() {
         );
     }
     assert!(wrong.is_empty(), "tests/new-checks.txt\n{}", wrong.join("\n"));
+}
+
+/// The same for the parts behind each stage's first one: the stage is there but for the
+/// bodies of one part. That the checks of the part fail is tried with stage 4, since without
+/// a body there is nothing that could pass. `START_STAGES` as above.
+#[test]
+#[ignore = "self-test of the course: make test-course"]
+fn a_part_without_its_bodies_compiles_and_fails_its_checks() {
+    let bench = Bench::new("start-part", "0.1.0-part");
+    let wanted = std::env::var("START_STAGES").ok();
+    for stage in stages() {
+        if wanted.as_ref().is_some_and(|w| !w.split(' ').any(|n| n == stage.number.to_string())) {
+            continue;
+        }
+        for part in stage.parts.iter().skip(1) {
+            bench.put(&stage, Some(&part.name));
+            let package = bench.copy().join(&stage.package);
+            let module = |m: &String| package.join("src").join(m).with_extension("rs");
+            let sources = part.modules.iter().filter_map(|m| fs::read_to_string(module(m)).ok());
+            assert!(
+                sources.collect::<String>().contains("todo!(")
+                    || part.modules.iter().all(|m| !module(m).exists())
+            );
+            bench.built_without_warning(&stage, &["build"]);
+            if stage.number == 4 {
+                let own = |check: &NewCheck| check.part == part.name;
+                let (own, others): (Vec<_>, Vec<_>) = new_checks(&stage).into_iter().partition(own);
+                let others = others.into_iter().map(|check| check.name).collect();
+                let outcome = run(&bench.build(&stage), &package, &others, "1000");
+                let passed: Vec<_> =
+                    own.iter().filter(|check| outcome.passed.contains(&check.name)).collect();
+                assert!(passed.is_empty() && !own.is_empty(), "part {}: pass {passed:?}", part.name);
+            }
+        }
+    }
 }
