@@ -5,6 +5,7 @@
 mod command_line;
 mod make;
 mod names;
+mod progress;
 mod run;
 mod terminal;
 mod workspace;
