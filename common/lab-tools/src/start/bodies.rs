@@ -24,7 +24,7 @@ enum Keep {
     Signature,
     /// It runs when the program is compiled, or it has no body.
     All,
-    /// Only this module calls it: whether there is such a function is the student's choice.
+    /// Only this file calls it: whether there is such a function is the student's choice.
     IfNamed,
 }
 
@@ -33,7 +33,11 @@ enum Keep {
 pub fn without_bodies(text: &str, todo: &str) -> String {
     let end = text.find("\n#[cfg(test)]\nmod ").map_or(text.len(), |at| at + 1);
     let lines: Vec<_> = text[..end].lines().collect();
-    let functions = functions(&lines);
+    let mut functions = functions(&lines);
+    // Private functions are seen by the modules below, too.
+    if lines.iter().any(|line| line.trim_start_matches("pub ").starts_with("mod ")) {
+        functions.iter_mut().filter(|f| f.keep == Keep::IfNamed).for_each(|f| f.keep = Keep::Signature);
+    }
     let named = names_outside(&lines, &functions);
     let mut all = String::new();
     let mut at = 0;
