@@ -31,6 +31,8 @@ FAULTS = {
     "echoes-to-the-sender": ("4", "not-to-the-sender", "writes to everybody, the sender included"),
     "no-prefix": ("4", "prefix", "relays the bare text"),
     "wrong-address": ("4", "prefix", "puts its own address into the prefix"),
+    "no-brackets": ("4", None, "puts an IPv6 address into the prefix without its own brackets"),
+    "mapped-address": ("4", None, "shows an IPv4 client of an IPv6 server as ::ffff:127.0.0.1"),
     "no-arrivals": ("4", "arrival", "announces nobody who comes"),
     "no-departures": ("4", "departure", "announces nobody who goes"),
     "announces-to-the-arrival": ("4", "arrival", "tells the one who comes of its own arrival"),
@@ -118,7 +120,9 @@ class Client:
     def __init__(self, sock, address):
         self.sock = sock
         ip, port = address[:2]
-        self.address = f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
+        if fault != "mapped-address":
+            ip = ip.removeprefix("::ffff:")
+        self.address = f"[{ip}]:{port}" if ":" in ip and fault != "no-brackets" else f"{ip}:{port}"
         self.queue = []  # a heap of (when it is due, number, data)
         self.number = 0
         self.queued = 0

@@ -7,7 +7,7 @@ use crate::scripted::ScriptedServer;
 use crate::server::Server;
 use crate::terminal::Terminal;
 use std::fmt::Display;
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -52,6 +52,20 @@ impl Case {
         match &self.context.graded.foreign_server {
             Some(command) => Server::start_foreign(&self.context, command),
             None => self.server_with(&["--listen", "127.0.0.1:0"]),
+        }
+    }
+
+    /// Starts the graded server on the IPv6 address `host`, to be reached by `by`. `None`
+    /// where the machine has no IPv6 or a server in another language knows only IPv4,
+    /// which the contract allows.
+    #[track_caller]
+    pub fn server_on_ipv6(&self, host: Ipv6Addr, by: IpAddr) -> Option<Server> {
+        std::net::TcpListener::bind((host, 0)).ok()?;
+        match &self.context.graded.foreign_server {
+            Some(command) => Server::start_foreign_on_ipv6(&self.context, command, host, by),
+            None => {
+                Some(self.server_with(&["--listen", &SocketAddr::from((host, 0)).to_string()]).reached_by(by))
+            }
         }
     }
 

@@ -38,12 +38,15 @@ impl Link {
     }
 
     /// The next line, but for what is left of the greetings: where the server sends
-    /// them back to their sender, one check says so.
+    /// them back to their sender, one check says so. Of notices the contract does not say
+    /// when they come.
     #[track_caller]
     fn next_line(&self) -> String {
         loop {
             let line = self.receiver().receives_a_line();
-            if self.receiver.is_none() || !(line.ends_with(READY) || line.ends_with(STARTS)) {
+            let greets = line.ends_with(READY) || line.ends_with(STARTS);
+            let announces = line.starts_with("[SERVER] ") && line.contains(" joined (");
+            if self.receiver.is_none() || !(greets || announces) {
                 return line;
             }
         }

@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::listening::{free_port, is_listening, listening_addresses};
 use crate::program::{Exit, Program};
 use rustix::process::Signal;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -56,6 +56,33 @@ impl Server {
                 ),
             }
         }
+    }
+
+    /// The same on the IPv6 address `host`. `None` if it does not listen there, or cannot
+    /// be reached by the address `by`.
+    #[track_caller]
+    pub(crate) fn start_foreign_on_ipv6(
+        context: &Arc<Context>,
+        command: &str,
+        host: Ipv6Addr,
+        by: IpAddr,
+    ) -> Option<Self> {
+        let port = free_port();
+        let address = SocketAddr::from((host, port));
+        let shell = context.foreign_command(command, &host.to_string(), port);
+        let program = Program::start(context, "server", shell);
+        wait_listening(&program, port).ok()?;
+        // It may have gone its own way and listen on an IPv4 address.
+        let listens = listening_addresses(program.group()).contains(&address.to_string());
+        let server = Self { program, address }.reached_by(by);
+        // Whether a server on `::` takes IPv4 connections too is a setting of its socket.
+        (listens && TcpStream::connect(server.address).is_ok()).then_some(server)
+    }
+
+    /// The same server, by another of its addresses.
+    pub(crate) fn reached_by(mut self, address: IpAddr) -> Self {
+        self.address.set_ip(address);
+        self
     }
 
     /// Where it listens.

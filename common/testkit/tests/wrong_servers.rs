@@ -44,6 +44,7 @@ fn main() -> ExitCode {
     };
     let mut trials = vec![
         Trial::ignorable_test("the_right_server_passes_every_check", move || with_lab(&right)),
+        Trial::ignorable_test("a_right_server_may_use_every_freedom", move || with_lab(&right_and_loose)),
         Trial::ignorable_test("the_table_has_every_fault", move || with_lab(&complete)),
         Trial::ignorable_test("every_check_fails_some_server", move || with_lab(&sharp)),
         Trial::ignorable_test("the_right_client_passes", move || with_lab(&|lab| client(lab, None))),
@@ -192,6 +193,15 @@ fn checks_binary() -> PathBuf {
     path.expect("cargo names the binary that it has built")
 }
 
+/// A server that makes use of what the contract leaves open: notices later than lines, one
+/// sender's lines later than another's.
+fn right_and_loose(lab: &Lab) -> Result<(), Failed> {
+    let server = format!("{} -S -E '{SERVER}' --host {{host}} --port {{port}} --loose yes", lab.python);
+    let mut command = lab.command(None);
+    let output = command.env("STAGE4_SERVER", server).output()?;
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stdout).into()) }
+}
+
 fn right(lab: &Lab) -> Result<(), Failed> {
     let (failed, report) = lab.failing(None, &lab.names);
     if failed.is_empty() { Ok(()) } else { Err(report.into()) }
@@ -223,6 +233,10 @@ fn must_fail(fails: &Fails) -> &'static [&'static str] {
 }
 
 fn wrong(lab: &Lab, at: usize, fault: &str, fails: &Fails) -> Result<(), Failed> {
+    let needs_ipv6 = ["no-brackets", "mapped-address"].contains(&fault);
+    if needs_ipv6 && std::net::TcpListener::bind("[::1]:0").is_err() {
+        return Ok(());
+    }
     let must: Names = must_fail(fails).iter().map(|name| (*name).to_owned()).collect();
     let seen = !NOT_SEEN_AT_RANDOM.contains(&fault);
     let all = std::env::var("WRONG_SERVERS").is_ok_and(|wanted| wanted == "all");

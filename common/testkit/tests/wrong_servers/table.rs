@@ -29,6 +29,8 @@ pub const WRONG: &[(&str, Fails)] = &[
     ("wrong-address", Fails::These(&[
         "a_line_is_prefixed_with_the_senders_address"
     ])),
+    ("no-brackets", Fails::These(&["ipv6_addresses_stand_in_brackets"])),
+    ("mapped-address", Fails::These(&["an_ipv4_client_of_an_ipv6_server_has_its_ipv4_address"])),
     ("no-arrivals", Fails::These(&[
         "counts_follow_one_by_one_when_many_come_and_go",
         "an_arrival_is_announced_with_the_count", "the_count_follows_arrivals_and_departures"
@@ -212,11 +214,11 @@ pub const WRONG: &[(&str, Fails)] = &[
 ];
 
 /// What a session of a few rounds does not show: it takes a flood, a long silence, many
-/// at once, or another signal.
+/// at once, another signal, or IPv6.
 #[rustfmt::skip]
 pub const NOT_SEEN_AT_RANDOM: &[&str] = &[
     "blocks-on-slow-clients", "counts-outside-the-lock", "idle-time-out", "ignores-ctrl-c",
-    "limit-only-at-line-ends", "loses-every-hundredth",
+    "limit-only-at-line-ends", "loses-every-hundredth", "mapped-address", "no-brackets",
 ];
 
 /// The faults of the client (`clients/stage4.py --list-faults`), which random sessions
