@@ -206,7 +206,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 fn serve(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>) {
     let stream = Arc::new(stream);
     // Before the login: connections that never log in are bounded, too.
-    let pending = server.pending.admit(&stream, peer);
+    let pending = server.pending.register(&stream, peer);
     let open = server.listener.track(&stream);
     server.log.info(format_args!("{peer} connected"));
     let mut connection =

@@ -81,7 +81,7 @@ impl PendingLogins {
     /// # Errors
     /// When the server is full. The connection may then be told so; or it is shut
     /// down already, since too many are being told.
-    pub fn admit(
+    pub fn register(
         self: &Arc<Self>,
         stream: &Arc<TcpStream>,
         peer: SocketAddr,

@@ -17,7 +17,7 @@ fn open(pending: &Arc<PendingLogins>, peer: &str, count: usize) -> Vec<PendingLo
     let stream = connection().0;
     // One file for all would make them equal, so each has a handle of its own.
     let handles = (0..count).map(|_| Arc::new(stream.try_clone().unwrap()));
-    handles.filter_map(|handle| pending.admit(&handle, peer.parse().unwrap()).ok()).collect()
+    handles.filter_map(|handle| pending.register(&handle, peer.parse().unwrap()).ok()).collect()
 }
 
 fn evicted(connections: Vec<PendingLogin>) -> usize {
@@ -88,7 +88,7 @@ fn the_evicted_connection_finds_the_end_of_its_input() {
     let pending = PendingLogins::new(2);
     let ends: Vec<_> = (0..2).map(|_| connection()).collect();
     let flood: Vec<_> =
-        ends.iter().map(|(server, _)| pending.admit(server, FLOOD.parse().unwrap())).collect();
+        ends.iter().map(|(server, _)| pending.register(server, FLOOD.parse().unwrap())).collect();
     let guest = open(&pending, GUEST, 1);
     let gone = flood.iter().position(|p| p.as_ref().ok().unwrap().remove().is_none()).unwrap();
     assert_eq!(guest.len(), 1);
@@ -100,7 +100,7 @@ fn only_so_many_at_once_are_told_that_the_server_is_full() {
     let pending = PendingLogins::new(0);
     let refuse = || {
         let (server, client) = connection();
-        (pending.admit(&server, GUEST.parse().unwrap()).err().unwrap(), server, client)
+        (pending.register(&server, GUEST.parse().unwrap()).err().unwrap(), server, client)
     };
     let told: Vec<_> = (0..TOLD_AT_ONCE).map(|_| refuse()).collect();
     let is_open = |stream: &TcpStream| {
