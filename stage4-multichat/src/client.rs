@@ -145,6 +145,5 @@ fn end_program(
         None => {}
         Some(e) => output.fail(e),
     }
-    // Not a return: the main thread may wait for a key for ever.
     output.exit(0)
 }
