@@ -73,9 +73,11 @@ impl From<QueueClosed> for Stopped {
 }
 
 /// What waits in the queue.
-struct Submission<M, T> {
-    message: Option<M>,
-    tag: T,
+pub struct Submission<M, T> {
+    /// To be stored; `None` for an event that only has its place in the order.
+    pub message: Option<M>,
+    /// The sender's.
+    pub tag: T,
 }
 
 /// The queue and the thread behind it. Dropping it does what [`Committer::stop`] does.
@@ -99,10 +101,26 @@ impl<M: Record, T: Send + 'static> Committer<M, T> {
         append: impl FnMut(&[M]) -> Result<Vec<usize>, StoreError> + Send + 'static,
         on_committed: impl FnMut(Vec<Event<M, T>>, Option<&StoreError>) + Send + 'static,
     ) -> io::Result<Self> {
+        Self::start_with(limits, move |queue| commit_all(queue, append, on_committed))
+    }
+
+    /// Starts the thread with work of another kind, which takes from the queue until
+    /// that is closed and empty. Stage 7's servers that are several do more there
+    /// than commit.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn start_with(
+        limits: QueueLimits,
+        work: impl FnOnce(&BoundedQueue<Submission<M, T>>) + Send + 'static,
+    ) -> io::Result<Self> {
         let queue = Arc::new(BoundedQueue::new(limits));
         let thread = critical_thread::spawn("committer", {
             let queue = queue.clone();
-            move || commit_all(&queue, append, on_committed)
+            move || {
+                let _close = CloseOnDrop(&*queue);
+                work(&queue);
+            }
         })?;
         Ok(Committer { queue, thread: Mutex::new(Some(thread)) })
     }
@@ -124,6 +142,11 @@ impl<M: Record, T: Send + 'static> Committer<M, T> {
     /// [`Stopped`], as for [`Committer::submit`].
     pub fn pass(&self, tag: T) -> Result<(), Stopped> {
         Ok(self.queue.push(Submission { message: None, tag }, 0)?)
+    }
+
+    /// Returns `true` if it takes nothing more.
+    pub fn is_stopped(&self) -> bool {
+        self.queue.is_closed()
     }
 
     /// Takes no more, commits and hands on what is queued, and returns when
@@ -167,7 +190,6 @@ fn commit_all<M: Record, T>(
     mut append: impl FnMut(&[M]) -> Result<Vec<usize>, StoreError>,
     mut on_committed: impl FnMut(Vec<Event<M, T>>, Option<&StoreError>),
 ) {
-    let _close = CloseOnDrop(queue);
     let mut breaker = CircuitBreaker::default();
     // Drawn at random, not counted: there is nowhere to keep a count, and servers
     // that share a database must not draw the same one.

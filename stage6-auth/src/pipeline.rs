@@ -10,18 +10,26 @@
 //! either in the history that it is sent, or still behind it in the queue: it sees
 //! no gap and nothing twice.
 
-use crate::committer::{Committer, Event, QUEUE, Record, Stopped};
+use crate::committer::{Committer, Event, QUEUE, Record, Stopped, Submission};
 use crate::sessions::session::Session;
 use crate::store::StoreError;
 use common::critical_thread;
+use stage4_multichat::queue::BoundedQueue;
 use stage4_multichat::shutdown::{self, ShutdownEvent};
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 /// How long the last line may take when the time for commits is used up.
 const LAST_LINE_GRACE: Duration = Duration::from_millis(300);
+
+/// What the committer hands to the room thread: a batch in its order, and why
+/// something in it was refused.
+pub type Batch<M, E> = (Vec<Event<M, E>>, Option<StoreError>);
+
+/// Why a thread panics that cannot hand on a batch.
+pub const ROOM_PANICKED: &str = "the room thread has panicked";
 
 /// What the room thread owns. Only that thread calls it, so nothing in it needs a
 /// lock.
@@ -51,11 +59,35 @@ impl<M: Record, E: From<ShutdownEvent> + Send + 'static> Pipeline<M, E> {
     /// When no thread can be started.
     pub fn start(
         append: impl FnMut(&[M]) -> Result<Vec<usize>, StoreError> + Send + 'static,
-        mut state: impl RoomLogic<M, E>,
+        state: impl RoomLogic<M, E>,
     ) -> io::Result<Self> {
+        let batches = Self::start_room(state)?;
+        let committer = Committer::start(QUEUE, append, move |events, failure| {
+            // This panic stops the committer too, and with it the server.
+            batches.send((events, failure.cloned())).expect(ROOM_PANICKED);
+        })?;
+        Ok(Pipeline { committer: Arc::new(committer) })
+    }
+
+    /// Starts both threads, the committer's with `work` of another kind: from the
+    /// queue to the room thread, until the queue is closed and empty.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn start_with(
+        work: impl FnOnce(&BoundedQueue<Submission<M, E>>, &SyncSender<Batch<M, E>>) + Send + 'static,
+        state: impl RoomLogic<M, E>,
+    ) -> io::Result<Self> {
+        let batches = Self::start_room(state)?;
+        let committer = Committer::start_with(QUEUE, move |queue| work(queue, &batches))?;
+        Ok(Pipeline { committer: Arc::new(committer) })
+    }
+
+    /// Starts the room thread; it ends with the committer.
+    fn start_room(mut state: impl RoomLogic<M, E>) -> io::Result<SyncSender<Batch<M, E>>> {
         // One batch waits while one is delivered and one is committed. When that
         // is not enough, the committer waits, and then everybody who sends.
-        let (committed, batches) = sync_channel::<(Vec<Event<M, E>>, Option<StoreError>)>(1);
+        let (committed, batches) = sync_channel::<Batch<M, E>>(1);
         critical_thread::spawn("room", move || {
             loop {
                 match receive(&batches, state.due_in()) {
@@ -67,11 +99,12 @@ impl<M: Record, E: From<ShutdownEvent> + Send + 'static> Pipeline<M, E> {
                 state.send_due();
             }
         })?;
-        let committer = Committer::start(QUEUE, append, move |events, failure| {
-            // This panic stops the committer too, and with it the server.
-            committed.send((events, failure.cloned())).expect("the room thread has panicked");
-        })?;
-        Ok(Pipeline { committer: Arc::new(committer) })
+        Ok(committed)
+    }
+
+    /// The committer, for threads that serve no client.
+    pub fn committer(&self) -> &Arc<Committer<M, E>> {
+        &self.committer
     }
 
     /// Submits a message of `session`, and the event that goes with it.
@@ -96,6 +129,14 @@ impl<M: Record, E: From<ShutdownEvent> + Send + 'static> Pipeline<M, E> {
     /// When the committer has stopped.
     pub fn pass_last(&self, session: &Session, event: E) -> Result<(), Stopped> {
         session.submit_last(|| self.committer.pass(event))
+    }
+
+    /// Submits the last message of `session`, and the event that goes with it.
+    ///
+    /// # Errors
+    /// When the committer has stopped.
+    pub fn submit_last(&self, session: &Session, message: M, event: E) -> Result<(), Stopped> {
+        session.submit_last(|| self.committer.submit(message, event))
     }
 
     /// The server ends, and a session has said all that it had to say.

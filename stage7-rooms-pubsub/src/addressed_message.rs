@@ -25,6 +25,46 @@ pub enum Recipient {
     User(Arc<str>, &'static PrivateKind),
     /// Everybody in all rooms: from an admin.
     Everybody,
+    /// The servers of one chat: no client sees it. See [`crate::backplane`].
+    Servers(Change),
+}
+
+/// What a server tells the others: who is online, and where. It stands in the
+/// messages' table, in one order with the messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A user comes into the lobby.
+    Join,
+    /// A user goes into another room.
+    Move,
+    /// A user leaves.
+    Leave,
+    /// An admin disconnects a user.
+    Kick,
+    /// A server starts.
+    Start,
+    /// A server has ended, and all its users with it.
+    Dead,
+    /// A server has read up to here. Nothing comes of it; see `backplane/log.rs`.
+    Seen,
+}
+
+impl Change {
+    const ALL: [Change; 7] =
+        [Change::Join, Change::Move, Change::Leave, Change::Kick, Change::Start, Change::Dead, Change::Seen];
+
+    /// What the database calls it.
+    fn kind(self) -> &'static str {
+        match self {
+            Change::Join => "join",
+            Change::Move => "move",
+            Change::Leave => "leave",
+            Change::Kick => "kick",
+            Change::Start => "start",
+            Change::Dead => "dead",
+            Change::Seen => "seen",
+        }
+    }
 }
 
 /// A way of saying something to one person alone. Stage 8 has another one, for
@@ -49,14 +89,32 @@ impl Recipient {
             Recipient::Subscribers => "publication",
             Recipient::User(_, private) => private.kind,
             Recipient::Everybody => "announcement",
+            Recipient::Servers(change) => change.kind(),
         }
     }
 
     fn place(&self) -> &str {
         match self {
             Recipient::Room(key) | Recipient::User(key, _) => key,
-            Recipient::Subscribers | Recipient::Everybody => "",
+            Recipient::Subscribers | Recipient::Everybody | Recipient::Servers(_) => "",
         }
+    }
+
+    /// Reads what the database has in the columns `kind` and `place`, where `private`
+    /// are the ways of saying something in private. `None` for a kind of a newer
+    /// program.
+    pub fn parse(kind: &str, place: &str, private: &[&'static PrivateKind]) -> Option<Self> {
+        match kind {
+            "room" => return Some(Recipient::Room(place.into())),
+            "publication" => return Some(Recipient::Subscribers),
+            "announcement" => return Some(Recipient::Everybody),
+            _ => {}
+        }
+        let change = Change::ALL.into_iter().find(|change| change.kind() == kind).map(Recipient::Servers);
+        change.or_else(|| {
+            let how = private.iter().find(|how| how.kind == kind)?;
+            Some(Recipient::User(place.into(), how))
+        })
     }
 }
 

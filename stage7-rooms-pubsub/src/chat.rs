@@ -5,23 +5,33 @@
 //! questions pass through the committer thread to the room thread, and that alone
 //! acts on them. What is new is only what it then does ([`crate::room_state`]).
 
-use crate::addressed_message::{AddressedMessage, Recipient};
+use crate::addressed_message::{AddressedMessage, Change, Recipient};
+use crate::backplane::{Backplane, Status};
 use crate::message_store::MessageStore;
-use crate::room_state::{Question, RoomEvent, RoomState};
+use crate::room_state::{Admission, Eviction, JoinEntry, Login, Question, RoomEvent, RoomState};
 use crate::rooms::LOBBY;
 use anyhow::Context;
 use common::log::Log;
+use common::poison::IgnorePoison;
 use stage4_multichat::limits::ClientSlot;
 use stage4_multichat::line_codec::LineCodec;
 use stage6_auth::auth::LoginError;
 use stage6_auth::committer::Stopped;
 use stage6_auth::pipeline::Pipeline;
 use stage6_auth::room::History;
-use stage6_auth::sessions::presence::ChatRoom;
+use stage6_auth::sessions::name_registry::{NameInUse, OnDuplicate};
+use stage6_auth::sessions::presence::{ChatRoom, Presence};
 use stage6_auth::sessions::session::Session;
-use stage6_auth::store::Message;
+use stage6_auth::store::{Message, StoreError, name_key};
 use std::io;
-use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+/// How long a login may wait for its place in the log, when several servers are one
+/// chat. A database that hangs is given up after three seconds.
+const ADMISSION_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// See the [module](self).
 pub struct Chat {
@@ -29,25 +39,90 @@ pub struct Chat {
     pub pipeline: Pipeline<AddressedMessage, RoomEvent>,
     messages: Arc<dyn MessageStore>,
     history: usize,
+    /// `None` for a server that is alone.
+    shared: Option<Shared>,
+}
+
+/// What a server needs that is one of several.
+struct Shared {
+    status: Arc<Status>,
+    on_duplicate: OnDuplicate,
+    /// For the thread that disconnects clients; taken by that.
+    evictions: Mutex<Option<Receiver<Eviction>>>,
 }
 
 impl Chat {
     /// Starts the committer thread and the room thread, with the last `history`
-    /// messages of the lobby.
+    /// messages of the lobby; as one of several servers, if there are `other_servers`.
     ///
     /// # Errors
     /// When the database cannot be read, or no thread started.
     pub fn open(
         messages: &Arc<dyn MessageStore>,
+        other_servers: Option<Backplane>,
         codec: &Arc<dyn LineCodec>,
         history: usize,
         log: &Log,
     ) -> anyhow::Result<Arc<Self>> {
-        let earlier = messages.history(LOBBY, history).context("cannot read the history")?;
-        let state = RoomState::new(codec, History::new(earlier, history), log);
-        let append = messages.clone();
-        let pipeline = Pipeline::start(move |batch: &[AddressedMessage]| append.append(batch), state)?;
-        Ok(Arc::new(Chat { pipeline, messages: messages.clone(), history }))
+        const UNREADABLE: &str = "cannot read the history";
+        let state = |earlier| RoomState::new(codec, History::new(earlier, history), log);
+        let (pipeline, shared) = match other_servers {
+            None => {
+                let state = state(messages.history(LOBBY, history).context(UNREADABLE)?);
+                let append = messages.clone();
+                (Pipeline::start(move |batch: &[AddressedMessage]| append.append(batch), state)?, None)
+            }
+            Some(servers) => {
+                let (status, on_duplicate) = (servers.status.clone(), servers.on_duplicate);
+                let (writer, threads, before) = servers.start(history).context(UNREADABLE)?;
+                let (evict, evictions) = channel();
+                let state = state(before.history).shared(&status, evict, &before.presence, log);
+                let pipeline = Pipeline::start_with(move |queue, room| writer.work(queue, room), state)?;
+                threads.start(pipeline.committer())?;
+                let evictions = Mutex::new(Some(evictions));
+                (pipeline, Some(Shared { status, on_duplicate, evictions }))
+            }
+        };
+        Ok(Arc::new(Chat { pipeline, messages: messages.clone(), history, shared }))
+    }
+
+    /// Starts the thread that disconnects clients whom the log of several servers has
+    /// taken out; for a server that is alone it does nothing. The thread ends with the
+    /// room thread.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn start_evictions(&self, presence: &Arc<Presence>) -> io::Result<()> {
+        let evictions =
+            self.shared.as_ref().and_then(|shared| shared.evictions.lock().ignore_poison().take());
+        let Some(evictions) = evictions else { return Ok(()) };
+        let presence = presence.clone();
+        thread::Builder::new().name("evictions".into()).spawn(move || {
+            // A thread of its own, since to end a token asks the database.
+            evictions.iter().for_each(|Eviction { session, ends_session }| {
+                presence.evict_silently(&session, ends_session);
+            });
+        })?;
+        Ok(())
+    }
+
+    /// Returns `true` if the user of this name is online on another server.
+    pub fn is_elsewhere(&self, name: &str) -> bool {
+        self.elsewhere(name).is_some()
+    }
+
+    /// The name, as registered, of a user that is online on another server.
+    pub fn elsewhere(&self, name: &str) -> Option<Arc<str>> {
+        self.shared.as_ref()?.status.elsewhere(&name_key(name))
+    }
+
+    /// Has the server of this user disconnect it.
+    ///
+    /// # Errors
+    /// When the committer has stopped.
+    pub fn kick_elsewhere(&self, admin: &Arc<Session>, name: &str) -> Result<(), Stopped> {
+        let entry = change(admin, Change::Kick, name_key(name));
+        self.pipeline.submit(admin, entry, RoomEvent::Kick(admin.clone()))
     }
 
     /// How many earlier messages a newcomer is sent, and `/history` shows where no
@@ -70,7 +145,14 @@ impl Chat {
     /// # Errors
     /// When the committer has stopped.
     pub fn move_to(&self, session: &Arc<Session>, room: &str) -> Result<(), Stopped> {
-        self.pipeline.pass(session, RoomEvent::Move(session.clone(), room.into()))
+        let event = RoomEvent::Move(session.clone(), room.into());
+        match &self.shared {
+            None => self.pipeline.pass(session, event),
+            Some(_) => {
+                let entry = change(session, Change::Move, format!("{} {room}", session.id));
+                self.pipeline.submit(session, entry, event)
+            }
+        }
     }
 
     /// Subscribes a client to what `publisher` says, or ends that. The message
@@ -94,18 +176,50 @@ impl Chat {
 impl ChatRoom for Chat {
     fn enter(&self, session: &Arc<Session>, slot: ClientSlot, welcome: &str) -> Result<(), LoginError> {
         let publishers = self.messages.subscriptions(&session.name)?;
-        session.send_to(welcome);
-        let joined = self.pipeline.pass(session, RoomEvent::Join(session.clone(), slot, publishers));
-        joined.map_err(|stopped| LoginError::Lost(io::Error::other(stopped)))
+        let lost = |stopped: Stopped| LoginError::Lost(io::Error::other(stopped));
+        let Some(shared) = &self.shared else {
+            session.send_to(welcome);
+            let joined =
+                self.pipeline.pass(session, RoomEvent::Join(session.clone(), slot, publishers, None));
+            return joined.map_err(lost);
+        };
+        // Whether it comes in is known when its place in the log is: of two logins at
+        // the same moment, on two servers, one wins.
+        let (answer, admission) = sync_channel(1);
+        let entry = change(session, Change::Join, JoinEntry::of(session, shared.on_duplicate).text());
+        let login = Login { welcome: welcome.to_owned(), answer };
+        let event = RoomEvent::Join(session.clone(), slot, publishers, Some(login));
+        self.pipeline.submit(session, entry, event).map_err(lost)?;
+        match admission.recv_timeout(ADMISSION_TIMEOUT) {
+            Ok(Admission::Entered) => Ok(()),
+            Ok(Admission::NameInUse) => Err(NameInUse.into()),
+            Ok(Admission::NotStored) | Err(_) => Err(LoginError::from(StoreError::Unreachable {
+                db: "of the chat".to_owned(),
+                cause: "the login could not be stored".to_owned(),
+            })),
+        }
     }
 
     fn leave(&self, session: &Arc<Session>) -> Result<(), Stopped> {
-        self.pipeline.pass_last(session, RoomEvent::Leave(session.clone()))
+        let event = RoomEvent::Leave(session.clone());
+        match &self.shared {
+            None => self.pipeline.pass_last(session, event),
+            Some(_) => {
+                let entry = change(session, Change::Leave, session.id.to_string());
+                self.pipeline.submit_last(session, entry, event)
+            }
+        }
     }
 
     fn finish(&self) {
         self.pipeline.finish_session();
     }
+}
+
+/// An entry of the shared log, which other servers read.
+fn change(session: &Session, change: Change, text: String) -> AddressedMessage {
+    let message = Message::new(session.name.clone(), text);
+    AddressedMessage { message, to: Recipient::Servers(change) }
 }
 
 #[cfg(test)]

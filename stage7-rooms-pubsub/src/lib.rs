@@ -6,9 +6,12 @@
 //! passes through the committer thread to the room thread, whose [`room_state`]
 //! decides who gets what. Stage 4's fan-out sends each client its part.
 //!
+//! Several servers can be one chat ([`backplane`]).
+//!
 //! A client knows its [`client_state`], and shows the [`line_style`]s apart.
 
 pub mod addressed_message;
+pub mod backplane;
 pub mod chat;
 pub mod client;
 pub mod client_state;

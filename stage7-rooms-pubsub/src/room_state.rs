@@ -3,8 +3,16 @@
 //!
 //! As in stage 6, batches come from the committer thread, nothing is locked and
 //! nothing here waits for the database; a move from room to room has its place among the messages.
+//! When several servers are one chat, so have the users of the others; see
+//! [`crate::backplane`] and `room_state/other_servers.rs`.
+
+mod other_servers;
+
+pub use other_servers::{Admission, Eviction, JoinEntry, Login};
+use other_servers::{LoginId, OtherServers};
 
 use crate::addressed_message::{AddressedMessage, Recipient, lines};
+use crate::backplane::Status;
 use crate::rooms::{LOBBY, Rooms};
 use crate::subscriptions::Subscriptions;
 use common::log::Log;
@@ -19,13 +27,14 @@ use stage6_auth::sessions::session::{Acks, Session};
 use stage6_auth::store::{Message, StoreError, name_key};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 /// What goes through the committer's queue to the room thread.
 pub enum RoomEvent {
     /// A client that has logged in comes into the lobby, with the publishers to
-    /// which it has subscribed.
-    Join(Arc<Session>, ClientSlot, Vec<Arc<str>>),
+    /// which it has subscribed. With several servers it may be refused.
+    Join(Arc<Session>, ClientSlot, Vec<Arc<str>>, Option<Login>),
     /// The sender of the message that it goes with.
     Message(Arc<Session>),
     /// A client goes to the room of this name.
@@ -34,8 +43,16 @@ pub enum RoomEvent {
     Subscribe(Arc<Session>, Arc<str>, bool),
     /// A client asks.
     Ask(Arc<Session>, Question),
+    /// An admin disconnects a user of another server.
+    Kick(Arc<Session>),
     /// A client goes.
     Leave(Arc<Session>),
+    /// What another server has stored; the message that it goes with says what.
+    Foreign,
+    /// A line for all clients of this server.
+    Notice(&'static str),
+    /// For the committer thread: there may be something new in the database.
+    Wake,
     /// The server is to end.
     Shutdown(ShutdownEvent),
 }
@@ -55,21 +72,44 @@ pub enum Question {
 pub(crate) struct RoomState {
     fanout: Fanout,
     /// Who is online, by the name's key.
-    online: HashMap<Arc<str>, ClientId>,
+    online: HashMap<Arc<str>, Online>,
     rooms: Rooms,
     subscriptions: Subscriptions,
     /// The lobby's.
     history: History,
     lists: Debouncer,
     outage_log: OutageLog,
+    /// `None` for a server that is alone.
+    other_servers: Option<OtherServers>,
+}
+
+/// A user that is online.
+struct Online {
+    id: ClientId,
+    login: LoginId,
+    /// `None` if the user is online on another server.
+    session: Option<Arc<Session>>,
 }
 
 /// Messages of one sender to one recipient, with nothing in between: they are
 /// encoded and sent together.
 struct MessageRun {
-    sender: Arc<Session>,
+    /// `None` for a user of another server.
+    sender: Option<Arc<Session>>,
     to: Recipient,
     messages: Vec<Message>,
+}
+
+impl MessageRun {
+    /// Returns `true` if `message` can be one more of them.
+    fn goes_on_with(&self, sender: Option<&Arc<Session>>, message: &AddressedMessage) -> bool {
+        self.to == message.to
+            && match (&self.sender, sender) {
+                (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+                (None, None) => self.messages[0].name == message.message.name,
+                _ => false,
+            }
+    }
 }
 
 impl RoomState {
@@ -82,7 +122,22 @@ impl RoomState {
             history,
             lists: Debouncer::default(),
             outage_log: OutageLog::new(log),
+            other_servers: None,
         }
+    }
+
+    /// Of a chat that has several servers. `presence` is what has happened so far; of
+    /// `evictions` hears the thread that disconnects clients.
+    pub fn shared(
+        self,
+        status: &Arc<Status>,
+        evictions: Sender<Eviction>,
+        presence: &[AddressedMessage],
+        log: &Log,
+    ) -> Self {
+        let mut state = RoomState { other_servers: Some(OtherServers::new(status, evictions, log)), ..self };
+        presence.iter().for_each(|entry| state.apply_entry(entry));
+        state
     }
 }
 
@@ -96,21 +151,26 @@ impl RoomLogic<AddressedMessage, RoomEvent> for RoomState {
                 Event::Stored(message, event) => (Some(message), event),
                 Event::Refused(_, event) | Event::Passed(event) => (None, event),
             };
-            match (event, message) {
-                (RoomEvent::Message(sender), Some(AddressedMessage { message, to })) => {
-                    acks.add(sender.clone());
-                    if run.as_ref().is_some_and(|run| !Arc::ptr_eq(&run.sender, &sender) || run.to != to) {
-                        self.send_run(run.take());
-                    }
-                    let run = run.get_or_insert_with(|| MessageRun { sender, to, messages: Vec::new() });
-                    run.messages.push(message);
+            let (sender, message) = match (event, message) {
+                (RoomEvent::Message(sender), Some(message)) => (Some(sender), message),
+                (RoomEvent::Foreign, Some(message)) if !matches!(message.to, Recipient::Servers(_)) => {
+                    (None, message)
                 }
                 // Its place is behind what was said before.
-                (event, _) => {
+                (event, entry) => {
                     self.send_run(run.take());
-                    self.apply(event, &mut acks);
+                    self.apply(event, entry.as_ref(), &mut acks);
+                    continue;
                 }
+            };
+            if run.as_ref().is_some_and(|run| !run.goes_on_with(sender.as_ref(), &message)) {
+                self.send_run(run.take());
             }
+            if let Some(sender) = &sender {
+                acks.add(sender.clone());
+            }
+            let AddressedMessage { message, to } = message;
+            run.get_or_insert_with(|| MessageRun { sender, to, messages: Vec::new() }).messages.push(message);
         }
         self.send_run(run);
         self.fanout.deliver();
@@ -143,11 +203,13 @@ impl From<ShutdownEvent> for RoomEvent {
 impl RoomState {
     fn send_run(&mut self, run: Option<MessageRun>) {
         let Some(MessageRun { sender, to, messages }) = run else { return };
-        let (id, key) = (sender.id, name_key(&sender.name));
+        let key = name_key(&messages[0].name);
+        // A client does not hear itself.
+        let own = sender.map(|sender| sender.id);
         let RoomState { fanout, rooms, subscriptions, online, .. } = self;
         match &to {
             Recipient::Room(room) => {
-                let others = rooms.members(room).filter(|&other| other != id);
+                let others = rooms.members(room).filter(|&other| Some(other) != own);
                 fanout.send(&lines(&messages, "", ": "), others);
                 // Subscribers in the room have it already.
                 let elsewhere = subscriptions.of(&key).filter(|&other| rooms.of(other) != Some(room));
@@ -159,21 +221,28 @@ impl RoomState {
             }
             Recipient::Subscribers => fanout.send(&lines(&messages, "[pub] ", ": "), subscriptions.of(&key)),
             Recipient::User(whom, kind) => match online.get(whom) {
-                Some(&whom) => fanout.send(&lines(&messages, kind.before, kind.between), [whom]),
+                Some(whom) => fanout.send(&lines(&messages, kind.before, kind.between), [whom.id]),
                 // The receiver has left after the message was submitted.
-                None => fanout.send(&format!("[SERVER] error: {whom} is not online\n"), [id]),
+                None => fanout.send(&format!("[SERVER] error: {whom} is not online\n"), own),
             },
             Recipient::Everybody => {
                 fanout.broadcast(&lines(&messages, "[SERVER] announcement by ", ": "), None);
             }
+            // `apply_entry` has these.
+            Recipient::Servers(_) => {}
         }
     }
 
     /// Applies an event without a message, or whose message was refused.
-    fn apply(&mut self, event: RoomEvent, acks: &mut Acks) {
+    /// `entry` is what other servers read of it in the shared log.
+    fn apply(&mut self, event: RoomEvent, entry: Option<&AddressedMessage>, acks: &mut Acks) {
         let session = match event {
-            RoomEvent::Join(session, slot, publishers) => {
-                self.join(&session, slot, &publishers);
+            RoomEvent::Join(session, slot, publishers, None) => {
+                self.join(&session, slot, &publishers, LoginId::alone(&session));
+                session
+            }
+            RoomEvent::Join(session, slot, publishers, Some(login)) => {
+                self.join_shared(&session, slot, &publishers, &login, entry);
                 session
             }
             RoomEvent::Message(session) => {
@@ -181,11 +250,15 @@ impl RoomState {
                 session
             }
             RoomEvent::Move(session, room) => {
-                self.move_to(&session, &room);
+                if self.is_online(&session) {
+                    self.move_to(session.id, &session.name, &room);
+                }
                 session
             }
             RoomEvent::Subscribe(session, publisher, begins) => {
-                self.subscribe(&session, &publisher, begins);
+                if self.is_online(&session) {
+                    self.subscribe(&session, &publisher, begins);
+                }
                 session
             }
             RoomEvent::Ask(session, question) => {
@@ -193,9 +266,18 @@ impl RoomState {
                 session
             }
             RoomEvent::Leave(session) => {
-                self.leave(&session);
+                if self.is_online(&session) {
+                    self.leave(&name_key(&session.name));
+                }
                 session
             }
+            RoomEvent::Kick(session) => {
+                entry.into_iter().for_each(|entry| self.apply_entry(entry));
+                session
+            }
+            RoomEvent::Foreign => return entry.into_iter().for_each(|entry| self.apply_entry(entry)),
+            RoomEvent::Notice(line) => return self.fanout.broadcast(&format!("{line}\n"), None),
+            RoomEvent::Wake => return,
             RoomEvent::Shutdown(event) => return self.fanout.shutdown(event),
         };
         acks.add(session);
@@ -203,13 +285,14 @@ impl RoomState {
 
     /// The greeting first, then the lobby: from here on the client hears
     /// everything, and everything before is in the history.
-    fn join(&mut self, session: &Arc<Session>, slot: ClientSlot, publishers: &[Arc<str>]) {
+    fn join(&mut self, session: &Arc<Session>, slot: ClientSlot, publishers: &[Arc<str>], login: LoginId) {
         let id = session.id;
         let member = Member::new(session.name.clone(), session.outbox.clone(), slot);
         if !self.fanout.add(id, member) {
             return;
         }
-        self.online.insert(name_key(&session.name).into(), id);
+        let online = Online { id, login, session: Some(session.clone()) };
+        self.online.insert(name_key(&session.name).into(), online);
         for publisher in publishers {
             self.subscriptions.subscribe(id, publisher);
         }
@@ -221,27 +304,34 @@ impl RoomState {
         self.announce(id, LOBBY, &session.name, "joined");
     }
 
-    fn move_to(&mut self, session: &Session, room: &Arc<str>) {
-        let id = session.id;
-        if let Some(left) = self.rooms.leave(&session.name, id) {
-            self.announce(id, &left, &session.name, "left");
+    fn move_to(&mut self, id: ClientId, name: &Arc<str>, room: &str) {
+        if let Some(left) = self.rooms.leave(name, id) {
+            self.announce(id, &left, name, "left");
         }
-        let key = self.rooms.enter(room, &session.name, id);
-        let (name, count) = (self.rooms.name(&key), self.rooms.count(&key));
-        let name = name.as_deref().unwrap_or(room);
-        let answer = format!("[SERVER] you are in {name} ({count} online)\n{}", self.rooms.users(&key));
+        let key = self.rooms.enter(room, name, id);
+        let (room_name, count) = (self.rooms.name(&key), self.rooms.count(&key));
+        let room_name = room_name.as_deref().unwrap_or(room);
+        let answer = format!("[SERVER] you are in {room_name} ({count} online)\n{}", self.rooms.users(&key));
         self.fanout.send(&answer, [id]);
-        self.announce(id, &key, &session.name, "joined");
+        self.announce(id, &key, name, "joined");
     }
 
-    fn leave(&mut self, session: &Session) {
-        let id = session.id;
-        self.online.remove(&*name_key(&session.name));
-        self.subscriptions.leave(id);
-        if let Some(room) = self.rooms.leave(&session.name, id) {
-            self.announce(id, &room, &session.name, "left");
+    /// Takes out the user with this key.
+    fn leave(&mut self, key: &str) -> Option<Online> {
+        let online = self.online.remove(key)?;
+        self.subscriptions.leave(online.id);
+        let name = online.login.name.clone();
+        if let Some(room) = self.rooms.leave(&name, online.id) {
+            self.announce(online.id, &room, &name, "left");
         }
-        self.fanout.remove(id);
+        self.fanout.remove(online.id);
+        Some(online)
+    }
+
+    /// Returns `true` if this session has its name: another server's newer one may
+    /// have taken it.
+    fn is_online(&self, session: &Session) -> bool {
+        self.online.get(&*name_key(&session.name)).is_some_and(|online| online.id == session.id)
     }
 
     /// Tells a room that a client has come or gone. The client itself is not told.

@@ -36,6 +36,8 @@
 //! committer waits. An outbox, in bytes: its client is disconnected. A slow or very
 //! fast client delays the others only briefly.
 
+use crate::addressed_message::PRIVATE;
+use crate::backplane::BackplaneArgs;
 use crate::chat::Chat;
 use crate::commands::Commands;
 use crate::message_store::{Database, SCHEMA};
@@ -86,6 +88,9 @@ pub struct Options {
 
     #[command(flatten)]
     db: DbArgs,
+
+    #[command(flatten)]
+    backplane: BackplaneArgs,
 
     #[command(flatten)]
     auth: AuthArgs,
@@ -157,7 +162,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     let tokens = options.auth.session_tokens(&database.users);
     // This starts the committer thread and the room thread.
-    let chat = Chat::open(&database.messages, &codec, options.history.into(), &log)?;
+    let other_servers =
+        options.backplane.connect(&options.db.db, &SCHEMA, &[&PRIVATE], options.on_duplicate, &log)?;
+    let chat = Chat::open(&database.messages, other_servers, &codec, options.history.into(), &log)?;
     let server = Arc::new(Server {
         listener: Listener::open(&options.listen, &log)?,
         workers: Workers::new(&log),
@@ -175,6 +182,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         rate: options.limits.rate,
         log,
     });
+    server.chat.start_evictions(&server.presence)?;
     server.log.info(format_args!(
         "room for {} clients; messages go to {}",
         options.limits.max_clients, options.db.db

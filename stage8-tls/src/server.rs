@@ -38,7 +38,7 @@
 //! fast client delays the others only briefly.
 
 use crate::certs::{CertificateFolder, own_names};
-use crate::commands::Commands;
+use crate::commands::{Commands, SEALED};
 use crate::public_keys::{Database, SCHEMA};
 use crate::read_line::read_line;
 use crate::tls::{Acceptor, TlsStream};
@@ -63,6 +63,8 @@ use stage6_auth::sessions::name_registry::OnDuplicate;
 use stage6_auth::sessions::presence::{Presence, PresenceGuard};
 use stage6_auth::sessions::session::Session;
 use stage6_auth::store::DbArgs;
+use stage7_rooms_pubsub::addressed_message::PRIVATE;
+use stage7_rooms_pubsub::backplane::BackplaneArgs;
 use stage7_rooms_pubsub::chat::Chat;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -87,6 +89,9 @@ pub struct Options {
 
     #[command(flatten)]
     db: DbArgs,
+
+    #[command(flatten)]
+    backplane: BackplaneArgs,
 
     #[command(flatten)]
     auth: AuthArgs,
@@ -158,7 +163,14 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     let tokens = options.auth.session_tokens(&database.users);
     // This starts the committer thread and the room thread.
-    let chat = Chat::open(&database.messages, &codec, options.history.into(), &log)?;
+    let other_servers = options.backplane.connect(
+        &options.db.db,
+        &SCHEMA,
+        &[&PRIVATE, &SEALED],
+        options.on_duplicate,
+        &log,
+    )?;
+    let chat = Chat::open(&database.messages, other_servers, &codec, options.history.into(), &log)?;
     let server = Arc::new(Server {
         listener: Listener::open(&options.listen, &log)?,
         workers: Workers::new(&log),
@@ -176,6 +188,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         rate: options.limits.rate,
         log,
     });
+    server.chat.start_evictions(&server.presence)?;
     server.log.info(format_args!(
         "room for {} clients; messages go to {}",
         options.limits.max_clients, options.db.db

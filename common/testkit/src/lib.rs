@@ -28,6 +28,7 @@ mod peer;
 mod poison;
 mod program;
 mod reading;
+pub mod redis;
 mod report;
 mod run_check;
 mod scripted;

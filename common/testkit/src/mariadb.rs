@@ -6,7 +6,8 @@
 
 mod install;
 
-use install::{find, template};
+pub(crate) use install::find;
+use install::template;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::io::Read;
@@ -231,7 +232,7 @@ impl Drop for MariaDb {
 
 /// A shell whose standard input is a pipe that only this process holds the
 /// other end of: when the pipe breaks, this process is gone.
-fn watch(server: &Child, folder: &Path) -> Child {
+pub(crate) fn watch(server: &Child, folder: &Path) -> Child {
     Command::new("sh")
         .args(["-c", r#"trap "" INT TERM HUP; cat; kill -9 "$1" && sleep 0.2; rm -rf -- "$2""#, "watchdog"])
         .arg(server.id().to_string())
@@ -245,7 +246,7 @@ fn watch(server: &Child, folder: &Path) -> Child {
         .expect("sh can be started")
 }
 
-fn end_watchdog(mut watchdog: Child) {
+pub(crate) fn end_watchdog(mut watchdog: Child) {
     // The whole group: the shell alone would leave its `cat` behind, which
     // ends by itself only when the pipe is closed.
     let _ = rustix::process::kill_process_group(Pid::from_child(&watchdog), Signal::KILL);
@@ -261,7 +262,7 @@ fn answers(port: u16) -> bool {
     stream.read_exact(&mut greeting).is_ok() && greeting[4] == 10
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener =
         TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the loopback interface has free ports");
     listener.local_addr().expect("a bound socket has an address").port()

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Sent to the older connection before it is closed.
-const ELSEWHERE: &str = "[SERVER] you logged in elsewhere";
+pub const ELSEWHERE: &str = "[SERVER] you logged in elsewhere";
 
 /// How long a departure may take: longer than a database that hangs.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -143,10 +143,23 @@ impl Presence {
     /// Disconnects a session for a reason that its client is told, and ends it:
     /// the client cannot come back by itself.
     pub fn expel(&self, session: &Session, why: &str) {
+        self.end_token(session);
+        self.disconnect(session, why);
+    }
+
+    /// Disconnects a client that its room has told why and taken out, and ends its
+    /// session if `ends_session`. The room closes its outbox.
+    pub fn evict_silently(&self, session: &Session, ends_session: bool) {
+        if ends_session {
+            self.end_token(session);
+        }
+        session.outbox.transport().shutdown_read();
+    }
+
+    fn end_token(&self, session: &Session) {
         if let Err(error) = self.tokens.end(&session.token) {
             self.log.error(format_args!("the session of {} goes on: {error}", session.name));
         }
-        self.disconnect(session, why);
     }
 
     fn disconnect(&self, session: &Session, why: &str) {

@@ -41,6 +41,8 @@ pub struct Session {
     pub outbox: Arc<Outbox>,
     /// With which the client can come back.
     pub token: Token,
+    /// `true` if the client has come back with it.
+    pub resumed: bool,
     /// Held by the login thread from before it takes the name until it has told
     /// the client so: a newer connection that wants the name waits for that.
     pub(crate) welcome: Mutex<()>,
@@ -70,6 +72,7 @@ impl Session {
             peer,
             outbox: outbox.clone(),
             token: login.token.clone(),
+            resumed: login.resumed,
             welcome: Mutex::default(),
             entered: AtomicBool::new(false),
             state: Mutex::default(),

@@ -43,7 +43,8 @@ impl Token {
         Zeroizing::new(BASE64_URL_SAFE_NO_PAD.encode(self.0.as_slice()))
     }
 
-    fn hash(&self) -> TokenHash {
+    /// What the database has in its place.
+    pub fn hash(&self) -> TokenHash {
         TokenHash(Sha256::digest(self.0.as_slice()).into())
     }
 }

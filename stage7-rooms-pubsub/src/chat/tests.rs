@@ -42,7 +42,7 @@ impl Fixture {
         let (log, guard) = Log::start(Level::Error, None).unwrap();
         let database = Database::open(&DbUrl::Sqlite(folder.path().join("chat.db")), &SCHEMA).unwrap();
         let codec: Arc<dyn LineCodec> = Arc::new(Plaintext);
-        let chat = Chat::open(&database.messages, &codec, 5, &log).unwrap();
+        let chat = Chat::open(&database.messages, None, &codec, 5, &log).unwrap();
         Fixture { chat, _folder: folder, _log: guard }
     }
 

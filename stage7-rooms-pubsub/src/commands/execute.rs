@@ -111,7 +111,10 @@ impl<'a> Commands<'a> {
             Command::Subscribe(user) => self.subscribe(user, true),
             Command::Unsubscribe(user) => self.subscribe(user, false),
             Command::Private(user, text) => self.say_to(user, text, &PRIVATE),
-            Command::Kick(user) => Ok(self.kick(user)),
+            Command::Kick(user) => match self.chat.elsewhere(user) {
+                Some(name) => self.kick_elsewhere(&name),
+                None => Ok(self.kick(user)),
+            },
             Command::Announce(text) => self.announce(text),
             Command::Help => {
                 self.session.send_to(&format!("[SERVER] commands: {}", names(more)));
@@ -176,7 +179,9 @@ impl<'a> Commands<'a> {
     /// # Errors
     /// When the committer has stopped.
     pub fn say_to(&self, whom: &str, text: &str, how: &'static PrivateKind) -> CommandResult {
-        if let Err(problem) = self.present(whom, "send a private message to") {
+        if !self.chat.is_elsewhere(whom)
+            && let Err(problem) = self.present(whom, "send a private message to")
+        {
             return Ok(Err(problem));
         }
         self.chat.say(&self.session, Recipient::User(name_key(whom).into(), how), text.to_owned()).map(Ok)
@@ -197,6 +202,15 @@ impl<'a> Commands<'a> {
         self.presence.expel(&whom, &format!("[SERVER] you were kicked by {}", self.session.name));
         self.session.send_to(&format!("[SERVER] {} was kicked", whom.name));
         Ok(())
+    }
+
+    fn kick_elsewhere(&self, whom: &str) -> CommandResult {
+        if let Err(problem) = self.needs_admin("/kick") {
+            return Ok(Err(problem));
+        }
+        self.log.warn(format_args!("{} kicks {whom} from another server", self.session.name));
+        self.session.send_to(&format!("[SERVER] {whom} was kicked"));
+        self.chat.kick_elsewhere(&self.session, whom).map(Ok)
     }
 
     fn needs_admin(&self, command: &str) -> Result<(), String> {

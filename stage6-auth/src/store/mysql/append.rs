@@ -3,7 +3,7 @@
 use super::super::in_doubt::Range;
 use super::super::{Row, StoreError, now, sql};
 use super::MySqlStore;
-use super::errors::{UNSTORABLE, code, is_timeout, lost_race};
+use super::errors::{is_timeout, is_unstorable, lost_race};
 use common::poison::IgnorePoison;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Value};
@@ -124,18 +124,15 @@ fn add_rows<M: Row>(conn: &mut Conn, retract: &[Range], batch: &[M]) -> mysql::R
     }
     let last: Option<i64> = conn.query_first(sql::LAST_ID)?;
     let mut id = 1 + last.unwrap_or(0);
-    let more = format!(", ({})", vec!["?"; M::COLUMNS + 1].join(", "));
     let (mut done, mut most, mut refused) = (0, MOST_ROWS, Vec::new());
     while done < batch.len() {
         // Powers of two, so that few different statements have to be prepared
         // and each connection keeps them all.
         let rows = 1 << (batch.len() - done).min(most).ilog2();
-        let cells = (id..).zip(&batch[done..done + rows]).flat_map(|(id, row)| row.cells(id));
-        let values: Vec<Value> = cells.map(Value::from).collect();
-        match conn.exec_drop(format!("{}{}", M::ADD, more.repeat(rows - 1)), values) {
+        match insert(conn, id, &batch[done..done + rows]) {
             Ok(()) => (id, done, most) = (id + rows as i64, done + rows, MOST_ROWS),
             // The server has undone this statement alone. Half of its rows may do.
-            Err(error) if code(&error).is_some_and(|code| UNSTORABLE.contains(&code)) => {
+            Err(error) if is_unstorable(&error) => {
                 if rows == 1 {
                     refused.push(done);
                     done += 1;
@@ -146,4 +143,17 @@ fn add_rows<M: Row>(conn: &mut Conn, retract: &[Range], batch: &[M]) -> mysql::R
         }
     }
     Ok(refused)
+}
+
+/// Adds all of `rows` in one statement, under the ids from `first` on: all of them,
+/// or none.
+///
+/// # Errors
+/// What the server or the network says. After a failure of the network they may be
+/// stored or not.
+pub fn insert<M: Row>(conn: &mut Conn, first: i64, rows: &[M]) -> mysql::Result<()> {
+    let more = format!(", ({})", vec!["?"; M::COLUMNS + 1].join(", "));
+    let cells = (first..).zip(rows).flat_map(|(id, row)| row.cells(id));
+    let values: Vec<Value> = cells.map(Value::from).collect();
+    conn.exec_drop(format!("{}{}", M::ADD, more.repeat(rows.len() - 1)), values)
 }

@@ -15,9 +15,11 @@ const DEADLOCK: u16 = 1213;
 /// ER_BAD_FIELD_ERROR: a column has its new name already.
 pub const DONE_ALREADY: [u16; 3] = [1060, 1061, 1054];
 
-/// The table cannot take this row, now or ever: wrong characters for its
-/// character set, too long, out of range, against a CHECK.
-pub const UNSTORABLE: [u16; 4] = [1366, 1406, 1264, 4025];
+/// Returns `true` if the table cannot take a row, now or ever: wrong characters for
+/// its character set, too long, out of range, against a CHECK.
+pub fn is_unstorable(error: &Error) -> bool {
+    code(error).is_some_and(|code| [1366, 1406, 1264, 4025].contains(&code))
+}
 
 /// The server's number for the error, if it came from there.
 pub fn code(error: &Error) -> Option<u16> {

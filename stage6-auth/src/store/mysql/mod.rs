@@ -19,7 +19,9 @@ use super::{
     User, name_key, now, sql,
 };
 use append::Writer;
+pub use append::insert;
 use errors::{ALREADY_THERE, code, explain};
+pub use errors::{is_unstorable, lost_race};
 use mysql::prelude::Queryable;
 use mysql::{Conn, Value};
 use pool::Pool;
@@ -88,7 +90,16 @@ impl MySqlStore {
         Ok(messages)
     }
 
-    fn explain(&self, error: mysql::Error) -> StoreError {
+    /// A connection of the caller's own, outside the pool.
+    ///
+    /// # Errors
+    /// What the server or the network says.
+    pub fn connect(&self) -> mysql::Result<Conn> {
+        self.pool.connect()
+    }
+
+    /// What the error means, with what to do about it.
+    pub fn explain(&self, error: mysql::Error) -> StoreError {
         explain(&self.db, self.program, error)
     }
 }

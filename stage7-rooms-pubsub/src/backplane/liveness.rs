@@ -1,0 +1,133 @@
+//! Which servers live.
+//!
+//! Each server holds a lock in the database, named after its run, on a connection
+//! that it uses each second. When its process ends, the connection ends, and the
+//! database frees the lock at once. When it is paused or cut off, the database ends
+//! the connection [`IDLE_LIMIT`] after its last use. So the one clock that counts is
+//! the database's, and Redis may come and go.
+//!
+//! Who finds the lock of another server free for [`GRACE`] appends to the log that it
+//! is dead. The grace is for a database that was restarted: all locks are free then,
+//! and each server takes its own again within a second or two. It is counted only
+//! while this thread sees the lock each second: a judge that was paused itself, or had
+//! no database, begins anew.
+//!
+//! Should a server be declared dead that lives, it reads that in the log before it
+//! can append anything: its next place is taken (*fencing*). See `writer.rs`.
+
+use super::{ChatCommitter, Status};
+use crate::addressed_message::Change;
+use crate::backplane::log::entry;
+use crate::room_state::RoomEvent;
+use common::log::Log;
+use mysql::Conn;
+use mysql::prelude::Queryable;
+use stage6_auth::store::StoreError;
+use stage6_auth::store::mysql::MySqlStore;
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// After so many seconds without a question the database ends the connection.
+const IDLE_LIMIT: u32 = 3;
+const GRACE: Duration = Duration::from_secs(4);
+const INTERVAL: Duration = Duration::from_millis(700);
+/// Two looks that are further apart do not count as one observation.
+const LONGEST_GAP: Duration = Duration::from_secs(2);
+
+/// See the [module](self).
+pub struct Liveness {
+    store: Arc<MySqlStore>,
+    status: Arc<Status>,
+    log: Log,
+    conn: Option<Conn>,
+    /// The locks that are free: since when, and when that was seen last.
+    free: HashMap<i64, (Instant, Instant)>,
+}
+
+impl Liveness {
+    /// Takes the lock of this server's run.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub(super) fn start(
+        store: &Arc<MySqlStore>,
+        status: &Arc<Status>,
+        log: &Log,
+    ) -> Result<Self, StoreError> {
+        let (store, status, log) = (store.clone(), status.clone(), log.clone());
+        let mut liveness = Liveness { store, status, log, conn: None, free: HashMap::new() };
+        match liveness.look() {
+            Ok(_) => Ok(liveness),
+            Err(error) => Err(liveness.store.explain(error)),
+        }
+    }
+
+    /// Starts the thread that keeps the lock and watches those of the others.
+    pub(super) fn watch(mut self, committer: &Arc<ChatCommitter>) -> io::Result<()> {
+        let committer = committer.clone();
+        thread::Builder::new().name("liveness".into()).spawn(move || {
+            while !committer.is_stopped() {
+                match self.look() {
+                    Ok(dead) => dead.into_iter().for_each(|run| self.declare_dead(run, &committer)),
+                    // The committer thread says so, too, and in the log.
+                    Err(_) => self.conn = None,
+                }
+                // Not all servers at the same moment.
+                thread::sleep(INTERVAL.mul_f64(rand::random_range(0.8..1.2)));
+            }
+        })?;
+        Ok(())
+    }
+
+    fn declare_dead(&mut self, run: i64, committer: &ChatCommitter) {
+        self.free.remove(&run);
+        self.log.warn("another server is gone: it is declared dead, and its users are out");
+        let dead = entry(self.status.run(), 0, &"".into(), Change::Dead, run.to_string());
+        let _ = committer.submit(dead, RoomEvent::Foreign);
+    }
+
+    /// Sees to this server's own lock, and returns the runs whose locks have been
+    /// free for too long.
+    fn look(&mut self) -> mysql::Result<Vec<i64>> {
+        if self.conn.is_none() {
+            let mut conn = self.store.connect()?;
+            conn.query_drop(format!("SET SESSION wait_timeout = {IDLE_LIMIT}"))?;
+            self.conn = Some(conn);
+        }
+        let conn = self.conn.as_mut().expect("it was made just now");
+        let own = name(self.status.run());
+        let is_held: Option<Option<bool>> =
+            conn.exec_first("SELECT IS_USED_LOCK(?) = CONNECTION_ID()", (&own,))?;
+        if is_held != Some(Some(true)) {
+            conn.exec_drop("SELECT GET_LOCK(?, 0)", (&own,))?;
+        }
+        let peers: Vec<i64> = self.status.peers().iter().copied().collect();
+        let mut dead = Vec::new();
+        for run in peers {
+            let is_free: Option<Option<bool>> = conn.exec_first("SELECT IS_FREE_LOCK(?)", (name(run),))?;
+            // The clock of each look, after the answer.
+            let now = Instant::now();
+            if is_free != Some(Some(true)) {
+                self.free.remove(&run);
+                continue;
+            }
+            let (since, seen) = self.free.entry(run).or_insert((now, now));
+            if now.duration_since(*seen) > LONGEST_GAP {
+                *since = now;
+            }
+            *seen = now;
+            if now.duration_since(*since) > GRACE {
+                dead.push(run);
+            }
+        }
+        Ok(dead)
+    }
+}
+
+/// Random, so no two chats on one database server have the same.
+fn name(run: i64) -> String {
+    format!("chat-server-{run}")
+}

@@ -1,0 +1,312 @@
+//! Several servers as one chat: `--backplane redis://… --db mysql://…`.
+//!
+//! ```text
+//!   server A                      MySQL: the log                    server B
+//!   readers ─► committer thread ──── append ───► 1 2 3 4 … ◄─── read ── committer thread ─► room thread
+//!                    └───── "the log has 4 entries" ──► Redis ──► "…" ──┘ wakes it
+//! ```
+//!
+//! **MySQL orders, Redis tells.** What users say, and who comes, moves and goes, are
+//! entries of one [`log`], the table of messages. Each server reads it from its
+//! beginning to its end and applies entry by entry to the state of its room thread,
+//! so all servers have the same state at the same place of the log: a *replicated
+//! state machine* (Schneider, 1990). What the log says last about a name counts
+//! everywhere, so no lock is needed.
+//!
+//! Redis carries nothing but the number of the last entry that cannot be lost (see
+//! [`log`]). It may lose that, double it, come back empty or with old data: then an
+//! entry comes up to 250 ms later, by the poll, and that is all. It cannot invent a
+//! message either. Carrying the entries
+//! themselves would save one indexed query for each batch; each of them would then
+//! have to be checked against the database all the same.
+//!
+//! Which servers live, the database says too ([`liveness`]).
+
+mod liveness;
+pub mod log;
+mod notify;
+mod writer;
+
+pub use liveness::Liveness;
+pub use notify::Notifier;
+
+use crate::addressed_message::{AddressedMessage, Change, PrivateKind, Recipient};
+use crate::room_state::RoomEvent;
+use clap::builder::{StringValueParser, TypedValueParser};
+use common::log::Log;
+use common::poison::IgnorePoison;
+use log::{SharedLog, Snapshot, entry};
+use notify::RedisUrl;
+use stage6_auth::committer::Committer;
+use stage6_auth::sessions::name_registry::OnDuplicate;
+pub use stage6_auth::store::Schema;
+use stage6_auth::store::{DbUrl, StoreError};
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+use writer::LogWriter;
+
+/// How often the log is read without a reason: each second, and more often while
+/// Redis is away.
+const POLL: Duration = Duration::from_secs(1);
+const POLL_WITHOUT_REDIS: Duration = Duration::from_millis(250);
+
+/// `--backplane`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct BackplaneArgs {
+    /// A Redis, through which servers that share a MySQL database are one chat:
+    /// redis://[user:password@]host:port
+    ///
+    /// Everyone on this machine can read a program's arguments (ps), so a URL
+    /// with a password is better given in the environment variable CHAT_BACKPLANE.
+    // Any text is taken here: clap's own error message would repeat it, password and all.
+    #[arg(long, env = "CHAT_BACKPLANE", hide_env_values = true, value_name = "URL")]
+    #[arg(value_parser = StringValueParser::new().map(RedisUrl))]
+    pub backplane: Option<RedisUrl>,
+}
+
+/// Why the servers cannot be one chat.
+#[derive(Debug, thiserror::Error)]
+pub enum BackplaneError {
+    /// `--backplane` and SQLite.
+    #[error("several servers need a database server: give --db mysql://user:password@host:port/database too")]
+    NeedsMySql,
+    /// Redis does not do what is needed.
+    #[error(transparent)]
+    Redis(#[from] notify::RedisError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No thread can be started.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[from] io::Error),
+}
+
+impl BackplaneArgs {
+    /// Connects to the database and to Redis; `None` without the option. `private` are
+    /// the ways of saying something in private, all of this stage.
+    ///
+    /// # Errors
+    /// [`BackplaneError`].
+    pub fn connect(
+        &self,
+        db: &DbUrl,
+        schema: &Schema,
+        private: &'static [&'static PrivateKind],
+        on_duplicate: OnDuplicate,
+        log: &Log,
+    ) -> Result<Option<Backplane>, BackplaneError> {
+        let Some(redis) = &self.backplane else { return Ok(None) };
+        let DbUrl::MySql(mysql) = db else { return Err(BackplaneError::NeedsMySql) };
+        let shared = SharedLog::open(mysql, schema, private, log)?;
+        // The database's own name for itself: the servers may call it by different ones.
+        let chat: Option<String> = shared.store().with(|conn| {
+            mysql::prelude::Queryable::query_first(
+                conn,
+                "SELECT CONCAT(@@hostname, ':', @@port, '/', DATABASE())",
+            )
+        })?;
+        let status = Arc::new(Status::new());
+        let notifier = Notifier::connect(redis, &chat.unwrap_or_default(), &status, log)?;
+        let liveness = Liveness::start(shared.store(), &status, log)?;
+        log.info(format_args!("one of several servers of {db}, through Redis at {redis}"));
+        Ok(Some(Backplane { shared, status, notifier, liveness, on_duplicate, log: log.clone() }))
+    }
+}
+
+/// Connected, and not yet in use.
+pub struct Backplane {
+    shared: SharedLog,
+    /// What several threads know.
+    pub status: Arc<Status>,
+    notifier: Notifier,
+    liveness: Liveness,
+    /// What happens when a user logs in on this server who is online already.
+    pub on_duplicate: OnDuplicate,
+    log: Log,
+}
+
+/// The committer of a chat that has several servers.
+pub type ChatCommitter = Committer<AddressedMessage, RoomEvent>;
+
+impl Backplane {
+    /// Becomes one of the servers: appends to the log that this one has started, and
+    /// reads what had happened before, with the last `history` messages of the lobby.
+    /// Then splits into what the committer thread does and what the other threads do.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub(crate) fn start(
+        mut self,
+        history: usize,
+    ) -> Result<(LogWriter, BackplaneThreads, Snapshot), StoreError> {
+        let start = entry(self.status.run(), 1, &"".into(), Change::Start, String::new());
+        let snapshot = self.shared.start(&start, history)?;
+        snapshot.presence.iter().for_each(|entry| {
+            self.status.note(entry);
+        });
+        let writer = LogWriter::new(self.shared, &self.status, &self.log);
+        let threads =
+            BackplaneThreads { status: self.status, notifier: self.notifier, liveness: self.liveness };
+        Ok((writer, threads, snapshot))
+    }
+}
+
+/// The threads beside the committer thread. They end when it has stopped.
+pub(crate) struct BackplaneThreads {
+    status: Arc<Status>,
+    notifier: Notifier,
+    liveness: Liveness,
+}
+
+impl BackplaneThreads {
+    /// Starts them.
+    pub fn start(self, committer: &Arc<ChatCommitter>) -> io::Result<()> {
+        let (status, poller) = (self.status, committer.clone());
+        self.notifier.start(committer)?;
+        self.liveness.watch(committer)?;
+        thread::Builder::new().name("poll".into()).spawn(move || {
+            while status.wake(&poller) {
+                thread::sleep(if status.redis_is_away() { POLL_WITHOUT_REDIS } else { POLL });
+            }
+        })?;
+        Ok(())
+    }
+}
+
+/// What the threads tell each other.
+pub struct Status {
+    /// Names this server, from its start to its end or until it is declared dead.
+    run: AtomicI64,
+    /// The last entry that this server knows and that cannot be lost. Written by the
+    /// committer thread.
+    tail: AtomicI64,
+    /// The greatest of these numbers that other servers have told through Redis.
+    heard: AtomicI64,
+    /// Whether a wake-up is on its way to the committer thread: one is enough.
+    waking: AtomicBool,
+    /// Written by the thread that listens to Redis.
+    redis_away: AtomicBool,
+    /// The runs of the other servers. Written by the committer thread.
+    peers: Mutex<HashSet<i64>>,
+    /// Users of other servers, name by key. Written by the room thread.
+    elsewhere: Mutex<HashMap<Arc<str>, Arc<str>>>,
+    /// Wakes the thread that tells Redis; taken by that.
+    tell: SyncSender<()>,
+    told: Mutex<Option<Receiver<()>>>,
+}
+
+impl Status {
+    fn new() -> Self {
+        let (tell, told) = sync_channel(1);
+        Status {
+            run: AtomicI64::new(random_run()),
+            tail: AtomicI64::new(0),
+            heard: AtomicI64::new(0),
+            waking: AtomicBool::new(false),
+            redis_away: AtomicBool::new(false),
+            peers: Mutex::default(),
+            elsewhere: Mutex::default(),
+            tell,
+            told: Mutex::new(Some(told)),
+        }
+    }
+
+    /// The run of this server.
+    pub fn run(&self) -> i64 {
+        self.run.load(Ordering::SeqCst)
+    }
+
+    fn new_run(&self) -> i64 {
+        let run = random_run();
+        self.run.store(run, Ordering::SeqCst);
+        run
+    }
+
+    fn tail(&self) -> i64 {
+        self.tail.load(Ordering::SeqCst)
+    }
+
+    fn set_tail(&self, tail: i64) {
+        if self.tail.swap(tail, Ordering::SeqCst) != tail {
+            // Full: the thread has not yet come to the last one, and will see this too.
+            let _ = self.tell.try_send(());
+        }
+    }
+
+    fn heard(&self) -> i64 {
+        self.heard.load(Ordering::SeqCst)
+    }
+
+    /// Takes note of what another server tells. Returns `true` if it is news.
+    fn hear(&self, tail: i64) -> bool {
+        self.heard.fetch_max(tail, Ordering::SeqCst);
+        tail > self.tail()
+    }
+
+    /// Has the committer thread read the log. Returns `false` if it has stopped.
+    fn wake(&self, committer: &ChatCommitter) -> bool {
+        self.waking.swap(true, Ordering::SeqCst) || committer.pass(RoomEvent::Wake).is_ok()
+    }
+
+    fn woken(&self) {
+        self.waking.store(false, Ordering::SeqCst);
+    }
+
+    /// Returns `true` if it was away before.
+    fn set_redis_away(&self, away: bool) -> bool {
+        self.redis_away.swap(away, Ordering::SeqCst)
+    }
+
+    /// For the thread that tells Redis, once.
+    fn told(&self) -> Option<Receiver<()>> {
+        self.told.lock().ignore_poison().take()
+    }
+
+    fn redis_is_away(&self) -> bool {
+        self.redis_away.load(Ordering::SeqCst)
+    }
+
+    /// Takes note of servers that come and go. Returns the run that is dead, if the
+    /// entry says that of one.
+    fn note(&self, entry: &AddressedMessage) -> Option<i64> {
+        match entry.to {
+            Recipient::Servers(Change::Start) if entry.message.id.run != self.run() => {
+                self.peers().insert(entry.message.id.run);
+                None
+            }
+            Recipient::Servers(Change::Dead) => {
+                let run = entry.message.text.parse().ok()?;
+                self.peers().remove(&run);
+                Some(run)
+            }
+            _ => None,
+        }
+    }
+
+    fn peers(&self) -> std::sync::MutexGuard<'_, HashSet<i64>> {
+        self.peers.lock().ignore_poison()
+    }
+
+    /// The user with this key, if it is online on another server.
+    pub fn elsewhere(&self, key: &str) -> Option<Arc<str>> {
+        self.elsewhere.lock().ignore_poison().get(key).cloned()
+    }
+
+    /// Notes that a user is online on another server, or no longer.
+    pub(crate) fn set_elsewhere(&self, key: &Arc<str>, name: Option<&Arc<str>>) {
+        let mut elsewhere = self.elsewhere.lock().ignore_poison();
+        match name {
+            Some(name) => elsewhere.insert(key.clone(), name.clone()),
+            None => elsewhere.remove(key),
+        };
+    }
+}
+
+fn random_run() -> i64 {
+    rand::random::<i64>() & i64::MAX
+}
