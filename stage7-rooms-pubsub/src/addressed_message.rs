@@ -46,12 +46,19 @@ pub enum Change {
     /// A server has ended, and all its users with it.
     Dead,
     /// A server has read up to here. Nothing comes of it; see `backplane/log.rs`.
-    Seen,
+    Confirm,
 }
 
 impl Change {
-    const ALL: [Change; 7] =
-        [Change::Join, Change::Move, Change::Leave, Change::Kick, Change::Start, Change::Dead, Change::Seen];
+    const ALL: [Change; 7] = [
+        Change::Join,
+        Change::Move,
+        Change::Leave,
+        Change::Kick,
+        Change::Start,
+        Change::Dead,
+        Change::Confirm,
+    ];
 
     /// What the database calls it.
     fn kind(self) -> &'static str {
@@ -62,7 +69,7 @@ impl Change {
             Change::Kick => "kick",
             Change::Start => "start",
             Change::Dead => "dead",
-            Change::Seen => "seen",
+            Change::Confirm => "confirm",
         }
     }
 }

@@ -155,8 +155,9 @@ impl LogWriter {
             let entries = self.next_entries(most);
             if entries.is_empty() {
                 if self.has_unconfirmed() && (is_late || self.has_own_unconfirmed()) {
-                    let seen = entry(self.status.run(), 0, &"".into(), Change::Seen, String::new());
-                    self.pending.push_back(Submission { message: Some(seen), tag: RoomEvent::Wake });
+                    let confirmation =
+                        entry(self.status.run(), 0, &"".into(), Change::Confirm, String::new());
+                    self.pending.push_back(Submission { message: Some(confirmation), tag: RoomEvent::Wake });
                     continue;
                 }
                 self.pass_first(events);
@@ -300,8 +301,10 @@ impl LogWriter {
     }
 
     fn has_unconfirmed(&self) -> bool {
-        let is_seen = |entry: &AddressedMessage| entry.to == Recipient::Servers(Change::Seen);
-        self.unconfirmed.iter().any(|(_, event)| !matches!(event, Event::Stored(entry, _) if is_seen(entry)))
+        let is_confirmation = |entry: &AddressedMessage| entry.to == Recipient::Servers(Change::Confirm);
+        self.unconfirmed
+            .iter()
+            .any(|(_, event)| !matches!(event, Event::Stored(entry, _) if is_confirmation(entry)))
     }
 
     fn has_own_unconfirmed(&self) -> bool {

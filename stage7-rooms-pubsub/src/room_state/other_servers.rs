@@ -180,7 +180,7 @@ impl RoomState {
                     self.take_out(text, Some((&why, true)));
                 }
             }
-            Change::Seen => {}
+            Change::Confirm => {}
             Change::Start => self.log(format_args!("a server has started")),
             Change::Dead => {
                 let Ok(run) = text.parse::<i64>() else { return self.not_understood(entry) };
