@@ -86,9 +86,13 @@ fn functions(lines: &[&str]) -> Vec<Function> {
     let mut of_trait = false;
     while at < lines.len() {
         let line = lines[at];
-        if !line.starts_with([' ', '}', ')']) {
-            let trait_impl = line.starts_with("impl") && line.contains(" for ");
-            of_trait = trait_impl || line.starts_with("pub trait ") || line.starts_with("trait ");
+        if line.starts_with("impl") || line.starts_with("pub trait ") || line.starts_with("trait ") {
+            of_trait = line.contains(" for ") || line.contains("trait ");
+        } else if line.trim_start().starts_with("for ") {
+            // Of an `impl` whose head takes several lines.
+            of_trait = true;
+        } else if line == "}" {
+            of_trait = false;
         }
         let Some(name) = function_name(line) else {
             at += 1;
@@ -180,7 +184,10 @@ impl Limit {
     }
 }
 
-impl Drop for Limit {
+impl<T> Drop for Limit
+where
+    T: Copy,
+{
     fn drop(&mut self) {
         self.hidden();
     }
@@ -230,7 +237,10 @@ impl Limit {
     }
 }
 
-impl Drop for Limit {
+impl<T> Drop for Limit
+where
+    T: Copy,
+{
     fn drop(&mut self) {
         // write it
     }
