@@ -103,7 +103,10 @@ fn functions(lines: &[&str]) -> Vec<Function> {
         let opens = lines[signature_end].ends_with('{');
         let last = if opens { (signature_end..lines.len()).find(|n| lines[*n] == closing) } else { None };
         let words = line.trim_start();
-        let keep = if words.contains("const fn ") || lines[signature_end].ends_with(';') {
+        let signature = lines[at..=signature_end].concat();
+        // Of an `impl Trait` the compiler learns the type from the body.
+        let typed_by_body = words.contains("const fn ") || signature.contains("-> impl ");
+        let keep = if typed_by_body || lines[signature_end].ends_with(';') {
             Keep::All
         } else if words.starts_with("pub") || (of_trait && line.starts_with(' ')) || name == "main" {
             Keep::Signature
