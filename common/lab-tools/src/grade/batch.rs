@@ -2,6 +2,7 @@
 
 use super::grader::Grader;
 use super::options::Options;
+use super::output::gradebook::{Gradebook, Students};
 use super::output::{Row, Scale, feedback, gradescope, junit, replace, spreadsheet, terminal};
 use super::slot::Slot;
 use super::submission::Submission;
@@ -36,6 +37,8 @@ pub struct Batch<'a> {
     pub scale: &'a Scale,
     /// Whether it is for one submission only, and says all about it.
     pub single: bool,
+    /// Which submission is whose, for a gradebook.
+    pub students: Option<&'a Students>,
 }
 
 /// What the workers share.
@@ -90,6 +93,7 @@ impl Batch<'_> {
         queue.bar.finish_and_clear();
         let rows: Vec<Row> = done.into_values().map(|done| done.row).collect();
         self.write_junit(&rows)?;
+        self.write_gradebook(&rows)?;
         if let Some(folder) = self.options.feedback.as_ref().filter(|_| !self.single) {
             replace(&folder.join("class.html"), feedback::class(&rows).as_bytes())?;
         }
@@ -173,6 +177,29 @@ impl Batch<'_> {
     fn write_table<'r>(&self, rows: impl Iterator<Item = &'r Row>) -> anyhow::Result<()> {
         let Some(path) = &self.options.csv else { return Ok(()) };
         replace(path, &spreadsheet::table(rows, self.scale)?)
+    }
+
+    fn write_gradebook(&self, rows: &[Row]) -> anyhow::Result<()> {
+        let Some(students) = self.students else { return Ok(()) };
+        let stage = rows.iter().find_map(|row| row.result.stage);
+        let usual = stage.map_or_else(|| "Points".to_owned(), |stage| format!("Stage {stage}"));
+        let column = self.options.column.clone().unwrap_or(usual);
+        let about = (self.scale, column.as_str(), self.options.detail);
+        for (path, gradebook) in
+            [(&self.options.moodle, Gradebook::Moodle), (&self.options.canvas, Gradebook::Canvas)]
+        {
+            if let Some(path) = path {
+                replace(path, &students.table(gradebook, rows, about)?)?;
+            }
+        }
+        let unknown = students.unknown(rows);
+        if !unknown.is_empty() {
+            print_error(format_args!(
+                "not in --students, so in no gradebook: {}",
+                escape(&unknown.join(", "))
+            ));
+        }
+        Ok(())
     }
 
     fn write_junit(&self, rows: &[Row]) -> anyhow::Result<()> {

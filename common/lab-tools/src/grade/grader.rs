@@ -77,13 +77,17 @@ impl Grader<'_> {
                 sources::add(&mut digest, self.original.digest.as_bytes());
                 source.digest(&mut digest);
                 let slot = slot.context("no place to build in")?;
-                self.known_or(hex(digest), || self.source(stage, source, slot, private.path(), tell))
+                self.known_or(submission, hex(digest), || {
+                    self.source(stage, source, slot, private.path(), tell)
+                })
             }
             Form::Commands(folder, brought) => {
                 let copy = private.path().join("work");
                 sources::add(&mut digest, format!("{brought:?}").as_bytes());
                 sources::copy(folder, &copy, &mut digest)?;
-                self.known_or(hex(digest), || self.commands(stage, brought, &copy, private.path(), tell))
+                self.known_or(submission, hex(digest), || {
+                    self.commands(stage, brought, &copy, private.path(), tell)
+                })
             }
             Form::CommandsHere(folder, brought) => {
                 self.commands(stage, brought, folder, private.path(), tell)
@@ -93,10 +97,11 @@ impl Grader<'_> {
 
     fn known_or(
         &self,
+        submission: &Submission,
         digest: String,
         grade: impl FnOnce() -> anyhow::Result<Result>,
     ) -> anyhow::Result<Result> {
-        if let Some(known) = self.store.find(&digest) {
+        if let Some(known) = self.store.find(&digest).filter(|_| !submission.anew) {
             return Ok(known);
         }
         let start = Instant::now();

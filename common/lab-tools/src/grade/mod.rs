@@ -45,7 +45,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 use store::Store;
-use submission::{Form, here, look};
+use submission::{Form, Submission, here, look};
 use tree::Original;
 
 /// What whoever grades has written, or had written, beside the submissions.
@@ -57,12 +57,17 @@ const GRADERS_FILES: [&str; 6] = [".csv", ".toml", ".json", ".xml", ".html", ".m
 /// When the command line is wrong, nothing can be graded, or a signal came.
 pub fn run(all: &Registry, options: &Options) -> Result<bool, Failure> {
     options.asked().check(|what| format!("--{what}")).map_err(Failure::Usage)?;
+    if options.prepare {
+        let stage = options.stage.map(|number| number.to_string());
+        return Ok(prepare(all.stage(stage.as_deref()).map_err(Failure::Usage)?, all)?);
+    }
     let place = options.place().map_err(Failure::Usage)?;
     options.check_outputs().map_err(Failure::Usage)?;
     if let Some(number) = options.stage {
         all.stage(Some(&number.to_string())).map_err(Failure::Usage)?;
     }
     let scale = options.scale().map_err(Failure::Usage)?;
+    let students = options.students().map_err(Failure::Usage)?;
     let jobs = match &place {
         Place::Batch(folder) => several(folder, all, options),
         Place::Folder(folder) => one(folder, all, options).map(|job| vec![job]),
@@ -73,7 +78,7 @@ pub fn run(all: &Registry, options: &Options) -> Result<bool, Failure> {
     let jobs = jobs.map_err(Failure::Usage)?;
     let cache = target()?.join("lab").join("grade");
     let original = Original::read()?;
-    let store = Store::new(&cache, options.resume);
+    let store = Store::new(&cache, options.resume || !options.again.is_empty());
     let stages = stages(&jobs);
     let harnesses = harnesses(&stages, &cache, &scale, options.strict)?;
     let workers = options.jobs(jobs.len());
@@ -89,11 +94,26 @@ pub fn run(all: &Registry, options: &Options) -> Result<bool, Failure> {
         store: &store,
         runner: runner.clone(),
     };
-    let batch = Batch { options, scale: &scale, single: !matches!(place, Place::Batch(_)) };
+    let batch = Batch {
+        options,
+        scale: &scale,
+        single: !matches!(place, Place::Batch(_)),
+        students: students.as_ref(),
+    };
     let rows = batch.grade(&grader, &jobs, &slots, workers)?;
     batch.conclude(&rows, jobs.len());
     runner.check_signal()?;
     Ok(rows.iter().all(|row| row.result.points(&scale.weights, scale.most).is_some()))
+}
+
+/// Builds the checks, a place for submissions, and our own programs: all that a
+/// later run would build before it grades.
+fn prepare(stage: &Stage, all: &Registry) -> anyhow::Result<bool> {
+    let cache = target()?.join("lab").join("grade");
+    Harness::build(stage, &cache)?;
+    Slot::take(&cache)?.prepare(stage, &Original::read()?, None)?;
+    build(stage, all, Profile::Dev)?;
+    Ok(true)
 }
 
 fn one<'a>(folder: &Path, all: &'a Registry, options: &Options) -> Result<Job<'a>, String> {
@@ -116,6 +136,10 @@ fn several<'a>(folder: &Path, all: &'a Registry, options: &Options) -> Result<Ve
     if paths.is_empty() {
         return Err(format!("there are no folders in {}", folder.display()));
     }
+    let is_there = |again: &&String| folders.iter().any(|folder| name(folder) == **again);
+    if let Some(missing) = options.again.iter().find(|again| !is_there(again)) {
+        return Err(format!("--again {missing}: there is no such folder in {}", folder.display()));
+    }
     let job = |path: &PathBuf| {
         let submission = if path.is_symlink() {
             Err("it is a link, and links are not followed".to_owned())
@@ -125,7 +149,9 @@ fn several<'a>(folder: &Path, all: &'a Registry, options: &Options) -> Result<Ve
         } else {
             look(path, &options.asked(), all).map_err(|error| format!("{error:#}"))
         };
-        Job { name: name(path), submission }
+        let name = name(path);
+        let anew = options.again.contains(&name);
+        Job { name, submission: submission.map(|submission| Submission { anew, ..submission }) }
     };
     Ok(paths.iter().map(job).collect())
 }

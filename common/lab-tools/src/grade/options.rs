@@ -3,6 +3,7 @@
 use super::limits::Limits;
 use super::output::Scale;
 use super::output::feedback::Detail;
+use super::output::gradebook::Students;
 use super::submission::Brought;
 use super::weights::Weights;
 use clap::Args;
@@ -16,7 +17,9 @@ use std::thread::available_parallelism;
     make grade ../anna ARGS=\"--stage 4 --json results.json\"\n  \
     make grade ../ben ARGS=\"--stage 4 --server 'python3 server.py --host {host} --port {port}'\"\n  \
     make grade ARGS=\"--batch submissions --csv grades.csv\"\n  \
-    make grade ARGS=\"--batch submissions --csv grades.csv --weights weights.toml --resume\"\n\n\
+    make grade ARGS=\"--batch submissions --csv grades.csv --weights weights.toml --resume\"\n  \
+    make grade ARGS=\"--batch submissions --csv grades.csv --again anna\"\n  \
+    make grade ARGS=\"--batch submissions --students students.csv --moodle import.csv\"\n\n\
     A folder with a grade.toml names its own command:\n  \
     stage = 4\n  \
     server = \"python3 server.py --host {host} --port {port}\"\n\n\
@@ -61,6 +64,18 @@ pub struct Options {
     /// Write a table for a gradebook
     #[arg(long, value_name = "FILE")]
     pub csv: Option<PathBuf>,
+    /// Write a table that Moodle imports, points and a sentence of feedback
+    #[arg(long, value_name = "FILE", requires = "students", conflicts_with = "canvas")]
+    pub moodle: Option<PathBuf>,
+    /// Write a table that Canvas imports
+    #[arg(long, value_name = "FILE", requires = "students")]
+    pub canvas: Option<PathBuf>,
+    /// Whose submission is whose: CSV, a column `submission` and those of the gradebook
+    #[arg(long, value_name = "FILE")]
+    students: Option<PathBuf>,
+    /// The name of the points' column in these tables [default: Stage N]
+    #[arg(long, value_name = "NAME", requires = "students")]
+    pub column: Option<String>,
     /// Write a page of Markdown for each student into this folder, and class.html
     #[arg(long, value_name = "FOLDER")]
     pub feedback: Option<PathBuf>,
@@ -88,6 +103,12 @@ pub struct Options {
     /// Take the results of what has not changed from earlier runs
     #[arg(long)]
     pub resume: bool,
+    /// As --resume, but grade this submission anew; may be given several times
+    #[arg(long, value_name = "NAME", requires = "batch")]
+    pub again: Vec<String>,
+    /// Build what grading needs and grade nothing, so that later runs compile no checks
+    #[arg(long, requires = "stage", conflicts_with_all = ["dir", "batch", "server", "client"])]
+    pub prepare: bool,
 }
 
 /// Where submissions are.
@@ -144,12 +165,26 @@ impl Options {
         Ok(Scale { weights, most: self.points })
     }
 
+    /// Which submission is whose.
+    ///
+    /// # Errors
+    /// A sentence for the user.
+    pub fn students(&self) -> Result<Option<Students>, String> {
+        let read = |path: &PathBuf| {
+            Students::read(path).map_err(|error| format!("--students: {}: {error:#}", path.display()))
+        };
+        self.students.as_ref().map(read).transpose()
+    }
+
     /// Whether results can be written where they are to be.
     ///
     /// # Errors
     /// A sentence for the user: better now than after an hour.
     pub fn check_outputs(&self) -> Result<(), String> {
-        for path in [&self.json, &self.junit, &self.csv, &self.feedback].into_iter().flatten() {
+        for path in [&self.json, &self.junit, &self.csv, &self.feedback, &self.moodle, &self.canvas]
+            .into_iter()
+            .flatten()
+        {
             let folder = path.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
             if !folder.is_dir() {
                 return Err(format!("there is no folder {}", folder.display()));

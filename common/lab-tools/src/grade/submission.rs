@@ -40,6 +40,8 @@ pub struct Submission<'a> {
     pub form: Form,
     /// What the person who grades it should know.
     pub notes: Vec<String>,
+    /// Whether the result of an earlier run does not count.
+    pub anew: bool,
 }
 
 /// How a submission comes.
@@ -139,7 +141,8 @@ fn unwrapped(folder: &Path, all: &Registry) -> PathBuf {
 fn commands<'a>(folder: &Path, brought: Brought, all: &'a Registry) -> anyhow::Result<Submission<'a>> {
     let Some(number) = brought.stage else { bail!("which stage? give --stage N, or `stage = N` in {FILE}") };
     let stage = find(number, all)?;
-    Ok(Submission { stage, form: Form::Commands(folder.to_owned(), brought), notes: Vec::new() })
+    let form = Form::Commands(folder.to_owned(), brought);
+    Ok(Submission { stage, form, notes: Vec::new(), anew: false })
 }
 
 fn find(number: u16, all: &Registry) -> anyhow::Result<&Stage> {
@@ -173,7 +176,7 @@ fn ours<'a>(folder: &Path, asked: Option<u16>, all: &'a Registry) -> anyhow::Res
         .map(|path| format!("src/{} is no plain file: left out", path.display()))
         .collect();
     notes.extend(unused(&place, &root().join(&stage.package)));
-    Ok(Submission { stage, form: Form::Source(source), notes })
+    Ok(Submission { stage, form: Form::Source(source), notes, anew: false })
 }
 
 /// What its `Cargo.toml` has and ours has not.

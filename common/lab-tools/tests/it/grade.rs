@@ -5,6 +5,7 @@
 
 mod results;
 mod source;
+mod templates;
 
 use assert_cmd::Command;
 use std::fs;
@@ -190,6 +191,13 @@ fn what_cannot_be_graded_is_said_in_one_line() {
         (&["vague"], "which stage? give --stage N"),
         (&["typing-error"], "unknown field `servr`"),
         (&["--server", "true"], "which stage?"),
+        (&["--batch", "empty", "--again", "anna"], "there are no folders in "),
+        (&["--batch", ".", "--again", "anna"], "--again anna: there is no such folder in "),
+        (&["empty", "--stage", "1", "--moodle", "x.csv", "--students", "empty/notes.txt"], "--students: "),
+        (
+            &["empty", "--stage", "1", "--canvas", "x.csv", "--students", "nowhere.csv"],
+            "nowhere.csv: cannot be read",
+        ),
         (&["--stage", "1", "--client", " "], "--client is empty: name a command, or leave it out"),
         (
             &["empty", "--stage", "1", "--server", "true", "--csv", "nowhere/x.csv"],

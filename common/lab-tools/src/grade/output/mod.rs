@@ -1,6 +1,7 @@
 //! Results for people, and for other programs.
 
 pub mod feedback;
+pub mod gradebook;
 pub mod gradescope;
 pub mod junit;
 pub mod spreadsheet;

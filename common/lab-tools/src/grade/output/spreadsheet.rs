@@ -53,7 +53,7 @@ pub fn table<'r>(rows: impl IntoIterator<Item = &'r Row>, scale: &Scale) -> anyh
 
 /// A cell that begins like a formula is one to a spreadsheet, and a submission's
 /// folder can be called `=cmd|…`. The quote makes it a text again.
-fn harmless(cell: &str) -> String {
+pub fn harmless(cell: &str) -> String {
     let cell: String = cell.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     if cell.starts_with(['=', '+', '-', '@']) { format!("'{cell}") } else { cell }
 }

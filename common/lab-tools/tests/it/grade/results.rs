@@ -37,8 +37,13 @@ fn points_come_from_the_weights_and_every_output_says_the_same() {
     let bad = tests.iter().find(|test| test["name"] == "the_client_ends_after_connecting").unwrap();
     assert!(bad["score"] == 0.0 && bad["output"].as_str().unwrap().contains("steps so far"), "{bad}");
 
-    let feedback = ["--feedback", "pages", "--detail", "name"];
-    all.grade(&[&arguments[..], &feedback].concat()).assert().success();
+    all.put("students.csv", "submission,Email address\none,anna@example.org\n");
+    let feedback = ["--feedback", "pages", "--detail", "name", "--students", "students.csv"];
+    let moodle = ["--moodle", "import.csv", "--column", "Handshake"];
+    all.grade(&[&arguments[..], &feedback, &moodle].concat()).assert().success();
+    let import = fs::read_to_string(all.path("import.csv")).unwrap();
+    let start = format!("Email address,Handshake,Handshake feedback\nanna@example.org,{points},");
+    assert!(import.starts_with(&start), "{import}");
     let page = fs::read_to_string(all.path("pages/one.md")).unwrap();
     assert!(
         page.contains("## the_client_ends_after_connecting\n") && !page.contains("likely cause"),
@@ -94,6 +99,10 @@ fn a_batch_that_was_interrupted_goes_on_where_it_was() {
     all.batch(&["--jobs", "1", "--resume"]).assert().success();
     assert!(!all.path("run-again").exists(), "it was graded again");
     assert_eq!(all.row("4-new")[..2], ["passed", "100"]);
+    // One that is named is graded anew, and the others are in the table all the same.
+    all.batch(&["--jobs", "1", "--again", "4-new"]).assert().success();
+    assert!(fs::remove_file(all.path("run-again")).is_ok(), "it was not graded again");
+    assert_eq!(all.row("1-done")[..2], ["passed", "100"]);
     // What has changed is graded again.
     all.put("all/4-new/client.py", "raise SystemExit(1)\n");
     all.batch(&["--jobs", "1", "--resume"]).assert().success();
