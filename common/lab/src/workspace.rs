@@ -107,7 +107,10 @@ pub fn build_with(
         let package = all.package_of(program).with_context(|| format!("no stage has {program}"))?;
         words.extend(["-p", package, "--bin", program]);
     }
-    let paths = run_build(&words, |_| {})?;
+    let optimised =
+        format!("Building stage {} with optimisation; the first time takes a minute or two.", stage.number);
+    let paths =
+        run_build(&words, at_first_crate((profile == Profile::Release).then_some(optimised.as_str())))?;
     let paths = paths.with_context(|| {
         format!("stage {} does not build; the compiler's messages are above", stage.number)
     })?;
@@ -119,15 +122,21 @@ pub fn build_with(
 /// # Errors
 /// When cargo cannot be started or the build fails.
 pub fn build_tools() -> anyhow::Result<PathBuf> {
-    let mut announced = false;
-    let paths = run_build(&["-p", "lab-tools", "--bin", "lab-tools"], |line| {
-        if !announced && line.contains("Compiling") {
-            announced = true;
-            print_error("Building the part of the course's tool that is for this; once, and after changes.");
-        }
-    })?;
+    let announced = "Building the part of the course's tool that is for this; once, and after changes.";
+    let words = ["-p", "lab-tools", "--bin", "lab-tools"];
+    let paths = run_build(&words, at_first_crate(Some(announced)))?;
     let paths = paths.context("the course's tool does not build; the compiler's messages are above")?;
     paths.get("lab-tools").cloned().context("cargo does not say where lab-tools is")
+}
+
+/// Says `text` before the first crate that cargo compiles, if it compiles any.
+fn at_first_crate(text: Option<&str>) -> impl FnMut(&str) {
+    let mut text = text;
+    move |line| {
+        if line.contains("Compiling") {
+            text.take().into_iter().for_each(|text| print_error(text));
+        }
+    }
 }
 
 /// Runs `cargo build` and passes on what it says, apart from the line that it

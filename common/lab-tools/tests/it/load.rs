@@ -117,3 +117,21 @@ fn options_that_make_no_sense_are_refused_before_anything_starts() {
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     assert!(lab(&["4", "--connect", &gone]).contains("cannot connect"));
 }
+
+/// A build with optimisation takes a minute or two, and is not a silent one.
+#[test]
+fn a_build_is_announced_before_its_first_crate() {
+    let folder = tempfile::tempdir().unwrap();
+    let cargo = folder.path().join("cargo");
+    std::fs::write(&cargo, "#!/bin/sh\necho \"   Compiling $*\" >&2\nexit 101\n").unwrap();
+    std::fs::set_permissions(&cargo, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let mut lab = Command::new(env!("CARGO_BIN_EXE_lab-tools"));
+    lab.args(["load", "4"]).env("CARGO", &cargo).timeout(Duration::from_secs(20));
+    let said = String::from_utf8(lab.assert().code(1).get_output().stderr.clone()).unwrap();
+    let mut lines = said.lines();
+    assert!(
+        lines.next().unwrap().starts_with("Building stage 4 with optimisation; the first time takes"),
+        "{said}"
+    );
+    assert!(lines.next().unwrap().contains("--release"), "{said}");
+}

@@ -2,6 +2,7 @@
 //! ones overlap.
 #![allow(clippy::unwrap_used, reason = "in a test an unwrap is an assertion, in its helpers too")]
 
+mod book;
 mod command_line;
 mod make;
 mod names;

@@ -210,6 +210,50 @@ fn a_registry_with_windows_line_ends_is_read_all_the_same() {
     assert!(help.contains("\tmultichat\n") && !help.contains('\r'), "{help:?}");
 }
 
+/// The Makefile and what it reads, in a folder with a blank in its name.
+fn elsewhere() -> (tempfile::TempDir, std::path::PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let course = folder.path().join("my course");
+    fs::create_dir_all(course.join("common/lab")).unwrap();
+    for file in ["Makefile", "Cargo.toml", "common/lab/stages.toml"] {
+        fs::copy(root().join(file), course.join(file)).unwrap();
+    }
+    (folder, course)
+}
+
+/// With programs of these names, which print these lines, before all others.
+fn make_with(course: &std::path::Path, programs: &[(&str, &str)]) -> String {
+    let bin = course.join("bin");
+    fs::create_dir_all(&bin).unwrap();
+    for (name, line) in programs {
+        fs::write(bin.join(name), format!("#!/bin/sh\necho '{line}'\n")).unwrap();
+        fs::set_permissions(bin.join(name), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    let mut make = Command::new("make");
+    make.env_remove("MAKEFLAGS").env_remove("MFLAGS").env_remove("MAKELEVEL");
+    make.env("PATH", format!("{}:{}", bin.display(), std::env::var("PATH").unwrap()));
+    let output = make.args(["check", "4"]).current_dir(course).output().unwrap();
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn an_old_toolchain_is_one_line_with_what_is_needed_and_nothing_is_built() {
+    let (_folder, course) = elsewhere();
+    let said = make_with(&course, &[("rustc", "rustc 1.70.0 (90c541806 2023-05-31)"), ("cargo", "was run")]);
+    let error = said.lines().find(|line| line.starts_with("error: ")).unwrap();
+    assert!(error.starts_with("error: Rust 1.70.0 is too old, the course needs 1."), "{said}");
+    assert!(error.ends_with("or newer: rustup update stable"), "{said}");
+    assert!(!said.contains("was run"), "{said}");
+}
+
+#[test]
+fn a_folder_with_a_blank_in_its_name_is_a_folder() {
+    let (_folder, course) = elsewhere();
+    let said = make_with(&course, &[("rustc", "rustc 1.999.0"), ("cargo", "cargo was run")]);
+    // Once to build the tool, once for the tool's command.
+    assert_eq!(said.matches("cargo was run").count(), 2, "{said}");
+}
+
 #[test]
 fn help_lists_the_targets_and_the_stages() {
     let help = String::from_utf8(make(&["help"]).success().get_output().stdout.clone()).unwrap();

@@ -7,11 +7,15 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Mutex;
 
 const CLIENT: &str = "stage1-handshake/src/bin/client.rs";
 const SAMPLES: [&str; 3] = ["right", "wrong", "broken"];
 /// What the wrong one fails.
 const FAILED: &str = "the_client_prints_both_addresses";
+
+/// One at a time: at once, each would build the dependencies for itself.
+static ONE: Mutex<()> = Mutex::new(());
 
 fn samples() -> Submissions {
     let all = Submissions::new();
@@ -48,7 +52,7 @@ fn ends(output: &Output, code: i32) -> String {
 #[test]
 #[ignore = "self-test of the course: make test-course"]
 fn gradescope_builds_once_and_compiles_no_checks_for_a_submission() {
-    let all = samples();
+    let (_one, all) = (ONE.lock(), samples());
     let root = all.path("autograder");
     fs::create_dir_all(root.join("source")).unwrap();
     for file in ["setup.sh", "run_autograder"] {
@@ -79,7 +83,7 @@ fn gradescope_builds_once_and_compiles_no_checks_for_a_submission() {
 #[test]
 #[ignore = "self-test of the course: make test-course"]
 fn classroom_50_gets_whole_numbers_and_a_page() {
-    let all = samples();
+    let (_one, all) = (ONE.lock(), samples());
     let course = lab::workspace::root();
     let environment = [
         ("COURSE", course.to_str().unwrap()),
@@ -119,6 +123,7 @@ fn script(file: &str, before: &str) -> String {
 #[test]
 #[ignore = "self-test of the course: make test-course"]
 fn a_job_in_a_students_repository_fails_with_a_check_and_says_which() {
+    let _one = ONE.lock();
     for (file, before) in [("github/grade.yml", "- run: "), ("gitlab/.gitlab-ci.yml", "- ")] {
         let all = samples();
         std::os::unix::fs::symlink(lab::workspace::root(), all.path("course")).unwrap();
