@@ -134,7 +134,7 @@ fn at_first_crate(text: Option<&str>) -> impl FnMut(&str) {
     let mut text = text;
     move |line| {
         if line.contains("Compiling") {
-            text.take().into_iter().for_each(|text| print_error(text));
+            text.take().into_iter().for_each(print_error);
         }
     }
 }
