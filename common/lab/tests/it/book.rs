@@ -3,7 +3,8 @@
 //! A page marks what can be run unattended, in comments that no reader sees:
 //!
 //! - `<!-- run -->`: the block of code that follows is run by a shell. Of it a line
-//!   that starts a server runs until the end of the page.
+//!   that starts a server runs until the end of the page, and a client beside which
+//!   a comment says what the reader types is left out.
 //! - `<!-- run: COMMAND -->`: what the text asks the reader to type.
 //! - `<!-- file: NAME -->`: the block that follows is this file.
 //! - `<!-- shows: TEXT -->`: what has run has printed this, behind what the one before
@@ -119,7 +120,9 @@ exec '{lab}' $goal $stage -- "$@""#
     }
 
     fn run(&mut self, script: &str) {
-        let (servers, rest): (Vec<_>, Vec<_>) = script.lines().partition(|line| is_server(line));
+        let alone = |line: &&str| !(line.starts_with("make client ") && line.contains(" # "));
+        let (servers, rest): (Vec<_>, Vec<_>) =
+            script.lines().filter(alone).partition(|line| is_server(line));
         servers.into_iter().for_each(|line| self.start(line));
         let mut child = self
             .shell(&rest.join("\n"))
