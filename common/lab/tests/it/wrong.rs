@@ -116,3 +116,36 @@ fn a_stage_that_does_not_build_is_said_to() {
     assert!(error.contains("the compiler says why"), "{error}");
     assert!(error.ends_with("error: stage 1 does not build; the compiler's messages are above\n"), "{error}");
 }
+
+/// A run and a check by the course write into databases of their own, and cargo
+/// builds the same crates as from a shell, whatever stands in our environment.
+#[test]
+fn neither_cargo_nor_the_programs_see_what_is_not_meant_for_them() {
+    let folder = TempDir::new().unwrap();
+    let seen = |name: &str| folder.path().join(format!("seen-by-{name}"));
+    let programs = folder.path().join("target/debug");
+    fs::create_dir_all(&programs).unwrap();
+    let mut cargo = format!("env >> '{}'\n", seen("cargo").display());
+    for (name, text) in
+        [("stage1-server", format!("{STARTS}; {CONNECTED}")), ("stage1-client", CONNECTED.to_owned())]
+    {
+        let path = programs.join(name);
+        script(&path, &format!("env >> '{}'; {text}", seen("programs").display()));
+        cargo += &format!(r#"echo '{{"target":{{"name":"{name}"}},"executable":"{}"}}'"#, path.display());
+        cargo.push('\n');
+    }
+    script(&folder.path().join("cargo"), &cargo);
+    let text = |path| fs::read_to_string(path).unwrap();
+    for (command, users) in [("run", "programs"), ("check", "cargo")] {
+        let mut lab = Command::new(env!("CARGO_BIN_EXE_lab"));
+        lab.args([command, "1"]).env("CARGO", folder.path().join("cargo")).env("CARGO_PKG_NAME", "lab");
+        lab.env("CHAT_DB", "sqlite:mine.db")
+            .env("CHAT_PASSWORD", "secret99")
+            .timeout(Duration::from_secs(60));
+        lab.assert().success();
+        assert!(text(seen(users)).contains("PATH="), "{command}");
+        assert!(!text(seen(users)).contains("CHAT_DB=") && !text(seen(users)).contains("CHAT_PASSWORD="));
+        assert!(!text(seen("cargo")).contains("CARGO_PKG_NAME="), "{command}");
+        fs::remove_file(seen("cargo")).unwrap();
+    }
+}
