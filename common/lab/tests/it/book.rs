@@ -14,10 +14,12 @@
 //! 127.A.B.C is this machine, too, and no other test listens there.
 
 use lab::workspace::root;
+use rustix::process::{Pid, Signal, kill_process_group};
 use std::fmt::Write;
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -75,6 +77,8 @@ struct Desk {
     /// In the place of 127.0.0.1.
     address: String,
     servers: Vec<Child>,
+    /// Shells that have left something running; each leads a process group.
+    groups: Vec<Pid>,
     shown: String,
 }
 
@@ -83,7 +87,7 @@ impl Desk {
         let folder = tempfile::tempdir().unwrap();
         let number = std::process::id() % 60_000;
         let address = format!("127.{}.{}.{}", 100 + page, number / 250, 1 + number % 250);
-        let desk = Desk { folder, address, servers: Vec::new(), shown: String::new() };
+        let desk = Desk { folder, address, servers: Vec::new(), groups: Vec::new(), shown: String::new() };
         symlink(root().join("target"), desk.path("target")).unwrap();
         fs::create_dir(desk.path("bin")).unwrap();
         // `make server 6 ARGS="…"`, in this folder, and at our address where none is named.
@@ -129,8 +133,12 @@ exec '{lab}' $goal $stage -- "$@""#
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
+            .process_group(0)
             .spawn()
             .unwrap();
+        if script.trim_end().ends_with('&') {
+            self.groups.push(Pid::from_child(&child));
+        }
         let mut output = child.stdout.take().unwrap();
         let reader = thread::spawn(move || {
             let mut bytes = Vec::new();
@@ -183,6 +191,9 @@ fn is_server(line: &str) -> bool {
 
 impl Drop for Desk {
     fn drop(&mut self) {
+        for group in &self.groups {
+            let _ = kill_process_group(*group, Signal::KILL);
+        }
         for server in &mut self.servers {
             let _ = server.kill();
             let _ = server.wait();
