@@ -110,7 +110,7 @@ pub fn run(all: &Registry, options: &Options) -> Result<bool, Failure> {
 /// later run would build before it grades.
 fn prepare(stage: &Stage, all: &Registry) -> anyhow::Result<bool> {
     let cache = target()?.join("lab").join("grade");
-    Harness::build(stage, &cache)?;
+    Harness::build(stage, &cache, false)?;
     Slot::take(&cache)?.prepare(stage, &Original::read()?, None)?;
     build(stage, all, Profile::Dev)?;
     Ok(true)
@@ -136,7 +136,7 @@ fn several<'a>(folder: &Path, all: &'a Registry, options: &Options) -> Result<Ve
     if paths.is_empty() {
         return Err(format!("there are no folders in {}", folder.display()));
     }
-    let is_there = |again: &&String| folders.iter().any(|folder| name(folder) == **again);
+    let is_there = |again: &&String| paths.iter().any(|path| name(path) == **again);
     if let Some(missing) = options.again.iter().find(|again| !is_there(again)) {
         return Err(format!("--again {missing}: there is no such folder in {}", folder.display()));
     }

@@ -191,7 +191,6 @@ fn what_cannot_be_graded_is_said_in_one_line() {
         (&["vague"], "which stage? give --stage N"),
         (&["typing-error"], "unknown field `servr`"),
         (&["--server", "true"], "which stage?"),
-        (&["--batch", "empty", "--again", "anna"], "there are no folders in "),
         (&["--batch", ".", "--again", "anna"], "--again anna: there is no such folder in "),
         (&["empty", "--stage", "1", "--moodle", "x.csv", "--students", "empty/notes.txt"], "--students: "),
         (

@@ -133,7 +133,7 @@ mod tests {
         let text = String::new;
         let wrong = Outcome::Failed { what: text(), hint: text(), steps: text(), errors: text() };
         let outcome = if failed { wrong } else { Outcome::Passed };
-        result.checks.push(Checked { name: "it_starts".to_owned(), outcome, seconds: 0.1 });
+        result.checks.push(Checked { name: "it_starts".to_owned(), part: None, outcome, seconds: 0.1 });
         Row { name: name.to_owned(), result }
     }
 
