@@ -17,8 +17,11 @@ fn points_come_from_the_weights_and_every_output_says_the_same() {
     let client = "python3 client.py {host} {port}";
     let arguments =
         ["one", "--stage", "1", "--client", client, "--points", "20", "--weights", "weights.toml"];
+    all.put("students.csv", "submission,Email address\none,anna@example.org\n");
     let outputs = ["--json", "results.json", "--junit", "junit.xml", "--csv", "grades.csv"];
-    let output = all.grade(&[&arguments[..], &outputs].concat()).assert().success().get_output().clone();
+    let moodle = ["--students", "students.csv", "--moodle", "import.csv", "--column", "Handshake"];
+    let output =
+        all.grade(&[&arguments[..], &outputs, &moodle].concat()).assert().success().get_output().clone();
     let said = text(&output.stdout);
     let failed = "FAILED   the_client_ends_after_connecting\n         expected: client to end within 5s\n";
     assert!(said.contains(failed), "{said}");
@@ -37,10 +40,8 @@ fn points_come_from_the_weights_and_every_output_says_the_same() {
     let bad = tests.iter().find(|test| test["name"] == "the_client_ends_after_connecting").unwrap();
     assert!(bad["score"] == 0.0 && bad["output"].as_str().unwrap().contains("steps so far"), "{bad}");
 
-    all.put("students.csv", "submission,Email address\none,anna@example.org\n");
-    let feedback = ["--feedback", "pages", "--detail", "name", "--students", "students.csv"];
-    let moodle = ["--moodle", "import.csv", "--column", "Handshake"];
-    all.grade(&[&arguments[..], &feedback, &moodle].concat()).assert().success();
+    let feedback = ["--feedback", "pages", "--detail", "name"];
+    all.grade(&[&arguments[..], &feedback].concat()).assert().success();
     let import = fs::read_to_string(all.path("import.csv")).unwrap();
     let start = format!("Email address,Handshake,Handshake feedback\nanna@example.org,{points},");
     assert!(import.starts_with(&start), "{import}");
