@@ -49,7 +49,7 @@ use submission::{Form, Submission, here, look};
 use tree::Original;
 
 /// What whoever grades has written, or had written, beside the submissions.
-const GRADERS_FILES: [&str; 6] = [".csv", ".toml", ".json", ".xml", ".html", ".md"];
+const GRADERS_FILES: [&str; 7] = [".csv", ".toml", ".json", ".xml", ".html", ".md", ".txt"];
 
 /// Grades what the options say. Whether everything could be graded.
 ///
