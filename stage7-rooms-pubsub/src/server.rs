@@ -161,9 +161,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         log.warn(warning);
     }
     let tokens = options.auth.session_tokens(&database.users);
-    // This starts the committer thread and the room thread.
     let other_servers =
         options.backplane.connect(&options.db.db, &SCHEMA, &[&PRIVATE], options.on_duplicate, &log)?;
+    // This starts the committer thread and the room thread.
     let chat = Chat::open(&database.messages, other_servers, &codec, options.history.into(), &log)?;
     let server = Arc::new(Server {
         listener: Listener::open(&options.listen, &log)?,

@@ -162,7 +162,6 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         log.warn(warning);
     }
     let tokens = options.auth.session_tokens(&database.users);
-    // This starts the committer thread and the room thread.
     let other_servers = options.backplane.connect(
         &options.db.db,
         &SCHEMA,
@@ -170,6 +169,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         options.on_duplicate,
         &log,
     )?;
+    // This starts the committer thread and the room thread.
     let chat = Chat::open(&database.messages, other_servers, &codec, options.history.into(), &log)?;
     let server = Arc::new(Server {
         listener: Listener::open(&options.listen, &log)?,
