@@ -179,7 +179,10 @@ class Client:
                     break
             try:
                 self.sock.sendall(data)
-            except OSError:
+            except OSError as error:
+                # The kernel tells of a reset once: to the reader or to the writer.
+                if fault == "dies-of-a-reset" and isinstance(error, ConnectionError):
+                    os._exit(1)
                 break
             with self.ready:
                 self.queued -= len(data)
