@@ -181,7 +181,7 @@ class Client:
                 self.sock.sendall(data)
             except OSError as error:
                 # The kernel tells of a reset once: to the reader or to the writer.
-                if fault == "dies-of-a-reset" and isinstance(error, ConnectionError):
+                if fault == "dies-of-a-reset" and isinstance(error, ConnectionResetError):
                     os._exit(1)
                 break
             with self.ready:
