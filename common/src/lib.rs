@@ -19,3 +19,4 @@ pub mod private_file;
 pub mod signals;
 pub mod tcp_info;
 pub mod terminal;
+pub mod utc;

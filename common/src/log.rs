@@ -11,6 +11,7 @@ mod writer;
 
 use crate::poison::IgnorePoison;
 use crate::private_file::open_or_make;
+use crate::utc::{self, Millis};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::fmt::{self, Display};
@@ -20,7 +21,7 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use writer::Writer;
 
 /// Bytes that may wait for the log's thread. When there are more, new lines are
@@ -89,7 +90,7 @@ struct Waiting {
 }
 
 struct Entry {
-    at: SystemTime,
+    at: Millis,
     level: Level,
     text: Text,
 }
@@ -173,7 +174,7 @@ impl Queue {
     }
 
     fn push(&self, level: Level, bytes: usize, text: Text) {
-        let entry = Entry { at: SystemTime::now(), level, text };
+        let entry = Entry { at: utc::now(), level, text };
         let mut waiting = self.lock();
         if waiting.bytes + bytes > QUEUE_BYTES {
             waiting.dropped += 1;

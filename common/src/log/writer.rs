@@ -2,11 +2,10 @@
 
 use super::{Level, Queue, Text};
 use crate::escape::escape;
+use crate::utc::{self, Millis};
 use std::fs::File;
 use std::io::{self, Write};
 use std::sync::mpsc::SyncSender;
-use std::time::SystemTime;
-use time::OffsetDateTime;
 
 /// See the [module](self).
 pub struct Writer {
@@ -38,7 +37,7 @@ impl Writer {
                 }
             }
             if dropped > 0 {
-                let head = head(SystemTime::now(), Level::Warn);
+                let head = head(utc::now(), Level::Warn);
                 put(
                     &mut out,
                     &head,
@@ -58,7 +57,7 @@ impl Writer {
             let _ = writeln!(
                 io::stderr(),
                 "{}log file: {e}; it is no longer written",
-                head(SystemTime::now(), Level::Error)
+                head(utc::now(), Level::Error)
             );
             self.file = None;
         }
@@ -69,18 +68,8 @@ impl Writer {
 }
 
 /// `2026-01-31T12:00:00.123Z INFO  `
-fn head(at: SystemTime, level: Level) -> String {
-    let at = OffsetDateTime::from(at);
-    format!(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z {level:5} ",
-        at.year(),
-        u8::from(at.month()),
-        at.day(),
-        at.hour(),
-        at.minute(),
-        at.second(),
-        at.millisecond()
-    )
+fn head(at: Millis, level: Level) -> String {
+    format!("{} {level:5} ", utc::rfc3339(at))
 }
 
 /// Escaped, since a log is read on terminals and an event must stay one line.

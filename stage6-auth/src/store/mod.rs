@@ -30,13 +30,12 @@ mod row;
 mod schema;
 pub mod sql;
 pub mod sqlite;
-mod time;
 mod url;
 
+pub use common::utc::{Millis, now, rfc3339};
 pub use error::StoreError;
 pub use row::{Cell, Row};
 pub use schema::{SCHEMA, STEP_1, Schema, Step};
-pub use time::{Millis, now, rfc3339};
 pub use url::{DbArgs, DbUrl, DbUrlError, MySqlUrl};
 
 use std::fmt;
