@@ -12,7 +12,7 @@ parts_of  = $(shell sed -n '/^number = $1\r*$$/,/^\[\[stage\]\]/s/^name = "\([a-
 
 # The targets, by the words that stand after them. A new target goes into one of
 # these lists, and finds its words in the variables on the right.
-STAGED   := run-stage wire server client admin load attack hunt# N  $(STAGE)
+STAGED   := run-stage wire server client admin load attack hunt cluster# N  $(STAGE)
 PARTED   := check watch#                        N [PART]          $(STAGE) $(PART)
 COMPARED := diff#                               N [PART], or A B  $(STAGE) $(PART) $(OTHER)
 PLACED   := start#                              N [PART] [DIR]    $(STAGE) $(PART) $(FOLDER)
@@ -160,6 +160,8 @@ help:
 	@echo '  make next           in such a copy: how far you are, and what is next'
 	@echo '  make hint [CHECK]   in such a copy: a hint, each time a step further'
 	@echo '  make hunt N         write sessions that wrong servers of stage N fail'
+	@echo '  make cluster N      three servers of stage 7 or 8 as one chat; then, in another'
+	@echo '                      terminal, ARGS=--kill kills one of them'
 	@echo '  make attack N       try to break stage N; ARGS=bit-flip is one attack'
 	@echo
 	@echo 'Check and measure'
@@ -196,7 +198,7 @@ hint: .lab
 	@$(LAB) hint $(CHECK)
 
 # `load` is not the first: a line that begins with it is a directive of make's.
-wire attack hunt load: .lab
+wire attack hunt load cluster: .lab
 	@$(LAB) $@ $(STAGE) $(ARGS)
 
 grade: .lab

@@ -1,7 +1,7 @@
 //! The command line. `lab` passes its own on, so the names and the help here are
 //! those of `lab`.
 
-use crate::{attack, diff, grade, hunt, load, start, watch, wire};
+use crate::{attack, cluster, diff, grade, hunt, load, start, watch, wire};
 use clap::{Args, Parser, Subcommand};
 use lab::failure::{Failure, exit_code};
 use lab::process::leash;
@@ -29,6 +29,8 @@ enum Task {
     Attack(attack::Options),
     /// Write sessions that hold for right servers and fail for wrong ones
     Hunt(hunt::Options),
+    /// Run three servers of stage 7 or 8 as one chat
+    Cluster(cluster::Options),
     /// Grade a submission, or a folder of them
     Grade(Box<grade::Options>),
     /// Show the difference between two stages, and why it is so
@@ -99,6 +101,11 @@ fn task(task: Task) -> Result<(), Failure> {
             let stage = find(options.stage.clone())?;
             hunt::Options::fit(stage).map_err(Failure::Usage)?;
             if hunt::run(stage, &options)? { Ok(()) } else { Err(Failure::Said) }
+        }
+        Task::Cluster(options) => {
+            let stage = find(options.stage.clone())?;
+            cluster::check(stage).map_err(Failure::Usage)?;
+            Ok(cluster::run(stage, &all, &options)?)
         }
         Task::Grade(options) => match grade::run(&all, &options)? {
             true => Ok(()),

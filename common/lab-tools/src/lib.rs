@@ -3,6 +3,7 @@
 
 mod attack;
 pub mod cli;
+mod cluster;
 pub mod diff;
 mod grade;
 mod hunt;
@@ -10,6 +11,7 @@ pub mod lessons;
 mod load;
 mod loopback;
 pub mod parts;
+pub mod proxy;
 mod sealed;
 pub mod sources;
 

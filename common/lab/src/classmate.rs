@@ -39,7 +39,7 @@ pub fn join(role: &Classmate, context: &RunContext<'_>, address: &str) -> anyhow
                 if role.ready.as_deref().is_some_and(|ready| matches(ready, &line)) {
                     served.store(true, Ordering::Release);
                 }
-                if let Some(answer) = role.chats.then(|| answer(&line)).flatten() {
+                if let Some(answer) = role.chats.then(|| answer(&role, &line)).flatten() {
                     put(&input, &answer);
                 }
             }
@@ -115,10 +115,11 @@ fn put(input: &Mutex<Option<ChildStdin>>, line: &str) {
 }
 
 /// What to say to a line that came in; `None` for what needs no answer.
-fn answer(line: &str) -> Option<String> {
+fn answer(role: &Classmate, line: &str) -> Option<String> {
+    let is_user = |who: &str| !role.ignores.iter().any(|name| name == who);
     if let Some(notice) = line.strip_prefix("[SERVER] ") {
         let (who, _) = notice.split_once(" joined (")?;
-        return Some(format!("hello {who}, I am bob. Say something!"));
+        return is_user(who).then(|| format!("hello {who}, I am {}. Say something!", role.name));
     }
     // What comes in private is answered in private.
     if let Some((who, text)) = line.strip_prefix("[private] ").and_then(|said| said.split_once(": ")) {
@@ -130,10 +131,7 @@ fn answer(line: &str) -> Option<String> {
         Some(rest) => rest.split_once("] ").filter(|(who, _)| who.contains(':'))?,
         None => line.split_once(": ")?,
     };
-    if text == "(cannot decrypt)" {
-        return None;
-    }
-    Some(reply(who, text))
+    (text != "(cannot decrypt)" && is_user(who)).then(|| reply(who, text))
 }
 
 fn reply(who: &str, text: &str) -> String {
@@ -152,7 +150,17 @@ fn reply(who: &str, text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Waiting, answer, waiting_in};
+    use super::{Waiting, waiting_in};
+    use crate::registry::Classmate;
+
+    fn answer(line: &str) -> Option<String> {
+        super::answer(&bob(), line)
+    }
+
+    fn bob() -> Classmate {
+        let role = "name = 'bob'\nchats = true\nignores = ['carol']";
+        toml::from_str(role).unwrap()
+    }
 
     #[test]
     fn greets_who_joins_and_answers_what_is_said() {
@@ -193,6 +201,9 @@ mod tests {
             "[127.0.0.1:5] (cannot decrypt)",
             "[private] alice: (cannot be opened: the key has changed)",
             "AUTH_SUCCESS bob 0123",
+            // Another classmate, or the two would never end.
+            "carol: you said \"hello\"",
+            "[SERVER] carol joined (3 online)",
             "",
         ] {
             assert_eq!(answer(line), None, "{line}");

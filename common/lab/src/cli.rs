@@ -85,6 +85,8 @@ enum Task {
     Attack(PassedOn),
     /// Write sessions that hold for right servers and fail for wrong ones
     Hunt(PassedOn),
+    /// Run three servers of stage 7 or 8 as one chat
+    Cluster(PassedOn),
     /// Grade a submission, or a folder of them
     Grade(PassedOn),
     /// Show the difference between two stages, and why it is so
@@ -167,6 +169,7 @@ fn task(task: Task) -> Result<(), Failure> {
         Task::Load(PassedOn { args }) => Err(become_tool("load", &args)),
         Task::Attack(PassedOn { args }) => Err(become_tool("attack", &args)),
         Task::Hunt(PassedOn { args }) => Err(become_tool("hunt", &args)),
+        Task::Cluster(PassedOn { args }) => Err(become_tool("cluster", &args)),
         Task::Grade(PassedOn { args }) => Err(become_tool("grade", &args)),
         Task::Diff(PassedOn { args }) => Err(become_tool("diff", &args)),
         Task::Start(PassedOn { args }) => Err(become_tool("start", &args)),

@@ -79,7 +79,8 @@ fn examine(packages: &PackageManager) -> Vec<Goal> {
         purpose,
     };
     let optional = |what: &'static str, purpose| program(what, Optional, &[what], what, purpose);
-    let mariadb = |what| program(what, Optional, &[what], "mariadb", "the MariaDB store's tests");
+    let mariadb =
+        |what| program(what, Optional, &[what], "mariadb", "the MariaDB store's tests; make cluster");
     let goal = |what, findings| Goal { what, findings };
     vec![
         goal(
@@ -119,12 +120,12 @@ fn examine(packages: &PackageManager) -> Vec<Goal> {
             ],
         ),
         goal(
-            "Stage 6 on MariaDB",
+            "Stages 6 to 8 on MariaDB",
             vec![mariadb("mariadbd"), mariadb("mariadb-install-db"), mariadb("my_print_defaults")],
         ),
         goal(
             "Several servers, and figures beside Redis",
-            vec![optional("redis-server", "stage 7's several servers; the performance page")],
+            vec![optional("redis-server", "make cluster; the performance page")],
         ),
         goal(
             "Build and test the course itself",

@@ -10,7 +10,7 @@
 //! user sees.
 
 mod check_run;
-mod classmate;
+pub mod classmate;
 pub mod cli;
 mod doctor;
 pub mod failure;

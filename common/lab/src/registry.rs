@@ -99,6 +99,9 @@ pub struct Classmate {
     /// Whether it greets who joins and answers what is said.
     #[serde(default)]
     pub chats: bool,
+    /// Those whom it does not answer: two classmates would never end.
+    #[serde(default)]
+    pub ignores: Vec<String>,
     /// How long after the first line that waits unread at the server it goes;
     /// without a number it stays to the end.
     pub leaves_after_seconds: Option<u64>,

@@ -96,9 +96,21 @@ impl<'a> RunContext<'a> {
     /// # Errors
     /// When it cannot be started.
     pub fn server(&self, listen: &str, more: &[String]) -> anyhow::Result<Program> {
-        let log = File::create(self.log_path()).context("cannot make the server's log file")?;
+        self.server_as(LOG, listen, more, &[])
+    }
+
+    /// The same with a log file of this name, and these environment variables.
+    fn server_as(
+        &self,
+        log: &str,
+        listen: &str,
+        more: &[String],
+        env: &[(&str, &str)],
+    ) -> anyhow::Result<Program> {
+        let log = File::create(self.path(log)).context("cannot make the server's log file")?;
         let mut command = self.program(&self.stage.server())?;
         command.args(["--listen", listen]).args(&self.stage.server_args).args(more);
+        command.envs(env.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         Program::start(&mut command, Place::Background)
     }
@@ -108,7 +120,22 @@ impl<'a> RunContext<'a> {
     /// # Errors
     /// When it does not start; the text has the end of its log.
     pub fn listening_server(&self, listen: &str, more: &[String]) -> anyhow::Result<(Program, String)> {
-        let mut server = self.server(listen, more)?;
+        self.listening_server_as(LOG, listen, more, &[])
+    }
+
+    /// The same with a log file of this name, and these environment variables: a
+    /// password does not belong on a command line.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn listening_server_as(
+        &self,
+        log: &str,
+        listen: &str,
+        more: &[String],
+        env: &[(&str, &str)],
+    ) -> anyhow::Result<(Program, String)> {
+        let mut server = self.server_as(log, listen, more, env)?;
         let output = server.child().stdout.take().context("the server has no standard output")?;
         let (sender, address) = channel();
         thread::spawn(move || watch_for_address(output, |address| drop(sender.send(address))));
@@ -117,7 +144,7 @@ impl<'a> RunContext<'a> {
             found = address.try_recv().ok();
             found.is_some() || server.ended().is_some()
         });
-        let why = || format!("the server did not start; {}", self.log_end());
+        let why = || format!("the server did not start; {}", self.log_end_of(log));
         waited.with_context(why)?;
         Ok((server, found.with_context(why)?))
     }
@@ -146,15 +173,15 @@ impl<'a> RunContext<'a> {
         Ok(command)
     }
 
-    fn program(&self, name: &str) -> anyhow::Result<Command> {
+    /// One of the stage's programs, to be started in the run's folder.
+    ///
+    /// # Errors
+    /// When it was not built.
+    pub fn program(&self, name: &str) -> anyhow::Result<Command> {
         let mut command = leashed(self.programs.path(name)?)?;
         command.current_dir(&self.folder);
         without_the_users_settings(&mut command);
         Ok(command)
-    }
-
-    fn log_path(&self) -> PathBuf {
-        self.path(LOG)
     }
 
     /// A file of this run.
@@ -170,22 +197,26 @@ impl<'a> RunContext<'a> {
 
     /// Whether the server's log has a line like `pattern` by now.
     pub fn log_has(&self, pattern: &str) -> bool {
-        self.log_text().lines().any(|line| matches(pattern, line))
+        self.log_text(LOG).lines().any(|line| matches(pattern, line))
     }
 
-    fn log_text(&self) -> String {
-        String::from_utf8_lossy(&fs::read(self.log_path()).unwrap_or_default()).into_owned()
+    fn log_text(&self, log: &str) -> String {
+        String::from_utf8_lossy(&fs::read(self.path(log)).unwrap_or_default()).into_owned()
     }
 
     /// The last lines of the log, for an error message.
     pub fn log_end(&self) -> String {
-        let text = self.log_text();
+        self.log_end_of(LOG)
+    }
+
+    fn log_end_of(&self, log: &str) -> String {
+        let text = self.log_text(log);
         if text.is_empty() {
             return "the server logged nothing".to_owned();
         }
         let lines: Vec<_> = text.lines().collect();
         let end = lines[lines.len().saturating_sub(8)..].join("\n  ");
-        format!("the server's log ({}) ends:\n  {end}", self.file_name(LOG))
+        format!("the server's log ({}) ends:\n  {end}", self.file_name(log))
     }
 
     /// Removes the folder: after a run that went well nobody will look at it.

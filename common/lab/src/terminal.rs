@@ -40,11 +40,7 @@ pub fn has_no_part(stage: &Stage, script: bool) -> bool {
 /// As [`run`].
 pub fn run_in(context: &RunContext<'_>, route: Route<'_>) -> anyhow::Result<()> {
     let stage = context.stage;
-    // From here on a signal ends us the orderly way. Not before: while cargo
-    // builds, Ctrl-C is to end cargo and us at once.
-    let mut watched = END_SIGNALS.to_vec();
-    watched.push(SIGCHLD);
-    let mut signals = Signals::new(watched).context("cannot wait for signals")?;
+    let mut signals = watch_signals()?;
 
     say!("{}\n", headline(stage));
     let (mut server, address) = start_server(context)?;
@@ -59,13 +55,7 @@ pub fn run_in(context: &RunContext<'_>, route: Route<'_>) -> anyhow::Result<()> 
     say!("more users  {}", command_for_more(context, &route("guest", &address)?));
     say!("\n{}\n", stage.first_words.trim());
 
-    let before = tcgetattr(stdin()).ok();
-    let ended = wait(context.client_on_terminal(&route("you", &address)?)?, &mut signals);
-    // A client that was ended by a signal may have left the terminal without
-    // echo and without line editing.
-    if let Some(before) = before {
-        let _ = tcsetattr(stdin(), OptionalActions::Drain, &before);
-    }
+    let ended = run_client(context, &route("you", &address)?, &mut signals);
     drop(classmate);
     // A server that has crashed shows it here, whichever of its clients noticed
     // first; one that still runs is to end in good order.
@@ -81,6 +71,33 @@ pub fn run_in(context: &RunContext<'_>, route: Route<'_>) -> anyhow::Result<()> 
     Ok(())
 }
 
+/// From here on a signal ends us the orderly way. Not before: while cargo builds,
+/// Ctrl-C is to end cargo and us at once.
+///
+/// # Errors
+/// When the system does not let us wait for signals.
+pub fn watch_signals() -> anyhow::Result<Signals> {
+    let mut watched = END_SIGNALS.to_vec();
+    watched.push(SIGCHLD);
+    Signals::new(watched).context("cannot wait for signals")
+}
+
+/// Runs the client on the terminal until it ends, or until a signal of `signals`, made by
+/// [`watch_signals`], ends both.
+///
+/// # Errors
+/// When the client does not start or fails, or [`Interrupted`].
+pub fn run_client(context: &RunContext<'_>, address: &str, signals: &mut Signals) -> anyhow::Result<()> {
+    let before = tcgetattr(stdin()).ok();
+    let ended = wait(context.client_on_terminal(address)?, signals);
+    // A client that was ended by a signal may have left the terminal without
+    // echo and without line editing.
+    if let Some(before) = before {
+        let _ = tcsetattr(stdin(), OptionalActions::Drain, &before);
+    }
+    ended
+}
+
 /// What the stage is about, in rows that fit on any terminal.
 fn headline(stage: &Stage) -> String {
     wrapped(&format!("Stage {}, {}: {}", stage.number, stage.title, stage.teaches), WIDTH).join("\n")
@@ -88,7 +105,7 @@ fn headline(stage: &Stage) -> String {
 
 /// What adds a client to this run, from another terminal: its port may be another than usual, and its
 /// key or its authority is the one in the run's own folder.
-fn command_for_more(context: &RunContext<'_>, address: &str) -> String {
+pub fn command_for_more(context: &RunContext<'_>, address: &str) -> String {
     let stage = context.stage;
     let mut args = Vec::new();
     if !address.ends_with(&format!(":{}", stage.default_port())) {

@@ -63,7 +63,7 @@ pub fn as_from_a_shell(cargo: &mut Command) {
 /// clients of his own: a run or a check by the course must not write into the
 /// user's database.
 pub fn without_the_users_settings(command: &mut Command) {
-    for name in ["CHAT_DB", "CHAT_PASSWORD"] {
+    for name in ["CHAT_DB", "CHAT_PASSWORD", "CHAT_BACKPLANE"] {
         command.env_remove(name);
     }
 }

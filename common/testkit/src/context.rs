@@ -171,7 +171,9 @@ impl Context {
         }
         command.current_dir(asked.get_current_dir().unwrap_or(self.folder.path()));
         command.env_remove(report::VARIABLE);
-        for name in ["NO_COLOR", "CLICOLOR_FORCE", "FORCE_COLOR", "RUST_LOG", "CHAT_PASSWORD"] {
+        for name in
+            ["NO_COLOR", "CLICOLOR_FORCE", "FORCE_COLOR", "RUST_LOG", "CHAT_PASSWORD", "CHAT_BACKPLANE"]
+        {
             command.env_remove(name);
         }
         command.env("TERM", "xterm-256color");

@@ -65,20 +65,30 @@ impl MariaDb {
     /// # Panics
     /// When it does not start, with the end of its log.
     pub fn start() -> Self {
-        let folder =
-            tempfile::Builder::new().prefix("mdb").tempdir().expect("a temporary folder can be made");
-        let copied = Command::new("cp").arg("-a").arg(template()).arg(folder.path().join("data")).status();
-        assert!(copied.is_ok_and(|status| status.success()), "copying the fresh data folder failed");
+        Self::launch().unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    /// As [`MariaDb::start`], for a program and not a test.
+    ///
+    /// # Errors
+    /// When it does not start, with the end of its log.
+    pub fn launch() -> Result<Self, String> {
+        let folder = tempfile::Builder::new().prefix("mdb").tempdir();
+        let folder = folder.map_err(|e| format!("no temporary folder can be made: {e}"))?;
+        let copied = Command::new("cp").arg("-a").arg(template()?).arg(folder.path().join("data")).status();
+        if !copied.is_ok_and(|status| status.success()) {
+            return Err("copying MariaDB's fresh data folder failed".to_owned());
+        }
         let mut server = MariaDb { folder, port: 0, running: None };
         // Between our asking for a free port and the server's taking it,
         // somebody else may have taken it.
         for _ in 0..5 {
             server.port = free_port();
             if server.try_start() {
-                return server;
+                return Ok(server);
             }
         }
-        panic!("MariaDB does not start; its log ends with:\n{}", server.log_end());
+        Err(format!("MariaDB does not start; its log ends with:\n{}", server.log_end()))
     }
 
     /// Where it listens.
@@ -183,6 +193,8 @@ impl MariaDb {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log);
+        // A Ctrl-C at the terminal is not meant for it.
+        command.process_group(0);
         // As root it refuses to start unless told so.
         if fs::metadata(folder).is_ok_and(|folder| folder.uid() == 0) {
             command.arg("--user=root");

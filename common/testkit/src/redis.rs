@@ -5,6 +5,7 @@ use crate::mariadb::{end_watchdog, find, free_port, watch};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -38,7 +39,15 @@ impl Redis {
     /// # Panics
     /// When it does not start.
     pub fn start() -> Self {
-        Self::start_with(None)
+        Self::launch().unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    /// As [`Redis::start`], for a program and not a test.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn launch() -> Result<Self, String> {
+        Self::launch_with(None)
     }
 
     /// The same, which lets in nobody without this password.
@@ -46,22 +55,22 @@ impl Redis {
     /// # Panics
     /// When it does not start.
     pub fn start_with_password(password: &str) -> Self {
-        Self::start_with(Some(password.to_owned()))
+        Self::launch_with(Some(password.to_owned())).unwrap_or_else(|why| panic!("{why}"))
     }
 
-    fn start_with(password: Option<String>) -> Self {
-        let folder =
-            tempfile::Builder::new().prefix("redis").tempdir().expect("a temporary folder can be made");
+    fn launch_with(password: Option<String>) -> Result<Self, String> {
+        let folder = tempfile::Builder::new().prefix("redis").tempdir();
+        let folder = folder.map_err(|e| format!("no temporary folder can be made: {e}"))?;
         let mut redis = Redis { folder, port: 0, password, running: None };
         // Between our asking for a free port and the server's taking it, another
         // program may have taken it.
         for _ in 0..5 {
             redis.port = free_port();
             if redis.try_start() {
-                return redis;
+                return Ok(redis);
             }
         }
-        panic!("redis-server does not start");
+        Err("redis-server does not start".to_owned())
     }
 
     /// Where it listens.
@@ -115,13 +124,14 @@ impl Redis {
             .arg(self.folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null());
+            .stderr(Stdio::null())
+            // A Ctrl-C at the terminal is not meant for it.
+            .process_group(0);
         if let Some(password) = &self.password {
             command.args(["--requirepass", password]);
         }
         let server = command.spawn().expect("redis-server can be started");
-        // It removes what it is given; the folder itself goes when this is dropped.
-        let watchdog = watch(&server, &self.folder.path().join("none"));
+        let watchdog = watch(&server, self.folder.path());
         self.running = Some((server, watchdog));
         let deadline = Instant::now() + STARTUP;
         while !answers(self.port) {

@@ -6,9 +6,9 @@
 //! all stages. What comes of it is held against the table in the book.
 
 mod attempt;
-mod cancellation;
+pub mod cancellation;
 mod catalog;
-mod client_process;
+pub mod client_process;
 mod conversation;
 mod exploits;
 mod finding;

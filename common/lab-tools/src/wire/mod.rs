@@ -14,7 +14,7 @@ mod recorder;
 mod run;
 mod show;
 mod svg;
-mod tap;
+pub mod tap;
 mod tls;
 
 pub use recorder::{Connection, Event, Recorder};

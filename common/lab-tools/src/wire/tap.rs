@@ -6,11 +6,18 @@
 //! its connection, and the server would be told too late or never. And what a
 //! side does other than sending bytes is passed on as well: a half-close as a
 //! half-close, a reset as a reset, and to be slow as being slow.
+//!
+//! What a network does to connections can be done to those through a tap: see [`Link`].
+
+mod link;
+
+pub use link::Link;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use socket2::SockRef;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::thread;
 use std::time::Duration;
 
 /// One end of a connection, as seen from the tap.
@@ -70,10 +77,32 @@ struct End {
 ///
 /// # Errors
 /// When a socket cannot be set up; both are closed then.
-pub fn carry(client: TcpStream, server: TcpStream, mut see: impl FnMut(Side, Did<'_>)) -> io::Result<()> {
-    let mut pair = Pair { ends: [End::new(client)?, End::new(server)?], see: &mut see };
+pub fn carry(client: TcpStream, server: TcpStream, see: impl FnMut(Side, Did<'_>)) -> io::Result<()> {
+    carry_over(client, server, None, see)
+}
+
+/// As [`carry`], over a link that may be disturbed.
+///
+/// # Errors
+/// When a socket cannot be set up; both are closed then.
+pub fn carry_over(
+    client: TcpStream,
+    server: TcpStream,
+    link: Option<&Link>,
+    mut see: impl FnMut(Side, Did<'_>),
+) -> io::Result<()> {
+    let mut pair = Pair { ends: [End::new(client)?, End::new(server)?], link, see: &mut see };
+    let begun = link.map(Link::resets);
     let mut piece = vec![0; PIECE];
     while !pair.is_over() {
+        if link.map(Link::resets) != begun {
+            pair.reset();
+            break;
+        }
+        if link.is_some_and(Link::is_closed) {
+            thread::sleep(Link::POLL_INTERVAL);
+            continue;
+        }
         if pair.turn(&mut piece)? == Turn::Reset {
             pair.reset();
             break;
@@ -91,6 +120,7 @@ enum Turn {
 
 struct Pair<'a> {
     ends: [End; 2],
+    link: Option<&'a Link>,
     see: &'a mut dyn FnMut(Side, Did<'_>),
 }
 
@@ -137,10 +167,14 @@ impl Pair<'_> {
             .iter()
             .map(|(side, wants)| PollFd::new(&self.ends[*side as usize].stream, *wants))
             .collect();
-        match poll(&mut fds, None) {
+        match poll(&mut fds, self.link.map(|_| Link::POLL_TIMEOUT).as_ref()) {
             Err(rustix::io::Errno::INTR) => return Ok(Turn::GoesOn),
             done => done?,
         };
+        // While this waited, the link may have been frozen or reset.
+        if self.link.is_some_and(Link::is_closed) {
+            return Ok(Turn::GoesOn);
+        }
         let found: Vec<_> = fds.iter().map(PollFd::revents).collect();
         for ((side, wants), found) in asked.into_iter().zip(found) {
             if self.serve(side, wants, found, piece) == Turn::Reset {
@@ -180,6 +214,7 @@ impl Pair<'_> {
             }
             Ok(n) => {
                 (self.see)(side, Did::Sent(&piece[..n]));
+                self.link.into_iter().for_each(Link::delay);
                 let other = self.end(side.other());
                 other.waiting.extend_from_slice(&piece[..n]);
                 // It will take them at once nearly always.

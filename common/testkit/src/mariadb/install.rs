@@ -9,16 +9,20 @@ use std::sync::Mutex;
 
 /// A data folder as the installer makes it, which takes a second; copying it
 /// takes a thirtieth of that. It is made once and kept beside the test programs.
-pub fn template() -> PathBuf {
+///
+/// # Errors
+/// When it cannot be made, with what the installer says.
+pub fn template() -> Result<PathBuf, String> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().ignore_poison();
     let program = std::env::current_exe().expect("a test program knows its own path");
     let beside = program.parent().expect("a program lies in a folder");
     let template = beside.join(format!("mariadb-template-{}", version()));
     if template.is_dir() {
-        return template;
+        return Ok(template);
     }
-    let staging = tempfile::tempdir_in(beside).expect("the tests' folder can be written");
+    let staging =
+        tempfile::tempdir_in(beside).map_err(|e| format!("cannot write in {}: {e}", beside.display()))?;
     let data = staging.path().join("data");
     let mut install =
         Command::new(find("mariadb-install-db").expect("`missing` says whether it is installed"));
@@ -30,16 +34,16 @@ pub fn template() -> PathBuf {
         install.arg("--user=root");
     }
     let output = install.output().expect("mariadb-install-db can be started");
-    assert!(
-        output.status.success(),
-        "mariadb-install-db failed:\n{}",
-        String::from_utf8_lossy(&output.stdout)
-    );
+    if !output.status.success() {
+        return Err(format!("mariadb-install-db failed:\n{}", String::from_utf8_lossy(&output.stdout)));
+    }
     // Under its name only when it is complete. That another test program was
     // faster is as good.
     let renamed = fs::rename(&data, &template);
-    assert!(renamed.is_ok() || template.is_dir(), "cannot keep the fresh data folder: {renamed:?}");
-    template
+    match renamed {
+        Err(error) if !template.is_dir() => Err(format!("cannot keep the fresh data folder: {error}")),
+        _ => Ok(template),
+    }
 }
 
 /// A data folder of one version is not for another.

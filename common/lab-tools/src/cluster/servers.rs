@@ -1,0 +1,103 @@
+//! The chat servers of a cluster.
+
+use super::Services;
+use anyhow::Context;
+use lab::process::Program;
+use lab::run_context::RunContext;
+use rustix::process::Signal;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// SIGKILL cannot be refused.
+const KILL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the contract gives a server for its orderly end, and a second more.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(6);
+
+/// One of them. Dropping it ends it.
+pub struct Server {
+    /// `server-1`, and so on.
+    pub name: String,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The file with its log.
+    pub log: PathBuf,
+    program: Program,
+}
+
+impl Server {
+    /// Starts a server on a free port, and waits until it listens. Like every
+    /// [`Program`], it has to be started by a thread that outlives it.
+    ///
+    /// # Errors
+    /// When it does not start; the text has the end of its log.
+    pub fn start(
+        context: &RunContext<'_>,
+        name: &str,
+        log: &str,
+        database: &str,
+        backplane: &str,
+    ) -> anyhow::Result<Server> {
+        // Everyone on this machine can read a program's arguments: no password there.
+        let environment = [("CHAT_DB", database), ("CHAT_BACKPLANE", backplane)];
+        let (program, address) = context
+            .listening_server_as(log, "127.0.0.1:0", &[], &environment)
+            .with_context(|| format!("{name} does not start"))?;
+        let address = address.parse().context("it listens on a strange address")?;
+        Ok(Server { name: name.to_owned(), address, log: context.path(log), program })
+    }
+
+    /// Three of them, which use `services`.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn start_three(context: &RunContext<'_>, services: &Services) -> anyhow::Result<Vec<Server>> {
+        let start = |n| {
+            let name = format!("server-{n}");
+            Server::start(context, &name, &format!("{name}.log"), &services.database, &services.redis.url())
+        };
+        (1..=3).map(start).collect()
+    }
+
+    /// Returns `true` if it has not ended.
+    pub fn is_running(&mut self) -> bool {
+        self.program.ended().is_none()
+    }
+
+    /// Ends it by SIGKILL: it does nothing more, and closes no connection in good order.
+    pub fn kill(&mut self) {
+        self.program.signal(Signal::KILL);
+        self.program.wait_until(Instant::now() + KILL_TIMEOUT);
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&mut self, signal: Signal) {
+        self.program.signal(signal);
+    }
+
+    /// Waits for its end. Returns `true` if it ends in good order.
+    fn ends_well(&mut self) -> bool {
+        let status = self.program.wait_until(Instant::now() + SHUTDOWN_TIMEOUT);
+        status.is_some_and(|status| status.success())
+    }
+}
+
+/// Ends the servers that run, all at the same time.
+///
+/// # Errors
+/// When one of them does not end in good order.
+pub fn end_all(servers: &mut [Server]) -> anyhow::Result<()> {
+    let mut running: Vec<_> = servers.iter_mut().collect();
+    running.retain_mut(|server| server.is_running());
+    running.iter_mut().for_each(|server| server.signal(Signal::TERM));
+    for server in running {
+        anyhow::ensure!(
+            server.ends_well(),
+            "{} did not end in good order; its log is {}",
+            server.name,
+            server.log.display()
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,81 @@
+//! What a network may do to connections, done to those through a tap.
+
+use common::poison::IgnorePoison;
+use rustix::event::Timespec;
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
+
+/// The link that one or more connections go over. Whoever holds it disturbs them all.
+#[derive(Default)]
+pub struct Link {
+    state: Mutex<State>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct State {
+    frozen: bool,
+    delay: Duration,
+    down: bool,
+    resets: u64,
+}
+
+impl Link {
+    /// How often a tap looks whether its link has been disturbed.
+    pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(20);
+    pub(super) const POLL_TIMEOUT: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+
+    /// From now on nothing is carried, and no connection notices: they stay open.
+    pub fn freeze(&self) {
+        self.change(|state| state.frozen = true);
+    }
+
+    /// Each piece of data comes so much later from now on, both ways.
+    pub fn slow_down(&self, delay: Duration) {
+        self.change(|state| state.delay = delay);
+    }
+
+    /// Resets all connections, and each new one, until the link is [restored](Self::restore).
+    pub fn cut(&self) {
+        self.change(|state| {
+            state.down = true;
+            state.resets += 1;
+        });
+    }
+
+    /// Everything is carried again. What was held up meanwhile comes now.
+    pub fn restore(&self) {
+        self.change(|state| *state = State { resets: state.resets, ..State::default() });
+    }
+
+    /// Returns `true` if new connections are reset.
+    pub fn is_down(&self) -> bool {
+        self.state().down
+    }
+
+    /// How often it was cut so far.
+    pub(super) fn resets(&self) -> u64 {
+        self.state().resets
+    }
+
+    /// Returns `true` if nothing may be carried now.
+    pub(super) fn is_closed(&self) -> bool {
+        let state = self.state();
+        state.frozen || state.down
+    }
+
+    pub(super) fn delay(&self) {
+        let delay = self.state().delay;
+        if !delay.is_zero() {
+            thread::sleep(delay);
+        }
+    }
+
+    fn state(&self) -> State {
+        *self.state.lock().ignore_poison()
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state.lock().ignore_poison());
+    }
+}
