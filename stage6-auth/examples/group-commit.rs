@@ -101,7 +101,7 @@ fn together(args: &Args, append: Append) -> anyhow::Result<()> {
             scope.spawn(move || send(args, committer, sender, started, end));
         }
     });
-    committer.stop();
+    committer.stop(Duration::MAX);
     let took = started.elapsed().as_secs_f64();
     let (messages, commits) =
         (results.messages.load(Ordering::Relaxed), results.commits.load(Ordering::Relaxed));

@@ -17,10 +17,10 @@ use crate::store::{Message, MessageId, Millis, StoreError, now};
 use common::critical_thread;
 use common::poison::IgnorePoison;
 use stage4_multichat::queue::{BoundedQueue, CloseOnDrop, QueueClosed, QueueLimits};
+use std::convert::Infallible;
 use std::io;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// How much may wait for the next commit, all senders together: as many short
@@ -80,10 +80,11 @@ pub struct Submission<M, T> {
     pub tag: T,
 }
 
-/// The queue and the thread behind it. Dropping it does what [`Committer::stop`] does.
+/// The queue and the thread behind it, which ends when this is dropped.
 pub struct Committer<M, T> {
     queue: Arc<BoundedQueue<Submission<M, T>>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    /// Nothing is sent here. The thread drops the other end when it has ended.
+    ended: Mutex<Receiver<Infallible>>,
 }
 
 impl<M: Record, T: Send + 'static> Committer<M, T> {
@@ -115,14 +116,16 @@ impl<M: Record, T: Send + 'static> Committer<M, T> {
         work: impl FnOnce(&BoundedQueue<Submission<M, T>>) + Send + 'static,
     ) -> io::Result<Self> {
         let queue = Arc::new(BoundedQueue::new(limits));
-        let thread = critical_thread::spawn("committer", {
+        let (ends, ended) = channel();
+        critical_thread::spawn("committer", {
             let queue = queue.clone();
             move || {
+                let _ends = ends;
                 let _close = CloseOnDrop(&*queue);
                 work(&queue);
             }
         })?;
-        Ok(Committer { queue, thread: Mutex::new(Some(thread)) })
+        Ok(Committer { queue, ended: Mutex::new(ended) })
     }
 
     /// Queues a message; waits while the queue is full. `Ok` means that an
@@ -149,38 +152,18 @@ impl<M: Record, T: Send + 'static> Committer<M, T> {
         self.queue.is_closed()
     }
 
-    /// Takes no more, commits and hands on what is queued, and returns when
-    /// all of that is done.
-    pub fn stop(&self) {
+    /// Takes nothing more, and commits and hands on what is queued. Returns `true` if
+    /// that was done within `limit`: a database that hangs must not keep the server alive.
+    pub fn stop(&self, limit: Duration) -> bool {
         self.queue.close();
-        let thread = self.thread.lock().ignore_poison().take();
-        if let Some(thread) = thread {
-            // Err: `on_committed` panicked, which has been reported where it happened.
-            let _ = thread.join();
-        }
-    }
-
-    /// Does [`stop`](Committer::stop). Returns `true` if that was done within
-    /// `limit`: a database that hangs must not keep the server alive.
-    pub fn stop_within(self: &Arc<Self>, limit: Duration) -> bool {
-        let committer = self.clone();
-        let (done, is_done) = channel();
-        let stop = move || {
-            committer.stop();
-            let _ = done.send(());
-        };
-        let thread = thread::Builder::new().name("stop".into()).spawn(stop);
-        thread.is_ok() && is_done.recv_timeout(limit).is_ok()
+        self.ended.lock().ignore_poison().recv_timeout(limit) == Err(RecvTimeoutError::Disconnected)
     }
 }
 
 impl<M, T> Drop for Committer<M, T> {
     fn drop(&mut self) {
         self.queue.close();
-        let thread = self.thread.get_mut().ignore_poison().take();
-        if let Some(thread) = thread {
-            let _ = thread.join();
-        }
+        let _ = self.ended.get_mut().ignore_poison().recv();
     }
 }
 

@@ -157,7 +157,7 @@ impl<M: Record, E: From<ShutdownEvent> + Send + 'static> Pipeline<M, E> {
     /// Commits what is still queued and takes nothing more. Returns `true` if
     /// that was done within `limit`.
     pub fn close(&self, limit: Duration) -> bool {
-        self.committer.stop_within(limit)
+        self.committer.stop(limit)
     }
 }
 

@@ -181,9 +181,8 @@ impl<L: ClientLogic> Receiver<L> {
                 LoginEvent::LoggedIn(session) => {
                     (logged_in, *attempts) = (true, 0);
                     self.logic.logged_in(&session)?;
-                    self.login.queue.logged_in(session);
                     // And now the queue goes out, on this connection.
-                    self.login.queue.open();
+                    self.login.queue.logged_in(session);
                 }
                 LoginEvent::Refused => return Ok(Ended::Refused),
                 LoginEvent::Leave => return Ok(Ended::Closed(Ok(()))),

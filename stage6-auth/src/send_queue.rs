@@ -214,15 +214,9 @@ impl SendQueue {
         })
     }
 
-    /// The user is logged in, on this connection. Nothing is sent before
-    /// [`open`](Self::open).
+    /// The user is logged in, on this connection. From now on what is typed is sent.
     pub fn logged_in(&self, session: Session) {
-        self.change(|state| state.session = Some(session));
-    }
-
-    /// From now on what is typed is sent.
-    pub fn open(&self) {
-        self.change(|state| state.allowed = Allowed::Everything);
+        self.change(|state| (state.session, state.allowed) = (Some(session), Allowed::Everything));
     }
 
     /// The session of the last login.

@@ -193,10 +193,9 @@ impl ChatRoom for Chat {
         match admission.recv_timeout(ADMISSION_TIMEOUT) {
             Ok(Admission::Entered) => Ok(()),
             Ok(Admission::NameInUse) => Err(NameInUse.into()),
-            Ok(Admission::NotStored) | Err(_) => Err(LoginError::from(StoreError::Unreachable {
-                db: "of the chat".to_owned(),
-                cause: "the login could not be stored".to_owned(),
-            })),
+            Ok(Admission::NotStored) | Err(_) => Err(LoginError::from(StoreError::Unusable(
+                "the login could not be stored by the database of the chat".to_owned(),
+            ))),
         }
     }
 

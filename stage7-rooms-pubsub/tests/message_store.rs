@@ -9,7 +9,7 @@ use mysql::prelude::Queryable;
 use mysql::{Conn, Opts, OptsBuilder};
 use stage6_auth::store::mysql::setup::{Account, init};
 use stage6_auth::store::sqlite::SqliteStore;
-use stage6_auth::store::{self, DbUrl, Message, MessageId, NewUser, PasswordHash, Schema, StoreError};
+use stage6_auth::store::{self, DbUrl, Message, MessageId, NewUser, PasswordHash, Schema};
 use stage7_rooms_pubsub::addressed_message::{AddressedMessage, PRIVATE, Recipient};
 use stage7_rooms_pubsub::message_store::{Database, SCHEMA};
 use std::process::ExitCode;
@@ -111,7 +111,7 @@ fn goes_on(place: &Place) {
     old.add_users(&[new_user("Alice")]).unwrap();
     drop(old);
     let error = Database::open(&url, &SCHEMA).err().unwrap();
-    assert!(matches!(error, StoreError::TooOld { found: 4, known: 5, .. }), "{error:?}");
+    assert!(error.to_string().contains("tables of version 4 and this program needs 5"), "{error:?}");
     assert!(error.to_string().contains("stage7-admin init"), "{error}");
     let url = place.prepare(&SCHEMA);
     let new = Database::open(&url, &SCHEMA).unwrap();
@@ -120,7 +120,7 @@ fn goes_on(place: &Place) {
     new.messages.append(&[said(3, Recipient::Room("lobby".into()))]).unwrap();
     assert_eq!(texts(&new, "lobby", 2), ["older", "text 3"]);
     let error = store::open(&url, &store::SCHEMA).err().unwrap();
-    assert!(matches!(error, StoreError::TooNew { found: 5, known: 4, .. }), "{error:?}");
+    assert!(error.to_string().contains("tables of version 5 and this program knows only 4"), "{error:?}");
 }
 
 fn histories(place: &Place) {

@@ -234,7 +234,7 @@ fn serve(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>) {
     };
     server.log.info(format_args!("{peer} connected, {}", tls.negotiated()));
     let mut connection =
-        ClientConnection::new(&stream, &tls, (peer, open), &server.outboxes, server.auth.timeout);
+        ClientConnection::new(&stream, &tls, peer, open, &server.outboxes, server.auth.timeout);
     let logged_in = match pending {
         Ok(pending) => log_in(&mut connection, pending, server),
         Err(_) => Err(LoginError::ServerFull),

@@ -47,7 +47,12 @@ impl AuthArgs {
                 self.bcrypt_cost
             ));
         }
-        let accounts = Accounts::new(store.clone(), self.bcrypt_cost, self.login_rate);
-        Authenticator::new(store, accounts, sessions, Duration::from_secs(self.login_timeout.into()), log)
+        Authenticator {
+            store: store.clone(),
+            accounts: Accounts::new(store.clone(), self.bcrypt_cost, self.login_rate),
+            sessions,
+            timeout: Duration::from_secs(self.login_timeout.into()),
+            log: log.clone(),
+        }
     }
 }

@@ -42,7 +42,8 @@ where
     pub fn new(
         stream: &Arc<TcpStream>,
         transport: &Arc<T>,
-        (peer, open): (SocketAddr, ConnectionGuard),
+        peer: SocketAddr,
+        open: ConnectionGuard,
         outboxes: &Arc<OutboxConfig>,
         timeout: Duration,
     ) -> Self {

@@ -92,7 +92,7 @@ pub struct AuthenticatedUser {
     pub resumed: bool,
 }
 
-/// Logs clients in.
+/// Logs clients in. Made by [`AuthArgs::authenticator`].
 pub struct Authenticator {
     store: Arc<dyn Store>,
     accounts: Accounts,
@@ -103,17 +103,6 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
-    /// For the accounts in `store`; see [`Accounts::new`] and [`SessionTokens::new`].
-    pub fn new(
-        store: &Arc<dyn Store>,
-        accounts: Accounts,
-        sessions: Arc<SessionTokens>,
-        timeout: Duration,
-        log: &Log,
-    ) -> Self {
-        Authenticator { store: store.clone(), accounts, sessions, timeout, log: log.clone() }
-    }
-
     /// Asks for a name and a proof, and checks them. `read_line` gives the client's
     /// next line, `send` sends one to it.
     ///

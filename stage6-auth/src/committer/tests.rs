@@ -2,6 +2,7 @@
 
 use super::*;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -10,7 +11,7 @@ fn message(text: &str) -> Message {
 }
 
 fn down() -> StoreError {
-    StoreError::DiskFull { db: "test".into() }
+    StoreError::Unusable("test".into())
 }
 
 /// What one batch was, as text: `+` stored, `-` refused, `.` passed.
@@ -89,7 +90,7 @@ fn while_the_database_is_down_messages_are_refused_without_asking_it_each_time()
     let (done, batches) = channel();
     let append = move |_: &[Message]| asked.send(()).map_err(|_| down()).and(Err(down()));
     let on_committed = move |events, why: Option<&StoreError>| {
-        assert!(matches!(why, Some(StoreError::DiskFull { .. })));
+        assert!(matches!(why, Some(StoreError::Unusable(_))));
         done.send(summary(events)).unwrap();
     };
     let committer = Committer::start(QUEUE, append, on_committed).unwrap();
@@ -120,7 +121,7 @@ fn a_message_that_the_database_cannot_take_is_refused_alone() {
         committer.submit(message(text), tag).unwrap();
     }
     (0..5).for_each(|_| go.send(()).unwrap());
-    committer.stop();
+    assert!(committer.stop(LONG));
     let all: Vec<String> = batches.try_iter().flatten().collect();
     assert_eq!(all, ["+first:1:0", "+a:2:1", "-bad:3:2", "+b:4:3"]);
 }
@@ -163,7 +164,7 @@ fn a_full_queue_makes_the_sender_wait() {
     for _ in 0..2 {
         r.answers.send(Ok(())).unwrap();
     }
-    r.committer.stop();
+    assert!(r.committer.stop(LONG));
     let all: Vec<String> = r.batches.iter().take(3).flatten().collect();
     assert_eq!(all, ["+a:1:0", "+b:2:0", "+c:3:0", "+d:4:0"]);
 }
@@ -180,7 +181,7 @@ fn bytes_bound_the_queue_too_and_a_large_message_fits_alone() {
         r.answers.send(Ok(())).unwrap();
     }
     sender.join().unwrap().unwrap();
-    r.committer.stop();
+    assert!(r.committer.stop(LONG));
     let sizes: Vec<usize> = r.batches.iter().take(3).map(|batch| batch.len()).collect();
     assert_eq!(sizes, [1, 1, 1]);
 }
@@ -194,7 +195,7 @@ fn stopping_commits_what_was_accepted() {
     for _ in 0..10 {
         r.answers.send(Ok(())).unwrap();
     }
-    r.committer.stop();
+    assert!(r.committer.stop(LONG));
     assert_eq!(r.batches.try_iter().flatten().count(), 10);
     assert_eq!(r.committer.submit(message("late"), 0), Err(Stopped));
     assert_eq!(r.committer.pass(0), Err(Stopped));
@@ -210,7 +211,7 @@ fn nobody_waits_for_a_dead_committer() {
     while committer.submit(message("x"), ()).is_ok() {
         assert!(Instant::now() < end);
     }
-    committer.stop();
+    assert!(committer.stop(LONG));
 }
 
 #[test]
@@ -232,7 +233,7 @@ fn every_sender_keeps_its_order_and_loses_nothing() {
             });
         }
     });
-    committer.stop();
+    assert!(committer.stop(LONG));
     let (mut seen, mut numbers) = ([0; 4], Vec::new());
     for event in events.try_iter() {
         let Event::Stored(m, sender) = event else { panic!("{event:?}") };

@@ -29,24 +29,17 @@ impl History {
         self.messages.push_back(message);
     }
 
-    /// The lines for somebody whose outbox holds `bound` bytes.
+    /// The lines that show as many of the last messages as fit into an outbox that
+    /// holds `bound` bytes: a long history of long messages would disconnect a client
+    /// that had no chance to read yet.
     pub fn lines(&self, bound: usize) -> String {
-        lines(self.messages.iter(), bound)
+        // This is less than half of what may wait.
+        let mut left = bound / 4;
+        let fits =
+            |message: &&Message| left.checked_sub(size(message)).inspect(|&rest| left = rest).is_some();
+        let fitting = self.messages.iter().rev().take_while(fits).count();
+        self.messages.range(self.messages.len() - fitting..).map(line).collect()
     }
-}
-
-/// The lines that show as many of the last `messages` as fit: with a long history
-/// of long messages, an outbox of `bound` bytes would throw somebody out who had
-/// no chance to read yet.
-fn lines<'a>(
-    messages: impl DoubleEndedIterator<Item = &'a Message> + ExactSizeIterator + Clone,
-    bound: usize,
-) -> String {
-    // This is less than half of what may wait.
-    let mut left = bound / 4;
-    let fits = |message: &&Message| left.checked_sub(size(message)).inspect(|&rest| left = rest).is_some();
-    let skipped = messages.len() - messages.clone().rev().take_while(fits).count();
-    messages.skip(skipped).map(line).collect()
 }
 
 /// The line that shows `message`.

@@ -24,32 +24,18 @@ pub enum OnDuplicate {
     Replace,
 }
 
-/// Which connection has which name. `M` is what the server knows about it.
+/// Which connection has which name. `M` is what the server knows about a connection, and
+/// tells it from all others.
 pub struct NameRegistry<M> {
-    /// Written by the threads that log clients in and by those that end.
-    state: Mutex<State<M>>,
+    /// By [`name_key`]. Written by the threads that log clients in and by those that end.
+    holders: Mutex<HashMap<String, M>>,
     /// Signalled when a name is free again.
     freed: Condvar,
 }
 
-struct State<M> {
-    /// By [`name_key`].
-    holders: HashMap<String, Holder<M>>,
-    /// How often a name was taken so far.
-    taken: u64,
-}
-
-#[derive(Clone)]
-struct Holder<M> {
-    /// Tells it from the one that had the name before.
-    number: u64,
-    who: M,
-}
-
 impl<M> Default for NameRegistry<M> {
     fn default() -> Self {
-        let state = State { holders: HashMap::new(), taken: 0 };
-        NameRegistry { state: Mutex::new(state), freed: Condvar::new() }
+        NameRegistry { holders: Mutex::default(), freed: Condvar::new() }
     }
 }
 
@@ -64,7 +50,7 @@ pub struct NameGuard<M> {
     key: String,
 }
 
-impl<M: Clone> NameRegistry<M> {
+impl<M: Clone + PartialEq> NameRegistry<M> {
     /// Takes `name` for `newcomer`. If another connection has it and `may_evict`
     /// returns `true`, `evict` tells that connection to leave, once, and this waits
     /// until `deadline` for that. If a third connection gets the name meanwhile,
@@ -84,21 +70,19 @@ impl<M: Clone> NameRegistry<M> {
         let key = name_key(name);
         let grace = Instant::now() + GRACE;
         let mut evicted = None;
-        let mut state = self.lock();
+        let mut holders = self.lock();
         loop {
-            let Some(Holder { number, who }) = state.holders.get(&key).cloned() else {
-                state.taken += 1;
-                let holder = Holder { number: state.taken, who: newcomer };
-                state.holders.insert(key.clone(), holder);
+            let Some(holder) = holders.get(&key).cloned() else {
+                holders.insert(key.clone(), newcomer);
                 return Ok(NameGuard { registry: self.clone(), key });
             };
-            let must_go = may_evict(&who);
-            if must_go && evicted != Some(number) {
-                evicted = Some(number);
+            let must_go = may_evict(&holder);
+            if must_go && evicted.as_ref() != Some(&holder) {
                 // Without the lock: this writes to the other connection.
-                drop(state);
-                evict(&who);
-                state = self.lock();
+                drop(holders);
+                evict(&holder);
+                evicted = Some(holder);
+                holders = self.lock();
                 continue;
             }
             let end = if must_go { deadline } else { grace.min(deadline) };
@@ -106,23 +90,23 @@ impl<M: Clone> NameRegistry<M> {
             if left.is_zero() {
                 return Err(NameInUse);
             }
-            state = self.freed.wait_timeout(state, left).ignore_poison().0;
+            holders = self.freed.wait_timeout(holders, left).ignore_poison().0;
         }
     }
 
     /// What has `name` now, in upper or lower case.
     pub fn get(&self, name: &str) -> Option<M> {
-        self.lock().holders.get(&name_key(name)).map(|holder| holder.who.clone())
+        self.lock().get(&name_key(name)).cloned()
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<M>> {
-        self.state.lock().ignore_poison()
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, M>> {
+        self.holders.lock().ignore_poison()
     }
 }
 
 impl<M> Drop for NameGuard<M> {
     fn drop(&mut self) {
-        self.registry.state.lock().ignore_poison().holders.remove(&self.key);
+        self.registry.holders.lock().ignore_poison().remove(&self.key);
         self.registry.freed.notify_all();
     }
 }
@@ -168,7 +152,7 @@ mod tests {
             assert_eq!(newcomer.join().unwrap(), Ok(()));
         });
         assert_eq!(told.load(Ordering::SeqCst), 1);
-        assert_eq!(names.lock().holders["alice"].who, 2);
+        assert_eq!(names.lock()["alice"], 2);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use stage4_multichat::outbox::Outbox;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How many submissions of one client may be unacknowledged. Far more than a person
 /// types; but one program that floods can fill no more than this part of a
@@ -135,17 +135,20 @@ impl Session {
     }
 
     fn wait(&self, done: impl Fn(&State) -> bool, limit: Duration) -> (MutexGuard<'_, State>, bool) {
-        let deadline = Instant::now() + limit;
-        let mut state = self.state.lock().ignore_poison();
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let is_done = done(&state);
-            if is_done || left.is_zero() {
-                return (state, is_done);
-            }
-            state.awaited = true;
-            state = self.changed.wait_timeout(state, left).ignore_poison().0;
-        }
+        let state = self.state.lock().ignore_poison();
+        let waited = self.changed.wait_timeout_while(state, limit, |state| {
+            state.awaited = !done(state);
+            state.awaited
+        });
+        let (state, result) = waited.ignore_poison();
+        (state, !result.timed_out())
+    }
+}
+
+/// A session is equal to itself alone.
+impl PartialEq for Session {
+    fn eq(&self, other: &Session) -> bool {
+        self.id == other.id
     }
 }
 

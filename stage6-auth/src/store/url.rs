@@ -45,37 +45,27 @@ pub struct MySqlUrl {
     database: String,
 }
 
-/// Why a text is no [`DbUrl`]. Never repeats the text, which may hold a password.
+/// Why a text is no [`DbUrl`], and what to write. Never repeats the text, which may
+/// hold a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DbUrlError {
-    /// Neither of the two kinds.
-    #[error("expected sqlite:PATH or mysql://user:password@host:port/database")]
-    Kind,
-    /// `sqlite:` and nothing.
-    #[error("a path is missing: sqlite:PATH, for example sqlite:chat.db")]
-    NoPath,
-    /// `sqlite::memory:`.
-    #[error("the chat needs a file that lasts: sqlite:PATH, for example sqlite:chat.db")]
-    Memory,
-    /// `sqlite:///…`.
-    #[error(
-        "three slashes mean different files to different programs; write sqlite:chat.db for a file in this folder, sqlite:/tmp/chat.db for a full path"
-    )]
-    ThreeSlashes,
-    /// The URL does not parse.
-    #[error(
-        "expected mysql://user:password@host:port/database; in user and password write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23 and % as %25"
-    )]
-    Malformed,
-    /// No user before the host.
-    #[error("a user is missing: mysql://user:password@host:port/database")]
-    NoUser,
-    /// No or a strange database name.
-    #[error(
-        "expected a database name of letters, digits, _ and - at the end: mysql://user:password@host:port/database"
-    )]
-    Database,
-}
+#[error("{0}")]
+pub struct DbUrlError(&'static str);
+
+const NEITHER_KIND: DbUrlError =
+    DbUrlError("expected sqlite:PATH or mysql://user:password@host:port/database");
+const NO_PATH: DbUrlError = DbUrlError("a path is missing: sqlite:PATH, for example sqlite:chat.db");
+const IN_MEMORY: DbUrlError =
+    DbUrlError("the chat needs a file that lasts: sqlite:PATH, for example sqlite:chat.db");
+const THREE_SLASHES: DbUrlError = DbUrlError(
+    "three slashes mean different files to different programs; write sqlite:chat.db for a file in this folder, sqlite:/tmp/chat.db for a full path",
+);
+const MALFORMED: DbUrlError = DbUrlError(
+    "expected mysql://user:password@host:port/database; in user and password write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23 and % as %25",
+);
+const NO_USER: DbUrlError = DbUrlError("a user is missing: mysql://user:password@host:port/database");
+const BAD_DATABASE: DbUrlError = DbUrlError(
+    "expected a database name of letters, digits, _ and - at the end: mysql://user:password@host:port/database",
+);
 
 impl FromStr for DbUrl {
     type Err = DbUrlError;
@@ -85,8 +75,7 @@ impl FromStr for DbUrl {
             return sqlite_path(path).map(|path| DbUrl::Sqlite(PathBuf::from(path)));
         }
         // MariaDB's own name for the same protocol.
-        let rest =
-            text.strip_prefix("mysql://").or(text.strip_prefix("mariadb://")).ok_or(DbUrlError::Kind)?;
+        let rest = text.strip_prefix("mysql://").or(text.strip_prefix("mariadb://")).ok_or(NEITHER_KIND)?;
         MySqlUrl::parse(&format!("mysql://{rest}")).map(DbUrl::MySql)
     }
 }
@@ -96,12 +85,12 @@ impl FromStr for DbUrl {
 fn sqlite_path(path: &str) -> Result<&str, DbUrlError> {
     let slashes = path.len() - path.trim_start_matches('/').len();
     match (&path[slashes..], slashes) {
-        ("", _) => Err(DbUrlError::NoPath),
-        (":memory:", _) => Err(DbUrlError::Memory),
+        ("", _) => Err(NO_PATH),
+        (":memory:", _) => Err(IN_MEMORY),
         (_, 0 | 1) => Ok(path),
         // sqlite://chat.db, as sqlx and others have it.
         (relative, 2) => Ok(relative),
-        (_, 3) => Err(DbUrlError::ThreeSlashes),
+        (_, 3) => Err(THREE_SLASHES),
         // sqlite:////tmp/chat.db, as SQLAlchemy has it.
         _ => Ok(&path[slashes - 1..]),
     }
@@ -112,16 +101,16 @@ impl MySqlUrl {
         // The library reads settings of its own behind a `?`, such as a local file
         // that the server may read.
         if text.contains(['?', '#']) {
-            return Err(DbUrlError::Malformed);
+            return Err(MALFORMED);
         }
-        let opts = Opts::from_url(text).map_err(|_| DbUrlError::Malformed)?;
+        let opts = Opts::from_url(text).map_err(|_| MALFORMED)?;
         if opts.get_user().is_none_or(str::is_empty) {
-            return Err(DbUrlError::NoUser);
+            return Err(NO_USER);
         }
         let database = opts.get_db_name().unwrap_or_default().to_owned();
         let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
         if database.is_empty() || database.len() > 64 || !database.bytes().all(plain) {
-            return Err(DbUrlError::Database);
+            return Err(BAD_DATABASE);
         }
         Ok(MySqlUrl { opts, database })
     }
@@ -190,7 +179,7 @@ impl TypedValueParser for DbUrlParser {
             cmd.clone().error(ErrorKind::ValueValidation, format!("invalid value for --db or CHAT_DB: {why}"))
         };
         if value.to_str().is_none() {
-            return Err(wrong(DbUrlError::Kind));
+            return Err(wrong(NEITHER_KIND));
         }
         let text = StringValueParser::new().parse_ref(cmd, arg, value)?;
         text.parse().map_err(wrong)

@@ -65,7 +65,7 @@ impl Load {
     pub fn stop(self) -> Vec<String> {
         self.shared.stop.store(true, Ordering::Relaxed);
         self.senders.into_iter().for_each(|sender| sender.join().unwrap());
-        self.committer.stop();
+        assert!(self.committer.stop(Duration::from_secs(60)), "the committer does not end");
         std::mem::take(&mut self.shared.shown.lock().unwrap())
     }
 }

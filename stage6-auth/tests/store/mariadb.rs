@@ -115,7 +115,7 @@ fn init_can_be_run_again() {
     account.new_password = true;
     let second = prepare(&admin, &account).url.unwrap();
     assert_ne!(first, second);
-    assert!(matches!(why(&first), StoreError::Denied { .. }));
+    assert!(why(&first).to_string().contains("refuses the account"));
     let store = open(&url(&second), &SCHEMA).unwrap();
     assert_eq!(store.recent(10).unwrap(), [message(1, "kept")]);
     assert!(prepare(&admin, &account).excess.is_empty());
@@ -174,7 +174,7 @@ fn grants() {
         assert!(error.to_string().contains("denied"), "{forbidden}: {error}");
     }
     let error = store.set_role("alice", stage6_auth::store::Role::Admin).unwrap_err();
-    assert!(matches!(error, StoreError::NotAllowed { .. }), "{error:?}");
+    assert!(error.to_string().contains("does not allow this account"), "{error:?}");
     assert!(error.to_string().contains("administrator"));
     assert_eq!(store.recent(10).unwrap(), [message(1, "a")]);
 }
@@ -195,21 +195,21 @@ fn what_open_says() {
     let password = good.split([':', '@']).nth(2).unwrap();
     let wrong = good.replace(password, "wrong-password");
     let error = why(&wrong);
-    assert!(matches!(error, StoreError::Denied { .. }), "{error:?}");
+    assert!(error.to_string().contains("refuses the account"), "{error:?}");
     assert!(!error.to_string().contains("wrong-password"), "{error}");
 
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let refused = why(&format!("mysql://chat:secret@127.0.0.1:{free}/chat"));
-    assert!(matches!(refused, StoreError::Unreachable { .. }), "{refused:?}");
+    assert!(refused.to_string().contains("cannot be reached"), "{refused:?}");
     assert!(!format!("{refused} {refused:?}").contains("secret"));
     let no_such_host = why("mysql://chat:secret@no-such-host.invalid/chat");
-    assert!(matches!(no_such_host, StoreError::Unreachable { .. }), "{no_such_host:?}");
+    assert!(no_such_host.to_string().contains("cannot be reached"), "{no_such_host:?}");
 
     let missing = why(&admin.replace("/chat_", "/missing_"));
-    assert!(matches!(missing, StoreError::NoSchema { .. }), "{missing:?}");
+    assert!(missing.to_string().contains("has no chat tables yet"), "{missing:?}");
     connect(&admin).query_drop("DROP TABLE schema_version").unwrap();
     let empty = why(&good);
-    assert!(matches!(empty, StoreError::NoSchema { .. }), "{empty:?}");
+    assert!(empty.to_string().contains("has no chat tables yet"), "{empty:?}");
     assert!(empty.to_string().contains("stage6-admin init"), "{empty}");
 }
 
@@ -224,15 +224,15 @@ fn versions_older_and_newer() {
     let url = self::url(&prepare(&admin, &account).url.unwrap());
     open(&url, &SCHEMA).unwrap().append(&[message(1, "old")]).unwrap();
     let error = open(&url, &NEXT).err().unwrap();
-    assert!(matches!(error, StoreError::TooOld { found: 4, known: 5, .. }), "{error:?}");
+    assert!(error.to_string().contains("tables of version 4 and this program needs 5"), "{error:?}");
     for _ in 0..2 {
         init(&mysql_url(&admin), &NEXT, &account).unwrap();
     }
     assert_eq!(open(&url, &NEXT).unwrap().recent(10).unwrap(), [message(1, "old")]);
     let error = open(&url, &SCHEMA).err().unwrap();
-    assert!(matches!(error, StoreError::TooNew { found: 5, known: 4, .. }), "{error:?}");
+    assert!(error.to_string().contains("tables of version 5 and this program knows only 4"), "{error:?}");
     let error = init(&mysql_url(&admin), &SCHEMA, &account).unwrap_err();
-    assert!(matches!(error, StoreError::TooNew { .. }), "{error:?}");
+    assert!(error.to_string().contains("this program knows only 4"), "{error:?}");
 }
 
 fn a_weaker_setting_is_noticed() {
@@ -304,6 +304,6 @@ fn read_only() {
     let store = open(&url(&prepare(&admin, &account("chat")).url.unwrap()), &SCHEMA).unwrap();
     connect(&admin).query_drop("SET GLOBAL read_only = ON").unwrap();
     let error = store.append(&[message(1, "a")]).unwrap_err();
-    assert!(matches!(error, StoreError::ReadOnlyServer { .. }), "{error:?}");
+    assert!(error.to_string().contains("is read-only"), "{error:?}");
     assert!(error.to_string().contains("SET GLOBAL read_only = OFF"), "{error}");
 }

@@ -64,7 +64,7 @@ fn mariadb(interrupted_after: &[&str]) {
 
 fn is_too_old(error: Option<StoreError>) {
     let error = error.expect("it opened");
-    assert!(matches!(error, StoreError::TooOld { found: 1, known: 4, .. }), "{error:?}");
+    assert!(error.to_string().contains("tables of version 1 and this program needs 4"), "{error:?}");
     assert!(error.to_string().contains("stage6-admin init"), "{error}");
 }
 

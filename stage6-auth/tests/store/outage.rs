@@ -6,7 +6,7 @@ use crate::suite::message;
 use crate::{load, trial};
 use libtest_mimic::Trial;
 use mysql::prelude::Queryable;
-use stage6_auth::store::{SCHEMA, StoreError, open};
+use stage6_auth::store::{SCHEMA, open};
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 use testkit::mariadb::MariaDb;
@@ -89,7 +89,7 @@ fn a_hanging_server() {
         for _ in 0..20 {
             scope.spawn(|| {
                 let error = store.user("alice").unwrap_err();
-                assert!(matches!(error, StoreError::Unreachable { .. }), "{error:?}");
+                assert!(error.to_string().contains("cannot be reached"), "{error:?}");
             });
         }
     });

@@ -93,7 +93,7 @@ fn a_file_that_is_no_database() {
     let (_folder, path) = folder();
     fs::write(&path, "Dear diary, ".repeat(1000)).unwrap();
     let error = why(&path);
-    assert!(matches!(error, StoreError::NotADatabase { .. }), "{error:?}");
+    assert!(error.to_string().contains("is not a database file"), "{error:?}");
     assert!(fs::read_to_string(&path).unwrap().starts_with("Dear diary"), "left as it was");
 }
 
@@ -101,15 +101,15 @@ fn a_database_of_another_program() {
     let (_folder, path) = folder();
     Connection::open(&path).unwrap().execute_batch("CREATE TABLE recipes (cake TEXT)").unwrap();
     let error = why(&path);
-    assert!(matches!(error, StoreError::Foreign { .. }), "{error:?}");
+    assert!(error.to_string().contains("of another program"), "{error:?}");
 }
 
 fn a_path_that_cannot_be_made() {
     let (folder, _) = folder();
     let error = why(&folder.path().join("no/such/folder/chat.db"));
-    assert!(matches!(error, StoreError::Open { .. }), "{error:?}");
+    assert!(error.to_string().contains("cannot open"), "{error:?}");
     let error = why(folder.path());
-    assert!(matches!(error, StoreError::Open { .. }), "{error:?}");
+    assert!(error.to_string().contains("cannot open"), "{error:?}");
 }
 
 /// To root every file is writable, except where the kernel says no to anyone.
@@ -121,13 +121,13 @@ fn a_file_that_cannot_be_written() {
     let is_root = fs::write(folder.path().join("probe"), "").is_ok();
     if !is_root {
         let error = why(&path);
-        assert!(matches!(error, StoreError::ReadOnly { .. }), "{error:?}");
+        assert!(error.to_string().contains("is read-only"), "{error:?}");
         let error = why(&folder.path().join("new.db"));
-        assert!(matches!(error, StoreError::ReadOnly { .. }), "{error:?}");
+        assert!(error.to_string().contains("is read-only"), "{error:?}");
     }
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let error = why(std::path::Path::new("/proc/chat.db"));
-    assert!(matches!(error, StoreError::ReadOnly { .. } | StoreError::Open { .. }), "{error:?}");
+    assert!(["is read-only", "cannot open"].iter().any(|text| error.to_string().contains(text)), "{error:?}");
 }
 
 fn locked_by_another_process() {
@@ -138,7 +138,7 @@ fn locked_by_another_process() {
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let started = Instant::now();
     let error = store.append(&[message(1, "a")]).unwrap_err();
-    assert!(matches!(error, StoreError::Locked { .. }), "{error:?}");
+    assert!(error.to_string().contains("is locked by another process"), "{error:?}");
     assert!(started.elapsed() < Duration::from_secs(3));
     assert_eq!(store.recent(10).unwrap(), [], "readers go on");
     // Many at once, as when a class logs in: nobody waits for all the others.
@@ -156,7 +156,7 @@ fn locked_by_another_process() {
 
     other.execute_batch("BEGIN EXCLUSIVE").unwrap();
     let error = why(&path);
-    assert!(matches!(error, StoreError::Locked { .. }), "{error:?}");
+    assert!(error.to_string().contains("is locked by another process"), "{error:?}");
 }
 
 fn a_full_disk_loses_nothing() {
@@ -174,7 +174,7 @@ fn a_full_disk_loses_nothing() {
         }
         assert!(stored.len() < 1000, "never full");
     };
-    assert!(matches!(error, StoreError::DiskFull { .. }), "{error:?}");
+    assert!(error.to_string().contains("no room left"), "{error:?}");
     assert!(!stored.is_empty());
     assert_eq!(store.recent(1000).unwrap(), stored);
     store.limit_pages(1000).unwrap();
@@ -196,19 +196,20 @@ fn versions_older_and_newer() {
     const NEXT: Schema = Schema { steps: &[SCHEMA.steps[0], MORE], program: "stage7-admin" };
     let (_folder, path) = folder();
     SqliteStore::open(&path, &SCHEMA).unwrap().append(&[message(1, "old")]).unwrap();
-    match SqliteStore::open(&path, &NEXT).err().unwrap() {
-        error @ StoreError::TooOld { found: 4, known: 5, .. } => {
-            assert!(error.to_string().contains("stage7-admin init"));
-        }
-        other => panic!("{other:?}"),
-    }
+    let error = SqliteStore::open(&path, &NEXT).err().unwrap().to_string();
+    assert!(error.contains("tables of version 4 and this program needs 5"), "{error}");
+    assert!(error.contains("stage7-admin init"), "{error}");
     for _ in 0..2 {
         SqliteStore::init(&path, &NEXT).unwrap();
     }
     let store = SqliteStore::open(&path, &NEXT).unwrap();
     assert_eq!(store.recent(10).unwrap(), [message(1, "old")]);
     let error = why(&path);
-    assert!(matches!(error, StoreError::TooNew { found: 5, known: 4, .. }), "{error:?}");
+    assert!(error.to_string().contains("tables of version 5 and this program knows only 4"), "{error:?}");
+}
+
+fn is_gone(error: &StoreError) -> bool {
+    error.to_string().contains("was deleted, moved or replaced while it was open")
 }
 
 /// SQLite would go on writing into a file that no name leads to.
@@ -220,8 +221,9 @@ fn deleted_while_open() {
         let (lost, aside) = (folder.path().join(lost), folder.path().join("aside"));
         fs::rename(&lost, &aside).unwrap();
         let error = store.append(&[message(2, "into nowhere")]).unwrap_err();
-        assert!(matches!(error, StoreError::Gone { .. }), "{lost:?}: {error:?}");
-        assert!(matches!(store.add_users(&[new_user("alice")]), Err(StoreError::Gone { .. })), "{lost:?}");
+        assert!(is_gone(&error), "{lost:?}: {error}");
+        let error = store.add_users(&[new_user("alice")]).unwrap_err();
+        assert!(is_gone(&error), "{lost:?}: {error}");
         // It is the same file, so nothing has to be started again.
         fs::rename(&aside, &lost).unwrap();
         store.append(&[message(3, "after")]).unwrap();
@@ -236,14 +238,14 @@ fn replaced_while_open() {
         fs::remove_file(folder.path().join(file)).unwrap();
     }
     let other = SqliteStore::open(&path, &SCHEMA).unwrap();
-    assert!(matches!(store.append(&[message(1, "a")]), Err(StoreError::Gone { .. })));
+    assert!(is_gone(&store.append(&[message(1, "a")]).unwrap_err()));
     other.append(&[message(2, "b")]).unwrap();
     assert_eq!(other.recent(10).unwrap(), [message(2, "b")]);
 }
 
 fn damaged() {
     let is_damaged = |error: StoreError| {
-        assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}");
+        assert!(error.to_string().contains("is damaged"), "{error:?}");
         assert!(error.to_string().contains("backup"), "{error}");
     };
     let (_folder, path) = folder();

@@ -75,7 +75,6 @@ impl Side {
         self.e2e.logged_in(name, &self.queue).unwrap();
         let token = Zeroizing::new("token".to_owned());
         self.queue.logged_in(Session { name: name.to_owned(), token });
-        self.queue.open();
         let key = self.sends();
         self.key = key.strip_prefix("/pubkey ").expect("the key first of all").to_owned();
     }

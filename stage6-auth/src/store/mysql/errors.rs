@@ -1,7 +1,7 @@
 //! The server's error numbers, in our words.
 
 use super::super::StoreError;
-use super::super::error::init_command;
+use super::super::error::{disk_full, init_command, locked, other};
 use mysql::{DriverError, Error};
 use std::io::ErrorKind;
 
@@ -63,36 +63,48 @@ fn cause(error: &Error) -> String {
     }
 }
 
+/// The database or its tables do not exist.
+pub fn no_tables(db: &str, program: &str) -> StoreError {
+    let init = init_command(program, db);
+    StoreError::Unusable(format!(
+        "{db} has no chat tables yet; run `{init}` first, with the administrator's account"
+    ))
+}
+
 /// What happened, with what to do about it. The numbers are those of the MySQL
 /// and MariaDB manuals ("Server Error Codes").
-pub fn explain(db: &str, program: &str, error: Error) -> StoreError {
-    let timeout = is_timeout(&error);
-    let (db, cause) = (db.to_owned(), cause(&error));
-    let Some(code) = code(&error) else {
-        if timeout {
-            return StoreError::Unreachable { db, cause: "no answer in time".to_owned() };
-        }
-        return match error.is_connectivity_error() {
-            true => StoreError::Unreachable { db, cause },
-            false => StoreError::Other { db, cause },
-        };
-    };
-    match code {
+pub fn explain(db: &str, program: &str, error: &Error) -> StoreError {
+    let cause = cause(error);
+    let text = match code(error) {
         // Unknown database, no such table.
-        1049 | 1146 => StoreError::NoSchema { init: init_command(program, &db), db },
+        Some(1049 | 1146) => return no_tables(db, program),
+        Some(1021 | 1114) => return disk_full(db),
+        // Lock wait timeout, deadlock.
+        Some(1205 | 1213) => return locked(db),
         // No access for this user, to this database, from this host, without a
         // password, with a locked account.
-        1044 | 1045 | 1130 | 1698 | 4151 => StoreError::Denied { db, cause },
+        Some(1044 | 1045 | 1130 | 1698 | 4151) => {
+            format!("{db} refuses the account: {cause}; check user and password in --db or CHAT_DB")
+        }
         // This command, on this column, on this routine, without that privilege.
-        1142 | 1143 | 1370 | 1227 => StoreError::NotAllowed { db, cause },
-        1290 | 1792 | 1836 => StoreError::ReadOnlyServer { db, cause },
-        1021 | 1114 => StoreError::DiskFull { db },
-        // Lock wait timeout, deadlock.
-        1205 | 1213 => StoreError::Locked { db },
+        Some(1142 | 1143 | 1370 | 1227) => {
+            format!("{db} does not allow this account to do that: {cause}; use the administrator's URL")
+        }
+        Some(1290 | 1792 | 1836) => format!(
+            "{db} is read-only: {cause}; let it take changes (SET GLOBAL read_only = OFF), or name the primary server"
+        ),
+        None if is_timeout(error) => unreachable(db, "no answer in time"),
         // Too many connections, shutting down, killed.
-        1040 | 1053 | 1317 | 1927 => StoreError::Unreachable { db, cause },
-        _ => StoreError::Other { db, cause },
-    }
+        Some(1040 | 1053 | 1317 | 1927) => unreachable(db, &cause),
+        None if error.is_connectivity_error() => unreachable(db, &cause),
+        _ => return other(db, cause),
+    };
+    StoreError::Unusable(text)
+}
+
+/// No connection, or it was lost, or no answer in time.
+fn unreachable(db: &str, cause: &str) -> String {
+    format!("database server {db} cannot be reached: {cause}; is it running there?")
 }
 
 #[test]

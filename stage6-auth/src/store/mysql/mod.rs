@@ -10,7 +10,7 @@ mod errors;
 mod pool;
 pub mod setup;
 
-use super::error::init_command;
+use super::error::{init_command, too_new, too_old};
 use super::in_doubt::InDoubt;
 use super::schema::{Change, Schema};
 use super::url::MySqlUrl;
@@ -20,7 +20,7 @@ use super::{
 };
 use append::Writer;
 pub use append::insert;
-use errors::{ALREADY_THERE, code, explain};
+use errors::{ALREADY_THERE, code, explain, no_tables};
 pub use errors::{is_unstorable, lost_race};
 use mysql::prelude::Queryable;
 use mysql::{Conn, Value};
@@ -53,13 +53,13 @@ impl MySqlStore {
             in_doubt: InDoubt::default(),
         };
         let found: Option<Option<u32>> = store.with(|conn| conn.query_first(sql::VERSION))?;
-        let (db, known, init) = (store.db.clone(), schema.version(), init_command(schema.program, &store.db));
         let found = found.flatten().unwrap_or(0);
+        let (db, known) = (&store.db, schema.version());
         match schema.next(found, |step| step.mysql) {
             Change::None => Ok(store),
-            Change::TooNew(found) => Err(StoreError::TooNew { db, found, known }),
-            Change::Run(..) if found == 0 => Err(StoreError::NoSchema { db, init }),
-            Change::Run(..) => Err(StoreError::TooOld { db, found, known, init }),
+            Change::TooNew(found) => Err(too_new(db, found, known)),
+            Change::Run(..) if found == 0 => Err(no_tables(db, schema.program)),
+            Change::Run(..) => Err(too_old(db, found, known, &init_command(schema.program, db))),
         }
     }
 
@@ -100,7 +100,7 @@ impl MySqlStore {
 
     /// What the error means, with what to do about it.
     pub fn explain(&self, error: mysql::Error) -> StoreError {
-        explain(&self.db, self.program, error)
+        explain(&self.db, self.program, &error)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What needs an administrator's account: making the database, the tables, and the
 //! account of the chat server.
 
+use super::super::error::too_new;
 use super::super::schema::{Change, Schema};
 use super::super::{MySqlUrl, StoreError, now, sql};
 use super::errors::{DONE_ALREADY, code, explain};
@@ -53,11 +54,10 @@ pub fn init(url: &MySqlUrl, schema: &Schema, account: &Account) -> Result<Prepar
         }
         make_account(&mut conn, url, account).map(Ok)
     };
-    let db = || url.to_string();
     match run() {
         Ok(Ok(prepared)) => Ok(prepared),
-        Ok(Err(found)) => Err(StoreError::TooNew { db: db(), found, known: schema.version() }),
-        Err(error) => Err(explain(&db(), schema.program, error)),
+        Ok(Err(found)) => Err(too_new(url, found, schema.version())),
+        Err(error) => Err(explain(&url.to_string(), schema.program, &error)),
     }
 }
 

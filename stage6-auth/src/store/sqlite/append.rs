@@ -15,16 +15,17 @@ impl SqliteStore {
         if batch.is_empty() && retract.is_empty() {
             return Ok(Vec::new());
         }
+        let mut commits = false;
         let appended = self.with_writer(|conn| {
             let tx = begin(conn)?;
             add_rows(&tx, &retract, batch)?;
-            // Not stored as far as this process sees, but the log may hold the
-            // whole batch: had its flush failed and the machine then lost power,
-            // recovery could find it.
-            tx.commit().inspect_err(|_| self.in_doubt.add(batch))
+            commits = true;
+            tx.commit()
         });
-        if let Err(StoreError::Gone { .. }) = &appended {
-            // Stored, perhaps, in a file that may be put back.
+        // Not stored as far as this process sees, but the log may hold the whole batch:
+        // had its flush failed and the machine then lost power, recovery could find it.
+        // Or it is stored, in a file that has been moved away and may be put back.
+        if commits && appended.is_err() {
             self.in_doubt.add(batch);
         }
         appended?;

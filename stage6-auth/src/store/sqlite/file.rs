@@ -1,10 +1,11 @@
 //! An SQLite file: how it is made, opened and checked, and what can be wrong with it.
 
-use super::super::error::init_command;
+use super::super::error::{disk_full, init_command, locked, other, too_new, too_old};
 use super::super::schema::{Change, Schema};
 use super::super::{StoreError, now, sql};
 use common::private_file::{open_or_make, reject_foreign_link};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior, params};
+use std::fmt::Display;
 use std::fs::{self, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
@@ -18,17 +19,16 @@ const BUSY_TIMEOUT: Duration = Duration::from_millis(1500);
 /// by every user. The log and the index beside it get the file's mode. A symbolic
 /// link of another user is refused.
 pub fn create_private(path: &Path) -> Result<(), StoreError> {
-    let db = || path.display().to_string();
-    reject_foreign_link(path).map_err(|e| StoreError::Open { db: db(), cause: e.to_string() })?;
+    reject_foreign_link(path).map_err(|e| cannot_open(path, e))?;
     if path.exists() {
         return Ok(());
     }
     match open_or_make(path, OpenOptions::new().write(true)) {
         Ok(_) => Ok(()),
         Err(error) if matches!(error.kind(), ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied) => {
-            Err(StoreError::ReadOnly { db: db() })
+            Err(read_only(path))
         }
-        Err(error) => Err(StoreError::Open { db: db(), cause: error.to_string() }),
+        Err(error) => Err(cannot_open(path, error)),
     }
 }
 
@@ -52,23 +52,23 @@ pub fn check_schema(
     schema: &Schema,
     migrate: bool,
 ) -> Result<(), StoreError> {
-    let db = || path.display().to_string();
-    let known = schema.version();
+    let (db, known) = (&path.display().to_string(), schema.version());
     let explain = |error| explain(path, error);
     // In one transaction, since two programs may open a new file at once.
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(explain)?;
-    let mut version = version(&tx).map_err(explain)?.ok_or_else(|| StoreError::Foreign { db: db() })?;
+    let mut version = version(&tx).map_err(explain)?.ok_or_else(|| {
+        StoreError::Unusable(format!("{db} is a database of another program; name another with --db"))
+    })?;
     let found = version;
     loop {
         let (statements, next) = match schema.next(version, |step| step.sqlite) {
             Change::None => return tx.commit().map_err(explain),
             Change::TooNew(_) if has_gaps(&tx, known, found).map_err(explain)? => {
-                return Err(StoreError::Damaged { db: db(), cause: format!("tables of a version {found}") });
+                return Err(damaged(path, format!("tables of a version {found}")));
             }
-            Change::TooNew(found) => return Err(StoreError::TooNew { db: db(), found, known }),
+            Change::TooNew(found) => return Err(too_new(db, found, known)),
             Change::Run(..) if found > 0 && !migrate => {
-                let init = init_command(schema.program, &db());
-                return Err(StoreError::TooOld { db: db(), found, known, init });
+                return Err(too_old(db, found, known, &init_command(schema.program, db)));
             }
             Change::Run(statements, next) => (statements, next),
         };
@@ -112,20 +112,49 @@ pub fn file_ids(path: &Path) -> [FileId; 2] {
     [path, Path::new(&log)].map(|path| fs::metadata(path).ok().map(|data| (data.dev(), data.ino())))
 }
 
+/// The file or its folder cannot be opened or made.
+pub fn cannot_open(path: &Path, cause: impl Display) -> StoreError {
+    StoreError::Unusable(format!(
+        "cannot open {}: {cause}; check the path given with --db sqlite:PATH and the folder's permissions",
+        path.display()
+    ))
+}
+
+/// The file, its folder or the whole file system cannot be written.
+pub fn read_only(path: &Path) -> StoreError {
+    StoreError::Unusable(format!(
+        "{} is read-only; give this user write permission for the file and its folder, and see with lsattr that neither is immutable",
+        path.display()
+    ))
+}
+
+/// The content is none that this program, or the database, has written.
+fn damaged(path: &Path, cause: impl Display) -> StoreError {
+    let db = path.display();
+    StoreError::Unusable(format!(
+        "{db} is damaged: {cause}; stop the server, keep a copy, and restore a backup, or save what `sqlite3 {db} .recover` can read"
+    ))
+}
+
+/// What the error means, with what to do about it.
 pub fn explain(path: &Path, error: rusqlite::Error) -> StoreError {
-    let db = path.display().to_string();
+    let db = path.display();
     match error.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase) => StoreError::NotADatabase { db },
-        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => StoreError::ReadOnly { db },
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Locked { db },
-        Some(ErrorCode::DiskFull) => StoreError::DiskFull { db },
-        Some(ErrorCode::DatabaseCorrupt) => StoreError::Damaged { db, cause: error.to_string() },
-        Some(ErrorCode::SystemIoFailure) => StoreError::Io { db, cause: error.to_string() },
-        Some(ErrorCode::CannotOpen) => StoreError::Open { db, cause: error.to_string() },
+        Some(ErrorCode::NotADatabase) => StoreError::Unusable(format!(
+            "{db} is not a database file; name another file with --db sqlite:PATH, or move this one away"
+        )),
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => read_only(path),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => locked(db),
+        Some(ErrorCode::DiskFull) => disk_full(db),
+        Some(ErrorCode::DatabaseCorrupt) => damaged(path, error),
+        Some(ErrorCode::SystemIoFailure) => StoreError::Unusable(format!(
+            "{db}: {error}; look for a failing disk (dmesg) and for immutable files (lsattr)"
+        )),
+        Some(ErrorCode::CannotOpen) => cannot_open(path, error),
         // No error of SQLite's, but a row that cannot be read.
         None if !matches!(error, rusqlite::Error::QueryReturnedNoRows) => {
-            StoreError::Damaged { db, cause: "a table holds what this program has not written".to_owned() }
+            damaged(path, "a table holds what this program has not written")
         }
-        _ => StoreError::Other { db, cause: error.to_string() },
+        _ => other(db, error),
     }
 }

@@ -8,6 +8,7 @@
 mod append;
 mod file;
 
+use super::error::locked;
 use super::in_doubt::InDoubt;
 use super::{
     Cell, Message, Millis, NewSession, NewUser, PasswordHash, Role, Schema, Store, StoreError, TokenHash,
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::semaphore::Semaphore;
 use common::poison::IgnorePoison;
-use file::{FileId, check_schema, connect, create_private, explain, file_ids};
+use file::{FileId, cannot_open, check_schema, connect, create_private, explain, file_ids, read_only};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -56,7 +57,7 @@ impl SqliteStore {
         create_private(&path)?;
         let mut writer = connect(&path)?;
         if writer.is_readonly("main").map_err(|e| explain(&path, e))? {
-            return Err(StoreError::ReadOnly { db: path.display().to_string() });
+            return Err(read_only(&path));
         }
         // Sticks to the file, unlike the other settings. Must come before the
         // reader opens it: changing the journal needs the file for oneself.
@@ -65,7 +66,7 @@ impl SqliteStore {
             .map_err(|e| explain(&path, e))?;
         if journal != "wal" {
             let cause = format!("this file system allows no write-ahead log (journal mode {journal})");
-            return Err(StoreError::Open { db: path.display().to_string(), cause });
+            return Err(cannot_open(&path, cause));
         }
         check_schema(&path, &mut writer, schema, false)?;
         let reader = Mutex::new(connect(&path)?);
@@ -123,7 +124,7 @@ impl SqliteStore {
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
         let turn = self.turns.acquire_for(WAIT_FOR_TURN);
-        let _turn = turn.ok_or_else(|| StoreError::Locked { db: self.path.display().to_string() })?;
+        let _turn = turn.ok_or_else(|| locked(self.path.display()))?;
         let mut conn = self.writer.lock().ignore_poison();
         self.is_still_there()?;
         let result = work(&mut conn).map_err(|e| self.explain(e))?;
@@ -135,7 +136,10 @@ impl SqliteStore {
         if file_ids(&self.path) == self.files {
             return Ok(());
         }
-        Err(StoreError::Gone { db: self.path.display().to_string() })
+        Err(StoreError::Unusable(format!(
+            "{} was deleted, moved or replaced while it was open; put the file back where it was, or start the server again",
+            self.path.display()
+        )))
     }
 
     fn explain(&self, error: rusqlite::Error) -> StoreError {
@@ -172,9 +176,7 @@ impl Store for SqliteStore {
             Ok(())
         });
         match (result, failed) {
-            (Err(StoreError::Other { .. }), Some(name)) if self.user(name)?.is_some() => {
-                Err(StoreError::NameTaken(name.clone()))
-            }
+            (Err(_), Some(name)) if self.user(name)?.is_some() => Err(StoreError::NameTaken(name.clone())),
             (result, _) => result,
         }
     }

@@ -23,22 +23,22 @@ fn reads_both_kinds() {
 
 #[test]
 fn says_what_is_wrong() {
-    assert_eq!(why(""), DbUrlError::Kind);
-    assert_eq!(why("chat.db"), DbUrlError::Kind);
-    assert_eq!(why("postgres://a:b@c/d"), DbUrlError::Kind);
+    assert_eq!(why(""), NEITHER_KIND);
+    assert_eq!(why("chat.db"), NEITHER_KIND);
+    assert_eq!(why("postgres://a:b@c/d"), NEITHER_KIND);
     for nothing in ["sqlite:", "sqlite:/", "sqlite://", "sqlite:///"] {
-        assert_eq!(why(nothing), DbUrlError::NoPath);
+        assert_eq!(why(nothing), NO_PATH);
     }
-    assert_eq!(why("sqlite:///chat.db"), DbUrlError::ThreeSlashes);
-    assert_eq!(why("sqlite::memory:"), DbUrlError::Memory);
-    assert_eq!(why("sqlite://:memory:"), DbUrlError::Memory);
-    assert_eq!(why("mysql://chat:pw@host:70000/chat"), DbUrlError::Malformed);
-    assert_eq!(why("mysql://chat:p?w@host/chat"), DbUrlError::Malformed);
-    assert_eq!(why("mysql://chat:p/w@host/chat"), DbUrlError::Malformed);
-    assert_eq!(why("mysql://chat:pw@host"), DbUrlError::Database);
-    assert_eq!(why("mysql://chat:pw@host/"), DbUrlError::Database);
-    assert_eq!(why("mysql://chat:pw@host/a%60b"), DbUrlError::Database);
-    assert_eq!(why("mysql://:pw@host/chat"), DbUrlError::NoUser);
+    assert_eq!(why("sqlite:///chat.db"), THREE_SLASHES);
+    assert_eq!(why("sqlite::memory:"), IN_MEMORY);
+    assert_eq!(why("sqlite://:memory:"), IN_MEMORY);
+    assert_eq!(why("mysql://chat:pw@host:70000/chat"), MALFORMED);
+    assert_eq!(why("mysql://chat:p?w@host/chat"), MALFORMED);
+    assert_eq!(why("mysql://chat:p/w@host/chat"), MALFORMED);
+    assert_eq!(why("mysql://chat:pw@host"), BAD_DATABASE);
+    assert_eq!(why("mysql://chat:pw@host/"), BAD_DATABASE);
+    assert_eq!(why("mysql://chat:pw@host/a%60b"), BAD_DATABASE);
+    assert_eq!(why("mysql://:pw@host/chat"), NO_USER);
 }
 
 #[derive(clap::Parser, Debug)]
