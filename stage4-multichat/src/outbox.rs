@@ -17,10 +17,11 @@
 // interleavings, a model of it.
 use super::sync::{Condvar, Mutex, MutexGuard};
 use crate::line_codec::LineCodec;
-use crate::transport::{Transport, WriteProgress, write_nonblocking};
+use crate::transport::{Transport, write_nonblocking};
 use bytes::Bytes;
 use common::poison::IgnorePoison;
 use std::collections::VecDeque;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -222,15 +223,16 @@ impl Outbox {
             let mut pieces = std::mem::take(&mut state.pending);
             let size: usize = pieces.iter().map(Bytes::len).sum();
             drop(state);
-            let progress = write_nonblocking(&*self.transport, &mut pieces);
+            let written = write_nonblocking(&*self.transport, &mut pieces);
             state = self.lock();
-            let (Ok(progress), false) = (progress, state.gone) else {
+            let is_full = matches!(&written, Err(e) if e.kind() == ErrorKind::WouldBlock);
+            if state.gone || (written.is_err() && !is_full) {
                 self.drop_connection(state);
                 return None;
-            };
+            }
             let left: usize = pieces.iter().map(Bytes::len).sum();
             state.bytes -= size - left;
-            if progress == WriteProgress::SocketFull {
+            if is_full {
                 pieces.append(&mut state.pending);
                 state.pending = pieces;
                 return Some(state);

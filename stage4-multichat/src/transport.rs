@@ -9,6 +9,7 @@
 //! everything above serves unchanged.
 
 use bytes::{Buf, Bytes};
+use rustix::io::retry_on_intr;
 use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -66,7 +67,8 @@ impl Transport for TcpStream {
     fn write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
         // The socket itself stays blocking, for the thread that reads. Only this
         // one call must not wait.
-        Ok(sendmsg(self, bytes, &mut SendAncillaryBuffer::default(), SendFlags::DONTWAIT)?)
+        let send = || sendmsg(self, bytes, &mut SendAncillaryBuffer::default(), SendFlags::DONTWAIT);
+        Ok(retry_on_intr(send)?)
     }
 
     fn shutdown_write(&self) {
@@ -86,36 +88,17 @@ impl Transport for TcpStream {
     }
 }
 
-/// How far [`write_nonblocking`] came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum WriteProgress {
-    /// Everything is with the kernel.
-    Done,
-    /// The socket is full; something is left in `pending` or in the transport.
-    SocketFull,
-}
-
 /// Pieces in one system call. writev(2) allows 1024, but the list of them is on
 /// the stack.
 const MAX_SLICES: usize = 64;
 
 /// Writes `pending` as far as the transport takes it without waiting. What was
 /// written is gone from `pending`, to the byte.
-pub(crate) fn write_nonblocking(
-    transport: &dyn Transport,
-    pending: &mut VecDeque<Bytes>,
-) -> io::Result<WriteProgress> {
-    loop {
-        return match write_all(transport, pending) {
-            Ok(()) => Ok(WriteProgress::Done),
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(WriteProgress::SocketFull),
-            Err(e) => Err(e),
-        };
-    }
-}
-
-fn write_all(transport: &dyn Transport, pending: &mut VecDeque<Bytes>) -> io::Result<()> {
+///
+/// # Errors
+/// `WouldBlock` when the socket is full and something is left, in `pending` or in the
+/// transport; any other error when the connection is gone.
+pub(crate) fn write_nonblocking(transport: &dyn Transport, pending: &mut VecDeque<Bytes>) -> io::Result<()> {
     // What an earlier write has left inside goes first.
     transport.flush()?;
     while !pending.is_empty() {
@@ -147,29 +130,33 @@ mod tests {
     use super::*;
     use crate::tests::fake::{FakeTransport, Step, Step::*, line};
 
-    /// Writes these lines through a transport with these steps: how far it came,
-    /// what the transport got, and what is left.
-    fn written(steps: &[Step], lines: &[&str]) -> (WriteProgress, String, String) {
+    /// Writes these lines through a transport with these steps: whether all is
+    /// written, what the transport got, and what is left.
+    fn written(steps: &[Step], lines: &[&str]) -> (bool, String, String) {
         let transport = FakeTransport::new(steps.iter().copied());
         let mut pending: VecDeque<_> = lines.iter().map(|text| line(text)).collect();
-        let progress = write_nonblocking(&transport, &mut pending).unwrap();
+        let all = match write_nonblocking(&transport, &mut pending) {
+            Ok(()) => true,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => false,
+            Err(e) => panic!("{e}"),
+        };
         let left: Vec<u8> = pending.iter().flat_map(|piece| piece.to_vec()).collect();
-        (progress, transport.text(), String::from_utf8(left).unwrap())
+        (all, transport.text(), String::from_utf8(left).unwrap())
     }
 
     #[test]
     fn what_does_not_fit_stays_to_the_byte() {
         for fits in 1..8 {
-            let (progress, text, left) = written(&[Takes(fits), Full], &["one", "two"]);
-            assert_eq!(progress, WriteProgress::SocketFull);
+            let (all, text, left) = written(&[Takes(fits), Full], &["one", "two"]);
+            assert!(!all);
             assert_eq!((text.as_str(), left.as_str()), ("one\ntwo\n").split_at(fits));
         }
     }
 
     #[test]
     fn it_goes_on_until_the_socket_is_full_however_little_it_takes_at_once() {
-        let (progress, text, left) = written(&[Takes(1); 8], &["one", "two"]);
-        assert_eq!((progress, text.as_str(), left.as_str()), (WriteProgress::Done, "one\ntwo\n", ""));
+        let (all, text, left) = written(&[Takes(1); 8], &["one", "two"]);
+        assert_eq!((all, text.as_str(), left.as_str()), (true, "one\ntwo\n", ""));
     }
 
     #[test]
@@ -183,13 +170,14 @@ mod tests {
 
     #[test]
     fn what_the_transport_still_holds_counts_as_a_full_socket() {
-        let (progress, text, _) = written(&[Holds(8)], &["one", "two"]);
-        assert_eq!((progress, text.as_str()), (WriteProgress::SocketFull, "one\ntwo\n"));
+        let (all, text, _) = written(&[Holds(8)], &["one", "two"]);
+        assert_eq!((all, text.as_str()), (false, "one\ntwo\n"));
     }
 
     #[test]
     fn a_broken_connection_is_an_error() {
         let mut pending = VecDeque::from([line("hello")]);
-        assert!(write_nonblocking(&FakeTransport::new([Takes(2), Broken]), &mut pending).is_err());
+        let error = write_nonblocking(&FakeTransport::new([Takes(2), Broken]), &mut pending).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
     }
 }
