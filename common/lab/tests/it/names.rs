@@ -83,7 +83,7 @@ const GIVEN_UP: &[GivenUp] = &[
             ("take_on", "register"),
             ("Stalled", "PollDrainer"),
             ("Piece", "Bytes"),
-            ("Pushed", "WriteProgress"),
+            ("Pushed", "write_nonblocking"),
             ("judge", "check_limit"),
             ("give_up", "disconnect"),
             ("take_turn", "start_writing"),
