@@ -9,7 +9,7 @@
 mod execute;
 mod table;
 
-pub use execute::Commands;
+pub use execute::{CommandError, CommandResult, Commands};
 pub use table::{COMMANDS, CommandInfo, changed};
 
 use stage6_auth::accounts::check_name;

@@ -8,7 +8,7 @@ use stage6_auth::sessions::presence::Presence;
 use stage6_auth::sessions::session::Session;
 use stage7_rooms_pubsub::addressed_message::PrivateKind;
 use stage7_rooms_pubsub::chat::Chat;
-use stage7_rooms_pubsub::commands::{self as stage7, Command, addressed};
+use stage7_rooms_pubsub::commands::{self as stage7, CommandResult, addressed};
 use std::io;
 use std::sync::Arc;
 
@@ -48,46 +48,47 @@ impl<'a> Commands<'a> {
         let done = match command {
             "/pubkey" => self.publish(rest.trim()),
             "/key" => self.show(rest.trim()),
-            "/dm" => match addressed(rest) {
-                Some((user, sealed)) => {
-                    self.earlier.say_to(user, sealed.trim(), &SEALED).map_err(io::Error::other)?
-                }
-                None => Err("/dm needs a user and a sealed message: /dm USER BASE64".to_owned()),
-            },
-            _ => return self.earlier.execute_parsed(Command::parse(line, &MORE), &MORE),
+            "/dm" => self.pass_on(rest),
+            _ => self.earlier.act(line, &MORE),
         };
-        if let Err(problem) = done {
-            self.earlier.report(&problem);
-        }
-        Ok(())
+        self.earlier.report(done)
     }
 
     /// No answer if the key is stored or known: a client sends this after each login.
-    fn publish(&self, key: &str) -> Result<(), String> {
+    fn publish(&self, key: &str) -> CommandResult {
         let key: PublicKey = key.parse().map_err(|error| format!("/pubkey BASE64: {error}"))?;
         let session = self.earlier.session();
-        let known = self.keys.keys(session.user_id).map_err(|error| self.earlier.away(&error))?;
-        if known.last() != Some(&key.to_string()) {
-            if known.len() >= MAX_KEYS {
-                return Err(format!(
-                    "/pubkey: you have published {MAX_KEYS} keys already, and no more can be stored"
-                ));
-            }
-            self.keys.publish(session.user_id, &key).map_err(|error| self.earlier.away(&error))?;
-            let what = if known.is_empty() { "a public key" } else { "another public key" };
-            self.log.info(format_args!("{} publishes {what}, from {}", session.name, session.peer));
+        let known = self.keys.keys(session.user_id)?;
+        if known.last() == Some(&key.to_string()) {
+            return Ok(());
         }
+        if known.len() >= MAX_KEYS {
+            return Err(format!(
+                "/pubkey: you have published {MAX_KEYS} keys already, and no more can be stored"
+            )
+            .into());
+        }
+        self.keys.publish(session.user_id, &key)?;
+        let what = if known.is_empty() { "a public key" } else { "another public key" };
+        self.log.info(format_args!("{} publishes {what}, from {}", session.name, session.peer));
         Ok(())
     }
 
-    fn show(&self, name: &str) -> Result<(), String> {
+    fn show(&self, name: &str) -> CommandResult {
         if name.is_empty() {
-            return Err("/key needs a user: /key USER".to_owned());
+            return Err("/key needs a user: /key USER".to_owned().into());
         }
         let user = self.earlier.account(name)?;
-        let mut keys = self.keys.keys(user.id).map_err(|error| self.earlier.away(&error))?;
-        let key = keys.pop().ok_or_else(|| format!("{} has published no key", user.name))?;
+        let key = self.keys.keys(user.id)?.pop();
+        let key = key.ok_or_else(|| format!("{} has published no key", user.name))?;
         self.earlier.session().send_to(&format!("[KEY] {} {key}", user.name));
         Ok(())
+    }
+
+    fn pass_on(&self, rest: &str) -> CommandResult {
+        let Some((user, sealed)) = addressed(rest) else {
+            return Err("/dm needs a user and a sealed message: /dm USER BASE64".to_owned().into());
+        };
+        self.earlier.say_to(user, sealed.trim(), &SEALED)
     }
 }

@@ -22,9 +22,6 @@ const COMMIT_WAIT: Duration = Duration::from_secs(5);
 /// How long a client may take to read the history that it asks for.
 const HISTORY_WAIT: Duration = Duration::from_secs(20);
 
-/// What somebody is told when the database is away.
-const OUT_OF_REACH: &str = "the database is out of reach, try again later";
-
 /// The commands as one client may use them; only its reader thread has this.
 pub struct Commands<'a> {
     chat: &'a Chat,
@@ -38,9 +35,34 @@ pub struct Commands<'a> {
     room_name: Arc<str>,
 }
 
-/// What becomes of a command: an error in words is for its author, and the
-/// connection goes on.
-type CommandResult = Result<Result<(), String>, Stopped>;
+/// Why a command was not executed. The text is for the client that sent it.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// It is not possible, or not allowed.
+    #[error("{0}")]
+    Refused(String),
+    /// The database does not answer. The log gets its reason.
+    #[error("the database is out of reach, try again later")]
+    Database(#[from] StoreError),
+    /// The committer has stopped, and with it the server.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
+impl From<String> for CommandError {
+    fn from(problem: String) -> Self {
+        CommandError::Refused(problem)
+    }
+}
+
+impl From<Malformed> for CommandError {
+    fn from(malformed: Malformed) -> Self {
+        CommandError::Refused(malformed.to_string())
+    }
+}
+
+/// What becomes of a command.
+pub type CommandResult = Result<(), CommandError>;
 
 impl<'a> Commands<'a> {
     /// For `session`, whose client has just come in.
@@ -55,7 +77,7 @@ impl<'a> Commands<'a> {
         Commands { chat, presence, database, log, session, room_name: room.clone(), room }
     }
 
-    /// Whose commands these are.
+    /// The session whose commands these are.
     pub fn session(&self) -> &Arc<Session> {
         &self.session
     }
@@ -65,195 +87,175 @@ impl<'a> Commands<'a> {
     /// # Errors
     /// When the committer has stopped, and with it the server.
     pub fn execute(&mut self, line: &str) -> io::Result<()> {
-        self.execute_parsed(Command::parse(line, &[]), &[])
+        let done = self.act(line, &[]);
+        self.report(done)
     }
 
-    /// The same for a line that is read already, where a later stage has `more`
-    /// commands.
+    /// Tells the client what is wrong, if something is. The connection goes on.
     ///
     /// # Errors
     /// When the committer has stopped.
-    pub fn execute_parsed(
-        &mut self,
-        command: Result<Command<'_>, Malformed>,
-        more: &[&str],
-    ) -> io::Result<()> {
-        let done = match command {
-            Ok(command) => self.act(command, more),
-            Err(malformed) => Ok(Err(malformed.to_string())),
-        };
-        if let Err(problem) = done.map_err(io::Error::other)? {
-            self.report(&problem);
+    pub fn report(&self, done: CommandResult) -> io::Result<()> {
+        let Err(error) = done else { return Ok(()) };
+        match &error {
+            CommandError::Stopped(stopped) => return Err(io::Error::other(*stopped)),
+            CommandError::Database(cause) => self.log.error(format_args!("{}: {cause}", self.session.name)),
+            CommandError::Refused(_) => {}
         }
+        self.session.send_to(&format!("[SERVER] error: {error}"));
         Ok(())
     }
 
-    /// Tells the person what is wrong.
-    pub fn report(&self, problem: &str) {
-        self.session.send_to(&format!("[SERVER] error: {problem}"));
-    }
-
-    fn act(&mut self, command: Command<'_>, more: &[&str]) -> CommandResult {
-        let chat = self.chat;
-        match command {
-            Command::Say(text) => {
-                chat.say(&self.session, Recipient::Room(self.room.clone()), text.to_owned()).map(Ok)
-            }
+    /// Does what `line` asks for; `more` are the commands of a later stage.
+    ///
+    /// # Errors
+    /// [`CommandError`].
+    pub fn act(&mut self, line: &str, more: &[&str]) -> CommandResult {
+        match Command::parse(line, more)? {
+            Command::Say(text) => self.say(Recipient::Room(self.room.clone()), text),
             Command::Join(room) => self.move_to(room),
             Command::Leave => self.move_to(LOBBY),
-            Command::Rooms => chat.ask(&self.session, Question::Rooms).map(Ok),
-            Command::Users => chat.ask(&self.session, Question::Users).map(Ok),
-            Command::Subscriptions => chat.ask(&self.session, Question::Subscriptions).map(Ok),
-            Command::History(limit) => Ok(self.show_history(limit.unwrap_or(self.chat.history_limit()))),
-            Command::Publish(text) => {
-                chat.say(&self.session, Recipient::Subscribers, text.to_owned()).map(Ok)
-            }
+            Command::Rooms => self.ask(Question::Rooms),
+            Command::Users => self.ask(Question::Users),
+            Command::Subscriptions => self.ask(Question::Subscriptions),
+            Command::History(limit) => self.show_history(limit.unwrap_or(self.chat.history_limit())),
+            Command::Publish(text) => self.say(Recipient::Subscribers, text),
             Command::Subscribe(user) => self.subscribe(user, true),
             Command::Unsubscribe(user) => self.subscribe(user, false),
             Command::Private(user, text) => self.say_to(user, text, &PRIVATE),
-            Command::Kick(user) => match self.chat.elsewhere(user) {
-                Some(name) => self.kick_elsewhere(&name),
-                None => Ok(self.kick(user)),
-            },
+            Command::Kick(user) => self.kick(user),
             Command::Announce(text) => self.announce(text),
             Command::Help => {
                 self.session.send_to(&format!("[SERVER] commands: {}", names(more)));
-                Ok(Ok(()))
+                Ok(())
             }
         }
+    }
+
+    fn say(&self, to: Recipient, text: &str) -> CommandResult {
+        Ok(self.chat.say(&self.session, to, text.to_owned())?)
+    }
+
+    fn ask(&self, question: Question) -> CommandResult {
+        Ok(self.chat.ask(&self.session, question)?)
     }
 
     fn move_to(&mut self, room: &str) -> CommandResult {
         let key = name_key(room);
         if *key == *self.room {
-            return Ok(Err(format!("you are in {} already", self.room_name)));
+            return Err(format!("you are in {} already", self.room_name).into());
         }
         (self.room, self.room_name) = (key.into(), room.into());
         self.log.info(format_args!("{} goes to the room {room}", self.session.name));
-        self.chat.move_to(&self.session, room).map(Ok)
+        Ok(self.chat.move_to(&self.session, room)?)
     }
 
-    fn show_history(&self, limit: usize) -> Result<(), String> {
+    fn show_history(&self, limit: usize) -> CommandResult {
         // What one has just said belongs to it.
         self.session.wait_idle(COMMIT_WAIT);
-        let messages = self.database.messages.history(&self.room, limit).map_err(|e| self.away(&e))?;
+        let messages = self.database.messages.history(&self.room, limit)?;
         if messages.is_empty() {
             self.session.send_to(&format!("[SERVER] no earlier messages in {}", self.room_name));
         }
         match stream_history(&messages, &self.session.outbox, Instant::now() + HISTORY_WAIT) {
             0 => Ok(()),
-            left => Err(format!("you read too slowly; /history {left} shows the messages that are left out")),
+            left => {
+                Err(format!("you read too slowly; /history {left} shows the messages that are left out")
+                    .into())
+            }
         }
     }
 
     fn subscribe(&self, publisher: &str, begins: bool) -> CommandResult {
-        let publisher = match self.other(publisher, "subscribe to") {
-            Ok(publisher) => publisher,
-            Err(problem) => return Ok(Err(problem)),
-        };
-        if let Err(problem) = self.store_subscription(&publisher, begins) {
-            return Ok(Err(problem));
-        }
-        self.chat.subscribe(&self.session, &publisher.name, begins).map(Ok)
-    }
-
-    fn store_subscription(&self, publisher: &User, begins: bool) -> Result<(), String> {
+        let publisher = self.other(publisher, "subscribe to")?;
         let (subscriber, store) = (self.session.user_id, &self.database.messages);
-        let has = store.is_subscribed(subscriber, publisher.id).map_err(|e| self.away(&e))?;
-        if has == begins {
-            return if has { Ok(()) } else { Err(format!("you are not subscribed to {}", publisher.name)) };
+        let has = store.is_subscribed(subscriber, publisher.id)?;
+        if !has && !begins {
+            return Err(format!("you are not subscribed to {}", publisher.name).into());
         }
-        if begins && store.subscription_changes(subscriber).map_err(|e| self.away(&e))? >= MAX_CHANGES {
-            return Err(format!(
-                "you have changed your subscriptions {MAX_CHANGES} times, and no more can be stored"
-            ));
+        if has != begins {
+            if begins && store.subscription_changes(subscriber)? >= MAX_CHANGES {
+                return Err(format!(
+                    "you have changed your subscriptions {MAX_CHANGES} times, and no more can be stored"
+                )
+                .into());
+            }
+            store.subscribe(subscriber, publisher.id, begins)?;
+            let what = if begins { "subscribes to" } else { "does no longer subscribe to" };
+            self.log.info(format_args!("{} {what} {}", self.session.name, publisher.name));
         }
-        store.subscribe(subscriber, publisher.id, begins).map_err(|e| self.away(&e))?;
-        let what = if begins { "subscribes to" } else { "does no longer subscribe to" };
-        self.log.info(format_args!("{} {what} {}", self.session.name, publisher.name));
-        Ok(())
+        Ok(self.chat.subscribe(&self.session, &publisher.name, begins)?)
     }
 
     /// Says something to one person alone, who must be there.
     ///
     /// # Errors
-    /// When the committer has stopped.
+    /// [`CommandError`].
     pub fn say_to(&self, whom: &str, text: &str, how: &'static PrivateKind) -> CommandResult {
-        if !self.chat.is_elsewhere(whom)
-            && let Err(problem) = self.present(whom, "send a private message to")
-        {
-            return Ok(Err(problem));
+        if !self.chat.is_elsewhere(whom) {
+            self.present(whom, "send a private message to")?;
         }
-        self.chat.say(&self.session, Recipient::User(name_key(whom).into(), how), text.to_owned()).map(Ok)
+        self.say(Recipient::User(name_key(whom).into(), how), text)
     }
 
     fn announce(&self, text: &str) -> CommandResult {
-        if let Err(problem) = self.needs_admin("/announce") {
-            return Ok(Err(problem));
-        }
+        self.needs_admin("/announce")?;
         self.log.info(format_args!("{} announces something", self.session.name));
-        self.chat.say(&self.session, Recipient::Everybody, text.to_owned()).map(Ok)
+        self.say(Recipient::Everybody, text)
     }
 
-    fn kick(&self, whom: &str) -> Result<(), String> {
+    fn kick(&self, whom: &str) -> CommandResult {
         self.needs_admin("/kick")?;
+        let name = &self.session.name;
+        if let Some(whom) = self.chat.elsewhere(whom) {
+            self.log.warn(format_args!("{name} kicks {whom} from another server"));
+            self.session.send_to(&format!("[SERVER] {whom} was kicked"));
+            return Ok(self.chat.kick_elsewhere(&self.session, &whom)?);
+        }
         let whom = self.present(whom, "kick")?;
-        self.log.warn(format_args!("{} kicks {} from {}", self.session.name, whom.name, whom.peer));
-        self.presence.expel(&whom, &format!("[SERVER] you were kicked by {}", self.session.name));
+        self.log.warn(format_args!("{name} kicks {} from {}", whom.name, whom.peer));
+        self.presence.expel(&whom, &format!("[SERVER] you were kicked by {name}"));
         self.session.send_to(&format!("[SERVER] {} was kicked", whom.name));
         Ok(())
     }
 
-    fn kick_elsewhere(&self, whom: &str) -> CommandResult {
-        if let Err(problem) = self.needs_admin("/kick") {
-            return Ok(Err(problem));
-        }
-        self.log.warn(format_args!("{} kicks {whom} from another server", self.session.name));
-        self.session.send_to(&format!("[SERVER] {whom} was kicked"));
-        self.chat.kick_elsewhere(&self.session, whom).map(Ok)
-    }
-
-    fn needs_admin(&self, command: &str) -> Result<(), String> {
+    fn needs_admin(&self, command: &str) -> CommandResult {
         if self.session.role == Role::Admin {
             return Ok(());
         }
         self.log.warn(format_args!("{} is no admin and tried {command}", self.session.name));
-        Err(format!("{command} needs the role admin"))
+        Err(format!("{command} needs the role admin").into())
     }
 
     /// Somebody else who is in.
-    fn present(&self, name: &str, what: &str) -> Result<Arc<Session>, String> {
-        if name_key(name) == name_key(&self.session.name) {
-            return Err(format!("you cannot {what} yourself"));
+    fn present(&self, name: &str, what: &str) -> Result<Arc<Session>, CommandError> {
+        self.require_another(name, what)?;
+        match self.presence.find(name) {
+            Some(session) => Ok(session),
+            None => Err(format!("{} is not online", self.account(name)?.name).into()),
         }
-        if let Some(person) = self.presence.find(name) {
-            return Ok(person);
-        }
-        let user = self.other(name, what)?;
-        Err(format!("{} is not online", user.name))
     }
 
     /// Somebody else who has an account.
-    fn other(&self, name: &str, what: &str) -> Result<User, String> {
-        if name_key(name) == name_key(&self.session.name) {
-            return Err(format!("you cannot {what} yourself"));
-        }
+    fn other(&self, name: &str, what: &str) -> Result<User, CommandError> {
+        self.require_another(name, what)?;
         self.account(name)
+    }
+
+    fn require_another(&self, name: &str, what: &str) -> CommandResult {
+        if name_key(name) == name_key(&self.session.name) {
+            return Err(format!("you cannot {what} yourself").into());
+        }
+        Ok(())
     }
 
     /// The account of this name.
     ///
     /// # Errors
-    /// In words for the person: there is none, or the database is away.
-    pub fn account(&self, name: &str) -> Result<User, String> {
-        let user = self.database.users.user(name).map_err(|error| self.away(&error))?;
+    /// When there is no such user, or the database does not answer.
+    pub fn account(&self, name: &str) -> Result<User, CommandError> {
         // Cut, since it may be as long as a line.
-        user.ok_or_else(|| format!("no user {}", name.chars().take(40).collect::<String>()))
-    }
-
-    /// What the person is told when the database does not answer; the log gets more.
-    pub fn away(&self, error: &StoreError) -> String {
-        self.log.error(format_args!("{}: {error}", self.session.name));
-        OUT_OF_REACH.to_owned()
+        let unknown = || format!("no user {}", name.chars().take(40).collect::<String>());
+        Ok(self.database.users.user(name)?.ok_or_else(unknown)?)
     }
 }
