@@ -137,20 +137,19 @@ impl Record for AddressedMessage {
 
 /// Stage 6's columns, and two more.
 impl Row for AddressedMessage {
-    const ADD: &'static str = "INSERT INTO messages (id, run, number, sent_at, username, message, kind, place) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
-    const COLUMNS: usize = Message::COLUMNS + 2;
+    fn insert(&self) -> &'static str {
+        "INSERT INTO messages (id, run, number, sent_at, username, message, kind, place) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    }
 
     fn id(&self) -> MessageId {
         self.message.id
     }
 
-    fn cell(&self, column: usize) -> Cell<'_> {
-        match column.checked_sub(Message::COLUMNS) {
-            None => self.message.cell(column),
-            Some(0) => Cell::Text(self.to.kind()),
-            Some(_) => Cell::Text(self.to.place()),
-        }
+    fn cells(&self, id: i64) -> Vec<Cell<'_>> {
+        let mut cells = self.message.cells(id);
+        cells.extend([self.to.kind(), self.to.place()].map(Cell::Text));
+        cells
     }
 }
 

@@ -22,7 +22,7 @@ use stage6_auth::room::History;
 use stage6_auth::sessions::name_registry::{NameInUse, OnDuplicate};
 use stage6_auth::sessions::presence::{ChatRoom, Presence};
 use stage6_auth::sessions::session::Session;
-use stage6_auth::store::{Message, StoreError, name_key};
+use stage6_auth::store::{Message, Store, StoreError, name_key};
 use std::io;
 use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -37,7 +37,7 @@ const ADMISSION_TIMEOUT: Duration = Duration::from_secs(8);
 pub struct Chat {
     /// The committer thread and the room thread.
     pub pipeline: Pipeline<AddressedMessage, RoomEvent>,
-    messages: Arc<dyn MessageStore>,
+    store: Arc<dyn Store>,
     history: usize,
     /// `None` for a server that is alone.
     shared: Option<Shared>,
@@ -58,7 +58,7 @@ impl Chat {
     /// # Errors
     /// When the database cannot be read, or no thread started.
     pub fn open(
-        messages: &Arc<dyn MessageStore>,
+        store: &Arc<dyn Store>,
         other_servers: Option<Backplane>,
         codec: &Arc<dyn LineCodec>,
         history: usize,
@@ -68,9 +68,10 @@ impl Chat {
         let state = |earlier| RoomState::new(codec, History::new(earlier, history), log);
         let (pipeline, shared) = match other_servers {
             None => {
-                let state = state(messages.history(LOBBY, history).context(UNREADABLE)?);
-                let append = messages.clone();
-                (Pipeline::start(move |batch: &[AddressedMessage]| append.append(batch), state)?, None)
+                let state = state(store.room_history(LOBBY, history).context(UNREADABLE)?);
+                let store = store.clone();
+                let append = move |batch: &[AddressedMessage]| store.append_addressed(batch);
+                (Pipeline::start(append, state)?, None)
             }
             Some(servers) => {
                 let (status, on_duplicate) = (servers.status.clone(), servers.on_duplicate);
@@ -83,7 +84,7 @@ impl Chat {
                 (pipeline, Some(Shared { status, on_duplicate, evictions }))
             }
         };
-        Ok(Arc::new(Chat { pipeline, messages: messages.clone(), history, shared }))
+        Ok(Arc::new(Chat { pipeline, store: store.clone(), history, shared }))
     }
 
     /// Starts the thread that disconnects clients whom the log of several servers has
@@ -175,7 +176,7 @@ impl Chat {
 
 impl ChatRoom for Chat {
     fn enter(&self, session: &Arc<Session>, slot: ClientSlot, welcome: &str) -> Result<(), LoginError> {
-        let publishers = self.messages.subscriptions(&session.name)?;
+        let publishers = self.store.subscriptions(&session.name)?;
         let lost = |stopped: Stopped| LoginError::Lost(io::Error::other(stopped));
         let Some(shared) = &self.shared else {
             session.send_to(welcome);

@@ -40,7 +40,7 @@ use crate::addressed_message::PRIVATE;
 use crate::backplane::BackplaneArgs;
 use crate::chat::Chat;
 use crate::commands::Commands;
-use crate::message_store::{Database, SCHEMA};
+use crate::message_store::SCHEMA;
 use clap::Parser;
 use common::cli::LogFileArgs;
 use common::critical_thread;
@@ -64,7 +64,7 @@ use stage6_auth::envelope::Envelope;
 use stage6_auth::sessions::name_registry::OnDuplicate;
 use stage6_auth::sessions::presence::{Presence, PresenceGuard};
 use stage6_auth::sessions::session::Session;
-use stage6_auth::store::DbArgs;
+use stage6_auth::store::{self, DbArgs, Store};
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
@@ -123,7 +123,7 @@ struct Server {
     presence: Arc<Presence>,
     /// The way to the committer thread and the room thread.
     chat: Arc<Chat>,
-    database: Database,
+    store: Arc<dyn Store>,
     /// For the outbox of each new client.
     outboxes: Arc<OutboxConfig>,
     /// Lines a second for each client; 0 is no limit.
@@ -156,24 +156,24 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     // listens is one that works.
     let envelope = Arc::new(Envelope::new(&KeyFile::load(&options.key)?.key));
     let codec: Arc<dyn LineCodec> = envelope.clone();
-    let database = Database::open(&options.db.db, &SCHEMA)?;
-    if let Some(warning) = database.users.durability_warning()? {
+    let store = store::open(&options.db.db, &SCHEMA)?;
+    if let Some(warning) = store.durability_warning()? {
         log.warn(warning);
     }
-    let tokens = options.auth.session_tokens(&database.users);
+    let tokens = options.auth.session_tokens(&store);
     let other_servers =
         options.backplane.connect(&options.db.db, &SCHEMA, &[&PRIVATE], options.on_duplicate, &log)?;
     // This starts the committer thread and the room thread.
-    let chat = Chat::open(&database.messages, other_servers, &codec, options.history.into(), &log)?;
+    let chat = Chat::open(&store, other_servers, &codec, options.history.into(), &log)?;
     let server = Arc::new(Server {
         listener: Listener::open(&options.listen, &log)?,
         workers: Workers::new(&log),
         pending: PendingLogins::new(options.limits.max_clients),
         envelope,
         presence: Presence::new(options.on_duplicate, &tokens, chat.clone(), &log),
-        auth: options.auth.authenticator(&database.users, tokens, &log),
+        auth: options.auth.authenticator(&store, tokens, &log),
         chat,
-        database,
+        store,
         outboxes: Arc::new(OutboxConfig {
             limit: options.limits.queue,
             drainer: PollDrainer::start()?,
@@ -291,7 +291,7 @@ fn chat(mut connection: ClientConnection, online: PresenceGuard, server: &Server
 fn relay(lines: &mut Lines, session: &Arc<Session>, server: &Server) -> io::Result<()> {
     // Used by this thread alone, so it needs no lock.
     let mut bucket = TokenBucket::new(server.rate);
-    let mut commands = Commands::new(&server.chat, &server.presence, &server.database, session, &server.log);
+    let mut commands = Commands::new(&server.chat, &server.presence, &*server.store, session, &server.log);
     loop {
         let line = read_line(lines, &server.envelope)?;
         // Disconnected by an admin, or for a newer connection of this user: what the

@@ -9,11 +9,11 @@ use mysql::prelude::Queryable;
 use mysql::{Conn, Opts, OptsBuilder};
 use stage6_auth::store::mysql::setup::{Account, init};
 use stage6_auth::store::sqlite::SqliteStore;
-use stage6_auth::store::{self, DbUrl, Message, MessageId, NewUser, PasswordHash, Schema};
+use stage6_auth::store::{self, DbUrl, Message, MessageId, NewUser, PasswordHash, Schema, Store};
 use stage7_rooms_pubsub::addressed_message::{AddressedMessage, PRIVATE, Recipient};
-use stage7_rooms_pubsub::message_store::{Database, SCHEMA};
+use stage7_rooms_pubsub::message_store::{MessageStore, SCHEMA};
 use std::process::ExitCode;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 use testkit::mariadb::MariaDb;
 
@@ -100,8 +100,8 @@ fn new_user(name: &str) -> NewUser {
     NewUser { name: name.to_owned(), password: PasswordHash("$2b$04$x".into()) }
 }
 
-fn texts(database: &Database, room: &str, limit: usize) -> Vec<String> {
-    database.messages.history(room, limit).unwrap().into_iter().map(|m| m.text).collect()
+fn texts(store: &Arc<dyn Store>, room: &str, limit: usize) -> Vec<String> {
+    store.room_history(room, limit).unwrap().into_iter().map(|m| m.text).collect()
 }
 
 fn goes_on(place: &Place) {
@@ -110,21 +110,21 @@ fn goes_on(place: &Place) {
     old.append(&[message(1, "old"), message(2, "older")]).unwrap();
     old.add_users(&[new_user("Alice")]).unwrap();
     drop(old);
-    let error = Database::open(&url, &SCHEMA).err().unwrap();
+    let error = store::open(&url, &SCHEMA).err().unwrap();
     assert!(error.to_string().contains("tables of version 4 and this program needs 5"), "{error:?}");
     assert!(error.to_string().contains("stage7-admin init"), "{error}");
     let url = place.prepare(&SCHEMA);
-    let new = Database::open(&url, &SCHEMA).unwrap();
-    assert_eq!(new.messages.history("lobby", 10).unwrap(), [message(1, "old"), message(2, "older")]);
-    assert_eq!(new.users.user("alice").unwrap().unwrap().name, "Alice");
-    new.messages.append(&[said(3, Recipient::Room("lobby".into()))]).unwrap();
+    let new = store::open(&url, &SCHEMA).unwrap();
+    assert_eq!(new.room_history("lobby", 10).unwrap(), [message(1, "old"), message(2, "older")]);
+    assert_eq!(new.user("alice").unwrap().unwrap().name, "Alice");
+    new.append_addressed(&[said(3, Recipient::Room("lobby".into()))]).unwrap();
     assert_eq!(texts(&new, "lobby", 2), ["older", "text 3"]);
     let error = store::open(&url, &store::SCHEMA).err().unwrap();
     assert!(error.to_string().contains("tables of version 5 and this program knows only 4"), "{error:?}");
 }
 
 fn histories(place: &Place) {
-    let database = Database::open(&place.prepare(&SCHEMA), &SCHEMA).unwrap();
+    let store = store::open(&place.prepare(&SCHEMA), &SCHEMA).unwrap();
     let batch = [
         said(1, Recipient::Room("lobby".into())),
         said(2, Recipient::Room("rust".into())),
@@ -134,35 +134,35 @@ fn histories(place: &Place) {
         said(6, Recipient::Room("rust".into())),
         said(7, Recipient::Room("lobby".into())),
     ];
-    database.messages.append(&batch).unwrap();
-    assert_eq!(texts(&database, "rust", 10), ["text 2", "text 6"]);
-    assert_eq!(texts(&database, "lobby", 10), ["text 1", "text 7"]);
-    assert_eq!(texts(&database, "lobby", 1), ["text 7"]);
-    assert_eq!(texts(&database, "Rust", 10), [""; 0], "rooms go by their keys");
-    assert_eq!(database.users.recent(10).unwrap().len(), 7, "all of it is kept");
+    store.append_addressed(&batch).unwrap();
+    assert_eq!(texts(&store, "rust", 10), ["text 2", "text 6"]);
+    assert_eq!(texts(&store, "lobby", 10), ["text 1", "text 7"]);
+    assert_eq!(texts(&store, "lobby", 1), ["text 7"]);
+    assert_eq!(texts(&store, "Rust", 10), [""; 0], "rooms go by their keys");
+    assert_eq!(store.recent(10).unwrap().len(), 7, "all of it is kept");
 }
 
 fn subscriptions(place: &Place) {
-    let database = Database::open(&place.prepare(&SCHEMA), &SCHEMA).unwrap();
+    let store = store::open(&place.prepare(&SCHEMA), &SCHEMA).unwrap();
     let names = ["alice", "Bob", "carol"];
-    database.users.add_users(&names.map(new_user)).unwrap();
-    let ids = names.map(|name| database.users.user(name).unwrap().unwrap().id);
-    let of = |name: &str| database.messages.subscriptions(name).unwrap().join(",");
+    store.add_users(&names.map(new_user)).unwrap();
+    let ids = names.map(|name| store.user(name).unwrap().unwrap().id);
+    let of = |name: &str| store.subscriptions(name).unwrap().join(",");
     let set = |who: usize, whom: usize, begins| {
-        database.messages.subscribe(ids[who], ids[whom], begins).unwrap();
+        store.subscribe(ids[who], ids[whom], begins).unwrap();
     };
     assert_eq!(of("alice"), "");
     set(0, 2, true);
     set(0, 1, true);
     set(1, 0, true);
     assert_eq!((of("ALICE").as_str(), of("bob").as_str(), of("nobody").as_str()), ("Bob,carol", "alice", ""));
-    let is = |who: usize, whom: usize| database.messages.is_subscribed(ids[who], ids[whom]).unwrap();
+    let is = |who: usize, whom: usize| store.is_subscribed(ids[who], ids[whom]).unwrap();
     assert!(is(0, 1) && is(1, 0) && !is(1, 2));
     set(0, 1, false);
     set(0, 1, false);
     assert_eq!(of("alice"), "carol");
     assert!(!is(0, 1));
-    assert_eq!(database.messages.subscription_changes(ids[0]).unwrap(), 4);
+    assert_eq!(store.subscription_changes(ids[0]).unwrap(), 4);
     set(0, 1, true);
     assert!(is(0, 1));
     assert_eq!(of("alice"), "Bob,carol");
@@ -176,6 +176,6 @@ fn interrupted(place: &Place) {
         let opts = OptsBuilder::from_opts(Opts::from_url(admin).unwrap()).prefer_socket(false);
         Conn::new(opts).unwrap().query_drop("DELETE FROM schema_version WHERE version = 5").unwrap();
     }
-    let database = Database::open(&place.prepare(&SCHEMA), &SCHEMA).unwrap();
-    database.messages.append(&[said(1, Recipient::Subscribers)]).unwrap();
+    let store = store::open(&place.prepare(&SCHEMA), &SCHEMA).unwrap();
+    store.append_addressed(&[said(1, Recipient::Subscribers)]).unwrap();
 }

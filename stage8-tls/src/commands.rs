@@ -2,10 +2,11 @@
 //! their keys, ask for another user's, and send a message that is sealed with it.
 
 use crate::identity::PublicKey;
-use crate::public_keys::{Database, MAX_KEYS, PublicKeys};
+use crate::public_keys::{MAX_KEYS, PublicKeys};
 use common::log::Log;
 use stage6_auth::sessions::presence::Presence;
 use stage6_auth::sessions::session::Session;
+use stage6_auth::store::Store;
 use stage7_rooms_pubsub::addressed_message::PrivateKind;
 use stage7_rooms_pubsub::chat::Chat;
 use stage7_rooms_pubsub::commands::{self as stage7, CommandResult, addressed};
@@ -22,7 +23,7 @@ pub const SEALED: PrivateKind = PrivateKind { kind: "dm", before: "[DM] ", betwe
 /// All commands, as one client may use them.
 pub struct Commands<'a> {
     earlier: stage7::Commands<'a>,
-    keys: &'a dyn PublicKeys,
+    store: &'a dyn Store,
     log: &'a Log,
 }
 
@@ -31,12 +32,12 @@ impl<'a> Commands<'a> {
     pub fn new(
         chat: &'a Chat,
         presence: &'a Presence,
-        database: &'a Database,
+        store: &'a dyn Store,
         session: &Arc<Session>,
         log: &'a Log,
     ) -> Self {
-        let earlier = stage7::Commands::new(chat, presence, database, session, log);
-        Commands { earlier, keys: &*database.keys, log }
+        let earlier = stage7::Commands::new(chat, presence, store, session, log);
+        Commands { earlier, store, log }
     }
 
     /// Executes the command in `line`, or says the line to the room.
@@ -58,7 +59,7 @@ impl<'a> Commands<'a> {
     fn publish(&self, key: &str) -> CommandResult {
         let key: PublicKey = key.parse().map_err(|error| format!("/pubkey BASE64: {error}"))?;
         let session = self.earlier.session();
-        let known = self.keys.keys(session.user_id)?;
+        let known = self.store.keys(session.user_id)?;
         if known.last() == Some(&key.to_string()) {
             return Ok(());
         }
@@ -68,7 +69,7 @@ impl<'a> Commands<'a> {
             )
             .into());
         }
-        self.keys.publish(session.user_id, &key)?;
+        self.store.publish(session.user_id, &key)?;
         let what = if known.is_empty() { "a public key" } else { "another public key" };
         self.log.info(format_args!("{} publishes {what}, from {}", session.name, session.peer));
         Ok(())
@@ -79,7 +80,7 @@ impl<'a> Commands<'a> {
             return Err("/key needs a user: /key USER".to_owned().into());
         }
         let user = self.earlier.account(name)?;
-        let key = self.keys.keys(user.id)?.pop();
+        let key = self.store.keys(user.id)?.pop();
         let key = key.ok_or_else(|| format!("{} has published no key", user.name))?;
         self.earlier.session().send_to(&format!("[KEY] {} {key}", user.name));
         Ok(())

@@ -5,14 +5,8 @@
 //! one. To notice that is the task of the clients ([`crate::identity`]).
 
 use crate::identity::PublicKey;
-use mysql::prelude::Queryable;
-use rusqlite::params;
-use stage6_auth::store::mysql::MySqlStore;
-use stage6_auth::store::sqlite::SqliteStore;
-use stage6_auth::store::{DbUrl, STEP_1, Schema, Step, Store, StoreError, now};
-use stage7_rooms_pubsub::message_store::{self as stage7, MessageStore, STEP_2};
-use std::ops::Deref;
-use std::sync::Arc;
+use stage6_auth::store::{Cell, STEP_1, Schema, Step, Store, StoreError, now};
+use stage7_rooms_pubsub::message_store::STEP_2;
 
 /// What stage 8 needs.
 pub const SCHEMA: Schema = Schema { steps: &[STEP_1, STEP_2, STEP_3], program: "stage8-admin" };
@@ -54,73 +48,19 @@ const KEYS: &str = "SELECT public_key FROM public_keys WHERE user_id = ? ORDER B
 /// an identity file is lost; without a bound, one user could fill the disk.
 pub const MAX_KEYS: usize = 100;
 
-/// What the server asks of the database about keys.
-pub trait PublicKeys: Send + Sync {
+/// What the server asks of the database about keys. The bounds and the threads are
+/// those of [`Store`].
+pub trait PublicKeys: Store {
     /// Stores the key that the user with this id has from now on.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
-    fn publish(&self, user: i64, key: &PublicKey) -> Result<(), StoreError>;
+    fn publish(&self, user: i64, key: &PublicKey) -> Result<(), StoreError> {
+        self.insert(PUBLISH, &[Cell::Int(user), Cell::Text(&key.to_string()), Cell::Int(now())])
+    }
 
     /// Returns the keys that the user with this id has published, as text; the last one
     /// counts.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
-    fn keys(&self, user: i64) -> Result<Vec<String>, StoreError>;
-}
-
-/// One open database: stage 7's, with the keys.
-pub struct Database {
-    earlier: stage7::Database,
-    /// The users' public keys.
-    pub keys: Arc<dyn PublicKeys>,
-}
-
-impl Deref for Database {
-    type Target = stage7::Database;
-
-    fn deref(&self) -> &stage7::Database {
-        &self.earlier
-    }
-}
-
-impl Database {
-    /// Opens what `url` names; see [`stage6_auth::store::open`].
-    ///
-    /// # Errors
-    /// Whatever keeps the database from being used, with what to do about it.
-    pub fn open(url: &DbUrl, schema: &Schema) -> Result<Database, StoreError> {
-        Ok(match url {
-            DbUrl::Sqlite(path) => Self::of(&Arc::new(SqliteStore::open(path, schema)?)),
-            DbUrl::MySql(server) => Self::of(&Arc::new(MySqlStore::open(server, schema)?)),
-        })
-    }
-
-    /// The same store for all.
-    pub fn of<S: Store + MessageStore + PublicKeys + 'static>(store: &Arc<S>) -> Database {
-        Database { earlier: stage7::Database::of(store), keys: store.clone() }
-    }
-}
-
-impl PublicKeys for SqliteStore {
-    fn publish(&self, user: i64, key: &PublicKey) -> Result<(), StoreError> {
-        let key = key.to_string();
-        self.write(|tx| tx.prepare_cached(PUBLISH)?.execute(params![user, key, now()]))?;
-        Ok(())
-    }
-
     fn keys(&self, user: i64) -> Result<Vec<String>, StoreError> {
-        self.read(|conn| conn.prepare_cached(KEYS)?.query_map([user], |row| row.get(0))?.collect())
+        self.texts(KEYS, &[Cell::Int(user)])
     }
 }
 
-impl PublicKeys for MySqlStore {
-    fn publish(&self, user: i64, key: &PublicKey) -> Result<(), StoreError> {
-        self.with(|conn| conn.exec_drop(PUBLISH, (user, key.to_string(), now())))
-    }
-
-    fn keys(&self, user: i64) -> Result<Vec<String>, StoreError> {
-        self.with(|conn| conn.exec(KEYS, (user,)))
-    }
-}
+impl<S: Store + ?Sized> PublicKeys for S {}

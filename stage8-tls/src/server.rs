@@ -39,7 +39,7 @@
 
 use crate::certs::{CertificateFolder, own_names};
 use crate::commands::{Commands, SEALED};
-use crate::public_keys::{Database, SCHEMA};
+use crate::public_keys::SCHEMA;
 use crate::read_line::read_line;
 use crate::tls::{Acceptor, TlsStream};
 use clap::Parser;
@@ -62,7 +62,7 @@ use stage6_auth::auth::{
 use stage6_auth::sessions::name_registry::OnDuplicate;
 use stage6_auth::sessions::presence::{Presence, PresenceGuard};
 use stage6_auth::sessions::session::Session;
-use stage6_auth::store::DbArgs;
+use stage6_auth::store::{self, DbArgs, Store};
 use stage7_rooms_pubsub::addressed_message::PRIVATE;
 use stage7_rooms_pubsub::backplane::BackplaneArgs;
 use stage7_rooms_pubsub::chat::Chat;
@@ -124,7 +124,7 @@ struct Server {
     presence: Arc<Presence>,
     /// The way to the committer thread and the room thread.
     chat: Arc<Chat>,
-    database: Database,
+    store: Arc<dyn Store>,
     /// For the outbox of each new client.
     outboxes: Arc<OutboxConfig>,
     /// Lines a second for each client; 0 is no limit.
@@ -157,11 +157,11 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     // listens is one that works.
     let certificate = CertificateFolder::new(&options.certs).open(&own_names(options.listen.host()), &log)?;
     let codec: Arc<dyn LineCodec> = Arc::new(Plaintext);
-    let database = Database::open(&options.db.db, &SCHEMA)?;
-    if let Some(warning) = database.users.durability_warning()? {
+    let store = store::open(&options.db.db, &SCHEMA)?;
+    if let Some(warning) = store.durability_warning()? {
         log.warn(warning);
     }
-    let tokens = options.auth.session_tokens(&database.users);
+    let tokens = options.auth.session_tokens(&store);
     let other_servers = options.backplane.connect(
         &options.db.db,
         &SCHEMA,
@@ -170,16 +170,16 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         &log,
     )?;
     // This starts the committer thread and the room thread.
-    let chat = Chat::open(&database.messages, other_servers, &codec, options.history.into(), &log)?;
+    let chat = Chat::open(&store, other_servers, &codec, options.history.into(), &log)?;
     let server = Arc::new(Server {
         listener: Listener::open(&options.listen, &log)?,
         workers: Workers::new(&log),
         pending: PendingLogins::new(options.limits.max_clients),
         tls: Acceptor::new(&certificate)?,
         presence: Presence::new(options.on_duplicate, &tokens, chat.clone(), &log),
-        auth: options.auth.authenticator(&database.users, tokens, &log),
+        auth: options.auth.authenticator(&store, tokens, &log),
         chat,
-        database,
+        store,
         outboxes: Arc::new(OutboxConfig {
             limit: options.limits.queue,
             drainer: PollDrainer::start()?,
@@ -307,7 +307,7 @@ fn chat(mut connection: ClientConnection<TlsStream>, online: PresenceGuard, serv
 fn relay(lines: &mut Lines<TlsStream>, session: &Arc<Session>, server: &Server) -> io::Result<()> {
     // Used by this thread alone, so it needs no lock.
     let mut bucket = TokenBucket::new(server.rate);
-    let mut commands = Commands::new(&server.chat, &server.presence, &server.database, session, &server.log);
+    let mut commands = Commands::new(&server.chat, &server.presence, &*server.store, session, &server.log);
     loop {
         let line = read_line(lines, &session.outbox)?;
         // Disconnected by an admin, or for a newer connection of this user: what the

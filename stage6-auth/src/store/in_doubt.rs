@@ -19,9 +19,9 @@ pub struct InDoubt(Mutex<Vec<Range>>);
 
 impl InDoubt {
     /// Notes a batch whose outcome is unknown.
-    pub fn add(&self, batch: &[impl Row]) {
+    pub fn add(&self, batch: &[&dyn Row]) {
         let mut ranges = self.lock();
-        for MessageId { run, number } in batch.iter().map(Row::id) {
+        for MessageId { run, number } in batch.iter().map(|message| message.id()) {
             match ranges.last_mut() {
                 Some(range) if range.run == run && range.last + 1 == number => range.last = number,
                 _ => ranges.push(Range { run, first: number, last: number }),
@@ -48,7 +48,7 @@ impl InDoubt {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Message;
+    use super::super::{Message, rows};
     use super::*;
 
     fn message(run: i64, number: i64) -> Message {
@@ -60,8 +60,8 @@ mod tests {
     #[test]
     fn consecutive_numbers_become_one_range() {
         let in_doubt = InDoubt::default();
-        in_doubt.add(&[message(7, 1), message(7, 2)]);
-        in_doubt.add(&[message(7, 3), message(7, 5), message(8, 6)]);
+        in_doubt.add(&rows(&[message(7, 1), message(7, 2)]));
+        in_doubt.add(&rows(&[message(7, 3), message(7, 5), message(8, 6)]));
         assert_eq!(
             in_doubt.get(),
             [
@@ -75,9 +75,9 @@ mod tests {
     #[test]
     fn a_range_that_grew_meanwhile_stays() {
         let in_doubt = InDoubt::default();
-        in_doubt.add(&[message(7, 1)]);
+        in_doubt.add(&rows(&[message(7, 1)]));
         let in_flight = in_doubt.get();
-        in_doubt.add(&[message(7, 2)]);
+        in_doubt.add(&rows(&[message(7, 2)]));
         in_doubt.resolved(&in_flight);
         assert_eq!(in_doubt.get(), [Range { run: 7, first: 1, last: 2 }]);
     }

@@ -7,22 +7,19 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 
 /// A message as a row. Stage 7's messages have more columns than this stage's.
 pub trait Row {
-    /// The INSERT of one row, its `VALUES (?, …)` at the end. Its first parameter
-    /// is the id, which the store gives.
-    const ADD: &'static str;
-    /// How many parameters that has besides the id.
-    const COLUMNS: usize;
+    /// The INSERT of one row, its `VALUES (?, …)` at the end.
+    fn insert(&self) -> &'static str;
 
     /// The number by which a retraction names the message.
     fn id(&self) -> MessageId;
 
-    /// The parameter number `column`, from 0 to below [`Row::COLUMNS`].
-    fn cell(&self, column: usize) -> Cell<'_>;
+    /// The parameters of that INSERT, for the row with this id, which the store gives.
+    fn cells(&self, id: i64) -> Vec<Cell<'_>>;
+}
 
-    /// All parameters of the row with this id.
-    fn cells(&self, id: i64) -> impl Iterator<Item = Cell<'_>> {
-        std::iter::once(Cell::Int(id)).chain((0..Self::COLUMNS).map(|column| self.cell(column)))
-    }
+/// A batch of messages, as [`Store::append_rows`](super::Store::append_rows) takes it.
+pub fn rows<M: Row>(batch: &[M]) -> Vec<&dyn Row> {
+    batch.iter().map(|message| message as &dyn Row).collect()
 }
 
 /// A parameter.
@@ -32,6 +29,13 @@ pub enum Cell<'a> {
     Int(i64),
     /// A text.
     Text(&'a str),
+}
+
+/// A limit: as many as the database can count, at most.
+impl From<usize> for Cell<'_> {
+    fn from(limit: usize) -> Self {
+        Cell::Int(i64::try_from(limit).unwrap_or(i64::MAX))
+    }
 }
 
 impl ToSql for Cell<'_> {
@@ -53,20 +57,17 @@ impl From<Cell<'_>> for Value {
 }
 
 impl Row for Message {
-    const ADD: &'static str = sql::ADD_MESSAGE;
-    const COLUMNS: usize = 5;
+    fn insert(&self) -> &'static str {
+        sql::ADD_MESSAGE
+    }
 
     fn id(&self) -> MessageId {
         self.id
     }
 
-    fn cell(&self, column: usize) -> Cell<'_> {
-        match column {
-            0 => Cell::Int(self.id.run),
-            1 => Cell::Int(self.id.number),
-            2 => Cell::Int(self.sent),
-            3 => Cell::Text(&self.name),
-            _ => Cell::Text(&self.text),
-        }
+    fn cells(&self, id: i64) -> Vec<Cell<'_>> {
+        let MessageId { run, number } = self.id;
+        let numbers = [id, run, number, self.sent].map(Cell::Int);
+        numbers.into_iter().chain([Cell::Text(&self.name), Cell::Text(&self.text)]).collect()
     }
 }

@@ -23,7 +23,7 @@ use common::log::Log;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Row as SqlRow};
 use stage6_auth::store::mysql::{MySqlStore, insert, is_unstorable, lost_race};
-use stage6_auth::store::{Message, MessageId, MySqlUrl, StoreError, now};
+use stage6_auth::store::{Message, MessageId, MySqlUrl, StoreError, now, rows};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -158,7 +158,7 @@ impl SharedLog {
     pub fn append(&mut self, entries: &[AddressedMessage]) -> Result<(), AppendError> {
         let first = self.tail + 1;
         let conn = self.conn().map_err(AppendError::Failed)?;
-        match insert(conn, first, entries) {
+        match insert(conn, first, &rows(entries)) {
             Ok(()) => {
                 self.tail += entries.len() as i64;
                 self.confirmed = self.tail;

@@ -3,7 +3,7 @@ mod memory;
 
 use super::*;
 use crate::addressed_message::PRIVATE;
-use crate::message_store::{Database, SCHEMA};
+use crate::message_store::SCHEMA;
 use common::log::{Level, LogGuard};
 use memory::{MemoryTransport, slot};
 use proptest::prelude::*;
@@ -11,7 +11,7 @@ use stage4_multichat::line_codec::Plaintext;
 use stage6_auth::auth::AuthenticatedUser;
 use stage6_auth::room::MAX_LISTED;
 use stage6_auth::sessions::Token;
-use stage6_auth::store::{DbUrl, PasswordHash, Role, User, name_key, now};
+use stage6_auth::store::{self, DbUrl, PasswordHash, Role, User, name_key, now};
 use std::collections::HashSet;
 use std::thread;
 use std::time::Duration;
@@ -40,9 +40,9 @@ impl Fixture {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (log, guard) = Log::start(Level::Error, None).unwrap();
-        let database = Database::open(&DbUrl::Sqlite(folder.path().join("chat.db")), &SCHEMA).unwrap();
+        let store = store::open(&DbUrl::Sqlite(folder.path().join("chat.db")), &SCHEMA).unwrap();
         let codec: Arc<dyn LineCodec> = Arc::new(Plaintext);
-        let chat = Chat::open(&database.messages, None, &codec, 5, &log).unwrap();
+        let chat = Chat::open(&store, None, &codec, 5, &log).unwrap();
         Fixture { chat, _folder: folder, _log: guard }
     }
 

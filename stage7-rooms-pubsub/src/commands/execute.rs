@@ -3,7 +3,7 @@
 use super::{Command, Malformed, names};
 use crate::addressed_message::{PRIVATE, PrivateKind, Recipient};
 use crate::chat::Chat;
-use crate::message_store::{Database, MAX_CHANGES};
+use crate::message_store::{MAX_CHANGES, MessageStore};
 use crate::room_state::Question;
 use crate::rooms::LOBBY;
 use common::log::Log;
@@ -11,7 +11,7 @@ use stage6_auth::committer::Stopped;
 use stage6_auth::room::stream_history;
 use stage6_auth::sessions::presence::Presence;
 use stage6_auth::sessions::session::Session;
-use stage6_auth::store::{Role, StoreError, User, name_key};
+use stage6_auth::store::{Role, Store, StoreError, User, name_key};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ const HISTORY_WAIT: Duration = Duration::from_secs(20);
 pub struct Commands<'a> {
     chat: &'a Chat,
     presence: &'a Presence,
-    database: &'a Database,
+    store: &'a dyn Store,
     log: &'a Log,
     session: Arc<Session>,
     /// The room in which this person is when all that it has said is through: a
@@ -69,12 +69,12 @@ impl<'a> Commands<'a> {
     pub fn new(
         chat: &'a Chat,
         presence: &'a Presence,
-        database: &'a Database,
+        store: &'a dyn Store,
         session: &Arc<Session>,
         log: &'a Log,
     ) -> Self {
         let (session, room): (_, Arc<str>) = (session.clone(), LOBBY.into());
-        Commands { chat, presence, database, log, session, room_name: room.clone(), room }
+        Commands { chat, presence, store, log, session, room_name: room.clone(), room }
     }
 
     /// The session whose commands these are.
@@ -153,7 +153,7 @@ impl<'a> Commands<'a> {
     fn show_history(&self, limit: usize) -> CommandResult {
         // What one has just said belongs to it.
         self.session.wait_idle(COMMIT_WAIT);
-        let messages = self.database.messages.history(&self.room, limit)?;
+        let messages = self.store.room_history(&self.room, limit)?;
         if messages.is_empty() {
             self.session.send_to(&format!("[SERVER] no earlier messages in {}", self.room_name));
         }
@@ -168,7 +168,7 @@ impl<'a> Commands<'a> {
 
     fn subscribe(&self, publisher: &str, begins: bool) -> CommandResult {
         let publisher = self.other(publisher, "subscribe to")?;
-        let (subscriber, store) = (self.session.user_id, &self.database.messages);
+        let (subscriber, store) = (self.session.user_id, self.store);
         let has = store.is_subscribed(subscriber, publisher.id)?;
         if !has && !begins {
             return Err(format!("you are not subscribed to {}", publisher.name).into());
@@ -256,6 +256,6 @@ impl<'a> Commands<'a> {
     pub fn account(&self, name: &str) -> Result<User, CommandError> {
         // Cut, since it may be as long as a line.
         let unknown = || format!("no user {}", name.chars().take(40).collect::<String>());
-        Ok(self.database.users.user(name)?.ok_or_else(unknown)?)
+        Ok(self.store.user(name)?.ok_or_else(unknown)?)
     }
 }

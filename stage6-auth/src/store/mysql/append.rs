@@ -38,11 +38,7 @@ impl Writer {
 }
 
 impl MySqlStore {
-    /// [`Store::append`], for messages with whatever columns.
-    ///
-    /// # Errors
-    /// What the server or the network says; then nothing is stored, or in no history.
-    pub fn append_rows<M: Row>(&self, batch: &[M]) -> Result<Vec<usize>, StoreError> {
+    pub(super) fn append_batch(&self, batch: &[&dyn Row]) -> Result<Vec<usize>, StoreError> {
         let retract = self.in_doubt.get();
         if batch.is_empty() && retract.is_empty() {
             return Ok(Vec::new());
@@ -60,11 +56,11 @@ impl MySqlStore {
         }
     }
 
-    fn transaction<M: Row>(
+    fn transaction(
         &self,
         writer: &mut Writer,
         retract: &[Range],
-        batch: &[M],
+        batch: &[&dyn Row],
     ) -> mysql::Result<Vec<usize>> {
         let mut conn = self.begin(writer)?;
         writer.unfinished = Some(conn.connection_id());
@@ -118,7 +114,7 @@ impl MySqlStore {
 /// Adds the rows under the next free ids, and returns the indices of those that
 /// the table cannot take. A row for each round trip would take as long as a
 /// hundred rows in one.
-fn add_rows<M: Row>(conn: &mut Conn, retract: &[Range], batch: &[M]) -> mysql::Result<Vec<usize>> {
+fn add_rows(conn: &mut Conn, retract: &[Range], batch: &[&dyn Row]) -> mysql::Result<Vec<usize>> {
     for range in retract {
         conn.exec_drop(sql::RETRACT, (range.run, range.first, range.last, now()))?;
     }
@@ -151,9 +147,10 @@ fn add_rows<M: Row>(conn: &mut Conn, retract: &[Range], batch: &[M]) -> mysql::R
 /// # Errors
 /// What the server or the network says. After a failure of the network they may be
 /// stored or not.
-pub fn insert<M: Row>(conn: &mut Conn, first: i64, rows: &[M]) -> mysql::Result<()> {
-    let more = format!(", ({})", vec!["?"; M::COLUMNS + 1].join(", "));
+pub fn insert(conn: &mut Conn, first: i64, rows: &[&dyn Row]) -> mysql::Result<()> {
+    let Some(row) = rows.first() else { return Ok(()) };
     let cells = (first..).zip(rows).flat_map(|(id, row)| row.cells(id));
     let values: Vec<Value> = cells.map(Value::from).collect();
-    conn.exec_drop(format!("{}{}", M::ADD, more.repeat(rows.len() - 1)), values)
+    let more = format!(", ({})", vec!["?"; values.len() / rows.len()].join(", "));
+    conn.exec_drop(format!("{}{}", row.insert(), more.repeat(rows.len() - 1)), values)
 }

@@ -15,8 +15,8 @@ use super::in_doubt::InDoubt;
 use super::schema::{Change, Schema};
 use super::url::MySqlUrl;
 use super::{
-    Cell, Message, MessageId, Millis, NewSession, NewUser, PasswordHash, Role, Store, StoreError, TokenHash,
-    User, name_key, now, sql,
+    Cell, Message, MessageId, Millis, NewSession, NewUser, PasswordHash, Role, Row, Store, StoreError,
+    TokenHash, User, name_key, now, sql,
 };
 use append::Writer;
 pub use append::insert;
@@ -63,31 +63,12 @@ impl MySqlStore {
         }
     }
 
-    /// Runs `work` on a connection of the pool; for the tables that later stages add.
+    /// Runs `work` on a connection of the pool.
     ///
     /// # Errors
     /// What the server or the network says.
     pub fn with<T>(&self, work: impl FnOnce(&mut Conn) -> mysql::Result<T>) -> Result<T, StoreError> {
         self.pool.with(work).map_err(|e| self.explain(e))
-    }
-
-    /// The messages that `query` finds, newest first, in the columns of
-    /// [`sql::RECENT`]; turned round, so that the oldest comes first.
-    ///
-    /// # Errors
-    /// What the server or the network says.
-    pub fn history(&self, query: &str, params: &[Cell<'_>]) -> Result<Vec<Message>, StoreError> {
-        self.append_rows::<Message>(&[])?;
-        let message = |(run, number, sent, name, text): (i64, i64, i64, String, String)| Message {
-            id: MessageId { run, number },
-            sent,
-            name: name.into(),
-            text,
-        };
-        let params: Vec<Value> = params.iter().map(|&cell| cell.into()).collect();
-        let mut messages = self.with(|conn| conn.exec_map(query, params, message))?;
-        messages.reverse();
-        Ok(messages)
     }
 
     /// A connection of the caller's own, outside the pool.
@@ -105,12 +86,27 @@ impl MySqlStore {
 }
 
 impl Store for MySqlStore {
-    fn append(&self, batch: &[Message]) -> Result<Vec<usize>, StoreError> {
-        self.append_rows(batch)
+    fn append_rows(&self, batch: &[&dyn Row]) -> Result<Vec<usize>, StoreError> {
+        self.append_batch(batch)
     }
 
-    fn recent(&self, limit: usize) -> Result<Vec<Message>, StoreError> {
-        self.history(sql::RECENT, &[Cell::Int(i64::try_from(limit).unwrap_or(i64::MAX))])
+    fn history(&self, query: &str, params: &[Cell<'_>]) -> Result<Vec<Message>, StoreError> {
+        self.append_batch(&[])?;
+        let mut messages = self.with(|conn| conn.exec_map(query, values(params), message))?;
+        messages.reverse();
+        Ok(messages)
+    }
+
+    fn number(&self, query: &str, params: &[Cell<'_>]) -> Result<Option<i64>, StoreError> {
+        self.with(|conn| conn.exec_first(query, values(params)))
+    }
+
+    fn texts(&self, query: &str, params: &[Cell<'_>]) -> Result<Vec<String>, StoreError> {
+        self.with(|conn| conn.exec(query, values(params)))
+    }
+
+    fn insert(&self, statement: &str, row: &[Cell<'_>]) -> Result<(), StoreError> {
+        self.with(|conn| conn.exec_drop(statement, values(row)))
     }
 
     fn user(&self, name: &str) -> Result<Option<User>, StoreError> {
@@ -176,6 +172,14 @@ impl Store for MySqlStore {
             )),
         })
     }
+}
+
+fn values(cells: &[Cell<'_>]) -> Vec<Value> {
+    cells.iter().map(|&cell| cell.into()).collect()
+}
+
+fn message((run, number, sent, name, text): (i64, i64, i64, String, String)) -> Message {
+    Message { id: MessageId { run, number }, sent, name: name.into(), text }
 }
 
 fn user((id, name, password, role, created): (i64, String, String, String, i64)) -> User {

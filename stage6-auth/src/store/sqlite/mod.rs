@@ -11,13 +11,15 @@ mod file;
 use super::error::locked;
 use super::in_doubt::InDoubt;
 use super::{
-    Cell, Message, Millis, NewSession, NewUser, PasswordHash, Role, Schema, Store, StoreError, TokenHash,
-    User, name_key, now, sql,
+    Cell, Message, MessageId, Millis, NewSession, NewUser, PasswordHash, Role, Schema, Store, StoreError,
+    TokenHash, User, name_key, now, sql,
 };
 use crate::semaphore::Semaphore;
 use common::poison::IgnorePoison;
 use file::{FileId, cannot_open, check_schema, connect, create_private, explain, file_ids, read_only};
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, TransactionBehavior, params};
+use rusqlite::{
+    Connection, ErrorCode, OptionalExtension, Row, Transaction, TransactionBehavior, params, params_from_iter,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -94,8 +96,7 @@ impl SqliteStore {
         self.with_writer(|conn| conn.query_row(&format!("PRAGMA max_page_count={pages}"), [], |_| Ok(())))
     }
 
-    /// Runs `work` in one transaction of the writing connection; for the tables
-    /// that later stages add.
+    /// Runs `work` in one transaction of the writing connection.
     ///
     /// # Errors
     /// What SQLite says; the transaction is then undone.
@@ -109,10 +110,7 @@ impl SqliteStore {
     }
 
     /// Runs `work` on the reading connection.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+    fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
         // Poisoned: a transaction that was open is undone when it is dropped,
         // so the connection is as good as before.
         let conn = self.reader.lock().ignore_poison();
@@ -148,12 +146,34 @@ impl SqliteStore {
 }
 
 impl Store for SqliteStore {
-    fn append(&self, batch: &[Message]) -> Result<Vec<usize>, StoreError> {
-        self.append_rows(batch)
+    fn append_rows(&self, batch: &[&dyn super::Row]) -> Result<Vec<usize>, StoreError> {
+        self.append_batch(batch)
     }
 
-    fn recent(&self, limit: usize) -> Result<Vec<Message>, StoreError> {
-        self.history(sql::RECENT, &[Cell::Int(i64::try_from(limit).unwrap_or(i64::MAX))])
+    fn history(&self, query: &str, params: &[Cell<'_>]) -> Result<Vec<Message>, StoreError> {
+        self.append_batch(&[])?;
+        let mut messages: Vec<Message> = self.read(|conn| {
+            conn.prepare_cached(query)?.query_map(params_from_iter(params), message)?.collect()
+        })?;
+        messages.reverse();
+        Ok(messages)
+    }
+
+    fn number(&self, query: &str, params: &[Cell<'_>]) -> Result<Option<i64>, StoreError> {
+        self.read(|conn| {
+            let mut query = conn.prepare_cached(query)?;
+            query.query_row(params_from_iter(params), |row| row.get(0)).optional()
+        })
+    }
+
+    fn texts(&self, query: &str, params: &[Cell<'_>]) -> Result<Vec<String>, StoreError> {
+        self.read(|conn| {
+            conn.prepare_cached(query)?.query_map(params_from_iter(params), |row| row.get(0))?.collect()
+        })
+    }
+
+    fn insert(&self, statement: &str, row: &[Cell<'_>]) -> Result<(), StoreError> {
+        self.write(|tx| tx.prepare_cached(statement)?.execute(params_from_iter(row))).map(drop)
     }
 
     fn user(&self, name: &str) -> Result<Option<User>, StoreError> {
@@ -216,6 +236,11 @@ impl Store for SqliteStore {
 /// when another wrote in between.
 fn begin(conn: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
     conn.transaction_with_behavior(TransactionBehavior::Immediate)
+}
+
+fn message(row: &Row) -> rusqlite::Result<Message> {
+    let id = MessageId { run: row.get(0)?, number: row.get(1)? };
+    Ok(Message { id, sent: row.get(2)?, name: row.get(3)?, text: row.get(4)? })
 }
 
 fn user(row: &Row) -> rusqlite::Result<User> {

@@ -1,0 +1,82 @@
+//! What stage 7 keeps beyond stage 6: the recipients of each message, and the
+//! subscriptions.
+//!
+//! Both databases of stage 6 stay in use. Its [`Store`] runs any statement, so this
+//! stage brings its statements, and the tables one more step.
+
+mod schema;
+
+pub use schema::{SCHEMA, STEP_2};
+
+use crate::addressed_message::AddressedMessage;
+use stage6_auth::store::{Cell, Message, Store, StoreError, name_key, now, rows};
+use std::sync::Arc;
+
+/// The most changes of subscriptions that one user can make, all in all. Each is a row
+/// that the server cannot remove, so without a bound one user could fill the disk.
+pub const MAX_CHANGES: i64 = 2000;
+
+/// Newest first, in stage 6's columns. Parameters: the room's key, how many.
+const HISTORY: &str = "SELECT m.run, m.number, m.sent_at, m.username, m.message FROM messages m \
+     WHERE m.place = ? AND m.kind = 'room' AND NOT EXISTS (SELECT 1 FROM retractions r \
+         WHERE r.run = m.run AND m.number BETWEEN r.first_number AND r.last_number) \
+     ORDER BY m.id DESC LIMIT ?";
+
+/// Parameters: subscriber, publisher, whether it begins, now.
+const SUBSCRIBE: &str =
+    "INSERT INTO subscriptions (subscriber, publisher, begins, changed_at) VALUES (?, ?, ?, ?)";
+
+/// The last row of a pair counts. Parameters: subscriber, publisher.
+const IS_SUBSCRIBED: &str =
+    "SELECT begins FROM subscriptions WHERE subscriber = ? AND publisher = ? ORDER BY id DESC LIMIT 1";
+
+/// Parameter: the subscriber.
+const CHANGES: &str = "SELECT COUNT(*) FROM subscriptions WHERE subscriber = ?";
+
+/// Parameter: the subscriber's name's key.
+const SUBSCRIPTIONS: &str = "SELECT p.username FROM subscriptions s \
+     JOIN users u ON u.id = s.subscriber JOIN users p ON p.id = s.publisher \
+     WHERE u.username_key = ? AND s.begins = 1 AND NOT EXISTS (SELECT 1 FROM subscriptions later \
+         WHERE later.subscriber = s.subscriber AND later.publisher = s.publisher AND later.id > s.id) \
+     ORDER BY p.username_key";
+
+/// What the chat asks of the database besides accounts and sessions. The bounds and
+/// the threads are those of [`Store`].
+pub trait MessageStore: Store {
+    /// As [`Store::append`], with the recipients.
+    fn append_addressed(&self, batch: &[AddressedMessage]) -> Result<Vec<usize>, StoreError> {
+        self.append_rows(&rows(batch))
+    }
+
+    /// The last `limit` messages of the room with this key that are not
+    /// retracted, oldest first.
+    fn room_history(&self, room: &str, limit: usize) -> Result<Vec<Message>, StoreError> {
+        self.history(HISTORY, &[Cell::Text(room), limit.into()])
+    }
+
+    /// Returns `true` if the user with the id `subscriber` has subscribed to the one
+    /// with the id `publisher`. Takes the same time however many subscriptions there are.
+    fn is_subscribed(&self, subscriber: i64, publisher: i64) -> Result<bool, StoreError> {
+        Ok(self.number(IS_SUBSCRIBED, &[subscriber, publisher].map(Cell::Int))? == Some(1))
+    }
+
+    /// How many rows [`subscribe`](MessageStore::subscribe) has added for this user;
+    /// see [`MAX_CHANGES`].
+    fn subscription_changes(&self, subscriber: i64) -> Result<i64, StoreError> {
+        Ok(self.number(CHANGES, &[Cell::Int(subscriber)])?.unwrap_or(0))
+    }
+
+    /// Notes that the user with the id `subscriber` hears the one with the id
+    /// `publisher` from now on, or no longer.
+    fn subscribe(&self, subscriber: i64, publisher: i64, begins: bool) -> Result<(), StoreError> {
+        self.insert(SUBSCRIBE, &[subscriber, publisher, begins.into(), now()].map(Cell::Int))
+    }
+
+    /// The names of the users to whom the user of this name has subscribed.
+    fn subscriptions(&self, subscriber: &str) -> Result<Vec<Arc<str>>, StoreError> {
+        let names = self.texts(SUBSCRIPTIONS, &[Cell::Text(&name_key(subscriber))])?;
+        Ok(names.into_iter().map(Arc::from).collect())
+    }
+}
+
+impl<S: Store + ?Sized> MessageStore for S {}
