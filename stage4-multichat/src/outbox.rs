@@ -81,20 +81,28 @@ enum Writer {
     Drainer,
 }
 
+/// How far the connection is, from its start to its end.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Phase {
+    #[default]
+    Open,
+    /// Nothing more is accepted. What waits is written, and then the end.
+    Closing,
+    /// The transport was told of the end.
+    ShutDown,
+    /// The connection is gone, and `pending` is empty for ever.
+    Gone,
+}
+
 #[derive(Default)]
 struct State {
+    phase: Phase,
     writer: Writer,
     /// What waits, in order, without what is being written at this moment.
     pending: VecDeque<Bytes>,
     /// How many bytes are not written yet, what is being written included.
     bytes: usize,
-    /// Nothing more is accepted. What waits is written, and then the end.
-    closing: bool,
-    /// The transport was told of the end.
-    shut_down: bool,
-    /// The connection is gone, and `pending` is empty for ever.
-    gone: bool,
-    /// It is gone since too much waited for it.
+    /// The connection is gone since too much waited for it.
     overrun: bool,
     /// The client did not read while a thread waited for that. No thread waits
     /// for it again before it has read everything.
@@ -124,7 +132,7 @@ impl Outbox {
     /// waits for the client.
     pub fn send(self: &Arc<Self>, pieces: &[Bytes]) -> SendResult {
         let mut state = self.lock();
-        if state.gone || state.closing || pieces.is_empty() {
+        if state.phase != Phase::Open || pieces.is_empty() {
             return SendResult::Queued;
         }
         state.bytes += pieces.iter().map(Bytes::len).sum::<usize>();
@@ -173,24 +181,25 @@ impl Outbox {
     /// that this was all. Does not wait for that.
     pub fn close(self: &Arc<Self>) {
         let mut state = self.lock();
-        let already = std::mem::replace(&mut state.closing, true);
-        if !already && !state.gone && state.writer == Writer::Nobody {
-            self.start_writing(state);
+        if state.phase == Phase::Open {
+            state.phase = Phase::Closing;
+            if state.writer == Writer::Nobody {
+                self.start_writing(state);
+            }
         }
     }
 
     /// Waits until the outbox is [closed](Outbox::close) and everything is
     /// written, for `limit` at the longest. Returns `true` if it is.
     pub fn wait_closed(&self, limit: Duration) -> bool {
-        let state = self.wait(limit, |state| state.shut_down && state.writer == Writer::Nobody);
-        state.shut_down && state.writer == Writer::Nobody && !state.gone
+        let is_written = |state: &State| state.phase == Phase::ShutDown && state.writer == Writer::Nobody;
+        is_written(&self.wait(limit, is_written))
     }
 
     /// Returns `true` if the outbox accepts nothing more: it was closed, or the
     /// client is gone. A thread that reads from the client has no reason to go on.
     pub fn is_closing(&self) -> bool {
-        let state = self.lock();
-        state.closing || state.gone
+        self.lock().phase != Phase::Open
     }
 
     /// Returns `true` if the client was disconnected since it did not read.
@@ -226,7 +235,7 @@ impl Outbox {
             let written = write_nonblocking(&*self.transport, &mut pieces);
             state = self.lock();
             let is_full = matches!(&written, Err(e) if e.kind() == ErrorKind::WouldBlock);
-            if state.gone || (written.is_err() && !is_full) {
+            if state.phase == Phase::Gone || (written.is_err() && !is_full) {
                 self.drop_connection(state);
                 return None;
             }
@@ -240,12 +249,12 @@ impl Outbox {
             if !state.pending.is_empty() {
                 continue;
             }
-            if state.closing == state.shut_down {
+            if state.phase != Phase::Closing {
                 self.mark_idle(state);
                 return None;
             }
             // Behind the last piece. What this adds is flushed in the next round.
-            state.shut_down = true;
+            state.phase = Phase::ShutDown;
             drop(state);
             self.transport.shutdown_write();
             state = self.lock();
@@ -277,7 +286,7 @@ impl Outbox {
     }
 
     fn drop_connection(&self, mut state: MutexGuard<'_, State>) {
-        state.gone = true;
+        state.phase = Phase::Gone;
         state.writer = Writer::Nobody;
         state.bytes = 0;
         let pending = std::mem::take(&mut state.pending);
@@ -295,7 +304,7 @@ impl Outbox {
 
     fn wait(&self, limit: Duration, done: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
         let waited = self.drained.wait_timeout_while(self.lock(), limit, |state| {
-            let goes_on = !state.gone && !done(state);
+            let goes_on = state.phase != Phase::Gone && !done(state);
             state.awaited |= goes_on;
             goes_on
         });

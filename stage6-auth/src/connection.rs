@@ -14,9 +14,11 @@ use zeroize::Zeroizing;
 
 /// An open connection. See the [module](self).
 pub trait Connection: Send + Sync {
-    /// Sends all bytes, or as many as the connection takes before it breaks; how
-    /// many. One thread at a time.
-    fn send(&self, bytes: &[u8]) -> usize;
+    /// Sends all bytes. One thread at a time.
+    ///
+    /// # Errors
+    /// When the connection broke before it had taken all of them.
+    fn send(&self, bytes: &[u8]) -> io::Result<()>;
 
     /// Says that nothing more will be sent. What is still under way arrives.
     fn finish(&self);
@@ -47,18 +49,9 @@ impl Encode for Envelope {
 }
 
 impl Connection for TcpStream {
-    fn send(&self, bytes: &[u8]) -> usize {
+    fn send(&self, bytes: &[u8]) -> io::Result<()> {
         let mut stream = self;
-        let mut written = 0;
-        while written < bytes.len() {
-            match stream.write(&bytes[written..]) {
-                Ok(0) => break,
-                Ok(n) => written += n,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => break,
-            }
-        }
-        written
+        stream.write_all(bytes)
     }
 
     fn finish(&self) {

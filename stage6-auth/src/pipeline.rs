@@ -107,36 +107,28 @@ impl<M: Record, E: From<ShutdownEvent> + Send + 'static> Pipeline<M, E> {
         &self.committer
     }
 
-    /// Submits a message of `session`, and the event that goes with it.
+    /// Submits an event of `session`, with the message to be stored that belongs to it, if
+    /// there is one. Without one it needs no database, and has its place in the order.
     ///
     /// # Errors
     /// When the committer has stopped.
-    pub fn submit(&self, session: &Session, message: M, event: E) -> Result<(), Stopped> {
-        session.submit(|| self.committer.submit(message, event))
+    pub fn submit(&self, session: &Session, message: Option<M>, event: E) -> Result<(), Stopped> {
+        session.submit(|| self.queue(message, event))
     }
 
-    /// Passes on an event of `session` that needs no database.
+    /// Submits the last event of `session` like this: it leaves.
     ///
     /// # Errors
     /// When the committer has stopped.
-    pub fn pass(&self, session: &Session, event: E) -> Result<(), Stopped> {
-        session.submit(|| self.committer.pass(event))
+    pub fn submit_last(&self, session: &Session, message: Option<M>, event: E) -> Result<(), Stopped> {
+        session.submit_last(|| self.queue(message, event))
     }
 
-    /// Passes on the last event of `session`: it leaves.
-    ///
-    /// # Errors
-    /// When the committer has stopped.
-    pub fn pass_last(&self, session: &Session, event: E) -> Result<(), Stopped> {
-        session.submit_last(|| self.committer.pass(event))
-    }
-
-    /// Submits the last message of `session`, and the event that goes with it.
-    ///
-    /// # Errors
-    /// When the committer has stopped.
-    pub fn submit_last(&self, session: &Session, message: M, event: E) -> Result<(), Stopped> {
-        session.submit_last(|| self.committer.submit(message, event))
+    fn queue(&self, message: Option<M>, event: E) -> Result<(), Stopped> {
+        match message {
+            Some(message) => self.committer.submit(message, event),
+            None => self.committer.pass(event),
+        }
     }
 
     /// The server ends, and a session has said all that it had to say.

@@ -152,7 +152,7 @@ impl SendQueue {
         let encoded = self.encoder.encode(line, self);
         let sent = encoded.as_ref().is_some_and(|bytes| {
             let _writing = self.writing.lock().ignore_poison();
-            connection.send(bytes) == bytes.len()
+            connection.send(bytes).is_ok()
         });
         self.change(|state| {
             state.sending = false;
@@ -177,7 +177,7 @@ impl SendQueue {
         let Some(connection) = self.lock().connection.clone() else { return false };
         self.encoder.encode(line, self).is_some_and(|bytes| {
             let _writing = self.writing.lock().ignore_poison();
-            connection.send(&bytes) == bytes.len()
+            connection.send(&bytes).is_ok()
         })
     }
 

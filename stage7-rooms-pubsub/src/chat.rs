@@ -123,7 +123,7 @@ impl Chat {
     /// When the committer has stopped.
     pub fn kick_elsewhere(&self, admin: &Arc<Session>, name: &str) -> Result<(), Stopped> {
         let entry = change(admin, Change::Kick, name_key(name));
-        self.pipeline.submit(admin, entry, RoomEvent::Kick(admin.clone()))
+        self.pipeline.submit(admin, Some(entry), RoomEvent::Kick(admin.clone()))
     }
 
     /// How many earlier messages a newcomer is sent, and `/history` shows where no
@@ -138,7 +138,7 @@ impl Chat {
     /// When the committer has stopped.
     pub fn say(&self, session: &Arc<Session>, to: Recipient, text: String) -> Result<(), Stopped> {
         let message = AddressedMessage { message: Message::new(session.name.clone(), text), to };
-        self.pipeline.submit(session, message, RoomEvent::Message(session.clone()))
+        self.pipeline.submit(session, Some(message), RoomEvent::Message(session.clone()))
     }
 
     /// Moves a client to the room of this name.
@@ -146,14 +146,9 @@ impl Chat {
     /// # Errors
     /// When the committer has stopped.
     pub fn move_to(&self, session: &Arc<Session>, room: &str) -> Result<(), Stopped> {
+        let entry = || change(session, Change::Move, format!("{} {room}", session.id));
         let event = RoomEvent::Move(session.clone(), room.into());
-        match &self.shared {
-            None => self.pipeline.pass(session, event),
-            Some(_) => {
-                let entry = change(session, Change::Move, format!("{} {room}", session.id));
-                self.pipeline.submit(session, entry, event)
-            }
-        }
+        self.pipeline.submit(session, self.shared.is_some().then(entry), event)
     }
 
     /// Subscribes a client to what `publisher` says, or ends that. The message
@@ -162,7 +157,7 @@ impl Chat {
     /// # Errors
     /// When the committer has stopped.
     pub fn subscribe(&self, session: &Arc<Session>, publisher: &str, begins: bool) -> Result<(), Stopped> {
-        self.pipeline.pass(session, RoomEvent::Subscribe(session.clone(), publisher.into(), begins))
+        self.pipeline.submit(session, None, RoomEvent::Subscribe(session.clone(), publisher.into(), begins))
     }
 
     /// Has a client's question answered.
@@ -170,7 +165,7 @@ impl Chat {
     /// # Errors
     /// When the committer has stopped.
     pub fn ask(&self, session: &Arc<Session>, question: Question) -> Result<(), Stopped> {
-        self.pipeline.pass(session, RoomEvent::Ask(session.clone(), question))
+        self.pipeline.submit(session, None, RoomEvent::Ask(session.clone(), question))
     }
 }
 
@@ -180,9 +175,8 @@ impl ChatRoom for Chat {
         let lost = |stopped: Stopped| LoginError::Lost(io::Error::other(stopped));
         let Some(shared) = &self.shared else {
             session.send_to(welcome);
-            let joined =
-                self.pipeline.pass(session, RoomEvent::Join(session.clone(), slot, publishers, None));
-            return joined.map_err(lost);
+            let event = RoomEvent::Join(session.clone(), slot, publishers, None);
+            return self.pipeline.submit(session, None, event).map_err(lost);
         };
         // Whether it comes in is known when its place in the log is: of two logins at
         // the same moment, on two servers, one wins.
@@ -190,7 +184,7 @@ impl ChatRoom for Chat {
         let entry = change(session, Change::Join, JoinEntry::of(session, shared.on_duplicate).text());
         let login = Login { welcome: welcome.to_owned(), answer };
         let event = RoomEvent::Join(session.clone(), slot, publishers, Some(login));
-        self.pipeline.submit(session, entry, event).map_err(lost)?;
+        self.pipeline.submit(session, Some(entry), event).map_err(lost)?;
         match admission.recv_timeout(ADMISSION_TIMEOUT) {
             Ok(Admission::Entered) => Ok(()),
             Ok(Admission::NameInUse) => Err(NameInUse.into()),
@@ -201,14 +195,9 @@ impl ChatRoom for Chat {
     }
 
     fn leave(&self, session: &Arc<Session>) -> Result<(), Stopped> {
+        let entry = || change(session, Change::Leave, session.id.to_string());
         let event = RoomEvent::Leave(session.clone());
-        match &self.shared {
-            None => self.pipeline.pass_last(session, event),
-            Some(_) => {
-                let entry = change(session, Change::Leave, session.id.to_string());
-                self.pipeline.submit_last(session, entry, event)
-            }
-        }
+        self.pipeline.submit_last(session, self.shared.is_some().then(entry), event)
     }
 
     fn finish(&self) {

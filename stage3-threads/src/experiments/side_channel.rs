@@ -138,8 +138,8 @@ pub fn run(out: &mut impl Write, options: &Options) -> io::Result<Outcome> {
             "lost in the noise of one measurement, not in the median of many, over a network too, with",
             "more of them. So a secret is compared in full, always: password hashes, tokens, the tags",
             "of stage 6. A letter found in constant time is luck, one chance in 26 each.",
-            "It does not matter which column has the larger figures: the loops differ. It matters that
-             one column grows and the other does not.",
+            "It does not matter which column has the larger figures: the loops differ. It matters that",
+            "one column grows and the other does not.",
             "The count is certain, the clock is not: on a busy machine it finds fewer letters.",
         ],
     )?;

@@ -60,19 +60,19 @@ impl Room {
     /// When the committer has stopped.
     pub fn say(&self, session: &Arc<Session>, text: String) -> Result<(), Stopped> {
         let message = Message::new(session.name.clone(), text);
-        self.pipeline.submit(session, message, RoomEvent::Message(session.clone()))
+        self.pipeline.submit(session, Some(message), RoomEvent::Message(session.clone()))
     }
 }
 
 impl ChatRoom for Room {
     fn enter(&self, session: &Arc<Session>, slot: ClientSlot, welcome: &str) -> Result<(), LoginError> {
         session.send_to(welcome);
-        let joined = self.pipeline.pass(session, RoomEvent::Join(session.clone(), slot));
+        let joined = self.pipeline.submit(session, None, RoomEvent::Join(session.clone(), slot));
         joined.map_err(|stopped| LoginError::Lost(io::Error::other(stopped)))
     }
 
     fn leave(&self, session: &Arc<Session>) -> Result<(), Stopped> {
-        self.pipeline.pass_last(session, RoomEvent::Leave(session.clone()))
+        self.pipeline.submit_last(session, None, RoomEvent::Leave(session.clone()))
     }
 
     fn finish(&self) {

@@ -8,17 +8,16 @@ use stage6_auth::connection::Connection;
 use std::io::{self, ErrorKind, IoSlice, Read};
 
 impl Connection for TlsStream {
-    /// The bytes of a record that the system took in part are not counted.
-    fn send(&self, bytes: &[u8]) -> usize {
-        let mut sent = 0;
-        while sent < bytes.len() {
-            let written = self.when_writable(|| self.write(&[IoSlice::new(&bytes[sent..])]));
-            match written.and_then(|n| self.when_writable(|| self.flush()).map(|()| n)) {
-                Ok(0) | Err(_) => break,
-                Ok(n) => sent += n,
+    fn send(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let taken = self.when_writable(|| self.write(&[IoSlice::new(bytes)]))?;
+            if taken == 0 {
+                return Err(ErrorKind::WriteZero.into());
             }
+            self.when_writable(|| self.flush())?;
+            bytes = &bytes[taken..];
         }
-        sent
+        Ok(())
     }
 
     fn finish(&self) {
