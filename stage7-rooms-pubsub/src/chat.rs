@@ -8,11 +8,10 @@
 use crate::addressed_message::{AddressedMessage, Change, Recipient};
 use crate::backplane::{Backplane, Status};
 use crate::message_store::MessageStore;
-use crate::room_state::{Admission, Eviction, JoinEntry, Login, Question, RoomEvent, RoomState};
+use crate::room_state::{Admission, JoinEntry, Login, Question, RoomEvent, RoomState};
 use crate::rooms::LOBBY;
 use anyhow::Context;
 use common::log::Log;
-use common::poison::IgnorePoison;
 use stage4_multichat::limits::ClientSlot;
 use stage4_multichat::line_codec::LineCodec;
 use stage6_auth::auth::LoginError;
@@ -20,13 +19,12 @@ use stage6_auth::committer::Stopped;
 use stage6_auth::pipeline::Pipeline;
 use stage6_auth::room::History;
 use stage6_auth::sessions::name_registry::{NameInUse, OnDuplicate};
-use stage6_auth::sessions::presence::{ChatRoom, Presence};
+use stage6_auth::sessions::presence::ChatRoom;
 use stage6_auth::sessions::session::Session;
 use stage6_auth::store::{Message, Store, StoreError, name_key};
 use std::io;
-use std::sync::mpsc::{Receiver, channel, sync_channel};
-use std::sync::{Arc, Mutex};
-use std::thread;
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 /// How long a login may wait for its place in the log, when several servers are one
@@ -47,8 +45,6 @@ pub struct Chat {
 struct Shared {
     status: Arc<Status>,
     on_duplicate: OnDuplicate,
-    /// For the thread that disconnects clients; taken by that.
-    evictions: Mutex<Option<Receiver<Eviction>>>,
 }
 
 impl Chat {
@@ -76,35 +72,13 @@ impl Chat {
             Some(servers) => {
                 let (status, on_duplicate) = (servers.status.clone(), servers.on_duplicate);
                 let (writer, threads, before) = servers.start(history).context(UNREADABLE)?;
-                let (evict, evictions) = channel();
-                let state = state(before.history).shared(&status, evict, &before.presence, log);
+                let state = state(before.history).shared(&status, &before.presence, log);
                 let pipeline = Pipeline::start_with(move |queue, room| writer.work(queue, room), state)?;
                 threads.start(pipeline.committer())?;
-                let evictions = Mutex::new(Some(evictions));
-                (pipeline, Some(Shared { status, on_duplicate, evictions }))
+                (pipeline, Some(Shared { status, on_duplicate }))
             }
         };
         Ok(Arc::new(Chat { pipeline, store: store.clone(), history, shared }))
-    }
-
-    /// Starts the thread that disconnects clients whom the log of several servers has
-    /// taken out; for a server that is alone it does nothing. The thread ends with the
-    /// room thread.
-    ///
-    /// # Errors
-    /// When no thread can be started.
-    pub fn start_evictions(&self, presence: &Arc<Presence>) -> io::Result<()> {
-        let evictions =
-            self.shared.as_ref().and_then(|shared| shared.evictions.lock().ignore_poison().take());
-        let Some(evictions) = evictions else { return Ok(()) };
-        let presence = presence.clone();
-        thread::Builder::new().name("evictions".into()).spawn(move || {
-            // A thread of its own, since to end a token asks the database.
-            evictions.iter().for_each(|Eviction { session, ends_session }| {
-                presence.evict_silently(&session, ends_session);
-            });
-        })?;
-        Ok(())
     }
 
     /// Returns `true` if the user of this name is online on another server.

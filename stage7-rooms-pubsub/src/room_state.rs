@@ -8,7 +8,7 @@
 
 mod other_servers;
 
-pub use other_servers::{Admission, Eviction, JoinEntry, Login};
+pub use other_servers::{Admission, JoinEntry, Login};
 use other_servers::{LoginId, OtherServers};
 
 use crate::addressed_message::{AddressedMessage, Recipient, lines};
@@ -27,7 +27,6 @@ use stage6_auth::sessions::session::{Acks, Session};
 use stage6_auth::store::{Message, StoreError, name_key};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 /// What goes through the committer's queue to the room thread.
@@ -126,16 +125,9 @@ impl RoomState {
         }
     }
 
-    /// Of a chat that has several servers. `presence` is what has happened so far; of
-    /// `evictions` hears the thread that disconnects clients.
-    pub fn shared(
-        self,
-        status: &Arc<Status>,
-        evictions: Sender<Eviction>,
-        presence: &[AddressedMessage],
-        log: &Log,
-    ) -> Self {
-        let mut state = RoomState { other_servers: Some(OtherServers::new(status, evictions, log)), ..self };
+    /// Of a chat that has several servers. `presence` is what has happened so far.
+    pub fn shared(self, status: &Arc<Status>, presence: &[AddressedMessage], log: &Log) -> Self {
+        let mut state = RoomState { other_servers: Some(OtherServers::new(status, log)), ..self };
         presence.iter().for_each(|entry| state.apply_entry(entry));
         state
     }

@@ -182,7 +182,6 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         rate: options.limits.rate,
         log,
     });
-    server.chat.start_evictions(&server.presence)?;
     server.log.info(format_args!(
         "room for {} clients; messages go to {}",
         options.limits.max_clients, options.db.db

@@ -147,15 +147,6 @@ impl Presence {
         self.disconnect(session, why);
     }
 
-    /// Disconnects a client that its room has told why and taken out, and ends its
-    /// session if `ends_session`. The room closes its outbox.
-    pub fn evict_silently(&self, session: &Session, ends_session: bool) {
-        if ends_session {
-            self.end_token(session);
-        }
-        session.outbox.transport().shutdown_read();
-    }
-
     fn end_token(&self, session: &Session) {
         if let Err(error) = self.tokens.end(&session.token) {
             self.log.error(format_args!("the session of {} goes on: {error}", session.name));
@@ -201,6 +192,9 @@ impl PresenceGuard {
 impl Drop for PresenceGuard {
     fn drop(&mut self) {
         let Presence { room, log, .. } = &*self.presence;
+        if self.session.ends() {
+            self.presence.end_token(&self.session);
+        }
         if self.finished {
             room.finish();
         } else if room.leave(&self.session).is_ok() {

@@ -48,6 +48,8 @@ pub struct Session {
     pub(crate) welcome: Mutex<()>,
     /// Whether the room thread has been told of it: until then it is in no room.
     entered: AtomicBool,
+    /// Whether its token ends with the connection. Set by the room thread.
+    ends: AtomicBool,
     /// Written by the reader thread and the room thread.
     state: Mutex<State>,
     /// Signalled when something is acknowledged, if a thread waits for that.
@@ -75,6 +77,7 @@ impl Session {
             resumed: login.resumed,
             welcome: Mutex::default(),
             entered: AtomicBool::new(false),
+            ends: AtomicBool::new(false),
             state: Mutex::default(),
             changed: Condvar::new(),
         })
@@ -86,6 +89,18 @@ impl Session {
 
     pub(crate) fn has_entered(&self) -> bool {
         self.entered.load(Ordering::Acquire)
+    }
+
+    /// The room has told the client why it has to go, and has taken it out: the
+    /// reader thread finds the end of its input. With `ends_session` the client
+    /// cannot come back with its token.
+    pub fn evict(&self, ends_session: bool) {
+        self.ends.store(ends_session, Ordering::Release);
+        self.outbox.transport().shutdown_read();
+    }
+
+    pub(crate) fn ends(&self) -> bool {
+        self.ends.load(Ordering::Acquire)
     }
 
     /// Sends a line to this client alone.

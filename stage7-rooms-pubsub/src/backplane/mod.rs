@@ -25,27 +25,26 @@
 mod liveness;
 pub mod log;
 mod notify;
+mod status;
+mod unconfirmed;
 mod writer;
 
 pub use liveness::Liveness;
 pub use notify::Notifier;
+pub use status::Status;
 
-use crate::addressed_message::{AddressedMessage, Change, PrivateKind, Recipient};
+use crate::addressed_message::{AddressedMessage, Change, PrivateKind};
 use crate::room_state::RoomEvent;
 use clap::builder::{StringValueParser, TypedValueParser};
 use common::log::Log;
-use common::poison::IgnorePoison;
 use log::{SharedLog, Snapshot, entry};
 use notify::RedisUrl;
 use stage6_auth::committer::Committer;
 use stage6_auth::sessions::name_registry::OnDuplicate;
 pub use stage6_auth::store::Schema;
 use stage6_auth::store::{DbUrl, StoreError};
-use std::collections::{HashMap, HashSet};
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 use writer::LogWriter;
@@ -110,8 +109,9 @@ impl BackplaneArgs {
                 "SELECT CONCAT(@@hostname, ':', @@port, '/', DATABASE())",
             )
         })?;
-        let status = Arc::new(Status::new());
-        let notifier = Notifier::connect(redis, &chat.unwrap_or_default(), &status, log)?;
+        let (status, told) = Status::new();
+        let status = Arc::new(status);
+        let notifier = Notifier::connect(redis, &chat.unwrap_or_default(), &status, told, log)?;
         let liveness = Liveness::start(shared.store(), &status, log)?;
         log.info(format_args!("one of several servers of {db}, through Redis at {redis}"));
         Ok(Some(Backplane { shared, status, notifier, liveness, on_duplicate, log: log.clone() }))
@@ -146,9 +146,7 @@ impl Backplane {
     ) -> Result<(LogWriter, BackplaneThreads, Snapshot), StoreError> {
         let start = entry(self.status.run(), 1, &"".into(), Change::Start, String::new());
         let snapshot = self.shared.start(&start, history)?;
-        snapshot.presence.iter().for_each(|entry| {
-            self.status.note(entry);
-        });
+        snapshot.presence.iter().for_each(|entry| self.status.note(entry));
         let writer = LogWriter::new(self.shared, &self.status, &self.log);
         let threads =
             BackplaneThreads { status: self.status, notifier: self.notifier, liveness: self.liveness };
@@ -176,137 +174,4 @@ impl BackplaneThreads {
         })?;
         Ok(())
     }
-}
-
-/// What the threads tell each other.
-pub struct Status {
-    /// Names this server, from its start to its end or until it is declared dead.
-    run: AtomicI64,
-    /// The last entry that this server knows and that cannot be lost. Written by the
-    /// committer thread.
-    tail: AtomicI64,
-    /// The greatest of these numbers that other servers have told through Redis.
-    heard: AtomicI64,
-    /// Whether a wake-up is on its way to the committer thread: one is enough.
-    waking: AtomicBool,
-    /// Written by the thread that listens to Redis.
-    redis_away: AtomicBool,
-    /// The runs of the other servers. Written by the committer thread.
-    peers: Mutex<HashSet<i64>>,
-    /// Users of other servers, name by key. Written by the room thread.
-    elsewhere: Mutex<HashMap<Arc<str>, Arc<str>>>,
-    /// Wakes the thread that tells Redis; taken by that.
-    tell: SyncSender<()>,
-    told: Mutex<Option<Receiver<()>>>,
-}
-
-impl Status {
-    fn new() -> Self {
-        let (tell, told) = sync_channel(1);
-        Status {
-            run: AtomicI64::new(random_run()),
-            tail: AtomicI64::new(0),
-            heard: AtomicI64::new(0),
-            waking: AtomicBool::new(false),
-            redis_away: AtomicBool::new(false),
-            peers: Mutex::default(),
-            elsewhere: Mutex::default(),
-            tell,
-            told: Mutex::new(Some(told)),
-        }
-    }
-
-    /// The run of this server.
-    pub fn run(&self) -> i64 {
-        self.run.load(Ordering::SeqCst)
-    }
-
-    fn new_run(&self) -> i64 {
-        let run = random_run();
-        self.run.store(run, Ordering::SeqCst);
-        run
-    }
-
-    fn tail(&self) -> i64 {
-        self.tail.load(Ordering::SeqCst)
-    }
-
-    fn set_tail(&self, tail: i64) {
-        if self.tail.swap(tail, Ordering::SeqCst) != tail {
-            // Full: the thread has not yet come to the last one, and will see this too.
-            let _ = self.tell.try_send(());
-        }
-    }
-
-    fn heard(&self) -> i64 {
-        self.heard.load(Ordering::SeqCst)
-    }
-
-    /// Takes note of what another server tells. Returns `true` if it is news.
-    fn hear(&self, tail: i64) -> bool {
-        self.heard.fetch_max(tail, Ordering::SeqCst);
-        tail > self.tail()
-    }
-
-    /// Has the committer thread read the log. Returns `false` if it has stopped.
-    fn wake(&self, committer: &ChatCommitter) -> bool {
-        self.waking.swap(true, Ordering::SeqCst) || committer.pass(RoomEvent::Wake).is_ok()
-    }
-
-    fn woken(&self) {
-        self.waking.store(false, Ordering::SeqCst);
-    }
-
-    /// Returns `true` if it was away before.
-    fn set_redis_away(&self, away: bool) -> bool {
-        self.redis_away.swap(away, Ordering::SeqCst)
-    }
-
-    /// For the thread that tells Redis, once.
-    fn told(&self) -> Option<Receiver<()>> {
-        self.told.lock().ignore_poison().take()
-    }
-
-    fn redis_is_away(&self) -> bool {
-        self.redis_away.load(Ordering::SeqCst)
-    }
-
-    /// Takes note of servers that come and go. Returns the run that is dead, if the
-    /// entry says that of one.
-    fn note(&self, entry: &AddressedMessage) -> Option<i64> {
-        match entry.to {
-            Recipient::Servers(Change::Start) if entry.message.id.run != self.run() => {
-                self.peers().insert(entry.message.id.run);
-                None
-            }
-            Recipient::Servers(Change::Dead) => {
-                let run = entry.message.text.parse().ok()?;
-                self.peers().remove(&run);
-                Some(run)
-            }
-            _ => None,
-        }
-    }
-
-    fn peers(&self) -> std::sync::MutexGuard<'_, HashSet<i64>> {
-        self.peers.lock().ignore_poison()
-    }
-
-    /// The user with this key, if it is online on another server.
-    pub fn elsewhere(&self, key: &str) -> Option<Arc<str>> {
-        self.elsewhere.lock().ignore_poison().get(key).cloned()
-    }
-
-    /// Notes that a user is online on another server, or no longer.
-    pub(crate) fn set_elsewhere(&self, key: &Arc<str>, name: Option<&Arc<str>>) {
-        let mut elsewhere = self.elsewhere.lock().ignore_poison();
-        match name {
-            Some(name) => elsewhere.insert(key.clone(), name.clone()),
-            None => elsewhere.remove(key),
-        };
-    }
-}
-
-fn random_run() -> i64 {
-    rand::random::<i64>() & i64::MAX
 }

@@ -12,7 +12,7 @@ use redis::{Client, Connection, ConnectionInfo, IntoConnectionInfo, ServerErrorK
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::RecvTimeoutError;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -86,6 +86,8 @@ pub enum RedisError {
 pub struct Notifier {
     redis: Redis,
     status: Arc<Status>,
+    /// Wakes the thread that publishes.
+    told: Receiver<()>,
     log: Log,
     publisher: Connection,
     subscriber: Connection,
@@ -140,6 +142,7 @@ impl Notifier {
         url: &RedisUrl,
         chat: &str,
         status: &Arc<Status>,
+        told: Receiver<()>,
         log: &Log,
     ) -> Result<Self, RedisError> {
         let client = Client::open(url.parse()?).map_err(|_| RedisError::Url)?;
@@ -165,15 +168,15 @@ impl Notifier {
         if !heard {
             return Err(RedisError::Deaf(url.clone()));
         }
-        Ok(Notifier { redis, status: status.clone(), log: log.clone(), publisher, subscriber })
+        Ok(Notifier { redis, status: status.clone(), told, log: log.clone(), publisher, subscriber })
     }
 
     /// Starts the two threads: one that publishes, one that listens.
     pub(super) fn start(self, committer: &Arc<ChatCommitter>) -> io::Result<()> {
-        let Notifier { redis, status, log, publisher, subscriber } = self;
+        let Notifier { redis, status, told, log, publisher, subscriber } = self;
         thread::Builder::new().name("publish".into()).spawn({
             let (redis, status, committer) = (redis.clone(), status.clone(), committer.clone());
-            move || publish(&redis, &status, publisher, &committer)
+            move || publish(&redis, &status, &told, publisher, &committer)
         })?;
         let listener =
             Listener { redis, status, log, committer: committer.clone(), heard_self: Instant::now() };
@@ -184,8 +187,7 @@ impl Notifier {
 
 /// The thread that publishes. It is of no matter when it hangs: the committer does
 /// not wait for it.
-fn publish(redis: &Redis, status: &Status, conn: Connection, committer: &ChatCommitter) {
-    let Some(told) = status.told() else { return };
+fn publish(redis: &Redis, status: &Status, told: &Receiver<()>, conn: Connection, committer: &ChatCommitter) {
     let mut conn = Some(conn);
     loop {
         // After the end there is a last entry to tell of, and then no more.

@@ -4,6 +4,7 @@
 
 use super::Status;
 use super::log::{AppendError, PAGE, SharedLog, entry};
+use super::unconfirmed::Unconfirmed;
 use crate::addressed_message::{AddressedMessage, Change, Recipient};
 use crate::room_state::RoomEvent;
 use common::log::Log;
@@ -29,9 +30,6 @@ const LIMIT: Duration = Duration::from_millis(1500);
 /// servers keep step and the same one loses each time.
 const LONGEST_PAUSE: Duration = Duration::from_millis(2);
 
-/// What no other server has confirmed for so long, this one confirms itself.
-const LATE: Duration = Duration::from_millis(200);
-
 /// After a failure nothing is tried for so long, and messages are refused at once.
 const RETRY_AFTER: Duration = Duration::from_millis(250);
 
@@ -39,27 +37,20 @@ type Pending = Submission<AddressedMessage, RoomEvent>;
 type Room = SyncSender<Batch<AddressedMessage, RoomEvent>>;
 type Events = Vec<Event<AddressedMessage, RoomEvent>>;
 
-/// Entries whose statement had no answer.
-#[derive(Clone, Copy)]
-struct InDoubt {
-    /// Where they were to come.
-    place: i64,
-    count: usize,
-}
-
 /// See the [module](self).
 pub struct LogWriter {
     log: SharedLog,
     status: Arc<Status>,
     /// What to append next, in order, and events that keep their place among it.
     pending: VecDeque<Pending>,
-    /// The first pending entries, if they are in doubt: their statement was sent, and
-    /// the answer did not come. They are tried again as they are.
-    in_doubt: Option<InDoubt>,
-    /// What was read and is not confirmed yet, with its ids.
-    unconfirmed: VecDeque<(i64, Event<AddressedMessage, RoomEvent>)>,
-    /// The first of them, and since when.
-    waits_for: (i64, Instant),
+    /// How many of the first pending entries are in doubt: their statement was sent,
+    /// and the answer did not come. They may be in the log, so they are not refused,
+    /// and are appended again until they are there. They keep their numbers, so that
+    /// they are known when they are read. They cannot come twice: the place where a
+    /// lost statement wants them is taken by then.
+    in_doubt: usize,
+    /// What was read and is not confirmed yet.
+    unconfirmed: Unconfirmed,
     /// The number of the last entry, within the run.
     number: i64,
     /// The clients that have come in during this run. Others have lost their place
@@ -77,9 +68,8 @@ impl LogWriter {
             log,
             status: status.clone(),
             pending: VecDeque::new(),
-            in_doubt: None,
-            unconfirmed: VecDeque::new(),
-            waits_for: (0, Instant::now()),
+            in_doubt: 0,
+            unconfirmed: Unconfirmed::new(),
             number: 1,
             members: HashSet::new(),
             failed: None,
@@ -150,11 +140,10 @@ impl LogWriter {
         let started = Instant::now();
         let mut most = MOST;
         self.read(events)?;
-        let is_late = self.is_late();
         loop {
             let entries = self.next_entries(most);
             if entries.is_empty() {
-                if self.has_unconfirmed() && (is_late || self.has_own_unconfirmed()) {
+                if self.unconfirmed.must_be_confirmed(self.status.redis_is_away()) {
                     let confirmation =
                         entry(self.status.run(), 0, &"".into(), Change::Confirm, String::new());
                     self.pending.push_back(Submission { message: Some(confirmation), tag: RoomEvent::Wake });
@@ -163,7 +152,6 @@ impl LogWriter {
                 self.pass_first(events);
                 return Ok(());
             }
-            let place = self.log.tail() + 1;
             match self.log.append(&entries) {
                 Ok(()) => {
                     most = MOST;
@@ -172,13 +160,13 @@ impl LogWriter {
                 }
                 Err(AppendError::Unstorable) if entries.len() > 1 => most = entries.len() / 2,
                 Err(AppendError::Unstorable) => {
-                    self.in_doubt = None;
+                    self.in_doubt = 0;
                     self.pass_first(events);
                     events.extend(self.pending.pop_front().map(refuse));
                 }
                 Err(AppendError::Failed(error)) => return Err(error),
                 Err(AppendError::InDoubt(error)) => {
-                    self.in_doubt = Some(InDoubt { place, count: entries.len() });
+                    self.in_doubt = self.in_doubt.max(entries.len());
                     self.forget_unconfirmed();
                     if started.elapsed() > LIMIT {
                         return Err(error);
@@ -199,11 +187,7 @@ impl LogWriter {
     fn next_entries(&mut self, most: usize) -> Vec<AddressedMessage> {
         let waiting = self.pending.iter().filter(|p| p.message.is_some()).count();
         // Powers of two, so that few different statements have to be prepared.
-        let count = match (self.in_doubt, waiting) {
-            (Some(InDoubt { count, .. }), _) => count,
-            (None, 0) => 0,
-            (None, waiting) => 1 << waiting.min(most).ilog2(),
-        };
+        let count = waiting.min(most).checked_ilog2().map_or(0, |log| 1 << log);
         let run = self.status.run();
         let waiting = self.pending.iter_mut().filter_map(|p| p.message.as_mut());
         waiting
@@ -241,20 +225,15 @@ impl LogWriter {
     fn has_read(&mut self, id: i64, entry: AddressedMessage, events: &mut Events) {
         let own_death = entry.to == Recipient::Servers(Change::Dead)
             && entry.message.text == self.status.run().to_string();
-        if self.in_doubt.is_some() && entry.message.id.run == self.status.run() {
-            // They are there: only the answer was lost.
-            self.in_doubt = self.in_doubt.filter(|doubt| doubt.count > 1);
-            if let Some(doubt) = &mut self.in_doubt {
-                doubt.count -= 1;
-            }
+        if self.in_doubt > 0 && entry.message.id.run == self.status.run() {
+            // It is there: only the answer was lost.
+            self.in_doubt -= 1;
             let mut first = Vec::new();
             self.move_stored(entry, &mut first);
-            self.unconfirmed.extend(first.into_iter().map(|event| (id, event)));
+            first.into_iter().for_each(|event| self.unconfirmed.push(id, event));
             return;
         }
-        // Their place is taken by another entry, so now they cannot come there any more.
-        self.in_doubt = self.in_doubt.filter(|doubt| id < doubt.place);
-        self.unconfirmed.push_back((id, Event::Stored(entry, RoomEvent::Foreign)));
+        self.unconfirmed.push(id, Event::Stored(entry, RoomEvent::Foreign));
         if own_death {
             self.start_again(events);
         }
@@ -263,8 +242,7 @@ impl LogWriter {
     /// Hands on what was read and can no longer be lost.
     fn show_confirmed(&mut self, events: &mut Events) {
         let confirmed = self.log.confirmed();
-        while self.unconfirmed.front().is_some_and(|(id, _)| *id <= confirmed) {
-            let Some((_, event)) = self.unconfirmed.pop_front() else { return };
+        while let Some(event) = self.unconfirmed.take_confirmed(confirmed) {
             if let Event::Stored(entry, _) = &event {
                 self.status.note(entry);
             }
@@ -275,45 +253,19 @@ impl LogWriter {
     /// The connection is lost: what was not confirmed is read again, and what of it is
     /// this server's own is in doubt again.
     fn forget_unconfirmed(&mut self) {
-        let place = self.log.tail() + 1;
-        while let Some((_, event)) = self.unconfirmed.pop_back() {
-            match event {
-                Event::Stored(_, RoomEvent::Foreign) => {}
-                Event::Stored(entry, tag) => {
-                    let count = 1 + self.in_doubt.map_or(0, |doubt| doubt.count);
-                    self.in_doubt = Some(InDoubt { place, count });
-                    self.pending.push_front(Submission { message: Some(entry), tag });
-                }
-                Event::Passed(tag) | Event::Refused(_, tag) => {
-                    self.pending.push_front(Submission { message: None, tag });
-                }
-            }
+        for event in self.unconfirmed.forget() {
+            let (message, tag) = match event {
+                Event::Stored(entry, tag) => (Some(entry), tag),
+                Event::Passed(tag) | Event::Refused(_, tag) => (None, tag),
+            };
+            self.in_doubt += usize::from(message.is_some());
+            self.pending.push_front(Submission { message, tag });
         }
-    }
-
-    /// Returns `true` if no other server is going to confirm what was read first.
-    fn is_late(&mut self) -> bool {
-        let Some(&(first, _)) = self.unconfirmed.front() else { return false };
-        if self.waits_for.0 != first {
-            self.waits_for = (first, Instant::now());
-        }
-        self.status.redis_is_away() || self.waits_for.1.elapsed() > LATE
-    }
-
-    fn has_unconfirmed(&self) -> bool {
-        let is_confirmation = |entry: &AddressedMessage| entry.to == Recipient::Servers(Change::Confirm);
-        self.unconfirmed
-            .iter()
-            .any(|(_, event)| !matches!(event, Event::Stored(entry, _) if is_confirmation(entry)))
-    }
-
-    fn has_own_unconfirmed(&self) -> bool {
-        self.unconfirmed.iter().any(|(_, event)| !matches!(event, Event::Stored(_, RoomEvent::Foreign)))
     }
 
     /// The first pending entry is in the log.
     fn is_stored(&mut self, entry: AddressedMessage, events: &mut Events) {
-        self.in_doubt = None;
+        self.in_doubt = 0;
         self.status.note(&entry);
         self.move_stored(entry, events);
     }
@@ -335,7 +287,7 @@ impl LogWriter {
     /// The database is away. What is not in doubt is refused, or waits: users who move
     /// or go do that all the same, and the others will hear of it.
     fn refuse_pending(&mut self, events: &mut Events) {
-        let mut in_doubt = self.in_doubt.map_or(0, |doubt| doubt.count);
+        let mut in_doubt = self.in_doubt;
         for submission in std::mem::take(&mut self.pending) {
             let waits = match &submission.tag {
                 _ if in_doubt > 0 => {
@@ -363,7 +315,7 @@ impl LogWriter {
             "this server was away for so long that the others declared it dead; its users are disconnected",
         );
         self.members.clear();
-        self.in_doubt = None;
+        self.in_doubt = 0;
         events.extend(self.pending.drain(..).map(refuse));
         let before = self.status.run();
         let run = self.status.new_run();

@@ -16,7 +16,7 @@ use stage6_auth::sessions::presence::ELSEWHERE;
 use stage6_auth::sessions::session::Session;
 use stage6_auth::store::name_key;
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, SyncSender};
+use std::sync::mpsc::SyncSender;
 
 /// What users of this server are told when the others have declared it dead.
 const CUT_OFF: &str = "[SERVER] error: this server was cut off from the others, log in again";
@@ -41,14 +41,6 @@ pub enum Admission {
     NameInUse,
     /// The database could not be told.
     NotStored,
-}
-
-/// A client of this server that has to go. The room has told it why and taken it out.
-pub struct Eviction {
-    /// The client.
-    pub session: Arc<Session>,
-    /// `true` if its token is to end too: it cannot come back by itself.
-    pub ends_session: bool,
 }
 
 /// A login, on all servers.
@@ -117,15 +109,14 @@ impl JoinEntry {
 /// The room thread's way to the rest of the server.
 pub(super) struct OtherServers {
     status: Arc<Status>,
-    evictions: Sender<Eviction>,
     /// How many clients of other servers there were so far.
     remote: u64,
     log: Log,
 }
 
 impl OtherServers {
-    pub fn new(status: &Arc<Status>, evictions: Sender<Eviction>, log: &Log) -> Self {
-        OtherServers { status: status.clone(), evictions, remote: 0, log: log.clone() }
+    pub fn new(status: &Arc<Status>, log: &Log) -> Self {
+        OtherServers { status: status.clone(), remote: 0, log: log.clone() }
     }
 }
 
@@ -226,10 +217,7 @@ impl RoomState {
         let Some(Online { session, .. }) = self.leave(key) else { return };
         let Some(servers) = &self.other_servers else { return };
         match (session, why) {
-            (Some(session), Some((_, ends_session))) => {
-                // If that thread has ended, so does this server.
-                let _ = servers.evictions.send(Eviction { session, ends_session });
-            }
+            (Some(session), Some((_, ends_session))) => session.evict(ends_session),
             _ => servers.status.set_elsewhere(&key.into(), None),
         }
     }

@@ -1,0 +1,135 @@
+//! What the threads of a server that is one of several tell each other.
+
+use super::ChatCommitter;
+use crate::addressed_message::{AddressedMessage, Change, Recipient};
+use crate::room_state::RoomEvent;
+use common::poison::IgnorePoison;
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// See the [module](self).
+pub struct Status {
+    /// Names this server, from its start to its end or until it is declared dead.
+    run: AtomicI64,
+    /// The last entry that this server knows and that cannot be lost. Written by the
+    /// committer thread.
+    tail: AtomicI64,
+    /// The greatest of these numbers that other servers have told through Redis.
+    heard: AtomicI64,
+    /// Whether a wake-up is on its way to the committer thread: one is enough.
+    waking: AtomicBool,
+    /// Written by the thread that listens to Redis.
+    redis_away: AtomicBool,
+    /// The runs of the other servers. Written by the committer thread.
+    peers: Mutex<HashSet<i64>>,
+    /// Users of other servers, name by key. Written by the room thread.
+    elsewhere: Mutex<HashMap<Arc<str>, Arc<str>>>,
+    /// Wakes the thread that tells Redis.
+    tell: SyncSender<()>,
+}
+
+impl Status {
+    /// With what wakes the thread that tells Redis.
+    pub(super) fn new() -> (Self, Receiver<()>) {
+        let (tell, told) = sync_channel(1);
+        let status = Status {
+            run: AtomicI64::new(random_run()),
+            tail: AtomicI64::new(0),
+            heard: AtomicI64::new(0),
+            waking: AtomicBool::new(false),
+            redis_away: AtomicBool::new(false),
+            peers: Mutex::default(),
+            elsewhere: Mutex::default(),
+            tell,
+        };
+        (status, told)
+    }
+
+    /// The run of this server.
+    pub fn run(&self) -> i64 {
+        self.run.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn new_run(&self) -> i64 {
+        let run = random_run();
+        self.run.store(run, Ordering::SeqCst);
+        run
+    }
+
+    pub(super) fn tail(&self) -> i64 {
+        self.tail.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn set_tail(&self, tail: i64) {
+        if self.tail.swap(tail, Ordering::SeqCst) != tail {
+            // Full: the thread has not yet come to the last one, and will see this too.
+            let _ = self.tell.try_send(());
+        }
+    }
+
+    pub(super) fn heard(&self) -> i64 {
+        self.heard.load(Ordering::SeqCst)
+    }
+
+    /// Takes note of what another server tells. Returns `true` if it is news.
+    pub(super) fn hear(&self, tail: i64) -> bool {
+        self.heard.fetch_max(tail, Ordering::SeqCst);
+        tail > self.tail()
+    }
+
+    /// Has the committer thread read the log. Returns `false` if it has stopped.
+    pub(super) fn wake(&self, committer: &ChatCommitter) -> bool {
+        self.waking.swap(true, Ordering::SeqCst) || committer.pass(RoomEvent::Wake).is_ok()
+    }
+
+    pub(super) fn woken(&self) {
+        self.waking.store(false, Ordering::SeqCst);
+    }
+
+    /// Returns `true` if it was away before.
+    pub(super) fn set_redis_away(&self, away: bool) -> bool {
+        self.redis_away.swap(away, Ordering::SeqCst)
+    }
+
+    pub(super) fn redis_is_away(&self) -> bool {
+        self.redis_away.load(Ordering::SeqCst)
+    }
+
+    /// Takes note of servers that come and go.
+    pub(super) fn note(&self, entry: &AddressedMessage) {
+        let run = entry.message.id.run;
+        match entry.to {
+            Recipient::Servers(Change::Start) if run != self.run() => {
+                self.peers().insert(run);
+            }
+            Recipient::Servers(Change::Dead) => {
+                self.peers().retain(|run| entry.message.text != run.to_string())
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn peers(&self) -> MutexGuard<'_, HashSet<i64>> {
+        self.peers.lock().ignore_poison()
+    }
+
+    /// The user with this key, if it is online on another server.
+    pub fn elsewhere(&self, key: &str) -> Option<Arc<str>> {
+        self.elsewhere.lock().ignore_poison().get(key).cloned()
+    }
+
+    /// Notes that a user is online on another server, or no longer.
+    pub(crate) fn set_elsewhere(&self, key: &Arc<str>, name: Option<&Arc<str>>) {
+        let mut elsewhere = self.elsewhere.lock().ignore_poison();
+        match name {
+            Some(name) => elsewhere.insert(key.clone(), name.clone()),
+            None => elsewhere.remove(key),
+        };
+    }
+}
+
+fn random_run() -> i64 {
+    rand::random::<i64>() & i64::MAX
+}
