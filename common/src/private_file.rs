@@ -63,17 +63,21 @@ pub fn without_bom(text: &[u8]) -> &[u8] {
     text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
 }
 
-/// Opens a private file for reading and appending, and makes it if it does not
-/// exist. Each write goes to the end that the file has then (O_APPEND), so that
-/// two programs can append to the same file.
+/// Opens a private file to append to it, makes it if it does not exist, and returns
+/// its contents too, or their first `most` bytes. Until the file is closed, it is
+/// locked: between looking and adding, another program of ours must not add the same.
 ///
 /// # Errors
-/// [`PrivateFileError::Unwritable`] or `Exposed`.
-pub fn append_to(path: &Path) -> Result<File, PrivateFileError> {
-    let file = open_or_make(path, OpenOptions::new().read(true).append(true))
+/// [`PrivateFileError::Unwritable`], `Exposed` or `Unreadable`.
+pub fn open_locked(path: &Path, most: u64) -> Result<(File, Vec<u8>), PrivateFileError> {
+    let mut file = open_or_make(path, OpenOptions::new().read(true).append(true))
         .map_err(|error| PrivateFileError::Unwritable(path.to_owned(), error))?;
     require_private(&file, path)?;
-    Ok(file)
+    let mut contents = Vec::new();
+    file.lock()
+        .and_then(|()| (&mut file).take(most).read_to_end(&mut contents))
+        .map_err(|error| PrivateFileError::Unreadable(path.to_owned(), error))?;
+    Ok((file, contents))
 }
 
 /// Opens a file as `options` say, and makes it if it does not exist, with mode 0600

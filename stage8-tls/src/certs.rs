@@ -17,10 +17,10 @@ mod issue;
 mod pem;
 mod rejection;
 
-pub(crate) use authority::{AuthorityError, authorities};
+pub(crate) use authority::authorities;
 pub use folder::{CertificateFolder, CertsError, ServerCertificate};
 pub use info::{CertificateInfo, read_certificates};
-pub use issue::{Issued, Name, Validity, issue};
+pub use issue::{Issued, Validity, certificate_name, issue};
 pub use pem::PemError;
 pub use rejection::Rejection;
 
@@ -28,16 +28,14 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 /// The names for which a server makes a certificate for itself.
-pub fn own_names(listening: &str) -> Vec<Name> {
-    let mut names = Vec::new();
-    for name in ["localhost", "127.0.0.1", "::1", listening] {
-        // 0.0.0.0 stands for all addresses of a machine; no client connects to it.
-        if let Ok(name) = name.parse::<Name>()
-            && !name.is_unspecified()
-            && !names.contains(&name)
-        {
-            names.push(name);
-        }
+pub fn own_names(listening: &str) -> Vec<String> {
+    let mut names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
+    if let Ok(name) = certificate_name(listening)
+        // These stand for all addresses of a machine; no client connects to them.
+        && !["0.0.0.0", "::"].contains(&name.as_str())
+        && !names.contains(&name)
+    {
+        names.push(name);
     }
     names
 }

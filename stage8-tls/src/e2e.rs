@@ -129,7 +129,8 @@ impl EndToEnd {
         let path = self.file.as_ref().unwrap_or(&usual);
         let (identity, new) = Identity::load_or_make(path)?;
         if new {
-            self.output.hint(&user_output::new_identity(path));
+            let path = path.display();
+            self.output.hint(&format!("A new identity was made: {path}. Keep it: others know you by it."));
         }
         let known = KnownKeys::new(&path.with_file_name("known_keys"), &self.server);
         Ok(LocalUser { name, identity, known, shown: ReplayCache::beside(path) })
@@ -161,7 +162,7 @@ impl EndToEnd {
         let lookup = state.lookup.take()?;
         drop(state);
         Some(lookup.answer.unwrap_or_else(|| {
-            self.output.alarm(&user_output::no_answer(name));
+            self.output.alarm(&format!("the server does not say which key {name} has: nothing is sent"));
             KeyAnswer::Missing
         }))
     }
@@ -183,7 +184,9 @@ impl EndToEnd {
                 Ok(sealed) => return Some(format!("/dm {name} {sealed}\n")),
                 Err(e) => self.output.alarm(&format!("not sent to {name}: {e}")),
             },
-            KeyAnswer::Changed => self.output.alarm(&user_output::not_sent(name)),
+            KeyAnswer::Changed => self.output.alarm(&format!(
+                "Not sent: the key of {name} has changed. After /trust {name} type it again."
+            )),
             KeyAnswer::Missing => {}
         }
         Some(String::new())
@@ -193,7 +196,8 @@ impl EndToEnd {
     /// server gives out, to say whether that is still the one that is known.
     fn show_fingerprint(&self, user: &LocalUser, name: &str, queue: &SendQueue) -> Option<String> {
         if name.is_empty() || name.eq_ignore_ascii_case(&user.name) {
-            self.output.hint(&user_output::own_fingerprint(&user.name, &user.identity.public()));
+            let own = identity::fingerprint(&user.name, &user.identity.public());
+            self.output.hint(&format!("Your fingerprint, {}: {own}", user.name));
             return Some(String::new());
         }
         let key = match self.look_up(name, queue)? {
@@ -244,8 +248,10 @@ impl Encode for EndToEnd {
             ("/msg", Some(user)) => self.seal(&user, rest, queue)?,
             // Not even a mistyped one is sent in the clear, to no server in any state.
             (command, user) if command.starts_with("/msg") => {
-                let known = user.is_some();
-                self.output.alarm(if known { user_output::NOT_A_COMMAND } else { user_output::BEFORE_LOGIN });
+                self.output.alarm(match user {
+                    Some(_) => "Not sent: the command is /msg USER TEXT, with a blank behind each.",
+                    None => "Not sent: there is no /msg before the login.",
+                });
                 String::new()
             }
             ("/fingerprint", Some(user)) => self.show_fingerprint(&user, rest.trim(), queue)?,

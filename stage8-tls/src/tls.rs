@@ -25,13 +25,9 @@ pub use handshake::HandshakeError;
 pub use server::{Acceptor, HANDSHAKE_TIMEOUT};
 pub use stream::TlsStream;
 
-use rustls::SupportedProtocolVersion;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::{self, cipher_suite};
 use std::sync::Arc;
-
-/// TLS 1.3 and 1.2. Every older version is broken (RFC 8996).
-const VERSIONS: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
 
 /// The cryptography below TLS. It is always named: in a program with two providers,
 /// rustls could not choose, and would panic at run time.

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)] // as in every test, here also outside of the functions marked so
 
 use common::log::{Level, Log};
-use stage8_tls::certs::{CertificateFolder, CertsError, Name, Validity, own_names, read_certificates};
+use stage8_tls::certs::{CertificateFolder, CertsError, Validity, own_names, read_certificates};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -121,7 +121,7 @@ fn openssl_agrees() {
 fn a_server_makes_what_it_needs_once_and_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let set = CertificateFolder::new(&folder.path().join("certs"));
-    let log = |names: &[Name]| {
+    let log = |names: &[String]| {
         let file = folder.path().join("log");
         let (log, guard) = Log::start(Level::Info, Some(&file)).unwrap();
         set.open(names, &log).unwrap();

@@ -7,7 +7,7 @@ use clap::Parser;
 use common::log::{Level, Log};
 use stage2_echo::line::lingering_close;
 use stage6_auth::connection::Connection;
-use stage8_tls::certs::{CertificateFolder, Name, Validity};
+use stage8_tls::certs::{CertificateFolder, Validity};
 use stage8_tls::tls::{Acceptor, HandshakeError, TlsStream, TrustArgs};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -28,7 +28,7 @@ impl TestServer {
     fn new(names: &[&str], validity: Validity) -> TestServer {
         let folder = tempfile::tempdir().unwrap();
         let certs = CertificateFolder::new(folder.path());
-        let names: Vec<Name> = names.iter().map(|name| name.parse().unwrap()).collect();
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
         certs.make(&names, validity, false).unwrap();
         let (log, _guard) = Log::start(Level::Error, None).unwrap();
         let acceptor = Acceptor::new(&certs.open(&[], &log).unwrap()).unwrap();

@@ -2,7 +2,7 @@
 
 use anyhow::anyhow;
 use clap::{Parser, Subcommand};
-use stage8_tls::certs::{CertificateFolder, Name, Validity, read_certificates};
+use stage8_tls::certs::{CertificateFolder, Validity, certificate_name, read_certificates};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,8 +22,8 @@ struct Args {
     command: Option<Command>,
 
     /// Host name or IP address by which clients connect; give as many as there are
-    #[arg(long = "name", value_name = "NAME", required = true)]
-    names: Vec<Name>,
+    #[arg(long = "name", value_name = "NAME", required = true, value_parser = certificate_name)]
+    names: Vec<String>,
 
     /// Folder for ca.pem, server.pem and server.key
     #[arg(long, value_name = "FOLDER", default_value = "certs")]

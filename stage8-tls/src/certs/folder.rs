@@ -1,8 +1,8 @@
 //! The folder with a server's certificates, from their making to their use.
 
-use super::authority::{AuthorityError, authorities};
+use super::authority::authorities;
 use super::info::CertificateInfo;
-use super::issue::{Name, Validity, issue};
+use super::issue::{Validity, issue};
 use super::pem::{self, PemError};
 use super::rejection::{Rejection, verify};
 use common::log::Log;
@@ -67,7 +67,7 @@ pub enum CertsError {
     Unreadable(PathBuf, PemError),
     /// `ca.pem` is no authority's certificate.
     #[error("{}: {}; or {NEW_FOLDER}", .0.display(), .1)]
-    Authority(PathBuf, AuthorityError),
+    Authority(PathBuf, PemError),
     /// No client would accept the certificate.
     #[error("{}: {}; or {NEW_FOLDER}", .0.display(), .1)]
     Rejected(PathBuf, Rejection),
@@ -114,7 +114,7 @@ impl CertificateFolder {
     ///
     /// # Errors
     /// Why there is no new set.
-    pub fn make(&self, names: &[Name], validity: Validity, replace: bool) -> Result<(), CertsError> {
+    pub fn make(&self, names: &[String], validity: Validity, replace: bool) -> Result<(), CertsError> {
         let all = [self.ca(), self.server(), self.key()];
         if !replace && let Some(there) = all.iter().find(|path| path.exists()) {
             return Err(CertsError::Exists(there.clone()));
@@ -168,11 +168,10 @@ impl CertificateFolder {
     ///
     /// # Errors
     /// When files are missing, or a client would not accept what is there.
-    pub fn open(&self, names: &[Name], log: &Log) -> Result<ServerCertificate, CertsError> {
+    pub fn open(&self, names: &[String], log: &Log) -> Result<ServerCertificate, CertsError> {
         let all = [self.ca(), self.server(), self.key()];
         if all.iter().all(|path| !path.exists()) {
             self.make(names, Validity::days(USUAL_DAYS), false)?;
-            let names: Vec<_> = names.iter().map(Name::to_string).collect();
             let ca = self.ca();
             log.info(format_args!(
                 "made certificates for {}; clients need a copy of {}",

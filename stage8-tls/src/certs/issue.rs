@@ -2,53 +2,27 @@
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, Error,
-    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, PublicKeyData, SanType,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, PublicKeyData,
 };
 use rustls::pki_types::ServerName;
 use sha2::{Digest, Sha256};
-use std::fmt;
 use std::net::IpAddr;
-use std::str::FromStr;
 use time::{Duration, OffsetDateTime};
 use zeroize::Zeroizing;
 
-/// A name that a certificate can be for. Host names and addresses are different kinds of
-/// names, and a client compares its own with names of the same kind.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Name {
-    /// `localhost`, `chat.example.org`, or `*.example.org`.
-    Host(String),
-    /// `127.0.0.1`, `::1`.
-    Address(IpAddr),
-}
-
-impl FromStr for Name {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if let Ok(address) = text.parse() {
-            return Ok(Name::Address(address));
-        }
-        match ServerName::try_from(text.strip_prefix("*.").unwrap_or(text)) {
-            Ok(ServerName::DnsName(_)) => Ok(Name::Host(text.to_ascii_lowercase())),
-            _ => Err("neither a host name, as localhost, nor an IP address, as 127.0.0.1".to_owned()),
-        }
+/// Reads a name that a certificate can be for: a host name (`localhost`,
+/// `*.example.org`) or an IP address. They are different kinds of names, and a client
+/// compares its own with names of the same kind.
+///
+/// # Errors
+/// In words for the command line.
+pub fn certificate_name(text: &str) -> Result<String, String> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(address.to_string());
     }
-}
-
-impl fmt::Display for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Name::Host(name) => name.fmt(f),
-            Name::Address(address) => address.fmt(f),
-        }
-    }
-}
-
-impl Name {
-    /// Returns `true` if it is `0.0.0.0` or `::`.
-    pub fn is_unspecified(&self) -> bool {
-        matches!(self, Name::Address(address) if address.is_unspecified())
+    match ServerName::try_from(text.strip_prefix("*.").unwrap_or(text)) {
+        Ok(ServerName::DnsName(_)) => Ok(text.to_ascii_lowercase()),
+        _ => Err("neither a host name, as localhost, nor an IP address, as 127.0.0.1".to_owned()),
     }
 }
 
@@ -86,20 +60,19 @@ pub struct Issued {
 ///
 /// # Errors
 /// None that is known: what rcgen can return.
-pub fn issue(names: &[Name], validity: Validity) -> Result<Issued, Error> {
+pub fn issue(names: &[String], validity: Validity) -> Result<Issued, Error> {
     let authority_key = KeyPair::generate()?;
     // Each authority has a name of its own. A client that has the certificate of another
     // one then says that it does not know this one, and not that a signature is wrong.
     let digest = Sha256::digest(authority_key.der_bytes());
     let number = format!("{:02X}{:02X}{:02X}{:02X}", digest[0], digest[1], digest[2], digest[3]);
-    let mut authority = params(&format!("Chat authority {number}"), validity);
+    let mut authority = params(&[], &format!("Chat authority {number}"), validity)?;
     authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let authority = CertifiedIssuer::self_signed(authority, authority_key)?;
 
-    let first = names.first().map_or_else(|| "no name".to_owned(), Name::to_string);
-    let mut server = params(&first, validity);
-    server.subject_alt_names = names.iter().map(alternative).collect::<Result<_, _>>()?;
+    let first = names.first().map_or("no name", String::as_str);
+    let mut server = params(names, first, validity)?;
     server.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     // OpenSSL's strict mode needs it to find the authority's certificate.
@@ -109,17 +82,11 @@ pub fn issue(names: &[Name], validity: Validity) -> Result<Issued, Error> {
     Ok(Issued { ca: authority.pem(), server: certificate.pem(), key: Zeroizing::new(key.serialize_pem()) })
 }
 
-fn params(name: &str, validity: Validity) -> CertificateParams {
-    let mut params = CertificateParams::default();
+fn params(names: &[String], subject: &str, validity: Validity) -> Result<CertificateParams, Error> {
+    // This tells addresses from host names.
+    let mut params = CertificateParams::new(names)?;
     params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, name);
+    params.distinguished_name.push(DnType::CommonName, subject);
     (params.not_before, params.not_after) = (validity.from, validity.until);
-    params
-}
-
-fn alternative(name: &Name) -> Result<SanType, Error> {
-    Ok(match name {
-        Name::Host(name) => SanType::DnsName(name.as_str().try_into()?),
-        Name::Address(address) => SanType::IpAddress(*address),
-    })
+    Ok(params)
 }

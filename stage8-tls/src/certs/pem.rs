@@ -42,6 +42,14 @@ pub enum PemError {
     /// No certificate.
     #[error("holds no certificate (-----BEGIN CERTIFICATE-----)")]
     NoCertificate,
+    /// A server's certificate was copied in place of the authority's.
+    #[error("holds the certificate of a server, not of an authority; copy ca.pem, not server.pem")]
+    NotAuthority,
+    /// What the authority has signed cannot be verified.
+    #[error(
+        "holds the certificate of an authority with a weak key ({0}): what it has signed is not accepted"
+    )]
+    WeakAuthority(String),
     /// No private key.
     #[error("holds no private key (-----BEGIN PRIVATE KEY-----)")]
     NoKey,

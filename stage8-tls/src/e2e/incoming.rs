@@ -120,13 +120,14 @@ impl EndToEnd {
         match user.shown.is_new(sealed) {
             Ok(true) => {}
             Ok(false) => {
-                self.output.hint(&user_output::repeated(from));
+                self.output
+                    .hint(&format!("(a private message of {from} came once more; it is not shown again)"));
                 return None;
             }
             // Better shown twice than never.
             Err(e) => self.output.alarm(&format!("this message may have been shown before: {e}")),
         }
-        Some(user_output::private(from, text))
+        Some(format!("[private] {from}: {text}"))
     }
 
     /// `[KEY] bob BASE64`. `None`: that answers a question of the user.
@@ -153,7 +154,7 @@ impl EndToEnd {
             Ok(KeyStatus::First) => {
                 user_output::first_key(name).iter().for_each(|line| self.output.hint(line));
             }
-            Ok(KeyStatus::Changed { .. }) => {
+            Ok(KeyStatus::Changed) => {
                 let number = safety_number(user, name, &key);
                 user_output::changed_key(&user.name, name, &number).for_each(|line| self.output.alarm(&line));
                 self.lock().changed.insert(name.to_ascii_lowercase(), key);

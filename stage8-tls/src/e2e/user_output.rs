@@ -1,9 +1,8 @@
 //! What is said to the person about private messages.
 
-use crate::identity::{self, PublicKey};
+use crate::identity::MAX_TEXT;
 use common::terminal::Output;
 use stage2_echo::line::MAX_LINE;
-use std::path::Path;
 
 /// Where it is said.
 pub trait UserOutput: Send + Sync {
@@ -30,8 +29,8 @@ impl UserOutput for Output {
 pub fn fits(line: &str) -> Result<(), String> {
     let text = line.strip_prefix("/msg ").and_then(|rest| rest.split_once(' ')).map(|(_, text)| text);
     match text {
-        Some(text) if text.len() > identity::MAX_TEXT => {
-            Err(format!("not sent: a private message holds {} bytes of text at most", identity::MAX_TEXT))
+        Some(text) if text.len() > MAX_TEXT => {
+            Err(format!("not sent: a private message holds {MAX_TEXT} bytes of text at most"))
         }
         None if line.len() > MAX_LINE => {
             Err(format!("not sent: a line holds {MAX_LINE} bytes of text at most"))
@@ -40,15 +39,7 @@ pub fn fits(line: &str) -> Result<(), String> {
     }
 }
 
-pub(super) const NOT_A_COMMAND: &str = "Not sent: the command is /msg USER TEXT, with a blank behind each.";
-pub(super) const BEFORE_LOGIN: &str = "Not sent: there is no /msg before the login.";
-
-/// A private message as it is shown.
-pub(super) fn private(from: &str, text: &str) -> String {
-    format!("[private] {from}: {text}")
-}
-
-/// One of which there is nothing to show.
+/// A private message of which there is nothing to show.
 pub(super) fn unreadable(from: &str, why: &str) -> String {
     format!("[private] {from}: (cannot be opened: {why})")
 }
@@ -62,31 +53,11 @@ pub(super) fn readable_by_the_server(line: &str) -> String {
     )
 }
 
-pub(super) fn repeated(from: &str) -> String {
-    format!("(a private message of {from} came once more; it is not shown again)")
-}
-
-pub(super) fn new_identity(path: &Path) -> String {
-    format!("A new identity was made: {}. Keep it: others know you by it.", path.display())
-}
-
 pub(super) fn first_key(name: &str) -> [String; 2] {
     [
         format!("The key of {name} was not known, and is remembered from now on;"),
         format!("compare with /fingerprint {name}."),
     ]
-}
-
-pub(super) fn no_answer(name: &str) -> String {
-    format!("the server does not say which key {name} has: nothing is sent")
-}
-
-pub(super) fn not_sent(name: &str) -> String {
-    format!("Not sent: the key of {name} has changed. After /trust {name} type it again.")
-}
-
-pub(super) fn own_fingerprint(name: &str, key: &PublicKey) -> String {
-    format!("Your fingerprint, {name}: {}", identity::fingerprint(name, key))
 }
 
 pub(super) fn comparison(me: &str, name: &str, number: &str) -> impl Iterator<Item = String> {

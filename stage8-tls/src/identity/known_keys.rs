@@ -15,7 +15,7 @@ use common::endpoint::Endpoint;
 use common::private_file::{self, PrivateFileError};
 use stage6_auth::accounts::check_name;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -31,21 +31,15 @@ pub enum KeyStatus {
     /// It is the one that is remembered.
     Same,
     /// Another one is remembered, and stays so until [`KnownKeys::accept`].
-    Changed {
-        /// What was remembered.
-        known: PublicKey,
-    },
+    Changed,
 }
 
 /// Why nothing can be said about a key. Then it must not be used.
 #[derive(Debug, Error)]
 pub enum KnownKeysError {
-    /// The file cannot be read or made, or is open to others.
+    /// The file cannot be read or written, or is open to others.
     #[error("known keys {0}")]
-    File(PrivateFileError),
-    /// Reading or adding to it fails half-way.
-    #[error("known keys {}: {}", .0.display(), .1)]
-    Io(PathBuf, io::Error),
+    File(#[from] PrivateFileError),
     /// A line is not what it should be.
     #[error(
         "known keys {}, line {line}: {problem}; mend the line or remove it", .path.display()
@@ -99,7 +93,7 @@ impl KnownKeys {
         let mut file = self.open()?;
         match file.known(self, name)? {
             Some(known) if known == *key => Ok(KeyStatus::Same),
-            Some(known) => Ok(KeyStatus::Changed { known }),
+            Some(_) => Ok(KeyStatus::Changed),
             None => file.add(self, name, key).map(|()| KeyStatus::First),
         }
     }
@@ -118,17 +112,8 @@ impl KnownKeys {
     }
 
     fn open(&self) -> Result<Locked, KnownKeysError> {
-        let mut file = private_file::append_to(&self.path).map_err(KnownKeysError::File)?;
-        // Until it is closed. Between looking and adding, another program of
-        // ours must not add another key for the same name.
-        file.lock().map_err(|error| self.io(error))?;
-        let mut text = Vec::new();
-        (&mut file).take(MAX_LEN).read_to_end(&mut text).map_err(|error| self.io(error))?;
+        let (file, text) = private_file::open_locked(&self.path, MAX_LEN)?;
         Ok(Locked { file, text })
-    }
-
-    fn io(&self, error: io::Error) -> KnownKeysError {
-        KnownKeysError::Io(self.path.clone(), error)
     }
 }
 
@@ -171,10 +156,8 @@ impl Locked {
         if (self.text.len() + line.len()) as u64 > MAX_LEN {
             return Err(KnownKeysError::Full(keys.path.clone()));
         }
-        self.file
-            .write_all(line.as_bytes())
-            .and_then(|()| self.file.sync_data())
-            .map_err(|error| keys.io(error))
+        let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data());
+        Ok(written.map_err(|error| PrivateFileError::Unwritable(keys.path.clone(), error))?)
     }
 }
 

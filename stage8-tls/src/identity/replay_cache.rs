@@ -15,7 +15,7 @@
 use common::private_file::{self, PrivateFileError};
 use sha2::{Digest, Sha256};
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -28,14 +28,8 @@ const DIGEST_LEN: usize = 16;
 
 /// The memory cannot be used, so it is not known whether a message is new.
 #[derive(Debug, Error)]
-pub enum ReplayCacheError {
-    /// A file cannot be read or made, or is open to others.
-    #[error("shown messages {0}")]
-    File(PrivateFileError),
-    /// Reading or adding to it fails half-way.
-    #[error("shown messages {}: {}", .0.display(), .1)]
-    Io(PathBuf, io::Error),
-}
+#[error("shown messages {0}")]
+pub struct ReplayCacheError(#[from] PrivateFileError);
 
 /// The memory of one identity.
 #[derive(Debug, Clone)]
@@ -61,20 +55,17 @@ impl ReplayCache {
     /// # Errors
     /// [`ReplayCacheError`].
     pub fn is_new(&self, sealed: &str) -> Result<bool, ReplayCacheError> {
-        let mut file = private_file::append_to(&self.path).map_err(ReplayCacheError::File)?;
-        self.remember(&mut file, sealed).map_err(|error| ReplayCacheError::Io(self.path.clone(), error))
-    }
-
-    fn remember(&self, file: &mut File, sealed: &str) -> io::Result<bool> {
-        // Until it is closed. Between looking and adding, another program of ours must
-        // not add the same digest.
-        file.lock()?;
-        let mut shown = Vec::new();
-        file.read_to_end(&mut shown)?;
+        let (file, shown) = private_file::open_locked(&self.path, u64::MAX)?;
         let digest = &Sha256::digest(sealed)[..DIGEST_LEN];
         if shown.chunks_exact(DIGEST_LEN).any(|known| known == digest) {
             return Ok(false);
         }
+        self.remember(file, &shown, digest)
+            .map_err(|error| PrivateFileError::Unwritable(self.path.clone(), error))?;
+        Ok(true)
+    }
+
+    fn remember(&self, mut file: File, shown: &[u8], digest: &[u8]) -> io::Result<()> {
         // A program that was killed, or a disk that was full, may have left a part of one.
         let whole = shown.len() - shown.len() % DIGEST_LEN;
         let half = self.generation * DIGEST_LEN;
@@ -87,8 +78,7 @@ impl ReplayCache {
         } else {
             file.set_len(whole as u64)?;
         }
-        file.write_all(digest)?;
-        Ok(true)
+        file.write_all(digest)
     }
 }
 

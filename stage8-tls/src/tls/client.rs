@@ -4,7 +4,7 @@
 use super::handshake::{HandshakeError, shake_hands};
 use super::stream::TlsStream;
 use super::{HANDSHAKE_TIMEOUT, error_text};
-use crate::certs::{AuthorityError, authorities};
+use crate::certs::{PemError, authorities};
 use common::endpoint::Endpoint;
 use common::net::{self, NetError};
 use rustls::pki_types::ServerName;
@@ -49,7 +49,7 @@ pub enum TrustError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        error: AuthorityError,
+        error: PemError,
     },
     /// The host in `--connect` is not a name that a certificate could have.
     #[error("no certificate can be for {0:?}; say which name the server's has, with --server-name NAME")]
@@ -95,7 +95,7 @@ impl TrustArgs {
         let authorities =
             authorities(&self.ca).map_err(|error| TrustError::Authority { path: self.ca.clone(), error })?;
         let config = ClientConfig::builder_with_provider(super::provider())
-            .with_protocol_versions(super::VERSIONS)?
+            .with_safe_default_protocol_versions()?
             .with_root_certificates(authorities)
             .with_no_client_auth();
         let name = match &self.server_name {

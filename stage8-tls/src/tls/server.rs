@@ -39,7 +39,8 @@ impl Acceptor {
     /// None that is known: only what rustls' configuration can return.
     pub fn new(certificate: &ServerCertificate) -> Result<Self, rustls::Error> {
         let mut config = ServerConfig::builder_with_provider(super::provider())
-            .with_protocol_versions(super::VERSIONS)?
+            // TLS 1.3 and 1.2. Every older version is broken (RFC 8996).
+            .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(SingleCertAndKey::from(certificate.key.clone())));
         // Our list begins with the fastest cipher, that of most clients with the longest key.

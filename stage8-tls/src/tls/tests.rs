@@ -26,7 +26,7 @@ impl TestServer {
     fn new() -> TestServer {
         let folder = tempfile::tempdir().unwrap();
         let certs = CertificateFolder::new(folder.path());
-        certs.make(&["127.0.0.1".parse().unwrap()], Validity::days(1), false).unwrap();
+        certs.make(&["127.0.0.1".to_owned()], Validity::days(1), false).unwrap();
         let (log, _guard) = Log::start(Level::Error, None).unwrap();
         let acceptor = Acceptor::new(&certs.open(&[], &log).unwrap()).unwrap();
         TestServer { acceptor, listener: TcpListener::bind("127.0.0.1:0").unwrap(), folder }
