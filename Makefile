@@ -12,7 +12,7 @@ parts_of  = $(shell sed -n '/^number = $1\r*$$/,/^\[\[stage\]\]/s/^name = "\([a-
 
 # The targets, by the words that stand after them. A new target goes into one of
 # these lists, and finds its words in the variables on the right.
-STAGED   := run-stage wire server client admin load attack hunt cluster# N  $(STAGE)
+STAGED   := run-stage wire server client admin load attack hunt cluster chaos# N  $(STAGE)
 PARTED   := check watch#                        N [PART]          $(STAGE) $(PART)
 COMPARED := diff#                               N [PART], or A B  $(STAGE) $(PART) $(OTHER)
 PLACED   := start#                              N [PART] [DIR]    $(STAGE) $(PART) $(FOLDER)
@@ -162,6 +162,8 @@ help:
 	@echo '  make hunt N         write sessions that wrong servers of stage N fail'
 	@echo '  make cluster N      three servers of stage 7 or 8 as one chat; then, in another'
 	@echo '                      terminal, ARGS=--kill kills one of them'
+	@echo '  make chaos 7        break such a cluster by faults from a seed, and check'
+	@echo '                      that no promise is broken'
 	@echo '  make attack N       try to break stage N; ARGS=bit-flip is one attack'
 	@echo
 	@echo 'Check and measure'
@@ -198,7 +200,7 @@ hint: .lab
 	@$(LAB) hint $(CHECK)
 
 # `load` is not the first: a line that begins with it is a directive of make's.
-wire attack hunt load cluster: .lab
+wire attack hunt load cluster chaos: .lab
 	@$(LAB) $@ $(STAGE) $(ARGS)
 
 grade: .lab

@@ -1,7 +1,7 @@
 //! The command line. `lab` passes its own on, so the names and the help here are
 //! those of `lab`.
 
-use crate::{attack, cluster, diff, grade, hunt, load, start, watch, wire};
+use crate::{attack, chaos, cluster, diff, grade, hunt, load, start, watch, wire};
 use clap::{Args, Parser, Subcommand};
 use lab::failure::{Failure, exit_code};
 use lab::process::leash;
@@ -31,6 +31,8 @@ enum Task {
     Hunt(hunt::Options),
     /// Run three servers of stage 7 or 8 as one chat
     Cluster(cluster::Options),
+    /// Break a cluster by faults drawn from a seed, and check what its users see
+    Chaos(chaos::Options),
     /// Grade a submission, or a folder of them
     Grade(Box<grade::Options>),
     /// Show the difference between two stages, and why it is so
@@ -106,6 +108,11 @@ fn task(task: Task) -> Result<(), Failure> {
             let stage = find(options.stage.clone())?;
             cluster::check(stage).map_err(Failure::Usage)?;
             Ok(cluster::run(stage, &all, &options)?)
+        }
+        Task::Chaos(options) => {
+            let stage = find(options.stage.clone())?;
+            chaos::check(stage).map_err(Failure::Usage)?;
+            if chaos::run(stage, &all, &options)? { Ok(()) } else { Err(Failure::Said) }
         }
         Task::Grade(options) => match grade::run(&all, &options)? {
             true => Ok(()),

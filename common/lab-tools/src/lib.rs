@@ -2,6 +2,7 @@
 //! but running and checking a stage. `lab` starts it; see there.
 
 mod attack;
+mod chaos;
 pub mod cli;
 mod cluster;
 pub mod diff;
@@ -11,7 +12,7 @@ pub mod lessons;
 mod load;
 mod loopback;
 pub mod parts;
-pub mod proxy;
+mod proxy;
 mod sealed;
 pub mod sources;
 

@@ -87,6 +87,8 @@ enum Task {
     Hunt(PassedOn),
     /// Run three servers of stage 7 or 8 as one chat
     Cluster(PassedOn),
+    /// Break a cluster by faults drawn from a seed, and check what its users see
+    Chaos(PassedOn),
     /// Grade a submission, or a folder of them
     Grade(PassedOn),
     /// Show the difference between two stages, and why it is so
@@ -170,6 +172,7 @@ fn task(task: Task) -> Result<(), Failure> {
         Task::Attack(PassedOn { args }) => Err(become_tool("attack", &args)),
         Task::Hunt(PassedOn { args }) => Err(become_tool("hunt", &args)),
         Task::Cluster(PassedOn { args }) => Err(become_tool("cluster", &args)),
+        Task::Chaos(PassedOn { args }) => Err(become_tool("chaos", &args)),
         Task::Grade(PassedOn { args }) => Err(become_tool("grade", &args)),
         Task::Diff(PassedOn { args }) => Err(become_tool("diff", &args)),
         Task::Start(PassedOn { args }) => Err(become_tool("start", &args)),

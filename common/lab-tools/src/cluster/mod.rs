@@ -17,6 +17,7 @@ mod servers;
 mod services;
 mod terminal;
 
+pub use servers::{Launch, Server};
 pub use services::Services;
 
 use clap::Args;

@@ -15,6 +15,20 @@ const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 /// What the contract gives a server for its orderly end, and a second more.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(6);
 
+/// How a server is started.
+pub struct Launch<'a> {
+    /// See [`Server::name`].
+    pub name: String,
+    /// The file for its log, in the run's folder.
+    pub log: String,
+    /// `--db`, with its password.
+    pub database: &'a str,
+    /// `--backplane`.
+    pub backplane: &'a str,
+    /// More options.
+    pub options: &'a [String],
+}
+
 /// One of them. Dropping it ends it.
 pub struct Server {
     /// `server-1`, and so on.
@@ -32,20 +46,14 @@ impl Server {
     ///
     /// # Errors
     /// When it does not start; the text has the end of its log.
-    pub fn start(
-        context: &RunContext<'_>,
-        name: &str,
-        log: &str,
-        database: &str,
-        backplane: &str,
-    ) -> anyhow::Result<Server> {
+    pub fn start(context: &RunContext<'_>, launch: &Launch<'_>) -> anyhow::Result<Server> {
         // Everyone on this machine can read a program's arguments: no password there.
-        let environment = [("CHAT_DB", database), ("CHAT_BACKPLANE", backplane)];
+        let environment = [("CHAT_DB", launch.database), ("CHAT_BACKPLANE", launch.backplane)];
         let (program, address) = context
-            .listening_server_as(log, "127.0.0.1:0", &[], &environment)
-            .with_context(|| format!("{name} does not start"))?;
+            .listening_server_as(&launch.log, "127.0.0.1:0", launch.options, &environment)
+            .with_context(|| format!("{} does not start", launch.name))?;
         let address = address.parse().context("it listens on a strange address")?;
-        Ok(Server { name: name.to_owned(), address, log: context.path(log), program })
+        Ok(Server { name: launch.name.clone(), address, log: context.path(&launch.log), program })
     }
 
     /// Three of them, which use `services`.
@@ -55,7 +63,9 @@ impl Server {
     pub fn start_three(context: &RunContext<'_>, services: &Services) -> anyhow::Result<Vec<Server>> {
         let start = |n| {
             let name = format!("server-{n}");
-            Server::start(context, &name, &format!("{name}.log"), &services.database, &services.redis.url())
+            let (log, database) = (format!("{name}.log"), services.database.as_str());
+            let backplane = &services.redis.url();
+            Server::start(context, &Launch { name, log, database, backplane, options: &[] })
         };
         (1..=3).map(start).collect()
     }

@@ -17,7 +17,7 @@ fn error(assert: &assert_cmd::assert::Assert) -> String {
 }
 
 /// Returns `true` if MariaDB and Redis are installed; in CI they are.
-fn is_possible() -> bool {
+pub fn is_possible() -> bool {
     let missing = MariaDb::missing().or_else(Redis::missing);
     missing.iter().for_each(|why| eprintln!("not tried: {why}"));
     missing.is_none()

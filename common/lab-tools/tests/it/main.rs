@@ -4,6 +4,7 @@
 
 mod attack;
 mod budget;
+mod chaos;
 mod cluster;
 mod command_line;
 mod diff;

@@ -1,0 +1,164 @@
+//! The promises, held against a history.
+
+use super::history::{History, Line, Session};
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+/// A promise that was broken, and by what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// P1 to P5, as in the book.
+    pub promise: &'static str,
+    /// What is wrong, in the same words each time.
+    pub name: &'static str,
+    /// Where.
+    pub detail: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}", self.promise, self.name, self.detail)
+    }
+}
+
+const ORDER: (&str, &str) = ("P1", "a sender's lines are out of order");
+const DISAGREEMENT: (&str, &str) = ("P1", "lines are shown in another order than that of the history");
+const STORED_TWICE: (&str, &str) = ("P2", "a line is stored twice");
+const SHOWN_TWICE: (&str, &str) = ("P2", "a line is shown twice");
+const NOT_STORED: (&str, &str) = ("P2", "a line is shown and is not in the history");
+const NOT_SHOWN: (&str, &str) = ("P3", "a line is not shown");
+const LOST: (&str, &str) = ("P3", "a line is lost, and its sender was not told");
+const REFUSED: (&str, &str) = ("P2", "a line is refused and stored all the same");
+const AWAY: (&str, &str) = ("P3", "a user cannot come back");
+const TWO_HOLDERS: (&str, &str) = ("P4", "a name has two holders");
+const GHOST: (&str, &str) = ("P5", "a user is listed and has no connection");
+const UNLISTED: (&str, &str) = ("P4", "a user has a connection and is not listed");
+const WRONGLY_DEAD: (&str, &str) = ("P5", "a server is declared dead for no reason");
+
+fn violation((promise, name): (&'static str, &'static str), detail: String) -> Violation {
+    Violation { promise, name, detail }
+}
+
+/// What can be said before users ask for lists: P1 to P3.
+pub fn lines(history: &History) -> Vec<Violation> {
+    let mut found = in_database(&history.database);
+    // A line that is stored twice counts where it came first.
+    let mut places = HashMap::new();
+    for (place, line) in history.database.iter().enumerate() {
+        places.entry(line).or_insert(place);
+    }
+    for session in &history.sessions {
+        found.extend(shown(session, &history.database, &places));
+        found.extend(sent(session, &places));
+    }
+    for user in &history.returning {
+        if !open(history).any(|session| session.user == *user) {
+            found.push(violation(AWAY, user.clone()));
+        }
+    }
+    found
+}
+
+/// Who is there: P4 and P5.
+pub fn presence(history: &History) -> Vec<Violation> {
+    let mut found = Vec::new();
+    let mut holders: HashMap<&str, usize> = HashMap::new();
+    open(history).for_each(|session| *holders.entry(&session.user).or_default() += 1);
+    for (name, count) in holders.iter().filter(|(_, count)| **count > 1) {
+        found.push(violation(TWO_HOLDERS, format!("{name} has {count} connections")));
+    }
+    for session in open(history) {
+        let listed: HashSet<&str> = session.list.iter().map(String::as_str).collect();
+        let at = |name: &str| format!("{name}, in the list of {}", describe(session));
+        if listed.len() < session.list.len() {
+            found.push(violation(TWO_HOLDERS, at(&session.list.join(","))));
+        }
+        for name in listed.iter().filter(|name| !holders.contains_key(**name)) {
+            found.push(violation(GHOST, at(name)));
+        }
+        for name in holders.keys().filter(|name| !listed.contains(**name)) {
+            found.push(violation(UNLISTED, at(name)));
+        }
+    }
+    if history.declared_dead > 0 && !history.may_declare_dead {
+        found.push(violation(WRONGLY_DEAD, format!("{} times", history.declared_dead)));
+    }
+    found
+}
+
+fn open(history: &History) -> impl Iterator<Item = &Session> {
+    history.sessions.iter().filter(|session| session.is_open)
+}
+
+fn describe(session: &Session) -> String {
+    format!("{} on server-{} (connection {})", session.user, session.server, session.number)
+}
+
+/// Each line once, and those of a sender in the order of their numbers.
+fn in_database(database: &[Line]) -> Vec<Violation> {
+    let mut found = Vec::new();
+    let mut seen = HashSet::new();
+    let mut last: HashMap<&str, u64> = HashMap::new();
+    for line in database {
+        if !seen.insert(line) {
+            found.push(violation(STORED_TWICE, line.clone()));
+            continue;
+        }
+        let Some((sender, number)) = numbered(line) else { continue };
+        if let Some(before) = last.insert(sender, number).filter(|before| *before > number) {
+            found.push(violation(ORDER, format!("{line:?} comes after number {before}")));
+        }
+    }
+    found
+}
+
+/// `alice: line 17` is alice's number 17.
+fn numbered(line: &str) -> Option<(&str, u64)> {
+    let (sender, text) = line.split_once(": ")?;
+    Some((sender, text.strip_prefix("line ")?.parse().ok()?))
+}
+
+/// What a session was shown is the history from some place on, without what it said
+/// itself; an open one was shown all of it.
+fn shown(session: &Session, database: &[Line], places: &HashMap<&Line, usize>) -> Vec<Violation> {
+    let mut found = Vec::new();
+    let at = |line: &Line| format!("{line:?}, by {}", describe(session));
+    let own: HashSet<&Line> = session.sent.iter().collect();
+    let mut seen = HashSet::new();
+    let mut last: Option<usize> = None;
+    for line in session.earlier.iter().chain(&session.shown) {
+        let Some(&place) = places.get(line) else {
+            found.push(violation(NOT_STORED, at(line)));
+            continue;
+        };
+        if !seen.insert(line) {
+            found.push(violation(SHOWN_TWICE, at(line)));
+        } else if last.is_some_and(|last| place < last) {
+            found.push(violation(DISAGREEMENT, at(line)));
+        }
+        last = Some(last.unwrap_or(0).max(place));
+    }
+    // Without an earlier line nothing had been said when it came in.
+    let first = session.earlier.first().and_then(|line| places.get(line)).copied().unwrap_or(0);
+    let end = if session.is_open { database.len() } else { last.map_or(0, |last| last + 1) };
+    let missing = database.iter().take(end).skip(first);
+    let missing = missing.filter(|line| !own.contains(line) && !seen.contains(line));
+    found.extend(missing.map(|line| violation(NOT_SHOWN, at(line))));
+    found
+}
+
+/// What was said on a connection that stayed is stored, or its sender was told.
+fn sent(session: &Session, places: &HashMap<&Line, usize>) -> Option<Violation> {
+    let stored = session.sent.iter().filter(|line| places.contains_key(line)).count();
+    let (all, answered) = (session.sent.len(), stored + session.refused);
+    let detail =
+        || format!("{}: {all} sent, {stored} stored, {} refused", describe(session), session.refused);
+    match answered.cmp(&all) {
+        std::cmp::Ordering::Greater => Some(violation(REFUSED, detail())),
+        std::cmp::Ordering::Less if session.is_open => Some(violation(LOST, detail())),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

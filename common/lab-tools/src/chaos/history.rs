@@ -1,0 +1,44 @@
+//! What happened in a run, as far as users can know it.
+
+use serde::Serialize;
+
+/// A message in the lobby: `name: text`. Each is said once, so equal ones are the same.
+pub type Line = String;
+
+/// A connection of a user that was logged in.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Session {
+    /// The user.
+    pub user: String,
+    /// Its number among the connections of this scripted user, for reports.
+    pub number: usize,
+    /// The server, from 1 on.
+    pub server: usize,
+    /// The end of the history that it was shown when it came in.
+    pub earlier: Vec<Line>,
+    /// What it was shown since then.
+    pub shown: Vec<Line>,
+    /// What it said.
+    pub sent: Vec<Line>,
+    /// How often it was told that a message is not stored.
+    pub refused: usize,
+    /// Returns `true` if it is still open.
+    pub is_open: bool,
+    /// The users in the lobby by the last list that it was shown.
+    pub list: Vec<String>,
+}
+
+/// All of it.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct History {
+    /// The lobby's messages in the database, in their order.
+    pub database: Vec<Line>,
+    /// Of all users.
+    pub sessions: Vec<Session>,
+    /// Users that come back whenever their connection ends.
+    pub returning: Vec<String>,
+    /// Returns `true` if a server may be declared dead rightly.
+    pub may_declare_dead: bool,
+    /// How often a server was declared dead, by the logs.
+    pub declared_dead: usize,
+}

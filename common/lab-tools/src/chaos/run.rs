@@ -1,0 +1,221 @@
+//! One run: everything is started, users talk, faults come and go, everything settles,
+//! and the history is checked.
+
+use super::check::{self, Violation};
+use super::history::History;
+use super::schedule::{Fault, SERVERS, Schedule};
+use super::site::Site;
+use super::user::{Habit, RunState, User};
+use crate::attack::cancellation::Cancellation;
+use crate::sealed::Keys;
+use anyhow::{Context, ensure};
+use lab::run_context::RunContext;
+use std::fmt;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// Until the users are in.
+const ARRIVAL: Duration = Duration::from_secs(30);
+
+/// Users go on talking for so long when the last fault is over.
+const EPILOGUE: Duration = Duration::from_millis(500);
+
+/// Then everything is right within this time: users of a server that died are gone after
+/// 10 s (P5), and logins take some time.
+const SETTLED: Duration = Duration::from_secs(20);
+
+/// How often it is looked.
+const LOOK: Duration = Duration::from_millis(300);
+
+/// The scripted users, and the server that each comes to first.
+const USERS: [(&str, Habit, usize); 8] = [
+    ("alice", Habit::Returns, 0),
+    ("bob", Habit::Returns, 1),
+    ("carol", Habit::Returns, 2),
+    ("dave", Habit::StaysAway, 0),
+    ("erin", Habit::StaysAway, 1),
+    ("frank", Habit::StaysAway, 2),
+    ("twin", Habit::Competes, 0),
+    ("twin", Habit::Competes, 1),
+];
+
+/// What came of a run.
+pub struct Outcome {
+    seed: u64,
+    faults: usize,
+    /// Messages in the lobby.
+    lines: usize,
+    connections: usize,
+    settled: Duration,
+    /// The broken promises.
+    pub violations: Vec<Violation>,
+    /// With a file for each user, the logs, and the history; removed after a good run.
+    pub folder: PathBuf,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Outcome { seed, faults, lines, connections, .. } = self;
+        let result = if self.violations.is_empty() { "ok" } else { "FAILED" };
+        let settled = self.settled.as_secs_f32();
+        write!(
+            f,
+            "seed {seed:<6} {faults} faults  {lines:>5} lines  {connections:>3} connections  settled after {settled:>4.1} s  {result}"
+        )
+    }
+}
+
+/// Does a run.
+///
+/// # Errors
+/// When something does not start, or a signal has come.
+pub fn run(
+    context: &RunContext<'_>,
+    schedule: &Schedule,
+    cancellation: &Cancellation,
+) -> anyhow::Result<Outcome> {
+    let name = format!("seed-{}", schedule.seed);
+    let folder = context.path(&name);
+    fs::create_dir_all(&folder).context("cannot make a folder for the run")?;
+    let mut site = Site::start(context, &name)?;
+    let crowd = Crowd::enter(context, &site, &name, cancellation)?;
+    crowd.state.talking.store(true, Ordering::SeqCst);
+    carry_out(&mut site, schedule, cancellation)?;
+    cancellation.until(EPILOGUE, || false)?;
+    crowd.state.talking.store(false, Ordering::SeqCst);
+    let began = Instant::now();
+    let (history, violations) = settle(&site, &crowd, schedule, cancellation)?;
+    let settled = began.elapsed();
+    match violations.is_empty() {
+        true => fs::remove_dir_all(&folder).context("cannot remove the run's folder")?,
+        false => fs::write(folder.join("history.json"), serde_json::to_string_pretty(&history)?)
+            .context("cannot write the history")?,
+    }
+    let (lines, connections) = (history.database.len(), history.sessions.len());
+    let (seed, faults) = (schedule.seed, schedule.faults.len());
+    Ok(Outcome { seed, faults, lines, connections, settled, violations, folder })
+}
+
+/// Does the faults, each at its time.
+fn carry_out(site: &mut Site<'_>, schedule: &Schedule, cancellation: &Cancellation) -> anyhow::Result<()> {
+    let mut steps: Vec<(Duration, bool, Fault)> = Vec::new();
+    for planned in &schedule.faults {
+        steps.push((planned.begins, true, planned.fault));
+        steps.push((planned.ends, false, planned.fault));
+    }
+    // Of one moment the beginning is first: FLUSHALL has no length.
+    steps.sort_by_key(|(at, begins, _)| (*at, !begins));
+    let started = Instant::now();
+    let mut active: Vec<Fault> = Vec::new();
+    for (at, begins, fault) in steps {
+        cancellation.until(at.saturating_sub(started.elapsed()), || false)?;
+        if begins {
+            site.begin(fault)?;
+            active.push(fault);
+        } else {
+            site.end(fault);
+            active.retain(|other| *other != fault);
+            site.start_again(&active)?;
+        }
+    }
+    Ok(())
+}
+
+/// Looks until every promise is kept, or the time is over.
+fn settle(
+    site: &Site<'_>,
+    crowd: &Crowd,
+    schedule: &Schedule,
+    cancellation: &Cancellation,
+) -> anyhow::Result<(History, Vec<Violation>)> {
+    let deadline = Instant::now() + SETTLED;
+    // First without a question to the servers, which would wake them (P3).
+    loop {
+        let history = crowd.history(site, schedule)?;
+        if check::lines(&history).is_empty() || Instant::now() > deadline {
+            break;
+        }
+        cancellation.until(LOOK, || false)?;
+    }
+    loop {
+        crowd.users.iter().for_each(|user| user.ask_for_list());
+        cancellation.until(LOOK, || false)?;
+        let history = crowd.history(site, schedule)?;
+        let violations = [check::lines(&history), check::presence(&history)].concat();
+        if violations.is_empty() || Instant::now() > deadline {
+            return Ok((history, violations));
+        }
+    }
+}
+
+/// The users, and their threads. Dropping it ends them.
+struct Crowd {
+    state: Arc<RunState>,
+    users: Vec<Arc<User>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Crowd {
+    /// All users come in.
+    fn enter(
+        context: &RunContext<'_>,
+        site: &Site<'_>,
+        folder: &str,
+        cancellation: &Cancellation,
+    ) -> anyhow::Result<Crowd> {
+        let state = Arc::new(RunState {
+            keys: Keys::read(&context.path("chat.key"))?,
+            servers: site.addresses(),
+            started: Instant::now(),
+            talking: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+        });
+        let mut crowd = Crowd { state, users: Vec::new(), threads: Vec::new() };
+        for (n, (name, habit, server)) in USERS.into_iter().enumerate() {
+            let record = context.path(&format!("{folder}/{n}-{name}.jsonl"));
+            let user = User::new(name, habit, &crowd.state, record)?;
+            let account_exists = crowd.users.iter().any(|other| other.name == name);
+            crowd.users.push(user.clone());
+            crowd.threads.push(thread::spawn({
+                let user = user.clone();
+                move || user.live(server % SERVERS, account_exists)
+            }));
+            let is_in = cancellation.until(ARRIVAL, || user.is_in())?;
+            ensure!(
+                is_in,
+                "{name} does not come in; the servers' logs are in {}",
+                context.path(folder).display()
+            );
+        }
+        Ok(crowd)
+    }
+
+    fn history(&self, site: &Site<'_>, schedule: &Schedule) -> anyhow::Result<History> {
+        let returning = self.users.iter().filter(|user| user.habit == Habit::Returns);
+        let returning = returning.map(|user| user.name.clone()).collect();
+        // The users first: what they were shown is in the database by then.
+        let sessions = self.users.iter().flat_map(|user| user.sessions()).collect();
+        Ok(History {
+            sessions,
+            database: site.lobby()?,
+            returning,
+            may_declare_dead: schedule.may_kill(),
+            declared_dead: site.declared_dead(),
+        })
+    }
+}
+
+impl Drop for Crowd {
+    fn drop(&mut self) {
+        self.state.ended.store(true, Ordering::SeqCst);
+        self.users.iter().for_each(|user| user.disconnect());
+        for thread in self.threads.drain(..) {
+            // A user's thread that panicked has said so already.
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! What a run breaks: three servers, MariaDB and Redis, and the links between them.
+
+use super::history::Line;
+use super::schedule::{Fault, LinkTo, SERVERS};
+use crate::cluster::{Launch, Server, Services};
+use crate::proxy::Proxy;
+use crate::wire::tap::Link;
+use anyhow::{Context, ensure};
+use lab::run_context::RunContext;
+use rustix::process::Signal;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// How much later everything comes over a slow link.
+const DELAY: Duration = Duration::from_millis(60);
+
+/// What Redis or the database may take for an answer.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// MariaDB's own client, which reads the log for us.
+const CLIENT: &str = "mariadb";
+
+/// Returns an error if it is not installed.
+///
+/// # Errors
+/// A sentence with the command that installs it.
+pub fn check_client() -> anyhow::Result<()> {
+    let asked = Command::new(CLIENT).arg("--version").stdin(Stdio::null()).output();
+    asked.context("MariaDB's client `mariadb` is missing; on Debian: apt-get install mariadb-client-core")?;
+    Ok(())
+}
+
+/// All of it. Dropping it ends everything.
+pub struct Site<'a> {
+    context: &'a RunContext<'a>,
+    services: Services,
+    /// One for each server: from users, to Redis, to the database.
+    links: [Vec<Proxy>; 3],
+    servers: Vec<Server>,
+    /// Servers that were killed and have not been started again.
+    down: Vec<usize>,
+    /// How often a server was started, for the names of the logs.
+    starts: usize,
+    /// The run's folder, below that of the context.
+    folder: &'a str,
+}
+
+impl<'a> Site<'a> {
+    /// Starts everything; logs come into `folder`.
+    ///
+    /// # Errors
+    /// When something does not start.
+    pub fn start(context: &'a RunContext<'a>, folder: &'a str) -> anyhow::Result<Site<'a>> {
+        let services = Services::start(context)?;
+        let link = |port| {
+            let to = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            Proxy::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), vec![to]).context("a link cannot listen")
+        };
+        // The servers are not there yet: `start_server` says where they are.
+        let ports = [0, services.redis.port(), services.mariadb.port()];
+        let links = ports.map(|port| (0..SERVERS).map(|_| link(port)).collect::<anyhow::Result<Vec<_>>>());
+        let [users, redis, database] = links;
+        let links = [users?, redis?, database?];
+        let mut site =
+            Site { context, services, links, servers: Vec::new(), down: Vec::new(), starts: 0, folder };
+        for n in 0..SERVERS {
+            let server = site.start_server(n)?;
+            site.servers.push(server);
+        }
+        Ok(site)
+    }
+
+    /// Where users reach the servers.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.links[0].iter().map(|link| link.address).collect()
+    }
+
+    fn start_server(&mut self, n: usize) -> anyhow::Result<Server> {
+        self.starts += 1;
+        let port = self.services.mariadb.port();
+        let over_link = self.link(LinkTo::Database, n).address.port();
+        let database = self.services.database.replace(&format!(":{port}/"), &format!(":{over_link}/"));
+        let server = Server::start(
+            self.context,
+            &Launch {
+                name: format!("server-{}", n + 1),
+                log: format!("{}/server-{}-{}.log", self.folder, n + 1, self.starts),
+                database: &database,
+                backplane: &format!("redis://{}", self.link(LinkTo::Redis, n).address),
+                // What is tried is not the hash: logins are to be quick.
+                options: &["--bcrypt-cost".to_owned(), "4".to_owned()],
+            },
+        )?;
+        self.link(LinkTo::Server, n).set_servers(vec![server.address]);
+        Ok(server)
+    }
+
+    fn link(&self, to: LinkTo, n: usize) -> &Proxy {
+        &self.links[to as usize][n]
+    }
+
+    /// Does what is planned.
+    ///
+    /// # Errors
+    /// When it cannot be done.
+    pub fn begin(&mut self, fault: Fault) -> anyhow::Result<()> {
+        match fault {
+            Fault::KillServer(n) => {
+                self.servers[n].kill();
+                self.down.push(n);
+            }
+            Fault::PauseServer(n) => self.servers[n].signal(Signal::STOP),
+            Fault::KillRedis => self.services.redis.kill(),
+            Fault::EmptyRedis => self.flush_redis()?,
+            Fault::FreezeRedis => self.services.redis.freeze(),
+            Fault::KillDatabase => self.services.mariadb.kill(),
+            Fault::FreezeDatabase => self.services.mariadb.freeze(),
+            Fault::Cut(to, n) => self.link(to, n).link().cut(),
+            Fault::Freeze(to, n) => self.link(to, n).link().freeze(),
+            Fault::Delay(to, n) => self.link(to, n).link().slow_down(DELAY),
+        }
+        Ok(())
+    }
+
+    /// Ends it. A server that was killed is started by [`Site::start_again`].
+    pub fn end(&mut self, fault: Fault) {
+        match fault {
+            Fault::KillServer(_) | Fault::EmptyRedis => {}
+            Fault::PauseServer(n) => self.servers[n].signal(Signal::CONT),
+            Fault::KillRedis => self.services.redis.restart(),
+            Fault::FreezeRedis => self.services.redis.thaw(),
+            Fault::KillDatabase => self.services.mariadb.restart(),
+            Fault::FreezeDatabase => self.services.mariadb.thaw(),
+            Fault::Cut(to, n) | Fault::Freeze(to, n) | Fault::Delay(to, n) => {
+                Link::restore(self.link(to, n).link());
+            }
+        }
+    }
+
+    /// Starts the servers again that were killed, but those that could not start while
+    /// these faults last, or are to stay dead yet.
+    ///
+    /// # Errors
+    /// When one does not start.
+    pub fn start_again(&mut self, active: &[Fault]) -> anyhow::Result<()> {
+        let waits = |n: usize| {
+            active.iter().any(|fault| *fault == Fault::KillServer(n) || fault.prevents_start_of(n))
+        };
+        for n in std::mem::take(&mut self.down) {
+            match waits(n) {
+                true => self.down.push(n),
+                false => self.servers[n] = self.start_server(n)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn flush_redis(&self) -> anyhow::Result<()> {
+        let mut redis = TcpStream::connect((Ipv4Addr::LOCALHOST, self.services.redis.port()))?;
+        redis.set_read_timeout(Some(ANSWER))?;
+        redis.write_all(b"FLUSHALL\r\n")?;
+        let mut answer = [0; 3];
+        redis.read_exact(&mut answer).context("Redis does not answer")?;
+        ensure!(&answer == b"+OK", "Redis refuses FLUSHALL");
+        Ok(())
+    }
+
+    /// The messages of the lobby, in the order of the log. It needs no library: MariaDB's
+    /// own client comes with the programs that `lab` looks for.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub fn lobby(&self) -> anyhow::Result<Vec<Line>> {
+        let query = "SELECT CONCAT(username, ': ', message) FROM messages \
+                     WHERE kind = 'room' AND place = 'lobby' ORDER BY id";
+        let output = Command::new(CLIENT)
+            .args(["--no-defaults", "--skip-ssl", "--batch", "--skip-column-names", "--connect-timeout=5"])
+            .args(["--protocol=tcp", "--host=127.0.0.1", "--user=root", "--database=chat"])
+            .arg(format!("--port={}", self.services.mariadb.port()))
+            .args(["--execute", query])
+            .stdin(Stdio::null())
+            .output();
+        let output = output.context("cannot start MariaDB's client")?;
+        let why = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "the database cannot be read: {}", why.trim());
+        Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
+    }
+
+    /// How often a server was declared dead, by the logs.
+    pub fn declared_dead(&self) -> usize {
+        let files = fs::read_dir(self.context.path(self.folder)).into_iter().flatten().flatten();
+        let logs =
+            files.map(|file| file.path()).filter(|path| path.extension().is_some_and(|end| end == "log"));
+        let count =
+            |path: &Path| fs::read_to_string(path).unwrap_or_default().matches("is declared dead").count();
+        logs.map(|path| count(&path)).sum()
+    }
+}
+
+impl Drop for Site<'_> {
+    /// Whatever their state is: a server that is stopped would not see a gentler signal.
+    fn drop(&mut self) {
+        self.servers.iter_mut().for_each(Server::kill);
+    }
+}

@@ -1,0 +1,279 @@
+//! Scripted users: each logs in, says numbered lines, comes back when its connection
+//! ends, and records everything, a JSON object a line.
+
+use super::history::Session;
+use crate::sealed::{Keys, Message, TAG};
+use anyhow::Context;
+use common::poison::IgnorePoison;
+use rand::RngExt;
+use serde_json::json;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const CONNECT: Duration = Duration::from_secs(2);
+
+/// A login waits for the database, which may be away.
+const LOGIN: Duration = Duration::from_secs(10);
+
+/// The same for every account.
+const PASSWORD: &str = "a good password";
+
+const NOT_STORED: &str = "[SERVER] error: message not stored, try again";
+
+/// What a user does when its connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Habit {
+    /// It logs in on the next server at once.
+    Returns,
+    /// It is gone.
+    StaysAway,
+    /// It logs in again some time later, though the other scripted user of this name may
+    /// have done so. It says nothing.
+    Competes,
+}
+
+/// What the users of a run share.
+pub struct RunState {
+    /// The key of the key file.
+    pub keys: Keys,
+    /// Where the servers are reached.
+    pub servers: Vec<SocketAddr>,
+    /// When the run began.
+    pub started: Instant,
+    /// Users say something.
+    pub talking: AtomicBool,
+    /// The run is over.
+    pub ended: AtomicBool,
+}
+
+/// A scripted user.
+pub struct User {
+    /// Its account.
+    pub name: String,
+    /// When its connection ends.
+    pub habit: Habit,
+    state: Arc<RunState>,
+    /// All of them, the last one last.
+    connections: Mutex<Vec<Arc<Connection>>>,
+    record: Mutex<File>,
+}
+
+/// What is known of a connection; its reader thread writes it.
+#[derive(Default)]
+struct Known {
+    session: Session,
+    token: Option<String>,
+    logged_in: bool,
+    failed: bool,
+    ended: bool,
+}
+
+struct Connection {
+    stream: TcpStream,
+    known: Mutex<Known>,
+    changed: Condvar,
+}
+
+impl User {
+    /// A user that records in this file.
+    ///
+    /// # Errors
+    /// When the file cannot be made.
+    pub fn new(
+        name: &str,
+        habit: Habit,
+        state: &Arc<RunState>,
+        record: PathBuf,
+    ) -> anyhow::Result<Arc<User>> {
+        let record = File::create(&record).with_context(|| format!("cannot write {}", record.display()))?;
+        Ok(Arc::new(User {
+            name: name.to_owned(),
+            habit,
+            state: state.clone(),
+            connections: Mutex::default(),
+            record: Mutex::new(record),
+        }))
+    }
+
+    /// Comes, talks and comes back until the run is over. `server` counts from 0.
+    pub fn live(self: &Arc<User>, mut server: usize, account_exists: bool) {
+        let mut request =
+            format!("{} {} {PASSWORD}", if account_exists { "LOGIN" } else { "REGISTER" }, self.name);
+        let mut number = 0;
+        while !self.state.ended.load(Ordering::SeqCst) {
+            if let Some(connection) = self.log_in(server, &request) {
+                let token = connection.lock().token.clone().unwrap_or_default();
+                self.talk(&connection, &mut number);
+                if self.habit == Habit::StaysAway {
+                    return;
+                }
+                request = format!("RESUME {token}");
+            } else {
+                // The session may be over, and a registration may have come through.
+                request = format!("LOGIN {} {PASSWORD}", self.name);
+            }
+            let pause = if self.habit == Habit::Competes { 500..2500 } else { 50..300 };
+            thread::sleep(Duration::from_millis(rand::rng().random_range(pause)));
+            // While everything settles, nobody takes a name any more.
+            if self.habit == Habit::Competes && !self.state.talking.load(Ordering::SeqCst) {
+                return;
+            }
+            server = (server + 1) % self.state.servers.len();
+        }
+    }
+
+    /// Connects, and waits until it is let in or not.
+    fn log_in(self: &Arc<User>, server: usize, request: &str) -> Option<Arc<Connection>> {
+        let stream = TcpStream::connect_timeout(&self.state.servers[server], CONNECT).ok()?;
+        let connection = Arc::new(Connection { stream, known: Mutex::default(), changed: Condvar::new() });
+        let number = {
+            let mut connections = self.connections.lock().ignore_poison();
+            connections.push(connection.clone());
+            connections.len()
+        };
+        {
+            let session = &mut connection.lock().session;
+            (session.user, session.number, session.server) = (self.name.clone(), number, server + 1);
+        }
+        self.note(&connection, "says", request);
+        // Ends with the connection.
+        thread::spawn({
+            let (user, connection) = (self.clone(), connection.clone());
+            move || user.read(&connection)
+        });
+        self.send(&connection, request);
+        let deadline = Instant::now() + LOGIN;
+        let mut known = connection.lock();
+        let waits = |known: &Known| !known.logged_in && !known.failed && !known.ended;
+        while waits(&known) && !self.state.ended.load(Ordering::SeqCst) && Instant::now() < deadline {
+            known = connection.changed.wait_timeout(known, Duration::from_millis(100)).ignore_poison().0;
+        }
+        let is_in = known.logged_in;
+        drop(known);
+        if !is_in {
+            let _ = connection.stream.shutdown(Shutdown::Both);
+        }
+        is_in.then_some(connection)
+    }
+
+    /// Says lines until the connection has ended.
+    fn talk(&self, connection: &Connection, number: &mut u64) {
+        while !connection.lock().ended && !self.state.ended.load(Ordering::SeqCst) {
+            if self.state.talking.load(Ordering::SeqCst) && self.habit != Habit::Competes {
+                *number += 1;
+                let text = format!("line {number}");
+                connection.lock().session.sent.push(format!("{}: {text}", self.name));
+                self.note(connection, "says", &text);
+                self.send(connection, &text);
+            }
+            thread::sleep(Duration::from_millis(rand::rng().random_range(30..90)));
+        }
+    }
+
+    fn send(&self, connection: &Connection, text: &str) {
+        if (&connection.stream).write_all(&self.state.keys.seal(text, true).line()).is_err() {
+            let _ = connection.stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Asks for the list of users, on the connection that is open.
+    pub fn ask_for_list(&self) {
+        let last = self.connections.lock().ignore_poison().last().cloned();
+        if let Some(connection) = last.filter(|connection| connection.lock().is_open()) {
+            connection.lock().session.list.clear();
+            self.send(&connection, "/users");
+        }
+    }
+
+    /// Takes in what comes, to the end of the connection.
+    fn read(&self, connection: &Connection) {
+        let mut lines = BufReader::new(&connection.stream).split(b'\n');
+        while let Some(Ok(line)) = lines.next() {
+            let text = Message::parse(&line, TAG).and_then(|message| self.state.keys.open(&message));
+            // The last line of a server that was killed may be half a line.
+            let Some(text) = text.and_then(|text| String::from_utf8(text).ok()) else { break };
+            self.note(connection, "shown", &text);
+            connection.lock().take_in(&text);
+            connection.changed.notify_all();
+        }
+        self.note(connection, "end", "");
+        connection.lock().ended = true;
+        connection.changed.notify_all();
+        let _ = connection.stream.shutdown(Shutdown::Both);
+    }
+
+    /// Its connections that were logged in.
+    pub fn sessions(&self) -> Vec<Session> {
+        let connections = self.connections.lock().ignore_poison();
+        let mut sessions = Vec::new();
+        for connection in connections.iter() {
+            let known = connection.lock();
+            if known.logged_in {
+                sessions.push(Session { is_open: known.is_open(), ..known.session.clone() });
+            }
+        }
+        sessions
+    }
+
+    /// Returns `true` if it has a connection that is logged in.
+    pub fn is_in(&self) -> bool {
+        let connections = self.connections.lock().ignore_poison();
+        connections.iter().any(|connection| connection.lock().is_open())
+    }
+
+    /// Ends all its connections.
+    pub fn disconnect(&self) {
+        for connection in self.connections.lock().ignore_poison().iter() {
+            let _ = connection.stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    fn note(&self, connection: &Connection, what: &str, text: &str) {
+        let (number, server) = {
+            let session = &connection.lock().session;
+            (session.number, session.server)
+        };
+        let at = self.state.started.elapsed().as_millis();
+        let record = json!({ "ms": at, "connection": number, "server": server, what: text });
+        // A disk that is full ends no run: the checks do not need this file.
+        let _ = writeln!(self.record.lock().ignore_poison(), "{record}");
+    }
+}
+
+impl Connection {
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().ignore_poison()
+    }
+}
+
+impl Known {
+    fn is_open(&self) -> bool {
+        self.logged_in && !self.ended
+    }
+
+    /// A line of the server, by the contract.
+    fn take_in(&mut self, text: &str) {
+        if let Some(success) = text.strip_prefix("AUTH_SUCCESS ") {
+            self.token = success.split(' ').nth(1).map(str::to_owned);
+        } else if text.starts_with("AUTH_FAILED ") {
+            self.failed = true;
+        } else if let Some(list) = text.strip_prefix("[USERS_LIST] ") {
+            self.session.list = list.split(',').map(str::to_owned).collect();
+            // The last line of the greeting.
+            self.logged_in = true;
+        } else if let Some(earlier) = text.strip_prefix("[HISTORY] ") {
+            // Behind the time.
+            self.session.earlier.extend(earlier.split_once(' ').map(|(_, line)| line.to_owned()));
+        } else if text == NOT_STORED {
+            self.session.refused += 1;
+        } else if text.contains(": ") && !text.starts_with("[SERVER] ") {
+            self.session.shown.push(text.to_owned());
+        }
+    }
+}
