@@ -33,6 +33,7 @@ const AWAY: (&str, &str) = ("P3", "a user cannot come back");
 const TWO_HOLDERS: (&str, &str) = ("P4", "a name has two holders");
 const GHOST: (&str, &str) = ("P5", "a user is listed and has no connection");
 const UNLISTED: (&str, &str) = ("P4", "a user has a connection and is not listed");
+const NO_ANSWER: (&str, &str) = ("P3", "a server does not answer /users");
 const WRONGLY_DEAD: (&str, &str) = ("P5", "a server is declared dead for no reason");
 
 fn violation((promise, name): (&'static str, &'static str), detail: String) -> Violation {
@@ -68,6 +69,10 @@ pub fn presence(history: &History) -> Vec<Violation> {
         found.push(violation(TWO_HOLDERS, format!("{name} has {count} connections")));
     }
     for session in open(history) {
+        if session.list.is_empty() {
+            found.push(violation(NO_ANSWER, describe(session)));
+            continue;
+        }
         let listed: HashSet<&str> = session.list.iter().map(String::as_str).collect();
         let at = |name: &str| format!("{name}, in the list of {}", describe(session));
         if listed.len() < session.list.len() {

@@ -12,6 +12,7 @@
 //! functions, so that tests can show them wrong histories.
 
 mod check;
+mod connection;
 mod history;
 mod run;
 mod schedule;

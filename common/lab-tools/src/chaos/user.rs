@@ -1,6 +1,7 @@
 //! Scripted users: each logs in, says numbered lines, comes back when its connection
 //! ends, and records everything, a JSON object a line.
 
+use super::connection::{Connection, Known};
 use super::history::Session;
 use crate::sealed::{Keys, Message, TAG};
 use anyhow::Context;
@@ -12,7 +13,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -23,8 +24,6 @@ const LOGIN: Duration = Duration::from_secs(10);
 
 /// The same for every account.
 const PASSWORD: &str = "a good password";
-
-const NOT_STORED: &str = "[SERVER] error: message not stored, try again";
 
 /// What a user does when its connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,22 +61,6 @@ pub struct User {
     /// All of them, the last one last.
     connections: Mutex<Vec<Arc<Connection>>>,
     record: Mutex<File>,
-}
-
-/// What is known of a connection; its reader thread writes it.
-#[derive(Default)]
-struct Known {
-    session: Session,
-    token: Option<String>,
-    logged_in: bool,
-    failed: bool,
-    ended: bool,
-}
-
-struct Connection {
-    stream: TcpStream,
-    known: Mutex<Known>,
-    changed: Condvar,
 }
 
 impl User {
@@ -131,16 +114,12 @@ impl User {
     /// Connects, and waits until it is let in or not.
     fn log_in(self: &Arc<User>, server: usize, request: &str) -> Option<Arc<Connection>> {
         let stream = TcpStream::connect_timeout(&self.state.servers[server], CONNECT).ok()?;
-        let connection = Arc::new(Connection { stream, known: Mutex::default(), changed: Condvar::new() });
-        let number = {
+        let connection = {
             let mut connections = self.connections.lock().ignore_poison();
-            connections.push(connection.clone());
-            connections.len()
+            let connection = Connection::new(stream, &self.name, connections.len() + 1, server + 1);
+            connections.push(Arc::new(connection));
+            connections.last().cloned()?
         };
-        {
-            let session = &mut connection.lock().session;
-            (session.user, session.number, session.server) = (self.name.clone(), number, server + 1);
-        }
         self.note(&connection, "says", request);
         // Ends with the connection.
         thread::spawn({
@@ -243,37 +222,5 @@ impl User {
         let record = json!({ "ms": at, "connection": number, "server": server, what: text });
         // A disk that is full ends no run: the checks do not need this file.
         let _ = writeln!(self.record.lock().ignore_poison(), "{record}");
-    }
-}
-
-impl Connection {
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().ignore_poison()
-    }
-}
-
-impl Known {
-    fn is_open(&self) -> bool {
-        self.logged_in && !self.ended
-    }
-
-    /// A line of the server, by the contract.
-    fn take_in(&mut self, text: &str) {
-        if let Some(success) = text.strip_prefix("AUTH_SUCCESS ") {
-            self.token = success.split(' ').nth(1).map(str::to_owned);
-        } else if text.starts_with("AUTH_FAILED ") {
-            self.failed = true;
-        } else if let Some(list) = text.strip_prefix("[USERS_LIST] ") {
-            self.session.list = list.split(',').map(str::to_owned).collect();
-            // The last line of the greeting.
-            self.logged_in = true;
-        } else if let Some(earlier) = text.strip_prefix("[HISTORY] ") {
-            // Behind the time.
-            self.session.earlier.extend(earlier.split_once(' ').map(|(_, line)| line.to_owned()));
-        } else if text == NOT_STORED {
-            self.session.refused += 1;
-        } else if text.contains(": ") && !text.starts_with("[SERVER] ") {
-            self.session.shown.push(text.to_owned());
-        }
     }
 }

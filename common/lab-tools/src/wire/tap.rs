@@ -9,16 +9,17 @@
 //!
 //! What a network does to connections can be done to those through a tap: see [`Link`].
 
+mod end;
 mod link;
 
+pub use end::reset_at_close;
 pub use link::Link;
 
+use end::End;
 use rustix::event::{PollFd, PollFlags, poll};
-use socket2::SockRef;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read};
 use std::net::{Shutdown, TcpStream};
 use std::thread;
-use std::time::Duration;
 
 /// One end of a connection, as seen from the tap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,20 +57,6 @@ pub enum Did<'a> {
 /// Bytes that are taken from one side at once. No more is held for a side that
 /// is slow to take them.
 const PIECE: usize = 64 * 1024;
-
-struct End {
-    stream: TcpStream,
-    /// For this end, and how many of them it has taken.
-    waiting: Vec<u8>,
-    taken: usize,
-    /// Nothing more comes from it.
-    ended: bool,
-    /// It takes nothing more: a write has failed. What it sent before may still
-    /// be there to be read, such as a server's last word on why.
-    broken: bool,
-    /// The kernel would say "hung up" at once whenever it is asked.
-    hung_up: bool,
-}
 
 /// Carries bytes between `client` and `server` until both have ended or one has
 /// reset. Each thing is told to `see` before the other side gets it, so that an
@@ -236,37 +223,6 @@ impl Pair<'_> {
         for end in &self.ends {
             reset_at_close(&end.stream);
         }
-    }
-}
-
-/// Has `stream` send an RST, and no FIN, when it is closed.
-pub fn reset_at_close(stream: &TcpStream) {
-    let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
-}
-
-impl End {
-    fn new(stream: TcpStream) -> io::Result<End> {
-        stream.set_nonblocking(true)?;
-        // What comes in two pieces is to go out in two, and at once.
-        stream.set_nodelay(true)?;
-        Ok(End { stream, waiting: Vec::new(), taken: 0, ended: false, broken: false, hung_up: false })
-    }
-
-    /// Gives it as much as it takes.
-    fn write(&mut self) {
-        while self.taken < self.waiting.len() {
-            match self.stream.write(&self.waiting[self.taken..]) {
-                Ok(n) => self.taken += n,
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(e) if e.kind() == ErrorKind::WouldBlock => return,
-                Err(_) => {
-                    self.broken = true;
-                    break;
-                }
-            }
-        }
-        self.waiting.clear();
-        self.taken = 0;
     }
 }
 

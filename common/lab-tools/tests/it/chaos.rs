@@ -23,8 +23,9 @@ fn three_schedules_of_faults_break_no_promise() {
     if !is_possible() {
         return;
     }
-    // Among their faults: a server killed and paused, Redis and MariaDB killed, links frozen.
-    let assert = chaos(&["7", "--runs", "3", "--seed", "1"]).success();
+    // Among their faults: servers are killed and stopped, Redis and MariaDB are killed,
+    // stopped and emptied, links are cut and slow.
+    let assert = chaos(&["7", "--runs", "3", "--seed", "7"]).success();
     let shown = String::from_utf8_lossy(&assert.get_output().stdout).into_owned();
     assert_eq!(shown.matches(" 5 faults ").count(), 3, "{shown}");
     assert!(shown.ends_with("3 of 3 runs kept every promise\n"), "{shown}");

@@ -114,6 +114,7 @@ fn who_is_there_is_checked() {
     let listed_twice = |history: &mut History| history.sessions[0].list.push("bob".to_owned());
     assert_eq!(breaks(listed_twice), [TWO_HOLDERS.1]);
     assert_eq!(breaks(|history| drop(history.sessions[0].list.pop())), [UNLISTED.1]);
+    assert_eq!(breaks(|history| history.sessions[0].list.clear()), [NO_ANSWER.1]);
     let away = |history: &mut History| history.returning.push("dave".to_owned());
     assert_eq!(breaks(away), [AWAY.1]);
     assert_eq!(breaks(|history| history.declared_dead = 1), [WRONGLY_DEAD.1]);

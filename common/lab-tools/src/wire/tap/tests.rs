@@ -2,9 +2,11 @@
 //! and what else a side does arrives as well.
 
 use super::*;
+use std::io::Write;
 use std::net::TcpListener;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
+use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
