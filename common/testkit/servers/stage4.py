@@ -245,7 +245,8 @@ class Client:
             if fault != "limit-only-at-line-ends":
                 # A CR may be the first half of the line end.
                 checked(trimmed(buffer))
-        if buffer and fault != "drops-the-last-words":
+        # It drops text only: that bytes which are no text get an error is another rule.
+        if buffer and not (fault == "drops-the-last-words" and valid(buffer)):
             yield checked(trimmed(buffer))
 
     def serve(self):

@@ -14,7 +14,7 @@ use crate::poison::IgnorePoison;
 use crate::run_check::{fresh_context, quietly};
 use crate::server::Server;
 use crate::settings::Options;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -76,26 +76,32 @@ fn how_to_repeat(stage: u8, number: usize, seed: u64) -> String {
     )
 }
 
-/// The first session that breaks a rule.
+/// The first session that breaks a rule: the same one in every run, however fast each
+/// of the servers is.
 fn search(case: &Case, count: usize, seed: u64) -> Option<Found> {
-    let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let found = Mutex::new(None);
+    let next = AtomicUsize::new(0);
+    let found: Mutex<Option<Found>> = Mutex::new(None);
     let deadline = (count <= SESSIONS).then(|| Instant::now() + TIME.mul_f64(crate::slowness()));
+    // Time is over, or an earlier session than those from `start` on was found.
+    let is_over = |start: usize| {
+        let found = found.lock().ignore_poison();
+        found.as_ref().is_some_and(|found| found.number < start)
+            || deadline.is_some_and(|end| Instant::now() >= end)
+    };
     std::thread::scope(|scope| {
         for _ in 0..WORKERS {
             scope.spawn(|| {
-                while !stop.load(Ordering::Relaxed) && deadline.is_none_or(|end| Instant::now() < end) {
-                    let numbers = next.fetch_add(PER_SERVER, Ordering::Relaxed);
-                    if numbers >= count {
+                loop {
+                    let start = next.fetch_add(PER_SERVER, Ordering::Relaxed);
+                    if start >= count || is_over(start) {
                         return;
                     }
-                    let numbers = numbers..(numbers + PER_SERVER).min(count);
+                    let numbers = start..(start + PER_SERVER).min(count);
                     let sessions = numbers.map(|n| (n, draw::session(case.stage(), seed, n)));
-                    let one = play_some(case, sessions.collect(), &stop, deadline);
+                    let one = play_some(case, sessions.collect(), &|| is_over(start));
                     if let Some(one) = one.filter(|found| is_real(case, found)) {
-                        stop.store(true, Ordering::Relaxed);
                         let mut found = found.lock().ignore_poison();
-                        if found.as_ref().is_none_or(|other: &Found| one.number < other.number) {
+                        if found.as_ref().is_none_or(|other| one.number < other.number) {
                             *found = Some(one);
                         }
                     }
@@ -106,28 +112,25 @@ fn search(case: &Case, count: usize, seed: u64) -> Option<Found> {
     found.into_inner().ignore_poison()
 }
 
-/// Plays these sessions on one server, and those that stop it on others.
-fn play_some(
-    case: &Case,
-    mut sessions: Vec<Numbered>,
-    stop: &AtomicBool,
-    deadline: Option<Instant>,
-) -> Option<Found> {
+/// Plays these sessions on one server, and those that stop it on others, until one
+/// breaks a rule or `is_over`.
+fn play_some(case: &Case, mut sessions: Vec<Numbered>, is_over: &dyn Fn() -> bool) -> Option<Found> {
     // Those that stop the server come last.
     sessions.sort_by_key(|(_, session)| session.end == SessionEnd::Shutdown);
+    let start = sessions.first().map_or(0, |(number, _)| *number);
     let mut sessions = sessions.into_iter().peekable();
-    while sessions.peek().is_some() {
+    while sessions.peek().is_some() && !is_over() {
         let context = fresh_context(case.context.graded.clone()).expect("a temporary folder, as before");
         let inner = Case { context: context.clone() };
         let result = quietly(|| -> Result<(), Box<(Numbered, Broken)>> {
             let server = inner.server();
             let mut player = match Played::enter(&inner, &server, crate::patience()) {
                 Ok(player) => player,
-                Err(broken) => return Err(Box::new(((0, Session::default()), broken))),
+                Err(broken) => return Err(Box::new(((start, Session::default()), broken))),
             };
             for (number, session) in sessions.by_ref() {
-                if stop.load(Ordering::Relaxed) || deadline.is_some_and(|end| Instant::now() >= end) {
-                    return Ok(());
+                if is_over() {
+                    break;
                 }
                 context.transcript.clear();
                 let stops = session.end == SessionEnd::Shutdown;
@@ -141,7 +144,6 @@ fn play_some(
             Ok(())
         });
         match result {
-            Ok(Ok(())) if stop.load(Ordering::Relaxed) => return None,
             Ok(Ok(())) => {}
             Ok(Err(found)) => {
                 let ((number, session), broken) = *found;
@@ -149,7 +151,7 @@ fn play_some(
             }
             Err((expected, got)) => {
                 let broken = Broken { rule: rules::ONE_CONNECTION, expected, got };
-                return Some(Found { number: 0, session: Session::default(), broken, context });
+                return Some(Found { number: start, session: Session::default(), broken, context });
             }
         }
     }
