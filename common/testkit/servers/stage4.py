@@ -345,8 +345,6 @@ def spoiled(text):
         return text.strip()
     if fault == "trims-blanks-behind":
         return text.rstrip(" \t")
-    if fault == "loses-the-bom":
-        return text.removeprefix("\ufeff")
     if fault == "cuts-at-nul":
         return text.split("\0")[0]
     if fault == "escapes-html":
@@ -380,6 +378,9 @@ def checked(line):
 
 
 def relay(sender, text):
+    # Here, and not before: a mark and a command are no command. That is another rule.
+    if fault == "loses-the-bom" and not text.lower().startswith(("\ufeff/quit", "\ufeff!disconnect")):
+        text = text.removeprefix("\ufeff")
     if stage <= 3:
         answer, sender.last = sender.last if fault == "answers-late" else text, text
         sender.send(answer)

@@ -126,8 +126,7 @@ pub const WRONG: &[(&str, Fails)] = &[
         "one_senders_lines_arrive_in_order_everywhere", "several_senders_at_once_lose_nothing",
         "two_thousand_lines_arrive_all_and_in_order", "what_was_accepted_is_delivered_at_the_end"
     ])),
-    ("relays-twice", Fails::These(&[
-        "counts_follow_one_by_one_when_many_come_and_go",
+    ("relays-twice", Fails::Perhaps(&[
         "a_client_that_reads_late_gets_everything",
         
         "a_cr_lf_sent_in_pieces_is_one_line_end", "a_last_line_without_line_end_counts",
@@ -140,7 +139,7 @@ pub const WRONG: &[(&str, Fails)] = &[
         "several_lines_in_one_packet_are_several_lines", "several_senders_at_once_lose_nothing",
         "sixty_clients_all_hear_a_line", "two_thousand_lines_arrive_all_and_in_order",
         "what_was_accepted_is_delivered_at_the_end"
-    ])),
+    ], "counts_follow_one_by_one_when_many_come_and_go")),
     ("one-client-at-a-time", Fails::Everything),
     ("first-other-only", Fails::These(&[
         "counts_follow_one_by_one_when_many_come_and_go",
