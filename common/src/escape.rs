@@ -39,7 +39,9 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     while let Some(c) = characters.next() {
         let is_mark = c.width() == Some(0);
         marks = if is_mark { marks + 1 } else { 0 };
-        let shown = if is_invisible(c) {
+        let shown = if c.is_control() {
+            false
+        } else if is_invisible(c) {
             is_needed(previous, c, characters.peek().copied())
         } else {
             // A mark with no letter before it would sit on what is shown before.
@@ -47,11 +49,12 @@ pub fn escape(text: &str) -> Cow<'_, str> {
         };
         // Writing to a String cannot fail.
         let _ = match c {
-            c if c.is_control() => write!(safe, "\\x{:02x}", c as u32),
             c if shown => safe.write_char(c),
+            c if c.is_control() => write!(safe, "\\x{:02x}", c as u32),
             c => write!(safe, "\\u{{{:04x}}}", c as u32),
         };
-        previous = Some(c);
+        // What was spelled out ends in a bracket or a digit: no joiner is needed behind it.
+        previous = Some(if shown { c } else { '}' });
     }
     if safe == text { Cow::Borrowed(text) } else { Cow::Owned(safe) }
 }
@@ -159,5 +162,7 @@ mod tests {
         let shown = escape("a\u{300}\u{300}\u{300}\u{300}\u{300}\u{300}\u{300}\u{301}b\u{300}").into_owned();
         assert_eq!(shown, "a\u{300}\u{300}\u{300}\u{300}\u{300}\u{300}\\u{0300}\\u{0301}b\u{300}");
         assert_eq!(escape("\u{301}a"), "\\u{0301}a");
+        // Nothing is there that this joiner could join.
+        assert_eq!(escape("\u{741}\u{200d}\u{741}"), "\\u{0741}\\u{200d}\u{741}");
     }
 }

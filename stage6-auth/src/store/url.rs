@@ -103,6 +103,13 @@ impl MySqlUrl {
         if text.contains(['?', '#']) {
             return Err(MALFORMED);
         }
+        // Host names are ASCII here (`idna_adapter` in Cargo.toml knows no others, and a
+        // debug build of it panics).
+        let authority = text.split('/').nth(2).unwrap_or_default();
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        if !host.is_ascii() || host.contains('%') {
+            return Err(MALFORMED);
+        }
         let opts = Opts::from_url(text).map_err(|_| MALFORMED)?;
         if opts.get_user().is_none_or(str::is_empty) {
             return Err(NO_USER);

@@ -35,6 +35,9 @@ fn says_what_is_wrong() {
     assert_eq!(why("mysql://chat:pw@host:70000/chat"), MALFORMED);
     assert_eq!(why("mysql://chat:p?w@host/chat"), MALFORMED);
     assert_eq!(why("mysql://chat:p/w@host/chat"), MALFORMED);
+    for host in ["M\u{dc}LLER", "%4D%C3%9C", "\u{ff}M"] {
+        assert_eq!(why(&format!("mysql://chat:pw@{host}/chat")), MALFORMED);
+    }
     assert_eq!(why("mysql://chat:pw@host"), BAD_DATABASE);
     assert_eq!(why("mysql://chat:pw@host/"), BAD_DATABASE);
     assert_eq!(why("mysql://chat:pw@host/a%60b"), BAD_DATABASE);
