@@ -218,6 +218,8 @@ test: .lab
 # What is ignored in `make test`: the reason says "make test-course".
 test-course: .toolchain
 	cargo test --workspace --no-fail-fast -- --ignored $(ARGS)
+	@if cargo fuzz --version >/dev/null 2>&1; then common/fuzz/run; else \
+	  echo "The fuzz targets were left out: cargo-fuzz is not installed (cargo install cargo-fuzz)"; fi
 
 # The version is pinned: another one may give the book another look. Without a network a
 # program that is there can be named: MDBOOK=/usr/bin/mdbook make book.
