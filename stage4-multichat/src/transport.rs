@@ -1,5 +1,6 @@
-//! The transport: the sending side of a connection, as an [outbox](crate::outbox)
-//! uses it, and how far a write comes when no thread waits for it.
+//! The transport: a connection that several threads share, as an
+//! [outbox](crate::outbox) writes to it and a reader thread reads from it, and how far
+//! a write comes when no thread waits for it.
 //!
 //! Why a trait, when there is only TCP so far: a TLS connection cannot be split
 //! into a reading and a writing half as a `TcpStream` can, since both directions
@@ -12,11 +13,12 @@ use bytes::{Buf, Bytes};
 use rustix::io::retry_on_intr;
 use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 use std::collections::VecDeque;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Read};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// The sending side of a connection.
+/// A connection. One thread reads from it, and any number of threads write to it, one
+/// at a time.
 ///
 /// The outbox promises three things. No two threads are in `write`, `flush` and
 /// `shutdown_write` at the same time. It calls `flush` before it writes, when all
@@ -26,6 +28,13 @@ use std::os::fd::{AsFd, BorrowedFd};
 ///
 /// `abort` and `shutdown_read` come at any time, from any thread, more than once.
 pub trait Transport: Send + Sync {
+    /// Waits for bytes and takes them, as [`Read::read`] does. 0 is the end.
+    ///
+    /// # Errors
+    /// `WouldBlock` after the socket's read timeout; any other error when the
+    /// connection is gone.
+    fn read(&self, into: &mut [u8]) -> io::Result<usize>;
+
     /// Takes as many bytes as it can take without waiting, and returns how many.
     ///
     /// Bytes that were taken may still be inside: a TLS record that went out in
@@ -64,6 +73,10 @@ pub trait Transport: Send + Sync {
 
 /// The plain TCP connection.
 impl Transport for TcpStream {
+    fn read(&self, into: &mut [u8]) -> io::Result<usize> {
+        Read::read(&mut &*self, into)
+    }
+
     fn write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
         // The socket itself stays blocking, for the thread that reads. Only this
         // one call must not wait.

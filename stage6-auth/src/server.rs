@@ -206,7 +206,7 @@ fn serve(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>) {
     let open = server.listener.track(&stream);
     server.log.info(format_args!("{peer} connected"));
     let mut connection =
-        ClientConnection::new(&stream, &stream, peer, open, &server.outboxes, server.auth.timeout);
+        ClientConnection::new(&stream, stream.clone(), peer, open, &server.outboxes, server.auth.timeout);
     let logged_in = match pending {
         Ok(pending) => log_in(&mut connection, pending, server),
         Err(_) => Err(LoginError::ServerFull),

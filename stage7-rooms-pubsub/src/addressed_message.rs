@@ -89,6 +89,9 @@ pub struct PrivateKind {
 /// `/msg`.
 pub const PRIVATE: PrivateKind = PrivateKind { kind: "private", before: "[private] ", between: ": " };
 
+/// All of this stage.
+pub const PRIVATE_KINDS: &[&PrivateKind] = &[&PRIVATE];
+
 impl Recipient {
     fn kind(&self) -> &'static str {
         match self {

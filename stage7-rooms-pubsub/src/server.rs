@@ -36,7 +36,7 @@
 //! committer waits. An outbox, in bytes: its client is disconnected. A slow or very
 //! fast client delays the others only briefly.
 
-use crate::addressed_message::PRIVATE;
+use crate::addressed_message::PRIVATE_KINDS;
 use crate::backplane::BackplaneArgs;
 use crate::chat::Chat;
 use crate::commands::Commands;
@@ -162,7 +162,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     let tokens = options.auth.session_tokens(&store);
     let other_servers =
-        options.backplane.connect(&options.db.db, &SCHEMA, &[&PRIVATE], options.on_duplicate, &log)?;
+        options.backplane.connect(&options.db.db, &SCHEMA, PRIVATE_KINDS, options.on_duplicate, &log)?;
     // This starts the committer thread and the room thread.
     let chat = Chat::open(&store, other_servers, &codec, options.history.into(), &log)?;
     let server = Arc::new(Server {
@@ -217,7 +217,7 @@ fn serve(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>) {
     let open = server.listener.track(&stream);
     server.log.info(format_args!("{peer} connected"));
     let mut connection =
-        ClientConnection::new(&stream, &stream, peer, open, &server.outboxes, server.auth.timeout);
+        ClientConnection::new(&stream, stream.clone(), peer, open, &server.outboxes, server.auth.timeout);
     let logged_in = match pending {
         Ok(pending) => log_in(&mut connection, pending, server),
         Err(_) => Err(LoginError::ServerFull),

@@ -7,7 +7,7 @@ use common::log::Log;
 use stage6_auth::sessions::presence::Presence;
 use stage6_auth::sessions::session::Session;
 use stage6_auth::store::Store;
-use stage7_rooms_pubsub::addressed_message::PrivateKind;
+use stage7_rooms_pubsub::addressed_message::{PRIVATE, PrivateKind};
 use stage7_rooms_pubsub::chat::Chat;
 use stage7_rooms_pubsub::commands::{self as stage7, CommandResult, addressed};
 use std::io;
@@ -19,6 +19,9 @@ pub const MORE: [&str; 3] = ["/pubkey BASE64", "/key USER", "/dm USER BASE64"];
 /// `/dm`: sealed for one user, and stored like every other message. The server cannot
 /// read it.
 pub const SEALED: PrivateKind = PrivateKind { kind: "dm", before: "[DM] ", between: " " };
+
+/// All ways of saying something in private: stage 7's, and this one.
+pub const PRIVATE_KINDS: &[&PrivateKind] = &[&PRIVATE, &SEALED];
 
 /// All commands, as one client may use them.
 pub struct Commands<'a> {

@@ -1,9 +1,8 @@
 //! Lines at the server, which TLS has decrypted already.
 
-use crate::tls::TlsStream;
-use stage2_echo::line::{self, LineReader, Received};
+use stage2_echo::line::{self, Received};
 use stage4_multichat::outbox::Outbox;
-use stage6_auth::auth::{ClientLine, DeadlineReader};
+use stage6_auth::auth::{ClientLine, Lines};
 use std::io;
 use std::sync::Arc;
 
@@ -14,10 +13,7 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// What the connection says.
-pub fn read_line(
-    lines: &mut LineReader<DeadlineReader<TlsStream>>,
-    outbox: &Arc<Outbox>,
-) -> io::Result<ClientLine> {
+pub fn read_line(lines: &mut Lines, outbox: &Arc<Outbox>) -> io::Result<ClientLine> {
     loop {
         return Ok(match lines.next()? {
             Received::Line("") => continue,

@@ -10,7 +10,7 @@
 //!                               for all that waits
 //! ```
 //!
-//! A line that a client sends: its reader thread decrypts it ([`TlsStream`]), and
+//! A line that a client sends: its reader thread decrypts it (`tls/stream.rs`), and
 //! [`Commands`] does what it asks for or submits it. The committer thread stores all
 //! that has queued up in one transaction. The room thread knows the rooms and the
 //! subscriptions, and puts it into the outbox of each client
@@ -18,7 +18,7 @@
 //! Where to look: stage 6's `pipeline.rs` starts these two threads, `room_state.rs` is what
 //! the room thread does, and stage 4's `fanout.rs` how it writes. What a full socket did
 //! not take is written by the drainer thread (stage 4's `outbox.rs` and `drainer.rs`).
-//! Stage 7 has `room_state.rs`; what is written is encrypted in `tls/stream.rs`.
+//! Stage 7 has `room_state.rs`; what is written is encrypted in `tls/stream.rs` too.
 //!
 //! A handshake and a login go deep into their stack. They have a thread with a
 //! large stack that ends; the reader thread, which stays, has a small one.
@@ -38,10 +38,10 @@
 //! fast client delays the others only briefly.
 
 use crate::certs::{CertificateFolder, own_names};
-use crate::commands::{Commands, SEALED};
+use crate::commands::{Commands, PRIVATE_KINDS};
 use crate::public_keys::SCHEMA;
 use crate::read_line::read_line;
-use crate::tls::{Acceptor, TlsStream};
+use crate::tls::Acceptor;
 use clap::Parser;
 use common::cli::LogFileArgs;
 use common::critical_thread;
@@ -63,7 +63,6 @@ use stage6_auth::sessions::name_registry::OnDuplicate;
 use stage6_auth::sessions::presence::{Presence, PresenceGuard};
 use stage6_auth::sessions::session::Session;
 use stage6_auth::store::{self, DbArgs, Store};
-use stage7_rooms_pubsub::addressed_message::PRIVATE;
 use stage7_rooms_pubsub::backplane::BackplaneArgs;
 use stage7_rooms_pubsub::chat::Chat;
 use std::io;
@@ -162,13 +161,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         log.warn(warning);
     }
     let tokens = options.auth.session_tokens(&store);
-    let other_servers = options.backplane.connect(
-        &options.db.db,
-        &SCHEMA,
-        &[&PRIVATE, &SEALED],
-        options.on_duplicate,
-        &log,
-    )?;
+    let other_servers =
+        options.backplane.connect(&options.db.db, &SCHEMA, PRIVATE_KINDS, options.on_duplicate, &log)?;
     // This starts the committer thread and the room thread.
     let chat = Chat::open(&store, other_servers, &codec, options.history.into(), &log)?;
     let server = Arc::new(Server {
@@ -233,7 +227,7 @@ fn serve(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>) {
     };
     server.log.info(format_args!("{peer} connected, {}", tls.negotiated()));
     let mut connection =
-        ClientConnection::new(&stream, &tls, peer, open, &server.outboxes, server.auth.timeout);
+        ClientConnection::new(&stream, tls.clone(), peer, open, &server.outboxes, server.auth.timeout);
     let logged_in = match pending {
         Ok(pending) => log_in(&mut connection, pending, server),
         Err(_) => Err(LoginError::ServerFull),
@@ -260,7 +254,7 @@ fn serve(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>) {
 
 /// Lets the client in, if it can prove who it is.
 fn log_in(
-    connection: &mut ClientConnection<TlsStream>,
+    connection: &mut ClientConnection,
     pending: PendingLogin,
     server: &Server,
 ) -> Result<PresenceGuard, LoginError> {
@@ -280,7 +274,7 @@ fn log_in(
 
 /// A client in the room, on its reader thread. It leaves when `online` is
 /// dropped, even if this thread panics; the room thread then closes its outbox.
-fn chat(mut connection: ClientConnection<TlsStream>, online: PresenceGuard, server: &Server) {
+fn chat(mut connection: ClientConnection, online: PresenceGuard, server: &Server) {
     let session = online.session().clone();
     let ended = relay(&mut connection.lines, &session, server);
     // A server that stops reads no further, so it cannot see how the client ends.
@@ -303,7 +297,7 @@ fn chat(mut connection: ClientConnection<TlsStream>, online: PresenceGuard, serv
 ///
 /// This thread only reads. What the others say reaches this client through its
 /// outbox, from the room thread, at any time.
-fn relay(lines: &mut Lines<TlsStream>, session: &Arc<Session>, server: &Server) -> io::Result<()> {
+fn relay(lines: &mut Lines, session: &Arc<Session>, server: &Server) -> io::Result<()> {
     // Used by this thread alone, so it needs no lock.
     let mut bucket = TokenBucket::new(server.rate);
     let mut commands = Commands::new(&server.chat, &server.presence, &*server.store, session, &server.log);

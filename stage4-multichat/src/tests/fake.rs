@@ -92,6 +92,10 @@ impl FakeTransport {
 }
 
 impl Transport for FakeTransport {
+    fn read(&self, _: &mut [u8]) -> io::Result<usize> {
+        unreachable!("these tests only write")
+    }
+
     fn write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
         let most = match self.alone(|seen| {
             assert!(seen.ended == 0, "a write after the end");

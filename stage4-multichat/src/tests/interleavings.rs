@@ -46,6 +46,10 @@ impl RandomTransport {
 }
 
 impl Transport for RandomTransport {
+    fn read(&self, _: &mut [u8]) -> io::Result<usize> {
+        unreachable!("these tests only write")
+    }
+
     fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         self.alone();
         assert_eq!(self.ended.load(Ordering::SeqCst), 0, "a write after the end");

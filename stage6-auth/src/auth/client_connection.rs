@@ -6,7 +6,6 @@ use common::log::Log;
 use stage2_echo::line::{self, LineReader};
 use stage4_multichat::outbox::{Outbox, OutboxConfig};
 use stage4_multichat::transport::Transport;
-use std::io::Read;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,16 +15,16 @@ use std::time::{Duration, Instant};
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The lines of a client, as they come.
-pub type Lines<T = TcpStream> = LineReader<DeadlineReader<T>>;
+pub type Lines = LineReader<DeadlineReader>;
 
 /// One client's connection. The login thread hands it to the reader thread.
-pub struct ClientConnection<T = TcpStream> {
+pub struct ClientConnection {
     /// The client's address.
     pub peer: SocketAddr,
     /// What is sent to the client, by any thread.
     pub outbox: Arc<Outbox>,
     /// What comes from the client, for one thread.
-    pub lines: Lines<T>,
+    pub lines: Lines,
     /// By which the client has to be logged in.
     pub deadline: Instant,
     stream: Arc<TcpStream>,
@@ -33,15 +32,12 @@ pub struct ClientConnection<T = TcpStream> {
     _open: ConnectionGuard,
 }
 
-impl<T: Transport + 'static> ClientConnection<T>
-where
-    for<'a> &'a T: Read,
-{
+impl ClientConnection {
     /// A client that has `timeout` to log in. Lines are read from `transport` and
     /// written to it: it is the stream itself, or TLS over it.
     pub fn new(
         stream: &Arc<TcpStream>,
-        transport: &Arc<T>,
+        transport: Arc<dyn Transport>,
         peer: SocketAddr,
         open: ConnectionGuard,
         outboxes: &Arc<OutboxConfig>,

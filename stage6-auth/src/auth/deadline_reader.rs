@@ -2,6 +2,7 @@
 
 use crate::envelope::Envelope;
 use stage2_echo::line::{self, LineReader, Received};
+use stage4_multichat::transport::Transport;
 use std::io::{self, Read};
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -15,17 +16,17 @@ pub const REJECTED: &str = "[SERVER] error: message rejected";
 /// together, so a client that sends a byte now and then gains no time.
 ///
 /// What is read is the connection itself, or something over it, as TLS.
-pub struct DeadlineReader<R = TcpStream> {
+pub struct DeadlineReader {
     stream: Arc<TcpStream>,
-    from: Arc<R>,
+    from: Arc<dyn Transport>,
     deadline: Option<Instant>,
 }
 
-impl<R> DeadlineReader<R> {
+impl DeadlineReader {
     /// Reads until `deadline` from something that reads from `stream`, and
     /// honours its read timeout.
-    pub fn new(stream: &Arc<TcpStream>, from: &Arc<R>, deadline: Instant) -> Self {
-        DeadlineReader { stream: stream.clone(), from: from.clone(), deadline: Some(deadline) }
+    pub fn new(stream: &Arc<TcpStream>, from: Arc<dyn Transport>, deadline: Instant) -> Self {
+        DeadlineReader { stream: stream.clone(), from, deadline: Some(deadline) }
     }
 
     /// Reads without a deadline from now on.
@@ -38,10 +39,7 @@ impl<R> DeadlineReader<R> {
     }
 }
 
-impl<R> Read for DeadlineReader<R>
-where
-    for<'a> &'a R: Read,
-{
+impl Read for DeadlineReader {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if let Some(deadline) = self.deadline {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -50,7 +48,7 @@ where
             }
             self.stream.set_read_timeout(Some(left))?;
         }
-        (&*self.from).read(into)
+        self.from.read(into)
     }
 }
 

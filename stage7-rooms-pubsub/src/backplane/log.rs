@@ -19,6 +19,8 @@
 
 use super::Schema;
 use crate::addressed_message::{AddressedMessage, Change, PrivateKind, Recipient};
+use crate::message_store::MessageStore;
+use crate::rooms::LOBBY;
 use common::log::Log;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Row as SqlRow};
@@ -107,17 +109,19 @@ impl SharedLog {
     /// # Errors
     /// What the database says.
     pub fn start(&mut self, start: &AddressedMessage, history: usize) -> Result<Snapshot, StoreError> {
-        loop {
+        let history = loop {
             let last = self.run(|conn| conn.query_first("SELECT MAX(id) FROM messages"))?;
             self.tail = last.flatten().unwrap_or(0);
+            // Nothing comes between this and the start: then its place would be taken.
+            let history = self.store.room_history(LOBBY, history)?;
             match self.append(std::slice::from_ref(start)) {
-                Ok(()) => break,
+                Ok(()) => break history,
                 Err(AppendError::Taken) => {}
                 Err(AppendError::InDoubt(error) | AppendError::Failed(error)) => return Err(error),
                 Err(AppendError::Unstorable) => unreachable!("a name of six letters and a number fit"),
             }
-        }
-        let (before, limit) = (self.tail, i64::try_from(history).unwrap_or(i64::MAX));
+        };
+        let before = self.tail;
         let running: Vec<SqlRow> = self.run(|conn| {
             conn.exec(
                 format!("{ENTRIES} WHERE place = '' AND kind IN ('start', 'dead') AND id <= ? ORDER BY id"),
@@ -134,19 +138,6 @@ impl SharedLog {
                 (first, before),
             )
         })?;
-        // As in `message_store`: without what an earlier server has retracted.
-        let mut lobby: Vec<SqlRow> = self.run(|conn| {
-            conn.exec(
-                format!(
-                    "{ENTRIES} m WHERE place = 'lobby' AND kind = 'room' AND id < ? AND NOT EXISTS \
-                     (SELECT 1 FROM retractions r WHERE r.run = m.run \
-                     AND m.number BETWEEN r.first_number AND r.last_number) ORDER BY id DESC LIMIT ?"
-                ),
-                (before, limit),
-            )
-        })?;
-        lobby.reverse();
-        let history = self.parse(lobby).into_iter().map(|(_, entry)| entry.message).collect();
         let presence = self.parse(presence).into_iter().map(|(_, entry)| entry).collect();
         Ok(Snapshot { presence, history })
     }

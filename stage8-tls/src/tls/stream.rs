@@ -128,6 +128,10 @@ impl TlsStream {
 }
 
 impl Transport for TlsStream {
+    fn read(&self, into: &mut [u8]) -> io::Result<usize> {
+        Read::read(&mut &*self, into)
+    }
+
     fn write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut state = self.lock()?;
         // What is left from before goes first. So the records of one call, 64 KiB, are

@@ -113,12 +113,12 @@ fn the_newest_version_and_the_fastest_cipher_are_negotiated() {
 fn the_sockets_read_timeout_counts() {
     let (client, server) = TestServer::new().pair();
     server.stream().set_read_timeout(Some(std::time::Duration::from_millis(20))).unwrap();
-    assert_eq!((&server).read(&mut [0; 10]).unwrap_err().kind(), ErrorKind::WouldBlock);
+    assert_eq!(server.read(&mut [0; 10]).unwrap_err().kind(), ErrorKind::WouldBlock);
     // And it goes on after it.
     client.send(b"late").unwrap();
     server.stream().set_read_timeout(None).unwrap();
     let mut got = [0; 10];
-    assert_eq!((&server).read(&mut got).unwrap(), 4);
+    assert_eq!(server.read(&mut got).unwrap(), 4);
 }
 
 #[test]
@@ -194,10 +194,10 @@ fn a_handshake_that_waits_for_the_network_takes_no_place() {
 fn a_record_changed_on_the_way_ends_the_connection() {
     let (client, server) = TestServer::new().pair();
     (&**client.stream()).write_all(&DAMAGED_RECORD).unwrap();
-    let error = (&server).read(&mut [0; 10]).unwrap_err();
+    let error = server.read(&mut [0; 10]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidData);
     // The client learns the reason: it gets an alert, not only the end.
-    let error = (&client).read(&mut [0; 10]).unwrap_err();
+    let error = client.read(&mut [0; 10]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidData);
     assert!(error.to_string().contains("BadRecordMac"), "{error}");
     assert!(server.write(&[IoSlice::new(b"more")]).is_err());
@@ -209,7 +209,7 @@ fn a_reader_that_this_side_stops_finds_the_end_and_no_error() {
     for stop in [TlsStream::shutdown_read, TlsStream::abort] {
         let (_client, server) = TestServer::new().pair();
         thread::scope(|scope| {
-            let reader = scope.spawn(|| (&server).read(&mut [0; 10]));
+            let reader = scope.spawn(|| server.read(&mut [0; 10]));
             stop(&server);
             assert_eq!(reader.join().unwrap().unwrap(), 0);
         });
@@ -240,7 +240,7 @@ fn what_comes_with_the_end_of_the_handshake_is_not_waited_for_again() {
     });
     server.stream().set_read_timeout(Some(LIMIT)).unwrap();
     let mut got = [0; 10];
-    assert_eq!((&server).read(&mut got).unwrap(), 5);
+    assert_eq!(server.read(&mut got).unwrap(), 5);
     assert_eq!(&got[..5], b"hello");
 }
 
@@ -264,7 +264,7 @@ fn a_new_key_is_answered_although_no_line_is_to_be_sent() {
     let (client, server) = TestServer::new().pair();
     client.stream().set_read_timeout(Some(LIMIT)).unwrap();
     thread::scope(|scope| {
-        scope.spawn(|| (&server).read(&mut [0; 10]));
+        scope.spawn(|| server.read(&mut [0; 10]));
         client.refresh_keys();
         client.flush().unwrap();
         let answered = client.stream().peek(&mut [0; 1]);
@@ -287,7 +287,7 @@ fn what_a_full_socket_left_over_is_sent_by_the_reader_if_no_writer_comes() {
     };
     assert_eq!(full.kind(), ErrorKind::WouldBlock);
     thread::scope(|scope| {
-        scope.spawn(|| (&server).read(&mut [0; 10]));
+        scope.spawn(|| server.read(&mut [0; 10]));
         // The answer to this waits behind the lines: the reader has to send them all.
         client.refresh_keys();
         client.flush().unwrap();

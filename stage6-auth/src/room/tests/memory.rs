@@ -35,6 +35,10 @@ impl MemoryTransport {
 }
 
 impl Transport for MemoryTransport {
+    fn read(&self, _: &mut [u8]) -> io::Result<usize> {
+        unreachable!("these tests only write")
+    }
+
     fn write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut written = self.written.lock().unwrap();
         bytes.iter().for_each(|slice| written.extend_from_slice(slice));
