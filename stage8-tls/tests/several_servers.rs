@@ -57,6 +57,9 @@ fn one_is_killed() {
     alice.shows("[SERVER] bob joined (2 online)");
     alice.types("hello, other server");
     bob.shows("alice: hello, other server");
+    // A client gives its key to its server before it says the first line.
+    bob.types("hello from here");
+    alice.shows("bob: hello from here");
     // Sealed for a key that bob's client has given to another server.
     alice.types("/msg bob for you alone");
     bob.shows("[private] alice: for you alone");

@@ -7,7 +7,7 @@ use std::fmt;
 /// A promise that was broken, and by what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// P1 to P5, as in the book.
+    /// P1 to P6, as in the book.
     pub promise: &'static str,
     /// What is wrong, in the same words each time.
     pub name: &'static str,
@@ -34,6 +34,8 @@ const TWO_HOLDERS: (&str, &str) = ("P4", "a name has two holders");
 const GHOST: (&str, &str) = ("P5", "a user is listed and has no connection");
 const UNLISTED: (&str, &str) = ("P4", "a user has a connection and is not listed");
 const NO_ANSWER: (&str, &str) = ("P3", "a server does not answer /users");
+const TOLD_TWICE: (&str, &str) = ("P6", "a user is told twice that Redis is away, or back");
+const NOT_TOLD: (&str, &str) = ("P6", "a user is not told that Redis is back");
 const WRONGLY_DEAD: (&str, &str) = ("P5", "a server is declared dead for no reason");
 
 fn violation((promise, name): (&'static str, &'static str), detail: String) -> Violation {
@@ -60,7 +62,7 @@ pub fn lines(history: &History) -> Vec<Violation> {
     found
 }
 
-/// Who is there: P4 and P5.
+/// Who is there, and whether users know of Redis: P4 to P6.
 pub fn presence(history: &History) -> Vec<Violation> {
     let mut found = Vec::new();
     let mut holders: HashMap<&str, usize> = HashMap::new();
@@ -69,6 +71,9 @@ pub fn presence(history: &History) -> Vec<Violation> {
         found.push(violation(TWO_HOLDERS, format!("{name} has {count} connections")));
     }
     for session in open(history) {
+        if session.redis_away.last() == Some(&true) {
+            found.push(violation(NOT_TOLD, describe(session)));
+        }
         if session.list.is_empty() {
             found.push(violation(NO_ANSWER, describe(session)));
             continue;
@@ -83,6 +88,11 @@ pub fn presence(history: &History) -> Vec<Violation> {
         }
         for name in holders.keys().filter(|name| !listed.contains(**name)) {
             found.push(violation(UNLISTED, at(name)));
+        }
+    }
+    for session in &history.sessions {
+        if session.redis_away.windows(2).any(|told| told[0] == told[1]) {
+            found.push(violation(TOLD_TWICE, describe(session)));
         }
     }
     if history.declared_dead > 0 && !history.may_declare_dead {

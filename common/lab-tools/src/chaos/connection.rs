@@ -7,6 +7,9 @@ use std::sync::{Condvar, Mutex, MutexGuard};
 
 const NOT_STORED: &str = "[SERVER] error: message not stored, try again";
 
+const REDIS_AWAY: &str = "[SERVER] Redis is away";
+const REDIS_BACK: &str = "[SERVER] Redis is back";
+
 /// What is known of a connection; its reader thread writes it.
 #[derive(Default)]
 pub struct Known {
@@ -66,6 +69,8 @@ impl Known {
             self.session.earlier.extend(earlier.split_once(' ').map(|(_, line)| line.to_owned()));
         } else if text == NOT_STORED {
             self.session.refused += 1;
+        } else if text.starts_with(REDIS_AWAY) || text.starts_with(REDIS_BACK) {
+            self.session.redis_away.push(text.starts_with(REDIS_AWAY));
         } else if text.contains(": ") && !text.starts_with("[SERVER] ") {
             self.session.shown.push(text.to_owned());
         }

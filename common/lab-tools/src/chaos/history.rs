@@ -22,6 +22,8 @@ pub struct Session {
     pub sent: Vec<Line>,
     /// How often it was told that a message is not stored.
     pub refused: usize,
+    /// What it was told of Redis: `true` is that it is away, `false` that it is back.
+    pub redis_away: Vec<bool>,
     /// Returns `true` if it is still open.
     pub is_open: bool,
     /// The users in the lobby by the last list that it was shown.

@@ -1,6 +1,6 @@
 //! `lab chaos N`: runs in which a cluster is broken on purpose, by a schedule of faults
 //! that is drawn from a seed, while scripted users talk. Then what each of them was shown
-//! is checked against what is promised (P1 to P5 of the book's page on several servers).
+//! is checked against what is promised (P1 to P6 of the book's page on several servers).
 //!
 //! ```text
 //! users ──► link ──► server-1 ──► link ──► MariaDB     three servers; a fault is done

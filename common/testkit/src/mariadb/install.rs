@@ -1,11 +1,9 @@
 //! The installed binaries, and the data folder that they make.
 
-use crate::poison::IgnorePoison;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Mutex;
 
 /// A data folder as the installer makes it, which takes a second; copying it
 /// takes a thirtieth of that. It is made once and kept beside the test programs.
@@ -13,11 +11,16 @@ use std::sync::Mutex;
 /// # Errors
 /// When it cannot be made, with what the installer says.
 pub fn template() -> Result<PathBuf, String> {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _turn = ONE_AT_A_TIME.lock().ignore_poison();
     let program = std::env::current_exe().expect("a test program knows its own path");
     let beside = program.parent().expect("a program lies in a folder");
     let template = beside.join(format!("mariadb-template-{}", version()));
+    // One at a time, among all programs of this folder: two installers at once can fail.
+    // The lock ends with the file's descriptor, whatever happens to the program.
+    let lock = fs::File::create(beside.join("mariadb-template.lock")).and_then(|file| {
+        file.lock()?;
+        Ok(file)
+    });
+    let _lock = lock.map_err(|e| format!("cannot write in {}: {e}", beside.display()))?;
     if template.is_dir() {
         return Ok(template);
     }

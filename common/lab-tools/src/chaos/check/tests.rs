@@ -119,3 +119,16 @@ fn who_is_there_is_checked() {
     assert_eq!(breaks(away), [AWAY.1]);
     assert_eq!(breaks(|history| history.declared_dead = 1), [WRONGLY_DEAD.1]);
 }
+
+#[test]
+fn what_users_are_told_of_redis_is_checked() {
+    let told = |what: &[bool]| {
+        let what = what.to_vec();
+        breaks(|history| history.sessions[0].redis_away = what)
+    };
+    assert_eq!(told(&[true, false, true, false]), [""; 0]);
+    // It came in while Redis was away.
+    assert_eq!(told(&[false]), [""; 0]);
+    assert_eq!(told(&[true, true, false]), [TOLD_TWICE.1]);
+    assert_eq!(told(&[true]), [NOT_TOLD.1]);
+}
