@@ -243,14 +243,20 @@ doctor: .lab
 clean:
 	cargo clean
 
-# Not in silence: the tool's first build takes some seconds, as does one after a
-# change in common. Whether there is something to build only cargo can tell, so
-# the words come after two seconds, and then a dot for each further two.
+# The stage's programs are built beside the tool, so that both cores have work until the
+# end. Not stage 8's: its cryptography wants another feature of a crate that the tool is
+# built on, so the tool would be built anew each time. Not where a user's own programs run.
+BESIDE := $(if $(filter run-stage server client,$(GOAL)),$(if $(filter-out 8,$(STAGE)),$(if \
+  $(STAGE$(STAGE)_SERVER)$(STAGE$(STAGE)_CLIENT),,$(patsubst %/Cargo.toml,-p %,$(wildcard stage$(STAGE)-*/Cargo.toml)))))
+
+# Not in silence: the first build takes some seconds, as does one after a change in
+# common. Whether there is something to build only cargo can tell, so the words come
+# after two seconds, and then a dot for each further two.
 .lab: .toolchain
-	@{ sleep 2 2>/dev/null; printf "Building the course's own tool, the first time or after a change " >&2; \
+	@{ sleep 2 2>/dev/null; printf 'Building what this needs, the first time or after a change ' >&2; \
 	   trap 'echo >&2; exit' TERM; \
 	   while { sleep 2 2>/dev/null & wait $$!; }; do printf . >&2; done; } >/dev/null & dots=$$!; \
-	cargo build -q -p lab; built=$$?; kill $$dots 2>/dev/null; wait $$dots 2>/dev/null; exit $$built
+	cargo build -q -p lab $(BESIDE); built=$$?; kill $$dots 2>/dev/null; wait $$dots 2>/dev/null; exit $$built
 
 # A word that is no target.
 .DEFAULT:

@@ -218,8 +218,8 @@ fn the_small_tool_brings_few_crates_that_the_stages_do_not_need() {
 }
 
 /// A crate that the tool and a stage want with different features is built twice,
-/// and with it all that depends on it. (Stage 8's certificates want more of two
-/// crates than all others.)
+/// and with it all that depends on it. (Stage 8's certificates want more of one crate
+/// than all others.)
 #[test]
 #[ignore = "self-test of the course: make test-course"]
 fn the_tool_and_stages_1_to_7_share_what_they_build() {
