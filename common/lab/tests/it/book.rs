@@ -13,12 +13,13 @@
 //! A page is run in an empty folder, with the addresses of a network of its own:
 //! 127.A.B.C is this machine, too, and no other test listens there.
 
+use lab::registry::Registry;
 use lab::workspace::root;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::fmt::Write;
 use std::fs;
 use std::io::Read;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -29,7 +30,7 @@ use tempfile::TempDir;
 /// For one command; the first of a stage has a build before it.
 const LIMIT: Duration = Duration::from_secs(300);
 /// What the pages' commands use, and where it may be missing.
-const TOOLS: [&str; 5] = ["nc", "xxd", "openssl", "sqlite3", "python3"];
+const TOOLS: [&str; 7] = ["nc", "ss", "xxd", "openssl", "sqlite3", "python3", "tshark"];
 
 enum Step {
     Run(String),
@@ -88,23 +89,52 @@ impl Desk {
         let number = std::process::id() % 60_000;
         let address = format!("127.{}.{}.{}", 100 + page, number / 250, 1 + number % 250);
         let desk = Desk { folder, address, servers: Vec::new(), groups: Vec::new(), shown: String::new() };
-        symlink(root().join("target"), desk.path("target")).unwrap();
         fs::create_dir(desk.path("bin")).unwrap();
-        // `make server 6 ARGS="…"`, in this folder, and at our address where none is named.
-        let lab = env!("CARGO_BIN_EXE_lab");
-        let address = &desk.address;
+        let (lab, address, folder) = (env!("CARGO_BIN_EXE_lab"), &desk.address, desk.folder.path().display());
+        // Programs of the stages and `make server 6 ARGS="…"`, in this folder, and at our
+        // address where none is named.
+        let ours = |port: &str| {
+            format!(
+                r#"case "$goal $*" in
+  *--listen*|*--connect*) ;;
+  server*) set -- --listen {address}:900{port} "$@" ;;
+  client*) set -- --connect {address}:900{port} "$@" ;;
+esac"#
+            )
+        };
         let make = format!(
             r#"goal=$1 stage=$2; eval "set -- ${{3#ARGS=}}"
-case "$goal $*" in
-  server*--listen*|client*--connect*|admin*) ;;
-  server*) set -- --listen {address}:900$stage "$@" ;;
-  client*) set -- --connect {address}:900$stage "$@" ;;
-esac
-exec '{lab}' $goal $stage -- "$@""#
+{}
+case $goal in server|client|admin) exec '{lab}' $goal $stage -- "$@" ;; esac
+exec '{lab}' $goal $stage "$@""#,
+            ours("$stage")
         );
-        fs::write(desk.path("bin/make"), format!("#!/bin/sh\n{make}\n")).unwrap();
-        fs::set_permissions(desk.path("bin/make"), fs::Permissions::from_mode(0o755)).unwrap();
+        desk.program("bin/make", &make);
+        let cargo = env!("CARGO");
+        let manifest = root().join("Cargo.toml");
+        let cargo =
+            format!(r#"goal=$1; shift; exec '{cargo}' $goal --manifest-path '{}' "$@""#, manifest.display());
+        desk.program("bin/cargo", &cargo);
+        // Other tests run servers of the same name.
+        let pidof = format!(
+            r#"for id in $(ps -C "$1" -o pid=); do [ "$(readlink /proc/$id/cwd)" != '{folder}' ] || echo $id; done"#
+        );
+        desk.program("bin/pidof", &pidof);
+        let built = Path::new(lab).parent().unwrap();
+        fs::create_dir_all(desk.path("target/debug")).unwrap();
+        let stages = Registry::load().stages;
+        let programs = stages.iter().flat_map(|stage| stage.programs.iter().map(String::as_str));
+        for program in programs.chain(["stage3-experiments", "stage8-certs"]) {
+            let (stage, goal) = program.strip_prefix("stage").unwrap().split_once('-').unwrap();
+            let run = format!("goal={goal}\n{}\nexec '{}/{program}' \"$@\"", ours(stage), built.display());
+            desk.program(&format!("target/debug/{program}"), &run);
+        }
         desk
+    }
+
+    fn program(&self, name: &str, script: &str) {
+        fs::write(self.path(name), format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -114,7 +144,9 @@ exec '{lab}' $goal $stage -- "$@""#
     fn shell(&self, script: &str) -> Command {
         let mut shell = Command::new("bash");
         let path = format!("{}:{}", self.path("bin").display(), std::env::var("PATH").unwrap());
-        shell.args(["-ec", &script.replace("127.0.0.1", &self.address)]).env("PATH", path);
+        let script = script.replace("127.0.0.1", &self.address);
+        let script = script.replace("localhost:", &format!("{}:", self.address));
+        shell.args(["-ec", &script]).env("PATH", path);
         shell.env_remove("CHAT_DB").env_remove("CHAT_PASSWORD").current_dir(self.folder.path());
         shell
     }
@@ -186,7 +218,14 @@ exec '{lab}' $goal $stage -- "$@""#
 }
 
 fn is_server(line: &str) -> bool {
-    line.starts_with("make server ") || line.starts_with("python3 tap.py")
+    [
+        "make server ",
+        "python3 tap.py",
+        "target/debug/stage8-server ",
+        "cargo run -q -p stage4-multichat --example naive",
+    ]
+    .iter()
+    .any(|start| line.starts_with(start))
 }
 
 impl Drop for Desk {

@@ -2,6 +2,7 @@
 
 use assert_cmd::Command;
 use lab::registry::Registry;
+use lab::workspace::{root, target};
 use std::time::Duration;
 
 #[test]
@@ -42,4 +43,40 @@ fn the_command_that_a_server_names_runs_as_it_stands() {
     shell.args(["-c", command]).current_dir(folder.path()).timeout(Duration::from_secs(60));
     shell.assert().success();
     lab(&["admin", "7", "--", "--db", database, "list"]).assert().success();
+}
+
+/// The checkout may belong to another user, or lie on a medium that cannot be written,
+/// and in class there may be no network. What is built goes where CARGO_TARGET_DIR says.
+#[test]
+#[ignore = "self-test of the course: make test-course"]
+fn a_checkout_that_cannot_be_written_and_no_network_are_enough() {
+    // In a mount namespace of its own (mount_namespaces(7)): the real checkout, read only.
+    let script = r#"mount --bind "$2" "$3"
+mount --bind "$1" "$1"
+mount -o remount,bind,ro "$1"
+case "$2/" in "$1"/*) mount --bind "$3" "$2" ;; esac
+cd "$1"
+! touch written 2> /dev/null || exit 3
+"$4" run 4 && "$4" check 1"#;
+    let folder = tempfile::tempdir().unwrap();
+    let kept = folder.path().join("target");
+    std::fs::create_dir(&kept).unwrap();
+    let isolated = |script: &str| {
+        let mut shell = Command::new("unshare");
+        shell.args(["--map-root-user", "--mount", "sh", "-ec", script, "sh"]);
+        shell.timeout(Duration::from_secs(300));
+        shell
+    };
+    if !isolated("mount --bind \"$1\" \"$1\"").arg(&kept).output().is_ok_and(|output| output.status.success())
+    {
+        println!("not run: this user may not make a mount namespace");
+        return;
+    }
+    let target = target().unwrap();
+    let mut shell = isolated(script);
+    shell.args([&root(), &target, &kept]).arg(env!("CARGO_BIN_EXE_lab")).env("CARGO_TARGET_DIR", &target);
+    shell.env("CARGO_NET_OFFLINE", "true").env("https_proxy", "http://127.0.0.1:9");
+    let output = shell.assert().success().get_output().stdout.clone();
+    let said = String::from_utf8_lossy(&output);
+    assert!(said.contains("stage 4 did all that it should") && said.contains("test result: ok."), "{said}");
 }
