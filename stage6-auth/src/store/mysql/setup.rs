@@ -11,6 +11,11 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use mysql::prelude::Queryable;
 use mysql::{Conn, OptsBuilder};
 use stage5_aes::cipher::random_bytes;
+use std::time::Duration;
+
+/// How long one statement of [`init`] may take. It makes tables, which a busy disk can
+/// delay for seconds, and no client waits for it.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The chat server's account, as it is to be.
 #[derive(Clone, Debug)]
@@ -40,7 +45,8 @@ pub struct Prepared {
 /// [`StoreError`]; what was made until then stays and is no obstacle the next time.
 pub fn init(url: &MySqlUrl, schema: &Schema, account: &Account) -> Result<Prepared, StoreError> {
     let run = || {
-        let opts = OptsBuilder::from_opts(options(url)).db_name(None::<String>);
+        let opts =
+            OptsBuilder::from_opts(options(url)).db_name(None::<String>).read_timeout(Some(ANSWER_TIMEOUT));
         let mut conn = Conn::new(opts)?;
         let exact = exact_collation(&mut conn)?;
         // No parameters in this module: a statement that defines something can
