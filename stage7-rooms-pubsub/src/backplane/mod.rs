@@ -24,6 +24,7 @@
 
 mod liveness;
 pub mod log;
+mod members;
 mod notify;
 mod status;
 mod unconfirmed;

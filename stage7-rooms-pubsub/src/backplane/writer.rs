@@ -4,16 +4,16 @@
 
 use super::Status;
 use super::log::{AppendError, PAGE, SharedLog, entry};
+use super::members::Members;
 use super::unconfirmed::Unconfirmed;
 use crate::addressed_message::{AddressedMessage, Change, Recipient};
 use crate::room_state::RoomEvent;
 use common::log::Log;
-use stage4_multichat::fanout::ClientId;
 use stage4_multichat::queue::BoundedQueue;
 use stage6_auth::committer::{Event, Record, Submission};
 use stage6_auth::pipeline::{Batch, ROOM_PANICKED};
 use stage6_auth::store::{MessageId, StoreError, now};
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::thread;
@@ -55,7 +55,7 @@ pub struct LogWriter {
     number: i64,
     /// The clients that have come in during this run. Others have lost their place
     /// when the run before was declared dead, and can say nothing.
-    members: HashSet<ClientId>,
+    members: Members,
     /// Since when nothing works, and why; nothing is tried before that time.
     failed: Option<(Instant, StoreError)>,
     out: Log,
@@ -71,7 +71,7 @@ impl LogWriter {
             in_doubt: 0,
             unconfirmed: Unconfirmed::new(),
             number: 1,
-            members: HashSet::new(),
+            members: Members::default(),
             failed: None,
             out: out.clone(),
         }
@@ -98,10 +98,13 @@ impl LogWriter {
     fn take(&mut self, submission: Pending, events: &mut Events) {
         let allowed = match &submission.tag {
             RoomEvent::Wake => return,
-            RoomEvent::Join(session, ..) => self.members.insert(session.id),
-            RoomEvent::Leave(session) => self.members.remove(&session.id),
+            RoomEvent::Join(session, ..) => {
+                self.members.insert(session);
+                true
+            }
+            RoomEvent::Leave(session) => self.members.remove(session.id),
             RoomEvent::Message(session) | RoomEvent::Move(session, _) | RoomEvent::Kick(session) => {
-                self.members.contains(&session.id)
+                self.members.may_append(session.id)
             }
             _ => true,
         };
@@ -233,6 +236,13 @@ impl LogWriter {
             first.into_iter().for_each(|event| self.unconfirmed.push(id, event));
             return;
         }
+        let pending = &self.pending;
+        let waits = |client| {
+            pending.iter().any(|p| matches!(&p.tag, RoomEvent::Join(session, ..) if session.id == client))
+        };
+        if self.members.has_read(id, &entry, waits) {
+            self.refuse_taken_over(events);
+        }
         self.unconfirmed.push(id, Event::Stored(entry, RoomEvent::Foreign));
         if own_death {
             self.start_again(events);
@@ -250,9 +260,30 @@ impl LogWriter {
         }
     }
 
+    /// A user has come back on another server: what the old connection said comes too late,
+    /// unless it may be in the log already.
+    fn refuse_taken_over(&mut self, events: &mut Events) {
+        let mut in_doubt = self.in_doubt;
+        for submission in std::mem::take(&mut self.pending) {
+            let waits = match &submission.tag {
+                _ if in_doubt > 0 => {
+                    in_doubt -= usize::from(submission.message.is_some());
+                    true
+                }
+                RoomEvent::Message(session) => self.members.may_append(session.id),
+                _ => true,
+            };
+            match waits {
+                true => self.pending.push_back(submission),
+                false => events.push(refuse(submission)),
+            }
+        }
+    }
+
     /// The connection is lost: what was not confirmed is read again, and what of it is
     /// this server's own is in doubt again.
     fn forget_unconfirmed(&mut self) {
+        self.members.forget_behind(self.log.confirmed());
         for event in self.unconfirmed.forget() {
             let (message, tag) = match event {
                 Event::Stored(entry, tag) => (Some(entry), tag),
@@ -295,7 +326,7 @@ impl LogWriter {
                     true
                 }
                 RoomEvent::Join(session, ..) => {
-                    self.members.remove(&session.id);
+                    self.members.remove(session.id);
                     false
                 }
                 RoomEvent::Message(_) | RoomEvent::Wake => false,

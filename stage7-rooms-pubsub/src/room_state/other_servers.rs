@@ -88,8 +88,14 @@ impl JoinEntry {
             OnDuplicate::Replace if !session.resumed => Rule::Replace,
             _ => Rule::Reject,
         };
-        let token = session.token.hash().0[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-        JoinEntry { session: session.id, rule, token }
+        JoinEntry { session: session.id, rule, token: token_of(session) }
+    }
+
+    /// Returns `true` if the login with this text takes the name from `session`, if that
+    /// has it.
+    pub fn takes_over(text: &str, session: &Session) -> bool {
+        JoinEntry::parse(text)
+            .is_some_and(|entry| entry.rule == Rule::Replace || entry.token == token_of(session))
     }
 
     /// The entry's text.
@@ -104,6 +110,11 @@ impl JoinEntry {
         let rule = if words.next()? == "replace" { Rule::Replace } else { Rule::Reject };
         Some(JoinEntry { session, rule, token: words.next()?.to_owned() })
     }
+}
+
+/// The start of the token's hash.
+fn token_of(session: &Session) -> String {
+    session.token.hash().0[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The room thread's way to the rest of the server.

@@ -1,0 +1,78 @@
+//! The clients of this server whose lines come into the log.
+//!
+//! A user may come back on another server while this one has lines of the old connection
+//! that it has not appended: it was paused, or the lines came late. They must not come
+//! behind what the user says on the new connection (P1). Each server has read all that
+//! comes before its next entry, so it knows of the login there, and refuses them.
+
+use crate::addressed_message::{AddressedMessage, Change, Recipient};
+use crate::room_state::JoinEntry;
+use stage4_multichat::fanout::ClientId;
+use stage6_auth::sessions::session::Session;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// See the [module](self). Used by the committer thread alone.
+#[derive(Default)]
+pub struct Members {
+    members: HashMap<ClientId, Member>,
+}
+
+struct Member {
+    session: Arc<Session>,
+    /// The place of the login on another server that has taken the user's name.
+    taken_over: Option<i64>,
+}
+
+impl Members {
+    /// A client comes in.
+    pub fn insert(&mut self, session: &Arc<Session>) {
+        let member = Member { session: session.clone(), taken_over: None };
+        self.members.insert(session.id, member);
+    }
+
+    /// A client goes. Returns `true` if it was there.
+    pub fn remove(&mut self, id: ClientId) -> bool {
+        self.members.remove(&id).is_some()
+    }
+
+    /// All have lost their place.
+    pub fn clear(&mut self) {
+        self.members.clear();
+    }
+
+    /// Returns `true` if what this client says may be appended.
+    pub fn may_append(&self, id: ClientId) -> bool {
+        self.members.get(&id).is_some_and(|member| member.taken_over.is_none())
+    }
+
+    /// Another server's entry was read at `place`. Returns `true` if it is a login that takes
+    /// over the name of a client here. A client whose own login `waits` comes behind it.
+    pub fn has_read(
+        &mut self,
+        place: i64,
+        entry: &AddressedMessage,
+        waits: impl Fn(ClientId) -> bool,
+    ) -> bool {
+        let Recipient::Servers(Change::Join) = entry.to else { return false };
+        let is_taken = |member: &Member| {
+            let Member { session, .. } = member;
+            session.name == entry.message.name
+                && !waits(session.id)
+                && JoinEntry::takes_over(&entry.message.text, session)
+        };
+        let mut any = false;
+        for member in self.members.values_mut().filter(|member| is_taken(member)) {
+            member.taken_over.get_or_insert(place);
+            any = true;
+        }
+        any
+    }
+
+    /// What was read behind `confirmed` may be lost: it is read again, if it is there.
+    pub fn forget_behind(&mut self, confirmed: i64) {
+        for member in self.members.values_mut() {
+            member.taken_over = member.taken_over.filter(|place| *place <= confirmed);
+        }
+    }
+}
