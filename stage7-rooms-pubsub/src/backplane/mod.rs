@@ -23,8 +23,8 @@
 //! Which servers live, the database says too ([`liveness`]).
 
 mod liveness;
+mod local_clients;
 pub mod log;
-mod members;
 mod notify;
 mod status;
 mod unconfirmed;

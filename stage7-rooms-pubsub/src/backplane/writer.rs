@@ -3,8 +3,8 @@
 //! what all servers have appended, in the order of the log.
 
 use super::Status;
+use super::local_clients::LocalClients;
 use super::log::{AppendError, PAGE, SharedLog, entry};
-use super::members::Members;
 use super::unconfirmed::Unconfirmed;
 use crate::addressed_message::{AddressedMessage, Change, Recipient};
 use crate::room_state::RoomEvent;
@@ -55,7 +55,7 @@ pub struct LogWriter {
     number: i64,
     /// The clients that have come in during this run. Others have lost their place
     /// when the run before was declared dead, and can say nothing.
-    members: Members,
+    clients: LocalClients,
     /// Since when nothing works, and why; nothing is tried before that time.
     failed: Option<(Instant, StoreError)>,
     out: Log,
@@ -71,7 +71,7 @@ impl LogWriter {
             in_doubt: 0,
             unconfirmed: Unconfirmed::new(),
             number: 1,
-            members: Members::default(),
+            clients: LocalClients::default(),
             failed: None,
             out: out.clone(),
         }
@@ -99,12 +99,12 @@ impl LogWriter {
         let allowed = match &submission.tag {
             RoomEvent::Wake => return,
             RoomEvent::Join(session, ..) => {
-                self.members.insert(session);
+                self.clients.insert(session);
                 true
             }
-            RoomEvent::Leave(session) => self.members.remove(session.id),
+            RoomEvent::Leave(session) => self.clients.remove(session.id),
             RoomEvent::Message(session) | RoomEvent::Move(session, _) | RoomEvent::Kick(session) => {
-                self.members.may_append(session.id)
+                self.clients.may_append(session.id)
             }
             _ => true,
         };
@@ -240,7 +240,7 @@ impl LogWriter {
         let waits = |client| {
             pending.iter().any(|p| matches!(&p.tag, RoomEvent::Join(session, ..) if session.id == client))
         };
-        if self.members.has_read(id, &entry, waits) {
+        if self.clients.has_read(id, &entry, waits) {
             self.refuse_taken_over(events);
         }
         self.unconfirmed.push(id, Event::Stored(entry, RoomEvent::Foreign));
@@ -270,7 +270,7 @@ impl LogWriter {
                     in_doubt -= usize::from(submission.message.is_some());
                     true
                 }
-                RoomEvent::Message(session) => self.members.may_append(session.id),
+                RoomEvent::Message(session) => self.clients.may_append(session.id),
                 _ => true,
             };
             match waits {
@@ -283,7 +283,7 @@ impl LogWriter {
     /// The connection is lost: what was not confirmed is read again, and what of it is
     /// this server's own is in doubt again.
     fn forget_unconfirmed(&mut self) {
-        self.members.forget_behind(self.log.confirmed());
+        self.clients.forget_behind(self.log.confirmed());
         for event in self.unconfirmed.forget() {
             let (message, tag) = match event {
                 Event::Stored(entry, tag) => (Some(entry), tag),
@@ -326,7 +326,7 @@ impl LogWriter {
                     true
                 }
                 RoomEvent::Join(session, ..) => {
-                    self.members.remove(session.id);
+                    self.clients.remove(session.id);
                     false
                 }
                 RoomEvent::Message(_) | RoomEvent::Wake => false,
@@ -345,7 +345,7 @@ impl LogWriter {
         self.out.error(
             "this server was away for so long that the others declared it dead; its users are disconnected",
         );
-        self.members.clear();
+        self.clients.clear();
         self.in_doubt = 0;
         events.extend(self.pending.drain(..).map(refuse));
         let before = self.status.run();

@@ -7,7 +7,7 @@
 //!                             └─► link ──► Redis       to a server, a service or a link
 //! ```
 //!
-//! The [`schedule`] is drawn, the [`site`] carries it out, each [`user`] records what it
+//! The [`schedule`] is drawn, the [`testbed`] carries it out, each [`user`] records what it
 //! sent and was shown, and [`check`] looks at the whole [`history`]. Its checks are pure
 //! functions, so that tests can show them wrong histories.
 
@@ -16,7 +16,7 @@ mod connection;
 mod history;
 mod run;
 mod schedule;
-mod site;
+mod testbed;
 mod user;
 
 use crate::attack::cancellation::Cancellation;
@@ -67,7 +67,7 @@ pub fn check(stage: &Stage) -> Result<(), String> {
 /// When something does not start, or a signal has come.
 pub fn run(stage: &Stage, all: &Registry, options: &Options) -> anyhow::Result<bool> {
     Services::check()?;
-    site::check_client()?;
+    testbed::check_client()?;
     let context = cluster::build(stage, all, Profile::Dev)?;
     let cancellation = Cancellation::watch()?;
     let mut failed = Vec::new();

@@ -4,7 +4,7 @@
 use super::check::{self, Violation};
 use super::history::History;
 use super::schedule::{Fault, SERVERS, Schedule};
-use super::site::Site;
+use super::testbed::Testbed;
 use super::user::{Habit, RunState, User};
 use crate::attack::cancellation::Cancellation;
 use crate::sealed::Keys;
@@ -81,14 +81,14 @@ pub fn run(
     let name = format!("seed-{}", schedule.seed);
     let folder = context.path(&name);
     fs::create_dir_all(&folder).context("cannot make a folder for the run")?;
-    let mut site = Site::start(context, &name)?;
-    let crowd = Crowd::enter(context, &site, &name, cancellation)?;
+    let mut testbed = Testbed::start(context, &name)?;
+    let crowd = Crowd::enter(context, &testbed, &name, cancellation)?;
     crowd.state.talking.store(true, Ordering::SeqCst);
-    carry_out(&mut site, schedule, cancellation)?;
+    carry_out(&mut testbed, schedule, cancellation)?;
     cancellation.until(EPILOGUE, || false)?;
     crowd.state.talking.store(false, Ordering::SeqCst);
     let began = Instant::now();
-    let (history, violations) = settle(&site, &crowd, schedule, cancellation)?;
+    let (history, violations) = settle(&testbed, &crowd, schedule, cancellation)?;
     let settled = began.elapsed();
     match violations.is_empty() {
         true => fs::remove_dir_all(&folder).context("cannot remove the run's folder")?,
@@ -101,7 +101,11 @@ pub fn run(
 }
 
 /// Does the faults, each at its time.
-fn carry_out(site: &mut Site<'_>, schedule: &Schedule, cancellation: &Cancellation) -> anyhow::Result<()> {
+fn carry_out(
+    testbed: &mut Testbed<'_>,
+    schedule: &Schedule,
+    cancellation: &Cancellation,
+) -> anyhow::Result<()> {
     let mut steps: Vec<(Duration, bool, Fault)> = Vec::new();
     for planned in &schedule.faults {
         steps.push((planned.begins, true, planned.fault));
@@ -114,12 +118,12 @@ fn carry_out(site: &mut Site<'_>, schedule: &Schedule, cancellation: &Cancellati
     for (at, begins, fault) in steps {
         cancellation.until(at.saturating_sub(started.elapsed()), || false)?;
         if begins {
-            site.begin(fault)?;
+            testbed.begin(fault)?;
             active.push(fault);
         } else {
-            site.end(fault);
+            testbed.end(fault);
             active.retain(|other| *other != fault);
-            site.start_again(&active)?;
+            testbed.start_again(&active)?;
         }
     }
     Ok(())
@@ -127,7 +131,7 @@ fn carry_out(site: &mut Site<'_>, schedule: &Schedule, cancellation: &Cancellati
 
 /// Looks until every promise is kept, or the time is over.
 fn settle(
-    site: &Site<'_>,
+    testbed: &Testbed<'_>,
     crowd: &Crowd,
     schedule: &Schedule,
     cancellation: &Cancellation,
@@ -135,7 +139,7 @@ fn settle(
     let deadline = Instant::now() + SETTLED;
     // First without a question to the servers, which would wake them (P3).
     loop {
-        let history = crowd.history(site, schedule)?;
+        let history = crowd.history(testbed, schedule)?;
         if check::lines(&history).is_empty() || Instant::now() > deadline {
             break;
         }
@@ -144,7 +148,7 @@ fn settle(
     loop {
         crowd.users.iter().for_each(|user| user.ask_for_list());
         cancellation.until(LOOK, || false)?;
-        let history = crowd.history(site, schedule)?;
+        let history = crowd.history(testbed, schedule)?;
         let violations = [check::lines(&history), check::presence(&history)].concat();
         if violations.is_empty() || Instant::now() > deadline {
             return Ok((history, violations));
@@ -163,13 +167,13 @@ impl Crowd {
     /// All users come in.
     fn enter(
         context: &RunContext<'_>,
-        site: &Site<'_>,
+        testbed: &Testbed<'_>,
         folder: &str,
         cancellation: &Cancellation,
     ) -> anyhow::Result<Crowd> {
         let state = Arc::new(RunState {
             keys: Keys::read(&context.path("chat.key"))?,
-            servers: site.addresses(),
+            servers: testbed.addresses(),
             started: Instant::now(),
             talking: AtomicBool::new(false),
             ended: AtomicBool::new(false),
@@ -194,17 +198,17 @@ impl Crowd {
         Ok(crowd)
     }
 
-    fn history(&self, site: &Site<'_>, schedule: &Schedule) -> anyhow::Result<History> {
+    fn history(&self, testbed: &Testbed<'_>, schedule: &Schedule) -> anyhow::Result<History> {
         let returning = self.users.iter().filter(|user| user.habit == Habit::Returns);
         let returning = returning.map(|user| user.name.clone()).collect();
         // The users first: what they were shown is in the database by then.
         let sessions = self.users.iter().flat_map(|user| user.sessions()).collect();
         Ok(History {
             sessions,
-            database: site.lobby()?,
+            database: testbed.lobby()?,
             returning,
             may_declare_dead: schedule.may_kill(),
-            declared_dead: site.declared_dead(),
+            declared_dead: testbed.declared_dead(),
         })
     }
 }

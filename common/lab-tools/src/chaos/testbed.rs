@@ -35,7 +35,7 @@ pub fn check_client() -> anyhow::Result<()> {
 }
 
 /// All of it. Dropping it ends everything.
-pub struct Site<'a> {
+pub struct Testbed<'a> {
     context: &'a RunContext<'a>,
     services: Services,
     /// One for each server: from users, to Redis, to the database.
@@ -49,12 +49,12 @@ pub struct Site<'a> {
     folder: &'a str,
 }
 
-impl<'a> Site<'a> {
+impl<'a> Testbed<'a> {
     /// Starts everything; logs come into `folder`.
     ///
     /// # Errors
     /// When something does not start.
-    pub fn start(context: &'a RunContext<'a>, folder: &'a str) -> anyhow::Result<Site<'a>> {
+    pub fn start(context: &'a RunContext<'a>, folder: &'a str) -> anyhow::Result<Testbed<'a>> {
         let services = Services::start(context)?;
         let link = |port| {
             let to = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -65,13 +65,13 @@ impl<'a> Site<'a> {
         let links = ports.map(|port| (0..SERVERS).map(|_| link(port)).collect::<anyhow::Result<Vec<_>>>());
         let [users, redis, database] = links;
         let links = [users?, redis?, database?];
-        let mut site =
-            Site { context, services, links, servers: Vec::new(), down: Vec::new(), starts: 0, folder };
+        let mut testbed =
+            Testbed { context, services, links, servers: Vec::new(), down: Vec::new(), starts: 0, folder };
         for n in 0..SERVERS {
-            let server = site.start_server(n)?;
-            site.servers.push(server);
+            let server = testbed.start_server(n)?;
+            testbed.servers.push(server);
         }
-        Ok(site)
+        Ok(testbed)
     }
 
     /// Where users reach the servers.
@@ -126,7 +126,7 @@ impl<'a> Site<'a> {
         Ok(())
     }
 
-    /// Ends it. A server that was killed is started by [`Site::start_again`].
+    /// Ends it. A server that was killed is started by [`Testbed::start_again`].
     pub fn end(&mut self, fault: Fault) {
         match fault {
             Fault::KillServer(_) | Fault::EmptyRedis => {}
@@ -201,7 +201,7 @@ impl<'a> Site<'a> {
     }
 }
 
-impl Drop for Site<'_> {
+impl Drop for Testbed<'_> {
     /// Whatever their state is: a server that is stopped would not see a gentler signal.
     fn drop(&mut self) {
         self.servers.iter_mut().for_each(Server::kill);

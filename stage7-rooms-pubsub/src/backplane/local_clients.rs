@@ -14,36 +14,36 @@ use std::sync::Arc;
 
 /// See the [module](self). Used by the committer thread alone.
 #[derive(Default)]
-pub struct Members {
-    members: HashMap<ClientId, Member>,
+pub struct LocalClients {
+    clients: HashMap<ClientId, LocalClient>,
 }
 
-struct Member {
+struct LocalClient {
     session: Arc<Session>,
     /// The place of the login on another server that has taken the user's name.
     taken_over: Option<i64>,
 }
 
-impl Members {
+impl LocalClients {
     /// A client comes in.
     pub fn insert(&mut self, session: &Arc<Session>) {
-        let member = Member { session: session.clone(), taken_over: None };
-        self.members.insert(session.id, member);
+        let client = LocalClient { session: session.clone(), taken_over: None };
+        self.clients.insert(session.id, client);
     }
 
     /// A client goes. Returns `true` if it was there.
     pub fn remove(&mut self, id: ClientId) -> bool {
-        self.members.remove(&id).is_some()
+        self.clients.remove(&id).is_some()
     }
 
     /// All have lost their place.
     pub fn clear(&mut self) {
-        self.members.clear();
+        self.clients.clear();
     }
 
     /// Returns `true` if what this client says may be appended.
     pub fn may_append(&self, id: ClientId) -> bool {
-        self.members.get(&id).is_some_and(|member| member.taken_over.is_none())
+        self.clients.get(&id).is_some_and(|client| client.taken_over.is_none())
     }
 
     /// Another server's entry was read at `place`. Returns `true` if it is a login that takes
@@ -55,15 +55,15 @@ impl Members {
         waits: impl Fn(ClientId) -> bool,
     ) -> bool {
         let Recipient::Servers(Change::Join) = entry.to else { return false };
-        let is_taken = |member: &Member| {
-            let Member { session, .. } = member;
+        let is_taken = |client: &LocalClient| {
+            let LocalClient { session, .. } = client;
             session.name == entry.message.name
                 && !waits(session.id)
                 && JoinEntry::takes_over(&entry.message.text, session)
         };
         let mut any = false;
-        for member in self.members.values_mut().filter(|member| is_taken(member)) {
-            member.taken_over.get_or_insert(place);
+        for client in self.clients.values_mut().filter(|client| is_taken(client)) {
+            client.taken_over.get_or_insert(place);
             any = true;
         }
         any
@@ -71,8 +71,8 @@ impl Members {
 
     /// What was read behind `confirmed` may be lost: it is read again, if it is there.
     pub fn forget_behind(&mut self, confirmed: i64) {
-        for member in self.members.values_mut() {
-            member.taken_over = member.taken_over.filter(|place| *place <= confirmed);
+        for client in self.clients.values_mut() {
+            client.taken_over = client.taken_over.filter(|place| *place <= confirmed);
         }
     }
 }
