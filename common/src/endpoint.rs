@@ -43,6 +43,9 @@ impl FromStr for Endpoint {
         if host.is_empty() || port.is_empty() {
             return Err(EndpointError::Malformed);
         }
+        if host.contains(['[', ']']) {
+            return Err(EndpointError::Brackets);
+        }
         // `u16::from_str` would take "+80" too.
         if !port.bytes().all(|b| b.is_ascii_digit()) {
             return Err(EndpointError::Port);
@@ -112,6 +115,7 @@ mod tests {
             ("::1:9004", EndpointError::Brackets),
             ("0::1", EndpointError::Brackets),
             ("[::1:9004", EndpointError::Brackets),
+            ("[[::1]:9004", EndpointError::Brackets),
             ("localhost:65536", EndpointError::Port),
             ("localhost:-1", EndpointError::Port),
             ("localhost:+1", EndpointError::Port),
