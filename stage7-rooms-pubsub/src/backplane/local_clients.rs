@@ -46,27 +46,14 @@ impl LocalClients {
         self.clients.get(&id).is_some_and(|client| client.taken_over.is_none())
     }
 
-    /// Another server's entry was read at `place`. Returns `true` if it is a login that takes
-    /// over the name of a client here. A client whose own login `waits` comes behind it.
-    pub fn has_read(
-        &mut self,
-        place: i64,
-        entry: &AddressedMessage,
-        waits: impl Fn(ClientId) -> bool,
-    ) -> bool {
-        let Recipient::Servers(Change::Join) = entry.to else { return false };
-        let is_taken = |client: &LocalClient| {
-            let LocalClient { session, .. } = client;
-            session.name == entry.message.name
-                && !waits(session.id)
-                && JoinEntry::takes_over(&entry.message.text, session)
-        };
-        let mut any = false;
-        for client in self.clients.values_mut().filter(|client| is_taken(client)) {
-            client.taken_over.get_or_insert(place);
-            any = true;
+    /// Another server's entry was read at `place`: a login there may take over the name of a
+    /// client here. A client whose own login `waits` comes behind it.
+    pub fn has_read(&mut self, place: i64, entry: &AddressedMessage, waits: impl Fn(ClientId) -> bool) {
+        for client in self.clients.values_mut() {
+            if is_taken_over(&client.session, entry) && !waits(client.session.id) {
+                client.taken_over.get_or_insert(place);
+            }
         }
-        any
     }
 
     /// What was read behind `confirmed` may be lost: it is read again, if it is there.
@@ -75,4 +62,11 @@ impl LocalClients {
             client.taken_over = client.taken_over.filter(|place| *place <= confirmed);
         }
     }
+}
+
+/// Returns `true` if the entry is a login that takes the name from this session.
+pub fn is_taken_over(session: &Session, entry: &AddressedMessage) -> bool {
+    entry.to == Recipient::Servers(Change::Join)
+        && session.name == entry.message.name
+        && JoinEntry::takes_over(&entry.message.text, session)
 }

@@ -3,7 +3,7 @@
 //! what all servers have appended, in the order of the log.
 
 use super::Status;
-use super::local_clients::LocalClients;
+use super::local_clients::{LocalClients, is_taken_over};
 use super::log::{AppendError, PAGE, SharedLog, entry};
 use super::unconfirmed::Unconfirmed;
 use crate::addressed_message::{AddressedMessage, Change, Recipient};
@@ -240,9 +240,8 @@ impl LogWriter {
         let waits = |client| {
             pending.iter().any(|p| matches!(&p.tag, RoomEvent::Join(session, ..) if session.id == client))
         };
-        if self.clients.has_read(id, &entry, waits) {
-            self.refuse_taken_over(events);
-        }
+        self.clients.has_read(id, &entry, waits);
+        self.refuse_taken_over(&entry, events);
         self.unconfirmed.push(id, Event::Stored(entry, RoomEvent::Foreign));
         if own_death {
             self.start_again(events);
@@ -261,8 +260,11 @@ impl LogWriter {
     }
 
     /// A user has come back on another server: what the old connection said comes too late,
-    /// unless it may be in the log already.
-    fn refuse_taken_over(&mut self, events: &mut Events) {
+    /// unless it may be in the log already. The client may have left since.
+    fn refuse_taken_over(&mut self, login: &AddressedMessage, events: &mut Events) {
+        if login.to != Recipient::Servers(Change::Join) {
+            return;
+        }
         let mut in_doubt = self.in_doubt;
         for submission in std::mem::take(&mut self.pending) {
             let waits = match &submission.tag {
@@ -270,7 +272,7 @@ impl LogWriter {
                     in_doubt -= usize::from(submission.message.is_some());
                     true
                 }
-                RoomEvent::Message(session) => self.clients.may_append(session.id),
+                RoomEvent::Message(session) => !is_taken_over(session, login),
                 _ => true,
             };
             match waits {

@@ -93,6 +93,11 @@ fn server_paused() {
 
 /// The old connection is to a server that is paused, and the user comes back on another.
 fn taken_over() {
+    [false, true].into_iter().for_each(taken_over_when);
+}
+
+/// Whether the old connection is still there when its server goes on.
+fn taken_over_when(it_has_ended: bool) {
     let cluster = Cluster::start(2);
     let reader = cluster.register(1, "reader");
     let old = cluster.register(0, "alice");
@@ -102,6 +107,9 @@ fn taken_over() {
     let new = cluster.enter(1, &format!("RESUME {}", old.token()));
     new.send("new");
     reader.hears("alice: new");
+    if it_has_ended {
+        old.disconnect();
+    }
     // Before it is declared dead.
     cluster.servers[0].signal("-CONT");
     old.is_disconnected();

@@ -275,6 +275,10 @@ impl User {
         self.inbox.0.lock().unwrap().lines.clear();
     }
 
+    pub fn disconnect(&self) {
+        let _ = self.stream.shutdown(std::net::Shutdown::Both);
+    }
+
     pub fn token(&self) -> String {
         let lines = self.lines();
         let success = lines.iter().find(|line| line.starts_with("AUTH_SUCCESS ")).unwrap();
