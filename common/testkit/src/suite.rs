@@ -15,6 +15,8 @@ use std::sync::Arc;
 /// Checks at once. They mostly wait for each other's programs, so more than
 /// there are cores; `--test-threads` says otherwise.
 const AT_ONCE: usize = 4;
+/// `make check N` sets this variable: a name that no check has is an error then.
+const NAMED: &str = "CHECK_NAMED";
 
 /// The checks of one stage and the programs that they grade.
 pub struct Suite {
@@ -78,6 +80,16 @@ impl Suite {
                 return ExitCode::from(2);
             }
         };
+        if std::env::var_os(NAMED).is_some()
+            && !arguments.list
+            && !self.checks.iter().any(|check| is_named(check, &arguments))
+        {
+            let (stage, words) = (self.graded.stage, arguments.filter.unwrap_or_default());
+            eprintln!(
+                "error: no check of stage {stage} has '{words}' in its name; make check {stage} ARGS=--list lists them"
+            );
+            return ExitCode::from(2);
+        }
         report.iter().for_each(|report| report.begin(&self.graded, &self.checks));
         let judge = Arc::new(Judge::new(self.graded.clone(), report, &self.selected(&arguments)));
         let trials = self.checks.iter().map(|check| trial(&self.graded, check, judge.clone()));
@@ -97,12 +109,14 @@ impl Suite {
 
     /// The checks that the command line asks for.
     fn selected(&self, arguments: &Arguments) -> Vec<Check> {
-        let asked_for = |check: &&Check| {
-            let trial = Trial::test(check.name, || Ok(())).with_kind(check.kind.name());
-            !self.graded.ignores(check) && !arguments.is_filtered_out(&trial)
-        };
+        let asked_for = |check: &&Check| !self.graded.ignores(check) && is_named(check, arguments);
         self.checks.iter().filter(asked_for).cloned().collect()
     }
+}
+
+/// Returns `true` if the command line does not leave this check out.
+fn is_named(check: &Check, arguments: &Arguments) -> bool {
+    !arguments.is_filtered_out(&Trial::test(check.name, || Ok(())).with_kind(check.kind.name()))
 }
 
 fn trial(graded: &Graded, check: &Check, judge: Arc<Judge>) -> Trial {

@@ -3,9 +3,10 @@
 use assert_cmd::Command;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 fn lab(args: &[&str]) -> assert_cmd::assert::Assert {
-    Command::new(env!("CARGO_BIN_EXE_lab")).args(args).timeout(std::time::Duration::from_secs(20)).assert()
+    Command::new(env!("CARGO_BIN_EXE_lab")).args(args).timeout(Duration::from_secs(20)).assert()
 }
 
 fn error_of(args: &[&str], code: i32) -> String {
@@ -26,6 +27,17 @@ fn a_wrong_or_missing_stage_is_one_line_that_lists_the_stages() {
             assert_eq!(text.lines().count(), 1);
         }
     }
+}
+
+#[test]
+#[ignore = "self-test of the course: make test-course"]
+fn a_name_that_no_check_has_is_an_error() {
+    let mut lab = Command::new(env!("CARGO_BIN_EXE_lab"));
+    // Cargo may have to build the checks first.
+    let assert = lab.args(["check", "1", "--", "nosuchcheck"]).timeout(Duration::from_secs(300)).assert();
+    let output = assert.failure().get_output().clone();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("error: no check of stage 1 has 'nosuchcheck' in its name"), "{text}");
 }
 
 #[test]
