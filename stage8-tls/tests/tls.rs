@@ -122,6 +122,13 @@ fn a_certificate_that_has_expired() {
 }
 
 #[test]
+fn a_certificate_for_no_days_has_expired_at_once() {
+    let test = TestServer::new(&["127.0.0.1"], Validity::days(0));
+    let (client, _) = test.meet(&["--ca", &test.ca()]);
+    says(client, &["expired on", "stage8-certs --force"]);
+}
+
+#[test]
 fn a_certificate_that_is_not_valid_yet() {
     let from = OffsetDateTime::now_utc() + Duration::days(2);
     let test = TestServer::new(&["127.0.0.1"], Validity { from, until: from + Duration::days(1) });

@@ -41,8 +41,12 @@ impl Validity {
     pub fn days(days: i32) -> Self {
         let now = OffsetDateTime::now_utc();
         let until = now + Duration::days(days.into());
-        let last = if days > 0 { now } else { until };
-        Validity { from: last - Duration::hours(1), until }
+        if days > 0 {
+            return Validity { from: now - Duration::hours(1), until };
+        }
+        // A certificate is valid in the whole second in which it ends.
+        let until = until - Duration::seconds(1);
+        Validity { from: until - Duration::hours(1), until }
     }
 }
 
