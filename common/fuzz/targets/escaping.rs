@@ -8,7 +8,10 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|text: &str| {
     let shown = escape(text);
     assert!(!shown.chars().any(char::is_control), "{shown:?}");
-    assert!(!shown.contains(['\u{2028}', '\u{2029}', '\u{202d}', '\u{202e}', '\u{200b}', '\u{feff}']), "{shown:?}");
+    assert!(
+        !shown.contains(['\u{2028}', '\u{2029}', '\u{202d}', '\u{202e}', '\u{200b}', '\u{feff}']),
+        "{shown:?}"
+    );
     if text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
         assert_eq!(shown, text);
     }
