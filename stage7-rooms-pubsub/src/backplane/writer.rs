@@ -265,21 +265,10 @@ impl LogWriter {
         if login.to != Recipient::Servers(Change::Join) {
             return;
         }
-        let mut in_doubt = self.in_doubt;
-        for submission in std::mem::take(&mut self.pending) {
-            let waits = match &submission.tag {
-                _ if in_doubt > 0 => {
-                    in_doubt -= usize::from(submission.message.is_some());
-                    true
-                }
-                RoomEvent::Message(session) => !is_taken_over(session, login),
-                _ => true,
-            };
-            match waits {
-                true => self.pending.push_back(submission),
-                false => events.push(refuse(submission)),
-            }
-        }
+        self.refuse_unless(events, |_, submission| match &submission.tag {
+            RoomEvent::Message(session) => !is_taken_over(session, login),
+            _ => true,
+        });
     }
 
     /// The connection is lost: what was not confirmed is read again, and what of it is
@@ -320,23 +309,28 @@ impl LogWriter {
     /// The database is away. What is not in doubt is refused, or waits: users who move
     /// or go do that all the same, and the others will hear of it.
     fn refuse_pending(&mut self, events: &mut Events) {
+        self.refuse_unless(events, |writer, submission| match &submission.tag {
+            RoomEvent::Join(session, ..) => {
+                writer.clients.remove(session.id);
+                false
+            }
+            RoomEvent::Message(_) | RoomEvent::Wake => false,
+            _ => submission.message.is_some(),
+        });
+    }
+
+    /// Refuses what is pending, but not what is in doubt, nor what `waits` returns `true` for.
+    fn refuse_unless(&mut self, events: &mut Events, waits: impl Fn(&mut Self, &Pending) -> bool) {
         let mut in_doubt = self.in_doubt;
         for submission in std::mem::take(&mut self.pending) {
-            let waits = match &submission.tag {
-                _ if in_doubt > 0 => {
-                    in_doubt -= usize::from(submission.message.is_some());
-                    true
-                }
-                RoomEvent::Join(session, ..) => {
-                    self.clients.remove(session.id);
-                    false
-                }
-                RoomEvent::Message(_) | RoomEvent::Wake => false,
-                _ => submission.message.is_some(),
-            };
-            match waits {
-                true => self.pending.push_back(submission),
-                false => events.push(refuse(submission)),
+            let is_in_doubt = in_doubt > 0;
+            if is_in_doubt {
+                in_doubt -= usize::from(submission.message.is_some());
+            }
+            if is_in_doubt || waits(self, &submission) {
+                self.pending.push_back(submission);
+            } else {
+                events.push(refuse(submission));
             }
         }
     }
