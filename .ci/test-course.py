@@ -29,7 +29,7 @@ def run(command):
 def failed_tests(output):
     """The failed tests as (options of cargo that select their program, name)."""
     # A report may quote what another test program printed: only names that this program has count.
-    quoted = set(re.findall(r"^test (?:\[[^]]*\] )?(\S+)(?: - .*)? \.\.\. FAILED$", output, re.M))
+    quoted = set(re.findall(r"^test (?:\[[^]]*\] )?(\S+)(?: - .*)? +\.\.\. FAILED$", output, re.M))
     failed = []
     for options in re.findall(r"^ {4}`(-p .+)`$", output, re.M):
         target = options.split()

@@ -45,8 +45,7 @@ impl Link {
         loop {
             let line = self.receiver().receives_a_line();
             let greets = line.ends_with(READY) || line.ends_with(STARTS);
-            let announces = line.starts_with("[SERVER] ") && line.contains(" joined (");
-            if self.receiver.is_none() || !(greets || announces) {
+            if self.receiver.is_none() || !(greets || announces(&line)) {
                 return line;
             }
         }
@@ -62,6 +61,11 @@ impl Link {
             crate::fail(format!("{} not to be delivered", crate::shown(text)), crate::shown(line));
         }
     }
+}
+
+/// Returns `true` if the line tells of an arrival: how long after it, the contract leaves open.
+pub(crate) fn announces(line: &str) -> bool {
+    line.starts_with("[SERVER] ") && line.contains(" joined (")
 }
 
 impl Case {
