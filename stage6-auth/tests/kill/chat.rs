@@ -5,7 +5,7 @@ use stage6_auth::envelope::Envelope;
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -36,6 +36,10 @@ impl Chat {
         self.folder.path().join("chat.db")
     }
 
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     pub fn sqlite_url(&self) -> String {
         format!("sqlite:{}", self.database().display())
     }
@@ -50,9 +54,15 @@ pub struct Server {
 
 impl Server {
     pub fn start(chat: &Chat, database: &str) -> Self {
+        Self::start_with(chat, database, &[])
+    }
+
+    /// With more in its environment.
+    pub fn start_with(chat: &Chat, database: &str, environment: &[(&str, &Path)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_stage6-server"))
-            .args(["--listen", "127.0.0.1:0", "--bcrypt-cost", "4", "--no-log-file", "--log-level", "error"])
+            .args(["--listen", "127.0.0.1:0", "--bcrypt-cost", "4", "--log-level", "warn"])
             .env("CHAT_DB", database)
+            .envs(environment.iter().copied())
             .current_dir(chat.folder.path())
             .stdout(Stdio::piped())
             .spawn()

@@ -1,5 +1,5 @@
-//! The server is killed under load, and so is its database: what anybody has seen
-//! is in the database afterwards, once.
+//! The server is killed under load, and so is its database; or the disk fails: what
+//! anybody has seen is in the database afterwards, once.
 //!
 //!     cargo test -p stage6-auth --test kill                             five times
 //!     cargo test -p stage6-auth --test kill -- --ignored a_hundred      a hundred times
@@ -10,9 +10,10 @@
 #![allow(clippy::unwrap_used, reason = "in a test an unwrap is an assertion")]
 
 mod chat;
+mod faults;
 mod mariadb;
 
-use chat::{Chat, Server, Writer};
+use chat::{Chat, Server, TestUser, Writer};
 use libtest_mimic::{Arguments, Trial};
 use std::collections::{HashMap, HashSet};
 use std::process::ExitCode;
@@ -34,6 +35,8 @@ fn main() -> ExitCode {
     let trials = vec![
         trial("five_kills_lose_nothing", || kills(5)),
         trial("a_hundred_kills_lose_nothing", || kills(100)).with_ignored_flag(true),
+        trial("writes_and_flushes_that_fail_lose_nothing", faults::failing_disk)
+            .with_ignored_flag(!cfg!(target_os = "linux")),
         trial("mariadb_killed_under_load", mariadb::killed_under_load).with_ignored_flag(missing.is_some()),
         trial("the_end_with_a_frozen_mariadb", mariadb::the_end_while_frozen)
             .with_ignored_flag(missing.is_some()),
@@ -92,6 +95,35 @@ impl Found {
             *self.lines.entry(format!("{name}: {text}")).or_default() += 1;
         }
     }
+}
+
+/// After faults of the database: each line was either stored and shown, or its writer
+/// was told that it was not.
+fn settle(mut server: Server, reader: TestUser, writers: Vec<Writer>, stored: impl FnOnce() -> Vec<String>) {
+    let mut refused = 0;
+    let mut sent = 0;
+    let mut seen = HashSet::new();
+    for writer in writers {
+        let (user, lines) = writer.stop();
+        user.half_close();
+        sent += lines as usize;
+        // It ends when all that it said was decided on.
+        let (lines, not_stored) = user.seen_and_refused();
+        refused += not_stored;
+        seen.extend(lines);
+    }
+    server.still_runs();
+    reader.half_close();
+    seen.extend(reader.seen_to_the_end());
+
+    let stored = once(stored());
+    let missing: Vec<_> = seen.difference(&stored).take(5).collect();
+    assert!(missing.is_empty(), "shown and not stored: {missing:?}");
+    let unseen: Vec<_> = stored.difference(&seen).take(5).collect();
+    assert!(unseen.is_empty(), "stored and shown to nobody: {unseen:?}");
+    assert_eq!(stored.len() + refused, sent, "each line is stored or its writer told that it is not");
+    assert!(refused > 0);
+    println!("{sent} lines: {} stored and seen, {refused} refused", stored.len());
 }
 
 /// Live lines of writers, each at most once.
