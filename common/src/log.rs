@@ -174,6 +174,9 @@ impl Queue {
     }
 
     fn push(&self, level: Level, bytes: usize, text: Text) {
+        // Short lines too: without the size of the entry itself, a flood of them would take
+        // several times the memory.
+        let bytes = bytes + size_of::<Entry>();
         let entry = Entry { at: utc::now(), level, text };
         let mut waiting = self.lock();
         if waiting.bytes + bytes > QUEUE_BYTES {

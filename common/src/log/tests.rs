@@ -55,3 +55,20 @@ fn an_output_that_takes_nothing_does_not_keep_the_server_from_ending() {
     assert!((PATIENCE..PATIENCE * 10).contains(&start.elapsed()), "{:?}", start.elapsed());
     drop(reader);
 }
+
+/// A client can make the server log as fast as the log's thread reads, and faster.
+#[test]
+fn a_flood_of_short_lines_is_bounded_and_waits_for_nothing() {
+    // No thread writes this log.
+    let queue = Arc::new(Queue { level: Level::Debug, waiting: Mutex::default(), more: Condvar::new() });
+    let log = Log { queue: queue.clone() };
+    let flood = 1_000_000;
+    for n in 0..flood {
+        log.debug(n % 10);
+    }
+    let (entries, dropped) = queue.take().unwrap();
+    assert!(entries.len() * (size_of::<Entry>() + 1) <= QUEUE_BYTES, "{} entries wait", entries.len());
+    assert_eq!(entries.len() as u64 + dropped, flood, "each is written or counted");
+    log.debug("again");
+    assert_eq!(queue.take().unwrap().0.len(), 1, "what was taken makes room");
+}

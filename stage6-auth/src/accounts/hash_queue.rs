@@ -13,7 +13,7 @@
 //!    too many of them someone has to wait too long in any order, and in the
 //!    order of arrival it would be every client, as long as the crowd lasts.
 
-use super::login_limiter::{LoginLimiter, Origin, make_room};
+use super::login_limiter::{LoginLimiter, Origin, RateLimit, make_room};
 use common::poison::IgnorePoison;
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -34,6 +34,12 @@ pub enum Purpose {
 /// How many of one address may wait. More are refused at once.
 const MOST_OF_ADDRESS: usize = 1024;
 
+/// How many accounts an address may make in a day: more than any school behind one
+/// router needs, and so few that no client can fill the table, from which nothing is
+/// ever deleted.
+const REGISTRATIONS_A_DAY: u32 = 20_000;
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
 /// How long a turn is remembered; then the address is like a new one.
 const MEMORY: Duration = Duration::from_secs(600);
 
@@ -52,6 +58,7 @@ struct State {
     /// Counts the arrivals.
     last_number: u64,
     limiter: LoginLimiter,
+    registrations: RateLimit<IpAddr>,
     /// When an address, and a name from an address, had its last turn, plus [`MEMORY`].
     address_turns: HashMap<(Purpose, IpAddr), Instant>,
     name_turns: HashMap<(Purpose, Origin), Instant>,
@@ -79,6 +86,7 @@ impl HashQueue {
             waiting: Vec::new(),
             last_number: 0,
             limiter: LoginLimiter::new(failures_per_minute),
+            registrations: RateLimit::new(REGISTRATIONS_A_DAY, DAY),
             address_turns: HashMap::new(),
             name_turns: HashMap::new(),
         }))
@@ -119,6 +127,16 @@ impl HashQueue {
                 return None;
             }
         }
+    }
+
+    /// Counts a registration. Returns `true` if its address may make one more account.
+    pub fn admit_registration(&self, origin: &Origin, now: Instant) -> bool {
+        let mut state = self.lock();
+        let admitted = state.registrations.wait(&origin.address, now).is_zero();
+        if admitted {
+            state.registrations.count(origin.address, now);
+        }
+        admitted
     }
 
     /// Counts a failed login.

@@ -38,41 +38,75 @@ impl Origin {
     }
 }
 
-/// Counts failures, and knows how long the next attempt has to wait.
+/// How often each key may do something: some times at once, and then one after the
+/// other.
 ///
-/// For each address and each name it keeps one point in time: when all failures
-/// so far would be over at the allowed rate (the "generic cell rate algorithm",
-/// ITU-T I.371, which does what a token bucket does with one number).
+/// For each key it keeps one point in time: when all that it did so far would be over
+/// at the allowed rate (the "generic cell rate algorithm", ITU-T I.371, which does what
+/// a token bucket does with one number).
+#[derive(Debug)]
+pub struct RateLimit<K> {
+    /// What is allowed in `period`, all at once if need be; 0 allows any number.
+    allowed: u32,
+    period: Duration,
+    over_at: HashMap<K, Instant>,
+}
+
+impl<K: Eq + Hash> RateLimit<K> {
+    /// `allowed` times are free; after that one is allowed every `period / allowed`.
+    pub fn new(allowed: u32, period: Duration) -> Self {
+        RateLimit { allowed, period, over_at: HashMap::new() }
+    }
+
+    /// How long `key` has to wait for its next time.
+    pub fn wait(&self, key: &K, now: Instant) -> Duration {
+        let Some(step) = self.step() else { return Duration::ZERO };
+        let over_at = self.over_at.get(key).copied().unwrap_or(now).max(now) + step;
+        (over_at - now).saturating_sub(step * self.allowed)
+    }
+
+    /// Counts one time.
+    pub fn count(&mut self, key: K, now: Instant) {
+        let Some(step) = self.step() else { return };
+        make_room(&mut self.over_at, now);
+        let over_at = self.over_at.entry(key).or_insert(now);
+        *over_at = (*over_at).max(now) + step;
+    }
+
+    /// What one time takes to be worked off; `None` if nothing is limited.
+    fn step(&self) -> Option<Duration> {
+        self.period.checked_div(self.allowed)
+    }
+}
+
+/// Counts failures, and knows how long the next attempt has to wait.
 #[derive(Debug)]
 pub struct LoginLimiter {
-    /// Failures a minute for each address and each name; 0 allows any number.
-    per_minute: u32,
-    addresses: HashMap<IpAddr, Instant>,
-    names: HashMap<String, Instant>,
+    addresses: RateLimit<IpAddr>,
+    names: RateLimit<String>,
     /// Until when it is remembered that this address failed at this name.
     pairs: HashMap<Origin, Instant>,
 }
 
 impl LoginLimiter {
-    /// `per_minute` failures are free, all at once if need be; after that one
-    /// is allowed every `60 / per_minute` seconds.
+    /// Each address and each name may fail `per_minute` times, all at once if need be;
+    /// after that one failure is allowed every `60 / per_minute` seconds. 0 allows any
+    /// number.
     pub fn new(per_minute: u32) -> Self {
-        LoginLimiter { per_minute, addresses: HashMap::new(), names: HashMap::new(), pairs: HashMap::new() }
+        let minute = Duration::from_secs(60);
+        LoginLimiter {
+            addresses: RateLimit::new(per_minute, minute),
+            names: RateLimit::new(per_minute, minute),
+            pairs: HashMap::new(),
+        }
     }
 
     /// How long the next attempt has to wait.
     pub fn wait(&self, origin: &Origin, now: Instant) -> Duration {
-        if self.per_minute == 0 {
-            return Duration::ZERO;
-        }
-        let wait = |next_free_at: Option<&Instant>| {
-            let until = next_free_at.copied().unwrap_or(now).max(now) + self.step();
-            (until - now).saturating_sub(self.free())
-        };
-        let address = wait(self.addresses.get(&origin.address));
+        let address = self.addresses.wait(&origin.address, now);
         match &origin.name {
             Some(name) if self.pairs.get(origin).is_some_and(|until| *until > now) => {
-                address.max(wait(self.names.get(name)))
+                address.max(self.names.wait(name, now))
             }
             _ => address,
         }
@@ -80,29 +114,12 @@ impl LoginLimiter {
 
     /// Counts a failure.
     pub fn failed(&mut self, origin: &Origin, now: Instant) {
-        if self.per_minute == 0 {
-            return;
-        }
-        let step = self.step();
-        let count = |next_free_at: &mut Instant| *next_free_at = (*next_free_at).max(now) + step;
-        make_room(&mut self.addresses, now);
-        count(self.addresses.entry(origin.address).or_insert(now));
+        self.addresses.count(origin.address, now);
         if let Some(name) = &origin.name {
-            make_room(&mut self.names, now);
-            count(self.names.entry(name.clone()).or_insert(now));
+            self.names.count(name.clone(), now);
             make_room(&mut self.pairs, now);
             self.pairs.insert(origin.clone(), now + PAIR_MEMORY);
         }
-    }
-
-    /// What one failure takes to be worked off.
-    fn step(&self) -> Duration {
-        Duration::from_secs(60) / self.per_minute
-    }
-
-    /// How much may be piled up without waiting.
-    fn free(&self) -> Duration {
-        self.step() * self.per_minute
     }
 }
 
@@ -213,7 +230,7 @@ mod tests {
             let address = IpAddr::V4((n + (10 << 24)).into());
             limiter.failed(&Origin::new(address, Some(format!("n{n}"))), now);
         }
-        let sizes = [limiter.addresses.len(), limiter.names.len(), limiter.pairs.len()];
+        let sizes = [limiter.addresses.over_at.len(), limiter.names.over_at.len(), limiter.pairs.len()];
         assert!(sizes.iter().all(|&size| size <= MOST), "{sizes:?}");
         assert!(limiter.wait(&alice, now) > secs(100));
     }

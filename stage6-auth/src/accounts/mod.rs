@@ -51,6 +51,9 @@ pub enum AuthError {
     /// So many logins wait, or so many failed, that this one's time ran out.
     #[error("too many logins at once, try again later")]
     Busy,
+    /// More accounts from one address than it may make in a day.
+    #[error("too many new accounts from your network, try again tomorrow")]
+    TooManyAccounts,
     /// The database cannot be reached. Its own text is for the log.
     #[error("accounts are out of reach, try again later")]
     Store(#[from] StoreError),
@@ -94,6 +97,9 @@ impl Accounts {
             return Err(AuthError::NameTaken);
         }
         let origin = Origin::new(from, Some(name_key(name)));
+        if !self.queue.admit_registration(&origin, Instant::now()) {
+            return Err(AuthError::TooManyAccounts);
+        }
         let password = {
             let _permit =
                 self.queue.acquire(Purpose::Registration, &origin, deadline).ok_or(AuthError::Busy)?;

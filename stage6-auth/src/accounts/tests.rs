@@ -233,3 +233,15 @@ fn a_login_whose_turn_does_not_come_in_time_is_told_so() {
     let late = Instant::now() + Duration::from_millis(20);
     assert!(matches!(accounts.login("alice", "x", HOME, late), Err(AuthError::Busy)));
 }
+
+#[test]
+fn an_address_that_has_made_too_many_accounts_is_told_so_and_still_logs_in() {
+    let (_folder, accounts) = accounts(0);
+    register(&accounts, "alice", "correct horse").unwrap();
+    // All of them in a moment that is still to come, so that none is worked off meanwhile.
+    let (origin, later) = (Origin::new(HOME, None), Instant::now() + Duration::from_secs(3600));
+    while accounts.queue.admit_registration(&origin, later) {}
+    assert!(matches!(register(&accounts, "mallory", "correct horse"), Err(AuthError::TooManyAccounts)));
+    login(&accounts, "alice", "correct horse").unwrap();
+    accounts.register("bob", "correct horse", address(2), soon()).unwrap();
+}

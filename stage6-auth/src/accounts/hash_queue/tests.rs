@@ -124,3 +124,17 @@ fn one_address_cannot_fill_the_queue() {
     assert!(started.elapsed() < LONG);
     assert!(queue.acquire(Purpose::Login, &from(2, "a"), Instant::now()).is_none(), "waits, and in vain");
 }
+
+#[test]
+fn registrations_are_bounded_for_each_address_and_each_ipv6_network() {
+    let queue = HashQueue::new(1, 0);
+    let now = Instant::now();
+    let admits = |address: &str| queue.admit_registration(&Origin::new(address.parse().unwrap(), None), now);
+    for n in 0..REGISTRATIONS_A_DAY {
+        assert!(admits("192.0.2.1") && admits(&format!("2001:db8:1:2::{n:x}")), "{n}");
+    }
+    assert!(!admits("192.0.2.1") && !admits("2001:db8:1:2:ffff::9"));
+    assert!(admits("192.0.2.2") && admits("2001:db8:1:3::1"));
+    let origin = Origin::new("192.0.2.1".parse().unwrap(), None);
+    assert!(queue.admit_registration(&origin, now + DAY / REGISTRATIONS_A_DAY));
+}
