@@ -44,8 +44,8 @@ pub struct LogWriter {
     /// What to append next, in order, and events that keep their place among it.
     pending: VecDeque<Pending>,
     /// How many of the first pending entries are in doubt: their statement was sent,
-    /// and the answer did not come. They may be in the log, so they are not refused,
-    /// and are appended again until they are there. They keep their numbers, so that
+    /// and the answer did not come. They may be in the log, so they are not refused
+    /// (but see `refuse_taken_over`), and are appended again until they are there. They keep their numbers, so that
     /// they are known when they are read. They cannot come twice: the place where a
     /// lost statement wants them is taken by then.
     in_doubt: usize,
@@ -259,13 +259,16 @@ impl LogWriter {
         }
     }
 
-    /// A user has come back on another server: what the old connection said comes too late,
-    /// unless it may be in the log already. The client may have left since.
+    /// A user has come back on another server: what the old connection said comes too late.
+    /// What of it was in doubt is not in the log. All places before the login have been read;
+    /// and this server wants a place behind it only when it knows of the login, unless the
+    /// database was killed since, and then the statement has died with its connection. The
+    /// client may have left since.
     fn refuse_taken_over(&mut self, login: &AddressedMessage, events: &mut Events) {
         if login.to != Recipient::Servers(Change::Join) {
             return;
         }
-        self.refuse_unless(events, |_, submission| match &submission.tag {
+        self.refuse_unless(events, |_, submission, _| match &submission.tag {
             RoomEvent::Message(session) => !is_taken_over(session, login),
             _ => true,
         });
@@ -309,7 +312,8 @@ impl LogWriter {
     /// The database is away. What is not in doubt is refused, or waits: users who move
     /// or go do that all the same, and the others will hear of it.
     fn refuse_pending(&mut self, events: &mut Events) {
-        self.refuse_unless(events, |writer, submission| match &submission.tag {
+        self.refuse_unless(events, |writer, submission, is_in_doubt| match &submission.tag {
+            _ if is_in_doubt => true,
             RoomEvent::Join(session, ..) => {
                 writer.clients.remove(session.id);
                 false
@@ -319,15 +323,16 @@ impl LogWriter {
         });
     }
 
-    /// Refuses what is pending, but not what is in doubt, nor what `waits` returns `true` for.
-    fn refuse_unless(&mut self, events: &mut Events, waits: impl Fn(&mut Self, &Pending) -> bool) {
-        let mut in_doubt = self.in_doubt;
+    /// Refuses what is pending, but not what `waits` returns `true` for. It is told what is
+    /// in doubt.
+    fn refuse_unless(&mut self, events: &mut Events, waits: impl Fn(&mut Self, &Pending, bool) -> bool) {
+        let mut in_doubt = std::mem::take(&mut self.in_doubt);
         for submission in std::mem::take(&mut self.pending) {
             let is_in_doubt = in_doubt > 0;
-            if is_in_doubt {
-                in_doubt -= usize::from(submission.message.is_some());
-            }
-            if is_in_doubt || waits(self, &submission) {
+            let entries = usize::from(is_in_doubt && submission.message.is_some());
+            in_doubt -= entries;
+            if waits(self, &submission, is_in_doubt) {
+                self.in_doubt += entries;
                 self.pending.push_back(submission);
             } else {
                 events.push(refuse(submission));

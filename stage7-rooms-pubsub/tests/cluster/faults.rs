@@ -16,7 +16,6 @@ pub const TESTS: &[Test] = &[
     ("redis_is_frozen", redis_frozen),
     ("a_server_is_killed", server_killed),
     ("a_server_is_paused_until_it_is_declared_dead", server_paused),
-    ("what_an_old_connection_said_does_not_come_behind_the_new_one", taken_over),
     ("the_database_is_killed_and_started_again", database_killed),
     ("the_database_is_frozen", database_frozen),
 ];
@@ -89,38 +88,6 @@ fn server_paused() {
         again.send("here again");
         load.readers[0].as_ref().unwrap().hears("reader2: here again");
     });
-}
-
-/// The old connection is to a server that is paused, and the user comes back on another.
-fn taken_over() {
-    [false, true].into_iter().for_each(taken_over_when);
-}
-
-/// Whether the old connection is still there when its server goes on.
-fn taken_over_when(it_has_ended: bool) {
-    let cluster = Cluster::start(2);
-    let reader = cluster.register(1, "reader");
-    let old = cluster.register(0, "alice");
-    reader.hears("[SERVER] alice joined (2 online)");
-    cluster.servers[0].signal("-STOP");
-    (0..50).for_each(|n| old.send(&format!("old {n}")));
-    let new = cluster.enter(1, &format!("RESUME {}", old.token()));
-    new.send("new");
-    reader.hears("alice: new");
-    if it_has_ended {
-        old.disconnect();
-    }
-    // Before it is declared dead.
-    cluster.servers[0].signal("-CONT");
-    old.is_disconnected();
-    // Server 0 appends this behind all that it had to append for alice.
-    let other = cluster.register(0, "other");
-    other.send("the end");
-    reader.hears("other: the end");
-    let history = cluster.history();
-    let new = history.iter().position(|line| line == "alice: new").unwrap();
-    let late: Vec<_> = history[new..].iter().filter(|line| line.starts_with("alice: old")).collect();
-    assert!(late.is_empty(), "they come behind what she said later: {late:?}");
 }
 
 fn database_killed() {

@@ -5,10 +5,12 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test an unwrap is an assertion")]
 
+mod database_link;
 mod faults;
 mod one_chat;
 mod servers;
 mod start;
+mod taken_over;
 
 use libtest_mimic::{Arguments, Trial};
 use std::process::ExitCode;
@@ -21,7 +23,7 @@ fn main() -> ExitCode {
     if let Some(why) = &missing {
         eprintln!("ignored: {why}");
     }
-    let trials = one_chat::TESTS.iter().chain(faults::TESTS).chain(start::TESTS);
+    let trials = [one_chat::TESTS, faults::TESTS, taken_over::TESTS, start::TESTS].into_iter().flatten();
     let trials = trials.map(|&(name, test)| {
         let trial = Trial::test(name, move || {
             test();

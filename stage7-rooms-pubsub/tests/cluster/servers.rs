@@ -65,11 +65,21 @@ impl Cluster {
         command
     }
 
+    /// One more, which reaches the database by this URL.
+    pub fn add_server_with_database(&mut self, url: &str) {
+        let server = self.new_server_with_database(url, &[]);
+        self.servers.push(server);
+    }
+
     pub fn new_server(&self, flags: &[&str]) -> Server {
+        self.new_server_with_database(&self.url, flags)
+    }
+
+    fn new_server_with_database(&self, url: &str, flags: &[&str]) -> Server {
         let log = self.folder.path().join(format!("log-{}", self.servers.len()));
         let file = File::options().create(true).append(true).open(&log).unwrap();
         let mut child = self
-            .command(&self.redis.url(), &self.url)
+            .command(&self.redis.url(), url)
             .args(flags)
             .stdout(Stdio::piped())
             .stderr(file)
