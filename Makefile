@@ -256,7 +256,10 @@ BESIDE := $(if $(filter run-stage server client,$(GOAL)),$(if $(filter-out 8,$(S
 	@{ sleep 2 2>/dev/null; printf 'Building what this needs, the first time or after a change ' >&2; \
 	   trap 'echo >&2; exit' TERM; \
 	   while { sleep 2 2>/dev/null & wait $$!; }; do printf . >&2; done; } >/dev/null & dots=$$!; \
-	cargo build -q -p lab $(BESIDE); built=$$?; kill $$dots 2>/dev/null; wait $$dots 2>/dev/null; exit $$built
+	cargo build -q -p lab $(BESIDE); built=$$?; kill $$dots 2>/dev/null; wait $$dots 2>/dev/null; \
+	[ $$built = 0 ] || { \
+	  echo "error: $(if $(BESIDE),stage $(STAGE),the course's tool) does not build: the compiler's message is above" >&2; \
+	  exit $$built; }
 
 # A word that is no target.
 .DEFAULT:

@@ -22,6 +22,13 @@ for the name, 1 to 32 of the characters A-Z a-z 0-9 _ . -, and for the password,
 which is not shown.
 /quit, !DISCONNECT or Ctrl-D: leave";
 
+/// At the first question.
+const EXPECTED: &str = "type LOGIN, or REGISTER to make an account; /help explains";
+
+/// At the question for the name, to a user who types the whole request there.
+const ONLY_THE_NAME: &str = "type only the name here; the password is asked for next, and is not shown. \
+    A password that was typed here could be seen: take another one.";
+
 /// The user's name, for a client that is not to ask.
 #[derive(Args, Clone, Debug)]
 pub struct LoginArgs {
@@ -73,6 +80,13 @@ enum Choice {
 }
 
 impl Choice {
+    /// The choice that an answer begins with, in any case, and what follows it.
+    fn of(answer: &str) -> Option<(Choice, &str)> {
+        let (word, rest) = answer.split_once(' ').unwrap_or((answer, ""));
+        let choices = [Choice::Login, Choice::Register];
+        Some((choices.into_iter().find(|choice| word.eq_ignore_ascii_case(choice.word()))?, rest))
+    }
+
     fn word(self) -> &'static str {
         match self {
             Choice::Login => "LOGIN",
@@ -256,11 +270,14 @@ impl LoginClient {
                 "/help" => HELP.lines().for_each(|line| self.output.hint(line)),
                 name if question == "ENTER_USERNAME" => match self.choice.check_name(name) {
                     Ok(()) => return Ok(Some(answer)),
+                    Err(_) if Choice::of(name).is_some_and(|(_, rest)| !rest.is_empty()) => {
+                        self.ask_again(ONLY_THE_NAME);
+                    }
                     Err(error) => self.ask_again(&error.to_string()),
                 },
                 answer => match self.chosen(answer) {
-                    Some(request) => return Ok(Some(request)),
-                    None => self.ask_again("type LOGIN, or REGISTER to make an account; /help explains"),
+                    Ok(request) => return Ok(Some(request)),
+                    Err(problem) => self.ask_again(&problem),
                 },
             }
         }
@@ -273,19 +290,18 @@ impl LoginClient {
     }
 
     /// `LOGIN` and `REGISTER` in any case, alone or with a name and a password.
-    fn chosen(&mut self, answer: &str) -> Option<Zeroizing<String>> {
-        let (word, rest) = answer.split_once(' ').unwrap_or((answer, ""));
-        self.choice = [Choice::Login, Choice::Register]
-            .into_iter()
-            .find(|choice| word.eq_ignore_ascii_case(choice.word()))?;
-        match rest.split_once(' ') {
-            None if rest.is_empty() => Some(Zeroizing::new(self.choice.word().to_owned())),
-            Some((name, password))
-                if check_name(name).is_ok() && self.choice.check_password(password).is_ok() =>
-            {
-                Some(Zeroizing::new(format!("{} {rest}", self.choice.word())))
-            }
-            _ => None,
+    ///
+    /// # Errors
+    /// What is wrong with the answer, for the user.
+    fn chosen(&mut self, answer: &str) -> Result<Zeroizing<String>, String> {
+        let (choice, rest) = Choice::of(answer).ok_or(EXPECTED)?;
+        self.choice = choice;
+        if rest.is_empty() {
+            return Ok(Zeroizing::new(choice.word().to_owned()));
         }
+        let (name, password) = rest.split_once(' ').ok_or(EXPECTED)?;
+        choice.check_name(name).map_err(|error| error.to_string())?;
+        choice.check_password(password).map_err(|error| error.to_string())?;
+        Ok(Zeroizing::new(format!("{} {rest}", choice.word())))
     }
 }

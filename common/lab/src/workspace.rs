@@ -111,9 +111,8 @@ pub fn build_with(
         format!("Building stage {} with optimisation; the first time takes a minute or two.", stage.number);
     let paths =
         run_build(&words, at_first_crate((profile == Profile::Release).then_some(optimised.as_str())))?;
-    let paths = paths.with_context(|| {
-        format!("stage {} does not build; the compiler's messages are above", stage.number)
-    })?;
+    let paths = paths
+        .with_context(|| format!("stage {} does not build: the compiler's message is above", stage.number))?;
     Ok(Programs { paths })
 }
 
@@ -125,7 +124,7 @@ pub fn build_tools() -> anyhow::Result<PathBuf> {
     let announced = "Building the part of the course's tool that is for this; once, and after changes.";
     let words = ["-p", "lab-tools", "--bin", "lab-tools"];
     let paths = run_build(&words, at_first_crate(Some(announced)))?;
-    let paths = paths.context("the course's tool does not build; the compiler's messages are above")?;
+    let paths = paths.context("the course's tool does not build: the compiler's message is above")?;
     paths.get("lab-tools").cloned().context("cargo does not say where lab-tools is")
 }
 

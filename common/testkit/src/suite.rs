@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// Checks at once. They mostly wait for each other's programs, so more than
 /// there are cores; `--test-threads` says otherwise.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 6;
 /// `make check N` sets this variable: a name that no check has is an error then.
 const NAMED: &str = "CHECK_NAMED";
 

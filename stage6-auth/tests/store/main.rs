@@ -22,7 +22,9 @@ fn main() -> ExitCode {
         load::writer(&url);
         return ExitCode::SUCCESS;
     }
-    let args = Arguments::from_args();
+    let mut args = Arguments::from_args();
+    // They mostly wait, for the disk and for a database that is down.
+    args.test_threads.get_or_insert(4);
     let mut trials = Vec::new();
     for (name, test) in suite::TESTS.iter().chain(suite::ADMIN_TESTS) {
         trials.push(Trial::test(format!("sqlite::{name}"), move || {

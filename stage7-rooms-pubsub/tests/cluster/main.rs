@@ -18,7 +18,9 @@ use testkit::mariadb::MariaDb;
 use testkit::redis::Redis;
 
 fn main() -> ExitCode {
-    let args = Arguments::from_args();
+    let mut args = Arguments::from_args();
+    // They mostly wait: for a lease to end, for a frozen service to come back.
+    args.test_threads.get_or_insert(4);
     let missing = MariaDb::missing().or_else(Redis::missing);
     if let Some(why) = &missing {
         eprintln!("ignored: {why}");

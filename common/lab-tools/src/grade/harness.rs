@@ -59,7 +59,7 @@ impl Harness {
         command.arg("--message-format=json-render-diagnostics");
         let output = command.stderr(Stdio::inherit()).output().context("cannot start cargo")?;
         if !output.status.success() {
-            bail!("the checks of stage {} do not build; the compiler's messages are above", stage.number);
+            bail!("the checks of stage {} do not build: the compiler's message is above", stage.number);
         }
         let text = String::from_utf8_lossy(&output.stdout);
         let messages = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());

@@ -221,25 +221,30 @@ fn elsewhere() -> (tempfile::TempDir, std::path::PathBuf) {
     (folder, course)
 }
 
-/// With programs of these names, which print these lines, before all others.
-fn make_with(course: &std::path::Path, programs: &[(&str, &str)]) -> String {
+/// `make` with these words, and with programs of these names, which run these scripts,
+/// before all others.
+fn make_with(course: &std::path::Path, words: [&str; 2], programs: &[(&str, &str)]) -> String {
     let bin = course.join("bin");
     fs::create_dir_all(&bin).unwrap();
-    for (name, line) in programs {
-        fs::write(bin.join(name), format!("#!/bin/sh\necho '{line}'\n")).unwrap();
+    for (name, script) in programs {
+        fs::write(bin.join(name), format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(bin.join(name), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     }
     let mut make = Command::new("make");
     make.env_remove("MAKEFLAGS").env_remove("MFLAGS").env_remove("MAKELEVEL");
     make.env("PATH", format!("{}:{}", bin.display(), std::env::var("PATH").unwrap()));
-    let output = make.args(["check", "4"]).current_dir(course).output().unwrap();
+    let output = make.args(words).current_dir(course).output().unwrap();
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 #[test]
 fn an_old_toolchain_is_one_line_with_what_is_needed_and_nothing_is_built() {
     let (_folder, course) = elsewhere();
-    let said = make_with(&course, &[("rustc", "rustc 1.70.0 (90c541806 2023-05-31)"), ("cargo", "was run")]);
+    let said = make_with(
+        &course,
+        ["check", "4"],
+        &[("rustc", "echo 'rustc 1.70.0 (90c541806 2023-05-31)'"), ("cargo", "echo was run")],
+    );
     let error = said.lines().find(|line| line.starts_with("error: ")).unwrap();
     assert!(error.starts_with("error: Rust 1.70.0 is too old, the course needs 1."), "{said}");
     assert!(error.ends_with("or newer: rustup update stable"), "{said}");
@@ -249,9 +254,30 @@ fn an_old_toolchain_is_one_line_with_what_is_needed_and_nothing_is_built() {
 #[test]
 fn a_folder_with_a_blank_in_its_name_is_a_folder() {
     let (_folder, course) = elsewhere();
-    let said = make_with(&course, &[("rustc", "rustc 1.999.0"), ("cargo", "cargo was run")]);
+    let said = make_with(
+        &course,
+        ["check", "4"],
+        &[("rustc", "echo rustc 1.999.0"), ("cargo", "echo cargo was run")],
+    );
     // Once to build the tool, once for the tool's command.
     assert_eq!(said.matches("cargo was run").count(), 2, "{said}");
+}
+
+/// The last word is not cargo's, which names crates.
+#[test]
+fn what_does_not_build_is_said_below_the_compilers_message() {
+    let (_folder, course) = elsewhere();
+    fs::create_dir(course.join("stage4-multichat")).unwrap();
+    fs::write(course.join("stage4-multichat/Cargo.toml"), "").unwrap();
+    let programs = [("rustc", "echo rustc 1.999.0"), ("cargo", "echo 'error[E0308]: types' >&2; exit 101")];
+    for (words, what) in [(["run-stage", "4"], "stage 4"), (["check", "4"], "the course's tool")] {
+        let said = make_with(&course, words, &programs);
+        let end = format!("error: {what} does not build: the compiler's message is above\n");
+        let (before, after) = said.split_once(&end).unwrap_or_else(|| panic!("{said}"));
+        assert!(before.ends_with("error[E0308]: types\n"), "{said}");
+        // Make's own last line.
+        assert!(after.starts_with("make: *** ") && after.lines().count() == 1, "{said}");
+    }
 }
 
 #[test]

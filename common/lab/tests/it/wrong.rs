@@ -114,7 +114,7 @@ fn a_stage_that_does_not_build_is_said_to() {
     let (_, error) = run(&folder, "echo 'the compiler says why' >&2; exit 101");
     let error = error.unwrap();
     assert!(error.contains("the compiler says why"), "{error}");
-    assert!(error.ends_with("error: stage 1 does not build; the compiler's messages are above\n"), "{error}");
+    assert!(error.ends_with("error: stage 1 does not build: the compiler's message is above\n"), "{error}");
 }
 
 /// A run and a check by the course write into databases of their own, and cargo

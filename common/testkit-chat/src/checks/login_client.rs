@@ -89,6 +89,34 @@ ours(client) fn what_cannot_be_right_is_asked_again(case) {
     require(!terminal.raw().contains("short"), "no password on the screen", terminal.raw());
 }
 
+/// The whole request at the question for the name: its password could be seen, and the
+/// user is told. It is sent nowhere, and is in no history.
+ours(client) fn a_password_typed_at_the_wrong_question_is_said_to_be_seen(case) {
+    let server = MockServer::open(case);
+    let (mut terminal, us) = at_the_question(case, &server);
+    types_a_line(&mut terminal, "REGISTER dora short");
+    shows_row_with(&terminal, "8 to 72");
+    terminal.shows_typed("LOGIN or REGISTER?");
+    types_a_line(&mut terminal, "REGISTER");
+    us.receives("REGISTER");
+    us.send("ENTER_USERNAME");
+    types_a_line(&mut terminal, "register dora pass-was-seen");
+    shows_row_with(&terminal, "type only the name");
+    types_a_line(&mut terminal, "dora");
+    us.receives("dora");
+    us.send("ENTER_PASSWORD");
+    terminal.shows_typed("password:");
+    types_a_line(&mut terminal, PASSWORD);
+    us.receives(PASSWORD);
+    us.lets_in("dora", "token-1");
+    shows_row_with(&terminal, "bob: said before");
+    for _ in 0..3 {
+        terminal.types(UP);
+    }
+    types_a_line(&mut terminal, "hello");
+    us.receives("hello");
+}
+
 /// After a failed login the client is still there, on a new connection: what is typed
 /// next does not go to the shell, which would show it.
 ours(client) fn a_failed_login_begins_again(case) {
