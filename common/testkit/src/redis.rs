@@ -3,6 +3,7 @@
 
 use crate::mariadb::{end_watchdog, find, free_port, watch};
 use rustix::process::{Pid, Signal, kill_process};
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::process::CommandExt;
@@ -13,6 +14,10 @@ use tempfile::TempDir;
 
 /// Starting takes some milliseconds.
 const STARTUP: Duration = Duration::from_secs(20);
+
+/// Where it writes its data, and where they are kept.
+const DUMP: &str = "dump.rdb";
+const OLD_DUMP: &str = "old.rdb";
 
 /// A private Redis server; dropping it stops it.
 pub struct Redis {
@@ -101,6 +106,46 @@ impl Redis {
         let deadline = Instant::now() + STARTUP;
         while !self.try_start() {
             assert!(Instant::now() < deadline, "redis-server does not start again");
+        }
+    }
+
+    /// Keeps a copy of what it has now, for [`Redis::restart_with_old_data`].
+    ///
+    /// # Errors
+    /// When it does not do that.
+    pub fn keep_data(&self) -> Result<(), String> {
+        self.command("SAVE")?;
+        fs::rename(self.folder.path().join(DUMP), self.folder.path().join(OLD_DUMP))
+            .map_err(|e| format!("Redis has saved no data: {e}"))
+    }
+
+    /// Starts it again with the data that [`Redis::keep_data`] has kept.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn restart_with_old_data(&mut self) {
+        self.kill();
+        let [old, dump] = [OLD_DUMP, DUMP].map(|name| self.folder.path().join(name));
+        fs::copy(old, &dump).expect("`keep_data` has made it");
+        self.restart();
+        fs::remove_file(dump).expect("it was made just now");
+    }
+
+    /// Has it do this, a command without arguments that answers `OK`.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn command(&self, command: &str) -> Result<(), String> {
+        let mut answer = [0; 3];
+        let done = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).and_then(|mut stream| {
+            stream.set_read_timeout(Some(STARTUP))?;
+            stream.write_all(format!("{command}\r\n").as_bytes())?;
+            stream.read_exact(&mut answer)
+        });
+        match done {
+            Ok(()) if &answer == b"+OK" => Ok(()),
+            Ok(()) => Err(format!("Redis refuses {command}")),
+            Err(error) => Err(format!("Redis does not answer {command}: {error}")),
         }
     }
 

@@ -55,8 +55,7 @@ impl Cluster {
     }
 
     pub fn command(&self, backplane: &str, db: &str) -> Command {
-        let ours = env!("CARGO_BIN_EXE_stage7-server").to_owned();
-        let mut command = Command::new(std::env::var("STAGE7_SERVER").unwrap_or(ours));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stage7-server"));
         command
             .args(["--listen", "127.0.0.1:0", "--bcrypt-cost", "4", "--no-log-file", "--log-level", "info"])
             .env("CHAT_DB", db)

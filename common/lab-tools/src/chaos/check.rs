@@ -1,45 +1,28 @@
 //! The promises, held against a history.
 
+pub mod rules;
+
 use super::history::{History, Line, Session};
+use rules::Rule;
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 
 /// A promise that was broken, and by what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// P1 to P6, as in the book.
-    pub promise: &'static str,
-    /// What is wrong, in the same words each time.
-    pub name: &'static str,
+    /// Which.
+    pub rule: &'static Rule,
     /// Where.
     pub detail: String,
+    /// The line that it is about.
+    pub line: Option<Line>,
 }
 
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}: {}", self.promise, self.name, self.detail)
-    }
+fn violation(rule: &'static Rule, detail: String) -> Violation {
+    Violation { rule, detail, line: None }
 }
 
-const ORDER: (&str, &str) = ("P1", "a sender's lines are out of order");
-const DISAGREEMENT: (&str, &str) = ("P1", "lines are shown in another order than that of the history");
-const STORED_TWICE: (&str, &str) = ("P2", "a line is stored twice");
-const SHOWN_TWICE: (&str, &str) = ("P2", "a line is shown twice");
-const NOT_STORED: (&str, &str) = ("P2", "a line is shown and is not in the history");
-const NOT_SHOWN: (&str, &str) = ("P3", "a line is not shown");
-const LOST: (&str, &str) = ("P3", "a line is lost, and its sender was not told");
-const REFUSED: (&str, &str) = ("P2", "a line is refused and stored all the same");
-const AWAY: (&str, &str) = ("P3", "a user cannot come back");
-const TWO_HOLDERS: (&str, &str) = ("P4", "a name has two holders");
-const GHOST: (&str, &str) = ("P5", "a user is listed and has no connection");
-const UNLISTED: (&str, &str) = ("P4", "a user has a connection and is not listed");
-const NO_ANSWER: (&str, &str) = ("P3", "a server does not answer /users");
-const TOLD_TWICE: (&str, &str) = ("P6", "a user is told twice that Redis is away, or back");
-const NOT_TOLD: (&str, &str) = ("P6", "a user is not told that Redis is back");
-const WRONGLY_DEAD: (&str, &str) = ("P5", "a server is declared dead for no reason");
-
-fn violation((promise, name): (&'static str, &'static str), detail: String) -> Violation {
-    Violation { promise, name, detail }
+fn of_line(rule: &'static Rule, line: &Line, detail: String) -> Violation {
+    Violation { rule, detail, line: Some(line.clone()) }
 }
 
 /// What can be said before users ask for lists: P1 to P3.
@@ -56,7 +39,7 @@ pub fn lines(history: &History) -> Vec<Violation> {
     }
     for user in &history.returning {
         if !open(history).any(|session| session.user == *user) {
-            found.push(violation(AWAY, user.clone()));
+            found.push(violation(&rules::AWAY, user.clone()));
         }
     }
     found
@@ -68,35 +51,35 @@ pub fn presence(history: &History) -> Vec<Violation> {
     let mut holders: HashMap<&str, usize> = HashMap::new();
     open(history).for_each(|session| *holders.entry(&session.user).or_default() += 1);
     for (name, count) in holders.iter().filter(|(_, count)| **count > 1) {
-        found.push(violation(TWO_HOLDERS, format!("{name} has {count} connections")));
+        found.push(violation(&rules::TWO_HOLDERS, format!("{name} has {count} connections")));
     }
     for session in open(history) {
         if session.redis_away.last() == Some(&true) {
-            found.push(violation(NOT_TOLD, describe(session)));
+            found.push(violation(&rules::NOT_TOLD, describe(session)));
         }
         if session.list.is_empty() {
-            found.push(violation(NO_ANSWER, describe(session)));
+            found.push(violation(&rules::NO_ANSWER, describe(session)));
             continue;
         }
         let listed: HashSet<&str> = session.list.iter().map(String::as_str).collect();
         let at = |name: &str| format!("{name}, in the list of {}", describe(session));
         if listed.len() < session.list.len() {
-            found.push(violation(TWO_HOLDERS, at(&session.list.join(","))));
+            found.push(violation(&rules::TWO_HOLDERS, at(&session.list.join(","))));
         }
         for name in listed.iter().filter(|name| !holders.contains_key(**name)) {
-            found.push(violation(GHOST, at(name)));
+            found.push(violation(&rules::GHOST, at(name)));
         }
         for name in holders.keys().filter(|name| !listed.contains(**name)) {
-            found.push(violation(UNLISTED, at(name)));
+            found.push(violation(&rules::UNLISTED, at(name)));
         }
     }
     for session in &history.sessions {
         if session.redis_away.windows(2).any(|told| told[0] == told[1]) {
-            found.push(violation(TOLD_TWICE, describe(session)));
+            found.push(violation(&rules::TOLD_TWICE, describe(session)));
         }
     }
     if history.declared_dead > 0 && !history.may_declare_dead {
-        found.push(violation(WRONGLY_DEAD, format!("{} times", history.declared_dead)));
+        found.push(violation(&rules::WRONGLY_DEAD, format!("{} times", history.declared_dead)));
     }
     found
 }
@@ -116,12 +99,12 @@ fn in_database(database: &[Line]) -> Vec<Violation> {
     let mut last: HashMap<&str, u64> = HashMap::new();
     for line in database {
         if !seen.insert(line) {
-            found.push(violation(STORED_TWICE, line.clone()));
+            found.push(of_line(&rules::STORED_TWICE, line, line.clone()));
             continue;
         }
         let Some((sender, number)) = numbered(line) else { continue };
         if let Some(before) = last.insert(sender, number).filter(|before| *before > number) {
-            found.push(violation(ORDER, format!("{line:?} comes after number {before}")));
+            found.push(of_line(&rules::ORDER, line, format!("{line:?} comes after number {before}")));
         }
     }
     found
@@ -143,13 +126,13 @@ fn shown(session: &Session, database: &[Line], places: &HashMap<&Line, usize>) -
     let mut last: Option<usize> = None;
     for line in session.earlier.iter().chain(&session.shown) {
         let Some(&place) = places.get(line) else {
-            found.push(violation(NOT_STORED, at(line)));
+            found.push(of_line(&rules::NOT_STORED, line, at(line)));
             continue;
         };
         if !seen.insert(line) {
-            found.push(violation(SHOWN_TWICE, at(line)));
+            found.push(of_line(&rules::SHOWN_TWICE, line, at(line)));
         } else if last.is_some_and(|last| place < last) {
-            found.push(violation(DISAGREEMENT, at(line)));
+            found.push(of_line(&rules::DISAGREEMENT, line, at(line)));
         }
         last = Some(last.unwrap_or(0).max(place));
     }
@@ -158,7 +141,7 @@ fn shown(session: &Session, database: &[Line], places: &HashMap<&Line, usize>) -
     let end = if session.is_open { database.len() } else { last.map_or(0, |last| last + 1) };
     let missing = database.iter().take(end).skip(first);
     let missing = missing.filter(|line| !own.contains(line) && !seen.contains(line));
-    found.extend(missing.map(|line| violation(NOT_SHOWN, at(line))));
+    found.extend(missing.map(|line| of_line(&rules::NOT_SHOWN, line, at(line))));
     found
 }
 
@@ -169,8 +152,8 @@ fn sent(session: &Session, places: &HashMap<&Line, usize>) -> Option<Violation> 
     let detail =
         || format!("{}: {all} sent, {stored} stored, {} refused", describe(session), session.refused);
     match answered.cmp(&all) {
-        std::cmp::Ordering::Greater => Some(violation(REFUSED, detail())),
-        std::cmp::Ordering::Less if session.is_open => Some(violation(LOST, detail())),
+        std::cmp::Ordering::Greater => Some(violation(&rules::REFUSED, detail())),
+        std::cmp::Ordering::Less if session.is_open => Some(violation(&rules::LOST, detail())),
         _ => None,
     }
 }

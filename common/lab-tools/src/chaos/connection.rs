@@ -1,6 +1,6 @@
 //! A connection of a scripted user, and what the server has said on it.
 
-use super::history::Session;
+use super::history::{Line, Millis, Session};
 use common::poison::IgnorePoison;
 use std::net::TcpStream;
 use std::sync::{Condvar, Mutex, MutexGuard};
@@ -54,8 +54,20 @@ impl Known {
         self.logged_in && !self.ended
     }
 
+    /// The user says this.
+    pub fn says(&mut self, line: Line, at: Millis) {
+        self.session.sent.push(line);
+        self.session.sent_at.push(at);
+    }
+
+    /// Nothing comes any more.
+    pub fn end(&mut self, at: Millis) {
+        self.ended = true;
+        self.session.ends = Some(at);
+    }
+
     /// A line of the server, by the contract.
-    pub fn take_in(&mut self, text: &str) {
+    pub fn take_in(&mut self, text: &str, at: Millis) {
         if let Some(success) = text.strip_prefix("AUTH_SUCCESS ") {
             self.token = success.split(' ').nth(1).map(str::to_owned);
         } else if text.starts_with("AUTH_FAILED ") {
@@ -63,6 +75,9 @@ impl Known {
         } else if let Some(list) = text.strip_prefix("[USERS_LIST] ") {
             self.session.list = list.split(',').map(str::to_owned).collect();
             // The last line of the greeting.
+            if !self.logged_in {
+                self.session.begins = at;
+            }
             self.logged_in = true;
         } else if let Some(earlier) = text.strip_prefix("[HISTORY] ") {
             // Behind the time.
@@ -73,6 +88,7 @@ impl Known {
             self.session.redis_away.push(text.starts_with(REDIS_AWAY));
         } else if text.contains(": ") && !text.starts_with("[SERVER] ") {
             self.session.shown.push(text.to_owned());
+            self.session.shown_at.push(at);
         }
     }
 }

@@ -5,6 +5,24 @@ use serde::Serialize;
 /// A message in the lobby: `name: text`. Each is said once, so equal ones are the same.
 pub type Line = String;
 
+/// Milliseconds since the beginning of the run.
+pub type Millis = u64;
+
+/// A fault that was done.
+#[derive(Clone, Debug, Serialize)]
+pub struct DoneFault {
+    /// Its number in the schedule that was drawn, from 1 on.
+    pub number: usize,
+    /// `server-1`, `Redis` or `MariaDB`: for a link, its server.
+    pub place: String,
+    /// What was done.
+    pub what: String,
+    /// When it began.
+    pub begins: Millis,
+    /// When it ended.
+    pub ends: Millis,
+}
+
 /// A connection of a user that was logged in.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Session {
@@ -24,6 +42,14 @@ pub struct Session {
     pub refused: usize,
     /// What it was told of Redis: `true` is that it is away, `false` that it is back.
     pub redis_away: Vec<bool>,
+    /// When it was shown each of `shown`, and said each of `sent`.
+    pub shown_at: Vec<Millis>,
+    /// See there.
+    pub sent_at: Vec<Millis>,
+    /// When it was let in.
+    pub begins: Millis,
+    /// When it ended, if it has.
+    pub ends: Option<Millis>,
     /// Returns `true` if it is still open.
     pub is_open: bool,
     /// The users in the lobby by the last list that it was shown.
@@ -37,6 +63,8 @@ pub struct History {
     pub database: Vec<Line>,
     /// Of all users.
     pub sessions: Vec<Session>,
+    /// What was done meanwhile.
+    pub faults: Vec<DoneFault>,
     /// Users that come back whenever their connection ends.
     pub returning: Vec<String>,
     /// Returns `true` if a server may be declared dead rightly.

@@ -2,8 +2,10 @@
 //! and the history is checked.
 
 use super::check::{self, Violation};
+use super::diagram;
+use super::fault::{Fault, SERVERS};
 use super::history::History;
-use super::schedule::{Fault, SERVERS, Schedule};
+use super::schedule::Schedule;
 use super::testbed::Testbed;
 use super::user::{Habit, RunState, User};
 use crate::attack::cancellation::Cancellation;
@@ -12,7 +14,7 @@ use anyhow::{Context, ensure};
 use lab::run_context::RunContext;
 use std::fmt;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -69,35 +71,55 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Does a run.
-///
-/// # Errors
-/// When something does not start, or a signal has come.
-pub fn run(
-    context: &RunContext<'_>,
-    schedule: &Schedule,
-    cancellation: &Cancellation,
-) -> anyhow::Result<Outcome> {
-    let name = format!("seed-{}", schedule.seed);
-    let folder = context.path(&name);
-    fs::create_dir_all(&folder).context("cannot make a folder for the run")?;
-    let mut testbed = Testbed::start(context, &name)?;
-    let crowd = Crowd::enter(context, &testbed, &name, cancellation)?;
-    crowd.state.talking.store(true, Ordering::SeqCst);
-    carry_out(&mut testbed, schedule, cancellation)?;
-    cancellation.until(EPILOGUE, || false)?;
-    crowd.state.talking.store(false, Ordering::SeqCst);
-    let began = Instant::now();
-    let (history, violations) = settle(&testbed, &crowd, schedule, cancellation)?;
-    let settled = began.elapsed();
-    match violations.is_empty() {
-        true => fs::remove_dir_all(&folder).context("cannot remove the run's folder")?,
-        false => fs::write(folder.join("history.json"), serde_json::to_string_pretty(&history)?)
-            .context("cannot write the history")?,
+/// What all runs have.
+pub struct Trial<'a> {
+    /// The built programs, and a folder.
+    pub context: &'a RunContext<'a>,
+    /// The command of another server in place of ours.
+    pub foreign: Option<&'a str>,
+    /// A signal ends the run.
+    pub cancellation: &'a Cancellation,
+}
+
+impl Trial<'_> {
+    /// Does a run. Its files come into a folder of this name, below that of the context.
+    ///
+    /// # Errors
+    /// When something does not start, or a signal has come.
+    pub fn run(&self, schedule: &Schedule, name: &str) -> anyhow::Result<Outcome> {
+        let Trial { context, foreign, cancellation } = *self;
+        let folder = context.path(name);
+        fs::create_dir_all(&folder).context("cannot make a folder for the run")?;
+        let mut testbed = Testbed::start(context, name, foreign)?;
+        let crowd = Crowd::enter(context, &testbed, name, cancellation)?;
+        testbed.dump_redis()?;
+        crowd.state.talking.store(true, Ordering::SeqCst);
+        let faults = schedule.done(crowd.state.now());
+        carry_out(&mut testbed, schedule, cancellation)?;
+        cancellation.until(EPILOGUE, || false)?;
+        crowd.state.talking.store(false, Ordering::SeqCst);
+        let began = Instant::now();
+        let (history, violations) = settle(&testbed, &crowd, schedule, cancellation)?;
+        let settled = began.elapsed();
+        let history = History { faults, ..history };
+        match violations.is_empty() {
+            true => fs::remove_dir_all(&folder).context("cannot remove the run's folder")?,
+            false => keep(&folder, &history, &violations)?,
+        }
+        let (lines, connections) = (history.database.len(), history.sessions.len());
+        let (seed, faults) = (schedule.seed, schedule.faults.len());
+        Ok(Outcome { seed, faults, lines, connections, settled, violations, folder })
     }
-    let (lines, connections) = (history.database.len(), history.sessions.len());
-    let (seed, faults) = (schedule.seed, schedule.faults.len());
-    Ok(Outcome { seed, faults, lines, connections, settled, violations, folder })
+}
+
+/// The history of a run that failed, and a diagram of it.
+fn keep(folder: &Path, history: &History, violations: &[Violation]) -> anyhow::Result<()> {
+    let write = |name: &str, text: String| {
+        fs::write(folder.join(name), text).with_context(|| format!("cannot write {name}"))
+    };
+    let title = folder.file_name().unwrap_or_default().to_string_lossy();
+    write("history.json", serde_json::to_string_pretty(history)?)?;
+    write("diagram.svg", diagram::draw(&title, history, violations))
 }
 
 /// Does the faults, each at its time.
@@ -172,7 +194,7 @@ impl Crowd {
         cancellation: &Cancellation,
     ) -> anyhow::Result<Crowd> {
         let state = Arc::new(RunState {
-            keys: Keys::read(&context.path("chat.key"))?,
+            keys: Keys::read(&testbed.key_file())?,
             servers: testbed.addresses(),
             started: Instant::now(),
             talking: AtomicBool::new(false),
@@ -207,6 +229,7 @@ impl Crowd {
             sessions,
             database: testbed.lobby()?,
             returning,
+            faults: Vec::new(),
             may_declare_dead: schedule.may_kill(),
             declared_dead: testbed.declared_dead(),
         })

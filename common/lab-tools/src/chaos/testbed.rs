@@ -1,25 +1,21 @@
 //! What a run breaks: three servers, MariaDB and Redis, and the links between them.
 
+use super::fault::{Fault, LinkTo, SERVERS};
 use super::history::Line;
-use super::schedule::{Fault, LinkTo, SERVERS};
-use crate::cluster::{Launch, Server, Services};
+use crate::cluster::{Launch, Server, Services, foreign};
 use crate::proxy::Proxy;
 use crate::wire::tap::Link;
 use anyhow::{Context, ensure};
 use lab::run_context::RunContext;
 use rustix::process::Signal;
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::path::Path;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// How much later everything comes over a slow link.
 const DELAY: Duration = Duration::from_millis(60);
-
-/// What Redis or the database may take for an answer.
-const ANSWER: Duration = Duration::from_secs(10);
 
 /// MariaDB's own client, which reads the log for us.
 const CLIENT: &str = "mariadb";
@@ -47,14 +43,21 @@ pub struct Testbed<'a> {
     starts: usize,
     /// The run's folder, below that of the context.
     folder: &'a str,
+    /// The command of another server in place of ours.
+    foreign: Option<&'a str>,
 }
 
 impl<'a> Testbed<'a> {
-    /// Starts everything; logs come into `folder`.
+    /// Starts everything; logs come into `folder`. `foreign` is the command of a server
+    /// in place of ours.
     ///
     /// # Errors
     /// When something does not start.
-    pub fn start(context: &'a RunContext<'a>, folder: &'a str) -> anyhow::Result<Testbed<'a>> {
+    pub fn start(
+        context: &'a RunContext<'a>,
+        folder: &'a str,
+        foreign: Option<&'a str>,
+    ) -> anyhow::Result<Testbed<'a>> {
         let services = Services::start(context)?;
         let link = |port| {
             let to = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -65,8 +68,8 @@ impl<'a> Testbed<'a> {
         let links = ports.map(|port| (0..SERVERS).map(|_| link(port)).collect::<anyhow::Result<Vec<_>>>());
         let [users, redis, database] = links;
         let links = [users?, redis?, database?];
-        let mut testbed =
-            Testbed { context, services, links, servers: Vec::new(), down: Vec::new(), starts: 0, folder };
+        let (servers, down) = (Vec::new(), Vec::new());
+        let mut testbed = Testbed { context, services, links, servers, down, starts: 0, folder, foreign };
         for n in 0..SERVERS {
             let server = testbed.start_server(n)?;
             testbed.servers.push(server);
@@ -77,6 +80,15 @@ impl<'a> Testbed<'a> {
     /// Where users reach the servers.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.links[0].iter().map(|link| link.address).collect()
+    }
+
+    /// The key that users and servers share. Another server takes the one where the user
+    /// typed the command, as in the checks.
+    pub fn key_file(&self) -> PathBuf {
+        match self.foreign {
+            Some(_) => foreign::working_folder().join("chat.key"),
+            None => self.context.path("chat.key"),
+        }
     }
 
     fn start_server(&mut self, n: usize) -> anyhow::Result<Server> {
@@ -93,6 +105,7 @@ impl<'a> Testbed<'a> {
                 backplane: &format!("redis://{}", self.link(LinkTo::Redis, n).address),
                 // What is tried is not the hash: logins are to be quick.
                 options: &["--bcrypt-cost".to_owned(), "4".to_owned()],
+                foreign: self.foreign,
             },
         )?;
         self.link(LinkTo::Server, n).set_servers(vec![server.address]);
@@ -114,7 +127,7 @@ impl<'a> Testbed<'a> {
                 self.down.push(n);
             }
             Fault::PauseServer(n) => self.servers[n].signal(Signal::STOP),
-            Fault::KillRedis => self.services.redis.kill(),
+            Fault::KillRedis | Fault::AgeRedis => self.services.redis.kill(),
             Fault::EmptyRedis => self.flush_redis()?,
             Fault::FreezeRedis => self.services.redis.freeze(),
             Fault::KillDatabase => self.services.mariadb.kill(),
@@ -122,6 +135,8 @@ impl<'a> Testbed<'a> {
             Fault::Cut(to, n) => self.link(to, n).link().cut(),
             Fault::Freeze(to, n) => self.link(to, n).link().freeze(),
             Fault::Delay(to, n) => self.link(to, n).link().slow_down(DELAY),
+            Fault::Split(to, n) => self.link(to, n).link().split(),
+            Fault::HalfClose(to, n) => self.link(to, n).link().half_close(),
         }
         Ok(())
     }
@@ -129,13 +144,14 @@ impl<'a> Testbed<'a> {
     /// Ends it. A server that was killed is started by [`Testbed::start_again`].
     pub fn end(&mut self, fault: Fault) {
         match fault {
-            Fault::KillServer(_) | Fault::EmptyRedis => {}
+            Fault::KillServer(_) | Fault::EmptyRedis | Fault::HalfClose(..) => {}
             Fault::PauseServer(n) => self.servers[n].signal(Signal::CONT),
             Fault::KillRedis => self.services.redis.restart(),
+            Fault::AgeRedis => self.services.redis.restart_with_old_data(),
             Fault::FreezeRedis => self.services.redis.thaw(),
             Fault::KillDatabase => self.services.mariadb.restart(),
             Fault::FreezeDatabase => self.services.mariadb.thaw(),
-            Fault::Cut(to, n) | Fault::Freeze(to, n) | Fault::Delay(to, n) => {
+            Fault::Cut(to, n) | Fault::Freeze(to, n) | Fault::Delay(to, n) | Fault::Split(to, n) => {
                 Link::restore(self.link(to, n).link());
             }
         }
@@ -160,13 +176,15 @@ impl<'a> Testbed<'a> {
     }
 
     fn flush_redis(&self) -> anyhow::Result<()> {
-        let mut redis = TcpStream::connect((Ipv4Addr::LOCALHOST, self.services.redis.port()))?;
-        redis.set_read_timeout(Some(ANSWER))?;
-        redis.write_all(b"FLUSHALL\r\n")?;
-        let mut answer = [0; 3];
-        redis.read_exact(&mut answer).context("Redis does not answer")?;
-        ensure!(&answer == b"+OK", "Redis refuses FLUSHALL");
-        Ok(())
+        self.services.redis.command("FLUSHALL").map_err(anyhow::Error::msg)
+    }
+
+    /// Keeps what Redis has now, for [`Fault::AgeRedis`].
+    ///
+    /// # Errors
+    /// When Redis does not do it.
+    pub fn dump_redis(&self) -> anyhow::Result<()> {
+        self.services.redis.keep_data().map_err(anyhow::Error::msg)
     }
 
     /// The messages of the lobby, in the order of the log. It needs no library: MariaDB's

@@ -2,7 +2,7 @@
 //! ends, and records everything, a JSON object a line.
 
 use super::connection::{Connection, Known};
-use super::history::Session;
+use super::history::{Millis, Session};
 use crate::sealed::{Keys, Message, TAG};
 use anyhow::Context;
 use common::poison::IgnorePoison;
@@ -49,6 +49,14 @@ pub struct RunState {
     pub talking: AtomicBool,
     /// The run is over.
     pub ended: AtomicBool,
+}
+
+impl RunState {
+    /// The time now.
+    pub fn now(&self) -> Millis {
+        // A run takes seconds.
+        self.started.elapsed().as_millis() as Millis
+    }
 }
 
 /// A scripted user.
@@ -147,7 +155,7 @@ impl User {
             if self.state.talking.load(Ordering::SeqCst) && self.habit != Habit::Competes {
                 *number += 1;
                 let text = format!("line {number}");
-                connection.lock().session.sent.push(format!("{}: {text}", self.name));
+                connection.lock().says(format!("{}: {text}", self.name), self.state.now());
                 self.note(connection, "says", &text);
                 self.send(connection, &text);
             }
@@ -178,11 +186,11 @@ impl User {
             // The last line of a server that was killed may be half a line.
             let Some(text) = text.and_then(|text| String::from_utf8(text).ok()) else { break };
             self.note(connection, "shown", &text);
-            connection.lock().take_in(&text);
+            connection.lock().take_in(&text, self.state.now());
             connection.changed.notify_all();
         }
         self.note(connection, "end", "");
-        connection.lock().ended = true;
+        connection.lock().end(self.state.now());
         connection.changed.notify_all();
         let _ = connection.stream.shutdown(Shutdown::Both);
     }
@@ -218,7 +226,7 @@ impl User {
             let session = &connection.lock().session;
             (session.number, session.server)
         };
-        let at = self.state.started.elapsed().as_millis();
+        let at = self.state.now();
         let record = json!({ "ms": at, "connection": number, "server": server, what: text });
         // A disk that is full ends no run: the checks do not need this file.
         let _ = writeln!(self.record.lock().ignore_poison(), "{record}");

@@ -11,6 +11,7 @@
 //! process, through a [`control`] socket, to kill a server, and shows the logs.
 
 mod control;
+pub mod foreign;
 mod logs;
 mod script;
 mod servers;

@@ -1,6 +1,6 @@
 //! The chat servers of a cluster.
 
-use super::Services;
+use super::{Services, foreign};
 use anyhow::Context;
 use lab::process::Program;
 use lab::run_context::RunContext;
@@ -27,6 +27,8 @@ pub struct Launch<'a> {
     pub backplane: &'a str,
     /// More options.
     pub options: &'a [String],
+    /// The shell command of another server, which starts in place of ours.
+    pub foreign: Option<&'a str>,
 }
 
 /// One of them. Dropping it ends it.
@@ -49,10 +51,16 @@ impl Server {
     pub fn start(context: &RunContext<'_>, launch: &Launch<'_>) -> anyhow::Result<Server> {
         // Everyone on this machine can read a program's arguments: no password there.
         let environment = [("CHAT_DB", launch.database), ("CHAT_BACKPLANE", launch.backplane)];
-        let (program, address) = context
-            .listening_server_as(&launch.log, "127.0.0.1:0", launch.options, &environment)
-            .with_context(|| format!("{} does not start", launch.name))?;
-        let address = address.parse().context("it listens on a strange address")?;
+        let why = || format!("{} does not start", launch.name);
+        let (program, address) = match launch.foreign {
+            Some(command) => foreign::start(context, command, &launch.log, &environment).with_context(why)?,
+            None => {
+                let listen = "127.0.0.1:0";
+                let started = context.listening_server_as(&launch.log, listen, launch.options, &environment);
+                let (program, address) = started.with_context(why)?;
+                (program, address.parse().context("it listens on a strange address")?)
+            }
+        };
         Ok(Server { name: launch.name.clone(), address, log: context.path(&launch.log), program })
     }
 
@@ -65,7 +73,7 @@ impl Server {
             let name = format!("server-{n}");
             let (log, database) = (format!("{name}.log"), services.database.as_str());
             let backplane = &services.redis.url();
-            Server::start(context, &Launch { name, log, database, backplane, options: &[] })
+            Server::start(context, &Launch { name, log, database, backplane, options: &[], foreign: None })
         };
         (1..=3).map(start).collect()
     }

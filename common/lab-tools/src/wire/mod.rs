@@ -13,7 +13,7 @@ mod pcap;
 mod recorder;
 mod run;
 mod show;
-mod svg;
+pub(crate) mod svg;
 pub mod tap;
 mod tls;
 

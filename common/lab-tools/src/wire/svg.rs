@@ -245,7 +245,7 @@ fn cut(text: &str, letters: usize) -> String {
 
 /// `text` for between two tags: nothing in it is a tag, and nothing is a
 /// character that XML does not have.
-fn xml(text: &str) -> String {
+pub(crate) fn xml(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -80,6 +80,7 @@ pub fn carry_over(
 ) -> io::Result<()> {
     let mut pair = Pair { ends: [End::new(client)?, End::new(server)?], link, see: &mut see };
     let begun = link.map(Link::resets);
+    let half_closes = link.map(Link::half_closes);
     let mut piece = vec![0; PIECE];
     while !pair.is_over() {
         if link.map(Link::resets) != begun {
@@ -89,6 +90,9 @@ pub fn carry_over(
         if link.is_some_and(Link::is_closed) {
             thread::sleep(Link::POLL_INTERVAL);
             continue;
+        }
+        if link.map(Link::half_closes) != half_closes {
+            pair.half_close();
         }
         if pair.turn(&mut piece)? == Turn::Reset {
             pair.reset();
@@ -188,15 +192,13 @@ impl Pair<'_> {
     }
 
     fn read(&mut self, side: Side, piece: &mut [u8]) -> Turn {
+        let length = if self.link.is_some_and(Link::is_split) { 1 } else { piece.len() };
         let end = self.end(side);
-        match end.stream.read(piece) {
+        match end.stream.read(&mut piece[..length]) {
             // The end of what one could read from a side that takes nothing more.
             Ok(0) if end.broken => self.saw_reset(side),
             Ok(0) => {
-                end.ended = true;
-                (self.see)(side, Did::Ended);
-                // It fails where that side has reset; the next turn finds that.
-                let _ = self.end(side.other()).stream.shutdown(Shutdown::Write);
+                self.ends_sending(side);
                 Turn::GoesOn
             }
             Ok(n) => {
@@ -211,6 +213,21 @@ impl Pair<'_> {
             Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Turn::GoesOn,
             Err(_) => self.saw_reset(side),
         }
+    }
+
+    /// Ends what comes from the client, behind what the server has still to take.
+    fn half_close(&mut self) {
+        if !self.end(Side::Client).ended && self.end(Side::Server).waiting.is_empty() {
+            self.ends_sending(Side::Client);
+        }
+    }
+
+    /// Nothing more comes from this side.
+    fn ends_sending(&mut self, side: Side) {
+        self.end(side).ended = true;
+        (self.see)(side, Did::Ended);
+        // It fails where that side has reset; the next turn finds that.
+        let _ = self.end(side.other()).stream.shutdown(Shutdown::Write);
     }
 
     fn saw_reset(&mut self, side: Side) -> Turn {

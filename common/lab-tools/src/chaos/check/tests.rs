@@ -24,7 +24,7 @@ fn good() -> History {
 fn breaks(change: impl FnOnce(&mut History)) -> Vec<&'static str> {
     let mut history = good();
     change(&mut history);
-    let mut names: Vec<_> = lines(&history).iter().chain(&presence(&history)).map(|v| v.name).collect();
+    let mut names: Vec<_> = lines(&history).iter().chain(&presence(&history)).map(|v| v.rule.name).collect();
     names.sort_unstable();
     names.dedup();
     names
@@ -51,17 +51,17 @@ fn a_right_history_breaks_nothing() {
 
 #[test]
 fn a_lost_line_is_reported() {
-    assert_eq!(breaks(|history| drop(history.sessions[0].shown.remove(0))), [NOT_SHOWN.1]);
-    assert_eq!(breaks(|history| drop(history.sessions[0].shown.pop())), [NOT_SHOWN.1]);
+    assert_eq!(breaks(|history| drop(history.sessions[0].shown.remove(0))), [rules::NOT_SHOWN.name]);
+    assert_eq!(breaks(|history| drop(history.sessions[0].shown.pop())), [rules::NOT_SHOWN.name]);
     let gap = |history: &mut History| {
         history.sessions[0].is_open = false;
         history.sessions[0].shown.remove(0);
         history.sessions[1].list.remove(0);
         history.returning.clear();
     };
-    assert_eq!(breaks(gap), [NOT_SHOWN.1], "a gap, though the connection has ended");
+    assert_eq!(breaks(gap), [rules::NOT_SHOWN.name], "a gap, though the connection has ended");
     let lost = |history: &mut History| history.sessions[0].sent.push("alice: line 3".to_owned());
-    assert_eq!(breaks(lost), [LOST.1]);
+    assert_eq!(breaks(lost), [rules::LOST.name]);
 }
 
 #[test]
@@ -71,53 +71,56 @@ fn a_line_between_the_history_at_the_login_and_what_follows_is_not_to_be_missing
             Session { earlier: strings(&["alice: line 1"]), ..session("alice", &["alice: line 2"], &[]) };
         history.sessions[0] = late;
     };
-    assert_eq!(breaks(missing), [NOT_SHOWN.1]);
+    assert_eq!(breaks(missing), [rules::NOT_SHOWN.name]);
 }
 
 #[test]
 fn a_doubled_line_is_reported() {
-    assert_eq!(breaks(|history| history.sessions[0].shown.push("bob: line 2".to_owned())), [SHOWN_TWICE.1]);
-    assert_eq!(breaks(|history| history.database.push("bob: line 2".to_owned())), [STORED_TWICE.1]);
+    assert_eq!(
+        breaks(|history| history.sessions[0].shown.push("bob: line 2".to_owned())),
+        [rules::SHOWN_TWICE.name]
+    );
+    assert_eq!(breaks(|history| history.database.push("bob: line 2".to_owned())), [rules::STORED_TWICE.name]);
 }
 
 #[test]
 fn a_disagreement_in_order_is_reported() {
-    assert_eq!(breaks(|history| history.sessions[0].shown.swap(0, 1)), [DISAGREEMENT.1]);
+    assert_eq!(breaks(|history| history.sessions[0].shown.swap(0, 1)), [rules::DISAGREEMENT.name]);
     let names = breaks(|history| {
         history.database.swap(1, 2);
         history.sessions[0].shown.swap(0, 1);
     });
-    assert_eq!(names, [ORDER.1]);
+    assert_eq!(names, [rules::ORDER.name]);
 }
 
 #[test]
 fn a_line_that_is_shown_and_not_in_the_database_is_reported() {
     // Announced before the commit, which failed: as if it had been invented.
     let names = breaks(|history| history.sessions[0].shown.push("bob: line 3".to_owned()));
-    assert_eq!(names, [NOT_STORED.1]);
+    assert_eq!(names, [rules::NOT_STORED.name]);
 }
 
 #[test]
 fn a_refused_line_that_is_stored_is_reported() {
-    assert_eq!(breaks(|history| history.sessions[0].refused = 1), [REFUSED.1]);
+    assert_eq!(breaks(|history| history.sessions[0].refused = 1), [rules::REFUSED.name]);
 }
 
 #[test]
 fn who_is_there_is_checked() {
     let ghost = |history: &mut History| history.sessions[0].list.push("carol".to_owned());
-    assert_eq!(breaks(ghost), [GHOST.1]);
+    assert_eq!(breaks(ghost), [rules::GHOST.name]);
     let twice = |history: &mut History| {
         let again = history.sessions[0].clone();
         history.sessions.push(again);
     };
-    assert_eq!(breaks(twice), [TWO_HOLDERS.1]);
+    assert_eq!(breaks(twice), [rules::TWO_HOLDERS.name]);
     let listed_twice = |history: &mut History| history.sessions[0].list.push("bob".to_owned());
-    assert_eq!(breaks(listed_twice), [TWO_HOLDERS.1]);
-    assert_eq!(breaks(|history| drop(history.sessions[0].list.pop())), [UNLISTED.1]);
-    assert_eq!(breaks(|history| history.sessions[0].list.clear()), [NO_ANSWER.1]);
+    assert_eq!(breaks(listed_twice), [rules::TWO_HOLDERS.name]);
+    assert_eq!(breaks(|history| drop(history.sessions[0].list.pop())), [rules::UNLISTED.name]);
+    assert_eq!(breaks(|history| history.sessions[0].list.clear()), [rules::NO_ANSWER.name]);
     let away = |history: &mut History| history.returning.push("dave".to_owned());
-    assert_eq!(breaks(away), [AWAY.1]);
-    assert_eq!(breaks(|history| history.declared_dead = 1), [WRONGLY_DEAD.1]);
+    assert_eq!(breaks(away), [rules::AWAY.name]);
+    assert_eq!(breaks(|history| history.declared_dead = 1), [rules::WRONGLY_DEAD.name]);
 }
 
 #[test]
@@ -129,6 +132,6 @@ fn what_users_are_told_of_redis_is_checked() {
     assert_eq!(told(&[true, false, true, false]), [""; 0]);
     // It came in while Redis was away.
     assert_eq!(told(&[false]), [""; 0]);
-    assert_eq!(told(&[true, true, false]), [TOLD_TWICE.1]);
-    assert_eq!(told(&[true]), [NOT_TOLD.1]);
+    assert_eq!(told(&[true, true, false]), [rules::TOLD_TWICE.name]);
+    assert_eq!(told(&[true]), [rules::NOT_TOLD.name]);
 }

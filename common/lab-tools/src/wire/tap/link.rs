@@ -16,8 +16,10 @@ pub struct Link {
 struct State {
     frozen: bool,
     delay: Duration,
+    splits: bool,
     down: bool,
     resets: u64,
+    half_closes: u64,
 }
 
 impl Link {
@@ -35,6 +37,18 @@ impl Link {
         self.change(|state| state.delay = delay);
     }
 
+    /// Data comes byte by byte from now on, both ways.
+    pub fn split(&self) {
+        self.change(|state| state.splits = true);
+    }
+
+    /// The server's side is told that the client sends no more (a FIN), on all connections
+    /// that there are. What the server sends is still carried. New connections are not
+    /// concerned.
+    pub fn half_close(&self) {
+        self.change(|state| state.half_closes += 1);
+    }
+
     /// Resets all connections, and each new one, until the link is [restored](Self::restore).
     pub fn cut(&self) {
         self.change(|state| {
@@ -45,7 +59,10 @@ impl Link {
 
     /// Everything is carried again. What was held up meanwhile comes now.
     pub fn restore(&self) {
-        self.change(|state| *state = State { resets: state.resets, ..State::default() });
+        self.change(|state| {
+            let State { resets, half_closes, .. } = *state;
+            *state = State { resets, half_closes, ..State::default() };
+        });
     }
 
     /// Returns `true` if new connections are reset.
@@ -56,6 +73,16 @@ impl Link {
     /// How often it was cut so far.
     pub(super) fn resets(&self) -> u64 {
         self.state().resets
+    }
+
+    /// How often its connections were half-closed so far.
+    pub(super) fn half_closes(&self) -> u64 {
+        self.state().half_closes
+    }
+
+    /// Returns `true` if one byte only may be carried at once.
+    pub(super) fn is_split(&self) -> bool {
+        self.state().splits
     }
 
     /// Returns `true` if nothing may be carried now.

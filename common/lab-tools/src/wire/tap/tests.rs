@@ -4,9 +4,12 @@
 use super::*;
 use std::io::Write;
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
+
+mod link;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -37,10 +40,14 @@ fn pair() -> (TcpStream, TcpStream) {
 }
 
 fn tapped() -> Tapped {
+    tapped_over(None)
+}
+
+fn tapped_over(link: Option<Arc<Link>>) -> Tapped {
     let ((client, inner), (outer, server)) = (pair(), pair());
     let (sender, told) = channel();
     thread::spawn(move || {
-        carry(inner, outer, |side, did| {
+        carry_over(inner, outer, link.as_deref(), |side, did| {
             let _ = sender.send(match did {
                 Did::Sent(bytes) => Told::Sent(side, bytes.to_vec()),
                 Did::Ended => Told::Ended(side),

@@ -1,0 +1,35 @@
+//! What a link does to the bytes and to the ends of a connection.
+
+use super::*;
+
+#[test]
+fn a_split_link_carries_byte_by_byte_and_loses_nothing() {
+    let link = Arc::<Link>::default();
+    let mut tapped = tapped_over(Some(link.clone()));
+    link.split();
+    tapped.client.write_all(b"a line\n").unwrap();
+    for byte in b"a line\n" {
+        assert_eq!(tapped.told.recv_timeout(LIMIT).unwrap(), Told::Sent(Side::Client, vec![*byte]));
+    }
+    let mut received = [0; 7];
+    tapped.server.read_exact(&mut received).unwrap();
+    assert_eq!(&received, b"a line\n");
+    link.restore();
+    tapped.server.write_all(b"an answer\n").unwrap();
+    assert_eq!(tapped.told.recv_timeout(LIMIT).unwrap(), Told::Sent(Side::Server, b"an answer\n".to_vec()));
+}
+
+#[test]
+fn a_half_closed_link_ends_what_the_client_sends_and_goes_on_with_what_the_server_sends() {
+    let link = Arc::<Link>::default();
+    let mut tapped = tapped_over(Some(link.clone()));
+    tapped.client.write_all(b"before").unwrap();
+    let mut received = [0; 6];
+    tapped.server.read_exact(&mut received).unwrap();
+    link.half_close();
+    assert_eq!(read_all(&tapped.server), b"");
+    tapped.server.write_all(b"all the same").unwrap();
+    tapped.server.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(read_all(&tapped.client), b"all the same");
+    assert_eq!(last_of(&tapped.told), Told::Ended(Side::Server));
+}
