@@ -28,25 +28,59 @@ use std::time::Duration;
 /// 20 GiB.
 pub const CLIENT_STACK: usize = 128 << 10;
 
-/// The threads that serve clients. Any thread may start one.
-pub struct Workers {
-    shared: Arc<Shared>,
+/// A wait group: counts what is under way, so that one thread can wait for all of
+/// it. (Go has one in its library, `sync.WaitGroup`.)
+#[derive(Clone, Default)]
+pub struct WaitGroup(Arc<Count>);
+
+/// One thing that is under way, until this is dropped.
+pub struct WaitGuard(Arc<Count>);
+
+#[derive(Default)]
+struct Count {
+    /// Written where a guard is made or dropped; read by the thread that waits.
+    /// Held to count, never longer.
+    count: Mutex<usize>,
+    /// Signalled when the last guard is dropped.
+    zero: Condvar,
 }
 
-struct Shared {
-    /// How many threads run. Written by a thread that starts another one and by
-    /// each thread that ends; read by `join_all`. Held to count, never longer.
-    running: Mutex<usize>,
-    /// Signalled when the last one has ended.
-    all_ended: Condvar,
+impl WaitGroup {
+    /// Counts one more.
+    pub fn add(&self) -> WaitGuard {
+        *self.0.count.lock().ignore_poison() += 1;
+        WaitGuard(self.0.clone())
+    }
+
+    /// Waits until all guards are dropped, `limit` at the longest; returns how
+    /// many are not.
+    pub fn wait(&self, limit: Duration) -> usize {
+        let count = self.0.count.lock().ignore_poison();
+        *self.0.zero.wait_timeout_while(count, limit, |count| *count > 0).ignore_poison().0
+    }
+}
+
+impl Drop for WaitGuard {
+    fn drop(&mut self) {
+        let mut count = self.0.count.lock().ignore_poison();
+        *count -= 1;
+        if *count == 0 {
+            self.0.zero.notify_all();
+        }
+    }
+}
+
+/// The threads that serve clients. Any thread may start one.
+#[derive(Clone)]
+pub struct Workers {
+    running: WaitGroup,
     log: Log,
 }
 
 impl Workers {
     /// None yet. A thread that panics says so in `log`.
     pub fn new(log: &Log) -> Workers {
-        let shared = Shared { running: Mutex::new(0), all_ended: Condvar::new(), log: log.clone() };
-        Workers { shared: Arc::new(shared) }
+        Workers { running: WaitGroup::default(), log: log.clone() }
     }
 
     /// Runs `serve` in a thread of its own with a stack of `stack_size` bytes.
@@ -72,13 +106,14 @@ impl Workers {
         stack_size: usize,
         serve: impl FnOnce() + Send + 'static,
     ) -> io::Result<()> {
-        *self.shared.running.lock().ignore_poison() += 1;
-        let running = Running(self.shared.clone());
+        let (running, log) = (self.running.add(), self.log.clone());
         thread::Builder::new().name(name.into()).stack_size(stack_size).spawn(move || {
+            // Counted down at the end of the thread, or at once if it cannot be started.
+            let _running = running;
             // What `serve` shares with others is behind locks, and each keeps
             // the rule of `common::poison`: that is what is asserted here.
             if let Err(payload) = catch_unwind(AssertUnwindSafe(serve)) {
-                running.log_panic(&*payload);
+                log_panic(&log, &*payload);
             }
         })?;
         Ok(())
@@ -90,35 +125,18 @@ impl Workers {
     /// Shut the clients' connections down before: a thread that waits for its
     /// client's next line would wait on.
     pub fn join_all(&self, limit: Duration) -> usize {
-        let running = self.shared.running.lock().ignore_poison();
-        *self.shared.all_ended.wait_timeout_while(running, limit, |running| *running > 0).ignore_poison().0
+        self.running.wait(limit)
     }
 }
 
-/// Counts a thread down when it is dropped: at the thread's end, or at once if
-/// the thread cannot be started.
-struct Running(Arc<Shared>);
-
-impl Running {
-    fn log_panic(&self, payload: &(dyn Any + Send)) {
-        let thread = thread::current();
-        let name = thread.name().unwrap_or("a client");
-        // What `panic!` was given: a text, nearly always.
-        let fixed = payload.downcast_ref::<&str>().copied();
-        let reason = fixed.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-        let reason = reason.unwrap_or("no reason given");
-        self.0.log.error(format_args!("{name} lost: its thread panicked: {reason}"));
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let mut running = self.0.running.lock().ignore_poison();
-        *running -= 1;
-        if *running == 0 {
-            self.0.all_ended.notify_all();
-        }
-    }
+fn log_panic(log: &Log, payload: &(dyn Any + Send)) {
+    let thread = thread::current();
+    let name = thread.name().unwrap_or("a client");
+    // What `panic!` was given: a text, nearly always.
+    let fixed = payload.downcast_ref::<&str>().copied();
+    let reason = fixed.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let reason = reason.unwrap_or("no reason given");
+    log.error(format_args!("{name} lost: its thread panicked: {reason}"));
 }
 
 #[cfg(test)]
@@ -205,10 +223,10 @@ mod tests {
     fn a_thread_may_start_the_next_one() {
         let (served, hear) = mpsc::channel();
         logged(|workers| {
-            let shared = Workers { shared: workers.shared.clone() };
+            let same = workers.clone();
             let reader = move || served.send("reads").unwrap();
             workers
-                .spawn("login", 2 << 20, move || shared.spawn("reader", CLIENT_STACK, reader).unwrap())
+                .spawn("login", 2 << 20, move || same.spawn("reader", CLIENT_STACK, reader).unwrap())
                 .unwrap();
         });
         assert_eq!(hear.iter().collect::<Vec<_>>(), ["reads"]);

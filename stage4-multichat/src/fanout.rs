@@ -9,7 +9,6 @@
 use crate::limits::ClientSlot;
 use crate::line_codec::LineCodec;
 use crate::outbox::{Outbox, SendResult};
-use crate::shutdown::{Shutdown, ShutdownEvent};
 use bytes::Bytes;
 use common::log::{Level, Log};
 use std::collections::HashMap;
@@ -87,9 +86,6 @@ pub struct Fanout {
     buffer: Vec<u8>,
     /// Those for which there is something in it.
     addressed: Vec<ClientId>,
-    shutdown: Shutdown,
-    /// The last line, once it was sent.
-    closed: Option<String>,
 }
 
 impl Fanout {
@@ -102,20 +98,12 @@ impl Fanout {
             departed: Vec::new(),
             buffer: Vec::new(),
             addressed: Vec::new(),
-            shutdown: Shutdown::default(),
-            closed: None,
         }
     }
 
-    /// A client comes in. Returns `false` if the last line was sent already: then
-    /// this client is sent that alone.
-    pub fn add(&mut self, id: ClientId, member: Member) -> bool {
-        if let Some(line) = &self.closed {
-            member.outbox.send_line(line);
-            return false;
-        }
+    /// A client comes in.
+    pub fn add(&mut self, id: ClientId, member: Member) {
         self.members.insert(id, member);
-        true
     }
 
     /// A client goes, when what was sent to it before is delivered. Returns its
@@ -201,23 +189,14 @@ impl Fanout {
         for outbox in &near_limit {
             outbox.wait_drained(deadline);
         }
-        self.close_if_due();
     }
 
-    /// The server is to end. What that means is done with the next
-    /// [`deliver`](Fanout::deliver).
-    pub fn shutdown(&mut self, event: ShutdownEvent) {
-        self.shutdown.apply(event);
-    }
-
-    fn close_if_due(&mut self) {
-        let Some((line, done)) = self.shutdown.take_due(self.members.len()) else { return };
+    /// The server ends: `line` is the last one for all clients, and then their
+    /// outboxes are closed.
+    pub fn shutdown(&mut self, line: &str) {
         self.broadcast(&format!("{line}\n"), None);
         self.deliver();
         self.members.clear();
-        self.closed = Some(line);
-        // The thread that waits may have given up.
-        let _ = done.send(());
     }
 }
 
@@ -236,7 +215,7 @@ mod tests {
         let client = |id| {
             let transport = FakeTransport::default();
             let outbox = Outbox::new(Arc::new(transport.clone()), config.clone());
-            assert!(fanout.add(id, Member::new("name".into(), outbox, slots.try_acquire().unwrap())));
+            fanout.add(id, Member::new("name".into(), outbox, slots.try_acquire().unwrap()));
             transport
         };
         let transports = (0..count).map(client).collect();

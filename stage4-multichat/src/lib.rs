@@ -2,8 +2,8 @@
 //!
 //! Read the modules in this order. `server` is the flow. The [`room`] is one
 //! thread that owns who is here, and sends what was said to everybody; [`queue`]
-//! is how events reach it, [`fanout`] how it sends one batch to many, [`shutdown`]
-//! how it ends. Each client has an [`outbox`], which never makes the room wait: [`transport`] is what it
+//! is how events reach it, [`fanout`] how it sends one batch to many. Each client
+//! has an [`outbox`], which never makes the room wait: [`transport`] is what it
 //! writes to, and [`drainer`] the thread that writes when a socket was full.
 //! [`limits`] and [`token_bucket`] keep one client, or many, from using up the
 //! server.
@@ -17,7 +17,6 @@ pub mod outbox;
 pub mod queue;
 pub mod room;
 pub mod server;
-pub mod shutdown;
 mod sync;
 #[cfg(test)]
 mod tests;

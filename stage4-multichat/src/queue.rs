@@ -94,7 +94,16 @@ impl<T> BoundedQueue<T> {
 
     /// Takes nothing more from now on. What is in the queue can still be taken.
     pub fn close(&self) {
-        self.lock().closed = true;
+        self.close_with(None);
+    }
+
+    /// The same, with one `last` item, which is put in at once, however full the
+    /// queue is. Without effect if the queue is closed.
+    pub fn close_with(&self, last: Option<T>) {
+        let mut state = self.lock();
+        if !std::mem::replace(&mut state.closed, true) {
+            state.items.extend(last);
+        }
         self.filled.notify_all();
         self.emptied.notify_all();
     }

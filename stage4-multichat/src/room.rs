@@ -17,9 +17,9 @@ use crate::limits::ClientSlot;
 use crate::line_codec::LineCodec;
 use crate::outbox::Outbox;
 use crate::queue::{BoundedQueue, CloseOnDrop, QueueClosed, QueueLimits};
-use crate::shutdown::{self, ShutdownEvent};
 use common::critical_thread;
 use common::log::Log;
+use stage3_threads::workers::{WaitGroup, WaitGuard};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,6 +27,10 @@ use std::time::Duration;
 
 /// What may wait for the room thread.
 const QUEUE: QueueLimits = QueueLimits { count: 4096, bytes: 256 << 10 };
+
+/// How long a member may wait for the last line. A server that ends cuts its
+/// connections off before that.
+const LAST_LINE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the room thread is told.
 pub enum RoomEvent {
@@ -41,8 +45,8 @@ pub enum RoomEvent {
     },
     /// A client goes.
     Leave(ClientId),
-    /// The server is to end.
-    Shutdown(ShutdownEvent),
+    /// The server ends, and this is the last line for all, without its line end.
+    Shutdown(String),
 }
 
 /// What the room thread owns: nothing here is shared.
@@ -63,11 +67,10 @@ impl RoomState {
         match event {
             RoomEvent::Join(id, member) => {
                 let name = member.name().clone();
-                if self.fanout.add(id, member) {
-                    let online = self.fanout.count();
-                    // It does not hear of itself, as if it had said this.
-                    self.fanout.broadcast(&format!("[SERVER] {name} joined ({online} online)\n"), Some(id));
-                }
+                self.fanout.add(id, member);
+                let online = self.fanout.count();
+                // It does not hear of itself, as if it had said this.
+                self.fanout.broadcast(&format!("[SERVER] {name} joined ({online} online)\n"), Some(id));
             }
             RoomEvent::Message { sender, lines } => {
                 if self.fanout.contains(sender) {
@@ -80,7 +83,7 @@ impl RoomState {
                     self.fanout.broadcast(&format!("[SERVER] {name} left ({online} online)\n"), None);
                 }
             }
-            RoomEvent::Shutdown(event) => self.fanout.shutdown(event),
+            RoomEvent::Shutdown(line) => self.fanout.shutdown(&line),
         }
     }
 
@@ -94,6 +97,8 @@ impl RoomState {
 pub struct Room {
     events: Arc<BoundedQueue<RoomEvent>>,
     last_id: AtomicU64,
+    /// The reader threads of members.
+    readers: WaitGroup,
 }
 
 impl Room {
@@ -113,14 +118,14 @@ impl Room {
                 }
             }
         })?;
-        Ok(Arc::new(Room { events, last_id: AtomicU64::new(0) }))
+        Ok(Arc::new(Room { events, last_id: AtomicU64::new(0), readers: WaitGroup::default() }))
     }
 
     /// Lets a client in. The others are told.
     ///
     /// # Errors
-    /// [`QueueClosed`] when the room thread has ended, which it does only by a
-    /// panic.
+    /// [`QueueClosed`] after [`Room::shutdown`], or when the room thread has
+    /// panicked.
     pub fn join(
         self: &Arc<Self>,
         name: String,
@@ -129,17 +134,21 @@ impl Room {
     ) -> Result<RoomMember, QueueClosed> {
         let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
         let name: Arc<str> = name.into();
+        let reading = Some(self.readers.add());
         self.events.push(RoomEvent::Join(id, Member::new(name.clone(), outbox.clone(), slot)), name.len())?;
-        Ok(RoomMember { room: self.clone(), id, name, outbox: outbox.clone(), finished: false })
+        Ok(RoomMember { room: self.clone(), id, name, outbox: outbox.clone(), reading })
     }
 
-    /// Sends `line` to all members as the last line, and closes their outboxes.
-    /// Members have so long to [finish](RoomMember::finish). Returns `false` if
-    /// the room thread has panicked.
-    pub fn broadcast_shutdown(&self, line: &str, limit: Duration) -> bool {
-        // The room thread waits for nobody: the line is sent as soon as it is due.
-        let push = |event| self.events.push(RoomEvent::Shutdown(event), 0).is_ok();
-        shutdown::request(line, limit, Duration::MAX, push)
+    /// For a server that ends: waits until all that was read from members is in the
+    /// queue, for `limit` at the longest.
+    pub fn wait_for_readers(&self, limit: Duration) {
+        self.readers.wait(limit);
+    }
+
+    /// Sends `line` to all members as the last line, behind all that they have
+    /// said, and closes their outboxes. Nothing more is taken.
+    pub fn shutdown(&self, line: &str) {
+        self.events.close_with(Some(RoomEvent::Shutdown(line.to_owned())));
     }
 }
 
@@ -150,7 +159,8 @@ pub struct RoomMember {
     id: ClientId,
     name: Arc<str>,
     outbox: Arc<Outbox>,
-    finished: bool,
+    /// `None` when its thread reads nothing more.
+    reading: Option<WaitGuard>,
 }
 
 impl RoomMember {
@@ -180,20 +190,17 @@ impl RoomMember {
         self.room.events.push(RoomEvent::Message { sender: self.id, lines }, size)
     }
 
-    /// For a server that ends: this client has said everything. It does not
-    /// leave, but stays for the last line.
-    pub fn finish(mut self) {
-        self.finished = true;
+    /// For a server that ends: this client has said everything. It stays a member
+    /// until it was sent the last line.
+    pub fn wait_for_shutdown(mut self) {
+        self.reading = None;
+        self.outbox.wait_closed(LAST_LINE_TIMEOUT);
     }
 }
 
 impl Drop for RoomMember {
     fn drop(&mut self) {
-        let event = match self.finished {
-            true => RoomEvent::Shutdown(ShutdownEvent::MemberFinished),
-            false => RoomEvent::Leave(self.id),
-        };
         // An error: the room thread has ended, and every member is out.
-        let _ = self.room.events.push(event, 0);
+        let _ = self.room.events.push(RoomEvent::Leave(self.id), 0);
     }
 }

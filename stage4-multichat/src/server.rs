@@ -14,6 +14,9 @@
 //! ([`read_batch`]) and hands it to the room thread, which puts it into the
 //! outbox of each other client. A reader thread writes nothing to any client but
 //! its own.
+//! Where to look: `queue.rs` is the queue of events, `room.rs` what the room thread does
+//! with them, `fanout.rs` how it makes one write of them for each client, `outbox.rs`
+//! that write, and `drainer.rs` the thread that goes on with it.
 //!
 //! The end: a signal stops the accepting thread, and every reader thread finds the
 //! end of its input. When all have handed on what they had read, the room thread
@@ -24,6 +27,7 @@ use crate::drainer::PollDrainer;
 use crate::limits::{ClientSlots, LimitArgs};
 use crate::line_codec::{LineCodec, Plaintext};
 use crate::outbox::{Outbox, OutboxConfig};
+use crate::queue::QueueClosed;
 use crate::room::{Room, RoomMember, RoomState};
 use crate::token_bucket::{Decision, TokenBucket};
 use clap::Parser;
@@ -116,7 +120,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     // Each reader thread has found the end of its input by now, or soon will. What it
     // had read before is delivered, and then comes the last line.
-    server.room.broadcast_shutdown(line::SHUTTING_DOWN, SHUTDOWN_TIMEOUT);
+    server.room.wait_for_readers(SHUTDOWN_TIMEOUT);
+    server.room.shutdown(line::SHUTTING_DOWN);
     server.listener.finish();
     server.workers.join_all(Duration::from_millis(200));
     Ok(critical_thread::check()?)
@@ -131,9 +136,13 @@ fn serve(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>) {
     // outbox writes to it.
     let outbox = Outbox::new(stream.clone(), server.outboxes.clone());
     if let Some(slot) = server.slots.try_acquire() {
-        // An error: the room thread has panicked, and the server ends.
-        if let Ok(member) = server.room.join(peer.to_string(), &outbox, slot) {
-            chat(&stream, member, server);
+        match server.room.join(peer.to_string(), &outbox, slot) {
+            Ok(member) => chat(&stream, member, server),
+            // The server ends. This client has come just before that.
+            Err(QueueClosed) => {
+                outbox.send_line(line::SHUTTING_DOWN);
+                outbox.close();
+            }
         }
     } else {
         server.log.warn(format_args!("{peer} turned away: server is full"));
@@ -157,7 +166,8 @@ fn chat(stream: &TcpStream, member: RoomMember, server: &Server) {
         server.log.info(format_args!("{} lost: {e}", member.name()));
     }
     if server.listener.stopping() {
-        member.finish();
+        // It does not leave, but stays for the last line.
+        member.wait_for_shutdown();
     }
 }
 

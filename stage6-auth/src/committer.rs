@@ -147,6 +147,12 @@ impl<M: Record, T: Send + 'static> Committer<M, T> {
         Ok(self.queue.push(Submission { message: None, tag }, 0)?)
     }
 
+    /// Queues the last event, at once, however full the queue is, and takes
+    /// nothing more.
+    pub fn close_with(&self, tag: T) {
+        self.queue.close_with(Some(Submission { message: None, tag }));
+    }
+
     /// Returns `true` if it takes nothing more.
     pub fn is_stopped(&self) -> bool {
         self.queue.is_closed()

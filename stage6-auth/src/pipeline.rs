@@ -15,14 +15,10 @@ use crate::sessions::session::Session;
 use crate::store::StoreError;
 use common::critical_thread;
 use stage4_multichat::queue::BoundedQueue;
-use stage4_multichat::shutdown::{self, ShutdownEvent};
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
-
-/// How long the last line may take when the time for commits is used up.
-const LAST_LINE_GRACE: Duration = Duration::from_millis(300);
 
 /// What the committer hands to the room thread: a batch in its order, and why
 /// something in it was refused.
@@ -51,7 +47,7 @@ pub struct Pipeline<M, E> {
     committer: Arc<Committer<M, E>>,
 }
 
-impl<M: Record, E: From<ShutdownEvent> + Send + 'static> Pipeline<M, E> {
+impl<M: Record, E: Send + 'static> Pipeline<M, E> {
     /// Starts both threads. `append` makes a batch durable; see
     /// [`crate::store::Store::append`].
     ///
@@ -131,23 +127,13 @@ impl<M: Record, E: From<ShutdownEvent> + Send + 'static> Pipeline<M, E> {
         }
     }
 
-    /// The server ends, and a session has said all that it had to say.
-    pub fn finish_session(&self) {
-        // If the committer has stopped, nobody waits for this.
-        let _ = self.committer.pass(ShutdownEvent::MemberFinished.into());
+    /// Submits the last event, behind all others, and takes nothing more.
+    pub fn shutdown(&self, last: E) {
+        self.committer.close_with(last);
     }
 
-    /// Sends `line` to all as the last line, when all have finished, which may
-    /// take `limit`.
-    pub fn broadcast_shutdown(&self, line: &str, limit: Duration) {
-        let push = |event: ShutdownEvent| self.committer.pass(event.into()).is_ok();
-        // If that fails, a database hangs or a thread has panicked: there is
-        // nothing more to try, and the connections are closed all the same.
-        shutdown::request(line, limit, LAST_LINE_GRACE, push);
-    }
-
-    /// Commits what is still queued and takes nothing more. Returns `true` if
-    /// that was done within `limit`.
+    /// Takes nothing more. Returns `true` if all that was submitted is committed
+    /// and handed on within `limit`.
     pub fn close(&self, limit: Duration) -> bool {
         self.committer.stop(limit)
     }

@@ -106,6 +106,12 @@ impl Chat {
         self.history
     }
 
+    /// Sends `line` to all clients as the last line, behind all that they have
+    /// said, and closes their outboxes. Nothing more is taken.
+    pub fn shutdown(&self, line: &str) {
+        self.pipeline.shutdown(RoomEvent::Shutdown(line.to_owned()));
+    }
+
     /// Submits a message.
     ///
     /// # Errors
@@ -172,10 +178,6 @@ impl ChatRoom for Chat {
         let entry = || change(session, Change::Leave, session.id.to_string());
         let event = RoomEvent::Leave(session.clone());
         self.pipeline.submit_last(session, self.shared.is_some().then(entry), event)
-    }
-
-    fn finish(&self) {
-        self.pipeline.finish_session();
     }
 }
 

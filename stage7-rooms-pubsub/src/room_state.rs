@@ -19,7 +19,6 @@ use common::log::Log;
 use stage4_multichat::fanout::{ClientId, Fanout, Member};
 use stage4_multichat::limits::ClientSlot;
 use stage4_multichat::line_codec::LineCodec;
-use stage4_multichat::shutdown::ShutdownEvent;
 use stage6_auth::committer::Event;
 use stage6_auth::pipeline::RoomLogic;
 use stage6_auth::room::{Debouncer, History, NOT_STORED, OutageLog};
@@ -52,8 +51,8 @@ pub enum RoomEvent {
     Notice(&'static str),
     /// For the committer thread: there may be something new in the database.
     Wake,
-    /// The server is to end.
-    Shutdown(ShutdownEvent),
+    /// The server ends, and this is the last line for all.
+    Shutdown(String),
 }
 
 /// What only the room thread knows.
@@ -186,12 +185,6 @@ impl RoomLogic<AddressedMessage, RoomEvent> for RoomState {
     }
 }
 
-impl From<ShutdownEvent> for RoomEvent {
-    fn from(event: ShutdownEvent) -> Self {
-        RoomEvent::Shutdown(event)
-    }
-}
-
 impl RoomState {
     fn send_run(&mut self, run: Option<MessageRun>) {
         let Some(MessageRun { sender, to, messages }) = run else { return };
@@ -270,7 +263,7 @@ impl RoomState {
             RoomEvent::Foreign => return entry.into_iter().for_each(|entry| self.apply_entry(entry)),
             RoomEvent::Notice(line) => return self.fanout.broadcast(&format!("{line}\n"), None),
             RoomEvent::Wake => return,
-            RoomEvent::Shutdown(event) => return self.fanout.shutdown(event),
+            RoomEvent::Shutdown(line) => return self.fanout.shutdown(&line),
         };
         acks.add(session);
     }
@@ -280,9 +273,7 @@ impl RoomState {
     fn join(&mut self, session: &Arc<Session>, slot: ClientSlot, publishers: &[Arc<str>], login: LoginId) {
         let id = session.id;
         let member = Member::new(session.name.clone(), session.outbox.clone(), slot);
-        if !self.fanout.add(id, member) {
-            return;
-        }
+        self.fanout.add(id, member);
         let online = Online { id, login, session: Some(session.clone()) };
         self.online.insert(name_key(&session.name).into(), online);
         for publisher in publishers {

@@ -199,7 +199,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     // Each reader thread has found the end of its input by now, or soon will. What it
     // had read before is committed and delivered, and then comes the last line.
-    server.chat.pipeline.broadcast_shutdown(line::SHUTTING_DOWN, SHUTDOWN_TIMEOUT);
+    server.presence.wait_for_readers(SHUTDOWN_TIMEOUT);
+    server.chat.shutdown(line::SHUTTING_DOWN);
     server.listener.finish();
     if !server.chat.pipeline.close(Duration::from_millis(500)) {
         server.log.error("the database does not answer: what it was given last may be stored or not");
@@ -274,7 +275,7 @@ fn log_in(
 
 /// A client in the room, on its reader thread. It leaves when `online` is
 /// dropped, even if this thread panics; the room thread then closes its outbox.
-fn chat(mut connection: ClientConnection, online: PresenceGuard, server: &Server) {
+fn chat(mut connection: ClientConnection, mut online: PresenceGuard, server: &Server) {
     let session = online.session().clone();
     let ended = relay(&mut connection.lines, &session, server);
     // A server that stops reads no further, so it cannot see how the client ends.
@@ -284,12 +285,11 @@ fn chat(mut connection: ClientConnection, online: PresenceGuard, server: &Server
         server.log.info(format_args!("{} lost: {e}", session.name));
     }
     if server.listener.stopping() {
-        // It stays for the last line, which comes behind all that it has said.
-        online.finish();
-    } else {
-        // It leaves behind the last line that it has said, and this waits for that.
-        drop(online);
+        // It stays for the last line, which comes behind all that was said.
+        online.wait_for_shutdown();
     }
+    // It leaves behind the last line that it has said, and this waits for that.
+    drop(online);
     connection.close();
 }
 

@@ -5,11 +5,9 @@ use crate::fanout::{ClientId, Member};
 use crate::limits::{ClientSlot, ClientSlots};
 use crate::outbox::{Outbox, OutboxConfig};
 use crate::room::{Room, RoomEvent, RoomMember, RoomState};
-use crate::shutdown::ShutdownEvent;
 use common::log::{Level, Log, LogGuard};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -54,10 +52,6 @@ impl Fixture {
 
 fn says(sender: ClientId, lines: &str) -> RoomEvent {
     RoomEvent::Message { sender, lines: lines.to_owned() }
-}
-
-fn finished() -> RoomEvent {
-    RoomEvent::Shutdown(ShutdownEvent::MemberFinished)
 }
 
 #[test]
@@ -122,20 +116,13 @@ fn a_member_that_is_dropped_gives_its_slot_back_before_the_client_sees_the_end()
 }
 
 #[test]
-fn the_shutdown_line_waits_for_all_members_and_is_the_last_one() {
+fn the_shutdown_line_is_the_last_one_for_all_and_then_comes_the_end() {
     let mut room = Fixture::new();
     let (alice, bob) = (room.join(1, "alice"), room.join(2, "bob"));
-    let (done, is_done) = channel();
-    room.batch([finished(), RoomEvent::Shutdown(ShutdownEvent::LastLine { line: "bye".into(), done })]);
-    assert!(is_done.try_recv().is_err());
-    room.batch([says(2, "one more word\n"), finished(), says(1, "too late?\n")]);
-    assert_eq!(is_done.try_recv(), Ok(()));
+    room.batch([says(2, "one more word\n"), RoomEvent::Shutdown("bye".into()), RoomEvent::Leave(1)]);
     assert_eq!(alice.lines(), ["[SERVER] bob joined (2 online)", "one more word", "bye"]);
-    assert_eq!(bob.lines(), ["too late?", "bye"]);
+    assert_eq!(bob.lines(), ["bye"]);
     assert_eq!((alice.ended(), bob.ended()), (1, 1));
-    let late = room.join(3, "late");
-    assert_eq!((late.lines(), late.ended()), (vec!["bye".to_owned()], 1));
-    assert_eq!(bob.lines().last().unwrap(), "bye");
 }
 
 #[test]
@@ -175,6 +162,17 @@ impl Running {
         let outbox = Outbox::new(Arc::new(transport.clone()), self.config.clone());
         (self.room.join(name.to_owned(), &outbox, slot()).unwrap(), transport)
     }
+
+    /// Shuts the room down when all of `members`, and all others, have read everything.
+    fn shut_down(&self, members: impl IntoIterator<Item = RoomMember>) {
+        thread::scope(|scope| {
+            for member in members {
+                scope.spawn(move || member.wait_for_shutdown());
+            }
+            self.room.wait_for_readers(LONG);
+            self.room.shutdown("bye");
+        });
+    }
 }
 
 #[test]
@@ -183,26 +181,21 @@ fn many_at_once_are_heard_by_all_in_one_order() {
     let running = Running::new();
     let (listener, at_listener) = running.join("listener");
     let (other, at_other) = running.join("other");
-    let transports: Vec<_> = thread::scope(|scope| {
-        let speakers: Vec<_> = (0..5).map(|n| running.join(&n.to_string())).collect();
-        let transports = speakers.iter().map(|(_, transport)| transport.clone()).collect();
-        for (speaker, _) in speakers {
+    let (speakers, transports): (Vec<_>, Vec<_>) = (0..5).map(|n| running.join(&n.to_string())).unzip();
+    thread::scope(|scope| {
+        for speaker in &speakers {
             scope.spawn(move || {
                 for n in 0..EACH {
                     speaker.broadcast(format!("[{}] {n}\n", speaker.name())).unwrap();
                 }
-                speaker.finish();
             });
         }
         // Arrivals and departures do not disturb it.
         for _ in 0..50 {
             drop(running.join("guest"));
         }
-        transports
     });
-    listener.finish();
-    other.finish();
-    assert!(running.room.broadcast_shutdown("bye", LONG));
+    running.shut_down(speakers.into_iter().chain([listener, other]));
     let heard = at_listener.lines();
     for (n, transport) in transports.iter().enumerate() {
         let own = format!("[{n}] ");
@@ -222,10 +215,32 @@ fn many_at_once_are_heard_by_all_in_one_order() {
 }
 
 #[test]
+fn the_last_line_comes_behind_what_a_member_is_still_saying_and_no_departure_is_told() {
+    let running = Running::new();
+    let ((alice, at_alice), (bob, at_bob)) = (running.join("alice"), running.join("bob"));
+    thread::scope(|scope| {
+        scope.spawn(|| alice.wait_for_shutdown());
+        scope.spawn(|| {
+            thread::sleep(Duration::from_millis(20));
+            bob.broadcast("one more word\n".to_owned()).unwrap();
+            bob.wait_for_shutdown();
+        });
+        running.room.wait_for_readers(LONG);
+        running.room.shutdown("bye");
+    });
+    assert_eq!(at_alice.lines(), ["[SERVER] bob joined (2 online)", "one more word", "bye"]);
+    assert_eq!(at_bob.lines(), ["bye"]);
+    let outbox = Outbox::new(Arc::new(FakeTransport::default()), running.config.clone());
+    assert!(running.room.join("late".to_owned(), &outbox, slot()).is_err());
+}
+
+#[test]
 fn the_shutdown_does_not_wait_for_a_silent_member_for_ever() {
     let running = Running::new();
     let (_silent, transport) = running.join("silent");
-    running.room.broadcast_shutdown("bye", Duration::from_millis(1));
+    running.room.wait_for_readers(Duration::from_millis(1));
+    running.room.shutdown("bye");
+    until(|| transport.ended() == 1);
     assert_eq!(transport.text(), "bye\n");
 }
 
@@ -254,9 +269,7 @@ fn a_busy_room_thread_holds_back_those_that_flood() {
         assert_eq!(said.load(SeqCst), 4);
         drop(gate);
     });
-    carol.finish();
-    bob.finish();
-    assert!(running.room.broadcast_shutdown("bye", LONG));
+    running.shut_down([carol, bob]);
     let numbers: Vec<usize> = at_bob.lines().iter().filter_map(|line| line.parse().ok()).collect();
     assert_eq!(numbers, (0..LINES).collect::<Vec<_>>());
 }
@@ -273,7 +286,6 @@ fn when_the_room_thread_panics_every_client_is_closed_and_the_next_one_is_refuse
     until(|| bob.broadcast("[bob] hello?\n".to_owned()).is_err());
     let outbox = Outbox::new(Arc::new(FakeTransport::default()), running.config.clone());
     assert!(running.room.join("carol".to_owned(), &outbox, slot()).is_err());
-    assert!(!running.room.broadcast_shutdown("bye", LONG));
 }
 
 fn until(condition: impl Fn() -> bool) {

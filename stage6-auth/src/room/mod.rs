@@ -54,6 +54,12 @@ impl Room {
         Ok(Arc::new(Room { pipeline }))
     }
 
+    /// Sends `line` to all clients as the last line, behind all that they have
+    /// said, and closes their outboxes. Nothing more is taken.
+    pub fn shutdown(&self, line: &str) {
+        self.pipeline.shutdown(RoomEvent::Shutdown(line.to_owned()));
+    }
+
     /// Submits a message.
     ///
     /// # Errors
@@ -73,10 +79,6 @@ impl ChatRoom for Room {
 
     fn leave(&self, session: &Arc<Session>) -> Result<(), Stopped> {
         self.pipeline.submit_last(session, None, RoomEvent::Leave(session.clone()))
-    }
-
-    fn finish(&self) {
-        self.pipeline.finish_session();
     }
 }
 

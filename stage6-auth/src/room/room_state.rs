@@ -19,7 +19,6 @@ use stage4_multichat::fanout::Member;
 use stage4_multichat::limits::ClientSlot;
 use stage4_multichat::line_codec::LineCodec;
 use stage4_multichat::room;
-use stage4_multichat::shutdown::ShutdownEvent;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,8 +35,8 @@ pub enum RoomEvent {
     Message(Arc<Session>),
     /// A client goes.
     Leave(Arc<Session>),
-    /// The server is to end.
-    Shutdown(ShutdownEvent),
+    /// The server ends, and this is the last line for all.
+    Shutdown(String),
 }
 
 /// See the [module](self).
@@ -110,12 +109,6 @@ impl RoomLogic<Message, RoomEvent> for RoomState {
     }
 }
 
-impl From<ShutdownEvent> for RoomEvent {
-    fn from(event: ShutdownEvent) -> Self {
-        RoomEvent::Shutdown(event)
-    }
-}
-
 impl RoomState {
     fn apply(&mut self, event: RoomEvent, message: Option<Message>, acks: &mut Acks) {
         match (event, message) {
@@ -137,7 +130,7 @@ impl RoomState {
                 self.leave(&session);
                 acks.add(session);
             }
-            (RoomEvent::Shutdown(event), _) => self.room.apply(room::RoomEvent::Shutdown(event)),
+            (RoomEvent::Shutdown(line), _) => self.room.apply(room::RoomEvent::Shutdown(line)),
         }
     }
 

@@ -7,6 +7,7 @@ use super::session::Session;
 use crate::auth::{AuthenticatedUser, LoginError};
 use crate::committer::Stopped;
 use common::log::Log;
+use stage3_threads::workers::{WaitGroup, WaitGuard};
 use stage4_multichat::limits::ClientSlot;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -34,10 +35,6 @@ pub trait ChatRoom: Send + Sync {
     /// # Errors
     /// When nothing is taken any longer.
     fn leave(&self, session: &Arc<Session>) -> Result<(), Stopped>;
-
-    /// The server ends, and a session has said all that it had to say. It stays
-    /// for the last line.
-    fn finish(&self);
 }
 
 /// See the [module](self).
@@ -46,6 +43,8 @@ pub struct Presence {
     on_duplicate: OnDuplicate,
     tokens: Arc<SessionTokens>,
     room: Arc<dyn ChatRoom>,
+    /// The reader threads of users that are online.
+    readers: WaitGroup,
     log: Log,
 }
 
@@ -54,7 +53,8 @@ pub struct Presence {
 pub struct PresenceGuard {
     presence: Arc<Presence>,
     session: Arc<Session>,
-    finished: bool,
+    /// `None` when its thread reads nothing more.
+    reading: Option<WaitGuard>,
     /// Free again when the session has left the room.
     _name: NameGuard<Arc<Session>>,
 }
@@ -68,7 +68,8 @@ impl Presence {
         log: &Log,
     ) -> Arc<Self> {
         let (tokens, log) = (tokens.clone(), log.clone());
-        Arc::new(Presence { names: Arc::default(), on_duplicate, tokens, room, log })
+        let (names, readers) = (Arc::default(), WaitGroup::default());
+        Arc::new(Presence { names, on_duplicate, tokens, room, readers, log })
     }
 
     /// Lets `session` in, after its user is authenticated.
@@ -90,8 +91,12 @@ impl Presence {
         }
         let resumed = if login.resumed { ", back with its token" } else { "" };
         self.log.info(format_args!("{} is in, from {}{resumed}", session.name, session.peer));
-        let guard =
-            PresenceGuard { presence: self.clone(), session: session.clone(), finished: false, _name: name };
+        let guard = PresenceGuard {
+            presence: self.clone(),
+            session: session.clone(),
+            reading: Some(self.readers.add()),
+            _name: name,
+        };
         let success = format!("AUTH_SUCCESS {} {}", session.name, *login.token.reveal());
         self.room.enter(session, slot, &success).inspect_err(|_| self.forget(login))?;
         session.set_entered();
@@ -133,6 +138,12 @@ impl Presence {
         } else {
             self.expel(older, ELSEWHERE);
         }
+    }
+
+    /// For a server that ends: waits until all that was read from users that are
+    /// online is submitted, for `limit` at the longest.
+    pub fn wait_for_readers(&self, limit: Duration) {
+        self.readers.wait(limit);
     }
 
     /// The session of this name, in upper or lower case, if it is online.
@@ -182,10 +193,11 @@ impl PresenceGuard {
         &self.session
     }
 
-    /// For a server that ends: the client has said everything. It does not leave,
-    /// but stays for the last line.
-    pub fn finish(mut self) {
-        self.finished = true;
+    /// For a server that ends: the client has said everything. It stays in the room
+    /// until it was sent the last line.
+    pub fn wait_for_shutdown(&mut self) {
+        self.reading = None;
+        self.session.outbox.wait_closed(LEAVE_TIMEOUT);
     }
 }
 
@@ -195,9 +207,10 @@ impl Drop for PresenceGuard {
         if self.session.ends() {
             self.presence.end_token(&self.session);
         }
-        if self.finished {
-            room.finish();
-        } else if room.leave(&self.session).is_ok() {
+        // An error: the room is closed, and every session is out.
+        let left = room.leave(&self.session);
+        self.reading = None;
+        if left.is_ok() {
             self.session.wait_idle(LEAVE_TIMEOUT);
         }
         log.info(format_args!("{} has left, from {}", self.session.name, self.session.peer));

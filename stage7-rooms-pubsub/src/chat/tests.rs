@@ -196,19 +196,17 @@ fn nothing_is_lost_doubled_or_overtaken_while_all_move() {
 }
 
 #[test]
-fn after_the_last_line_nothing_is_said_and_a_late_client_hears_that_alone() {
+fn the_last_line_comes_behind_all_that_was_said_and_then_nothing_is_taken() {
     let f = Fixture::new();
-    let alice = f.enter("alice");
-    alice.wait_idle();
-    f.chat.finish();
-    f.chat.pipeline.broadcast_shutdown("goodbye", LONG);
-    assert_eq!(alice.client.lines().last().map(String::as_str), Some("goodbye"));
-    let bob = f.enter("bob");
-    f.say(&alice, LOBBY, "too late");
-    f.chat.leave(&alice.session).unwrap();
-    alice.wait_idle();
-    assert_eq!(bob.client.lines(), ["[SERVER] welcome", "goodbye"]);
-    assert_eq!(alice.client.lines().last().map(String::as_str), Some("goodbye"));
+    let (alice, bob) = (f.enter("alice"), f.enter("bob"));
+    f.say(&alice, LOBBY, "one more word");
+    f.chat.shutdown("goodbye");
+    assert!(f.chat.leave(&alice.session).is_err());
+    for user in [&alice, &bob] {
+        assert!(user.session.outbox.wait_closed(LONG));
+        assert_eq!(user.client.lines().last().map(String::as_str), Some("goodbye"));
+    }
+    assert_eq!(heard(&bob), ["alice: one more word", "goodbye"]);
 }
 
 #[test]
@@ -217,22 +215,13 @@ fn after_the_last_line_lists_that_were_due_go_to_nobody() {
     let (alice, bob) = (f.enter("alice"), f.enter("bob"));
     f.chat.move_to(&bob.session, "Rust").unwrap();
     bob.wait_idle();
-    f.chat.finish();
-    f.chat.finish();
-    f.chat.pipeline.broadcast_shutdown("goodbye", LONG);
+    f.chat.shutdown("goodbye");
+    assert!(alice.session.outbox.wait_closed(LONG) && bob.session.outbox.wait_closed(LONG));
     // Until the lists of both rooms were due, and longer.
     thread::sleep(Duration::from_millis(300));
-    f.chat.leave(&alice.session).unwrap();
-    alice.wait_idle();
-    assert_eq!(bob.client.lines().last().map(String::as_str), Some("goodbye"));
-}
-
-#[test]
-fn the_last_line_does_not_wait_for_ever_for_a_client_that_goes_on() {
-    let f = Fixture::new();
-    let alice = f.enter("alice");
-    f.chat.pipeline.broadcast_shutdown("goodbye", Duration::from_millis(20));
-    assert_eq!(alice.client.lines().last().map(String::as_str), Some("goodbye"));
+    for user in [alice, bob] {
+        assert_eq!(user.client.lines().last().map(String::as_str), Some("goodbye"));
+    }
 }
 
 #[test]
