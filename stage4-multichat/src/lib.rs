@@ -1,7 +1,7 @@
 //! Stage 4: a chat room. What a client sends reaches every other client.
 //!
 //! Read the modules in this order. `server` is the flow. The [`room`] is one
-//! thread that owns who is here, and sends what was said to everybody; [`queue`]
+//! thread that owns who is here, and sends what was said to all; [`queue`]
 //! is how events reach it, [`fanout`] how it sends one batch to many. Each client
 //! has an [`outbox`], which never makes the room wait: [`transport`] is what it
 //! writes to, and [`drainer`] the thread that writes when a socket was full.

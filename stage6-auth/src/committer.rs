@@ -214,7 +214,7 @@ fn commit_all<M: Record, T>(
     let _ = append(&[]);
 }
 
-/// A circuit breaker: a database that is down must not hold up everybody. For a
+/// A circuit breaker: a database that is down must not hold up all users. For a
 /// while after a failure no attempt is made, and messages are refused at once.
 #[derive(Default)]
 struct CircuitBreaker(Option<(Instant, StoreError)>);

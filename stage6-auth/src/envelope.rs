@@ -33,7 +33,7 @@ pub const TAG_LEN: usize = 32;
 /// who send to a server; what comes from one has a prefix and may be longer.
 pub const MAX_TEXT: usize = longest_text(TAG_LEN);
 
-/// A line that nobody with the key sealed, or that was changed on the way. One
+/// A line that was not sealed with the key, or that was changed on the way. One
 /// error for everything that can be wrong, since every difference between
 /// answers is a question that an attacker may ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]

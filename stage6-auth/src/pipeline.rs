@@ -82,7 +82,7 @@ impl<M: Record, E: Send + 'static> Pipeline<M, E> {
     /// Starts the room thread; it ends with the committer.
     fn start_room(mut state: impl RoomLogic<M, E>) -> io::Result<SyncSender<Batch<M, E>>> {
         // One batch waits while one is delivered and one is committed. When that
-        // is not enough, the committer waits, and then everybody who sends.
+        // is not enough, the committer waits, and then each reader thread.
         let (committed, batches) = sync_channel::<Batch<M, E>>(1);
         critical_thread::spawn("room", move || {
             loop {

@@ -23,7 +23,7 @@ pub enum Recipient {
     Subscribers,
     /// One person, in one of the ways of saying something in private.
     User(Arc<str>, &'static PrivateKind),
-    /// Everybody in all rooms: from an admin.
+    /// All users in all rooms: from an admin.
     Everybody,
     /// The servers of one chat: no client sees it. See [`crate::backplane`].
     Servers(Change),

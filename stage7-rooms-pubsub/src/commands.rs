@@ -1,10 +1,9 @@
 //! Commands: what a line that begins with `/` asks for.
 //!
-//! Reading a line and doing what it says are apart. The first needs nothing but
-//! the line, and every way of getting it wrong has its answer, with the right
-//! form in it. The second is done by the client's own thread as far as that can
-//! answer by itself, and goes through the committer where its place among the
-//! messages matters.
+//! To parse a line and to execute it are two steps. The first needs nothing but the
+//! line; for each mistake it has an answer with the right form in it. The second is
+//! done by the client's reader thread itself if that can answer, and goes through the
+//! committer where the place among the messages matters.
 
 mod execute;
 mod table;
@@ -15,10 +14,10 @@ pub use table::{COMMANDS, CommandInfo, changed};
 use stage6_auth::accounts::check_name;
 use thiserror::Error;
 
-/// What somebody says or wants.
+/// What a client says or asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command<'a> {
-    /// No command: for the room.
+    /// Not a command: a message for the room.
     Say(&'a str),
     /// To another room.
     Join(&'a str),
@@ -26,29 +25,29 @@ pub enum Command<'a> {
     Leave,
     /// Which rooms there are.
     Rooms,
-    /// Who is in this one.
+    /// Which users are in this one.
     Users,
     /// What was said here earlier; so many messages.
     History(Option<usize>),
     /// To the subscribers alone.
     Publish(&'a str),
-    /// To hear somebody.
+    /// Subscribe to a user.
     Subscribe(&'a str),
-    /// To hear somebody no more.
+    /// End that.
     Unsubscribe(&'a str),
-    /// Whom one hears.
+    /// To which users the client has subscribed.
     Subscriptions,
-    /// To one person alone.
+    /// A message for one user alone.
     Private(&'a str, &'a str),
-    /// Out with somebody.
+    /// Disconnect a user.
     Kick(&'a str),
-    /// To everybody.
+    /// A message for all users.
     Announce(&'a str),
-    /// What there is.
+    /// Which commands there are.
     Help,
 }
 
-/// A line that begins like a command and is none. The text is for its author.
+/// A line that begins like a command and is not one. The text is for its author.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Malformed {
     /// No such command.
@@ -57,22 +56,21 @@ pub enum Malformed {
     /// Something is missing, or too much; what it needs, and its form.
     #[error("{0} needs {1}: {2}")]
     Needs(&'static str, &'static str, &'static str),
-    /// No possible room.
+    /// Not a possible name of a room.
     #[error("a room has 1 to 32 of the characters A-Z a-z 0-9 _ . -")]
     Room,
-    /// No possible number of messages.
+    /// Not a possible number of messages.
     #[error("/history takes a number from 1 to {MOST_HISTORY}: /history [N]")]
     History,
 }
 
-/// How many earlier messages one may ask for.
+/// How many earlier messages a client may ask for.
 pub const MOST_HISTORY: usize = 10_000;
 
 /// The commands' names in a row; `more` are those that a later stage adds.
 pub fn names(more: &[&str]) -> String {
-    let own = COMMANDS.iter().map(|command| command.usage);
-    let name = |usage: &str| usage.split(' ').next().unwrap_or_default().to_owned();
-    own.chain(more.iter().copied()).map(name).collect::<Vec<_>>().join(" ")
+    let usages = COMMANDS.iter().map(|command| command.usage).chain(more.iter().copied());
+    usages.map(|usage| usage.split(' ').next().unwrap_or(usage)).collect::<Vec<_>>().join(" ")
 }
 
 impl<'a> Command<'a> {
@@ -85,39 +83,35 @@ impl<'a> Command<'a> {
             return Ok(Command::Say(line));
         }
         let (command, rest) = line.split_once(' ').unwrap_or((line, ""));
+        // Cut, since it may be as long as a line.
+        let unknown = || Malformed::Unknown(command.chars().take(40).collect(), names(more));
+        let info = COMMANDS.iter().find(|info| info.name() == command).ok_or_else(unknown)?;
         let word = rest.trim();
-        let user = |command, form| if word.is_empty() { needs(command, "a user", form) } else { Ok(word) };
-        let text = |command, form| if word.is_empty() { needs(command, "a text", form) } else { Ok(rest) };
+        let needs = |what| Malformed::Needs(info.name(), what, info.usage);
+        let user = || if word.is_empty() { Err(needs("a user")) } else { Ok(word) };
+        let text = || if word.is_empty() { Err(needs("a text")) } else { Ok(rest) };
         Ok(match command {
-            "/join" if word.is_empty() => return needs("/join", "a room", "/join ROOM"),
+            "/join" if word.is_empty() => return Err(needs("a room")),
             "/join" => Command::Join(check_name(word).map(|()| word).map_err(|_| Malformed::Room)?),
             "/leave" => Command::Leave,
             "/rooms" => Command::Rooms,
             "/users" => Command::Users,
             "/history" => Command::History(number(word)?),
-            "/publish" => Command::Publish(text("/publish", "/publish TEXT")?),
-            "/subscribe" => Command::Subscribe(user("/subscribe", "/subscribe USER")?),
-            "/unsubscribe" => Command::Unsubscribe(user("/unsubscribe", "/unsubscribe USER")?),
+            "/publish" => Command::Publish(text()?),
+            "/subscribe" => Command::Subscribe(user()?),
+            "/unsubscribe" => Command::Unsubscribe(user()?),
             "/subs" => Command::Subscriptions,
             "/msg" => {
-                let (user, text) =
-                    addressed(rest).ok_or(Malformed::Needs("/msg", "a user and a text", "/msg USER TEXT"))?;
+                let (user, text) = addressed(rest).ok_or_else(|| needs("a user and a text"))?;
                 Command::Private(user, text)
             }
-            "/kick" => Command::Kick(user("/kick", "/kick USER")?),
-            "/announce" => Command::Announce(text("/announce", "/announce TEXT")?),
+            "/kick" => Command::Kick(user()?),
+            "/announce" => Command::Announce(text()?),
             "/help" => Command::Help,
-            unknown => {
-                // Cut, since it may be as long as a line.
-                let unknown = unknown.chars().take(40).collect();
-                return Err(Malformed::Unknown(unknown, names(more)));
-            }
+            // With something behind them, `/quit` and `/logout` are unknown, too.
+            _ => return Err(unknown()),
         })
     }
-}
-
-fn needs<T>(command: &'static str, what: &'static str, form: &'static str) -> Result<T, Malformed> {
-    Err(Malformed::Needs(command, what, form))
 }
 
 /// `USER TEXT`.

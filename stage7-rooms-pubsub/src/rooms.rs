@@ -1,7 +1,6 @@
-//! Rooms: everybody is in exactly one of them.
+//! Rooms: each user is in exactly one of them.
 //!
-//! A room is there while somebody is in it; nobody has to make or remove it, and
-//! so there is none that was forgotten.
+//! A room is made when the first user goes into it, and ends when the last one goes.
 
 use stage4_multichat::fanout::ClientId;
 use stage6_auth::room::MAX_LISTED;
@@ -9,22 +8,22 @@ use stage6_auth::store::name_key;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-/// Where everybody is first, and again after `/leave`.
+/// Where each user is first, and again after `/leave`.
 pub const LOBBY: &str = "lobby";
 
-/// Who is where. Nothing in it is locked: it belongs to the one thread that
-/// delivers, so that a message and a move cannot overtake each other.
+/// Which user is in which room. Nothing in it is locked: it belongs to the room
+/// thread, so that a message and a move cannot overtake each other.
 #[derive(Debug, Default)]
 pub struct Rooms {
     /// By the name's key: upper and lower case are the same room.
     rooms: HashMap<Arc<str>, Room>,
-    /// In which room somebody is, by its key.
+    /// The key of the room in which each client is.
     whereabouts: HashMap<ClientId, Arc<str>>,
 }
 
 #[derive(Debug)]
 struct Room {
-    /// As whoever opened it wrote it.
+    /// As the first user wrote it.
     name: Arc<str>,
     /// By name, in the order in which a list has them.
     members: BTreeMap<Arc<str>, Occupant>,
@@ -40,8 +39,8 @@ struct Occupant {
 }
 
 impl Rooms {
-    /// Puts somebody who is in no room into the one of this name, which is made
-    /// if need be. The room's key.
+    /// Puts a user, who is in no room, into the one of this name. Makes that room if
+    /// there is no such room. Returns its key.
     pub fn enter(&mut self, room: &str, who: &Arc<str>, id: ClientId) -> Arc<str> {
         let key: Arc<str> = name_key(room).into();
         // The lobby is always there, though it has no members now and then.
@@ -54,8 +53,8 @@ impl Rooms {
         key
     }
 
-    /// Takes somebody out of its room; the room's key, though there may be no
-    /// such room any more.
+    /// Takes a user out of its room. Returns the room's key; the room itself ends
+    /// with its last user.
     pub fn leave(&mut self, who: &str, id: ClientId) -> Option<Arc<str>> {
         let key = self.whereabouts.remove(&id)?;
         if let Some(room) = self.rooms.get_mut(&key) {
@@ -68,17 +67,17 @@ impl Rooms {
         Some(key)
     }
 
-    /// The key of the room in which somebody is.
+    /// The key of the room in which this client is.
     pub fn of(&self, id: ClientId) -> Option<&Arc<str>> {
         self.whereabouts.get(&id)
     }
 
-    /// How the room is written, as long as it is there.
+    /// The room's name as the first user wrote it, while there is such a room.
     pub fn name(&self, key: &str) -> Option<Arc<str>> {
         self.rooms.get(key).map(|room| room.name.clone())
     }
 
-    /// Everybody in the room.
+    /// All clients in the room.
     pub fn members(&self, key: &str) -> impl Iterator<Item = ClientId> {
         self.rooms.get(key).into_iter().flat_map(|room| room.members.values().map(|member| member.id))
     }
@@ -166,7 +165,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever moves there are, everybody is in one room and no other.
+        /// Whatever moves there are, each user is in one room and no other.
         #[test]
         fn everybody_is_in_exactly_one_room(moves in prop::collection::vec((0..5usize, 0..4usize), 1..60)) {
             let names = ["lobby", "a", "B", "c"];

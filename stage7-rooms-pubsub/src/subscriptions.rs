@@ -1,34 +1,33 @@
-//! Publish and subscribe: whoever speaks does not know who listens, and has
-//! nothing to do with it.
+//! Publish and subscribe: a publisher sends without knowing its subscribers.
 //!
-//! What is kept here are the subscriptions of those who are in. All of them, of
-//! whoever ever subscribed, are in the [message store](crate::message_store), since they
-//! belong to the name and outlive the connection.
+//! Here are the subscriptions of the users that are online. Those of all users are in
+//! the [message store](crate::message_store), since they belong to the name and outlive
+//! the connection.
 
 use stage4_multichat::fanout::ClientId;
 use stage6_auth::store::name_key;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-/// Who has subscribed to whom. Like [`Rooms`](crate::rooms::Rooms) it belongs to
-/// the thread that delivers, and is locked by nobody.
+/// Which client has subscribed to which publisher. Like [`Rooms`](crate::rooms::Rooms)
+/// it belongs to the room thread, and needs no lock.
 #[derive(Debug, Default)]
 pub struct Subscriptions {
     /// By the publisher's key: asked for at each message.
     subscribers: HashMap<Arc<str>, HashSet<ClientId>>,
-    /// What somebody has subscribed to: key, and name as registered.
+    /// The publishers of each client: key, and name as registered.
     publishers: HashMap<ClientId, BTreeMap<Arc<str>, Arc<str>>>,
 }
 
 impl Subscriptions {
-    /// From now on `id` hears what `publisher` says.
+    /// From now on the client `id` is sent what `publisher` says.
     pub fn subscribe(&mut self, id: ClientId, publisher: &Arc<str>) {
         let key: Arc<str> = name_key(publisher).into();
         self.subscribers.entry(key.clone()).or_default().insert(id);
         self.publishers.entry(id).or_default().insert(key, publisher.clone());
     }
 
-    /// And from now on no more.
+    /// Ends that.
     pub fn unsubscribe(&mut self, id: ClientId, publisher: &str) {
         let key = name_key(publisher);
         if let Some(publishers) = self.publishers.get_mut(&id) {
@@ -37,14 +36,14 @@ impl Subscriptions {
         self.forget_subscriber(id, &key);
     }
 
-    /// Somebody has left.
+    /// The client `id` has left.
     pub fn leave(&mut self, id: ClientId) {
         for key in self.publishers.remove(&id).unwrap_or_default().into_keys() {
             self.forget_subscriber(id, &key);
         }
     }
 
-    /// Those who are in and have subscribed to the publisher with this key.
+    /// The clients that have subscribed to the publisher with this key.
     pub fn of(&self, publisher: &str) -> impl Iterator<Item = ClientId> {
         self.subscribers.get(publisher).into_iter().flatten().copied()
     }

@@ -1,9 +1,9 @@
 //! The room: everything that happens in it, in one order, and each message in the
-//! database before anybody sees it.
+//! database before any user sees it.
 //!
 //! The history is kept in memory and read from the database once, at the start.
 //! To ask the database at each arrival would let a crowd of newcomers hold up
-//! everybody's messages, and would need the database to be there.
+//! all users' messages, and would need the database to be there.
 
 mod debounce;
 mod history;

@@ -5,7 +5,7 @@ use crate::committer::Event;
 use crate::store::StoreError;
 use common::log::Log;
 
-/// What somebody is told whose message is in no database.
+/// What a user is told whose message is not in the database.
 pub const NOT_STORED: &str = "[SERVER] error: message not stored, try again";
 
 /// An outage is logged when it begins and when it is over, not message by message.

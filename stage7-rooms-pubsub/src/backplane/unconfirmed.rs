@@ -54,7 +54,7 @@ impl Unconfirmed {
         }
         let is_late = redis_is_away || self.waits_for.1.elapsed() > LATE;
         let mut events = self.entries.iter().map(|(_, event)| event);
-        // Nobody waits for a confirmation: two servers would confirm each other's for ever.
+        // No server waits for a confirmation: two servers would confirm each other's for ever.
         !events.clone().all(is_confirmation) && (is_late || !events.all(is_foreign))
     }
 }

@@ -16,7 +16,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long one's own messages may take to be in the history that one asks for.
+/// How long a client's own messages may take to be in the history that it asks for.
 const COMMIT_WAIT: Duration = Duration::from_secs(5);
 
 /// How long a client may take to read the history that it asks for.
@@ -29,7 +29,7 @@ pub struct Commands<'a> {
     store: &'a dyn Store,
     log: &'a Log,
     session: Arc<Session>,
-    /// The room in which this person is when all that it has said is through: a
+    /// The room in which the client is when all that it has said is delivered: a
     /// message is stored with its room before the room thread gets to it.
     room: Arc<str>,
     room_name: Arc<str>,
@@ -151,7 +151,7 @@ impl<'a> Commands<'a> {
     }
 
     fn show_history(&self, limit: usize) -> CommandResult {
-        // What one has just said belongs to it.
+        // What the client has just said belongs to it.
         self.session.wait_idle(COMMIT_WAIT);
         let messages = self.store.room_history(&self.room, limit)?;
         if messages.is_empty() {
@@ -187,7 +187,7 @@ impl<'a> Commands<'a> {
         Ok(self.chat.subscribe(&self.session, &publisher.name, begins)?)
     }
 
-    /// Says something to one person alone, who must be there.
+    /// Says something to one user alone, who must be online.
     ///
     /// # Errors
     /// [`CommandError`].
@@ -227,7 +227,7 @@ impl<'a> Commands<'a> {
         Err(format!("{command} needs the role admin").into())
     }
 
-    /// Somebody else who is in.
+    /// Another user that is online.
     fn present(&self, name: &str, what: &str) -> Result<Arc<Session>, CommandError> {
         self.require_another(name, what)?;
         match self.presence.find(name) {
@@ -236,7 +236,7 @@ impl<'a> Commands<'a> {
         }
     }
 
-    /// Somebody else who has an account.
+    /// Another user that has an account.
     fn other(&self, name: &str, what: &str) -> Result<User, CommandError> {
         self.require_another(name, what)?;
         self.account(name)

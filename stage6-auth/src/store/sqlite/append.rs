@@ -35,7 +35,7 @@ fn add_rows(tx: &Transaction, retract: &[Range], batch: &[&dyn Row]) -> rusqlite
     for range in retract {
         tx.prepare_cached(sql::RETRACT)?.execute(params![range.run, range.first, range.last, now()])?;
     }
-    // Nobody else can write until this transaction ends, so the next id is free.
+    // No other connection can write until this transaction ends, so the next id is free.
     let last: i64 = tx.prepare_cached(sql::LAST_ID)?.query_row([], |row| row.get(0))?;
     for (id, message) in (last + 1..).zip(batch) {
         tx.prepare_cached(message.insert())?.execute(params_from_iter(message.cells(id)))?;
