@@ -139,15 +139,12 @@ impl Room {
         Ok(RoomMember { room: self.clone(), id, name, outbox: outbox.clone(), reading })
     }
 
-    /// For a server that ends: waits until all that was read from members is in the
-    /// queue, for `limit` at the longest.
-    pub fn wait_for_readers(&self, limit: Duration) {
+    /// For a server that ends: sends `line` to all members as the last line, and
+    /// closes their outboxes. Nothing more is taken. What was read from members comes
+    /// before that, if it is in the queue within `limit`.
+    pub fn shutdown(&self, line: &str, limit: Duration) {
+        // Otherwise a line of one member could come after the end of another.
         self.readers.wait(limit);
-    }
-
-    /// Sends `line` to all members as the last line, behind all that they have
-    /// said, and closes their outboxes. Nothing more is taken.
-    pub fn shutdown(&self, line: &str) {
         self.events.close_with(Some(RoomEvent::Shutdown(line.to_owned())));
     }
 }

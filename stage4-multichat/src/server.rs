@@ -3,20 +3,16 @@
 //! ```text
 //! accepting thread ── starts ──► reader threads, one for each client
 //!
-//! reader thread ──┐  queue of                      outbox ──► socket
-//! reader thread ──┼─ events ──► room thread ──►    outbox ──► socket
-//! reader thread ──┘                                outbox ──► socket
-//!                                                    ▲
-//!                       drainer thread: when a socket was full
+//! reader thread ──┐  events                                 outbox ──► socket
+//! reader thread ──┼─ queue ───► room thread ─► fan-out ─►   outbox ──► socket
+//! reader thread ──┘ (queue.rs)   (room.rs)   (fanout.rs)    outbox ──► socket
+//!                                                             ▲
+//!                      drainer thread (drainer.rs): when a socket was full
 //! ```
 //!
 //! A line that a client sends: its reader thread puts the client's name in front
-//! ([`read_batch`]) and hands it to the room thread, which puts it into the
-//! outbox of each other client. A reader thread writes nothing to any client but
-//! its own.
-//! Where to look: `queue.rs` is the queue of events, `room.rs` what the room thread does
-//! with them, `fanout.rs` how it makes one write of them for each client, `outbox.rs`
-//! that write, and `drainer.rs` the thread that goes on with it.
+//! ([`read_batch`]) and hands it to the room thread, which puts it into the outbox
+//! of each other client. A reader thread itself writes to its own client alone.
 //!
 //! The end: a signal stops the accepting thread, and every reader thread finds the
 //! end of its input. When all have handed on what they had read, the room thread
@@ -27,7 +23,6 @@ use crate::drainer::PollDrainer;
 use crate::limits::{ClientSlots, LimitArgs};
 use crate::line_codec::{LineCodec, Plaintext};
 use crate::outbox::{Outbox, OutboxConfig};
-use crate::queue::QueueClosed;
 use crate::room::{Room, RoomMember, RoomState};
 use crate::token_bucket::{Decision, TokenBucket};
 use clap::Parser;
@@ -120,8 +115,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     // Each reader thread has found the end of its input by now, or soon will. What it
     // had read before is delivered, and then comes the last line.
-    server.room.wait_for_readers(SHUTDOWN_TIMEOUT);
-    server.room.shutdown(line::SHUTTING_DOWN);
+    server.room.shutdown(line::SHUTTING_DOWN, SHUTDOWN_TIMEOUT);
     server.listener.finish();
     server.workers.join_all(Duration::from_millis(200));
     Ok(critical_thread::check()?)
@@ -135,15 +129,12 @@ fn serve(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>) {
     // The socket has two users from here on: this thread reads from it, and the
     // outbox writes to it.
     let outbox = Outbox::new(stream.clone(), server.outboxes.clone());
-    if let Some(slot) = server.slots.try_acquire() {
-        match server.room.join(peer.to_string(), &outbox, slot) {
-            Ok(member) => chat(&stream, member, server),
-            // The server ends. This client has come just before that.
-            Err(QueueClosed) => {
-                outbox.send_line(line::SHUTTING_DOWN);
-                outbox.close();
-            }
-        }
+    let slot = server.slots.try_acquire();
+    if let Some(member) = slot.and_then(|slot| server.room.join(peer.to_string(), &outbox, slot).ok()) {
+        chat(&stream, member, server);
+    } else if server.listener.stopping() {
+        outbox.send_line(line::SHUTTING_DOWN);
+        outbox.close();
     } else {
         server.log.warn(format_args!("{peer} turned away: server is full"));
         outbox.send_line("[SERVER] error: server is full");
@@ -166,7 +157,6 @@ fn chat(stream: &TcpStream, member: RoomMember, server: &Server) {
         server.log.info(format_args!("{} lost: {e}", member.name()));
     }
     if server.listener.stopping() {
-        // It does not leave, but stays for the last line.
         member.wait_for_shutdown();
     }
 }

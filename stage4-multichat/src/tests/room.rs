@@ -169,8 +169,7 @@ impl Running {
             for member in members {
                 scope.spawn(move || member.wait_for_shutdown());
             }
-            self.room.wait_for_readers(LONG);
-            self.room.shutdown("bye");
+            self.room.shutdown("bye", LONG);
         });
     }
 }
@@ -225,8 +224,7 @@ fn the_last_line_comes_behind_what_a_member_is_still_saying_and_no_departure_is_
             bob.broadcast("one more word\n".to_owned()).unwrap();
             bob.wait_for_shutdown();
         });
-        running.room.wait_for_readers(LONG);
-        running.room.shutdown("bye");
+        running.room.shutdown("bye", LONG);
     });
     assert_eq!(at_alice.lines(), ["[SERVER] bob joined (2 online)", "one more word", "bye"]);
     assert_eq!(at_bob.lines(), ["bye"]);
@@ -238,8 +236,7 @@ fn the_last_line_comes_behind_what_a_member_is_still_saying_and_no_departure_is_
 fn the_shutdown_does_not_wait_for_a_silent_member_for_ever() {
     let running = Running::new();
     let (_silent, transport) = running.join("silent");
-    running.room.wait_for_readers(Duration::from_millis(1));
-    running.room.shutdown("bye");
+    running.room.shutdown("bye", Duration::from_millis(1));
     until(|| transport.ended() == 1);
     assert_eq!(transport.text(), "bye\n");
 }
