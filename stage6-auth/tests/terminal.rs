@@ -10,6 +10,7 @@ fn main() -> ExitCode {
     Suite::new(6, env!("CARGO_BIN_EXE_stage6-server"), env!("CARGO_BIN_EXE_stage6-client"))
         .with(login_terminal())
         .with(login_pipe())
+        .with(testkit_chat::checks::hostile_server())
         .with(commands())
         .run()
 }

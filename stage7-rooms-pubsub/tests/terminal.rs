@@ -11,6 +11,7 @@ fn main() -> ExitCode {
     Suite::new(7, env!("CARGO_BIN_EXE_stage7-server"), env!("CARGO_BIN_EXE_stage7-client"))
         .with(testkit_chat::checks::login_terminal())
         .with(testkit_chat::checks::login_pipe())
+        .with(testkit_chat::checks::hostile_server())
         .with(completion())
         .with(rooms())
         .with(leaving())

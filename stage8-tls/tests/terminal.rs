@@ -12,6 +12,7 @@ fn main() -> ExitCode {
     Suite::new(8, env!("CARGO_BIN_EXE_stage8-server"), env!("CARGO_BIN_EXE_stage8-client"))
         .with(testkit_chat::checks::login_terminal())
         .with(testkit_chat::checks::login_pipe())
+        .with(testkit_chat::checks::hostile_server())
         .with(private())
         .run()
 }

@@ -19,6 +19,7 @@ pub mod checks;
 mod context;
 mod expect;
 mod failure;
+pub mod hostile;
 mod inbox;
 mod judge;
 mod listening;

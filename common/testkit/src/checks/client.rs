@@ -17,7 +17,7 @@ pub(super) fn connected(case: &Case) -> (Program, Peer) {
 
 /// Has the client show `line`: in the lock-step stages it has to ask first.
 #[track_caller]
-fn shows(case: &Case, client: &mut Program, us: &Peer, line: &[u8]) -> String {
+pub(super) fn shows(case: &Case, client: &mut Program, us: &Peer, line: &[u8]) -> String {
     if case.echoes() {
         client.type_line("a question");
         us.receives("a question");

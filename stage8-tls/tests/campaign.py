@@ -1,0 +1,255 @@
+#!/usr/bin/env python3
+"""A server of stage 8 under attack: connections that say nothing, clients that register and
+clients that guess, all at the same time and each kind from addresses of its own.
+
+    cargo build --release -p stage8-tls
+    python3 stage8-tls/tests/campaign.py                 # 5,000 silent, 300 registering, 200 guessing
+    python3 stage8-tls/tests/campaign.py --silent 500 --registering 30 --guessing 20 --seconds 20
+
+It needs a machine with nothing else to do, Linux, and files for all connections (it raises
+its own limit; `ulimit -Hn` is how far). It starts a server of its own on loopback, and ends
+by itself after some three minutes. It measures a right login, and how long a line takes from
+alice to bob, before the attack and meanwhile; and at the end, whether the server has its
+threads and files back. It exits with 1 if one of the promises is not kept.
+"""
+
+import argparse
+import multiprocessing
+import os
+import pathlib
+import random
+import resource
+import selectors
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+PASSWORD = "correct horse"
+# The promises: see docs/src/performance.md.
+SLOWEST_LOGIN = 3.0
+LATENCY_FACTOR = 2
+SECONDS_TO_RECOVER = 60
+
+
+class Client:
+    """A TLS client that reads line by line."""
+
+    def __init__(self, to, trust, source="127.0.0.1", timeout=60):
+        raw = socket.create_connection(to, timeout, (source, 0))
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = trust.wrap_socket(raw, server_hostname="localhost")
+        self.lines = self.socket.makefile("r", encoding="utf-8", newline="\n")
+
+    def send(self, line):
+        self.socket.sendall(line.encode() + b"\n")
+
+    def read(self):
+        return self.lines.readline().rstrip("\n")
+
+    def answer(self, request):
+        """Logs in or registers: the server's answer."""
+        self.read()
+        self.send(request)
+        return self.read()
+
+    def close(self):
+        self.lines.close()
+        self.socket.close()
+
+
+def source(kind, number):
+    """An address of this machine: one for all silent connections, else many."""
+    return f"127.0.{kind}.{number % 250 + 1}"
+
+
+def silent(to, count):
+    """Keeps `count` connections open that say nothing, and opens each again that is closed."""
+    selector = selectors.DefaultSelector()
+    missing = count
+    while True:
+        for _ in range(min(missing, 200)):
+            connection = socket.socket()
+            connection.bind((source(1, 0), 0))
+            connection.setblocking(False)
+            connection.connect_ex(to)
+            selector.register(connection, selectors.EVENT_READ)
+            missing -= 1
+        for key, _ in selector.select(0.1):
+            try:
+                if key.fileobj.recv(4096):
+                    continue
+            except BlockingIOError:
+                continue
+            except OSError:
+                pass
+            selector.unregister(key.fileobj)
+            key.fileobj.close()
+            missing += 1
+
+
+def again_and_again(to, trust, address, request):
+    """Asks to be let in, and again when that has failed."""
+    while True:
+        try:
+            client = Client(to, trust, address)
+            client.answer(request())
+            client.close()
+        except OSError:
+            time.sleep(0.1)
+
+
+def crowd(to, ca, kind, count, request):
+    trust = ssl.create_default_context(cafile=ca)
+    for number in range(count):
+        arguments = (to, trust, source(kind, number), request)
+        threading.Thread(target=again_and_again, args=arguments, daemon=True).start()
+    signal.pause()
+
+
+def registration():
+    return f"REGISTER m{random.getrandbits(80):x} {PASSWORD}"
+
+
+def guess():
+    return f"LOGIN carol guess-{random.getrandbits(40):x}"
+
+
+def latencies(alice, bob, seconds, rate=50):
+    """How long lines take from alice to bob, in milliseconds, sorted."""
+    count = int(seconds * rate)
+    sent, took = [0.0] * count, []
+
+    def talk():
+        start = time.perf_counter()
+        for number in range(count):
+            time.sleep(max(0.0, start + number / rate - time.perf_counter()))
+            sent[number] = time.perf_counter()
+            alice.send(f"line {number}")
+
+    talker = threading.Thread(target=talk)
+    talker.start()
+    while len(took) < count:
+        line = bob.read()
+        if line.startswith("alice: line "):
+            took.append((time.perf_counter() - sent[int(line.split()[-1])]) * 1000)
+        elif not line:
+            sys.exit("bob was disconnected")
+    talker.join()
+    return sorted(took)
+
+
+def logins(to, trust, seconds, found):
+    """One right login after the other: how long each takes, or what came in its place."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        start = time.monotonic()
+        try:
+            carol = Client(to, trust)
+            answer = carol.answer(f"LOGIN carol {PASSWORD}")
+            took = time.monotonic() - start
+            found.append(took if answer.startswith("AUTH_SUCCESS") else answer)
+            carol.close()
+        except OSError as error:
+            found.append(str(error))
+        time.sleep(0.5)
+
+
+def percentile(values, percent):
+    return values[min(len(values) - 1, len(values) * percent // 100)]
+
+
+def used(server):
+    """The server's threads and open files."""
+    return tuple(len(os.listdir(f"/proc/{server.pid}/{what}")) for what in ("task", "fd"))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--silent", type=int, default=5000)
+    parser.add_argument("--registering", type=int, default=300)
+    parser.add_argument("--guessing", type=int, default=200)
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--server", default="target/release/stage8-server")
+    options = parser.parse_args()
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+    with tempfile.TemporaryDirectory() as folder:
+        command = [pathlib.Path(options.server).resolve(), "--listen", "127.0.0.1:0", "--no-log-file"]
+        errors = open(f"{folder}/errors", "w")
+        server = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=errors, text=True)
+        attackers = []
+        try:
+            server.stdout.readline()
+            port = int(server.stdout.readline().rpartition(":")[2])
+            kept = measure(options, server, ("127.0.0.1", port), f"{folder}/certs/ca.pem", attackers)
+        finally:
+            for attacker in attackers:
+                attacker.kill()
+            server.terminate()
+            code = server.wait()
+    print(f"the server exits with {code}")
+    sys.exit(0 if kept and code == 0 else 1)
+
+
+def measure(options, server, to, ca, attackers):
+    trust = ssl.create_default_context(cafile=ca)
+    alice, bob, carol = (Client(to, trust) for _ in range(3))
+    for client, name in ((alice, "alice"), (bob, "bob"), (carol, "carol")):
+        answer = client.answer(f"REGISTER {name} {PASSWORD}")
+        assert answer.startswith("AUTH_SUCCESS"), answer
+    carol.close()
+    latencies(alice, bob, 2)
+    idle = latencies(alice, bob, options.seconds / 2)
+    before = used(server)
+    print(f"idle: from alice to bob p50 {percentile(idle, 50):.2f} ms, p99 {percentile(idle, 99):.2f} ms; "
+          f"{before[0]} threads, {before[1]} files")
+
+    for target, arguments in (
+        (silent, (to, options.silent)),
+        (crowd, (to, ca, 2, options.registering, registration)),
+        (crowd, (to, ca, 3, options.guessing, guess)),
+    ):
+        attackers.append(multiprocessing.Process(target=target, args=arguments))
+        attackers[-1].start()
+    time.sleep(5)
+    found, most = [], used(server)
+    login = threading.Thread(target=logins, args=(to, trust, options.seconds, found))
+    login.start()
+    attacked = latencies(alice, bob, options.seconds)
+    login.join()
+    most = max(most, used(server))
+    took = sorted(t for t in found if isinstance(t, float))
+    print(f"attacked: from alice to bob p50 {percentile(attacked, 50):.2f} ms, "
+          f"p99 {percentile(attacked, 99):.2f} ms; {most[0]} threads, {most[1]} files")
+    refused = [t for t in found if not isinstance(t, float)]
+    print(f"{len(took)} right logins, median {percentile(took, 50) if took else 0:.2f} s, slowest {took[-1] if took else 0:.2f} s; "
+          f"{len(refused)} refused {refused[:3]}")
+
+    for attacker in attackers:
+        attacker.kill()
+        attacker.join()
+    start = time.monotonic()
+    while (now := used(server)) > before and time.monotonic() < start + SECONDS_TO_RECOVER:
+        time.sleep(0.1)
+    recovered = all(n <= b for n, b in zip(now, before))
+    print(f"{time.monotonic() - start:.1f} s after the end: {now[0]} threads, {now[1]} files")
+
+    promises = {
+        f"each right login within {SLOWEST_LOGIN:.0f} s": bool(took) and not refused and took[-1] <= SLOWEST_LOGIN,
+        f"p99 at most {LATENCY_FACTOR} times that of an idle server":
+            percentile(attacked, 99) <= LATENCY_FACTOR * percentile(idle, 99),
+        "no thread and no file is left over after a minute": recovered,
+    }
+    for promise, holds in promises.items():
+        print(f"{'kept  ' if holds else 'BROKEN'}  {promise}")
+    return all(promises.values())
+
+
+if __name__ == "__main__":
+    main()
