@@ -31,7 +31,12 @@ ours(client) fn an_identity_is_made_once(case) {
     require(key == again, "the same key the next time", again);
     drop((client, us));
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("it is ours");
-    let (client, _us) = server.logged_in();
+    let mut client = server.client();
+    client.try_type(b"LOGIN\nalice\ncorrect horse\n");
+    let us = server.asks();
+    us.dialogue();
+    // Nothing behind it: the client may have ended by then.
+    us.send("AUTH_SUCCESS alice token-1");
     client.exits(1);
     let said = client.errors();
     require(said.lines().any(|l| l.starts_with("error: ") && l.contains("alice.identity")), "error: … alice.identity", said);
