@@ -182,7 +182,7 @@ help:
 	@echo 'grade lists them; make server 4 ARGS="--rate 5" sets one.'
 	@echo
 	@echo 'N is a stage:'
-	@tr -d '\r' < $(REGISTRY) | sed -n -e 's/^number = /  /p' -e 's/^title = "\(.*\)"/\1/p' | paste - -
+	@tr -d '\r' < $(REGISTRY) | sed -n -e '/^\[\[stage\.part/,/^\[\[stage\]\]/d' -e 's/^number = /  /p' -e 's/^title = "\(.*\)"/\1/p' | paste - -
 
 run-stage: .lab
 	@$(LAB) run $(STAGE) $(ARGS)

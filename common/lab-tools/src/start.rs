@@ -91,7 +91,8 @@ fn tell(stage: &Stage, part: Option<&Part>, folder: &Path) {
         say!("{}\n", part.teaches);
         say!("The rest of the stage is there in full. Of this part's modules the bodies are missing:");
         part.modules.iter().for_each(|module| say!("    {name}/{}/src/{module}", stage.package));
-        say!("No client is served before those are written that a server needs at its start.");
+        say!("The unit tests of these modules are there: cargo test -p {} --lib", stage.package);
+        say!("Until a server can start and let clients in, checks of earlier parts fail, too.");
     } else {
         say!("{name} is a copy of the course in which stage {number}, {}, is yours to write:", stage.title);
         say!("{}\n", stage.teaches);

@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 
 /// The heading of the checks that are not new in the stage.
@@ -82,6 +83,11 @@ pub fn next(all: &Registry) -> anyhow::Result<()> {
     let (at, count) = (stage.parts_before(part).len(), stage.parts.len());
     say!("Stage {}, part {} of {count}: {}, {}", stage.number, at + 1, part.name, part.title);
     summary(stage, part, &results).iter().for_each(|line| say!("  {line}"));
+    let unwritten = unwritten(stage, part);
+    if !unwritten.is_empty() {
+        say!("Bodies that are yet to be written; checks fail in which a program reaches one of them:");
+        unwritten.iter().for_each(|line| say!("  {line}"));
+    }
     match first_failure(stage, part, &results.failed) {
         Some((of, failed)) => {
             say!("Next, of {of}: {}", sentence(&failed.name));
@@ -151,6 +157,11 @@ pub fn hint(all: &Registry, check: Option<&str>) -> anyhow::Result<()> {
         let modules: Vec<_> = place.modules.iter().map(|m| format!("{}/src/{m}", stage.package)).collect();
         say!("3. the place: {}", modules.join(", "));
         say!("   In the course's folder, make diff {} {} shows what it has there.", stage.number, place.name);
+        let unwritten = unwritten(stage, part);
+        if !unwritten.is_empty() {
+            say!("   A body that is yet to be written may be reached first:");
+            unwritten.iter().for_each(|line| say!("   {line}"));
+        }
     }
     if steps < STEPS {
         say!("The same command again says more: step {} of {STEPS} is next.", steps + 1);
@@ -162,6 +173,39 @@ pub fn hint(all: &Registry, check: Option<&str>) -> anyhow::Result<()> {
 const STEPS: usize = 3;
 
 const NO_COPY: &str = "this is no working copy: make start N PART makes one, and this is for use in it";
+
+/// The functions of `part` whose bodies `make start` has left out, a line for each file:
+/// where, and how many.
+fn unwritten(stage: &Stage, part: &Part) -> Vec<String> {
+    let mark = format!("part {}: to be written", part.name);
+    let mut files = Vec::new();
+    for module in &part.modules {
+        let module = Path::new(&stage.package).join("src").join(module);
+        files.extend(rust_files(&module));
+        files.push(module.with_extension("rs"));
+    }
+    let count = |file: &PathBuf| {
+        let text = fs::read_to_string(root().join(file)).unwrap_or_default();
+        let count = text.lines().filter(|line| line.contains(&mark)).count();
+        (count > 0).then(|| format!("{count} in {}", file.display()))
+    };
+    files.iter().filter_map(count).collect()
+}
+
+/// The `.rs` files in a folder below the workspace's root, and in the folders in it.
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(root().join(folder)).into_iter().flatten().flatten();
+    let mut paths: Vec<_> = entries.map(|entry| folder.join(entry.file_name())).collect();
+    paths.sort_unstable();
+    let files = paths.into_iter().flat_map(|path| {
+        if path.extension().is_some_and(|extension| extension == "rs") {
+            vec![path]
+        } else {
+            rust_files(&path)
+        }
+    });
+    files.collect()
+}
 
 /// A check's name as a sentence: it states the requirement.
 fn sentence(name: &str) -> String {
@@ -182,6 +226,7 @@ fn run(stage: &Stage, words: &[String], output: Output) -> anyhow::Result<(Resul
     command.env("TESTKIT_REPORT", report.path());
     without_the_users_settings(&mut command);
     if output == Output::Hidden {
+        say!("Building it and running the checks; the first time this takes minutes.");
         command.stdout(Stdio::null()).stderr(Stdio::null());
     }
     let status = command.status().context("cannot start cargo")?;

@@ -95,13 +95,14 @@ pub fn hash(password: &str, cost: u32) -> PasswordHash {
     PasswordHash(hash)
 }
 
-/// Checks that a hash from elsewhere can be imported.
+/// Checks that a hash from elsewhere can be imported: `$2a$`, `$2b$` or `$2y$`, a
+/// cost from 4 to 16, and 53 characters more. (The library also reads `$2x$`, which a
+/// faulty program made.)
 ///
 /// # Errors
 /// What is wrong with it, in words.
 pub fn check_hash(hash: &str) -> Result<(), String> {
     let parts: bcrypt::HashParts = hash.parse().map_err(|e| format!("no bcrypt hash: {e}"))?;
-    // The library also reads $2x$, which marks hashes made by a faulty program.
     let kind = ["$2a$", "$2b$", "$2y$"].iter().find_map(|kind| hash.strip_prefix(kind));
     if !kind.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit())) {
         return Err("expected a hash that begins with $2a$, $2b$ or $2y$ and a cost".to_owned());

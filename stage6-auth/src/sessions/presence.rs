@@ -72,10 +72,13 @@ impl Presence {
         Arc::new(Presence { names, on_duplicate, tokens, room, readers, log })
     }
 
-    /// Lets `session` in, after its user is authenticated.
+    /// Lets `session` in, after its user is authenticated. Waits for the name until
+    /// `deadline`.
     ///
     /// # Errors
-    /// When the name is in use, and that connection need not go.
+    /// When the name is in use, and that connection need not go: then the token of a
+    /// new login is ended, which no client will ever know. When a session that is
+    /// resumed has ended while this waited.
     pub fn enter(
         self: &Arc<Self>,
         session: &Arc<Session>,
@@ -151,8 +154,8 @@ impl Presence {
         self.names.get(name).filter(|session| session.has_entered())
     }
 
-    /// Disconnects a session for a reason that its client is told, and ends it:
-    /// the client cannot come back by itself.
+    /// Ends a session, so that its client cannot come back by itself, and disconnects
+    /// it. The client is told `why`, and nothing more after that.
     pub fn expel(&self, session: &Session, why: &str) {
         self.end_token(session);
         self.disconnect(session, why);

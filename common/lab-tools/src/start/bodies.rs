@@ -1,5 +1,5 @@
 //! The modules of a part as a student gets them: with their public items and their
-//! documentation, and with bodies that are yet to be written.
+//! documentation, with their unit tests, and with bodies that are yet to be written.
 //!
 //! The sources are formatted by rustfmt, and that is all that is used here: a function
 //! ends at the brace that stands as far to the left as its first line.
@@ -22,15 +22,17 @@ struct Function {
 enum Keep {
     /// Others call it: the body goes.
     Signature,
-    /// It runs when the program is compiled, or it has no body.
+    /// It runs when the program is compiled, has no body, or only builds a value: a
+    /// server needs these before it can serve a client at all.
     All,
     /// Only this file calls it: whether there is such a function is the student's choice.
     IfNamed,
 }
 
-/// `text` without the bodies of its functions, each of which says `todo` now, without its
-/// private functions and without its tests.
-pub fn without_bodies(text: &str, todo: &str) -> String {
+/// `text` without the bodies of its functions, each of which says `todo` now, and without
+/// private functions that nothing else names. The unit tests stay, too; `tests` is the text
+/// of those that are in a file of their own.
+pub fn without_bodies(text: &str, tests: &str, todo: &str) -> String {
     let end = text.find("\n#[cfg(test)]\nmod ").map_or(text.len(), |at| at + 1);
     let lines: Vec<_> = text[..end].lines().collect();
     let mut functions = functions(&lines);
@@ -38,7 +40,8 @@ pub fn without_bodies(text: &str, todo: &str) -> String {
     if lines.iter().any(|line| line.trim_start_matches("pub ").starts_with("mod ")) {
         functions.iter_mut().filter(|f| f.keep == Keep::IfNamed).for_each(|f| f.keep = Keep::Signature);
     }
-    let named = names_outside(&lines, &functions);
+    let mut named = names_outside(&lines, &functions);
+    named.extend(text[end..].lines().chain(tests.lines()).flat_map(words).map(str::to_owned));
     let mut all = String::new();
     let mut at = 0;
     let mut push = |line: &str| all.push_str(&format!("{line}\n"));
@@ -64,7 +67,8 @@ pub fn without_bodies(text: &str, todo: &str) -> String {
     while all.contains("\n\n}") {
         all = all.replace("\n\n}", "\n}");
     }
-    all.trim_end().to_owned() + "\n"
+    let tests = &text[end..];
+    all.trim_end().to_owned() + "\n" + if tests.is_empty() { "" } else { "\n" } + tests
 }
 
 /// The lines up to the brace that opens the body, and no more of a body in the same line.
@@ -106,7 +110,9 @@ fn functions(lines: &[&str]) -> Vec<Function> {
         let signature = lines[at..=signature_end].concat();
         // Of an `impl Trait` the compiler learns the type from the body.
         let typed_by_body = words.contains("const fn ") || signature.contains("-> impl ");
-        let keep = if typed_by_body || lines[signature_end].ends_with(';') {
+        let last = last.unwrap_or(signature_end);
+        let builds = ["new", "default"].contains(&name) && !lines[at..=last].iter().any(|l| decides(l));
+        let keep = if typed_by_body || builds || lines[signature_end].ends_with(';') {
             Keep::All
         } else if words.starts_with("pub") || (of_trait && line.starts_with(' ')) || name == "main" {
             Keep::Signature
@@ -117,11 +123,15 @@ fn functions(lines: &[&str]) -> Vec<Function> {
         let docs = above
             .take_while(|l| l.trim_start().starts_with("///") || l.trim_start().starts_with("#["))
             .count();
-        let last = last.unwrap_or(signature_end);
         functions.push(Function { name: name.to_owned(), first: at - docs, signature_end, last, keep });
         at = last + 1;
     }
     functions
+}
+
+/// Returns `true` if what this line does depends on something, or can fail.
+fn decides(line: &str) -> bool {
+    line.contains("?;") || words(line).any(|word| ["if", "match", "for", "while", "loop"].contains(&word))
 }
 
 /// The name of the function whose first line this is.
@@ -130,7 +140,7 @@ fn function_name(line: &str) -> Option<&str> {
     let words = words.strip_prefix("pub(crate) ").or(words.strip_prefix("pub(super) ")).unwrap_or(words);
     let words = words.strip_prefix("pub ").unwrap_or(words);
     let words = words.strip_prefix("const ").unwrap_or(words).strip_prefix("fn ")?;
-    words.split(|c: char| !c.is_alphanumeric() && c != '_').next()
+    self::words(words).next()
 }
 
 fn indent(line: &str) -> &str {
@@ -143,7 +153,11 @@ fn names_outside(lines: &[&str], functions: &[Function]) -> BTreeSet<String> {
         |at: &usize| functions.iter().any(|f| f.keep != Keep::All && (f.first..=f.last).contains(at));
     let kept = (0..lines.len()).filter(|at| !inside(at)).map(|at| lines[at]);
     let code = kept.filter(|line| !line.trim_start().starts_with("//"));
-    code.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_')).map(str::to_owned).collect()
+    code.flat_map(words).map(str::to_owned).collect()
+}
+
+fn words(line: &str) -> impl Iterator<Item = &str> {
+    line.split(|c: char| !c.is_alphanumeric() && c != '_')
 }
 
 /// A crate's first file for as long as bodies are missing: imports and fields are unused,
@@ -176,7 +190,7 @@ impl Limit {
     pub fn new(
         limit: u32,
     ) -> Limit {
-        Limit(checked(limit))
+        if limit > 3 { Limit(checked(limit)) } else { Limit(3) }
     }
 
     fn hidden(&self) -> u32 {
@@ -184,6 +198,12 @@ impl Limit {
             return 1;
         }
         2
+    }
+}
+
+impl Default for Limit {
+    fn default() -> Limit {
+        Limit(4)
     }
 }
 
@@ -209,15 +229,21 @@ fn checked(limit: u32) -> u32 {
     limit
 }
 
+fn tested() -> u32 {
+    3
+}
+
 #[cfg(test)]
 mod tests {
-    fn x() {}
+    fn x() {
+        super::tested();
+    }
 }
 ";
 
     #[test]
     fn what_others_see_stays_and_the_bodies_go() {
-        let text = without_bodies(MODULE, "write it");
+        let text = without_bodies(MODULE, "", "write it");
         let expected = "\
 //! Docs of the module.
 
@@ -240,6 +266,12 @@ impl Limit {
     }
 }
 
+impl Default for Limit {
+    fn default() -> Limit {
+        Limit(4)
+    }
+}
+
 impl<T> Drop for Limit
 where
     T: Copy,
@@ -257,6 +289,17 @@ impl fmt::Display for Limit {
 
 fn parsed(text: &str) -> u32 {
     todo!(\"write it\")
+}
+
+fn tested() -> u32 {
+    todo!(\"write it\")
+}
+
+#[cfg(test)]
+mod tests {
+    fn x() {
+        super::tested();
+    }
 }
 ";
         assert_eq!(text, expected);

@@ -287,7 +287,7 @@ fn help_lists_the_targets_and_the_stages() {
         assert!(help.contains(&format!("  make {target} ")), "{target} is not in:\n{help}");
     }
     for stage in lab::registry::Registry::load().stages {
-        assert!(help.contains(&stage.title), "{help}");
+        assert!(help.contains(&format!("\n  {}\t{}\n", stage.number, stage.title)), "{help}");
     }
     for row in help.lines() {
         assert!(row.chars().count() <= lab::output::WIDTH, "too long for a terminal: {row}");

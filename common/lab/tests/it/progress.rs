@@ -85,6 +85,25 @@ fn hints_come_in_steps() {
     assert!(copy.lab(&["hint", "erly"], 1).contains("stage 4 has no check 'erly'"));
 }
 
+/// They explain failures of earlier parts, whose own modules are there in full.
+#[test]
+fn bodies_that_are_missing_are_named() {
+    let copy = WorkingCopy::new();
+    copy.checks(&[("an_old_one", false)]);
+    let todo = "todo!(\"stage 4, part room: to be written\")\n";
+    copy.put("stage4-multichat/src/room/mod.rs", &todo.repeat(2));
+    copy.put("stage4-multichat/src/room/deep/er.rs", todo);
+    copy.put("stage4-multichat/src/room.rs", "// stage 4, part room: to be written\n");
+    copy.put("stage4-multichat/src/room/done.rs", "fn done() {}\n");
+    let said = copy.lab(&["next"], 0);
+    for line in ["2 in stage4-multichat/src/room/mod.rs", "1 in stage4-multichat/src/room/deep/er.rs"] {
+        assert!(said.contains(line) && !said.contains("done.rs"), "{said}");
+    }
+    assert!(said.contains("1 in stage4-multichat/src/room.rs"), "{said}");
+    let third = [(); 3].map(|()| copy.lab(&["hint"], 0)).concat();
+    assert!(third.contains("2 in stage4-multichat/src/room/mod.rs"), "{third}");
+}
+
 #[test]
 fn a_part_is_checked_with_those_before_it() {
     let copy = WorkingCopy::new();
