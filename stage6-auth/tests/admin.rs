@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
+use testkit::hostile::PAYLOADS;
 
 /// bcrypt of "correct horse", cost 4.
 const HASH: &str = "$2b$04$lwOTi4mterR9lCQtvA0swOh1mC/WX4zEtP02i3HxZvLJlgs0.2fqe";
@@ -66,6 +67,24 @@ fn accounts_are_made_listed_and_given_roles() {
     let bob = list.lines().find(|line| line.starts_with("Bob")).unwrap();
     assert_eq!(bob.split_whitespace().nth(1), Some("admin"));
     assert!(!list.contains("$2"), "no hash on the screen");
+}
+
+/// A name that another program has put there. A file's name can be as bad.
+#[test]
+fn hostile_texts_in_a_database_and_in_a_path_are_shown_escaped() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(add(&folder, "alice", "correct horse").status.success());
+    let database = rusqlite::Connection::open(folder.path().join("chat.db")).unwrap();
+    for payload in PAYLOADS {
+        let name = format!("{payload}\nroot admin");
+        database.execute("UPDATE users SET username = ?1", [&name]).unwrap();
+        let list = run(&folder, &["list"]);
+        assert_eq!(list.lines().count(), 1, "{list:?}");
+        assert!(list.contains(" member ") && !list.contains(payload), "{list:?}");
+        let path = format!("sqlite:{}/chat.db", payload.replace('\0', ""));
+        let error = fails(admin(folder.path()).args(["list", "--db", &path]).output().unwrap());
+        assert!(error.lines().count() == 1 && !error.contains(payload), "{error:?}");
+    }
 }
 
 #[test]
