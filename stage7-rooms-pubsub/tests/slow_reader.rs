@@ -2,12 +2,13 @@
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
-use testkit::{Next, Suite, checks, require};
+use testkit::{Check, Next, Suite, checks, require};
 use testkit_chat::chat::Chat;
 
 fn main() -> ExitCode {
-    // The server waits 20 s for the reader, which makes this longer than other checks.
-    let checks = history().into_iter().map(|check| check.within(Duration::from_secs(120))).collect();
+    // The server waits 20 s for the reader: too long for `make test`, so `make test-course` runs it.
+    let long = |check: Check| check.within(Duration::from_secs(120)).ignored_if(true);
+    let checks = history().into_iter().map(long).collect();
     Suite::new(7, env!("CARGO_BIN_EXE_stage7-server"), env!("CARGO_BIN_EXE_stage7-client")).with(checks).run()
 }
 
