@@ -132,7 +132,7 @@ fn examine(packages: &PackageManager) -> Vec<Goal> {
             vec![
                 optional("git", "what `make start` and `make grade` take the course's files from"),
                 pyhpke(),
-                optional("mdbook", "the book as a web site"),
+                optional("mdbook", "only for MDBOOK=mdbook: else `make book` builds its own"),
                 program(
                     "chromium",
                     Optional,
