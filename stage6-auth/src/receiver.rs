@@ -170,7 +170,7 @@ impl<L: ClientLogic> Receiver<L> {
                 return Ok(Ended::Closed(Ok(())));
             }
             if logged_in {
-                self.login.queue.heed(&text);
+                self.login.queue.on_server_line(&text);
                 self.logic.received(text).iter().try_for_each(|text| self.logic.show(text))?;
                 continue;
             }

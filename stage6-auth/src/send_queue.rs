@@ -230,7 +230,7 @@ impl SendQueue {
     }
 
     /// Takes in what a notice of the server says about the end of the connection.
-    pub fn heed(&self, line: &str) {
+    pub fn on_server_line(&self, line: &str) {
         match line {
             "[SERVER] you logged in elsewhere" => self.leave(),
             "[SERVER] error: not logged out, try again" => self.change(|state| state.leaving = false),

@@ -185,7 +185,7 @@ impl ClientLogic for Logic {
 
     /// Shows a line, after taking in what it changes.
     fn show(&self, text: &str) -> anyhow::Result<()> {
-        match self.state.heard(text) {
+        match self.state.on_line(text) {
             StateChange::Moved { prompt } => self.output.change_prompt(&prompt),
             StateChange::Kicked => self.queue.leave(),
             StateChange::Nothing => {}

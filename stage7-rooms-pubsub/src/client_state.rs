@@ -86,11 +86,11 @@ impl ClientState {
     }
 
     /// Takes in a line that was received.
-    pub fn heard(&self, line: &str) -> StateChange {
+    pub fn on_line(&self, line: &str) -> StateChange {
         let mut state = self.lock();
         match line.split_once(' ') {
             Some(("[SERVER]", notice)) => {
-                let change = state.told(notice);
+                let change = state.on_notice(notice);
                 self.moved.notify_all();
                 return change;
             }
@@ -100,13 +100,13 @@ impl ClientState {
                 state.rooms = names.filter(|name| check_name(name).is_ok()).map(str::to_owned).collect();
             }
             Some(("[USERS_LIST]", names)) => state.people = listed(names).collect(),
-            Some(("[SUBS]", names)) => listed(names).for_each(|name| state.met(&name)),
-            Some(("[pub]" | "[private]", said)) => state.heard_from(said),
+            Some(("[SUBS]", names)) => listed(names).for_each(|name| state.remember_name(&name)),
+            Some(("[pub]" | "[private]", said)) => state.remember_author(said),
             Some((room, said)) if room.starts_with("[#") && room.ends_with(']') => {
                 state.rooms.extend(listed(&room[2..room.len() - 1]));
-                state.heard_from(said);
+                state.remember_author(said);
             }
-            _ => state.heard_from(line),
+            _ => state.remember_author(line),
         }
         StateChange::Nothing
     }
@@ -138,7 +138,7 @@ impl State {
         format!("{}@{}> ", self.me, self.room.as_deref().unwrap_or(LOBBY))
     }
 
-    fn told(&mut self, notice: &str) -> StateChange {
+    fn on_notice(&mut self, notice: &str) -> StateChange {
         if notice.starts_with("you were kicked by ") {
             return StateChange::Kicked;
         }
@@ -147,12 +147,12 @@ impl State {
         }
         let Some(rest) = notice.strip_prefix("you are in ") else {
             if let [name, "joined" | "left", ..] = notice.split(' ').collect::<Vec<_>>()[..] {
-                listed(name).for_each(|name| self.met(&name));
+                listed(name).for_each(|name| self.remember_name(&name));
             }
             return StateChange::Nothing;
         };
         // The list of the users in the new room comes next. The others are not forgotten.
-        std::mem::take(&mut self.people).iter().for_each(|name| self.met(name));
+        std::mem::take(&mut self.people).iter().for_each(|name| self.remember_name(name));
         self.room = rest.split(' ').next().and_then(|room| listed(room).next());
         self.rooms.extend(self.room.clone());
         self.moving = false;
@@ -160,15 +160,15 @@ impl State {
     }
 
     /// `said` is `alice: TEXT`, or something else.
-    fn heard_from(&mut self, said: &str) {
+    fn remember_author(&mut self, said: &str) {
         if let Some((name, _)) = said.split_once(": ")
             && check_name(name).is_ok()
         {
-            self.met(name);
+            self.remember_name(name);
         }
     }
 
-    fn met(&mut self, name: &str) {
+    fn remember_name(&mut self, name: &str) {
         if self.people.contains(name) || self.others.contains(name) {
             return;
         }

@@ -196,7 +196,7 @@ impl ClientLogic for Logic {
 
     /// Private messages are opened here, if the key of the sender is known.
     fn received(&self, text: String) -> Vec<String> {
-        self.e2e.heard(&text, &self.queue)
+        self.e2e.on_line(&text, &self.queue)
     }
 
     fn end(&self) -> Vec<String> {
@@ -205,7 +205,7 @@ impl ClientLogic for Logic {
 
     /// Shows a line, after taking in what it changes.
     fn show(&self, text: &str) -> anyhow::Result<()> {
-        match self.state.heard(text) {
+        match self.state.on_line(text) {
             StateChange::Moved { prompt } => self.output.change_prompt(&prompt),
             StateChange::Kicked => self.queue.leave(),
             StateChange::Nothing => {}

@@ -86,7 +86,7 @@ impl Presence {
         slot: ClientSlot,
         deadline: Instant,
     ) -> Result<PresenceGuard, LoginError> {
-        let welcome = session.welcome.lock();
+        let entering = session.entering.lock();
         let name = self.take_name(session, login.resumed, deadline).inspect_err(|_| self.forget(login))?;
         // While this waited for the name, an admin may have ended the session.
         if login.resumed && self.tokens.resume(&login.token)?.is_none() {
@@ -103,7 +103,7 @@ impl Presence {
         let success = format!("AUTH_SUCCESS {} {}", session.name, *login.token.reveal());
         self.room.enter(session, slot, &success).inspect_err(|_| self.forget(login))?;
         session.set_entered();
-        drop(welcome);
+        drop(entering);
         Ok(guard)
     }
 
@@ -169,7 +169,7 @@ impl Presence {
 
     fn disconnect(&self, session: &Session, why: &str) {
         // Not before it was told that it is in.
-        drop(session.welcome.lock());
+        drop(session.entering.lock());
         session.send_to(why);
         session.outbox.close();
         // Its reader thread finds the end of its input, and leaves the room.

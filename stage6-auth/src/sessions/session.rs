@@ -45,7 +45,7 @@ pub struct Session {
     pub resumed: bool,
     /// Held by the login thread from before it takes the name until it has told
     /// the client so: a newer connection that wants the name waits for that.
-    pub(crate) welcome: Mutex<()>,
+    pub(crate) entering: Mutex<()>,
     /// Whether the room thread has been told of it: until then it is in no room.
     entered: AtomicBool,
     /// Whether its token ends with the connection. Set by the room thread.
@@ -75,7 +75,7 @@ impl Session {
             outbox: outbox.clone(),
             token: login.token.clone(),
             resumed: login.resumed,
-            welcome: Mutex::default(),
+            entering: Mutex::default(),
             entered: AtomicBool::new(false),
             ends: AtomicBool::new(false),
             state: Mutex::default(),

@@ -8,7 +8,7 @@ fn state(lines: &[&str]) -> Arc<ClientState> {
     let state = ClientState::new(&changed(&[fingerprint]));
     assert_eq!(state.logged_in("alice"), None);
     for line in lines {
-        state.heard(line);
+        state.on_line(line);
     }
     state
 }
@@ -55,9 +55,9 @@ fn rooms_and_people_are_completed_where_a_command_takes_one() {
         assert!(tab(&state, line).is_empty(), "{line:?}");
     }
     // Those who left the room, and those whom one left there, may be elsewhere.
-    state.heard("[SERVER] bob left (3 online)");
-    state.heard("[SERVER] you are in rust (1 online)");
-    state.heard("[USERS_LIST] alice");
+    state.on_line("[SERVER] bob left (3 online)");
+    state.on_line("[SERVER] you are in rust (1 online)");
+    state.on_line("[USERS_LIST] alice");
     assert_eq!(tab(&state, "/msg b"), ["/msg Bobby ", "/msg bob "]);
 }
 
@@ -89,7 +89,7 @@ fn what_is_no_name_gets_nowhere_near_the_screen() {
 fn so_many_names_are_no_burden() {
     let state = state(&[]);
     for n in 0..3 * MOST_REMEMBERED {
-        state.heard(&format!("name{n}: hello"));
+        state.on_line(&format!("name{n}: hello"));
     }
     assert!(tab(&state, "/msg ").len() <= MOST_REMEMBERED);
     assert_eq!(tab(&state, &format!("/msg name{}", 3 * MOST_REMEMBERED - 1)).len(), 1);
@@ -100,19 +100,19 @@ fn the_room_is_where_the_server_says() {
     let state = state(&[]);
     assert_eq!(state.prompt(), "alice@lobby> ");
     state.typed("/join Rust");
-    state.heard("bob: hello");
+    state.on_line("bob: hello");
     let prompt = "alice@rust> ".to_owned();
     assert_eq!(
-        state.heard("[SERVER] you are in rust (2 online)"),
+        state.on_line("[SERVER] you are in rust (2 online)"),
         StateChange::Moved { prompt: prompt.clone() }
     );
     assert_eq!(state.prompt(), prompt);
     state.typed("/join somewhere else");
-    state.heard("[SERVER] error: a room has 1 to 32 of the characters A-Z a-z 0-9 _ . -");
+    state.on_line("[SERVER] error: a room has 1 to 32 of the characters A-Z a-z 0-9 _ . -");
     assert_eq!(state.prompt(), "alice@rust> ");
     // Nobody else can say so.
-    state.heard("bob: [SERVER] you are in a trap (2 online)");
-    state.heard("[SERVER] announcement by bob: you are in trouble (2 online)");
+    state.on_line("bob: [SERVER] you are in a trap (2 online)");
+    state.on_line("[SERVER] announcement by bob: you are in trouble (2 online)");
     assert_eq!(state.prompt(), "alice@rust> ");
 }
 
@@ -122,8 +122,8 @@ fn the_room_is_waited_for_and_not_for_ever() {
     state.typed("/join rust");
     thread::scope(|scope| {
         let waiting = scope.spawn(|| state.prompt());
-        state.heard("bob: still in the lobby");
-        state.heard("[SERVER] you are in rust (1 online)");
+        state.on_line("bob: still in the lobby");
+        state.on_line("[SERVER] you are in rust (1 online)");
         assert_eq!(waiting.join().unwrap(), "alice@rust> ");
     });
     state.typed("/leave");
@@ -142,14 +142,14 @@ fn whoever_comes_back_goes_on_to_the_room_it_was_in() {
     assert_eq!(state.logged_in("alice").as_deref(), Some("rust"));
     // Lost again before it was there.
     assert_eq!(state.logged_in("alice").as_deref(), Some("rust"));
-    state.heard("[SERVER] you are in lobby (1 online)");
+    state.on_line("[SERVER] you are in lobby (1 online)");
     assert_eq!(state.logged_in("alice"), None);
 }
 
 #[test]
 fn a_user_who_was_kicked_knows_it() {
     let state = state(&[]);
-    assert_eq!(state.heard("[SERVER] you were kicked by root"), StateChange::Kicked);
-    assert_eq!(state.heard("root: [SERVER] you were kicked by root"), StateChange::Nothing);
-    assert_eq!(state.heard("[SERVER] announcement by root: you were kicked by root"), StateChange::Nothing);
+    assert_eq!(state.on_line("[SERVER] you were kicked by root"), StateChange::Kicked);
+    assert_eq!(state.on_line("root: [SERVER] you were kicked by root"), StateChange::Nothing);
+    assert_eq!(state.on_line("[SERVER] announcement by root: you were kicked by root"), StateChange::Nothing);
 }

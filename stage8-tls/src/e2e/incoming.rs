@@ -49,7 +49,7 @@ fn author(line: &str) -> Option<&str> {
 impl EndToEnd {
     /// Takes in a line that was received after the login, and returns the lines to
     /// be shown in its place: mostly the same one.
-    pub fn heard(&self, line: &str, queue: &SendQueue) -> Vec<String> {
+    pub fn on_line(&self, line: &str, queue: &SendQueue) -> Vec<String> {
         let mut shown = self.expire(|pending| pending.since.elapsed() > PATIENCE);
         let unchanged = || vec![line.to_owned()];
         shown.extend(match line.split_once(' ') {

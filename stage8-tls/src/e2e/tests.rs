@@ -100,7 +100,7 @@ impl Side {
     }
 
     fn hears(&self, line: &str) -> Vec<String> {
-        self.e2e.heard(line, &self.queue)
+        self.e2e.on_line(line, &self.queue)
     }
 
     /// Answers the question about bob's key, which comes next.
@@ -308,7 +308,7 @@ fn a_message_that_comes_twice_is_shown_once() {
     // After the program was started again, too.
     let again = EndToEnd::new(Some(bob.folder.path().join("identity")), "localhost:9008", Told::default());
     again.logged_in("bob", &bob.queue).unwrap();
-    assert_eq!(again.heard(&message, &bob.queue), [""; 0]);
+    assert_eq!(again.on_line(&message, &bob.queue), [""; 0]);
 }
 
 #[test]
