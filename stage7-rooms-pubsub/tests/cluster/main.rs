@@ -25,15 +25,18 @@ fn main() -> ExitCode {
     if let Some(why) = &missing {
         eprintln!("ignored: {why}");
     }
-    let trials = [one_chat::TESTS, faults::TESTS, taken_over::TESTS, start::TESTS].into_iter().flatten();
-    let trials = trials.map(|&(name, test)| {
-        let trial = Trial::test(name, move || {
-            test();
-            Ok(())
-        });
-        trial.with_ignored_flag(missing.is_some())
-    });
-    libtest_mimic::run(&args, trials.collect()).exit_code()
+    let quick = [one_chat::TESTS, taken_over::TESTS, start::TESTS].into_iter().flatten();
+    let quick = quick.map(|&(name, test)| trial(name, test).with_ignored_flag(missing.is_some()));
+    // Each waits for a service that was frozen or killed: `make test-course` runs them.
+    let slow = faults::TESTS.iter().map(|&(name, test)| trial(name, test).with_ignored_flag(true));
+    libtest_mimic::run(&args, quick.chain(slow).collect()).exit_code()
+}
+
+fn trial(name: &str, test: fn()) -> Trial {
+    Trial::test(name, move || {
+        test();
+        Ok(())
+    })
 }
 
 type Test = (&'static str, fn());
