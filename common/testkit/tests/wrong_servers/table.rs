@@ -265,6 +265,8 @@ pub const REPORTED_AS: &[(&str, &str)] = &[
     ("too-long", "silent-limit"),
     ("not-utf8", "closes-on-invalid-utf8"),
     ("cuts", "decodes-reads"),
+    // It mends what is no UTF-8, too: the first session that fails may show that.
+    ("not-utf8", "decodes-reads"),
     ("last-line", "drops-the-last-words"),
     ("empty-line", "relays-empty-lines"),
     ("end-words", "trims-commands"),
