@@ -63,7 +63,8 @@ impl Link {
     }
 }
 
-/// Returns `true` if the line tells of an arrival: how long after it, the contract leaves open.
+/// Returns `true` if the line tells of an arrival. The contract leaves open how late such a
+/// line comes.
 pub(crate) fn announces(line: &str) -> bool {
     line.starts_with("[SERVER] ") && line.contains(" joined (")
 }

@@ -220,6 +220,7 @@ fn the_last_line_comes_behind_what_a_member_is_still_saying_and_no_departure_is_
     thread::scope(|scope| {
         scope.spawn(|| alice.wait_for_shutdown());
         scope.spawn(|| {
+            // Time in which a shutdown that does not wait for bob would send its line.
             thread::sleep(Duration::from_millis(20));
             bob.broadcast("one more word\n".to_owned()).unwrap();
             bob.wait_for_shutdown();

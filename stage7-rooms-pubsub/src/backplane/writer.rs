@@ -45,9 +45,9 @@ pub struct LogWriter {
     pending: VecDeque<Pending>,
     /// How many of the first pending entries are in doubt: their statement was sent,
     /// and the answer did not come. They may be in the log, so they are not refused
-    /// (but see `refuse_taken_over`), and are appended again until they are there. They keep their numbers, so that
-    /// they are known when they are read. They cannot come twice: the place where a
-    /// lost statement wants them is taken by then.
+    /// (but see `refuse_taken_over`), and are appended again until they are there. They
+    /// keep their numbers, so that they are known when they are read. They cannot come
+    /// twice: the place where a lost statement wants them is taken by then.
     in_doubt: usize,
     /// What was read and is not confirmed yet.
     unconfirmed: Unconfirmed,
