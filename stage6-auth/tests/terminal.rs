@@ -24,11 +24,7 @@ pub commands:
 /// `/h` and `/quit now` are text to the server. The client asks before it says them.
 ours(client) fn an_unknown_command_is_not_said_at_once(case) {
     let server = MockServer::open(case);
-    let password = ("CHAT_PASSWORD", "correct horse");
-    let mut terminal = case.terminal_with(&["--connect", &server.address(), "--login", "alice"], &[password]);
-    let us = server.asks();
-    us.dialogue();
-    us.lets_in("alice", "token-1");
+    let (mut terminal, us) = server.logged_in_on_a_terminal();
     terminal.shows_typed("alice>");
     for line in ["/h", "/quit now", "hello", "/h"] {
         terminal.types(line);
@@ -44,11 +40,7 @@ ours(client) fn an_unknown_command_is_not_said_at_once(case) {
 /// A paste of more rows than a 16-bit number counts.
 ours(client) fn a_long_paste_is_said_line_by_line(case) {
     let server = MockServer::open(case);
-    let password = ("CHAT_PASSWORD", "correct horse");
-    let mut terminal = case.terminal_with(&["--connect", &server.address(), "--login", "alice"], &[password]);
-    let us = server.asks();
-    us.dialogue();
-    us.lets_in("alice", "token-1");
+    let (mut terminal, us) = server.logged_in_on_a_terminal();
     terminal.shows_typed("alice>");
     require(!terminal.raw().contains("\x1b[?2004h"), "a paste that comes as lines", "as one text");
     for part in 0..20 {

@@ -3,7 +3,7 @@
 //! Against a server played by the check, which can say whatever a server can say.
 
 use std::process::ExitCode;
-use testkit::{Case, Suite, Terminal, checks};
+use testkit::{Suite, Terminal, checks};
 use testkit_chat::connection::Connection;
 use testkit_chat::mock_server::MockServer;
 
@@ -23,12 +23,8 @@ const ENTER: &str = "\r";
 
 /// Our client on a terminal, logged in as alice, at her prompt.
 #[track_caller]
-fn at_the_prompt<'c>(case: &Case, server: &MockServer<'c>) -> (Terminal, Connection<'c>) {
-    let password = ("CHAT_PASSWORD", "correct horse");
-    let terminal = case.terminal_with(&["--connect", &server.address(), "--login", "alice"], &[password]);
-    let us = server.asks();
-    us.dialogue();
-    us.lets_in("alice", "token-1");
+fn at_the_prompt<'c>(server: &MockServer<'c>) -> (Terminal, Connection<'c>) {
+    let (terminal, us) = server.logged_in_on_a_terminal();
     terminal.shows_typed("alice@lobby>");
     (terminal, us)
 }
@@ -47,7 +43,7 @@ pub completion:
 /// at once, as at any other time, however long the list.
 ours(client) fn a_list_of_candidates_holds_nothing_up(case) {
     let server = MockServer::open(case);
-    let (mut terminal, us) = at_the_prompt(case, &server);
+    let (mut terminal, us) = at_the_prompt(&server);
     let names: Vec<_> = (0..500).map(|n| format!("guest{n:03}-of-a-long-name")).collect();
     us.send(&format!("[USERS_LIST] alice,{}", names.join(",")));
     us.send("bob: that is all");
@@ -72,7 +68,7 @@ ours(client) fn a_list_of_candidates_holds_nothing_up(case) {
 /// Whatever there is nothing to complete for stays as it is.
 ours(client) fn tab_changes_nothing_that_it_does_not_know(case) {
     let server = MockServer::open(case);
-    let (mut terminal, us) = at_the_prompt(case, &server);
+    let (mut terminal, us) = at_the_prompt(&server);
     for line in ["hello bo", "/unknown bo", "/rooms bo"] {
         for keys in [line, TAB, "!"] {
             terminal.types(keys);
@@ -91,7 +87,7 @@ pub rooms:
 /// The prompt after `/join` and `/leave` shows where one is then.
 ours(client) fn the_prompt_shows_the_room(case) {
     let server = MockServer::open(case);
-    let (mut terminal, us) = at_the_prompt(case, &server);
+    let (mut terminal, us) = at_the_prompt(&server);
     for (command, answer, prompt) in [
         ("/join rust", "[SERVER] you are in Rust (1 online)", "alice@Rust>"),
         ("/join a/b", "[SERVER] error: a room has 1 to 32 of the characters A-Z a-z 0-9 _ . -", "alice@Rust>"),
@@ -109,7 +105,7 @@ ours(client) fn the_prompt_shows_the_room(case) {
 /// A server that does not answer keeps nobody from typing for long.
 ours(client) fn an_answer_that_does_not_come_is_not_waited_for(case) {
     let server = MockServer::open(case);
-    let (mut terminal, us) = at_the_prompt(case, &server);
+    let (mut terminal, us) = at_the_prompt(&server);
     terminal.types("/join rust");
     terminal.types(ENTER);
     us.receives("/join rust");
@@ -182,7 +178,7 @@ ours(client) fn whoever_is_put_out_does_not_come_back(case) {
         us.peer.half_close();
         client.prints_some("the notice", |line| line == notice);
         client.exits(0);
-        let (mut terminal, us) = at_the_prompt(case, &server);
+        let (mut terminal, us) = at_the_prompt(&server);
         terminal.types("half a sen");
         terminal.shows_typed("half a sen");
         us.send(notice);
@@ -195,7 +191,7 @@ ours(client) fn whoever_is_put_out_does_not_come_back(case) {
 /// Ctrl-D leaves; what still comes is shown.
 ours(client) fn ctrl_d_leaves_in_good_order(case) {
     let server = MockServer::open(case);
-    let (mut terminal, us) = at_the_prompt(case, &server);
+    let (mut terminal, us) = at_the_prompt(&server);
     terminal.types("\x04");
     us.lines_to_the_end();
     us.send("bob: goodbye");

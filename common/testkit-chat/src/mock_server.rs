@@ -3,7 +3,7 @@
 use crate::connection::Connection;
 use crate::envelope::{Envelope, put_key};
 use crate::test_ca::{Identity, TestCa};
-use testkit::{Case, Next, Program, ScriptedServer, fail, require, shown};
+use testkit::{Case, Next, Program, ScriptedServer, Terminal, fail, require, shown};
 
 /// A server played by the check, with the client's key, or with a certificate that
 /// the client has reason to trust.
@@ -66,6 +66,18 @@ impl<'c> MockServer<'c> {
         require(login == "LOGIN alice correct horse", "LOGIN alice correct horse", shown(login));
         us.lets_in("alice", "token-1");
         (client, us)
+    }
+
+    /// The graded client on a terminal, logged in as alice.
+    #[track_caller]
+    pub fn logged_in_on_a_terminal(&self) -> (Terminal, Connection<'c>) {
+        let password = ("CHAT_PASSWORD", "correct horse");
+        let options = ["--connect", &self.address(), "--login", "alice"];
+        let terminal = self.case.terminal_with(&options, &[password]);
+        let us = self.asks();
+        us.dialogue();
+        us.lets_in("alice", "token-1");
+        (terminal, us)
     }
 }
 

@@ -91,11 +91,7 @@ ours(client) fn nothing_hostile_reaches_a_pipe_raw(case) {
 /// On a terminal, where names and rooms are in the prompt and can be completed.
 ours(client) fn nothing_hostile_reaches_a_terminal_raw(case) {
     let server = MockServer::open(case);
-    let password = ("CHAT_PASSWORD", "correct horse");
-    let mut terminal = case.terminal_with(&["--connect", &server.address(), "--login", "alice"], &[password]);
-    let us = server.asks();
-    us.dialogue();
-    us.lets_in("alice", "token-1");
+    let (mut terminal, us) = server.logged_in_on_a_terminal();
     us.send_all(in_the_room());
     us.send("[SERVER] that is all");
     terminal.shows("the last line", |rows| rows.iter().any(|row| row == "[SERVER] that is all"));
