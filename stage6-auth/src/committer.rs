@@ -11,7 +11,7 @@
 //! The same thread hands everything on, so there is one order for all, which
 //! is also the order of the history. What must keep its place among the
 //! messages and needs no database, such as "alice left" after alice's last
-//! message, goes through the same queue ([`Committer::pass`]).
+//! message, goes through the same queue ([`Committer::submit_transient`]).
 
 use crate::store::{Message, MessageId, Millis, StoreError, now};
 use common::critical_thread;
@@ -57,8 +57,8 @@ pub enum Event<M, T> {
     Stored(M, T),
     /// It is not, and will be in no history: tell its sender.
     Refused(M, T),
-    /// It is its turn.
-    Passed(T),
+    /// It needed no database, and this is its place in the order.
+    Transient(T),
 }
 
 /// The committer has been stopped, or its thread has died.
@@ -143,7 +143,7 @@ impl<M: Record, T: Send + 'static> Committer<M, T> {
     ///
     /// # Errors
     /// [`Stopped`], as for [`Committer::submit`].
-    pub fn pass(&self, tag: T) -> Result<(), Stopped> {
+    pub fn submit_transient(&self, tag: T) -> Result<(), Stopped> {
         Ok(self.queue.push(Submission { message: None, tag }, 0)?)
     }
 
@@ -202,7 +202,7 @@ fn commit_all<M: Record, T>(
         };
         let mut messages = messages.into_iter().enumerate();
         let event = |(tag, has_message): (T, bool)| match has_message.then(|| messages.next()).flatten() {
-            None => Event::Passed(tag),
+            None => Event::Transient(tag),
             Some((index, message)) if failure.is_some() || refused.contains(&index) => {
                 Event::Refused(message, tag)
             }

@@ -8,7 +8,7 @@
 //! error.
 
 use crate::accounts::{AuthError, check_name, check_new_name, check_one_line, check_password};
-use crate::send_queue::{SendQueue, Session};
+use crate::send_queue::{ClientSession, SendQueue};
 use anyhow::{Context, bail};
 use clap::Args;
 use common::terminal::{Echo, Output, Questions};
@@ -133,7 +133,7 @@ pub enum LoginEvent {
     /// It goes on.
     Pending,
     /// The user is in.
-    LoggedIn(Session),
+    LoggedIn(ClientSession),
     /// The server has refused the login. The user may try again.
     Refused,
     /// The user wants to leave.
@@ -196,7 +196,7 @@ impl LoginClient {
                     self.output.received(line)?;
                 }
                 let token = Zeroizing::new(token.to_owned());
-                Ok(LoginEvent::LoggedIn(Session { name: name.to_owned(), token }))
+                Ok(LoginEvent::LoggedIn(ClientSession { name: name.to_owned(), token }))
             }
             ("AUTH_FAILED", reason) => self.refused(line, reason),
             _ => {

@@ -123,7 +123,7 @@ impl<M: Record, E: Send + 'static> Pipeline<M, E> {
     fn queue(&self, message: Option<M>, event: E) -> Result<(), Stopped> {
         match message {
             Some(message) => self.committer.submit(message, event),
-            None => self.committer.pass(event),
+            None => self.committer.submit_transient(event),
         }
     }
 

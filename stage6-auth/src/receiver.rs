@@ -7,7 +7,7 @@
 
 use crate::connection::Connection;
 use crate::login_client::{LoginClient, LoginEvent};
-use crate::send_queue::Session;
+use crate::send_queue::ClientSession;
 use anyhow::{Context, bail};
 use stage2_echo::line::{self, LineReader, Received};
 use stage4_multichat::client::MAX_FROM_SERVER;
@@ -47,7 +47,7 @@ pub trait ClientLogic: Send {
     ///
     /// # Errors
     /// When the client cannot go on.
-    fn logged_in(&self, _session: &Session) -> anyhow::Result<()> {
+    fn logged_in(&self, _session: &ClientSession) -> anyhow::Result<()> {
         Ok(())
     }
 

@@ -52,7 +52,7 @@ struct State {
     allowed: Allowed,
     /// Answers that this connection's login may still ask for.
     answers_left: u8,
-    session: Option<Session>,
+    session: Option<ClientSession>,
     /// Nothing more will be typed.
     input_ended: bool,
     /// A connection that ends was not lost: the user leaves, or has to.
@@ -71,7 +71,7 @@ enum Allowed {
 
 /// What the server has said when it let the user in.
 #[derive(Clone)]
-pub struct Session {
+pub struct ClientSession {
     /// The name as registered.
     pub name: String,
     /// With it the client comes back after a lost connection.
@@ -118,7 +118,7 @@ impl SendQueue {
     }
 
     /// Waits for the first login.
-    pub fn wait_for_login(&self) -> Session {
+    pub fn wait_for_login(&self) -> ClientSession {
         let mut state = self.lock();
         loop {
             if let Some(session) = &state.session {
@@ -215,12 +215,12 @@ impl SendQueue {
     }
 
     /// The user is logged in, on this connection. From now on what is typed is sent.
-    pub fn logged_in(&self, session: Session) {
+    pub fn logged_in(&self, session: ClientSession) {
         self.change(|state| (state.session, state.allowed) = (Some(session), Allowed::Everything));
     }
 
     /// The session of the last login.
-    pub fn session(&self) -> Option<Session> {
+    pub fn session(&self) -> Option<ClientSession> {
         self.lock().session.clone()
     }
 

@@ -8,7 +8,7 @@
 use crate::addressed_message::{AddressedMessage, Change, Recipient};
 use crate::backplane::{Backplane, Status};
 use crate::message_store::MessageStore;
-use crate::room_state::{Admission, JoinEntry, Login, Question, RoomEvent, RoomState};
+use crate::room_state::{Login, LoginRecord, Question, RoomEvent, RoomState, not_stored};
 use crate::rooms::LOBBY;
 use anyhow::Context;
 use common::log::Log;
@@ -18,10 +18,10 @@ use stage6_auth::auth::LoginError;
 use stage6_auth::committer::Stopped;
 use stage6_auth::pipeline::Pipeline;
 use stage6_auth::room::History;
-use stage6_auth::sessions::name_registry::{NameInUse, OnDuplicate};
+use stage6_auth::sessions::name_registry::OnDuplicate;
 use stage6_auth::sessions::presence::ChatRoom;
 use stage6_auth::sessions::session::Session;
-use stage6_auth::store::{Message, Store, StoreError, name_key};
+use stage6_auth::store::{Message, Store, name_key};
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -29,7 +29,7 @@ use std::time::Duration;
 
 /// How long a login may wait for its place in the log, when several servers are one
 /// chat. A database that hangs is given up after three seconds.
-const ADMISSION_TIMEOUT: Duration = Duration::from_secs(8);
+const JOIN_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// See the [module](self).
 pub struct Chat {
@@ -61,7 +61,7 @@ impl Chat {
         log: &Log,
     ) -> anyhow::Result<Arc<Self>> {
         const UNREADABLE: &str = "cannot read the history";
-        let state = |earlier| RoomState::new(codec, History::new(earlier, history), log);
+        let state = |messages| RoomState::new(codec, History::new(messages, history), log);
         let (pipeline, shared) = match other_servers {
             None => {
                 let state = state(store.room_history(LOBBY, history).context(UNREADABLE)?);
@@ -160,18 +160,12 @@ impl ChatRoom for Chat {
         };
         // Whether it comes in is known when its place in the log is: of two logins at
         // the same moment, on two servers, one wins.
-        let (answer, admission) = sync_channel(1);
-        let entry = change(session, Change::Join, JoinEntry::of(session, shared.on_duplicate).text());
+        let (answer, admitted) = sync_channel(1);
+        let entry = change(session, Change::Join, LoginRecord::of(session, shared.on_duplicate).text());
         let login = Login { welcome: welcome.to_owned(), answer };
         let event = RoomEvent::Join(session.clone(), slot, publishers, Some(login));
         self.pipeline.submit(session, Some(entry), event).map_err(lost)?;
-        match admission.recv_timeout(ADMISSION_TIMEOUT) {
-            Ok(Admission::Entered) => Ok(()),
-            Ok(Admission::NameInUse) => Err(NameInUse.into()),
-            Ok(Admission::NotStored) | Err(_) => Err(LoginError::from(StoreError::Unusable(
-                "the login could not be stored by the database of the chat".to_owned(),
-            ))),
-        }
+        admitted.recv_timeout(JOIN_TIMEOUT).unwrap_or_else(|_| Err(not_stored()))
     }
 
     fn leave(&self, session: &Arc<Session>) -> Result<(), Stopped> {

@@ -28,7 +28,7 @@ use stage6_auth::connection::Connection;
 use stage6_auth::envelope::{Envelope, MAX_TEXT};
 use stage6_auth::login_client::{LoginArgs, LoginClient};
 use stage6_auth::receiver::{ClientLogic, Receiver};
-use stage6_auth::send_queue::{MAX_QUEUED, SendQueue, Session};
+use stage6_auth::send_queue::{ClientSession, MAX_QUEUED, SendQueue};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -174,7 +174,7 @@ impl ClientLogic for Logic {
     }
 
     /// A client that has come back begins in the lobby, as every client does.
-    fn logged_in(&self, session: &Session) -> anyhow::Result<()> {
+    fn logged_in(&self, session: &ClientSession) -> anyhow::Result<()> {
         if let Some(room) = self.state.logged_in(&session.name) {
             // Before what was typed for that room.
             self.queue.send_now(&format!("/join {room}"));

@@ -8,7 +8,7 @@
 
 mod other_servers;
 
-pub use other_servers::{Admission, JoinEntry, Login};
+pub use other_servers::{Login, LoginRecord, not_stored};
 use other_servers::{LoginId, OtherServers};
 
 use crate::addressed_message::{AddressedMessage, Recipient, lines};
@@ -22,7 +22,7 @@ use stage4_multichat::line_codec::LineCodec;
 use stage6_auth::committer::Event;
 use stage6_auth::pipeline::RoomLogic;
 use stage6_auth::room::{Debouncer, History, NOT_STORED, OutageLog};
-use stage6_auth::sessions::session::{Acks, Session};
+use stage6_auth::sessions::session::{Session, ack_all};
 use stage6_auth::store::{Message, StoreError, name_key};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -46,11 +46,11 @@ pub enum RoomEvent {
     /// A client goes.
     Leave(Arc<Session>),
     /// What another server has stored; the message that it goes with says what.
-    Foreign,
+    Replicated,
     /// A line for all clients of this server.
     Notice(&'static str),
     /// For the committer thread: there may be something new in the database.
-    Wake,
+    PollLog,
     /// The server ends, and this is the last line for all.
     Shutdown(String),
 }
@@ -91,16 +91,16 @@ struct Online {
 
 /// Messages of one sender to one recipient, with nothing in between: they are
 /// encoded and sent together.
-struct MessageRun {
+struct CoalescedMessages {
     /// `None` for a user of another server.
     sender: Option<Arc<Session>>,
     to: Recipient,
     messages: Vec<Message>,
 }
 
-impl MessageRun {
+impl CoalescedMessages {
     /// Returns `true` if `message` can be one more of them.
-    fn goes_on_with(&self, sender: Option<&Arc<Session>>, message: &AddressedMessage) -> bool {
+    fn accepts(&self, sender: Option<&Arc<Session>>, message: &AddressedMessage) -> bool {
         self.to == message.to
             && match (&self.sender, sender) {
                 (Some(one), Some(other)) => Arc::ptr_eq(one, other),
@@ -135,39 +135,41 @@ impl RoomState {
 impl RoomLogic<AddressedMessage, RoomEvent> for RoomState {
     fn apply_batch(&mut self, batch: Vec<Event<AddressedMessage, RoomEvent>>, failure: Option<&StoreError>) {
         self.outage_log.note(&batch, failure);
-        let mut acks = Acks::default();
-        let mut run: Option<MessageRun> = None;
+        let mut done = Vec::new();
+        let mut open: Option<CoalescedMessages> = None;
         for event in batch {
             let (message, event) = match event {
                 Event::Stored(message, event) => (Some(message), event),
-                Event::Refused(_, event) | Event::Passed(event) => (None, event),
+                Event::Refused(_, event) | Event::Transient(event) => (None, event),
             };
             let (sender, message) = match (event, message) {
                 (RoomEvent::Message(sender), Some(message)) => (Some(sender), message),
-                (RoomEvent::Foreign, Some(message)) if !matches!(message.to, Recipient::Servers(_)) => {
+                (RoomEvent::Replicated, Some(message)) if !matches!(message.to, Recipient::Servers(_)) => {
                     (None, message)
                 }
                 // Its place is behind what was said before.
                 (event, entry) => {
-                    self.send_run(run.take());
-                    self.apply(event, entry.as_ref(), &mut acks);
+                    self.send_coalesced(open.take());
+                    self.apply(event, entry.as_ref(), &mut done);
                     continue;
                 }
             };
-            if run.as_ref().is_some_and(|run| !run.goes_on_with(sender.as_ref(), &message)) {
-                self.send_run(run.take());
+            if open.as_ref().is_some_and(|open| !open.accepts(sender.as_ref(), &message)) {
+                self.send_coalesced(open.take());
             }
             if let Some(sender) = &sender {
-                acks.add(sender.clone());
+                done.push(sender.clone());
             }
             let AddressedMessage { message, to } = message;
-            run.get_or_insert_with(|| MessageRun { sender, to, messages: Vec::new() }).messages.push(message);
+            open.get_or_insert_with(|| CoalescedMessages { sender, to, messages: Vec::new() })
+                .messages
+                .push(message);
         }
-        self.send_run(run);
+        self.send_coalesced(open);
         self.fanout.deliver();
         // Only now that all is delivered: a thread that waits for its client's
         // departure lets the next connection of that name in.
-        acks.send();
+        ack_all(&done);
     }
 
     fn due_in(&self) -> Option<Duration> {
@@ -186,8 +188,8 @@ impl RoomLogic<AddressedMessage, RoomEvent> for RoomState {
 }
 
 impl RoomState {
-    fn send_run(&mut self, run: Option<MessageRun>) {
-        let Some(MessageRun { sender, to, messages }) = run else { return };
+    fn send_coalesced(&mut self, messages: Option<CoalescedMessages>) {
+        let Some(CoalescedMessages { sender, to, messages }) = messages else { return };
         let key = name_key(&messages[0].name);
         // A client does not hear itself.
         let own = sender.map(|sender| sender.id);
@@ -220,7 +222,7 @@ impl RoomState {
 
     /// Applies an event without a message, or whose message was refused.
     /// `entry` is what other servers read of it in the shared log.
-    fn apply(&mut self, event: RoomEvent, entry: Option<&AddressedMessage>, acks: &mut Acks) {
+    fn apply(&mut self, event: RoomEvent, entry: Option<&AddressedMessage>, done: &mut Vec<Arc<Session>>) {
         let session = match event {
             RoomEvent::Join(session, slot, publishers, None) => {
                 self.join(&session, slot, &publishers, LoginId::alone(&session));
@@ -260,12 +262,12 @@ impl RoomState {
                 entry.into_iter().for_each(|entry| self.apply_entry(entry));
                 session
             }
-            RoomEvent::Foreign => return entry.into_iter().for_each(|entry| self.apply_entry(entry)),
+            RoomEvent::Replicated => return entry.into_iter().for_each(|entry| self.apply_entry(entry)),
             RoomEvent::Notice(line) => return self.fanout.broadcast(&format!("{line}\n"), None),
-            RoomEvent::Wake => return,
+            RoomEvent::PollLog => return,
             RoomEvent::Shutdown(line) => return self.fanout.shutdown(&line),
         };
-        acks.add(session);
+        done.push(session);
     }
 
     /// The greeting first, then the lobby: from here on the client hears

@@ -24,7 +24,7 @@ use stage2_echo::line;
 use stage6_auth::connection::Connection;
 use stage6_auth::login_client::{LoginArgs, LoginClient};
 use stage6_auth::receiver::{ClientLogic, Receiver};
-use stage6_auth::send_queue::{MAX_QUEUED, SendQueue, Session};
+use stage6_auth::send_queue::{ClientSession, MAX_QUEUED, SendQueue};
 use stage7_rooms_pubsub::client_state::{ClientState, StateChange};
 use stage7_rooms_pubsub::commands::{self, CommandInfo};
 use stage7_rooms_pubsub::line_style;
@@ -184,7 +184,7 @@ impl ClientLogic for Logic {
     }
 
     /// A client that has come back begins in the lobby, as every client does.
-    fn logged_in(&self, session: &Session) -> anyhow::Result<()> {
+    fn logged_in(&self, session: &ClientSession) -> anyhow::Result<()> {
         self.e2e.logged_in(&session.name, &self.queue)?;
         if let Some(room) = self.state.logged_in(&session.name) {
             // Before what was typed for that room.

@@ -25,7 +25,7 @@ pub const PRIVATE_KINDS: &[&PrivateKind] = &[&PRIVATE, &SEALED];
 
 /// All commands, as one client may use them.
 pub struct Commands<'a> {
-    earlier: stage7::Commands<'a>,
+    base: stage7::Commands<'a>,
     store: &'a dyn Store,
     log: &'a Log,
 }
@@ -39,8 +39,8 @@ impl<'a> Commands<'a> {
         session: &Arc<Session>,
         log: &'a Log,
     ) -> Self {
-        let earlier = stage7::Commands::new(chat, presence, store, session, log);
-        Commands { earlier, store, log }
+        let base = stage7::Commands::new(chat, presence, store, session, log);
+        Commands { base, store, log }
     }
 
     /// Executes the command in `line`, or says the line to the room.
@@ -53,15 +53,15 @@ impl<'a> Commands<'a> {
             "/pubkey" => self.publish(rest.trim()),
             "/key" => self.show(rest.trim()),
             "/dm" => self.pass_on(rest),
-            _ => self.earlier.act(line, &MORE),
+            _ => self.base.act(line, &MORE),
         };
-        self.earlier.report(done)
+        self.base.report(done)
     }
 
     /// No answer if the key is stored or known: a client sends this after each login.
     fn publish(&self, key: &str) -> CommandResult {
         let key: PublicKey = key.parse().map_err(|error| format!("/pubkey BASE64: {error}"))?;
-        let session = self.earlier.session();
+        let session = self.base.session();
         let known = self.store.keys(session.user_id)?;
         if known.last() == Some(&key.to_string()) {
             return Ok(());
@@ -82,10 +82,10 @@ impl<'a> Commands<'a> {
         if name.is_empty() {
             return Err("/key needs a user: /key USER".to_owned().into());
         }
-        let user = self.earlier.account(name)?;
+        let user = self.base.account(name)?;
         let key = self.store.keys(user.id)?.pop();
         let key = key.ok_or_else(|| format!("{} has published no key", user.name))?;
-        self.earlier.session().send_to(&format!("[KEY] {} {key}", user.name));
+        self.base.session().send_to(&format!("[KEY] {} {key}", user.name));
         Ok(())
     }
 
@@ -93,6 +93,6 @@ impl<'a> Commands<'a> {
         let Some((user, sealed)) = addressed(rest) else {
             return Err("/dm needs a user and a sealed message: /dm USER BASE64".to_owned().into());
         };
-        self.earlier.say_to(user, sealed.trim(), &SEALED)
+        self.base.say_to(user, sealed.trim(), &SEALED)
     }
 }

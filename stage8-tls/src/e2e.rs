@@ -59,7 +59,7 @@ struct State {
     lookup: Option<KeyLookup>,
     /// Questions under way that the client asks and not the user, by name in lower
     /// case: the answers are not shown.
-    own_requests: HashMap<String, usize>,
+    automatic_requests: HashMap<String, usize>,
     /// What users say whose keys are not known yet, in the order received.
     pending: Vec<PendingMessage>,
     /// Keys that are other ones than those remembered, by name in lower case.
@@ -112,7 +112,7 @@ impl EndToEnd {
         queue.send_now(&format!("/pubkey {}", user.identity.public()));
         let mut state = self.lock();
         (state.user, state.connected) = (Some(user), true);
-        state.own_requests.clear();
+        state.automatic_requests.clear();
         let mut names: Vec<_> = state.pending.iter().map(|pending| pending.from.clone()).collect();
         names.dedup();
         drop(state);
@@ -143,7 +143,7 @@ impl EndToEnd {
     /// Asks the server for a key, in the client's own name. Returns `true` if the
     /// question was sent.
     fn request_key(&self, name: &str, queue: &SendQueue) -> bool {
-        *self.lock().own_requests.entry(name.to_ascii_lowercase()).or_default() += 1;
+        *self.lock().automatic_requests.entry(name.to_ascii_lowercase()).or_default() += 1;
         queue.send_now(&format!("/key {name}"))
     }
 

@@ -19,7 +19,7 @@ fn summary(events: Vec<Event<Message, u32>>) -> Vec<String> {
     let one = |event: Event<Message, u32>| match event {
         Event::Stored(m, tag) => format!("+{}:{}:{tag}", m.text, m.id.number),
         Event::Refused(m, tag) => format!("-{}:{}:{tag}", m.text, m.id.number),
-        Event::Passed(tag) => format!(".{tag}"),
+        Event::Transient(tag) => format!(".{tag}"),
     };
     events.into_iter().map(one).collect()
 }
@@ -64,7 +64,7 @@ fn what_came_during_a_commit_shares_the_next_in_order() {
     r.committer.submit(message("a"), 1).unwrap();
     assert_eq!(r.appends.recv_timeout(LONG), Ok(1));
     r.committer.submit(message("b"), 2).unwrap();
-    r.committer.pass(3).unwrap();
+    r.committer.submit_transient(3).unwrap();
     r.committer.submit(message("c"), 2).unwrap();
     r.answers.send(Ok(())).unwrap();
     assert_eq!(r.batches.recv_timeout(LONG).unwrap(), ["+a:1:1"]);
@@ -80,7 +80,7 @@ fn a_failed_batch_is_refused_and_the_rest_passes() {
     assert_eq!(r.appends.recv_timeout(LONG), Ok(1));
     r.answers.send(Err(down())).unwrap();
     assert_eq!(r.batches.recv_timeout(LONG).unwrap(), ["-a:1:1"]);
-    r.committer.pass(2).unwrap();
+    r.committer.submit_transient(2).unwrap();
     assert_eq!(r.batches.recv_timeout(LONG).unwrap(), [".2"]);
 }
 
@@ -198,7 +198,7 @@ fn stopping_commits_what_was_accepted() {
     assert!(r.committer.stop(LONG));
     assert_eq!(r.batches.try_iter().flatten().count(), 10);
     assert_eq!(r.committer.submit(message("late"), 0), Err(Stopped));
-    assert_eq!(r.committer.pass(0), Err(Stopped));
+    assert_eq!(r.committer.submit_transient(0), Err(Stopped));
 }
 
 #[test]

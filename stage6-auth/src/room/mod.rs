@@ -47,8 +47,8 @@ impl Room {
         history: usize,
         log: &Log,
     ) -> anyhow::Result<Arc<Self>> {
-        let earlier = store.recent(history).context("cannot read the history")?;
-        let state = RoomState::new(codec, History::new(earlier, history), log);
+        let messages = store.recent(history).context("cannot read the history")?;
+        let state = RoomState::new(codec, History::new(messages, history), log);
         let store = store.clone();
         let pipeline = Pipeline::start(move |batch: &[Message]| store.append(batch), state)?;
         Ok(Arc::new(Room { pipeline }))

@@ -11,7 +11,7 @@ use super::history::History;
 use super::outage_log::{NOT_STORED, OutageLog};
 use crate::committer::Event;
 use crate::pipeline::RoomLogic;
-use crate::sessions::session::{Acks, Session};
+use crate::sessions::session::{Session, ack_all};
 use crate::store::{Message, StoreError};
 use bytes::Bytes;
 use common::log::Log;
@@ -75,17 +75,17 @@ impl RoomState {
 impl RoomLogic<Message, RoomEvent> for RoomState {
     fn apply_batch(&mut self, batch: Vec<Event<Message, RoomEvent>>, failure: Option<&StoreError>) {
         self.outage_log.note(&batch, failure);
-        let mut acks = Acks::default();
+        let mut done = Vec::new();
         for event in batch {
             match event {
-                Event::Stored(message, event) => self.apply(event, Some(message), &mut acks),
-                Event::Refused(_, event) | Event::Passed(event) => self.apply(event, None, &mut acks),
+                Event::Stored(message, event) => self.apply(event, Some(message), &mut done),
+                Event::Refused(_, event) | Event::Transient(event) => self.apply(event, None, &mut done),
             }
         }
         self.room.deliver();
         // Only now that all is delivered: a thread that waits for its client's
         // departure lets the next connection of that name in.
-        acks.send();
+        ack_all(&done);
     }
 
     fn due_in(&self) -> Option<Duration> {
@@ -110,25 +110,25 @@ impl RoomLogic<Message, RoomEvent> for RoomState {
 }
 
 impl RoomState {
-    fn apply(&mut self, event: RoomEvent, message: Option<Message>, acks: &mut Acks) {
+    fn apply(&mut self, event: RoomEvent, message: Option<Message>, done: &mut Vec<Arc<Session>>) {
         match (event, message) {
             (RoomEvent::Message(session), Some(message)) => {
                 let lines = format!("{}: {}\n", message.name, message.text);
                 self.room.apply(room::RoomEvent::Message { sender: session.id, lines });
                 self.history.push(message);
-                acks.add(session);
+                done.push(session);
             }
             (RoomEvent::Message(session), None) => {
                 session.send_to(NOT_STORED);
-                acks.add(session);
+                done.push(session);
             }
             (RoomEvent::Join(session, slot), _) => {
                 self.join(&session, slot);
-                acks.add(session);
+                done.push(session);
             }
             (RoomEvent::Leave(session), _) => {
                 self.leave(&session);
-                acks.add(session);
+                done.push(session);
             }
             (RoomEvent::Shutdown(line), _) => self.room.apply(room::RoomEvent::Shutdown(line)),
         }

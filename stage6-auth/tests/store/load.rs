@@ -98,7 +98,7 @@ impl Shared {
                 self.refused.fetch_add(1, Ordering::Relaxed);
                 let _ = tag.send(false);
             }
-            Event::Passed(_) => panic!("nothing was passed"),
+            Event::Transient(_) => panic!("nothing was passed"),
         }
     }
 }

@@ -86,7 +86,7 @@ impl Liveness {
         self.free.remove(&run);
         self.log.warn("another server is gone: it is declared dead, and its users are out");
         let dead = entry(self.status.run(), 0, &"".into(), Change::Dead, run.to_string());
-        let _ = committer.submit(dead, RoomEvent::Foreign);
+        let _ = committer.submit(dead, RoomEvent::Replicated);
     }
 
     /// Sees to this server's own lock, and returns the runs whose locks have been

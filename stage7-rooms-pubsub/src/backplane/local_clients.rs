@@ -6,7 +6,7 @@
 //! comes before its next entry, so it knows of the login there, and refuses them.
 
 use crate::addressed_message::{AddressedMessage, Change, Recipient};
-use crate::room_state::JoinEntry;
+use crate::room_state::LoginRecord;
 use stage4_multichat::fanout::ClientId;
 use stage6_auth::sessions::session::Session;
 use std::collections::HashMap;
@@ -68,5 +68,5 @@ impl LocalClients {
 pub fn is_taken_over(session: &Session, entry: &AddressedMessage) -> bool {
     entry.to == Recipient::Servers(Change::Join)
         && session.name == entry.message.name
-        && JoinEntry::takes_over(&entry.message.text, session)
+        && LoginRecord::takes_over(&entry.message.text, session)
 }

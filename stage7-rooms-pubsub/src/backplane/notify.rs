@@ -272,7 +272,7 @@ impl Listener {
             self.heard_self = Instant::now();
             if self.status.set_redis_away(false) {
                 self.log.warn(format_args!("Redis at {} is back", self.redis.url));
-                let _ = self.committer.pass(RoomEvent::Notice(ON_TIME));
+                let _ = self.committer.submit_transient(RoomEvent::Notice(ON_TIME));
             }
         } else if tail.parse().is_ok_and(|tail| self.status.hear(tail)) {
             self.status.wake(&self.committer);
@@ -283,7 +283,7 @@ impl Listener {
         if !self.committer.is_stopped() && !self.status.set_redis_away(true) {
             let why = self.redis.explain(error);
             self.log.warn(format_args!("{why}; until it is back, the log is read every 250 ms"));
-            let _ = self.committer.pass(RoomEvent::Notice(LATE));
+            let _ = self.committer.submit_transient(RoomEvent::Notice(LATE));
         }
     }
 }

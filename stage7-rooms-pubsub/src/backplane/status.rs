@@ -81,7 +81,7 @@ impl Status {
 
     /// Has the committer thread read the log. Returns `false` if it has stopped.
     pub(super) fn wake(&self, committer: &ChatCommitter) -> bool {
-        self.waking.swap(true, Ordering::SeqCst) || committer.pass(RoomEvent::Wake).is_ok()
+        self.waking.swap(true, Ordering::SeqCst) || committer.submit_transient(RoomEvent::PollLog).is_ok()
     }
 
     pub(super) fn woken(&self) {

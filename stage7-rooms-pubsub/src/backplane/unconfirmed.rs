@@ -60,7 +60,7 @@ impl Unconfirmed {
 }
 
 fn is_foreign(event: &LogEvent) -> bool {
-    matches!(event, Event::Stored(_, RoomEvent::Foreign))
+    matches!(event, Event::Stored(_, RoomEvent::Replicated))
 }
 
 fn is_confirmation(event: &LogEvent) -> bool {

@@ -97,7 +97,7 @@ impl LogWriter {
     /// Queues what was submitted, if its client may submit it.
     fn take(&mut self, submission: Pending, events: &mut Events) {
         let allowed = match &submission.tag {
-            RoomEvent::Wake => return,
+            RoomEvent::PollLog => return,
             RoomEvent::Join(session, ..) => {
                 self.clients.insert(session);
                 true
@@ -149,7 +149,8 @@ impl LogWriter {
                 if self.unconfirmed.must_be_confirmed(self.status.redis_is_away()) {
                     let confirmation =
                         entry(self.status.run(), 0, &"".into(), Change::Confirm, String::new());
-                    self.pending.push_back(Submission { message: Some(confirmation), tag: RoomEvent::Wake });
+                    self.pending
+                        .push_back(Submission { message: Some(confirmation), tag: RoomEvent::PollLog });
                     continue;
                 }
                 self.pass_first(events);
@@ -242,7 +243,7 @@ impl LogWriter {
         };
         self.clients.has_read(id, &entry, waits);
         self.refuse_taken_over(&entry, events);
-        self.unconfirmed.push(id, Event::Stored(entry, RoomEvent::Foreign));
+        self.unconfirmed.push(id, Event::Stored(entry, RoomEvent::Replicated));
         if own_death {
             self.start_again(events);
         }
@@ -281,7 +282,7 @@ impl LogWriter {
         for event in self.unconfirmed.forget() {
             let (message, tag) = match event {
                 Event::Stored(entry, tag) => (Some(entry), tag),
-                Event::Passed(tag) | Event::Refused(_, tag) => (None, tag),
+                Event::Transient(tag) | Event::Refused(_, tag) => (None, tag),
             };
             self.in_doubt += usize::from(message.is_some());
             self.pending.push_front(Submission { message, tag });
@@ -318,7 +319,7 @@ impl LogWriter {
                 writer.clients.remove(session.id);
                 false
             }
-            RoomEvent::Message(_) | RoomEvent::Wake => false,
+            RoomEvent::Message(_) | RoomEvent::PollLog => false,
             _ => submission.message.is_some(),
         });
     }
@@ -355,7 +356,7 @@ impl LogWriter {
         // Once more that it is dead: the entry that was read may yet be lost.
         for (change, text) in [(Change::Dead, before.to_string()), (Change::Start, String::new())] {
             let entry = entry(run, 0, &"".into(), change, text);
-            self.pending.push_back(Submission { message: Some(entry), tag: RoomEvent::Foreign });
+            self.pending.push_back(Submission { message: Some(entry), tag: RoomEvent::Replicated });
         }
     }
 }
@@ -372,6 +373,6 @@ fn refuse(submission: Pending) -> Event<AddressedMessage, RoomEvent> {
         Submission { message: Some(message), tag: tag @ (RoomEvent::Message(_) | RoomEvent::Join(..)) } => {
             Event::Refused(message, tag)
         }
-        Submission { tag, .. } => Event::Passed(tag),
+        Submission { tag, .. } => Event::Transient(tag),
     }
 }

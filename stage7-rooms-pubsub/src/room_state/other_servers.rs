@@ -11,10 +11,11 @@ use crate::backplane::Status;
 use crate::rooms::LOBBY;
 use common::log::Log;
 use stage4_multichat::limits::ClientSlot;
-use stage6_auth::sessions::name_registry::OnDuplicate;
+use stage6_auth::auth::LoginError;
+use stage6_auth::sessions::name_registry::{NameInUse, OnDuplicate};
 use stage6_auth::sessions::presence::ELSEWHERE;
 use stage6_auth::sessions::session::Session;
-use stage6_auth::store::name_key;
+use stage6_auth::store::{StoreError, name_key};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
@@ -28,19 +29,8 @@ const REMOTE: u64 = 1 << 63;
 pub struct Login {
     /// The line with which the client comes in.
     pub welcome: String,
-    /// Where the answer goes.
-    pub answer: SyncSender<Admission>,
-}
-
-/// Whether a client came in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Admission {
-    /// It is in.
-    Entered,
-    /// Its name is in use, and stays so.
-    NameInUse,
-    /// The database could not be told.
-    NotStored,
+    /// Whether it came in.
+    pub answer: SyncSender<Result<(), LoginError>>,
 }
 
 /// A login, on all servers.
@@ -64,7 +54,7 @@ impl LoginId {
 }
 
 /// What an entry [`Change::Join`] says, besides the name.
-pub struct JoinEntry {
+pub struct LoginRecord {
     session: u64,
     rule: Rule,
     token: String,
@@ -79,7 +69,7 @@ enum Rule {
     Reject,
 }
 
-impl JoinEntry {
+impl LoginRecord {
     /// For `session`, which comes in now.
     pub fn of(session: &Session, on_duplicate: OnDuplicate) -> Self {
         // A client that comes back by itself never takes the name from another session:
@@ -88,13 +78,13 @@ impl JoinEntry {
             OnDuplicate::Replace if !session.resumed => Rule::Replace,
             _ => Rule::Reject,
         };
-        JoinEntry { session: session.id, rule, token: token_of(session) }
+        LoginRecord { session: session.id, rule, token: token_of(session) }
     }
 
     /// Returns `true` if the login with this text takes the name from `session`, if that
     /// has it.
     pub fn takes_over(text: &str, session: &Session) -> bool {
-        JoinEntry::parse(text)
+        LoginRecord::parse(text)
             .is_some_and(|entry| entry.rule == Rule::Replace || entry.token == token_of(session))
     }
 
@@ -108,7 +98,7 @@ impl JoinEntry {
         let mut words = text.split(' ');
         let session = words.next()?.parse().ok()?;
         let rule = if words.next()? == "replace" { Rule::Replace } else { Rule::Reject };
-        Some(JoinEntry { session, rule, token: words.next()?.to_owned() })
+        Some(LoginRecord { session, rule, token: words.next()?.to_owned() })
     }
 }
 
@@ -141,17 +131,17 @@ impl RoomState {
         login: &Login,
         entry: Option<&AddressedMessage>,
     ) {
-        let admission = match entry.and_then(login_id) {
-            None => Admission::NotStored,
+        let answer = match entry.and_then(login_id) {
+            None => Err(not_stored()),
             Some((id, rule)) if self.make_way(&id, rule) => {
                 session.send_to(&login.welcome);
                 self.join(session, slot, publishers, id);
-                Admission::Entered
+                Ok(())
             }
-            Some(_) => Admission::NameInUse,
+            Some(_) => Err(NameInUse.into()),
         };
         // The login thread may have given up; then it takes its client out again.
-        let _ = login.answer.send(admission);
+        let _ = login.answer.send(answer);
     }
 
     /// Applies an entry that is no message and was not made by a client of this server.
@@ -252,7 +242,12 @@ impl RoomState {
 }
 
 fn login_id(entry: &AddressedMessage) -> Option<(LoginId, Rule)> {
-    let JoinEntry { session, rule, token } = JoinEntry::parse(&entry.message.text)?;
+    let LoginRecord { session, rule, token } = LoginRecord::parse(&entry.message.text)?;
     let (run, name) = (entry.message.id.run, entry.message.name.clone());
     Some((LoginId { run, session, name, token }, rule))
+}
+
+/// For a login that has no place in the log.
+pub fn not_stored() -> LoginError {
+    StoreError::Unusable("the login could not be stored by the database of the chat".to_owned()).into()
 }

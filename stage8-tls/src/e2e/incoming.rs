@@ -134,7 +134,7 @@ impl EndToEnd {
     fn key_given(&self, answer: &str) -> Option<Vec<String>> {
         let (name, text) = answer.split_once(' ')?;
         let user = self.user()?;
-        if !self.lock().is_own_request(name) {
+        if !self.lock().is_automatic_request(name) {
             return None;
         }
         let answer = match text.parse::<PublicKey>() {
@@ -186,7 +186,7 @@ impl EndToEnd {
             Some(lookup) => lookup.name.clone(),
             None => state.pending.iter().find(|pending| about(&pending.from))?.from.clone(),
         };
-        if !state.is_own_request(&name) {
+        if !state.is_automatic_request(&name) {
             return None;
         }
         drop(state);
@@ -230,8 +230,8 @@ impl State {
 
     /// Returns `true` if an answer about the key of `name` is one to a question that
     /// the client has asked, which it is then no longer waiting for.
-    fn is_own_request(&mut self, name: &str) -> bool {
-        let count = self.own_requests.get_mut(&name.to_ascii_lowercase()).filter(|count| **count > 0);
+    fn is_automatic_request(&mut self, name: &str) -> bool {
+        let count = self.automatic_requests.get_mut(&name.to_ascii_lowercase()).filter(|count| **count > 0);
         count.map(|count| *count -= 1).is_some()
     }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use stage6_auth::send_queue::{SendQueue, Session};
+use stage6_auth::send_queue::{ClientSession, SendQueue};
 use std::io::{self, Read};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
@@ -74,7 +74,7 @@ impl Side {
         self.queue.connected(&wire);
         self.e2e.logged_in(name, &self.queue).unwrap();
         let token = Zeroizing::new("token".to_owned());
-        self.queue.logged_in(Session { name: name.to_owned(), token });
+        self.queue.logged_in(ClientSession { name: name.to_owned(), token });
         let key = self.sends();
         self.key = key.strip_prefix("/pubkey ").expect("the key first of all").to_owned();
     }
