@@ -14,6 +14,7 @@ threads and files back. It exits with 1 if one of the promises is not kept.
 """
 
 import argparse
+import itertools
 import multiprocessing
 import os
 import pathlib
@@ -144,12 +145,18 @@ def latencies(alice, bob, seconds, rate=50):
 
 
 def logins(to, trust, seconds, found):
-    """One right login after the other: how long each takes, or what came in its place."""
+    """One right login after the other: how long each takes, or what came in its place.
+
+    Every second one comes from an address from which carol has never logged in.
+    """
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    for number in itertools.count():
         start = time.monotonic()
+        if start > end:
+            return
+        new = source(4 + number // 250, number)
         try:
-            carol = Client(to, trust)
+            carol = Client(to, trust, new if number % 2 else "127.0.0.1")
             answer = carol.answer(f"LOGIN carol {PASSWORD}")
             took = time.monotonic() - start
             found.append(took if answer.startswith("AUTH_SUCCESS") else answer)

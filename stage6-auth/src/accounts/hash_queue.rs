@@ -1,15 +1,17 @@
 //! Which of the waiting logins and registrations computes its hash next.
 //!
-//! A hash keeps a processor busy for a quarter of a second, so only as many are
-//! computed at once as there are processors. A client that opens hundreds of
-//! connections could fill a queue in the order of arrival, and all others would
-//! wait behind it. This queue is fair between addresses instead:
+//! A hash keeps a processor busy for a quarter of a second, so only a few are
+//! computed at once. A client that opens hundreds of connections could fill a queue
+//! in the order of arrival, and all others would wait behind it. This queue is fair
+//! between addresses instead:
 //!
 //! 1. A login goes before a registration.
-//! 2. The address goes first whose last turn was longest ago (*round robin*);
-//!    within an address it is the same with names. A login that succeeds clears
-//!    its address and name.
-//! 3. Of several addresses that had no turn lately the newest goes first. With
+//! 2. A login with a name that has logged in from this address before goes first:
+//!    a crowd of strangers does not keep out a user who comes back.
+//! 3. The address goes first whose last turn was longest ago (*round robin*);
+//!    within an address it is the same with names. To wait in vain counts as a
+//!    turn, or a crowd that comes back would be new again.
+//! 4. Of several addresses that had no turn lately the newest goes first. With
 //!    too many of them someone has to wait too long in any order, and in the
 //!    order of arrival it would be every client, as long as the crowd lasts.
 
@@ -43,6 +45,9 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// How long a turn is remembered; then the address is like a new one.
 const MEMORY: Duration = Duration::from_secs(600);
 
+/// How long it is remembered that a name has logged in from an address.
+const KNOWN_MEMORY: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// The waiting logins and registrations, and what is known of where they come from.
 ///
 /// Written by the threads of clients that are logging in, under one lock that is
@@ -62,6 +67,8 @@ struct State {
     /// When an address, and a name from an address, had its last turn, plus [`MEMORY`].
     address_turns: HashMap<(Purpose, IpAddr), Instant>,
     name_turns: HashMap<(Purpose, Origin), Instant>,
+    /// The origins from which a login has succeeded, and when that is forgotten.
+    known: HashMap<Origin, Instant>,
 }
 
 #[derive(Debug)]
@@ -89,6 +96,7 @@ impl HashQueue {
             registrations: RateLimit::new(REGISTRATIONS_A_DAY, DAY),
             address_turns: HashMap::new(),
             name_turns: HashMap::new(),
+            known: HashMap::new(),
         }))
     }
 
@@ -122,8 +130,10 @@ impl HashQueue {
                 // It was woken just now.
                 return Some(Permit(self));
             };
-            if Instant::now() >= deadline {
-                state.waiting.swap_remove(at);
+            let now = Instant::now();
+            if now >= deadline {
+                let in_vain = state.waiting.swap_remove(at);
+                state.count_turn(in_vain.purpose, in_vain.origin, now);
                 return None;
             }
         }
@@ -144,11 +154,11 @@ impl HashQueue {
         self.lock().limiter.failed(origin, Instant::now());
     }
 
-    /// A login that succeeded does not count as a turn.
-    pub fn succeeded(&self, origin: &Origin) {
-        let mut state = self.lock();
-        state.address_turns.remove(&(Purpose::Login, origin.address));
-        state.name_turns.remove(&(Purpose::Login, origin.clone()));
+    /// Counts a login that succeeded, or a new account.
+    pub fn succeeded(&self, origin: Origin) {
+        let (mut state, now) = (self.lock(), Instant::now());
+        make_room(&mut state.known, now);
+        state.known.insert(origin, now + KNOWN_MEMORY);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -166,14 +176,18 @@ impl State {
             });
             let Some(first) = may.min_by_key(|&at| self.rank(&self.waiting[at], now)) else { return };
             let Waiting { purpose, origin, wake, .. } = self.waiting.swap_remove(first);
-            make_room(&mut self.address_turns, now);
-            self.address_turns.insert((purpose, origin.address), now + MEMORY);
-            make_room(&mut self.name_turns, now);
-            self.name_turns.insert((purpose, origin), now + MEMORY);
+            self.count_turn(purpose, origin, now);
             self.free -= 1;
             // Its thread takes the turn in any case, even if it is just giving up.
             let _ = wake.try_send(());
         }
+    }
+
+    fn count_turn(&mut self, purpose: Purpose, origin: Origin, now: Instant) {
+        make_room(&mut self.address_turns, now);
+        self.address_turns.insert((purpose, origin.address), now + MEMORY);
+        make_room(&mut self.name_turns, now);
+        self.name_turns.insert((purpose, origin), now + MEMORY);
     }
 
     fn limited(&self, purpose: Purpose, origin: &Origin, now: Instant) -> Duration {
@@ -189,6 +203,8 @@ impl State {
         let Waiting { number, purpose, origin, .. } = waiting;
         (
             *purpose,
+            // `false` is the lower.
+            current(self.known.get(origin)).is_none(),
             current(self.address_turns.get(&(*purpose, origin.address))),
             current(self.name_turns.get(&(*purpose, origin.clone()))),
             Reverse(*number),

@@ -20,11 +20,16 @@ fn order(before: &[Origin], arrivals: &[(Purpose, Origin)]) -> Vec<usize> {
     for origin in before {
         drop(acquire(&queue, Purpose::Login, origin.clone()));
     }
-    let computing = acquire(&queue, Purpose::Login, from(99, "x"));
+    order_in(&queue, arrivals)
+}
+
+/// As [`order`], in a queue that others have used before.
+fn order_in(queue: &HashQueue, arrivals: &[(Purpose, Origin)]) -> Vec<usize> {
+    let computing = acquire(queue, Purpose::Login, from(99, "x"));
     let order = Mutex::new(Vec::new());
     thread::scope(|scope| {
         for (n, (purpose, origin)) in arrivals.iter().enumerate() {
-            let (queue, order) = (&queue, &order);
+            let order = &order;
             scope.spawn(move || {
                 let _permit = acquire(queue, *purpose, origin.clone()).unwrap();
                 order.lock().unwrap().push(n);
@@ -86,6 +91,42 @@ fn within_an_address_names_take_turns() {
 fn among_strangers_the_newest_goes_first() {
     let arrivals: Vec<_> = (1..=4).map(|address| (Purpose::Login, from(address, "a"))).collect();
     assert_eq!(order(&[], &arrivals), [3, 2, 1, 0]);
+}
+
+#[test]
+fn a_user_who_comes_back_goes_before_a_crowd_of_strangers() {
+    let queue = HashQueue::new(1, 0);
+    queue.succeeded(from(1, "alice"));
+    let login = |address, name| (Purpose::Login, from(address, name));
+    let arrivals = [login(2, "alice"), login(1, "alice"), login(1, "bob"), login(3, "alice")];
+    assert_eq!(order_in(&queue, &arrivals)[0], 1);
+}
+
+#[test]
+fn among_users_who_come_back_addresses_take_turns() {
+    let queue = HashQueue::new(1, 0);
+    for address in [1, 2] {
+        queue.succeeded(from(address, "alice"));
+    }
+    drop(acquire(&queue, Purpose::Login, from(1, "alice")));
+    let login = |address| (Purpose::Login, from(address, "alice"));
+    assert_eq!(order_in(&queue, &[login(1), login(2)]), [1, 0], "however often one of them logs in");
+}
+
+#[test]
+fn to_wait_in_vain_is_a_turn() {
+    let queue = HashQueue::new(1, 0);
+    let computing = acquire(&queue, Purpose::Login, from(9, "x"));
+    for address in [1, 2] {
+        assert!(queue.acquire(Purpose::Login, &from(address, "a"), Instant::now()).is_none());
+    }
+    drop(computing);
+    let login = |address| (Purpose::Login, from(address, "a"));
+    assert_eq!(
+        order_in(&queue, &[login(3), login(2), login(1)]),
+        [0, 2, 1],
+        "a crowd that comes back is not new"
+    );
 }
 
 #[test]
