@@ -1,17 +1,27 @@
 #!/usr/bin/env python3
-"""Makes the drawings of threads and queues: docs/src/drawings/NAME.svg of each NAME.txt here.
+"""Makes the drawings of the book: docs/src/drawings/NAME.svg of each NAME.txt here.
 
     python3 docs/drawings/draw.py           # write them
     python3 docs/drawings/draw.py --check   # fail where one is not what its text says
 
-A text has lines of these kinds; places are columns and rows from 0, halves are allowed:
+A text has lines of these kinds:
 
     title WORDS                                    the drawing's name
     about WORDS                                    what it shows, for readers who do not see it
+
+Threads and queues; places are columns and rows from 0, halves are allowed:
+
     thread NAME COLUMN ROW "LABEL" "SECOND LINE"   a box
     queue NAME COLUMN ROW "LABEL" "SECOND LINE"    a box with bars: what waits
     end NAME COLUMN ROW "LABEL" "SECOND LINE"      a round box: a socket, a disk
     arrow FROM TO "LABEL"                          from box to box; the label may be left out
+
+Or a sequence, in the order in which things happen, from top to bottom:
+
+    lane NAME "LABEL" "SECOND LINE"                a program or a thread, and its time as a line
+    message FROM TO "LABEL"                        what one sends to the other
+    step NAME "LABEL" "SECOND LINE"                what one does
+    phase "LABEL"                                  what holds from here on, for all
 """
 
 import pathlib
@@ -23,12 +33,15 @@ HERE = pathlib.Path(__file__).parent
 WIDTH, HEIGHT = 168, 54  # of a box
 ACROSS, DOWN = 228, 96  # from box to box
 MARGIN = 14
+BETWEEN = 256  # from lane to lane
+MESSAGE, STEP, PHASE = 38, 62, 44  # heights of what happens in a sequence
 
 STYLE = """
   svg { --ink: #1f2328; --page: #ffffff; --thread: #dbeafe; --queue: #fef3c7; --end: #e5e7eb; }
   @media (prefers-color-scheme: dark) {
     svg { --ink: #e6e9ed; --page: #14171b; --thread: #1e3a5f; --queue: #4d3b0a; --end: #343b43; }
   }
+  .lane { stroke-dasharray: 3 4; } .phase { stroke-dasharray: 8 5; }
   .page { fill: var(--page); }
   text { fill: var(--ink); font: 14px system-ui, sans-serif; text-anchor: middle; }
   .small { font-size: 12px; }
@@ -73,8 +86,40 @@ def arrow(a, b, label):
     return parts
 
 
+def sequence(lines):
+    """Returns the parts of a sequence, its width and its height."""
+    lanes, parts = {}, []
+    y = MARGIN + HEIGHT + 30
+    for kind, *rest in lines:
+        if kind == "lane":
+            name, label, *second = rest
+            x = MARGIN + len(lanes) * BETWEEN
+            lanes[name] = x + WIDTH / 2
+            parts += box("thread", x, MARGIN, label, "".join(second))
+        elif kind == "message":
+            start, end, label = rest
+            (x1, x2) = lanes[start], lanes[end]
+            tip = x2 - 3 if x2 > x1 else x2 + 3
+            parts.append(f'<line x1="{x1:g}" y1="{y:g}" x2="{tip:g}" y2="{y:g}" marker-end="url(#head)"/>')
+            parts.append(f'<text class="small label" x="{(x1 + x2) / 2:g}" y="{y - 7:g}">{escape(label)}</text>')
+            y += MESSAGE
+        elif kind == "step":
+            name, label, *second = rest
+            parts += box("end", lanes[name] - WIDTH / 2, y - 20, label, "".join(second))
+            y += STEP
+        else:
+            (label,) = rest
+            right = MARGIN + (len(lanes) - 1) * BETWEEN + WIDTH
+            parts.append(f'<line class="phase" x1="{MARGIN}" y1="{y:g}" x2="{right:g}" y2="{y:g}"/>')
+            parts.append(f'<text class="small label" x="{(MARGIN + right) / 2:g}" y="{y + 4:g}">{escape(label)}</text>')
+            y += PHASE
+    top = MARGIN + HEIGHT
+    times = [f'<line class="lane" x1="{x:g}" y1="{top}" x2="{x:g}" y2="{y:g}"/>' for x in lanes.values()]
+    return times + parts, max(lanes.values()) + WIDTH / 2 + MARGIN, y + MARGIN
+
+
 def draw(text):
-    words, places, boxes, arrows = {}, {}, [], []
+    words, places, boxes, arrows, steps = {}, {}, [], [], []
     for line in text.splitlines():
         kind, _, rest = line.strip().partition(" ")
         if kind in ("title", "about"):
@@ -86,10 +131,15 @@ def draw(text):
             name, column, row, label, *second = shlex.split(rest)
             places[name] = (MARGIN + float(column) * ACROSS, MARGIN + float(row) * DOWN)
             boxes += box(kind, *places[name], label, "".join(second))
+        elif kind in ("lane", "message", "step", "phase"):
+            steps.append([kind, *shlex.split(rest)])
         elif kind:
             sys.exit(f"draw.py: no line begins with {kind}")
-    width = max(x for x, _ in places.values()) + WIDTH + MARGIN
-    height = max(y for _, y in places.values()) + HEIGHT + MARGIN
+    if steps:
+        boxes, width, height = sequence(steps)
+    else:
+        width = max(x for x, _ in places.values()) + WIDTH + MARGIN
+        height = max(y for _, y in places.values()) + HEIGHT + MARGIN
     head = (
         '<defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" '
         'orient="auto"><path d="M0 0 L8 4 L0 8 z"/></marker></defs>'
