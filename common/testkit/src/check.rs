@@ -44,6 +44,8 @@ pub struct Check {
     pub(crate) limit: Duration,
     pub(crate) prepare: Option<fn(&Case)>,
     pub(crate) ignored: bool,
+    /// It waits for a time limit most of the time.
+    pub(crate) waits: bool,
     /// What stands after it in the suite rests on it.
     pub(crate) basic: bool,
     /// Names of the basic checks without which it cannot be judged.
@@ -65,6 +67,7 @@ impl Check {
             limit,
             prepare: None,
             ignored: false,
+            waits: false,
             basic: false,
             rests_on: Vec::new(),
             body,
@@ -104,6 +107,14 @@ impl Check {
         self
     }
 
+    /// The same check, as one that waits for a time limit of the contract most of the
+    /// time. Such checks are started first and run beside the others, so that nobody
+    /// waits for them alone at the end.
+    pub fn waits(mut self) -> Self {
+        self.waits = true;
+        self
+    }
+
     /// The same check with another time limit.
     pub fn within(mut self, limit: Duration) -> Self {
         self.limit = limit;
@@ -122,11 +133,11 @@ impl Check {
 ///
 /// The name states the requirement, the doc comment is the hint; both are
 /// printed on failure, which is why a plain function would not do. `basic` in place
-/// of `wire` is [`Check::basic`].
+/// of `wire` is [`Check::basic`], and `wire(server, waits)` is [`Check::waits`].
 #[macro_export]
 macro_rules! checks {
     ($(#[doc = $about:literal])* $visibility:vis $group:ident:
-     $( $(#[doc = $hint:literal])+ $kind:ident($side:ident) fn $name:ident($case:ident) $body:block )*) => {
+     $( $(#[doc = $hint:literal])+ $kind:ident($side:ident $(, $waits:ident)?) fn $name:ident($case:ident) $body:block )*) => {
         $(#[doc = $about])*
         $visibility fn $group() -> Vec<$crate::Check> {
             vec![$({
@@ -138,6 +149,7 @@ macro_rules! checks {
                     $crate::checks!(@side $side),
                     $name,
                 );
+                $(let check = check.$waits();)?
                 $crate::checks!(@mark $kind check)
             }),*]
         }

@@ -15,6 +15,9 @@ use std::sync::Arc;
 /// Checks at once. They mostly wait for each other's programs, so more than
 /// there are cores; `--test-threads` says otherwise.
 const AT_ONCE: usize = 6;
+/// More than these where checks wait for a time limit ([`Check::waits`]): while one of
+/// them waits, it needs no processor.
+const WAITING: usize = 2;
 /// `make check N` sets this variable: a name that no check has is an error then.
 const NAMED: &str = "CHECK_NAMED";
 
@@ -67,7 +70,8 @@ impl Suite {
                 return ExitCode::from(2);
             }
         };
-        arguments.test_threads.get_or_insert(AT_ONCE);
+        let waiting = self.selected(&arguments).iter().filter(|check| check.waits).count();
+        arguments.test_threads.get_or_insert(AT_ONCE + waiting.min(WAITING));
         end_programs_at_ctrl_c();
         if let Err(why) = settings::understood(self.graded.stage, std::env::vars_os()) {
             eprintln!("error: {why}");
@@ -92,7 +96,8 @@ impl Suite {
         }
         report.iter().for_each(|report| report.begin(&self.graded, &self.checks));
         let judge = Arc::new(Judge::new(self.graded.clone(), report, &self.selected(&arguments)));
-        let trials = self.checks.iter().map(|check| trial(&self.graded, check, judge.clone()));
+        let (waiting, others): (Vec<_>, Vec<_>) = self.checks.iter().partition(|check| check.waits);
+        let trials = waiting.iter().chain(&others).map(|check| trial(&self.graded, check, judge.clone()));
         let trials = trials.collect();
         // It panics when its standard output is closed, as by `| head`.
         match without_panic_message(|| libtest_mimic::run(&arguments, trials)) {

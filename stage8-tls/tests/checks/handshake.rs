@@ -100,7 +100,7 @@ wire(server) fn the_certificate_is_for_localhost_and_127_0_0_1(case) {
 
 /// Who speaks no TLS gets no word of the chat in the clear, though perhaps an error,
 /// and is dropped.
-wire(server) fn plain_text_gets_no_answer_in_plain_text(case) {
+wire(server, waits) fn plain_text_gets_no_answer_in_plain_text(case) {
     let chat = Chat::start(case);
     let alice = chat.register("alice");
     let start = Instant::now();
@@ -121,7 +121,7 @@ wire(server) fn plain_text_gets_no_answer_in_plain_text(case) {
 /// Who says nothing, stops in the middle of the handshake, or sends a byte now and
 /// then, is dropped after 10 s at the latest; meanwhile the others chat, and others
 /// come in.
-wire(server) fn whoever_stops_in_the_handshake_is_dropped(case) {
+wire(server, waits) fn whoever_stops_in_the_handshake_is_dropped(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();
     let hello = client_hello([3, 3]);

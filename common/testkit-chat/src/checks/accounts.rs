@@ -192,7 +192,7 @@ pub login_rate:
 /// `--login-rate N`: after N failures a minute the next attempt from this address
 /// waits. Everybody else goes on: those who chat, and those who log in from
 /// elsewhere.
-ours(server) fn failed_logins_slow_their_address_and_nobody_else(case) {
+ours(server, waits) fn failed_logins_slow_their_address_and_nobody_else(case) {
     let chat = Chat::start_with(case, &["--login-rate", "12", "--listen", "0.0.0.0:0"]);
     let [alice, bob] = chat.room();
     let guesser = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 9));
@@ -224,7 +224,7 @@ ours(server) fn failed_logins_slow_their_address_and_nobody_else(case) {
 /// Guesses at one name from many addresses are slowed, and its owner is not: an
 /// account that locks, or whose owner waits in line with the guessers, can be locked
 /// by anybody.
-ours(server) fn failed_logins_slow_their_name_and_do_not_lock_it(case) {
+ours(server, waits) fn failed_logins_slow_their_name_and_do_not_lock_it(case) {
     let chat = Chat::start_with(case, &["--login-rate", "20", "--listen", "0.0.0.0:0"]);
     chat.registered("alice");
     let start = Instant::now();

@@ -214,7 +214,7 @@ wire(server) fn the_nameless_are_not_counted(case) {
 
 /// Whoever says nothing, or stops half-way, is closed when its time is over: 30 s
 /// by default, for the whole dialogue.
-wire(server) fn the_dialogue_has_a_time_limit(case) {
+wire(server, waits) fn the_dialogue_has_a_time_limit(case) {
     let limit = if case.foreign_server() { login_timeout(case) } else { Duration::from_secs(2) };
     let chat = Chat::start_with(case, &["--login-timeout", "2"]);
     let start = Instant::now();

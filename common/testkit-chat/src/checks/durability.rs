@@ -44,7 +44,7 @@ ours(server) fn all_that_is_said_is_committed_before_it_is_sent_on(case) {
 
 /// While the database cannot be written to, the sender is told, whatever the way,
 /// and nobody sees it, then or later.
-ours(server) fn what_cannot_be_stored_reaches_nobody_by_any_way(case) {
+ours(server, waits) fn what_cannot_be_stored_reaches_nobody_by_any_way(case) {
     let chat = Chat::start(case);
     let [alice, bob, carol] = chat.room();
     bob.subscribes(&alice);

@@ -11,7 +11,7 @@ checks! {
 pub options:
 
 /// The limit is for the dialogue as a whole: a byte now and then buys no time.
-ours(server) fn a_dialogue_that_drips_has_the_same_time_limit(case) {
+ours(server, waits) fn a_dialogue_that_drips_has_the_same_time_limit(case) {
     let chat = Chat::start_with(case, &["--login-timeout", "1"]);
     let (slow, start) = (chat.asked("slow"), Instant::now());
     for byte in slow.encoded("REGISTER").bytes().cycle() {

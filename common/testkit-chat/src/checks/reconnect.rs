@@ -40,7 +40,7 @@ wire(client) fn a_client_comes_back_after_a_shutdown(case) {
 }
 
 /// Nobody answers, again and again: the pauses between two attempts grow.
-wire(client) fn the_pauses_between_attempts_grow(case) {
+wire(client, waits) fn the_pauses_between_attempts_grow(case) {
     let server = MockServer::open(case);
     let (_client, us) = server.logged_in();
     us.peer.reset();

@@ -113,7 +113,7 @@ checks! {
 pub session_options:
 
 /// A session is over when its time is, `--session-ttl`, and not before.
-ours(server) fn a_session_is_over_when_its_time_is(case) {
+ours(server, waits) fn a_session_is_over_when_its_time_is(case) {
     let chat = Chat::start_with(case, &["--session-ttl", "2"]);
     let bob = chat.register("bob");
     let alice = chat.register("alice");

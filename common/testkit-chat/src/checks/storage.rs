@@ -59,7 +59,7 @@ ours(server) fn a_message_is_committed_before_it_is_sent_on(case) {
 
 /// Another program holds the database's lock: the sender is told, nobody sees the
 /// message, then or later, and all goes on when the lock is gone.
-ours(server) fn a_message_that_cannot_be_stored_is_sent_to_nobody(case) {
+ours(server, waits) fn a_message_that_cannot_be_stored_is_sent_to_nobody(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();
     let thief = Connection::open(case.folder().join("chat.db")).expect("an SQLite file");

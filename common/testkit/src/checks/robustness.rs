@@ -112,7 +112,7 @@ wire(server) fn idle_clients_keep_nobody_waiting(case) {
 }
 
 /// There is no limit on how long a living client may be silent: no read time-out.
-wire(server) fn a_silent_client_stays_connected(case) {
+wire(server, waits) fn a_silent_client_stays_connected(case) {
     let server = case.server();
     let link = case.link(&server);
     std::thread::sleep(SILENCE);
