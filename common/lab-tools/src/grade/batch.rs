@@ -3,7 +3,7 @@
 use super::grader::Grader;
 use super::options::Options;
 use super::output::gradebook::{Gradebook, Students};
-use super::output::{Row, Scale, feedback, gradescope, junit, replace, spreadsheet, terminal};
+use super::output::{Row, Scale, feedback, file_name, gradescope, junit, replace, spreadsheet, terminal};
 use super::slot::Slot;
 use super::submission::Submission;
 use super::verdict::{Result, Verdict};
@@ -163,7 +163,7 @@ impl Batch<'_> {
         if let Some(folder) = &self.options.feedback {
             fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
             let page = feedback::page(row, self.scale, self.options.detail);
-            replace(&folder.join(format!("{}.md", row.name)), page.as_bytes())?;
+            replace(&folder.join(file_name(&row.name, "md")), page.as_bytes())?;
         }
         let Some(path) = &self.options.json else { return Ok(()) };
         let text = gradescope::results(row, self.scale, self.options.detail);
@@ -171,7 +171,7 @@ impl Batch<'_> {
             return replace(path, text.as_bytes());
         }
         fs::create_dir_all(path).with_context(|| format!("cannot make {}", path.display()))?;
-        replace(&path.join(format!("{}.json", row.name)), text.as_bytes())
+        replace(&path.join(file_name(&row.name, "json")), text.as_bytes())
     }
 
     fn write_table<'r>(&self, rows: impl Iterator<Item = &'r Row>) -> anyhow::Result<()> {

@@ -44,6 +44,7 @@ use sources::nobody_wrote;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::str::Utf8Chunk;
 use store::Store;
 use submission::{Form, Submission, here, look};
 use tree::Original;
@@ -156,8 +157,14 @@ fn several<'a>(folder: &Path, all: &'a Registry, options: &Options) -> Result<Ve
     Ok(paths.iter().map(job).collect())
 }
 
+/// The folder's name. What is not UTF-8 in it is spelled out, so that two names stay two.
 fn name(folder: &Path) -> String {
-    folder.file_name().map_or_else(|| "submission".to_owned(), |name| name.to_string_lossy().into_owned())
+    let Some(name) = folder.file_name() else { return "submission".to_owned() };
+    let text = |chunk: Utf8Chunk<'_>| {
+        let bytes = chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}"));
+        chunk.valid().to_owned() + &bytes.collect::<String>()
+    };
+    name.as_encoded_bytes().utf8_chunks().map(text).collect()
 }
 
 /// The stages that are needed, each once.

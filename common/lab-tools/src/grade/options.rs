@@ -171,7 +171,12 @@ impl Options {
     /// A sentence for the user.
     pub fn students(&self) -> Result<Option<Students>, String> {
         let read = |path: &PathBuf| {
-            Students::read(path).map_err(|error| format!("--students: {}: {error:#}", path.display()))
+            Students::read(path)
+                .and_then(|students| match self.canvas {
+                    Some(_) => students.fit_canvas().map(|()| students),
+                    None => Ok(students),
+                })
+                .map_err(|error| format!("--students: {}: {error:#}", path.display()))
         };
         self.students.as_ref().map(read).transpose()
     }

@@ -179,15 +179,26 @@ pub fn copy(folder: &Path, there: &Path, digest: &mut Sha256) -> anyhow::Result<
     Ok(())
 }
 
-/// Reads a plain file.
+/// Reads a plain file, of as many bytes as a stage's `src` may have: a file with a hole
+/// in it has more than there is memory, and takes no place on a disk.
 ///
 /// # Errors
-/// When it is none, or cannot be read.
+/// When it is none, is larger, or cannot be read.
 pub fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     let mut text = Vec::new();
-    let file = open(path).and_then(|mut file| file.read_to_end(&mut text));
+    let file = open(path).and_then(|file| file.take(SOURCE.bytes + 1).read_to_end(&mut text));
     file.with_context(|| format!("cannot read {}", path.display()))?;
+    if text.len() as u64 > SOURCE.bytes {
+        bail!("{} is larger than {} MiB", path.display(), SOURCE.bytes >> 20);
+    }
     Ok(text)
+}
+
+/// Returns `true` if a part of `inside`, a path in `folder`, is a link: what is named so
+/// is not in the submission.
+pub fn leads_out(folder: &Path, inside: &Path) -> bool {
+    let parts = inside.ancestors().filter(|part| !part.as_os_str().is_empty());
+    parts.map(|part| folder.join(part)).any(|part| part.is_symlink())
 }
 
 /// Opens a plain file and nothing else, and does not wait for a pipe's other end.

@@ -194,8 +194,12 @@ fn crates(place: &Path, stage: &Stage, all: &Registry) -> BTreeSet<String> {
 fn the_changed_one<'a>(folder: &Path, all: &'a Registry) -> anyhow::Result<&'a Stage> {
     let mut changed = Vec::new();
     for stage in &all.stages {
-        let theirs = folder.join(&stage.package).join("src");
-        if !fs::symlink_metadata(&theirs).is_ok_and(|about| about.is_dir()) {
+        let inside = Path::new(&stage.package).join("src");
+        let theirs = folder.join(&inside);
+        if sources::leads_out(folder, &inside) {
+            bail!("{}/src is a link, and links are not followed", stage.package);
+        }
+        if !theirs.is_dir() {
             continue;
         }
         if !Source::read(&theirs)?.is_like(&Source::read(&root().join(&stage.package).join("src"))?) {
@@ -216,7 +220,8 @@ fn the_changed_one<'a>(folder: &Path, all: &'a Registry) -> anyhow::Result<&'a S
 fn unused(theirs: &Path, ours: &Path) -> Option<String> {
     let mut changed = Vec::new();
     for name in ["Cargo.toml", "build.rs", ".cargo/config.toml", "tests/checks.rs"] {
-        if let Ok(text) = sources::read(&theirs.join(name))
+        if !sources::leads_out(theirs, Path::new(name))
+            && let Ok(text) = sources::read(&theirs.join(name))
             && fs::read(ours.join(name)).ok().map(|ours| as_compiled(&ours)) != Some(as_compiled(&text))
         {
             changed.push(name.to_owned());

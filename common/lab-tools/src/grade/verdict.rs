@@ -181,7 +181,7 @@ impl Result {
     pub fn why(&self) -> Option<String> {
         match &self.verdict {
             Verdict::Graded => None,
-            Verdict::Stopped(why) | Verdict::NotGraded(why) => Some(why.clone()),
+            Verdict::Stopped(why) | Verdict::NotGraded(why) => Some(why.replace('\n', " ")),
             Verdict::DoesNotCompile(text) => text.lines().find(|l| l.starts_with("error")).map(str::to_owned),
         }
     }

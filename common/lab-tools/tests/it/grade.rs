@@ -3,6 +3,7 @@
 //! Those that need no compiler are clients of stage 1 in a line of shell or
 //! Python: its checks of a client take a second. Those that do share one build.
 
+mod hostile;
 mod results;
 mod source;
 mod templates;

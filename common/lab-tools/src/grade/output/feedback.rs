@@ -58,7 +58,8 @@ pub fn page(row: &Row, scale: &Scale, detail: Detail) -> String {
         page.push('\n');
     }
     if let Some(why) = result.why() {
-        let _ = writeln!(page, "{}: {}\n", result.in_short(), escape(&why));
+        let _ = writeln!(page, "{}:\n", result.in_short());
+        page += &indented(&why);
     }
     if let Verdict::DoesNotCompile(messages) = &result.verdict
         && detail == Detail::Full
@@ -139,8 +140,12 @@ mod tests {
                 assert_eq!(page(detail).contains(part), number <= said, "{detail:?}: {}", page(detail));
             }
         }
-        // What a program has printed is code, and no markup.
+        // What a program has printed is code, and no markup; so is the compiler's first line.
         assert!(page(Detail::Full).contains("\n      got:      # <script>\n"), "{}", page(Detail::Full));
+        let verdict = Verdict::DoesNotCompile("error: <script>\n".to_owned());
+        let row = Row { name: "ben".to_owned(), result: Result::without_checks(Some(4), verdict) };
+        let page = super::page(&row, &scale, Detail::Hint);
+        assert!(page.contains("does not compile:\n\n    error: <script>\n"), "{page}");
     }
 
     #[test]

@@ -61,6 +61,30 @@ impl Students {
         Ok(Students { headings: others(&headings), rows })
     }
 
+    /// Whether Canvas takes these columns: it finds them by their place, and reads an
+    /// import only if its own export's first ones are there.
+    ///
+    /// # Errors
+    /// A sentence for the user.
+    pub fn fit_canvas(&self) -> anyhow::Result<()> {
+        let place = |name: &str| self.headings.iter().position(|heading| heading.trim() == name);
+        let between = ["SIS User ID", "SIS Login ID", "Root Account"];
+        let fits = match (place("Student"), place("ID"), place("Section")) {
+            (Some(0), Some(1), Some(section)) => {
+                self.headings[2..section].iter().all(|heading| between.contains(&heading.trim()))
+            }
+            _ => false,
+        };
+        if !fits {
+            bail!(
+                "Canvas finds students by the first columns of its own export, in their order: Student, ID, \
+                 those that begin with SIS, Section; here are: {}",
+                self.headings.join(", ")
+            );
+        }
+        Ok(())
+    }
+
     /// The submissions that belong to no student, by their names.
     pub fn unknown<'r>(&self, rows: &'r [Row]) -> Vec<&'r str> {
         let is_known = |name: &str| self.rows.iter().any(|(submission, _)| submission == name);
@@ -165,6 +189,22 @@ mod tests {
         assert!(moodle.contains("12,A,0,\"0 checks passed, 1 failed, first it_starts\"\n"), "{moodle}");
         assert!(!table(Gradebook::Moodle, Detail::None).contains("it_starts"));
         assert_eq!(students.unknown(&rows), ["stranger"]);
+    }
+
+    #[test]
+    fn canvas_gets_the_columns_of_its_own_export_or_nothing() {
+        for (headings, fits) in [
+            ("submission,Student,ID,SIS User ID,SIS Login ID,Section", true),
+            ("Student,ID,Section,submission", true),
+            ("Student,ID,Section,Essay (7),submission", true),
+            ("ID,Student,Section,submission", false),
+            ("Student,ID,Essay (7),Section,submission", false),
+            ("Email address,submission", false),
+        ] {
+            let cells = vec!["x"; headings.split(',').count()].join(",");
+            let students = students(&format!("{headings}\n{cells}\n")).unwrap();
+            assert_eq!(students.fit_canvas().is_ok(), fits, "{headings}");
+        }
     }
 
     #[test]

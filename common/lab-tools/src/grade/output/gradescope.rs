@@ -2,7 +2,7 @@
 //! `name`, `score`, `max_score`, `status` and `output`.
 
 use super::feedback::Detail;
-use super::{Row, Scale, rounded};
+use super::{Row, Scale, escaped_lines, rounded};
 use crate::grade::verdict::{Checked, Outcome, Verdict};
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ pub fn results(row: &Row, scale: &Scale, detail: Detail) -> String {
             "score": 0,
             "max_score": scale.most,
             "status": "failed",
-            "output": if detail == Detail::Full { messages.as_str() } else { "" },
+            "output": if detail == Detail::Full { escaped_lines(messages) } else { String::new() },
             "visibility": "visible",
         }));
     }
@@ -48,7 +48,7 @@ fn test(check: &Checked, row: &Row, scale: &Scale, detail: Detail) -> Value {
         "score": if passed { worth } else { 0.0 },
         "max_score": worth,
         "status": if passed { "passed" } else { "failed" },
-        "output": detail.of(check),
+        "output": escaped_lines(&detail.of(check)),
         "visibility": "visible",
     })
 }
@@ -66,5 +66,5 @@ fn about(row: &Row) -> String {
     ));
     lines.extend(result.why().map(|why| format!("{}: {why}", result.in_short())));
     lines.extend(result.notes.iter().cloned());
-    lines.join("\n")
+    escaped_lines(&lines.join("\n"))
 }

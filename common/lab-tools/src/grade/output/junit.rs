@@ -1,8 +1,9 @@
 //! JUnit XML, as build servers read it: a test suite for each submission.
 
-use super::Row;
+use super::{Row, escaped_lines};
 use crate::grade::verdict::{Checked, Outcome, Verdict};
 use anyhow::Context;
+use common::escape::escape;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use std::time::Duration;
 
@@ -13,13 +14,13 @@ use std::time::Duration;
 pub fn report(rows: &[Row]) -> anyhow::Result<String> {
     let mut report = Report::new("graded checks");
     for row in rows {
-        let mut suite = TestSuite::new(row.name.as_str());
+        let mut suite = TestSuite::new(escape(&row.name).as_ref());
         suite.set_time(Duration::from_secs_f64(row.result.seconds));
         let stage = row.result.stage.map_or_else(|| "stage".to_owned(), |stage| format!("stage{stage}"));
         suite.add_test_cases(row.result.checks.iter().map(|check| case(check, &stage)));
         if let Some((kind, what, text)) = as_a_whole(&row.result.verdict) {
             let mut status = TestCaseStatus::non_success(kind);
-            status.set_message(what).set_description(text);
+            status.set_message(what).set_description(escaped_lines(text));
             suite
                 .add_test_case(TestCase::new("grading", status))
                 .extra
@@ -45,8 +46,8 @@ fn case(check: &Checked, stage: &str) -> TestCase {
         }
         Outcome::Failed { what, .. } => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-            status.set_message(what.split_whitespace().collect::<Vec<_>>().join(" "));
-            status.set_description(check.outcome.report().unwrap_or_default());
+            status.set_message(escape(&what.split_whitespace().collect::<Vec<_>>().join(" ")).as_ref());
+            status.set_description(escaped_lines(&check.outcome.report().unwrap_or_default()));
             status
         }
     };

@@ -3,6 +3,7 @@
 use super::{Row, Scale, rounded};
 use crate::grade::verdict::Outcome;
 use anyhow::Context;
+use common::escape::escape;
 
 /// The columns.
 const COLUMNS: [&str; 13] = [
@@ -54,8 +55,8 @@ pub fn table<'r>(rows: impl IntoIterator<Item = &'r Row>, scale: &Scale) -> anyh
 /// A cell that begins like a formula is one to a spreadsheet, and a submission's
 /// folder can be called `=cmd|…`. The quote makes it a text again.
 pub fn harmless(cell: &str) -> String {
-    let cell: String = cell.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if cell.starts_with(['=', '+', '-', '@']) { format!("'{cell}") } else { cell }
+    let cell = escape(cell);
+    if cell.trim_start().starts_with(['=', '+', '-', '@']) { format!("'{cell}") } else { cell.into_owned() }
 }
 
 #[cfg(test)]

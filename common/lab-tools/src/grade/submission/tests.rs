@@ -77,3 +77,23 @@ fn a_command_that_is_named_is_not_empty() {
     put(&folder.path().join(FILE), "\u{feff}stage = 4\r\nserver = 'python3 server.py {port}'\r\n");
     assert_eq!(stage_of(folder.path(), &all), Ok(4));
 }
+
+/// A link on the way to a file leads out as one in the file's place does.
+#[test]
+fn nothing_is_read_through_a_link() {
+    let (all, folder, outside) = (Registry::load(), TempDir::new().unwrap(), TempDir::new().unwrap());
+    let stage = folder.path().join("stage4-multichat");
+    put(&stage.join("src/server.rs"), "// mine");
+    put(&outside.path().join("config.toml"), "[build]");
+    put(&outside.path().join("checks.rs"), "fn main() {}");
+    for name in [".cargo", "tests"] {
+        std::os::unix::fs::symlink(outside.path(), stage.join(name)).unwrap();
+    }
+    let found = look(folder.path(), &Brought::default(), &all).unwrap();
+    assert!(found.notes.is_empty(), "{:?}", found.notes);
+    fs::remove_dir_all(&stage).unwrap();
+    put(&outside.path().join("src/server.rs"), "// not mine");
+    std::os::unix::fs::symlink(outside.path(), &stage).unwrap();
+    let error = stage_of(folder.path(), &all).unwrap_err();
+    assert!(error.contains("stage4-multichat/src is a link, and links are not followed"), "{error}");
+}
