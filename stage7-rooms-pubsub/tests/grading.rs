@@ -53,5 +53,6 @@ const FAULTS: Faults = &[
     ("obeys-anybody", "members_neither_kick_nor_announce"),
     ("turns-the-second-away", "a_second_login_can_replace_the_first"),
     ("lets-two-in", "of_many_replacements_one_remains"),
+    ("keeps-replaced-sessions", "a_second_login_can_replace_the_first"),
     ("stores-nothing", "the_rooms_histories_outlive_the_server"),
 ];

@@ -42,6 +42,7 @@ FAULTS = {
     "obeys-anybody": "lets anybody kick",
     "turns-the-second-away": "refuses who comes twice, as stage 6 does",
     "lets-two-in": "allows the same name twice at once",
+    "keeps-replaced-sessions": "lets the token of a session that was replaced go on",
     "stores-nothing": "keeps the history in its memory",
 }
 FAULT = base.chosen(FAULTS) if __name__ == "__main__" else None
@@ -103,6 +104,9 @@ class Client(base.Client):
             if older and FAULT == "turns-the-second-away" and older.token != self.token:
                 raise Refused("already logged in")
             if older and FAULT != "lets-two-in":
+                # The same session that comes back goes on.
+                if older.token != self.token and FAULT != "keeps-replaced-sessions":
+                    older.end_session()
                 older.put_out("[SERVER] you logged in elsewhere")
             if self.token is None:
                 self.token = secrets.token_urlsafe(32)
@@ -129,6 +133,9 @@ class Client(base.Client):
             member.send(f"[SERVER] {self.name} left ({len(there)} online)")
         base.lists_change()
 
+    def end_session(self):
+        store("DELETE FROM sessions WHERE hash = ?", base.digest(self.token))
+
     def put_out(self, why):
         self.send(why)
         self.leave()
@@ -154,7 +161,7 @@ class Client(base.Client):
             if text in ("/quit", "!DISCONNECT"):
                 return
             if text == "/logout":
-                store("DELETE FROM sessions WHERE hash = ?", base.digest(self.token))
+                self.end_session()
                 return
             if not text:
                 continue
@@ -249,7 +256,9 @@ class Client(base.Client):
         elif command in ("/kick", "/announce"):
             if FAULT != "obeys-anybody":
                 raise Wrong(f"{command} needs the role admin")
-            self.online(known(rest)).put_out(f"[SERVER] you were kicked by {self.name}")
+            kicked = self.online(known(rest))
+            kicked.end_session()
+            kicked.put_out(f"[SERVER] you were kicked by {self.name}")
         elif FAULT == "relays-commands" and command not in COMMANDS.split():
             self.say(line)
         elif command in COMMANDS.split():

@@ -213,7 +213,8 @@ checks! {
 /// Who comes twice puts the older one out.
 pub duplicates_replaced:
 
-/// Who comes twice puts the older session out: it is told, and closed.
+/// Who comes twice puts the older session out: it is told, and closed, and its token is
+/// worth nothing from then on.
 wire(server) fn a_second_login_can_replace_the_first(case) {
     let chat = Chat::start_with(case, replacing(case));
     let [older, bob] = chat.room();
@@ -223,6 +224,10 @@ wire(server) fn a_second_login_can_replace_the_first(case) {
     newer.tells(&bob, "it is me");
     bob.tells(&newer, "welcome back");
     require(newer.users.len() == 2, "two in the list", newer.users.join(","));
+    newer.send("/quit");
+    newer.lines_to_the_end();
+    bob.hears(&format!("[SERVER] {} left (1 online)", newer.name));
+    chat.refuses("alice", &format!("RESUME {}", older.token));
 }
 
 /// However many come at once, one remains, and the list and the count know it.

@@ -174,6 +174,8 @@ ours(server) fn the_log_tells_who_did_what_and_no_secret(case) {
             require(!log.contains(secret), format!("nothing secret on {place}"), format!("{secret:?}"));
         }
         let has = |words: [&str; 2]| log.lines().any(|line| words.iter().all(|word| line.contains(word)));
+        let logged_out = format!("{} logged out", alice.name);
+        require(has([&logged_out, &address]), format!("a line with {logged_out} and {address} on {place}"), &log);
         require(has([&alice.name, &address]), format!("a line with {} and {address} on {place}", alice.name), &log);
         let eve = wrong.peer.address().to_string();
         require(has([&bob.name, &eve]), format!("the failed login of {eve} as {} on {place}", bob.name), &log);
