@@ -83,8 +83,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let (mut input, output) = terminal::open_with(line_style::style, Some(state.clone()))?;
     // Prompts and hints are for users. On a pipe there is nothing but the lines.
     if output.interactive() {
-        let negotiated = connection.negotiated();
-        output.hint(&format!("Connected to {}, {negotiated}.", options.connect));
+        output.hint(&format!("Connected to {}, {}.", options.connect, connection.negotiated()));
         output.hint("/help shows what you can type.");
     }
     // Whatever is sent goes through it: a private message leaves this program sealed.
@@ -102,6 +101,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         // Answers the questions of the server, on each connection anew.
         let login = LoginClient::new(options.login.clone(), request, queue.clone(), output.clone());
         let (connect, queue, output) = (options.connect.clone(), queue.clone(), output.clone());
+        let connection = trust.compressed(connection);
         let logic = Logic { connect, trust, e2e, queue, state: state.clone(), output };
         move || Receiver { logic, login }.run(connection)
     })?;
@@ -175,7 +175,7 @@ struct Logic {
 impl ClientLogic for Logic {
     /// Called after a lost connection, and after a login that was refused.
     fn connect(&self) -> anyhow::Result<Arc<dyn Connection>> {
-        Ok(Arc::new(self.trust.connect(&self.connect)?))
+        Ok(self.trust.compressed(Arc::new(self.trust.connect(&self.connect)?)))
     }
 
     /// A server that is not trusted will not be trusted a second later.

@@ -39,6 +39,7 @@
 
 use crate::certs::{CertificateFolder, own_names};
 use crate::commands::{Commands, PRIVATE_KINDS};
+use crate::compression::CompressionArgs;
 use crate::public_keys::SCHEMA;
 use crate::read_line::read_line;
 use crate::tls::Acceptor;
@@ -87,6 +88,9 @@ pub struct Options {
     pub certs: PathBuf,
 
     #[command(flatten)]
+    compression: CompressionArgs,
+
+    #[command(flatten)]
     db: DbArgs,
 
     #[command(flatten)]
@@ -117,6 +121,7 @@ struct Server {
     pending: Arc<PendingLogins>,
     /// Shakes hands, with the certificate.
     tls: Acceptor,
+    compression: CompressionArgs,
     /// Decides who comes in.
     auth: Authenticator,
     /// Who is online: each name once.
@@ -170,6 +175,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         workers: Workers::new(&log),
         pending: PendingLogins::new(options.limits.max_clients),
         tls: Acceptor::new(&certificate)?,
+        compression: options.compression,
         presence: Presence::new(options.on_duplicate, &tokens, chat.clone(), &log),
         auth: options.auth.authenticator(&store, tokens, &log),
         chat,
@@ -227,8 +233,9 @@ fn serve(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>) {
         }
     };
     server.log.info(format_args!("{peer} connected, {}", tls.negotiated()));
+    let transport = server.compression.offer(tls);
     let mut connection =
-        ClientConnection::new(&stream, tls.clone(), peer, open, &server.outboxes, server.auth.timeout);
+        ClientConnection::new(&stream, transport, peer, open, &server.outboxes, server.auth.timeout);
     let logged_in = match pending {
         Ok(pending) => log_in(&mut connection, pending, server),
         Err(_) => Err(LoginError::ServerFull),

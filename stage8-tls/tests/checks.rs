@@ -15,6 +15,8 @@
 mod certs;
 #[path = "checks/client.rs"]
 mod client;
+#[path = "checks/compression.rs"]
+mod compression;
 #[path = "checks/handshake.rs"]
 mod handshake;
 #[path = "checks/identities.rs"]
@@ -53,6 +55,7 @@ pub(crate) fn new_in_stage_8() -> Suite {
         .with(sealed::sealed())
         .with(identities::identities())
         .with(identities::both())
+        .with(compression::compression())
 }
 
 /// These checks, ignored where there is no `openssl`.

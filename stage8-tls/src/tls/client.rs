@@ -5,10 +5,12 @@ use super::handshake::{HandshakeError, shake_hands};
 use super::stream::TlsStream;
 use super::{HANDSHAKE_TIMEOUT, error_text};
 use crate::certs::{PemError, authorities};
+use crate::compression::CompressionArgs;
 use common::endpoint::Endpoint;
 use common::net::{self, NetError};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
+use stage6_auth::connection::Connection;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,6 +25,10 @@ pub struct TrustArgs {
     /// Name that the server certificate must have, if it is not the host in --connect
     #[arg(long, value_name = "NAME", value_parser = server_name)]
     pub server_name: Option<ServerName<'static>>,
+
+    /// What is done with a connection to it.
+    #[command(flatten)]
+    pub compression: CompressionArgs,
 }
 
 /// clap's reader for `--server-name`.
@@ -38,6 +44,7 @@ pub struct ServerTrust {
     config: Arc<ClientConfig>,
     name: ServerName<'static>,
     ca: PathBuf,
+    compression: CompressionArgs,
 }
 
 /// Why it is not known which server to trust.
@@ -102,11 +109,17 @@ impl TrustArgs {
             Some(name) => name.clone(),
             None => server_name(connect.host()).map_err(|_| TrustError::Name(connect.host().to_owned()))?,
         };
-        Ok(ServerTrust { config: Arc::new(config), name, ca: self.ca.clone() })
+        let (ca, compression) = (self.ca.clone(), self.compression);
+        Ok(ServerTrust { config: Arc::new(config), name, ca, compression })
     }
 }
 
 impl ServerTrust {
+    /// The same connection, compressed if the user wants that and the server offers it.
+    pub fn compressed(&self, connection: Arc<TlsStream>) -> Arc<dyn Connection> {
+        self.compression.accept(connection)
+    }
+
     /// Connects, and returns when the server's certificate is verified.
     ///
     /// # Errors

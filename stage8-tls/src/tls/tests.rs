@@ -38,7 +38,13 @@ impl TestServer {
 
     fn trust(&self) -> ServerTrust {
         let to = self.address();
-        TrustArgs { ca: self.folder.path().join("ca.pem"), server_name: None }.load(&to).unwrap()
+        TrustArgs {
+            ca: self.folder.path().join("ca.pem"),
+            server_name: None,
+            compression: Default::default(),
+        }
+        .load(&to)
+        .unwrap()
     }
 
     fn address(&self) -> Endpoint {
