@@ -5,9 +5,10 @@
 //! accepting thread ── starts ──► login threads (`log_in`): shake hands, ask who it is, check it, end
 //!                                    └─ start ──► reader threads (`relay`)
 //!
-//! reader threads ──► queue ──► committer thread ──► room thread ──► outboxes ──► sockets
-//!     `relay`                   one transaction      who gets it     write at once
-//!                               for all that waits
+//! reader threads ─► queue ─► committer thread ─► room thread ─► fan-out ─► outboxes ─► sockets
+//!    `relay`                 one transaction    who gets it    one write
+//!                           for all that waits                for each client
+//!    server.rs                committer.rs    room_state.rs    fanout.rs   outbox.rs
 //! ```
 //!
 //! A line that a client sends: its reader thread decrypts it (`tls/stream.rs`), and
@@ -15,10 +16,10 @@
 //! that has queued up in one transaction. The room thread knows the rooms and the
 //! subscriptions, and puts it into the outbox of each client
 //! for which it is. While it does, the next batch is being committed.
-//! Where to look: stage 6's `pipeline.rs` starts these two threads, `room_state.rs` is what
-//! the room thread does, and stage 4's `fanout.rs` how it writes. What a full socket did
-//! not take is written by the drainer thread (stage 4's `outbox.rs` and `drainer.rs`).
-//! Stage 7 has `room_state.rs`; what is written is encrypted in `tls/stream.rs` too.
+//! Where to look: stage 6's `pipeline.rs` starts the two threads in the middle. Stage 4
+//! has `fanout.rs`, `outbox.rs` and `drainer.rs`: the room thread writes to the sockets
+//! itself, and the drainer thread writes what a full socket did not take.
+//! `room_state.rs` is stage 7's. Each write is encrypted in `tls/stream.rs`.
 //!
 //! A handshake and a login go deep into their stack. They have a thread with a
 //! large stack that ends; the reader thread, which stays, has a small one.
