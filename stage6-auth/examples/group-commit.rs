@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use common::poison::IgnorePoison;
 use hdrhistogram::Histogram;
-use stage6_auth::committer::{Committer, Event, QUEUE};
+use stage6_auth::committer::{Committer, Event, QUEUE, commit_all};
 use stage6_auth::store::{DbUrl, Message, SCHEMA, StoreError, open};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -77,7 +77,7 @@ fn together(args: &Args, append: Append) -> anyhow::Result<()> {
     let latency = Arc::new(Mutex::new(Histogram::<u64>::new_with_bounds(1, 60_000_000, 3)?));
     let on_committed = {
         let (results, latency) = (results.clone(), latency.clone());
-        move |batch: Vec<Event<Message, Instant>>, _: Option<&StoreError>| {
+        move |batch: Vec<Event<Message, Instant>>, _: Option<StoreError>| {
             let mut latency = latency.lock().ignore_poison();
             results.commits.fetch_add(1, Ordering::Relaxed);
             for event in batch {
@@ -92,7 +92,7 @@ fn together(args: &Args, append: Append) -> anyhow::Result<()> {
             }
         }
     };
-    let committer = Committer::start(QUEUE, append, on_committed)?;
+    let committer = Committer::start(QUEUE, move |queue| commit_all(queue, append, on_committed))?;
     let started = Instant::now();
     let end = started + Duration::from_secs(args.seconds);
     thread::scope(|scope| {

@@ -61,6 +61,16 @@ pub enum Event<M, T> {
     Transient(T),
 }
 
+impl<M, T> Event<M, T> {
+    /// The message, if it is in the database, and the tag.
+    pub fn into_stored(self) -> (Option<M>, T) {
+        match self {
+            Event::Stored(message, tag) => (Some(message), tag),
+            Event::Refused(_, tag) | Event::Transient(tag) => (None, tag),
+        }
+    }
+}
+
 /// The committer has been stopped, or its thread has died.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the committer has stopped")]
@@ -88,30 +98,12 @@ pub struct Committer<M, T> {
 }
 
 impl<M: Record, T: Send + 'static> Committer<M, T> {
-    /// Starts the thread.
-    ///
-    /// `append` makes a batch durable ([`crate::store::Store::append`]).
-    /// `on_committed` gets each batch's events in the order of submission, from that
-    /// one thread, with the error when the batch was refused; while it runs,
-    /// the next batch gathers. It must not block for long, and must not submit.
+    /// Starts the thread. Its `work` takes from the queue until that is closed and
+    /// empty: [`commit_all`], or what several servers do in its place.
     ///
     /// # Errors
     /// When no thread can be started.
     pub fn start(
-        limits: QueueLimits,
-        append: impl FnMut(&[M]) -> Result<Vec<usize>, StoreError> + Send + 'static,
-        on_committed: impl FnMut(Vec<Event<M, T>>, Option<&StoreError>) + Send + 'static,
-    ) -> io::Result<Self> {
-        Self::start_with(limits, move |queue| commit_all(queue, append, on_committed))
-    }
-
-    /// Starts the thread with work of another kind, which takes from the queue until
-    /// that is closed and empty. Stage 7's servers that are several do more there
-    /// than commit.
-    ///
-    /// # Errors
-    /// When no thread can be started.
-    pub fn start_with(
         limits: QueueLimits,
         work: impl FnOnce(&BoundedQueue<Submission<M, T>>) + Send + 'static,
     ) -> io::Result<Self> {
@@ -173,11 +165,16 @@ impl<M, T> Drop for Committer<M, T> {
     }
 }
 
-/// The committer thread; ends when the queue is closed and empty.
-fn commit_all<M: Record, T>(
+/// What the committer thread does, until the queue is closed and empty.
+///
+/// `append` makes a batch durable ([`crate::store::Store::append`]). `on_committed`
+/// gets each batch's events in the order of submission, with the error when the
+/// batch was refused; while it runs, the next batch gathers. It must not block for
+/// long, and must not submit.
+pub fn commit_all<M: Record, T>(
     queue: &BoundedQueue<Submission<M, T>>,
     mut append: impl FnMut(&[M]) -> Result<Vec<usize>, StoreError>,
-    mut on_committed: impl FnMut(Vec<Event<M, T>>, Option<&StoreError>),
+    mut on_committed: impl FnMut(Vec<Event<M, T>>, Option<StoreError>),
 ) {
     let mut breaker = CircuitBreaker::default();
     // Drawn at random, not counted: there is nowhere to keep a count, and servers
@@ -208,7 +205,8 @@ fn commit_all<M: Record, T>(
             }
             Some((_, message)) => Event::Stored(message, tag),
         };
-        on_committed(tags.into_iter().map(event).collect(), failure.as_ref());
+        let events = tags.into_iter().map(event).collect();
+        on_committed(events, failure);
     }
     // The last chance to retract what is in doubt; see `crate::store`.
     let _ = append(&[]);

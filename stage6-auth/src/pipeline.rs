@@ -10,7 +10,7 @@
 //! either in the history that it is sent, or still behind it in the queue: it sees
 //! no gap and nothing twice.
 
-use crate::committer::{Committer, Event, QUEUE, Record, Stopped, Submission};
+use crate::committer::{Committer, Event, QUEUE, Record, Stopped, Submission, commit_all};
 use crate::sessions::session::Session;
 use crate::store::StoreError;
 use common::critical_thread;
@@ -48,39 +48,15 @@ pub struct Pipeline<M, E> {
 }
 
 impl<M: Record, E: Send + 'static> Pipeline<M, E> {
-    /// Starts both threads. `append` makes a batch durable; see
-    /// [`crate::store::Store::append`].
+    /// Starts both threads. `work` is the committer's, from the queue to the room
+    /// thread until the queue is closed and empty: [`group_commit`], for one server.
     ///
     /// # Errors
     /// When no thread can be started.
     pub fn start(
-        append: impl FnMut(&[M]) -> Result<Vec<usize>, StoreError> + Send + 'static,
-        state: impl RoomLogic<M, E>,
-    ) -> io::Result<Self> {
-        let batches = Self::start_room(state)?;
-        let committer = Committer::start(QUEUE, append, move |events, failure| {
-            // This panic stops the committer too, and with it the server.
-            batches.send((events, failure.cloned())).expect(ROOM_PANICKED);
-        })?;
-        Ok(Pipeline { committer: Arc::new(committer) })
-    }
-
-    /// Starts both threads, the committer's with `work` of another kind: from the
-    /// queue to the room thread, until the queue is closed and empty.
-    ///
-    /// # Errors
-    /// When no thread can be started.
-    pub fn start_with(
         work: impl FnOnce(&BoundedQueue<Submission<M, E>>, &SyncSender<Batch<M, E>>) + Send + 'static,
-        state: impl RoomLogic<M, E>,
+        mut state: impl RoomLogic<M, E>,
     ) -> io::Result<Self> {
-        let batches = Self::start_room(state)?;
-        let committer = Committer::start_with(QUEUE, move |queue| work(queue, &batches))?;
-        Ok(Pipeline { committer: Arc::new(committer) })
-    }
-
-    /// Starts the room thread; it ends with the committer.
-    fn start_room(mut state: impl RoomLogic<M, E>) -> io::Result<SyncSender<Batch<M, E>>> {
         // One batch waits while one is delivered and one is committed. When that
         // is not enough, the committer waits, and then each reader thread.
         let (committed, batches) = sync_channel::<Batch<M, E>>(1);
@@ -95,7 +71,8 @@ impl<M: Record, E: Send + 'static> Pipeline<M, E> {
                 state.send_due();
             }
         })?;
-        Ok(committed)
+        let committer = Committer::start(QUEUE, move |queue| work(queue, &committed))?;
+        Ok(Pipeline { committer: Arc::new(committer) })
     }
 
     /// The committer, for threads that serve no client.
@@ -137,6 +114,19 @@ impl<M: Record, E: Send + 'static> Pipeline<M, E> {
     pub fn close(&self, limit: Duration) -> bool {
         self.committer.stop(limit)
     }
+}
+
+/// The committer's work for one server. `append` makes a batch durable; see
+/// [`crate::store::Store::append`].
+pub fn group_commit<M: Record, E>(
+    queue: &BoundedQueue<Submission<M, E>>,
+    room: &SyncSender<Batch<M, E>>,
+    append: impl FnMut(&[M]) -> Result<Vec<usize>, StoreError>,
+) {
+    commit_all(queue, append, |events, failure| {
+        // This panic stops the committer too, and with it the server.
+        room.send((events, failure)).expect(ROOM_PANICKED);
+    });
 }
 
 /// Waits for the next batch, or until something is due.

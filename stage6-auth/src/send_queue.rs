@@ -43,6 +43,7 @@ pub struct SendQueue {
     writing: Mutex<()>,
 }
 
+#[derive(Default)]
 struct State {
     /// What was typed and is not sent. Only the sender takes lines out.
     lines: VecDeque<Zeroizing<String>>,
@@ -60,8 +61,9 @@ struct State {
 }
 
 /// What the sender may send now.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Allowed {
+    #[default]
     Nothing,
     /// The server has asked a question.
     OneAnswer,
@@ -81,17 +83,7 @@ pub struct ClientSession {
 impl SendQueue {
     /// A queue without a connection.
     pub fn new(encoder: Arc<dyn Encode>) -> Arc<Self> {
-        let state = State {
-            lines: VecDeque::new(),
-            sending: false,
-            connection: None,
-            allowed: Allowed::Nothing,
-            answers_left: 0,
-            session: None,
-            input_ended: false,
-            leaving: false,
-        };
-        let (state, changed, writing) = (Mutex::new(state), Condvar::new(), Mutex::new(()));
+        let (state, changed, writing) = (Mutex::default(), Condvar::new(), Mutex::new(()));
         Arc::new(SendQueue { encoder, state, changed, writing })
     }
 

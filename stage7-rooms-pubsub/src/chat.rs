@@ -16,7 +16,7 @@ use stage4_multichat::limits::ClientSlot;
 use stage4_multichat::line_codec::LineCodec;
 use stage6_auth::auth::LoginError;
 use stage6_auth::committer::Stopped;
-use stage6_auth::pipeline::Pipeline;
+use stage6_auth::pipeline::{Pipeline, group_commit};
 use stage6_auth::room::History;
 use stage6_auth::sessions::name_registry::OnDuplicate;
 use stage6_auth::sessions::presence::ChatRoom;
@@ -66,14 +66,16 @@ impl Chat {
             None => {
                 let state = state(store.room_history(LOBBY, history).context(UNREADABLE)?);
                 let store = store.clone();
-                let append = move |batch: &[AddressedMessage]| store.append_addressed(batch);
-                (Pipeline::start(append, state)?, None)
+                let work = move |queue: &_, room: &_| {
+                    group_commit(queue, room, |batch: &[AddressedMessage]| store.append_addressed(batch));
+                };
+                (Pipeline::start(work, state)?, None)
             }
             Some(servers) => {
                 let (status, on_duplicate) = (servers.status.clone(), servers.on_duplicate);
                 let (writer, threads, before) = servers.start(history).context(UNREADABLE)?;
                 let state = state(before.history).shared(&status, &before.presence, log);
-                let pipeline = Pipeline::start_with(move |queue, room| writer.work(queue, room), state)?;
+                let pipeline = Pipeline::start(move |queue, room| writer.work(queue, room), state)?;
                 threads.start(pipeline.committer())?;
                 (pipeline, Some(Shared { status, on_duplicate }))
             }

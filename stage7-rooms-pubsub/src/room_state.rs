@@ -89,27 +89,6 @@ struct Online {
     session: Option<Arc<Session>>,
 }
 
-/// Messages of one sender to one recipient, with nothing in between: they are
-/// encoded and sent together.
-struct CoalescedMessages {
-    /// `None` for a user of another server.
-    sender: Option<Arc<Session>>,
-    to: Recipient,
-    messages: Vec<Message>,
-}
-
-impl CoalescedMessages {
-    /// Returns `true` if `message` can be one more of them.
-    fn accepts(&self, sender: Option<&Arc<Session>>, message: &AddressedMessage) -> bool {
-        self.to == message.to
-            && match (&self.sender, sender) {
-                (Some(one), Some(other)) => Arc::ptr_eq(one, other),
-                (None, None) => self.messages[0].name == message.message.name,
-                _ => false,
-            }
-    }
-}
-
 impl RoomState {
     pub fn new(codec: &Arc<dyn LineCodec>, history: History, log: &Log) -> Self {
         RoomState {
@@ -136,36 +115,37 @@ impl RoomLogic<AddressedMessage, RoomEvent> for RoomState {
     fn apply_batch(&mut self, batch: Vec<Event<AddressedMessage, RoomEvent>>, failure: Option<&StoreError>) {
         self.outage_log.note(&batch, failure);
         let mut done = Vec::new();
-        let mut open: Option<CoalescedMessages> = None;
-        for event in batch {
-            let (message, event) = match event {
-                Event::Stored(message, event) => (Some(message), event),
-                Event::Refused(_, event) | Event::Transient(event) => (None, event),
-            };
-            let (sender, message) = match (event, message) {
+        let mut batch = batch.into_iter().peekable();
+        while let Some(event) = batch.next() {
+            let (message, event) = event.into_stored();
+            let (sender, AddressedMessage { message, to }) = match (event, message) {
                 (RoomEvent::Message(sender), Some(message)) => (Some(sender), message),
                 (RoomEvent::Replicated, Some(message)) if !matches!(message.to, Recipient::Servers(_)) => {
                     (None, message)
                 }
-                // Its place is behind what was said before.
                 (event, entry) => {
-                    self.send_coalesced(open.take());
                     self.apply(event, entry.as_ref(), &mut done);
                     continue;
                 }
             };
-            if open.as_ref().is_some_and(|open| !open.accepts(sender.as_ref(), &message)) {
-                self.send_coalesced(open.take());
+            let own = sender.as_ref().map(|sender| sender.id);
+            done.extend(sender);
+            // Messages of one sender to one recipient, with nothing in between, are encoded
+            // and sent together. A newer session of the name would have come in between.
+            let name = message.name.clone();
+            let is_next = |event: &Event<AddressedMessage, RoomEvent>| {
+                matches!(event, Event::Stored(next, RoomEvent::Message(_) | RoomEvent::Replicated)
+                    if next.message.name == name && next.to == to)
+            };
+            let mut messages = vec![message];
+            while let Some(Event::Stored(next, event)) = batch.next_if(is_next) {
+                messages.push(next.message);
+                if let RoomEvent::Message(sender) = event {
+                    done.push(sender);
+                }
             }
-            if let Some(sender) = &sender {
-                done.push(sender.clone());
-            }
-            let AddressedMessage { message, to } = message;
-            open.get_or_insert_with(|| CoalescedMessages { sender, to, messages: Vec::new() })
-                .messages
-                .push(message);
+            self.send_messages(own, &to, messages);
         }
-        self.send_coalesced(open);
         self.fanout.deliver();
         // Only now that all is delivered: a thread that waits for its client's
         // departure lets the next connection of that name in.
@@ -188,13 +168,12 @@ impl RoomLogic<AddressedMessage, RoomEvent> for RoomState {
 }
 
 impl RoomState {
-    fn send_coalesced(&mut self, messages: Option<CoalescedMessages>) {
-        let Some(CoalescedMessages { sender, to, messages }) = messages else { return };
+    /// Sends one sender's messages to one recipient. `own` is the sender, which does
+    /// not hear itself; `None` for a user of another server.
+    fn send_messages(&mut self, own: Option<ClientId>, to: &Recipient, messages: Vec<Message>) {
         let key = name_key(&messages[0].name);
-        // A client does not hear itself.
-        let own = sender.map(|sender| sender.id);
         let RoomState { fanout, rooms, subscriptions, online, .. } = self;
-        match &to {
+        match to {
             Recipient::Room(room) => {
                 let others = rooms.members(room).filter(|&other| Some(other) != own);
                 fanout.send(&lines(&messages, "", ": "), others);

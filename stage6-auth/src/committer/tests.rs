@@ -24,6 +24,14 @@ fn summary(events: Vec<Event<Message, u32>>) -> Vec<String> {
     events.into_iter().map(one).collect()
 }
 
+fn start<T: Send + 'static>(
+    limits: QueueLimits,
+    append: impl FnMut(&[Message]) -> Result<Vec<usize>, StoreError> + Send + 'static,
+    on_committed: impl FnMut(Vec<Event<Message, T>>, Option<StoreError>) + Send + 'static,
+) -> io::Result<Committer<Message, T>> {
+    Committer::start(limits, move |queue| commit_all(queue, append, on_committed))
+}
+
 /// A committer whose `append` waits for an answer from the test each time.
 struct Reins {
     committer: Arc<Committer<Message, u32>>,
@@ -43,8 +51,8 @@ fn reins(limits: QueueLimits) -> Reins {
         asked.send(batch.len()).unwrap();
         answer.recv().unwrap().map(|()| Vec::new())
     };
-    let on_committed = move |events, _: Option<&StoreError>| done.send(summary(events)).unwrap();
-    let committer = Arc::new(Committer::start(limits, append, on_committed).unwrap());
+    let on_committed = move |events, _: Option<StoreError>| done.send(summary(events)).unwrap();
+    let committer = Arc::new(start(limits, append, on_committed).unwrap());
     Reins { committer, appends, answers, batches }
 }
 
@@ -89,11 +97,11 @@ fn while_the_database_is_down_messages_are_refused_without_asking_it_each_time()
     let (asked, attempts) = channel();
     let (done, batches) = channel();
     let append = move |_: &[Message]| asked.send(()).map_err(|_| down()).and(Err(down()));
-    let on_committed = move |events, why: Option<&StoreError>| {
+    let on_committed = move |events, why: Option<StoreError>| {
         assert!(matches!(why, Some(StoreError::Unusable(_))));
         done.send(summary(events)).unwrap();
     };
-    let committer = Committer::start(QUEUE, append, on_committed).unwrap();
+    let committer = start(QUEUE, append, on_committed).unwrap();
     let started = Instant::now();
     for n in 1..=200 {
         committer.submit(message("a"), 0).unwrap();
@@ -107,7 +115,7 @@ fn while_the_database_is_down_messages_are_refused_without_asking_it_each_time()
 #[test]
 fn a_message_that_the_database_cannot_take_is_refused_alone() {
     let (done, batches) = channel();
-    let on_committed = move |events, failure: Option<&StoreError>| {
+    let on_committed = move |events, failure: Option<StoreError>| {
         assert!(failure.is_none());
         done.send(summary(events)).unwrap();
     };
@@ -116,7 +124,7 @@ fn a_message_that_the_database_cannot_take_is_refused_alone() {
         wait.recv().unwrap();
         Ok((0..batch.len()).filter(|&n| batch[n].text == "bad").collect())
     };
-    let committer = Committer::start(QUEUE, append, on_committed).unwrap();
+    let committer = start(QUEUE, append, on_committed).unwrap();
     for (tag, text) in (0..).zip(["first", "a", "bad", "b"]) {
         committer.submit(message(text), tag).unwrap();
     }
@@ -203,10 +211,9 @@ fn stopping_commits_what_was_accepted() {
 
 #[test]
 fn nobody_waits_for_a_dead_committer() {
-    let on_committed = |_: Vec<Event<Message, ()>>, _: Option<&StoreError>| panic!("as arranged by the test");
+    let on_committed = |_: Vec<Event<Message, ()>>, _: Option<StoreError>| panic!("as arranged by the test");
     let committer =
-        Committer::start(QueueLimits { count: 1, bytes: 1 }, |_: &[Message]| Ok(Vec::new()), on_committed)
-            .unwrap();
+        start(QueueLimits { count: 1, bytes: 1 }, |_: &[Message]| Ok(Vec::new()), on_committed).unwrap();
     let end = Instant::now() + LONG;
     while committer.submit(message("x"), ()).is_ok() {
         assert!(Instant::now() < end);
@@ -218,11 +225,11 @@ fn nobody_waits_for_a_dead_committer() {
 fn every_sender_keeps_its_order_and_loses_nothing() {
     const EACH: usize = 2000;
     let (done, events) = channel();
-    let on_committed = move |batch: Vec<Event<Message, usize>>, _: Option<&StoreError>| {
+    let on_committed = move |batch: Vec<Event<Message, usize>>, _: Option<StoreError>| {
         batch.into_iter().for_each(|event| done.send(event).unwrap());
     };
     let limits = QueueLimits { count: 7, bytes: 1 << 20 };
-    let committer = Committer::start(limits, |_: &[Message]| Ok(Vec::new()), on_committed).unwrap();
+    let committer = start(limits, |_: &[Message]| Ok(Vec::new()), on_committed).unwrap();
     thread::scope(|scope| {
         for sender in 0..4 {
             let committer = &committer;

@@ -17,7 +17,7 @@ pub use room_state::MAX_LISTED;
 
 use crate::auth::LoginError;
 use crate::committer::Stopped;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, group_commit};
 use crate::sessions::presence::ChatRoom;
 use crate::sessions::session::Session;
 use crate::store::{Message, Store};
@@ -50,7 +50,9 @@ impl Room {
         let messages = store.recent(history).context("cannot read the history")?;
         let state = RoomState::new(codec, History::new(messages, history), log);
         let store = store.clone();
-        let pipeline = Pipeline::start(move |batch: &[Message]| store.append(batch), state)?;
+        let work =
+            move |queue: &_, room: &_| group_commit(queue, room, |batch: &[Message]| store.append(batch));
+        let pipeline = Pipeline::start(work, state)?;
         Ok(Arc::new(Room { pipeline }))
     }
 

@@ -77,10 +77,8 @@ impl RoomLogic<Message, RoomEvent> for RoomState {
         self.outage_log.note(&batch, failure);
         let mut done = Vec::new();
         for event in batch {
-            match event {
-                Event::Stored(message, event) => self.apply(event, Some(message), &mut done),
-                Event::Refused(_, event) | Event::Transient(event) => self.apply(event, None, &mut done),
-            }
+            let (message, event) = event.into_stored();
+            self.apply(event, message, &mut done);
         }
         self.room.deliver();
         // Only now that all is delivered: a thread that waits for its client's

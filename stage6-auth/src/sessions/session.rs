@@ -50,16 +50,11 @@ pub struct Session {
     entered: AtomicBool,
     /// Whether its token ends with the connection. Set by the room thread.
     ends: AtomicBool,
-    /// Written by the reader thread and the room thread.
-    state: Mutex<State>,
-    /// Signalled when something is acknowledged, if a thread waits for that.
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    in_flight: usize,
-    awaited: bool,
+    /// How much was submitted and is not acknowledged. Written by the reader thread
+    /// and the room thread.
+    in_flight: Mutex<usize>,
+    /// Signalled when something is acknowledged.
+    acknowledged: Condvar,
 }
 
 impl Session {
@@ -78,8 +73,8 @@ impl Session {
             entering: Mutex::default(),
             entered: AtomicBool::new(false),
             ends: AtomicBool::new(false),
-            state: Mutex::default(),
-            changed: Condvar::new(),
+            in_flight: Mutex::default(),
+            acknowledged: Condvar::new(),
         })
     }
 
@@ -115,13 +110,10 @@ impl Session {
     /// # Errors
     /// When the committer has stopped, or made no progress for half a minute.
     pub fn submit(&self, submit: impl FnOnce() -> Result<(), Stopped>) -> Result<(), Stopped> {
-        let (mut state, has_room) = self.wait(|state| state.in_flight < MAX_IN_FLIGHT, COMMIT_TIMEOUT);
-        if !has_room {
+        if *self.wait_below(MAX_IN_FLIGHT, COMMIT_TIMEOUT) >= MAX_IN_FLIGHT {
             return Err(Stopped);
         }
-        state.in_flight += 1;
-        drop(state);
-        submit().inspect_err(|_| self.ack(1))
+        self.submit_last(submit)
     }
 
     /// Submits the last thing of this client. Does not wait: the client has left,
@@ -130,33 +122,24 @@ impl Session {
     /// # Errors
     /// When the committer has stopped.
     pub fn submit_last(&self, submit: impl FnOnce() -> Result<(), Stopped>) -> Result<(), Stopped> {
-        self.state.lock().ignore_poison().in_flight += 1;
+        *self.in_flight.lock().ignore_poison() += 1;
         submit().inspect_err(|_| self.ack(1))
     }
 
     /// Acknowledges so many things that were submitted: for the room thread.
     pub fn ack(&self, count: usize) {
-        let mut state = self.state.lock().ignore_poison();
-        state.in_flight -= count;
-        // To signal without need would still be a system call.
-        if std::mem::take(&mut state.awaited) {
-            self.changed.notify_all();
-        }
+        *self.in_flight.lock().ignore_poison() -= count;
+        self.acknowledged.notify_all();
     }
 
     /// Waits until everything is acknowledged, for `limit` at the longest.
     pub fn wait_idle(&self, limit: Duration) {
-        drop(self.wait(|state| state.in_flight == 0, limit));
+        drop(self.wait_below(1, limit));
     }
 
-    fn wait(&self, done: impl Fn(&State) -> bool, limit: Duration) -> (MutexGuard<'_, State>, bool) {
-        let state = self.state.lock().ignore_poison();
-        let waited = self.changed.wait_timeout_while(state, limit, |state| {
-            state.awaited = !done(state);
-            state.awaited
-        });
-        let (state, result) = waited.ignore_poison();
-        (state, !result.timed_out())
+    fn wait_below(&self, bound: usize, limit: Duration) -> MutexGuard<'_, usize> {
+        let in_flight = self.in_flight.lock().ignore_poison();
+        self.acknowledged.wait_timeout_while(in_flight, limit, |count| *count >= bound).ignore_poison().0
     }
 }
 

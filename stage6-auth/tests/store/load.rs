@@ -1,6 +1,6 @@
 //! Many senders at once, each of whom repeats what was not stored until it is.
 
-use stage6_auth::committer::{Committer, Event, QUEUE};
+use stage6_auth::committer::{Committer, Event, QUEUE, commit_all};
 use stage6_auth::store::{DbUrl, Message, SCHEMA, Store, StoreError, open};
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Write};
@@ -34,14 +34,15 @@ impl Load {
         let shared = Arc::new(Shared::default());
         let on_committed = {
             let shared = shared.clone();
-            move |batch: Vec<Event<Message, Tag>>, _: Option<&StoreError>| {
+            move |batch: Vec<Event<Message, Tag>>, _: Option<StoreError>| {
                 for event in batch {
                     shared.note(event);
                 }
             }
         };
         let append = move |batch: &[Message]| store.append(batch);
-        let committer = Arc::new(Committer::start(QUEUE, append, on_committed).unwrap());
+        let committer =
+            Arc::new(Committer::start(QUEUE, move |queue| commit_all(queue, append, on_committed)).unwrap());
         let sender = |n: usize| {
             let (committer, shared) = (committer.clone(), shared.clone());
             thread::spawn(move || shared.send(&committer, n))
@@ -117,7 +118,7 @@ pub const WRITER: &str = "STORE_TEST_WRITER";
 pub fn writer(url: &str) {
     let url: DbUrl = url.parse().unwrap();
     let store = open(&url, &SCHEMA).unwrap();
-    let on_committed = |batch: Vec<Event<Message, ()>>, _: Option<&StoreError>| {
+    let on_committed = |batch: Vec<Event<Message, ()>>, _: Option<StoreError>| {
         let mut out = std::io::stdout().lock();
         for event in batch {
             if let Event::Stored(message, ()) = event {
@@ -126,8 +127,10 @@ pub fn writer(url: &str) {
         }
         out.flush().unwrap();
     };
-    let committer =
-        Committer::start(QUEUE, move |batch: &[Message]| store.append(batch), on_committed).unwrap();
+    let committer = Committer::start(QUEUE, move |queue| {
+        commit_all(queue, |batch: &[Message]| store.append(batch), on_committed);
+    })
+    .unwrap();
     thread::scope(|scope| {
         for sender in 0..4 {
             let committer = &committer;

@@ -120,7 +120,7 @@ const GIVEN_UP: &[GivenUp] = &[
             ("Turn", "RoomEvent"),
             ("Through", "ack_all"),
             ("Acks", "ack_all"),
-            ("MessageRun", "CoalescedMessages"),
+            ("MessageRun", "(gone)"),
             ("Foreign", "Replicated"),
             ("Wake", "PollLog"),
             ("JoinEntry", "LoginRecord"),
