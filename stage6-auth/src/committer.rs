@@ -13,7 +13,7 @@
 //! messages and needs no database, such as "alice left" after alice's last
 //! message, goes through the same queue ([`Committer::submit_transient`]).
 
-use crate::store::{Message, MessageId, Millis, StoreError, now};
+use crate::store::{MessageId, Row, StoreError, now};
 use common::critical_thread;
 use common::poison::IgnorePoison;
 use stage4_multichat::queue::{BoundedQueue, CloseOnDrop, QueueClosed, QueueLimits};
@@ -29,25 +29,6 @@ use std::time::{Duration, Instant};
 /// full waits, and with it the socket that it reads from: that is the
 /// back-pressure. Nothing that was accepted is ever dropped.
 pub const QUEUE: QueueLimits = QueueLimits { count: 4096, bytes: 2 << 20 };
-
-/// What can be committed. Stage 7's messages have more columns than these.
-pub trait Record: Send + 'static {
-    /// Takes over the number and the time that the committer gives.
-    fn stamp(&mut self, id: MessageId, sent: Millis);
-    /// What it counts for against [`QueueLimits::bytes`].
-    fn size(&self) -> usize;
-}
-
-impl Record for Message {
-    fn stamp(&mut self, id: MessageId, sent: Millis) {
-        self.id = id;
-        self.sent = sent;
-    }
-
-    fn size(&self) -> usize {
-        self.text.len()
-    }
-}
 
 /// What became of something that was submitted, with the tag `T` that its
 /// sender gave it.
@@ -97,7 +78,7 @@ pub struct Committer<M, T> {
     ended: Mutex<Receiver<Infallible>>,
 }
 
-impl<M: Record, T: Send + 'static> Committer<M, T> {
+impl<M: Row, T: Send + 'static> Committer<M, T> {
     /// Starts the thread. Its `work` takes from the queue until that is closed and
     /// empty: [`commit_all`], or what several servers do in its place.
     ///
@@ -171,7 +152,7 @@ impl<M, T> Drop for Committer<M, T> {
 /// gets each batch's events in the order of submission, with the error when the
 /// batch was refused; while it runs, the next batch gathers. It must not block for
 /// long, and must not submit.
-pub fn commit_all<M: Record, T>(
+pub fn commit_all<M: Row, T>(
     queue: &BoundedQueue<Submission<M, T>>,
     mut append: impl FnMut(&[M]) -> Result<Vec<usize>, StoreError>,
     mut on_committed: impl FnMut(Vec<Event<M, T>>, Option<StoreError>),

@@ -180,43 +180,41 @@ impl LoginClient {
     /// When the server refuses the login for good, or does not keep to the protocol.
     pub fn on_line(&mut self, line: &str) -> anyhow::Result<LoginEvent> {
         let terminal = self.output.interactive();
+        // On a terminal there is something better to show for most of them.
+        if !terminal {
+            self.output.received(line)?;
+        }
         match line.split_once(' ').unwrap_or((line, "")) {
-            ("AUTH_REQUIRED" | "ENTER_USERNAME" | "ENTER_PASSWORD", "") => {
-                if !terminal {
-                    self.output.received(line)?;
-                }
-                self.answer(line)
-            }
+            ("AUTH_REQUIRED" | "ENTER_USERNAME" | "ENTER_PASSWORD", "") => self.answer(line),
             ("AUTH_SUCCESS", rest) => {
                 let (name, token) = rest.split_once(' ').context("the server gave no token")?;
                 if terminal {
                     self.output.discard_typed_ahead();
                     self.output.hint(&format!("logged in as {name}"));
-                } else {
-                    self.output.received(line)?;
                 }
                 let token = Zeroizing::new(token.to_owned());
                 Ok(LoginEvent::LoggedIn(ClientSession { name: name.to_owned(), token }))
             }
             ("AUTH_FAILED", reason) => self.refused(line, reason),
-            _ => {
-                self.output.received(line)?;
-                Ok(LoginEvent::Pending)
-            }
+            _ => self.pending(line),
         }
+    }
+
+    /// The login goes on; a user at a terminal sees the line as it is.
+    fn pending(&self, line: &str) -> anyhow::Result<LoginEvent> {
+        if self.output.interactive() {
+            self.output.received(line)?;
+        }
+        Ok(LoginEvent::Pending)
     }
 
     fn refused(&mut self, line: &str, reason: &str) -> anyhow::Result<LoginEvent> {
         let resuming = self.queue.session().is_some();
         // Back too early, maybe together with a thousand others.
         if resuming && reason.ends_with("try again later") {
-            self.output.received(line)?;
-            return Ok(LoginEvent::Pending);
+            return self.pending(line);
         }
         if resuming || !self.output.interactive() {
-            if !self.output.interactive() {
-                self.output.received(line)?;
-            }
             bail!("not logged in: {reason}");
         }
         self.output.alarm(&format!("The login failed: {reason}."));

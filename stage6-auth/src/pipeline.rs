@@ -10,9 +10,9 @@
 //! either in the history that it is sent, or still behind it in the queue: it sees
 //! no gap and nothing twice.
 
-use crate::committer::{Committer, Event, QUEUE, Record, Stopped, Submission, commit_all};
+use crate::committer::{Committer, Event, QUEUE, Stopped, Submission, commit_all};
 use crate::sessions::session::Session;
-use crate::store::StoreError;
+use crate::store::{Row, Store, StoreError, rows};
 use common::critical_thread;
 use stage4_multichat::queue::BoundedQueue;
 use std::io;
@@ -47,7 +47,7 @@ pub struct Pipeline<M, E> {
     committer: Arc<Committer<M, E>>,
 }
 
-impl<M: Record, E: Send + 'static> Pipeline<M, E> {
+impl<M: Row, E: Send + 'static> Pipeline<M, E> {
     /// Starts both threads. `work` is the committer's, from the queue to the room
     /// thread until the queue is closed and empty: [`group_commit`], for one server.
     ///
@@ -116,13 +116,14 @@ impl<M: Record, E: Send + 'static> Pipeline<M, E> {
     }
 }
 
-/// The committer's work for one server. `append` makes a batch durable; see
-/// [`crate::store::Store::append`].
-pub fn group_commit<M: Record, E>(
+/// The committer's work for one server: [`commit_all`] into `store`, and on to the room
+/// thread.
+pub fn group_commit<M: Row, E>(
     queue: &BoundedQueue<Submission<M, E>>,
     room: &SyncSender<Batch<M, E>>,
-    append: impl FnMut(&[M]) -> Result<Vec<usize>, StoreError>,
+    store: &dyn Store,
 ) {
+    let append = |batch: &[M]| store.append_rows(&rows(batch));
     commit_all(queue, append, |events, failure| {
         // This panic stops the committer too, and with it the server.
         room.send((events, failure)).expect(ROOM_PANICKED);

@@ -1,6 +1,5 @@
 //! A message with its recipient, and the line that each receiver sees.
 
-use stage6_auth::committer::Record;
 use stage6_auth::store::{Cell, Message, MessageId, Millis, Row};
 use std::sync::Arc;
 
@@ -128,7 +127,8 @@ impl Recipient {
     }
 }
 
-impl Record for AddressedMessage {
+/// Stage 6's columns, and two more.
+impl Row for AddressedMessage {
     fn stamp(&mut self, id: MessageId, sent: Millis) {
         self.message.stamp(id, sent);
     }
@@ -136,10 +136,7 @@ impl Record for AddressedMessage {
     fn size(&self) -> usize {
         self.message.size()
     }
-}
 
-/// Stage 6's columns, and two more.
-impl Row for AddressedMessage {
     fn insert(&self) -> &'static str {
         "INSERT INTO messages (id, run, number, sent_at, username, message, kind, place) \
          VALUES (?, ?, ?, ?, ?, ?, ?, ?)"

@@ -66,9 +66,7 @@ impl Chat {
             None => {
                 let state = state(store.room_history(LOBBY, history).context(UNREADABLE)?);
                 let store = store.clone();
-                let work = move |queue: &_, room: &_| {
-                    group_commit(queue, room, |batch: &[AddressedMessage]| store.append_addressed(batch));
-                };
+                let work = move |queue: &_, room: &_| group_commit(queue, room, &*store);
                 (Pipeline::start(work, state)?, None)
             }
             Some(servers) => {

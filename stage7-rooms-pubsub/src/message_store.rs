@@ -4,8 +4,7 @@
 //! Both databases of stage 6 stay in use. Its [`Store`] runs any statement, so this
 //! stage brings its statements, and the tables one more step.
 
-use crate::addressed_message::AddressedMessage;
-use stage6_auth::store::{Cell, Message, STEP_1, Schema, Step, Store, StoreError, name_key, now, rows};
+use stage6_auth::store::{Cell, Message, STEP_1, Schema, Step, Store, StoreError, name_key, now};
 use std::sync::Arc;
 
 /// What stage 7 needs.
@@ -81,11 +80,6 @@ const SUBSCRIPTIONS: &str = "SELECT p.username FROM subscriptions s \
 /// What the chat asks of the database besides accounts and sessions. The bounds and
 /// the threads are those of [`Store`].
 pub trait MessageStore: Store {
-    /// As [`Store::append`], with the recipients.
-    fn append_addressed(&self, batch: &[AddressedMessage]) -> Result<Vec<usize>, StoreError> {
-        self.append_rows(&rows(batch))
-    }
-
     /// The last `limit` messages of the room with this key that are not
     /// retracted, oldest first.
     fn room_history(&self, room: &str, limit: usize) -> Result<Vec<Message>, StoreError> {

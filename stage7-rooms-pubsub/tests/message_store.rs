@@ -9,7 +9,7 @@ use mysql::prelude::Queryable;
 use mysql::{Conn, Opts, OptsBuilder};
 use stage6_auth::store::mysql::setup::{Account, init};
 use stage6_auth::store::sqlite::SqliteStore;
-use stage6_auth::store::{self, DbUrl, Message, MessageId, NewUser, PasswordHash, Schema, Store};
+use stage6_auth::store::{self, DbUrl, Message, MessageId, NewUser, PasswordHash, Schema, Store, rows};
 use stage7_rooms_pubsub::addressed_message::{AddressedMessage, PRIVATE, Recipient};
 use stage7_rooms_pubsub::message_store::{MessageStore, SCHEMA};
 use std::process::ExitCode;
@@ -117,7 +117,7 @@ fn goes_on(place: &Place) {
     let new = store::open(&url, &SCHEMA).unwrap();
     assert_eq!(new.room_history("lobby", 10).unwrap(), [message(1, "old"), message(2, "older")]);
     assert_eq!(new.user("alice").unwrap().unwrap().name, "Alice");
-    new.append_addressed(&[said(3, Recipient::Room("lobby".into()))]).unwrap();
+    new.append_rows(&rows(&[said(3, Recipient::Room("lobby".into()))])).unwrap();
     assert_eq!(texts(&new, "lobby", 2), ["older", "text 3"]);
     let error = store::open(&url, &store::SCHEMA).err().unwrap();
     assert!(error.to_string().contains("tables of version 5 and this program knows only 4"), "{error:?}");
@@ -134,7 +134,7 @@ fn histories(place: &Place) {
         said(6, Recipient::Room("rust".into())),
         said(7, Recipient::Room("lobby".into())),
     ];
-    store.append_addressed(&batch).unwrap();
+    store.append_rows(&rows(&batch)).unwrap();
     assert_eq!(texts(&store, "rust", 10), ["text 2", "text 6"]);
     assert_eq!(texts(&store, "lobby", 10), ["text 1", "text 7"]);
     assert_eq!(texts(&store, "lobby", 1), ["text 7"]);
@@ -177,5 +177,5 @@ fn interrupted(place: &Place) {
         Conn::new(opts).unwrap().query_drop("DELETE FROM schema_version WHERE version = 5").unwrap();
     }
     let store = store::open(&place.prepare(&SCHEMA), &SCHEMA).unwrap();
-    store.append_addressed(&[said(1, Recipient::Subscribers)]).unwrap();
+    store.append_rows(&rows(&[said(1, Recipient::Subscribers)])).unwrap();
 }

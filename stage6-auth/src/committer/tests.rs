@@ -1,6 +1,7 @@
 //! With a store that the test holds by the reins.
 
 use super::*;
+use crate::store::Message;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 

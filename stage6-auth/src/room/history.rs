@@ -34,10 +34,7 @@ impl History {
     /// that had no chance to read yet.
     pub fn lines(&self, bound: usize) -> String {
         // This is less than half of what may wait.
-        let mut left = bound / 4;
-        let fits =
-            |message: &&Message| left.checked_sub(size(message)).inspect(|&rest| left = rest).is_some();
-        let fitting = self.messages.iter().rev().take_while(fits).count();
+        let fitting = fitting(self.messages.iter().rev(), bound / 4);
         self.messages.range(self.messages.len() - fitting..).map(line).collect()
     }
 }
@@ -47,10 +44,14 @@ fn line(Message { sent, name, text, .. }: &Message) -> String {
     format!("[HISTORY] {} {name}: {text}\n", rfc3339(*sent))
 }
 
-/// Its bytes in an outbox, or half of them: sealed, a line is longer by a third and
-/// some 80 bytes.
-fn size(message: &Message) -> usize {
-    message.name.len() + message.text.len() + 100
+/// How many of these messages fit into so many bytes of an outbox, or into twice as
+/// many: sealed, a line is longer by a third and some 80 bytes.
+fn fitting<'a>(messages: impl Iterator<Item = &'a Message>, bytes: usize) -> usize {
+    let ends = messages.scan(0, |end, message| {
+        *end += message.name.len() + message.text.len() + 100;
+        Some(*end)
+    });
+    ends.take_while(|&end| end <= bytes).count()
 }
 
 /// Sends the lines that show `messages`, however many, piece by piece as the client
@@ -66,9 +67,7 @@ pub fn stream(messages: &[Message], outbox: &Arc<Outbox>, deadline: Instant) -> 
             return rest.len();
         }
         // One at least, even if the outbox is a very small one.
-        let mut left = outbox.limit() / 16;
-        let fits = |message: &&Message| left.checked_sub(size(message)).inspect(|&l| left = l).is_some();
-        let count = rest.iter().take_while(fits).count().max(1);
+        let count = fitting(rest.iter(), outbox.limit() / 16).max(1);
         let piece: String = rest[..count].iter().map(line).collect();
         let _ = outbox.send_lines(&piece);
         rest = &rest[count..];

@@ -50,8 +50,7 @@ impl Room {
         let messages = store.recent(history).context("cannot read the history")?;
         let state = RoomState::new(codec, History::new(messages, history), log);
         let store = store.clone();
-        let work =
-            move |queue: &_, room: &_| group_commit(queue, room, |batch: &[Message]| store.append(batch));
+        let work = move |queue: &_, room: &_| group_commit(queue, room, &*store);
         let pipeline = Pipeline::start(work, state)?;
         Ok(Arc::new(Room { pipeline }))
     }

@@ -1,12 +1,18 @@
 //! A message as a row of its table, for either database.
 
-use super::{Message, MessageId, sql};
+use super::{Message, MessageId, Millis, sql};
 use mysql::Value;
 use rusqlite::ToSql;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
 /// A message as a row. Stage 7's messages have more columns than this stage's.
-pub trait Row {
+pub trait Row: Send + 'static {
+    /// Takes over the number and the time that the committer gives.
+    fn stamp(&mut self, id: MessageId, sent: Millis);
+
+    /// What it counts for against the bytes of the committer's queue.
+    fn size(&self) -> usize;
+
     /// The INSERT of one row, its `VALUES (?, …)` at the end.
     fn insert(&self) -> &'static str;
 
@@ -57,6 +63,15 @@ impl From<Cell<'_>> for Value {
 }
 
 impl Row for Message {
+    fn stamp(&mut self, id: MessageId, sent: Millis) {
+        self.id = id;
+        self.sent = sent;
+    }
+
+    fn size(&self) -> usize {
+        self.text.len()
+    }
+
     fn insert(&self) -> &'static str {
         sql::ADD_MESSAGE
     }
