@@ -111,13 +111,9 @@ impl SendQueue {
 
     /// Waits for the first login.
     pub fn wait_for_login(&self) -> ClientSession {
-        let mut state = self.lock();
-        loop {
-            if let Some(session) = &state.session {
-                return session.clone();
-            }
-            state = self.wait(state);
-        }
+        let waits = |state: &mut State| state.session.is_none();
+        let state = self.changed.wait_while(self.lock(), waits).ignore_poison();
+        state.session.clone().expect("this has waited for it")
     }
 
     /// The sender thread: sends lines whenever that is allowed, and in the end

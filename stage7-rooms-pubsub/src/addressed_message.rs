@@ -49,27 +49,19 @@ pub enum Change {
 }
 
 impl Change {
-    const ALL: [Change; 7] = [
-        Change::Join,
-        Change::Move,
-        Change::Leave,
-        Change::Kick,
-        Change::Start,
-        Change::Dead,
-        Change::Confirm,
+    /// What the database calls each of them.
+    const KINDS: [(Change, &str); 7] = [
+        (Change::Join, "join"),
+        (Change::Move, "move"),
+        (Change::Leave, "leave"),
+        (Change::Kick, "kick"),
+        (Change::Start, "start"),
+        (Change::Dead, "dead"),
+        (Change::Confirm, "confirm"),
     ];
 
-    /// What the database calls it.
     fn kind(self) -> &'static str {
-        match self {
-            Change::Join => "join",
-            Change::Move => "move",
-            Change::Leave => "leave",
-            Change::Kick => "kick",
-            Change::Start => "start",
-            Change::Dead => "dead",
-            Change::Confirm => "confirm",
-        }
+        Self::KINDS.iter().find(|(change, _)| *change == self).expect("each has a kind").1
     }
 }
 
@@ -119,11 +111,11 @@ impl Recipient {
             "announcement" => return Some(Recipient::Everybody),
             _ => {}
         }
-        let change = Change::ALL.into_iter().find(|change| change.kind() == kind).map(Recipient::Servers);
-        change.or_else(|| {
-            let how = private.iter().find(|how| how.kind == kind)?;
-            Some(Recipient::User(place.into(), how))
-        })
+        if let Some((change, _)) = Change::KINDS.iter().find(|(_, known)| *known == kind) {
+            return Some(Recipient::Servers(*change));
+        }
+        let how = private.iter().find(|how| how.kind == kind)?;
+        Some(Recipient::User(place.into(), how))
     }
 }
 

@@ -55,6 +55,24 @@ pub enum RoomEvent {
     Shutdown(String),
 }
 
+impl RoomEvent {
+    /// The client of this server that waits until the event is applied.
+    fn session(&self) -> Option<&Arc<Session>> {
+        match self {
+            RoomEvent::Join(session, ..)
+            | RoomEvent::Message(session)
+            | RoomEvent::Move(session, _)
+            | RoomEvent::Subscribe(session, ..)
+            | RoomEvent::Ask(session, _)
+            | RoomEvent::Kick(session)
+            | RoomEvent::Leave(session) => Some(session),
+            RoomEvent::Replicated | RoomEvent::Notice(_) | RoomEvent::PollLog | RoomEvent::Shutdown(_) => {
+                None
+            }
+        }
+    }
+}
+
 /// What only the room thread knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Question {
@@ -118,18 +136,18 @@ impl RoomLogic<AddressedMessage, RoomEvent> for RoomState {
         let mut batch = batch.into_iter().peekable();
         while let Some(event) = batch.next() {
             let (message, event) = event.into_stored();
+            done.extend(event.session().cloned());
             let (sender, AddressedMessage { message, to }) = match (event, message) {
                 (RoomEvent::Message(sender), Some(message)) => (Some(sender), message),
                 (RoomEvent::Replicated, Some(message)) if !matches!(message.to, Recipient::Servers(_)) => {
                     (None, message)
                 }
                 (event, entry) => {
-                    self.apply(event, entry.as_ref(), &mut done);
+                    self.apply(event, entry.as_ref());
                     continue;
                 }
             };
-            let own = sender.as_ref().map(|sender| sender.id);
-            done.extend(sender);
+            let own = sender.map(|sender| sender.id);
             // Messages of one sender to one recipient, with nothing in between, are encoded
             // and sent together. A newer session of the name would have come in between.
             let name = message.name.clone();
@@ -140,9 +158,7 @@ impl RoomLogic<AddressedMessage, RoomEvent> for RoomState {
             let mut messages = vec![message];
             while let Some(Event::Stored(next, event)) = batch.next_if(is_next) {
                 messages.push(next.message);
-                if let RoomEvent::Message(sender) = event {
-                    done.push(sender);
-                }
+                done.extend(event.session().cloned());
             }
             self.send_messages(own, &to, messages);
         }
@@ -201,52 +217,34 @@ impl RoomState {
 
     /// Applies an event without a message, or whose message was refused.
     /// `entry` is what other servers read of it in the shared log.
-    fn apply(&mut self, event: RoomEvent, entry: Option<&AddressedMessage>, done: &mut Vec<Arc<Session>>) {
-        let session = match event {
+    fn apply(&mut self, event: RoomEvent, entry: Option<&AddressedMessage>) {
+        match event {
             RoomEvent::Join(session, slot, publishers, None) => {
                 self.join(&session, slot, &publishers, LoginId::alone(&session));
-                session
             }
             RoomEvent::Join(session, slot, publishers, Some(login)) => {
                 self.join_shared(&session, slot, &publishers, &login, entry);
-                session
             }
-            RoomEvent::Message(session) => {
-                self.fanout.send(&format!("{NOT_STORED}\n"), [session.id]);
-                session
+            RoomEvent::Message(session) => self.fanout.send(&format!("{NOT_STORED}\n"), [session.id]),
+            RoomEvent::Ask(session, question) => self.ask(&session, question),
+            RoomEvent::Move(session, room) if self.is_online(&session) => {
+                self.move_to(session.id, &session.name, &room);
             }
-            RoomEvent::Move(session, room) => {
-                if self.is_online(&session) {
-                    self.move_to(session.id, &session.name, &room);
-                }
-                session
+            RoomEvent::Subscribe(session, publisher, begins) if self.is_online(&session) => {
+                self.subscribe(&session, &publisher, begins);
             }
-            RoomEvent::Subscribe(session, publisher, begins) => {
-                if self.is_online(&session) {
-                    self.subscribe(&session, &publisher, begins);
-                }
-                session
+            RoomEvent::Leave(session) if self.is_online(&session) => {
+                self.leave(&name_key(&session.name));
             }
-            RoomEvent::Ask(session, question) => {
-                self.ask(&session, question);
-                session
-            }
-            RoomEvent::Leave(session) => {
-                if self.is_online(&session) {
-                    self.leave(&name_key(&session.name));
-                }
-                session
-            }
-            RoomEvent::Kick(session) => {
+            // A newer session, on another server, has taken the name.
+            RoomEvent::Move(..) | RoomEvent::Subscribe(..) | RoomEvent::Leave(_) => {}
+            RoomEvent::Kick(_) | RoomEvent::Replicated => {
                 entry.into_iter().for_each(|entry| self.apply_entry(entry));
-                session
             }
-            RoomEvent::Replicated => return entry.into_iter().for_each(|entry| self.apply_entry(entry)),
-            RoomEvent::Notice(line) => return self.fanout.broadcast(&format!("{line}\n"), None),
-            RoomEvent::PollLog => return,
-            RoomEvent::Shutdown(line) => return self.fanout.shutdown(&line),
-        };
-        done.push(session);
+            RoomEvent::Notice(line) => self.fanout.broadcast(&format!("{line}\n"), None),
+            RoomEvent::PollLog => {}
+            RoomEvent::Shutdown(line) => self.fanout.shutdown(&line),
+        }
     }
 
     /// The greeting first, then the lobby: from here on the client hears

@@ -28,11 +28,7 @@ impl Debouncer {
 
     /// Returns `true`, once, when the change is to be sent now.
     pub fn take_due(&mut self) -> bool {
-        let is_due = self.due.is_some_and(|due| due <= Instant::now());
-        if is_due {
-            self.due = None;
-        }
-        is_due
+        self.due.take_if(|due| *due <= Instant::now()).is_some()
     }
 }
 

@@ -23,21 +23,21 @@ impl OutageLog {
 
     /// Takes note of a batch.
     pub fn note<M, T>(&mut self, events: &[Event<M, T>], failure: Option<&StoreError>) {
-        let count = |what: fn(&Event<M, T>) -> bool| events.iter().filter(|e| what(e)).count();
-        if let Some(error) = failure {
-            if self.refused == 0 {
-                self.log.error(format_args!("messages are not stored, and reach nobody: {error}"));
+        let refused = events.iter().filter(|event| matches!(event, Event::Refused(..))).count();
+        let stored = events.iter().any(|event| matches!(event, Event::Stored(..)));
+        match failure {
+            Some(error) => {
+                if self.refused == 0 {
+                    self.log.error(format_args!("messages are not stored, and reach nobody: {error}"));
+                }
+                self.refused += refused;
             }
-            self.refused += count(|event| matches!(event, Event::Refused(..)));
-            return;
-        }
-        let refused = count(|event| matches!(event, Event::Refused(..)));
-        if refused > 0 {
-            self.log.warn(format_args!(
+            None if refused > 0 => self.log.warn(format_args!(
                 "{refused} messages were refused alone: the database cannot hold their text"
-            ));
+            )),
+            None => {}
         }
-        if self.refused > 0 && count(|event| matches!(event, Event::Stored(..))) > 0 {
+        if failure.is_none() && stored && self.refused > 0 {
             self.log.warn(format_args!("messages are stored again; {} were not", self.refused));
             self.refused = 0;
         }

@@ -39,6 +39,18 @@ pub enum RoomEvent {
     Shutdown(String),
 }
 
+impl RoomEvent {
+    /// The client that waits until the event is applied.
+    fn session(&self) -> Option<&Arc<Session>> {
+        match self {
+            RoomEvent::Join(session, _) | RoomEvent::Message(session) | RoomEvent::Leave(session) => {
+                Some(session)
+            }
+            RoomEvent::Shutdown(_) => None,
+        }
+    }
+}
+
 /// See the [module](self).
 pub(crate) struct RoomState {
     room: room::RoomState,
@@ -78,7 +90,8 @@ impl RoomLogic<Message, RoomEvent> for RoomState {
         let mut done = Vec::new();
         for event in batch {
             let (message, event) = event.into_stored();
-            self.apply(event, message, &mut done);
+            done.extend(event.session().cloned());
+            self.apply(event, message);
         }
         self.room.deliver();
         // Only now that all is delivered: a thread that waits for its client's
@@ -108,26 +121,16 @@ impl RoomLogic<Message, RoomEvent> for RoomState {
 }
 
 impl RoomState {
-    fn apply(&mut self, event: RoomEvent, message: Option<Message>, done: &mut Vec<Arc<Session>>) {
+    fn apply(&mut self, event: RoomEvent, message: Option<Message>) {
         match (event, message) {
             (RoomEvent::Message(session), Some(message)) => {
                 let lines = format!("{}: {}\n", message.name, message.text);
                 self.room.apply(room::RoomEvent::Message { sender: session.id, lines });
                 self.history.push(message);
-                done.push(session);
             }
-            (RoomEvent::Message(session), None) => {
-                session.send_to(NOT_STORED);
-                done.push(session);
-            }
-            (RoomEvent::Join(session, slot), _) => {
-                self.join(&session, slot);
-                done.push(session);
-            }
-            (RoomEvent::Leave(session), _) => {
-                self.leave(&session);
-                done.push(session);
-            }
+            (RoomEvent::Message(session), None) => session.send_to(NOT_STORED),
+            (RoomEvent::Join(session, slot), _) => self.join(&session, slot),
+            (RoomEvent::Leave(session), _) => self.leave(&session),
             (RoomEvent::Shutdown(line), _) => self.room.apply(room::RoomEvent::Shutdown(line)),
         }
     }
