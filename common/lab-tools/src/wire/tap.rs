@@ -78,7 +78,8 @@ pub fn carry_over(
     link: Option<&Link>,
     mut see: impl FnMut(Side, Did<'_>),
 ) -> io::Result<()> {
-    let mut pair = Pair { ends: [End::new(client)?, End::new(server)?], link, see: &mut see };
+    let losses = link.map_or(0, Link::losses);
+    let mut pair = Pair { ends: [End::new(client)?, End::new(server)?], link, losses, see: &mut see };
     let begun = link.map(Link::resets);
     let half_closes = link.map(Link::half_closes);
     let mut piece = vec![0; PIECE];
@@ -87,7 +88,7 @@ pub fn carry_over(
             pair.reset();
             break;
         }
-        if link.is_some_and(Link::is_closed) {
+        if pair.carries_nothing() {
             thread::sleep(Link::POLL_INTERVAL);
             continue;
         }
@@ -112,12 +113,19 @@ enum Turn {
 struct Pair<'a> {
     ends: [End; 2],
     link: Option<&'a Link>,
+    /// How often the link had lost its connections when this one began.
+    losses: u64,
     see: &'a mut dyn FnMut(Side, Did<'_>),
 }
 
 impl Pair<'_> {
     fn is_over(&self) -> bool {
         self.ends.iter().all(|end| end.ended && end.waiting.is_empty())
+    }
+
+    /// The link is frozen or down, or has lost this connection.
+    fn carries_nothing(&self) -> bool {
+        self.link.is_some_and(|link| link.is_closed() || link.losses() != self.losses)
     }
 
     fn end(&mut self, side: Side) -> &mut End {
@@ -162,8 +170,8 @@ impl Pair<'_> {
             Err(rustix::io::Errno::INTR) => return Ok(Turn::GoesOn),
             done => done?,
         };
-        // While this waited, the link may have been frozen or reset.
-        if self.link.is_some_and(Link::is_closed) {
+        // While this waited, the link may have been frozen or reset, or have lost this.
+        if self.carries_nothing() {
             return Ok(Turn::GoesOn);
         }
         let found: Vec<_> = fds.iter().map(PollFd::revents).collect();

@@ -20,6 +20,7 @@ struct State {
     down: bool,
     resets: u64,
     half_closes: u64,
+    losses: u64,
 }
 
 impl Link {
@@ -49,6 +50,13 @@ impl Link {
         self.change(|state| state.half_closes += 1);
     }
 
+    /// All connections that there are carry nothing any more, and no side is told: they are
+    /// half-open, as behind a router that has forgotten them. New connections are not
+    /// concerned.
+    pub fn lose(&self) {
+        self.change(|state| state.losses += 1);
+    }
+
     /// Resets all connections, and each new one, until the link is [restored](Self::restore).
     pub fn cut(&self) {
         self.change(|state| {
@@ -60,8 +68,8 @@ impl Link {
     /// Everything is carried again. What was held up meanwhile comes now.
     pub fn restore(&self) {
         self.change(|state| {
-            let State { resets, half_closes, .. } = *state;
-            *state = State { resets, half_closes, ..State::default() };
+            let State { resets, half_closes, losses, .. } = *state;
+            *state = State { resets, half_closes, losses, ..State::default() };
         });
     }
 
@@ -78,6 +86,11 @@ impl Link {
     /// How often its connections were half-closed so far.
     pub(super) fn half_closes(&self) -> u64 {
         self.state().half_closes
+    }
+
+    /// How often its connections were lost so far.
+    pub(super) fn losses(&self) -> u64 {
+        self.state().losses
     }
 
     /// Returns `true` if one byte only may be carried at once.

@@ -33,3 +33,24 @@ fn a_half_closed_link_ends_what_the_client_sends_and_goes_on_with_what_the_serve
     assert_eq!(read_all(&tapped.client), b"all the same");
     assert_eq!(last_of(&tapped.told), Told::Ended(Side::Server));
 }
+
+#[test]
+fn a_lost_connection_carries_nothing_and_neither_side_is_told() {
+    let link = Arc::<Link>::default();
+    let mut tapped = tapped_over(Some(link.clone()));
+    tapped.client.write_all(b"before").unwrap();
+    let mut received = [0; 6];
+    tapped.server.read_exact(&mut received).unwrap();
+    link.lose();
+    // Not even when all else is carried again.
+    link.restore();
+    tapped.client.write_all(b"after").unwrap();
+    tapped.client.shutdown(Shutdown::Write).unwrap();
+    tapped.server.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    let error = tapped.server.read(&mut received).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{error}");
+    // A new connection over the same link.
+    let mut tapped = tapped_over(Some(link));
+    tapped.client.write_all(b"before").unwrap();
+    tapped.server.read_exact(&mut received).unwrap();
+}
