@@ -162,7 +162,7 @@ help:
 	@echo '  make hunt N         write sessions that wrong servers of stage N fail'
 	@echo '  make cluster N      three servers of stage 7 or 8 as one chat; then, in'
 	@echo '                      another terminal, ARGS=--kill kills one of them'
-	@echo '  make chaos 7        break such a cluster by faults from a seed, and check'
+	@echo '  make chaos N        break such a cluster by faults from a seed, and check'
 	@echo '                      that no promise is broken'
 	@echo '  make attack N       try to break stage N; ARGS=bit-flip is one attack'
 	@echo

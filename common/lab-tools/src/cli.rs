@@ -106,12 +106,12 @@ fn task(task: Task) -> Result<(), Failure> {
         }
         Task::Cluster(options) => {
             let stage = find(options.stage.clone())?;
-            cluster::check(stage).map_err(Failure::Usage)?;
+            cluster::check(stage, &options).map_err(Failure::Usage)?;
             Ok(cluster::run(stage, &all, &options)?)
         }
         Task::Chaos(options) => {
             let stage = find(options.stage.clone())?;
-            chaos::check(stage).map_err(Failure::Usage)?;
+            chaos::check(stage, &options).map_err(Failure::Usage)?;
             if chaos::run(stage, &all, &options)? { Ok(()) } else { Err(Failure::Said) }
         }
         Task::Grade(options) => match grade::run(&all, &options)? {

@@ -109,8 +109,8 @@ pub fn build_with(
     }
     let optimised =
         format!("Building stage {} with optimisation; the first time takes a minute or two.", stage.number);
-    let paths =
-        run_build(&words, at_first_crate((profile == Profile::Release).then_some(optimised.as_str())))?;
+    let optimised = (profile == Profile::Release).then_some(optimised.as_str());
+    let paths = run_build(cargo(), &words, at_first_crate(optimised))?;
     let paths = paths
         .with_context(|| format!("stage {} does not build: the compiler's message is above", stage.number))?;
     Ok(Programs { paths })
@@ -123,9 +123,29 @@ pub fn build_with(
 pub fn build_tools() -> anyhow::Result<PathBuf> {
     let announced = "Building the part of the course's tool that is for this; once, and after changes.";
     let words = ["-p", "lab-tools", "--bin", "lab-tools"];
-    let paths = run_build(&words, at_first_crate(Some(announced)))?;
+    let paths = run_build(cargo(), &words, at_first_crate(Some(announced)))?;
     let paths = paths.context("the course's tool does not build: the compiler's message is above")?;
     paths.get("lab-tools").cloned().context("cargo does not say where lab-tools is")
+}
+
+/// Builds `programs` of the workspace in `folder`, a copy of this one, into `target`: the
+/// dependencies that are built there already need not be built again.
+///
+/// # Errors
+/// When cargo cannot be started or the build fails.
+pub fn build_copy(
+    folder: &Path,
+    target: &Path,
+    package: &str,
+    programs: &[&str],
+) -> anyhow::Result<Programs> {
+    let mut cargo = cargo();
+    cargo.current_dir(folder).env("CARGO_TARGET_DIR", target);
+    let bins = programs.iter().flat_map(|program| ["--bin", program]);
+    let words: Vec<&str> = ["-p", package].into_iter().chain(bins).collect();
+    let paths = run_build(cargo, &words, |_| ())?;
+    let paths = paths.with_context(|| format!("{package} does not build in {}", folder.display()))?;
+    Ok(Programs { paths })
 }
 
 /// Says `text` before the first crate that cargo compiles, if it compiles any.
@@ -142,8 +162,11 @@ fn at_first_crate(text: Option<&str>) -> impl FnMut(&str) {
 /// has finished: where there is nothing to build, nothing is said. `tell` sees
 /// each line before it is printed. Returns the programs by their names, or `None`
 /// when something does not compile.
-fn run_build(words: &[&str], mut tell: impl FnMut(&str)) -> anyhow::Result<Option<HashMap<String, PathBuf>>> {
-    let mut command = cargo();
+fn run_build(
+    mut command: Command,
+    words: &[&str],
+    mut tell: impl FnMut(&str),
+) -> anyhow::Result<Option<HashMap<String, PathBuf>>> {
     // Cargo names the files it made: a guess at `target/debug` would be wrong
     // where the user has set another target folder.
     command.args(["build", "--message-format=json-render-diagnostics"]).args(words);
@@ -187,6 +210,12 @@ impl Programs {
     pub fn path(&self, program: &str) -> anyhow::Result<&Path> {
         let path = self.paths.get(program).map(PathBuf::as_path);
         path.with_context(|| format!("{program} was not built; is it in stages.toml under `programs`?"))
+    }
+
+    /// These, but where `program` is asked for, another file in its place.
+    pub fn with(mut self, program: &str, file: &Path) -> Programs {
+        self.paths.insert(program.to_owned(), file.to_owned());
+        self
     }
 
     /// A fresh folder for one run, in `target/lab`; kept until `make clean`,

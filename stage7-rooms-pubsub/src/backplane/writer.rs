@@ -58,6 +58,10 @@ pub struct LogWriter {
     clients: LocalClients,
     /// Since when nothing works, and why; nothing is tried before that time.
     failed: Option<(Instant, StoreError)>,
+    /// How often entries were appended or tried to be, and how often another server had
+    /// taken their place.
+    attempts: u64,
+    lost_races: u64,
     out: Log,
 }
 
@@ -73,6 +77,8 @@ impl LogWriter {
             number: 1,
             clients: LocalClients::default(),
             failed: None,
+            attempts: 0,
+            lost_races: 0,
             out: out.clone(),
         }
     }
@@ -87,6 +93,10 @@ impl LogWriter {
             self.status.set_tail(self.log.confirmed());
             send_to_room(&mut events, failure, room);
         }
+        let (attempts, lost_races) = (self.attempts, self.lost_races);
+        self.out.info(format_args!(
+            "appended to the log {attempts} times, {lost_races} of them too late for the place"
+        ));
         // The users are gone. If this fails, the others find out in some seconds.
         let run = self.status.run();
         let dead = [entry(run, self.number + 1, &"".into(), Change::Dead, run.to_string())];
@@ -156,6 +166,7 @@ impl LogWriter {
                 self.pass_first(events);
                 return Ok(());
             }
+            self.attempts += 1;
             match self.log.append(&entries) {
                 Ok(()) => {
                     most = MOST;
@@ -179,6 +190,7 @@ impl LogWriter {
                 }
                 // However often: nothing is refused because others write.
                 Err(AppendError::Taken) => {
+                    self.lost_races += 1;
                     self.read(events)?;
                     send_to_room(events, None, room);
                     thread::sleep(LONGEST_PAUSE.mul_f64(rand::random()));

@@ -2,7 +2,7 @@
 
 pub mod rules;
 
-use super::history::{History, Line, Session};
+use super::history::{DoneFault, History, Line, Millis, Session};
 use rules::Rule;
 use std::collections::{HashMap, HashSet};
 
@@ -77,11 +77,22 @@ pub fn presence(history: &History) -> Vec<Violation> {
         if session.redis_away.windows(2).any(|told| told[0] == told[1]) {
             found.push(violation(&rules::TOLD_TWICE, describe(session)));
         }
+        if session.ends.is_some_and(|end| ends_for_no_reason(session, end, history)) {
+            found.push(violation(&rules::DISCONNECTED, describe(session)));
+        }
     }
     if history.declared_dead > 0 && !history.may_declare_dead {
         found.push(violation(&rules::WRONGLY_DEAD, format!("{} times", history.declared_dead)));
     }
     found
+}
+
+/// Nothing had been done by then to its server, or to its link, or to the database.
+fn ends_for_no_reason(session: &Session, end: Millis, history: &History) -> bool {
+    let server = format!("server-{}", session.server);
+    let concerns = |fault: &DoneFault| fault.place == server || fault.place == "MariaDB";
+    let reason = |fault: &DoneFault| fault.may_disconnect && fault.begins <= end && concerns(fault);
+    !history.shared_names.contains(&session.user) && !history.faults.iter().any(reason)
 }
 
 fn open(history: &History) -> impl Iterator<Item = &Session> {

@@ -47,6 +47,9 @@ pub enum Fault {
     Split(LinkTo, usize),
     /// The connections that there are end in one direction: it has no end.
     HalfClose(LinkTo, usize),
+    /// The connections that there are become half-open: they carry nothing any more, and no
+    /// side is told. It has no end. Not of users: they would wait for ever, rightly.
+    Lose(LinkTo, usize),
 }
 
 impl Fault {
@@ -55,7 +58,7 @@ impl Fault {
         let server = random.random_range(0..SERVERS);
         let to = [LinkTo::Server, LinkTo::Redis, LinkTo::Database][random.random_range(0..3)];
         // What ends a process is more likely than what a link does.
-        match random.random_range(0..17) {
+        match random.random_range(0..18) {
             0..=2 => Fault::KillServer(server),
             3 | 4 => Fault::PauseServer(server),
             5 => Fault::KillRedis,
@@ -68,6 +71,7 @@ impl Fault {
             13 => Fault::Delay(to, server),
             14 => Fault::AgeRedis,
             15 => Fault::HalfClose(to, server),
+            16 => Fault::Lose(if to == LinkTo::Server { LinkTo::Redis } else { to }, server),
             _ => Fault::Split(to, server),
         }
     }
@@ -94,7 +98,8 @@ impl Fault {
             | Fault::Freeze(to, n)
             | Fault::Delay(to, n)
             | Fault::Split(to, n)
-            | Fault::HalfClose(to, n) => Some((to, n)),
+            | Fault::HalfClose(to, n)
+            | Fault::Lose(to, n) => Some((to, n)),
             _ => None,
         }
     }
@@ -115,6 +120,12 @@ impl Fault {
         use Fault::{FreezeDatabase, KillDatabase, KillServer, PauseServer};
         matches!(self, KillServer(_) | PauseServer(_) | KillDatabase | FreezeDatabase)
             || self.link().is_some_and(|(to, _)| to == LinkTo::Database)
+    }
+
+    /// Returns `true` if connections of users of [its place](Self::place) may end for this. If
+    /// the place is MariaDB, all servers' may.
+    pub fn may_disconnect(self) -> bool {
+        self.may_kill() || self.link().is_some_and(|(to, _)| to == LinkTo::Server)
     }
 
     /// Returns `true` if server `n` cannot start during this.
@@ -151,6 +162,7 @@ impl fmt::Display for Fault {
             Fault::Delay(to, n) => write!(f, "{} is slow", link(*to, n)),
             Fault::Split(to, n) => write!(f, "{} carries byte by byte", link(*to, n)),
             Fault::HalfClose(to, n) => write!(f, "{} is half-closed: its server's side ends", link(*to, n)),
+            Fault::Lose(to, n) => write!(f, "{} loses its connections, and no side is told", link(*to, n)),
         }
     }
 }

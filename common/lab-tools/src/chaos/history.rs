@@ -15,6 +15,9 @@ pub struct DoneFault {
     pub number: usize,
     /// `server-1`, `Redis` or `MariaDB`: for a link, its server.
     pub place: String,
+    /// Returns `true` if connections of users to this place may end for it; to all servers, if
+    /// the place is MariaDB.
+    pub may_disconnect: bool,
     /// What was done.
     pub what: String,
     /// When it began.
@@ -67,6 +70,8 @@ pub struct History {
     pub faults: Vec<DoneFault>,
     /// Users that come back whenever their connection ends.
     pub returning: Vec<String>,
+    /// Names that several scripted users take from each other.
+    pub shared_names: Vec<String>,
     /// Returns `true` if a server may be declared dead rightly.
     pub may_declare_dead: bool,
     /// How often a server was declared dead, by the logs.

@@ -28,7 +28,7 @@ pub fn broken(violations: &[Violation]) -> String {
 }
 
 /// All of it: the schedule, what is broken, the files, and how to do it again.
-pub fn failure(outcome: &Outcome, schedule: &Schedule, drawn: u8) -> String {
+pub fn failure(stage: u16, outcome: &Outcome, schedule: &Schedule, drawn: u8) -> String {
     let seed = schedule.seed;
     let mut again = format!("--seed {seed} --runs 1 --faults {drawn}");
     let numbers: Vec<String> = schedule.numbers().iter().map(usize::to_string).collect();
@@ -40,7 +40,7 @@ pub fn failure(outcome: &Outcome, schedule: &Schedule, drawn: u8) -> String {
         "\nthe faults of seed {seed}:\n{schedule}\n{broken}\n\
          the diagram: {folder}/diagram.svg\n\
          what each user saw, the history and the logs: {folder}\n\
-         again: make chaos 7 ARGS=\"{again}\"\n"
+         again: make chaos {stage} ARGS=\"{again}\"\n"
     )
 }
 

@@ -4,12 +4,11 @@
 use super::check::{self, Violation};
 use super::diagram;
 use super::fault::{Fault, SERVERS};
-use super::history::History;
+use super::history::{DoneFault, History};
 use super::schedule::Schedule;
 use super::testbed::Testbed;
 use super::user::{Habit, RunState, User};
 use crate::attack::cancellation::Cancellation;
-use crate::sealed::Keys;
 use anyhow::{Context, ensure};
 use lab::run_context::RunContext;
 use std::fmt;
@@ -29,6 +28,9 @@ const EPILOGUE: Duration = Duration::from_millis(500);
 /// Then everything is right within this time: users of a server that died are gone after
 /// 10 s (P5), and logins take some time.
 const SETTLED: Duration = Duration::from_secs(20);
+
+/// Lists are asked for so long at least.
+const ANSWERS: Duration = Duration::from_secs(5);
 
 /// How often it is looked.
 const LOOK: Duration = Duration::from_millis(300);
@@ -99,9 +101,9 @@ impl Trial<'_> {
         cancellation.until(EPILOGUE, || false)?;
         crowd.state.talking.store(false, Ordering::SeqCst);
         let began = Instant::now();
-        let (history, violations) = settle(&testbed, &crowd, schedule, cancellation)?;
+        let look = || crowd.history(&testbed, schedule, &faults);
+        let (history, violations) = settle(&crowd, look, cancellation)?;
         let settled = began.elapsed();
-        let history = History { faults, ..history };
         match violations.is_empty() {
             true => fs::remove_dir_all(&folder).context("cannot remove the run's folder")?,
             false => keep(&folder, &history, &violations)?,
@@ -153,24 +155,28 @@ fn carry_out(
 
 /// Looks until every promise is kept, or the time is over.
 fn settle(
-    testbed: &Testbed<'_>,
     crowd: &Crowd,
-    schedule: &Schedule,
+    look: impl Fn() -> anyhow::Result<History>,
     cancellation: &Cancellation,
 ) -> anyhow::Result<(History, Vec<Violation>)> {
     let deadline = Instant::now() + SETTLED;
     // First without a question to the servers, which would wake them (P3).
     loop {
-        let history = crowd.history(testbed, schedule)?;
-        if check::lines(&history).is_empty() || Instant::now() > deadline {
+        let history = look()?;
+        let violations = check::lines(&history);
+        if violations.is_empty() {
             break;
+        }
+        if Instant::now() > deadline {
+            return Ok((history, violations));
         }
         cancellation.until(LOOK, || false)?;
     }
+    let deadline = deadline.max(Instant::now() + ANSWERS);
     loop {
         crowd.users.iter().for_each(|user| user.ask_for_list());
         cancellation.until(LOOK, || false)?;
-        let history = crowd.history(testbed, schedule)?;
+        let history = look()?;
         let violations = [check::lines(&history), check::presence(&history)].concat();
         if violations.is_empty() || Instant::now() > deadline {
             return Ok((history, violations));
@@ -194,8 +200,8 @@ impl Crowd {
         cancellation: &Cancellation,
     ) -> anyhow::Result<Crowd> {
         let state = Arc::new(RunState {
-            keys: Keys::read(&testbed.key_file())?,
-            servers: testbed.addresses(),
+            form: testbed.form()?,
+            servers: testbed.addresses()?,
             started: Instant::now(),
             talking: AtomicBool::new(false),
             ended: AtomicBool::new(false),
@@ -220,16 +226,22 @@ impl Crowd {
         Ok(crowd)
     }
 
-    fn history(&self, testbed: &Testbed<'_>, schedule: &Schedule) -> anyhow::Result<History> {
-        let returning = self.users.iter().filter(|user| user.habit == Habit::Returns);
-        let returning = returning.map(|user| user.name.clone()).collect();
+    fn history(
+        &self,
+        testbed: &Testbed<'_>,
+        schedule: &Schedule,
+        faults: &[DoneFault],
+    ) -> anyhow::Result<History> {
+        let of_habit = |habit| self.users.iter().filter(move |user| user.habit == habit);
+        let names = |habit| of_habit(habit).map(|user| user.name.clone()).collect();
         // The users first: what they were shown is in the database by then.
         let sessions = self.users.iter().flat_map(|user| user.sessions()).collect();
         Ok(History {
             sessions,
             database: testbed.lobby()?,
-            returning,
-            faults: Vec::new(),
+            returning: names(Habit::Returns),
+            shared_names: names(Habit::Competes),
+            faults: faults.to_vec(),
             may_declare_dead: schedule.may_kill(),
             declared_dead: testbed.declared_dead(),
         })

@@ -44,9 +44,9 @@ impl Schedule {
         for _ in 0..count {
             let fault = Fault::draw(&mut random);
             let lasts = Duration::from_millis(match fault {
-                Fault::EmptyRedis | Fault::HalfClose(..) => 0,
+                Fault::EmptyRedis | Fault::HalfClose(..) | Fault::Lose(..) => 0,
                 // Short, or long enough to be declared dead for it.
-                Fault::PauseServer(_) if random.random_bool(0.4) => random.random_range(8000..10_000),
+                Fault::PauseServer(_) if random.random_bool(0.6) => random.random_range(8000..10_000),
                 _ => random.random_range(300..5000),
             });
             let same = faults.iter().filter(|planned| planned.fault.concerns_the_same_as(fault));
@@ -79,6 +79,7 @@ impl Schedule {
         let done = |planned: &Planned| DoneFault {
             number: planned.number,
             place: planned.fault.place(),
+            may_disconnect: planned.fault.may_disconnect(),
             what: planned.fault.to_string(),
             begins: at(planned.begins),
             ends: at(planned.ends),
@@ -146,6 +147,7 @@ mod tests {
             "slow",
             "byte by byte",
             "half-closed",
+            "loses its connections",
         ] {
             assert!(drawn.contains(kind), "{kind}");
         }

@@ -2,33 +2,21 @@
 
 use super::fault::{Fault, LinkTo, SERVERS};
 use super::history::Line;
+use super::line_form::{LineForm, listen_for_tls};
 use crate::cluster::{Launch, Server, Services, foreign};
 use crate::proxy::Proxy;
+use crate::sealed::Keys;
 use crate::wire::tap::Link;
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use lab::run_context::RunContext;
 use rustix::process::Signal;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// How much later everything comes over a slow link.
 const DELAY: Duration = Duration::from_millis(60);
-
-/// MariaDB's own client, which reads the log for us.
-const CLIENT: &str = "mariadb";
-
-/// Returns an error if it is not installed.
-///
-/// # Errors
-/// A sentence with the command that installs it.
-pub fn check_client() -> anyhow::Result<()> {
-    let asked = Command::new(CLIENT).arg("--version").stdin(Stdio::null()).output();
-    asked.context("MariaDB's client `mariadb` is missing; on Debian: apt-get install mariadb-client-core")?;
-    Ok(())
-}
 
 /// All of it. Dropping it ends everything.
 pub struct Testbed<'a> {
@@ -77,17 +65,39 @@ impl<'a> Testbed<'a> {
         Ok(testbed)
     }
 
-    /// Where users reach the servers.
-    pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.links[0].iter().map(|link| link.address).collect()
+    /// Where users reach the servers, over TLS if need be.
+    ///
+    /// # Errors
+    /// When nothing can listen there.
+    pub fn addresses(&self) -> anyhow::Result<Vec<SocketAddr>> {
+        let links = self.links[0].iter().map(|link| link.address);
+        match self.speaks_tls() {
+            true => links.map(|link| listen_for_tls(link, &self.file("certs/ca.pem"))).collect(),
+            false => Ok(links.collect()),
+        }
     }
 
-    /// The key that users and servers share. Another server takes the one where the user
-    /// typed the command, as in the checks.
-    pub fn key_file(&self) -> PathBuf {
+    /// How lines look.
+    ///
+    /// # Errors
+    /// When the key cannot be read.
+    pub fn form(&self) -> anyhow::Result<LineForm> {
+        match self.speaks_tls() {
+            true => Ok(LineForm::Plain),
+            false => Ok(LineForm::Sealed(Keys::read(&self.file("chat.key"))?)),
+        }
+    }
+
+    fn speaks_tls(&self) -> bool {
+        matches!(self.context.stage.wire, lab::registry::WireForm::Tls)
+    }
+
+    /// The key that users and servers share, or the authority that users trust. Another
+    /// server takes the one where the user typed the command, as in the checks.
+    fn file(&self, name: &str) -> PathBuf {
         match self.foreign {
-            Some(_) => foreign::working_folder().join("chat.key"),
-            None => self.context.path("chat.key"),
+            Some(_) => foreign::working_folder().join(name),
+            None => self.context.path(name),
         }
     }
 
@@ -102,7 +112,7 @@ impl<'a> Testbed<'a> {
                 name: format!("server-{}", n + 1),
                 log: format!("{}/server-{}-{}.log", self.folder, n + 1, self.starts),
                 database: &database,
-                backplane: &format!("redis://{}", self.link(LinkTo::Redis, n).address),
+                backplane: Some(&format!("redis://{}", self.link(LinkTo::Redis, n).address)),
                 // What is tried is not the hash: logins are to be quick.
                 options: &["--bcrypt-cost".to_owned(), "4".to_owned()],
                 foreign: self.foreign,
@@ -137,6 +147,7 @@ impl<'a> Testbed<'a> {
             Fault::Delay(to, n) => self.link(to, n).link().slow_down(DELAY),
             Fault::Split(to, n) => self.link(to, n).link().split(),
             Fault::HalfClose(to, n) => self.link(to, n).link().half_close(),
+            Fault::Lose(to, n) => self.link(to, n).link().lose(),
         }
         Ok(())
     }
@@ -144,7 +155,7 @@ impl<'a> Testbed<'a> {
     /// Ends it. A server that was killed is started by [`Testbed::start_again`].
     pub fn end(&mut self, fault: Fault) {
         match fault {
-            Fault::KillServer(_) | Fault::EmptyRedis | Fault::HalfClose(..) => {}
+            Fault::KillServer(_) | Fault::EmptyRedis | Fault::HalfClose(..) | Fault::Lose(..) => {}
             Fault::PauseServer(n) => self.servers[n].signal(Signal::CONT),
             Fault::KillRedis => self.services.redis.restart(),
             Fault::AgeRedis => self.services.redis.restart_with_old_data(),
@@ -187,25 +198,14 @@ impl<'a> Testbed<'a> {
         self.services.redis.keep_data().map_err(anyhow::Error::msg)
     }
 
-    /// The messages of the lobby, in the order of the log. It needs no library: MariaDB's
-    /// own client comes with the programs that `lab` looks for.
+    /// The messages of the lobby, in the order of the log.
     ///
     /// # Errors
     /// When the database cannot be asked.
     pub fn lobby(&self) -> anyhow::Result<Vec<Line>> {
         let query = "SELECT CONCAT(username, ': ', message) FROM messages \
                      WHERE kind = 'room' AND place = 'lobby' ORDER BY id";
-        let output = Command::new(CLIENT)
-            .args(["--no-defaults", "--skip-ssl", "--batch", "--skip-column-names", "--connect-timeout=5"])
-            .args(["--protocol=tcp", "--host=127.0.0.1", "--user=root", "--database=chat"])
-            .arg(format!("--port={}", self.services.mariadb.port()))
-            .args(["--execute", query])
-            .stdin(Stdio::null())
-            .output();
-        let output = output.context("cannot start MariaDB's client")?;
-        let why = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "the database cannot be read: {}", why.trim());
-        Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
+        Ok(self.services.query(query)?.lines().map(str::to_owned).collect())
     }
 
     /// How often a server was declared dead, by the logs.

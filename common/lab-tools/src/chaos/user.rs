@@ -3,7 +3,7 @@
 
 use super::connection::{Connection, Known};
 use super::history::{Millis, Session};
-use crate::sealed::{Keys, Message, TAG};
+use super::line_form::LineForm;
 use anyhow::Context;
 use common::poison::IgnorePoison;
 use rand::RngExt;
@@ -39,8 +39,8 @@ pub enum Habit {
 
 /// What the users of a run share.
 pub struct RunState {
-    /// The key of the key file.
-    pub keys: Keys,
+    /// How lines look.
+    pub form: LineForm,
     /// Where the servers are reached.
     pub servers: Vec<SocketAddr>,
     /// When the run began.
@@ -164,7 +164,7 @@ impl User {
     }
 
     fn send(&self, connection: &Connection, text: &str) {
-        if (&connection.stream).write_all(&self.state.keys.seal(text, true).line()).is_err() {
+        if (&connection.stream).write_all(&self.state.form.line(text)).is_err() {
             let _ = connection.stream.shutdown(Shutdown::Both);
         }
     }
@@ -182,9 +182,7 @@ impl User {
     fn read(&self, connection: &Connection) {
         let mut lines = BufReader::new(&connection.stream).split(b'\n');
         while let Some(Ok(line)) = lines.next() {
-            let text = Message::parse(&line, TAG).and_then(|message| self.state.keys.open(&message));
-            // The last line of a server that was killed may be half a line.
-            let Some(text) = text.and_then(|text| String::from_utf8(text).ok()) else { break };
+            let Some(text) = self.state.form.text(&line) else { break };
             self.note(connection, "shown", &text);
             connection.lock().take_in(&text, self.state.now());
             connection.changed.notify_all();

@@ -13,6 +13,7 @@
 mod control;
 pub mod foreign;
 mod logs;
+mod measure;
 mod script;
 mod servers;
 mod services;
@@ -25,7 +26,8 @@ use clap::Args;
 use lab::registry::{Registry, Stage};
 use lab::run_context::RunContext;
 use lab::terminal::has_no_part;
-use lab::workspace::{Profile, build_with};
+use lab::workspace::{Profile, Programs, build_with};
+use std::time::Duration;
 
 /// What `lab cluster` is to do.
 #[derive(Args)]
@@ -33,7 +35,8 @@ use lab::workspace::{Profile, build_with};
     make cluster 7                       you in the client, bob and carol on other servers\n  \
     make cluster 7 ARGS=--kill           in another terminal: kill your server\n  \
     make cluster 7 ARGS=\"--kill 2\"       kill bob's\n  \
-    make cluster 7 ARGS=--script         a scripted session in which two servers are killed")]
+    make cluster 7 ARGS=--script         a scripted session in which two servers are killed\n  \
+    make cluster 7 ARGS=--measure        how many messages three servers store, and how late they come")]
 pub struct Options {
     /// The stage's number: 7 or 8
     pub stage: Option<String>,
@@ -44,14 +47,25 @@ pub struct Options {
     /// 1, 2 or 3; without a number the one that the balancer gave the last connection
     #[arg(long, value_name = "N", num_args = 0..=1, value_parser = clap::value_parser!(u8).range(1..=3))]
     kill: Option<Option<u8>>,
+    /// Measure three servers, and one beside them, with optimised builds: stored messages a
+    /// second, latency, and how often two servers want the same place in the log
+    #[arg(long, conflicts_with_all = ["script", "kill"])]
+    measure: bool,
+    /// How long each of the four measurements takes
+    #[arg(long, default_value_t = 10, requires = "measure", value_parser = clap::value_parser!(u16).range(1..=120))]
+    seconds: u16,
+    /// Measure builds without optimisation: the figures mean little, but nothing has to be built
+    #[arg(long, requires = "measure")]
+    dev: bool,
 }
 
 /// Returns an error if the stage knows no other servers.
 ///
 /// # Errors
 /// One sentence for the user.
-pub fn check(stage: &Stage) -> Result<(), String> {
+pub fn check(stage: &Stage, options: &Options) -> Result<(), String> {
     match stage.number {
+        8 if options.measure => Err("stage 7 is measured: stage 8 has the same log".to_owned()),
         7 | 8 => Ok(()),
         n => Err(format!("stage {n} has one server only; `make cluster` is for stages 7 and 8")),
     }
@@ -68,6 +82,13 @@ pub fn run(stage: &Stage, all: &Registry, options: &Options) -> anyhow::Result<(
     }
     // Before the build, which takes longer than to find out.
     Services::check()?;
+    if options.measure {
+        let profile = if options.dev { Profile::Dev } else { Profile::Release };
+        let context = build(stage, all, profile)?;
+        measure::run(&context, Duration::from_secs(options.seconds.into()))?;
+        context.clean_up();
+        return Ok(());
+    }
     let context = build(stage, all, Profile::Dev)?;
     match has_no_part(stage, options.script) {
         true => script::play(&context)?,
@@ -82,7 +103,14 @@ pub fn run(stage: &Stage, all: &Registry, options: &Options) -> anyhow::Result<(
 /// # Errors
 /// When the build fails.
 pub fn build<'a>(stage: &'a Stage, all: &Registry, profile: Profile) -> anyhow::Result<RunContext<'a>> {
+    RunContext::with(stage, programs(stage, all, profile)?)
+}
+
+/// As [`build`], without a folder to run in.
+///
+/// # Errors
+/// When the build fails.
+pub fn programs(stage: &Stage, all: &Registry, profile: Profile) -> anyhow::Result<Programs> {
     let admin = stage.admin();
-    let programs = build_with(stage, all, profile, &admin.as_deref().into_iter().collect::<Vec<_>>())?;
-    RunContext::with(stage, programs)
+    build_with(stage, all, profile, &admin.as_deref().into_iter().collect::<Vec<_>>())
 }

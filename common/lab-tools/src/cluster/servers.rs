@@ -23,8 +23,8 @@ pub struct Launch<'a> {
     pub log: String,
     /// `--db`, with its password.
     pub database: &'a str,
-    /// `--backplane`.
-    pub backplane: &'a str,
+    /// `--backplane`; `None` for a server that is alone.
+    pub backplane: Option<&'a str>,
     /// More options.
     pub options: &'a [String],
     /// The shell command of another server, which starts in place of ours.
@@ -50,7 +50,8 @@ impl Server {
     /// When it does not start; the text has the end of its log.
     pub fn start(context: &RunContext<'_>, launch: &Launch<'_>) -> anyhow::Result<Server> {
         // Everyone on this machine can read a program's arguments: no password there.
-        let environment = [("CHAT_DB", launch.database), ("CHAT_BACKPLANE", launch.backplane)];
+        let mut environment = vec![("CHAT_DB", launch.database)];
+        environment.extend(launch.backplane.map(|url| ("CHAT_BACKPLANE", url)));
         let why = || format!("{} does not start", launch.name);
         let (program, address) = match launch.foreign {
             Some(command) => foreign::start(context, command, &launch.log, &environment).with_context(why)?,
@@ -72,7 +73,7 @@ impl Server {
         let start = |n| {
             let name = format!("server-{n}");
             let (log, database) = (format!("{name}.log"), services.database.as_str());
-            let backplane = &services.redis.url();
+            let backplane = Some(&*services.redis.url());
             Server::start(context, &Launch { name, log, database, backplane, options: &[], foreign: None })
         };
         (1..=3).map(start).collect()

@@ -11,7 +11,8 @@ use std::time::Duration;
 fn lab() -> Command {
     let mut lab = Command::new(env!("CARGO_BIN_EXE_lab-tools"));
     // The limit is for the build, should it be the first one.
-    lab.arg("chaos").timeout(Duration::from_secs(500)).env_remove("STAGE7_SERVER");
+    lab.arg("chaos").timeout(Duration::from_secs(500));
+    lab.env_remove("STAGE7_SERVER").env_remove("STAGE8_SERVER");
     lab
 }
 
@@ -39,7 +40,10 @@ fn shown(assert: &Assert) -> String {
 fn a_stage_without_several_servers_is_refused() {
     let assert = chaos(&["6"]).code(2);
     let why = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
-    assert!(why.starts_with("error: `make chaos` is for stage 7"), "{why}");
+    assert_eq!(why, "error: stage 6 has one server only; `make chaos` is for stages 7 and 8\n");
+    let assert = chaos(&["8", "--wrong", "never-reaps"]).code(2);
+    let why = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
+    assert_eq!(why, "error: the wrong servers are those of stage 7\n");
 }
 
 #[test]
@@ -79,6 +83,39 @@ fn another_server_is_run_by_its_command() {
     assert!(shown.ends_with("1 of 1 runs kept every promise\n"), "{shown}");
     let starts = fs::read_to_string(folder.path().join("starts")).unwrap();
     assert!(starts.lines().count() >= 3, "{starts}");
+}
+
+#[test]
+#[ignore = "self-test of the course: make test-course"]
+fn a_server_that_is_wrong_on_purpose_is_caught_and_ours_is_not_overwritten() {
+    if !is_possible() {
+        return;
+    }
+    let ours = Path::new(env!("CARGO_BIN_EXE_lab-tools")).with_file_name("stage7-server");
+    // In the first schedule a server is killed on which a user was who does not come back.
+    let assert = chaos(&["7", "--wrong", "never-reaps", "--runs", "3"]).success();
+    let shown = shown(&assert);
+    assert!(shown.starts_with("never-reaps: a server that leaves "), "{shown}");
+    assert!(shown.contains("  got:      a user is listed and has no connection\n"), "{shown}");
+    assert!(shown.contains("\nEach broke a promise:\nnever-reaps "), "{shown}");
+    // The folder of its sources is named in a program that was built for the debugger.
+    let is_made_of_the_copy = |program: &Path| {
+        let program = fs::read(program).unwrap();
+        program.windows(b"/wrong-servers".len()).any(|part| part == b"/wrong-servers")
+    };
+    assert!(is_made_of_the_copy(&ours.with_file_name("wrong-stage7-server")));
+    assert!(!is_made_of_the_copy(&ours));
+}
+
+#[test]
+#[ignore = "self-test of the course: make test-course"]
+fn servers_that_speak_tls_keep_the_promises_too() {
+    if !is_possible() {
+        return;
+    }
+    let assert = chaos(&["8", "--runs", "1", "--seed", "7"]).success();
+    let shown = shown(&assert);
+    assert!(shown.ends_with("1 of 1 runs kept every promise\n"), "{shown}");
 }
 
 #[test]

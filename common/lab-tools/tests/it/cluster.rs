@@ -27,6 +27,8 @@ pub fn is_possible() -> bool {
 fn what_cannot_be_a_cluster_is_said() {
     let why = error(&cluster(&["6"]).code(2));
     assert_eq!(why, "error: stage 6 has one server only; `make cluster` is for stages 7 and 8\n");
+    let why = error(&cluster(&["8", "--measure"]).code(2));
+    assert_eq!(why, "error: stage 7 is measured: stage 8 has the same log\n");
     let why = error(&cluster(&["7", "--kill", "4"]).code(2));
     assert!(why.contains("4 is not in 1..=3"), "{why}");
 }
@@ -45,6 +47,29 @@ fn two_of_three_servers_are_killed_and_the_chat_goes_on() {
         assert!(transcript.contains("bob      | alice: hello from server-2"), "{transcript}");
         assert!(transcript.ends_with("did all that they should\n"), "{transcript}");
     }
+}
+
+#[test]
+#[ignore = "self-test of the course: make test-course"]
+fn three_servers_are_measured_and_compared_with_one() {
+    if !is_possible() {
+        return;
+    }
+    let assert = cluster(&["7", "--measure", "--dev", "--seconds", "2"]).success();
+    let shown = String::from_utf8_lossy(&assert.get_output().stdout).into_owned();
+    // Messages a second, and milliseconds.
+    let figures = |start: &str| -> Vec<f64> {
+        let line = shown.lines().find_map(|line| line.strip_prefix(start)).unwrap_or_default();
+        line.split(' ').filter_map(|word| word.parse().ok()).collect()
+    };
+    for start in ["one server  ", "three servers "] {
+        let figures = figures(start);
+        assert_eq!(figures.len(), 3, "{shown}");
+        assert!(figures.iter().all(|figure| *figure > 0.0), "{shown}");
+    }
+    let races: Vec<_> = shown.lines().filter(|line| line.contains(" INSERTs come too late ")).collect();
+    assert_eq!(races.len(), 2, "{shown}");
+    assert!(races.iter().all(|line| !line.contains(" 0 INSERTs ")), "{shown}");
 }
 
 #[test]

@@ -107,6 +107,12 @@ pub static WRONGLY_DEAD: Rule = Rule {
     expected: "no server declared dead while all run and reach the database",
     cause: "life signs go through Redis, or the judge was paused itself",
 };
+pub static DISCONNECTED: Rule = Rule {
+    promise: P5,
+    name: "a user is disconnected for no reason",
+    expected: "a connection to end only when something was done to its server, its link, or MariaDB",
+    cause: "the server was taken for dead, or gave up, though only Redis or another server was away",
+};
 pub static TOLD_TWICE: Rule = Rule {
     promise: P6,
     name: "a user is told twice that Redis is away, or back",

@@ -135,3 +135,31 @@ fn what_users_are_told_of_redis_is_checked() {
     assert_eq!(told(&[true, true, false]), [rules::TOLD_TWICE.name]);
     assert_eq!(told(&[true]), [rules::NOT_TOLD.name]);
 }
+
+#[test]
+fn a_connection_that_ends_needs_a_reason() {
+    // bob's server is server-1; its connection ended at 2 s, and what it had not seen is nothing.
+    let ended = |place: &str, may_disconnect: bool, begins: Millis| {
+        let (place, what) = (place.to_owned(), String::new());
+        let fault = DoneFault { number: 1, place, may_disconnect, what, begins, ends: 9000 };
+        breaks(|history| {
+            history.faults.push(fault);
+            history.sessions[1].is_open = false;
+            history.sessions[1].ends = Some(2000);
+            history.sessions[0].list.pop();
+        })
+    };
+    assert_eq!(ended("server-1", true, 1000), [""; 0]);
+    assert_eq!(ended("MariaDB", true, 1000), [""; 0]);
+    assert_eq!(ended("server-2", true, 1000), [rules::DISCONNECTED.name]);
+    assert_eq!(ended("Redis", false, 1000), [rules::DISCONNECTED.name]);
+    assert_eq!(ended("server-1", true, 3000), [rules::DISCONNECTED.name], "it came later");
+    // Another user of the same name may have come in.
+    let taken = breaks(|history| {
+        history.sessions[1].is_open = false;
+        history.sessions[1].ends = Some(2000);
+        history.sessions[0].list.pop();
+        history.shared_names.push("bob".to_owned());
+    });
+    assert_eq!(taken, [""; 0]);
+}

@@ -22,6 +22,7 @@ fn history(line: &str) -> History {
     let fault = DoneFault {
         number: 3,
         place: "Redis".to_owned(),
+        may_disconnect: false,
         what: "Redis is stopped (SIGSTOP)".to_owned(),
         begins: 1500,
         ends: 4000,
