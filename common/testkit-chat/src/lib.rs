@@ -13,6 +13,7 @@ pub mod envelope;
 pub mod grading;
 pub mod hpke;
 pub mod mock_server;
+pub mod model;
 pub mod suite;
 pub mod test_ca;
 pub mod tls;

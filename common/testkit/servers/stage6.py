@@ -165,13 +165,15 @@ class Refused(Exception):
 
 
 def register(name, password):
-    allowed = ".+" if FAULT == "takes-any-name" else "[A-Za-z0-9_.-]{1,32}"
+    allowed = ".+" if FAULT == "takes-any-name" else "[A-Za-z0-9][A-Za-z0-9_.-]{0,31}"
     if not re.fullmatch(allowed, name):
-        raise Refused("a name has 1 to 32 letters, digits, _ . -")
+        raise Refused("a name has 1 to 32 letters, digits, _ . -, and begins with a letter or a digit")
+    if name.lower() == "server":
+        raise Refused("name already taken")
     longest = 1000 if FAULT == "cuts-passwords" else 72
     shortest = 1 if FAULT == "takes-short-passwords" else 8
-    if not shortest <= len(password.encode()) <= longest:
-        raise Refused("a password has 8 to 72 bytes")
+    if not shortest <= len(password.encode()) <= longest or "\0" in password:
+        raise Refused("a password has 8 to 72 bytes and no NUL")
     salt = os.urandom(16)
     try:
         store("INSERT INTO users VALUES (?, ?, ?, ?)", key_of(name), name, salt, hashed(password, salt))
@@ -222,6 +224,7 @@ def resume(token):
 
 room = threading.RLock()  # guards members and connections, and what is queued for them
 members = []
+connected = set()
 connections = 0
 list_due = threading.Event()
 
@@ -287,6 +290,17 @@ class Client:
         with self.ready:
             self.ended = True
             self.ready.notify()
+
+    def put_out(self, why):
+        """Tells it why, and ends it; under the lock of the room."""
+        self.send(why)
+        depart(self)
+        try:
+            # Before its writer closes the socket. The client may have gone already.
+            self.sock.shutdown(socket.SHUT_RD)
+        except OSError:
+            pass
+        self.finish()
 
     def read_line(self):
         """The next line's text, or None at the end."""
@@ -355,10 +369,7 @@ class Client:
         with room:
             older = next((m for m in members if key_of(m.name) == key_of(name)), None)
             if older and older.token == self.token and FAULT != "keeps-the-dead":
-                older.send("[SERVER] you logged in elsewhere")
-                depart(older)
-                older.finish()
-                older.sock.shutdown(socket.SHUT_RD)
+                older.put_out("[SERVER] you logged in elsewhere")
             elif older and FAULT != "lets-two-in":
                 raise Refused("already logged in")
             if self.token is None:
@@ -407,6 +418,7 @@ class Client:
         global connections
         with room:
             connections += 1
+            connected.add(self)
         try:
             self.enter()
             self.converse()
@@ -424,6 +436,7 @@ class Client:
             pass
         with room:
             connections -= 1
+            connected.discard(self)
             if self in members:
                 depart(self)
         self.finish()
@@ -517,13 +530,13 @@ def main(client, background):
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
     listener.close()
     with room:
-        for member in members:
+        for client in connected:
             if FAULT != "silent-end":
-                member.send("[SERVER] server is shutting down")
-            member.finish()
-        closing = list(members)
-    for member in closing:
-        member.writer.join(1)
+                client.send("[SERVER] server is shutting down")
+            client.finish()
+        closing = list(connected)
+    for client in closing:
+        client.writer.join(1)
     os._exit(0)
 
 

@@ -10,7 +10,6 @@ there. `--fault NAME` makes it wrong in one way, each a mistake that people make
 
 import re
 import secrets
-import socket
 import sqlite3
 import time
 from datetime import datetime, timezone
@@ -101,11 +100,12 @@ class Client(base.Client):
         name = self.dialogue()
         with room:
             older = next((m for m in members if m.name.lower() == name.lower()), None)
-            if older and FAULT == "turns-the-second-away" and older.token != self.token:
+            another = older and self.token not in (older.token, None)
+            if another or older and FAULT == "turns-the-second-away" and older.token != self.token:
                 raise Refused("already logged in")
             if older and FAULT != "lets-two-in":
                 # The same session that comes back goes on.
-                if older.token != self.token and FAULT != "keeps-replaced-sessions":
+                if self.token is None and FAULT != "keeps-replaced-sessions":
                     older.end_session()
                 older.put_out("[SERVER] you logged in elsewhere")
             if self.token is None:
@@ -135,12 +135,6 @@ class Client(base.Client):
 
     def end_session(self):
         store("DELETE FROM sessions WHERE hash = ?", base.digest(self.token))
-
-    def put_out(self, why):
-        self.send(why)
-        self.leave()
-        self.finish()
-        self.sock.shutdown(socket.SHUT_RD)
 
     def recall(self, limit):
         wanted, values = "", []
@@ -300,7 +294,7 @@ class Client(base.Client):
 
 
 def rooms():
-    counts = {LOBBY: 0}
+    counts = {}
     for member in members:
         counts[member.room] = counts.get(member.room, 0) + 1
     return counts

@@ -60,6 +60,16 @@ pub use transcript::shown;
 
 use std::time::Duration;
 
+/// Random sessions and the rules that they are held against, for checks of other crates.
+pub mod sessions {
+    pub use crate::model::draw::text;
+    pub use crate::model::expected::Broken;
+    pub use crate::model::play::NOTHING;
+    pub use crate::model::random::Random;
+    pub use crate::model::rules::{self, Rule, not_in_the_contract};
+    pub use crate::model::series::{Sessions, play_series};
+}
+
 /// How long a check waits for something that must come.
 ///
 /// A right program answers within milliseconds, so only a failing check ever

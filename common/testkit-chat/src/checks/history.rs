@@ -76,7 +76,7 @@ ours(server) fn the_length_of_the_history_can_be_set(case) {
 }
 
 /// `2026-01-31T09:30:00Z`, with or without a fraction.
-pub(super) fn is_utc(time: &str) -> bool {
+pub(crate) fn is_utc(time: &str) -> bool {
     let shape: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
     let Some(fraction) = shape.strip_prefix("0000-00-00T00:00:00").and_then(|rest| rest.strip_suffix('Z'))
     else {

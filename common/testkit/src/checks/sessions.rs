@@ -27,7 +27,7 @@ client:
 
 /// The session above breaks a rule of the contract.
 wire(client) fn random_sessions_of_a_client_keep_to_the_contract(case) {
-    model::run::client_sessions(case);
+    model::series::play_series(case, &model::client::ClientSessions);
 }
 }
 

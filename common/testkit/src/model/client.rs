@@ -7,6 +7,7 @@ use super::lines::{LineReader, Reaction};
 use super::play::NOTHING;
 use super::random::Random;
 use super::rules::{self, Rule};
+use super::series::Sessions;
 use crate::case::Case;
 use crate::inbox::Next;
 use crate::peer::Peer;
@@ -37,8 +38,29 @@ pub(crate) enum ClientEnd {
     Word(&'static str),
 }
 
+/// Sessions of a chat client.
+pub(crate) struct ClientSessions;
+
+impl Sessions for ClientSessions {
+    type Session = ClientSession;
+    const COUNT: usize = 120;
+    const OTHERWISE: Rule = rules::SHOWN;
+
+    fn draw(&self, seed: u64, number: usize) -> ClientSession {
+        session(seed, number)
+    }
+
+    fn simpler(&self, session: &ClientSession) -> Vec<ClientSession> {
+        simpler(session)
+    }
+
+    fn play(&self, case: &Case, session: &ClientSession, patience: Duration) -> Result<(), Broken> {
+        play(case, session, patience)
+    }
+}
+
 /// The session with this number in the series of `seed`.
-pub(crate) fn session(seed: u64, number: usize) -> ClientSession {
+fn session(seed: u64, number: usize) -> ClientSession {
     let mut random = Random::new(seed.wrapping_mul(0x9e37_79b1) ^ number as u64);
     let step = |random: &mut Random| {
         if random.one_in(3) {
@@ -59,7 +81,7 @@ pub(crate) fn session(seed: u64, number: usize) -> ClientSession {
 }
 
 /// All sessions that are one step shorter or simpler.
-pub(crate) fn simpler(session: &ClientSession) -> Vec<ClientSession> {
+fn simpler(session: &ClientSession) -> Vec<ClientSession> {
     let mut all = Vec::new();
     for at in 0..session.steps.len() {
         let mut shorter = session.clone();
@@ -133,7 +155,7 @@ fn escaped(text: &str) -> String {
 }
 
 /// Plays one session with the graded client.
-pub(crate) fn play(case: &Case, session: &ClientSession, patience: Duration) -> Result<(), Broken> {
+fn play(case: &Case, session: &ClientSession, patience: Duration) -> Result<(), Broken> {
     let server = case.scripted_server();
     let client = case.client(server.address());
     let us = server.accept();

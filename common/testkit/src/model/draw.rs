@@ -184,6 +184,23 @@ fn line(random: &mut Random, may_be_long: bool) -> Vec<u8> {
     }
 }
 
+/// A text with a liking for the edges: UTF-8 without a line end, up to `longest` bytes, and
+/// now and then exactly so many.
+pub fn text(random: &mut Random, longest: usize) -> String {
+    if random.one_in(20) {
+        return "x".repeat(longest);
+    }
+    loop {
+        let bytes = line(random, false);
+        if let Ok(text) = String::from_utf8(bytes)
+            && !text.contains('\n')
+            && text.len() <= longest
+        {
+            return text;
+        }
+    }
+}
+
 /// Lines of a client's input: UTF-8, without a CR at their end, and none that ends it.
 pub(super) fn typed(random: &mut Random) -> Vec<u8> {
     loop {

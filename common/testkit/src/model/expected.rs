@@ -7,9 +7,12 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// A rule that was broken, and what it looked like.
 #[derive(Clone, Debug)]
-pub(crate) struct Broken {
+pub struct Broken {
+    /// The rule.
     pub rule: Rule,
+    /// Completes the sentence "expected …".
     pub expected: String,
+    /// Completes the sentence "got …".
     pub got: String,
 }
 

@@ -12,6 +12,7 @@
 //! - [`session`], [`draw`], [`shrink`]: sessions, drawn and made shorter.
 //! - [`play`]: a session, played against a real server.
 //! - [`echo`]: the same with the servers of stages 2 and 3.
+//! - [`series`]: sessions that each take a program of their own.
 //! - [`client`]: what a chat client owes, with sessions of its own.
 
 pub(crate) mod client;
@@ -22,7 +23,8 @@ pub(crate) mod lines;
 pub(crate) mod play;
 pub(crate) mod random;
 pub(crate) mod room;
-pub(crate) mod rules;
+pub mod rules;
 pub(crate) mod run;
+pub(crate) mod series;
 pub(crate) mod session;
 pub(crate) mod shrink;

@@ -21,7 +21,7 @@ const SHORT: Duration = Duration::from_millis(5);
 /// From the end of its connections to the end of a process.
 const ENDING: Duration = Duration::from_millis(200);
 /// What came instead, when the time was over.
-pub(crate) const NOTHING: &str = "nothing";
+pub const NOTHING: &str = "nothing";
 
 /// Plays sessions on one server.
 pub(crate) struct Player<'c> {

@@ -3,9 +3,10 @@
 
 /// The numbers of one seed.
 #[derive(Clone)]
-pub(crate) struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
+    /// The numbers of `seed`.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -23,7 +24,7 @@ impl Random {
         (self.next() % bound as u64) as usize
     }
 
-    /// True once in `n` times.
+    /// Returns `true` once in `n` times.
     pub fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }

@@ -1,6 +1,5 @@
 //! Plays many sessions, and shortens the first that breaks a rule.
 
-use super::client::{self, ClientSession};
 use super::expected::Broken;
 use super::play::{NOTHING, Player};
 use super::rules;
@@ -23,15 +22,15 @@ const SESSIONS: usize = 200;
 /// Everybody gets the same sessions; `--seed` draws others.
 const SEED: u64 = 1;
 /// Servers at once, each for some sessions.
-const WORKERS: usize = 4;
+pub(super) const WORKERS: usize = 4;
 const PER_SERVER: usize = 25;
 /// No more sessions are begun after this, in a run of the usual length on an idle machine.
-const TIME: Duration = Duration::from_secs(9);
+pub(super) const TIME: Duration = Duration::from_secs(9);
 /// For making a session shorter.
-const SHRINK_TIME: Duration = Duration::from_secs(6);
+pub(super) const SHRINK_TIME: Duration = Duration::from_secs(6);
 /// In that time a line must come while a session is made shorter: it came at once
 /// in the sessions that were right.
-const SHRINK_PATIENCE: Duration = Duration::from_millis(500);
+pub(super) const SHRINK_PATIENCE: Duration = Duration::from_millis(500);
 
 /// A session that broke a rule, and the context with its transcript.
 struct Found {
@@ -63,12 +62,13 @@ pub(crate) fn wanted_sessions() -> usize {
     Options::get().sessions.unwrap_or(SESSIONS)
 }
 
-fn seed() -> u64 {
+/// Which series of sessions this run plays.
+pub(super) fn seed() -> u64 {
     Options::get().seed.unwrap_or(SEED)
 }
 
 /// The command that plays a session again: it is found by its number.
-fn how_to_repeat(stage: u8, number: usize, seed: u64) -> String {
+pub(super) fn how_to_repeat(stage: u8, number: usize, seed: u64) -> String {
     let count = number + 1;
     format!(
         "session {number} of seed {seed}, made shorter; make check {stage} ARGS=\"random --seed {seed} --sessions {count}\" \
@@ -227,67 +227,4 @@ fn shorten(case: &Case, mut best: Found) -> Found {
             best = shorter;
         }
     }
-}
-
-/// Sessions of a client in one run: each takes a process of its own.
-const CLIENT_SESSIONS: usize = 120;
-
-/// A client's session that broke a rule.
-struct ClientFound {
-    session: ClientSession,
-    broken: Broken,
-    context: Arc<Context>,
-}
-
-/// Plays random sessions with the graded client. Fails with the shortest that was
-/// found to break a rule.
-pub(crate) fn client_sessions(case: &Case) {
-    let (count, seed) = (Options::get().sessions.unwrap_or(CLIENT_SESSIONS), seed());
-    let (next, found) = (AtomicUsize::new(0), Mutex::new(None));
-    let deadline = (count <= CLIENT_SESSIONS).then(|| Instant::now() + TIME.mul_f64(crate::slowness()));
-    std::thread::scope(|scope| {
-        for _ in 0..WORKERS {
-            scope.spawn(|| {
-                while found.lock().ignore_poison().is_none()
-                    && deadline.is_none_or(|end| Instant::now() < end)
-                {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= count {
-                        return;
-                    }
-                    let session = client::session(seed, number);
-                    let one = client_attempt(case, &session, crate::patience());
-                    // As for servers: what did not come in time must not come again.
-                    let one = one.filter(|one| {
-                        one.broken.got != NOTHING
-                            || client_attempt(case, &session, crate::patience()).is_some()
-                    });
-                    if let Some(one) = one {
-                        found.lock().ignore_poison().get_or_insert((number, one));
-                    }
-                }
-            });
-        }
-    });
-    let Some((number, mut best)) = found.into_inner().ignore_poison() else { return };
-    let deadline = Instant::now() + SHRINK_TIME;
-    while let Some(shorter) = client::simpler(&best.session).into_iter().find_map(|session| {
-        let time = Instant::now() < deadline;
-        let found = time.then(|| client_attempt(case, &session, SHRINK_PATIENCE)).flatten();
-        found.filter(|found| found.broken.rule == best.broken.rule)
-    }) {
-        best = shorter;
-    }
-    case.context.adopt(&best.context);
-    fail_by_rule(best.broken, how_to_repeat(case.stage(), number, seed));
-}
-
-fn client_attempt(case: &Case, session: &ClientSession, patience: Duration) -> Option<ClientFound> {
-    let context = fresh_context(case.context.graded.clone()).ok()?;
-    let inner = Case { context: context.clone() };
-    let broken = match quietly(|| client::play(&inner, session, patience)) {
-        Ok(played) => played.err()?,
-        Err((expected, got)) => Broken { rule: rules::SHOWN, expected, got },
-    };
-    Some(ClientFound { session: session.clone(), broken, context })
 }

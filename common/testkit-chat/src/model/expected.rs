@@ -1,0 +1,247 @@
+//! What one connection must receive, and what it may.
+
+use super::rules;
+use crate::checks::is_utc;
+use std::collections::VecDeque;
+use testkit::sessions::{Broken, Rule};
+use testkit::{End, Next, shown};
+
+/// In which order lines must come: those of one stream in order, and of different streams
+/// in any.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) enum Stream {
+    /// The dialogue and what stands before the room. Nothing else comes before it is done.
+    Login,
+    /// What another user does.
+    Of(String),
+    /// The answer to one command.
+    Answer(usize),
+    /// The end: nothing comes after it.
+    End,
+}
+
+/// A line, or what else must come.
+#[derive(Clone, Debug)]
+pub(super) enum What {
+    Line(String),
+    /// A line that begins so, with words for people behind it.
+    Starts(String),
+    /// `AUTH_SUCCESS name token`, the token by its number.
+    Success(String, usize),
+    History(History),
+    /// The end of the stream: in good order, or by a reset too.
+    End {
+        good_order: bool,
+    },
+}
+
+/// The last messages of a room.
+#[derive(Clone, Debug)]
+pub(super) struct History {
+    /// Author and text of all that was said there in this session.
+    pub known: Vec<(String, String)>,
+    pub limit: usize,
+    /// What has come: `None` is a message from before the session.
+    pub got: Vec<Option<(String, String)>>,
+}
+
+impl History {
+    /// Takes one line; gives `true` if it was the last.
+    fn take(&mut self, line: &str) -> Result<bool, String> {
+        let parts = line.strip_prefix("[HISTORY] ").and_then(|line| line.split_once(' '));
+        let (time, message) = parts.ok_or("[HISTORY] TIME name: TEXT")?;
+        let (name, text) = message.split_once(": ").ok_or("[HISTORY] TIME name: TEXT")?;
+        if !is_utc(time) {
+            return Err("TIME as 2026-01-31T09:30:00Z".to_owned());
+        }
+        let in_this_session = name.ends_with(super::words::SUFFIX);
+        self.got.push(in_this_session.then(|| (name.to_owned(), text.to_owned())));
+        let full = self.is_full();
+        if full { self.judge().map(|()| true) } else { Ok(false) }
+    }
+
+    /// Returns `true` if no more messages can come.
+    fn is_full(&self) -> bool {
+        let ours = self.got.iter().flatten().count();
+        self.got.len() >= self.limit || (ours > 0 && ours == self.known.len())
+    }
+
+    /// The last messages, as many as there are or as were asked for.
+    fn judge(&self) -> Result<(), String> {
+        let ours: Vec<_> = self.got.iter().flatten().cloned().collect();
+        let first_missing = self.known.len().saturating_sub(ours.len());
+        let complete = first_missing == 0 || self.got.len() == self.limit;
+        if complete && self.known[first_missing..] == ours {
+            return Ok(());
+        }
+        let wanted = &self.known[self.known.len().saturating_sub(self.limit)..];
+        let differs = wanted.iter().zip(&ours).find(|(wanted, got)| wanted != got);
+        let (name, text) =
+            differs.map_or_else(|| wanted.get(ours.len()), |(wanted, _)| Some(wanted)).ok_or("")?;
+        Err(format!("the last {} messages of the room, {} of {name} among them", wanted.len(), shown(text)))
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Item {
+    rule: Rule,
+    stream: Stream,
+    what: What,
+}
+
+/// What one connection must and may receive.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Expected {
+    items: VecDeque<Item>,
+    /// The lists of users that were right since this connection is in a room: those that
+    /// are gathered may come late.
+    lists: Vec<String>,
+    /// The list that came last.
+    pub last_list: String,
+    /// What this user has said.
+    pub said: Vec<String>,
+}
+
+impl Expected {
+    pub fn must(&mut self, rule: Rule, stream: Stream, what: What) {
+        self.items.push_back(Item { rule, stream, what });
+    }
+
+    /// This list is right now.
+    pub fn list(&mut self, list: String) {
+        self.lists.push(list);
+    }
+
+    pub fn is_complete(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// What is still missing, as the first rule that it breaks.
+    pub fn missing(&self, instead: &str) -> Option<Broken> {
+        let item = self.items.front()?;
+        Some(Broken { rule: item.rule, expected: described(&item.what), got: instead.to_owned() })
+    }
+
+    /// Takes what has come; `about` is the rule of the step before it. Gives `true` at
+    /// the end of the connection.
+    pub fn take(&mut self, next: &Next, tokens: &mut Vec<String>, about: Rule) -> Result<bool, Broken> {
+        match next {
+            Next::Line(line) => self.line(line, tokens, about).map(|()| false),
+            Next::End(end, rest) => {
+                self.history_is_done()?;
+                match self.items.front() {
+                    Some(Item { what: What::End { good_order }, .. })
+                        if rest.is_empty() && (*end == End::Closed || !good_order) =>
+                    {
+                        Ok(true)
+                    }
+                    Some(_) => Err(self.missing(&next.to_string()).expect("an item is missing")),
+                    None => Err(Broken { rule: about, expected: "no end".into(), got: next.to_string() }),
+                }
+            }
+            Next::Nothing => Ok(false),
+        }
+    }
+
+    fn line(&mut self, line: &str, tokens: &mut Vec<String>, about: Rule) -> Result<(), Broken> {
+        if !line.starts_with("[HISTORY] ") {
+            self.history_is_done()?;
+        }
+        if line.starts_with("[USERS_LIST] ") {
+            line.clone_into(&mut self.last_list);
+        }
+        let next = |at: &usize| fits(&self.items[*at].what, line) && !self.waits(*at);
+        let Some(at) = (0..self.items.len()).find(next) else {
+            return self.optional(line, about);
+        };
+        let Item { rule, what, .. } = &mut self.items[at];
+        let done = match what {
+            What::Success(_, number) => same_token(line, *number, tokens).map(|()| true),
+            What::History(history) => history.take(line),
+            _ => Ok(true),
+        };
+        if done.map_err(|expected| Broken { rule: *rule, expected, got: shown(line) })? {
+            self.items.remove(at);
+        }
+        Ok(())
+    }
+
+    /// Returns `true` if something else must come before this item.
+    fn waits(&self, at: usize) -> bool {
+        let stream = &self.items[at].stream;
+        let comes_first = |item: &Item| item.stream == *stream || item.stream == Stream::Login;
+        self.items.iter().take(at).any(comes_first)
+    }
+
+    /// Behind the history comes something else: that is all of it.
+    fn history_is_done(&mut self) -> Result<(), Broken> {
+        let Some(Item { rule, stream: Stream::Login, what: What::History(history) }) = self.items.front()
+        else {
+            return Ok(());
+        };
+        let judged = history.judge().map_err(|expected| Broken {
+            rule: *rule,
+            expected,
+            got: format!("{} messages", history.got.len()),
+        });
+        self.items.pop_front();
+        judged
+    }
+
+    /// A line that need not come: a list that was gathered.
+    fn optional(&self, line: &str, about: Rule) -> Result<(), Broken> {
+        let login = self.items.front().filter(|item| item.stream == Stream::Login);
+        if login.is_none() && self.lists.iter().any(|list| list == line) {
+            return Ok(());
+        }
+        let own = self.said.iter().any(|text| !text.is_empty() && line.ends_with(text.as_str()));
+        let missing = login.or(self.items.front());
+        let rule = match missing {
+            Some(item) => item.rule,
+            None if line.starts_with("[USERS_LIST]") => rules::LIST,
+            None if own => rules::NOT_BACK,
+            None => about,
+        };
+        let expected = missing.map_or("no such line".to_owned(), |item| described(&item.what));
+        Err(Broken { rule, expected, got: shown(line) })
+    }
+}
+
+fn fits(what: &What, line: &str) -> bool {
+    match what {
+        What::Line(wanted) => line == wanted,
+        What::Starts(start) => line.strip_prefix(start.as_str()).is_some_and(|rest| !rest.trim().is_empty()),
+        What::Success(name, _) => {
+            line.strip_prefix("AUTH_SUCCESS ").and_then(|l| l.split_once(' ')).is_some_and(|(n, _)| n == name)
+        }
+        What::History(_) => line.starts_with("[HISTORY] "),
+        What::End { .. } => false,
+    }
+}
+
+/// The token of this number is new, or the one that it was before.
+fn same_token(line: &str, number: usize, tokens: &mut Vec<String>) -> Result<(), String> {
+    let token = line.rsplit(' ').next().unwrap_or_default();
+    match tokens.get(number) {
+        Some(known) if known == token => Ok(()),
+        Some(_) => Err("AUTH_SUCCESS with the same token as before".to_owned()),
+        None if token.len() != 43 || tokens.iter().any(|known| known == token) => {
+            Err("AUTH_SUCCESS with a new token of 43 characters".to_owned())
+        }
+        None => {
+            tokens.push(token.to_owned());
+            Ok(())
+        }
+    }
+}
+
+fn described(what: &What) -> String {
+    match what {
+        What::Line(line) => shown(line),
+        What::Starts(start) => format!("{start:?} and a reason"),
+        What::Success(name, _) => format!("\"AUTH_SUCCESS {name} …\""),
+        What::History(history) => format!("{} lines of history", history.limit.min(history.known.len())),
+        What::End { good_order: true } => "the end of the connection, in good order".to_owned(),
+        What::End { good_order: false } => "the end of the connection".to_owned(),
+    }
+}

@@ -1,0 +1,29 @@
+//! The contract of stages 6 and 7 in code: what users may do in any session, and what
+//! each of them must then receive.
+//!
+//! The named checks try one requirement each. This is the other way round: a
+//! [`session::Session`] is anything that users can do, drawn at random with a liking for
+//! edges. It is played step by step; after each step everybody must have received what the
+//! model says, and nothing else. Lists of users may come late, as the contract allows.
+//!
+//! - [`rules`]: the rules, by the names that `docs/src/contract.md` gives them.
+//! - [`world`]: the server's accounts, sessions, rooms and connections.
+//! - [`dialogue`]: from `AUTH_REQUIRED` to a name.
+//! - [`room`]: who receives what a user says, and who is told of arrivals and departures.
+//! - [`commands`]: what stage 7 adds.
+//! - [`expected`]: what one connection must and may receive.
+//! - [`session`], [`draw`], [`words`]: sessions, drawn and made shorter.
+//! - [`play`]: a session, played against a real server.
+
+mod commands;
+mod dialogue;
+mod draw;
+mod expected;
+mod play;
+mod room;
+pub mod rules;
+mod session;
+mod words;
+mod world;
+
+pub use play::ChatSessions;

@@ -1,0 +1,203 @@
+//! A session, played against a real server and compared with the model.
+
+use super::draw;
+use super::rules;
+use super::session::{Act, Bad, Session, Step};
+use super::words::{SLOTS, SUFFIX, with_suffix};
+use super::world::World;
+use crate::chat::Chat;
+use crate::connection::Connection;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+use testkit::sessions::{Broken, NOTHING, Rule, Sessions};
+use testkit::{Case, Next, shown};
+
+/// Between two pieces of one write, so that most of them arrive apart.
+const APART: Duration = Duration::from_millis(1);
+/// The most that a line holds before its line end.
+const LONGEST_LINE: usize = 4096;
+
+/// Sessions with a server of stage 6 or 7.
+pub struct ChatSessions {
+    /// Which of them.
+    pub stage: u8,
+}
+
+impl Sessions for ChatSessions {
+    type Session = Session;
+    const COUNT: usize = 24;
+    const TIME: Duration = Duration::from_secs(4);
+    const OTHERWISE: Rule = rules::NOTHING_MORE;
+
+    fn draw(&self, seed: u64, number: usize) -> Session {
+        draw::session(self.stage, seed, number)
+    }
+
+    fn simpler(&self, session: &Session) -> Vec<Session> {
+        session.simpler()
+    }
+
+    fn play(&self, case: &Case, session: &Session, patience: Duration) -> Result<(), Broken> {
+        let chat = Chat::start(case);
+        let suffix = chat.name("");
+        let world = World::new(self.stage);
+        let (connections, tokens) = Default::default();
+        let mut player = Player { chat, suffix, patience, world, connections, tokens };
+        for step in &session.steps {
+            if player.world.allows(step) {
+                player.step(step)?;
+            }
+        }
+        player.last_lists()?;
+        if session.shutdown { player.shutdown() } else { Ok(()) }
+    }
+}
+
+/// A server in the middle of a session.
+struct Player<'c> {
+    chat: Chat<'c>,
+    /// What the names of this run end with.
+    suffix: String,
+    patience: Duration,
+    world: World,
+    connections: BTreeMap<usize, Connection<'c>>,
+    /// The real ones, by the number that they have in the model.
+    tokens: Vec<String>,
+}
+
+impl Player<'_> {
+    fn step(&mut self, step: &Step) -> Result<(), Broken> {
+        self.world.step(step);
+        if matches!(step.act, Act::Connect) {
+            self.connections.insert(step.client, self.chat.connect(SLOTS[step.client]));
+        } else if matches!(step.act, Act::Reset) {
+            self.connections.remove(&step.client).into_iter().for_each(|gone| gone.peer.reset());
+        } else if let Some(connection) = self.connections.get(&step.client) {
+            self.act(connection, &step.act);
+        }
+        self.settle()
+    }
+
+    fn act(&self, connection: &Connection, act: &Act) {
+        match act {
+            Act::Say { texts, cr_lf, cut } => {
+                let end = if *cr_lf { "\r\n" } else { "\n" };
+                let lines: String = texts.iter().map(|text| self.line(connection, text) + end).collect();
+                let middle = if *cut { lines.len() / 2 } else { 0 };
+                send(connection, &lines.as_bytes()[..middle]);
+                send(connection, &lines.as_bytes()[middle..]);
+            }
+            Act::LastLine(text) => {
+                send(connection, self.line(connection, text).as_bytes());
+                connection.peer.half_close();
+            }
+            Act::Bad(bad) => send(connection, &bad_line(connection, *bad)),
+            Act::HalfClose => connection.peer.half_close(),
+            Act::Connect | Act::Reset => {}
+        }
+    }
+
+    /// The sealed line of a text of the model.
+    fn line(&self, connection: &Connection, text: &str) -> String {
+        let number = text.strip_prefix("RESUME #").and_then(|number| number.parse::<usize>().ok());
+        let token = number.and_then(|number| self.tokens.get(number));
+        let text = token.map_or_else(|| with_suffix(text, &self.suffix), |token| format!("RESUME {token}"));
+        if text.is_empty() {
+            return String::new();
+        }
+        connection.case.note(format!("{} seals {}", connection.peer.name(), shown(&text)));
+        connection.encoded(&text)
+    }
+
+    /// Everybody receives what the model says.
+    fn settle(&mut self) -> Result<(), Broken> {
+        let deadline = Instant::now() + self.patience;
+        let clients: Vec<_> = self.connections.keys().copied().collect();
+        for client in clients {
+            self.receives_all(client, deadline)?;
+        }
+        Ok(())
+    }
+
+    fn receives_all(&mut self, client: usize, deadline: Instant) -> Result<(), Broken> {
+        loop {
+            let complete = self.world.clients[client].expected.is_complete();
+            // What has come already is looked at in any case.
+            let next = self.next(client, if complete { Instant::now() } else { deadline });
+            if next == Next::Nothing {
+                return self.world.clients[client].expected.missing(NOTHING).map_or(Ok(()), Err);
+            }
+            if self.take(client, &next)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// What comes next, in the words of the model.
+    fn next(&self, client: usize, deadline: Instant) -> Next {
+        match self.connections[&client].next_by(deadline) {
+            Next::Line(line) => Next::Line(line.replace(&self.suffix, &SUFFIX.to_string())),
+            other => other,
+        }
+    }
+
+    fn take(&mut self, client: usize, next: &Next) -> Result<bool, Broken> {
+        let about = self.world.about;
+        let ended = self.world.clients[client].expected.take(next, &mut self.tokens, about)?;
+        if ended {
+            self.connections.remove(&client);
+            self.world.clients[client].expected = Default::default();
+        }
+        Ok(ended)
+    }
+
+    /// In the end everybody has a list of those who are there.
+    fn last_lists(&mut self) -> Result<(), Broken> {
+        let deadline = Instant::now() + self.patience;
+        let users: Vec<_> = self.world.users().map(|(client, user)| (client, user.room.clone())).collect();
+        for (client, room) in users {
+            let list = self.world.list(&room);
+            while self.world.clients[client].expected.last_list != list {
+                let next = self.next(client, deadline);
+                if next == Next::Nothing {
+                    let expected = shown(list);
+                    return Err(Broken { rule: rules::LATER_LIST, expected, got: NOTHING.to_owned() });
+                }
+                self.take(client, &next)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn shutdown(mut self) -> Result<(), Broken> {
+        self.world.shuts_down();
+        self.chat.server.terminate();
+        self.settle()
+    }
+}
+
+/// A server may rightly have closed in the middle of this.
+fn send(connection: &Connection, bytes: &[u8]) {
+    if !bytes.is_empty() {
+        let _ = connection.peer.try_send(bytes);
+        std::thread::sleep(APART);
+    }
+}
+
+/// A line that the server must refuse.
+fn bad_line(connection: &Connection, bad: Bad) -> Vec<u8> {
+    let envelope = connection.envelope();
+    let sealed = envelope.seal("a message");
+    let line = match bad {
+        Bad::Plain => "hello".to_owned(),
+        Bad::Tampered => {
+            let other = if sealed.starts_with('A') { "B" } else { "A" };
+            format!("{other}{}", &sealed[1..])
+        }
+        Bad::LineEnd => envelope.seal("one line\nand another"),
+        Bad::NotUtf8 => envelope.seal(b"caf\xe9"),
+        Bad::Cut => sealed[..sealed.len() - 4].to_owned(),
+        Bad::TooLong => "A".repeat(LONGEST_LINE + 1),
+    };
+    (line + "\n").into_bytes()
+}

@@ -1,0 +1,140 @@
+//! A session: what some clients do, step by step.
+
+use super::rules;
+use super::words::SLOTS;
+use super::world::{Phase, World};
+use crate::connection::REJECTED;
+
+pub(super) const TOO_LONG: &str = "[SERVER] error: line longer than 4096 bytes";
+
+/// Steps, one after the other, and how it ends.
+#[derive(Clone, Debug, Default)]
+pub struct Session {
+    pub(super) steps: Vec<Step>,
+    /// The server gets SIGTERM at the end.
+    pub(super) shutdown: bool,
+}
+
+/// What one client does. A step that is not possible at its moment is left out.
+#[derive(Clone, Debug)]
+pub(super) struct Step {
+    /// Its number in [`SLOTS`].
+    pub client: usize,
+    pub act: Act,
+}
+
+/// In a text, `~` ends a name, and `RESUME #N` has the N-th token that a login got.
+#[derive(Clone, Debug)]
+pub(super) enum Act {
+    Connect,
+    /// These texts in one write, or in two; their lines end with LF or CR LF.
+    Say {
+        texts: Vec<String>,
+        cr_lf: bool,
+        cut: bool,
+    },
+    /// A text without a line end, and then the end of the stream.
+    LastLine(String),
+    /// A line that does not open, or is too long.
+    Bad(Bad),
+    HalfClose,
+    Reset,
+}
+
+/// What is wrong with a line.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Bad {
+    Plain,
+    Tampered,
+    LineEnd,
+    NotUtf8,
+    Cut,
+    TooLong,
+}
+
+impl Act {
+    pub fn say(text: impl Into<String>) -> Self {
+        Act::Say { texts: vec![text.into()], cr_lf: false, cut: false }
+    }
+}
+
+impl World {
+    /// Returns `true` if the step means something now, and the contract says what
+    /// follows from it.
+    pub(super) fn allows(&self, step: &Step) -> bool {
+        let away = matches!(self.clients[step.client].phase, Phase::Away);
+        if matches!(step.act, Act::Connect) == !away {
+            return false;
+        }
+        let mut after = self.clone();
+        after.step(step);
+        let leaves = matches!(after.clients[step.client].phase, Phase::Away);
+        !leaves || self.is_observed(step.client)
+    }
+
+    /// What the server does about it.
+    pub(super) fn step(&mut self, step: &Step) {
+        let client = step.client;
+        match &step.act {
+            Act::Connect => self.connect(client),
+            Act::Say { texts, .. } => texts.iter().for_each(|text| self.hear(client, text)),
+            Act::LastLine(text) => {
+                self.hear(client, text);
+                self.half_closes(client);
+            }
+            Act::Bad(Bad::TooLong) => self.refuse_line(client, rules::SEALED_LIMIT, TOO_LONG),
+            Act::Bad(_) => self.refuse_line(client, rules::REJECTED, REJECTED),
+            Act::HalfClose => self.half_closes(client),
+            Act::Reset => self.breaks_off(client),
+        }
+    }
+
+    fn half_closes(&mut self, client: usize) {
+        if !matches!(self.clients[client].phase, Phase::Away) {
+            self.ends(client, rules::GOES, true);
+        }
+    }
+}
+
+impl Session {
+    /// All sessions that are one step shorter or simpler, the boldest steps first.
+    pub(super) fn simpler(&self) -> Vec<Session> {
+        let mut all = Vec::new();
+        if self.shutdown {
+            all.push(Session { shutdown: false, ..self.clone() });
+        }
+        let count = self.steps.len();
+        let mut length = count / 2;
+        while length > 0 {
+            for start in (0..count).step_by(length).rev() {
+                let mut shorter = self.clone();
+                shorter.steps.drain(start..(start + length).min(count));
+                all.push(shorter);
+            }
+            length /= 2;
+        }
+        for slot in 1..SLOTS.len() {
+            let mut without = self.clone();
+            without.steps.retain(|step| step.client != slot);
+            all.push(without);
+        }
+        all.retain(|session| session.steps.len() < count || self.shutdown != session.shutdown);
+        for (at, step) in self.steps.iter().enumerate() {
+            let Act::Say { texts, cr_lf, cut } = &step.act else { continue };
+            let mut with = |act| {
+                let mut simpler = self.clone();
+                simpler.steps[at].act = act;
+                all.push(simpler);
+            };
+            if *cr_lf || *cut {
+                with(Act::Say { texts: texts.clone(), cr_lf: false, cut: false });
+            }
+            for left_out in (0..texts.len()).filter(|_| texts.len() > 1) {
+                let mut texts = texts.clone();
+                texts.remove(left_out);
+                with(Act::Say { texts, cr_lf: *cr_lf, cut: *cut });
+            }
+        }
+        all
+    }
+}
