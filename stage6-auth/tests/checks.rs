@@ -21,6 +21,7 @@ pub(crate) fn main() -> ExitCode {
     Suite::new(6, env!("CARGO_BIN_EXE_stage6-server"), env!("CARGO_BIN_EXE_stage6-client"))
         .with(suite::starts())
         .with(suite::of_sealed_lines())
+        .with(suite::random_sessions())
         .with(suite::since_stage_6())
         .with(suite::duplicates_are_rejected())
         .with(suite::patiently(suite::with_mariadb(mysql::account())))

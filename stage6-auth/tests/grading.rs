@@ -17,6 +17,9 @@ fn main() -> ExitCode {
     Grading { stage: 6, server, client, checks: checks::main, new: checks::main }.run()
 }
 
+/// What a random session shows, and no other check.
+const RANDOM: &str = "random_sessions_keep_to_the_contract";
+
 /// A fault of that client, and a check that it must fail.
 const CLIENT_FAULTS: Faults = &[
     ("sends-in-the-clear", "what_is_typed_is_sent_sealed"),
@@ -85,4 +88,11 @@ const SERVER_FAULTS: Faults = &[
     ("cuts-long-messages", "the_longest_text_is_delivered_whole"),
     ("silent-end", "everybody_is_told_that_the_server_shuts_down"),
     ("one-login-at-a-time", "logins_keep_nobody_waiting"),
+    ("knows-words-in-any-case", RANDOM),
+    ("splits-at-any-blank", RANDOM),
+    ("renews-tokens", RANDOM),
+    ("sorts-without-case", RANDOM),
+    ("trims-commands", RANDOM),
+    ("relays-behind-quit", RANDOM),
+    ("tells-all-of-bad-lines", RANDOM),
 ];

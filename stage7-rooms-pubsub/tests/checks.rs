@@ -16,6 +16,7 @@ pub(crate) fn main() -> ExitCode {
     Suite::new(7, env!("CARGO_BIN_EXE_stage7-server"), env!("CARGO_BIN_EXE_stage7-client"))
         .with(suite::starts())
         .with(suite::of_sealed_lines())
+        .with(suite::random_sessions())
         .with(suite::since_stage_6())
         .with(suite::duplicates_are_replaced())
         .with(suite::since_stage_7())

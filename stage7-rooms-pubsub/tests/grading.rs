@@ -23,10 +23,14 @@ fn main() -> ExitCode {
 
 fn new_in_stage_7() -> ExitCode {
     Suite::new(7, env!("CARGO_BIN_EXE_stage7-server"), env!("CARGO_BIN_EXE_stage7-client"))
+        .with(suite::random_sessions())
         .with(suite::since_stage_7())
         .with(suite::duplicates_are_replaced())
         .run()
 }
+
+/// What a random session shows, and no other check.
+const RANDOM: &str = "random_sessions_keep_to_the_contract";
 
 /// A fault of that server, and a check that it must fail.
 const FAULTS: Faults = &[
@@ -55,4 +59,16 @@ const FAULTS: Faults = &[
     ("lets-two-in", "of_many_replacements_one_remains"),
     ("keeps-replaced-sessions", "a_second_login_can_replace_the_first"),
     ("stores-nothing", "the_rooms_histories_outlive_the_server"),
+    ("counts-all-rooms", RANDOM),
+    ("moves-silently", RANDOM),
+    ("minds-the-case-of-rooms", RANDOM),
+    ("shows-rooms-as-typed", RANDOM),
+    ("keeps-empty-rooms", RANDOM),
+    ("leaves-the-lobby", RANDOM),
+    ("lowers-rooms-elsewhere", RANDOM),
+    ("echoes-whispers", RANDOM),
+    ("confirms-publications", RANDOM),
+    ("tells-the-publisher", RANDOM),
+    ("subscribes-once", RANDOM),
+    ("unsubscribes-from-all", RANDOM),
 ];

@@ -72,6 +72,13 @@ FAULTS = {
     "cuts-long-messages": "cuts what it relays to 4096 bytes",
     "silent-end": "ends without a word at SIGTERM",
     "one-login-at-a-time": "hashes under the lock of the room",
+    "knows-words-in-any-case": "takes login and register in lower case",
+    "splits-at-any-blank": "loses blanks before a password, and takes a tab for one",
+    "renews-tokens": "gives a new token to whoever comes back",
+    "sorts-without-case": "sorts the list of users by letters",
+    "trims-commands": "takes /quit with a blank behind it for /quit",
+    "relays-behind-quit": "passes on what came in the same packet behind /quit",
+    "tells-all-of-bad-lines": "tells everybody of a rejected line",
 }
 
 options = dict(zip(sys.argv[1::2], sys.argv[2::2]))
@@ -349,6 +356,8 @@ class Client:
         """From AUTH_REQUIRED to the name; raises Refused."""
         request = self.ask("WELCOME" if FAULT == "asks-nothing" else "AUTH_REQUIRED")
         word, _, rest = request.partition(" ")
+        if FAULT == "knows-words-in-any-case":
+            word = word.upper()
         if FAULT == "lets-the-nameless-talk" and word not in ("LOGIN", "REGISTER", "RESUME"):
             relay(None, request)
         if word == "RESUME":
@@ -357,6 +366,8 @@ class Client:
         if word not in ("LOGIN", "REGISTER"):
             raise Refused("LOGIN, REGISTER or RESUME expected")
         name, _, password = rest.partition(" ")
+        if FAULT == "splits-at-any-blank":
+            name, password = (rest.split(None, 1) + ["", ""])[:2]
         if not rest or FAULT == "knows-no-short-form":
             name = self.ask("ENTER_USERNAME")
             password = self.ask("ENTER_PASSWORD")
@@ -372,7 +383,7 @@ class Client:
                 older.put_out("[SERVER] you logged in elsewhere")
             elif older and FAULT != "lets-two-in":
                 raise Refused("already logged in")
-            if self.token is None:
+            if self.token is None or FAULT == "renews-tokens":
                 self.token = secrets.token_urlsafe(32)
                 store("INSERT INTO sessions VALUES (?, ?, ?)", digest(self.token), name, time.time() + 86400)
             self.name = name
@@ -396,7 +407,9 @@ class Client:
 
     def converse(self):
         while (text := self.heard()) is not None:
-            if text in ("/quit", "!DISCONNECT"):
+            if (text.strip() if FAULT == "trims-commands" else text) in ("/quit", "!DISCONNECT"):
+                while FAULT == "relays-behind-quit" and b"\n" in self.buffer:
+                    relay(self, self.read_line())
                 return
             if text == "/logout":
                 if FAULT != "tokens-never-end":
@@ -431,6 +444,9 @@ class Client:
         except TimeoutError:
             self.send("AUTH_FAILED too slow")
         except (ValueError, UnicodeError):
+            for client in list(members) if FAULT == "tells-all-of-bad-lines" else []:
+                if client is not self:
+                    client.send("[SERVER] error: message rejected")
             self.send("[SERVER] error: message rejected")
         except OSError:
             pass
@@ -481,7 +497,7 @@ def relay(sender, text):
 def users_list():
     names = [member.name for member in members]
     if FAULT != "lists-in-order-of-arrival":
-        names.sort()
+        names.sort(key=str.lower if FAULT == "sorts-without-case" else None)
     return "[USERS_LIST] " + ",".join(names)
 
 

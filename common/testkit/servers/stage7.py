@@ -43,6 +43,18 @@ FAULTS = {
     "lets-two-in": "allows the same name twice at once",
     "keeps-replaced-sessions": "lets the token of a session that was replaced go on",
     "stores-nothing": "keeps the history in its memory",
+    "counts-all-rooms": "counts the people of all rooms in the notices of one",
+    "moves-silently": "tells the old room nothing of a move",
+    "minds-the-case-of-rooms": "takes RUST for another room than rust",
+    "shows-rooms-as-typed": "confirms a room as it was typed this time",
+    "keeps-empty-rooms": "lists rooms that nobody is in any longer",
+    "leaves-the-lobby": "confirms /leave in the lobby",
+    "lowers-rooms-elsewhere": "tells subscribers elsewhere the room in lower case",
+    "echoes-whispers": "sends a private message back to its author",
+    "confirms-publications": "answers /publish",
+    "tells-the-publisher": "tells people who subscribes to them",
+    "subscribes-once": "refuses a subscription that is there already",
+    "unsubscribes-from-all": "ends all subscriptions with one",
 }
 FAULT = base.chosen(FAULTS) if __name__ == "__main__" else None
 
@@ -50,6 +62,7 @@ SCHEMA = base.SCHEMA.replace("name TEXT, text TEXT", "name TEXT, text TEXT, room
     CREATE TABLE IF NOT EXISTS subscriptions (subscriber TEXT, publisher TEXT, UNIQUE (subscriber, publisher));
 """
 LOBBY = "lobby"
+ROOMS_SO_FAR = set()
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 COMMANDS = "/join /leave /rooms /users /history /subscribe /unsubscribe /subs /publish /msg /kick /announce"
 ERROR = "[SERVER] error: "
@@ -60,7 +73,11 @@ class Wrong(Exception):
 
 
 def of_room(name):
-    return [member for member in members if member.room.lower() == name.lower()]
+    return [member for member in members if same_room(member.room, name)]
+
+
+def same_room(one, other):
+    return one == other if FAULT == "minds-the-case-of-rooms" else one.lower() == other.lower()
 
 
 def users_list(name):
@@ -121,15 +138,17 @@ class Client(base.Client):
         """Into the room of that name, as whoever opened it wrote it."""
         there = of_room(place)
         self.room = there[0].room if there else place
+        count = len(members if FAULT == "counts-all-rooms" else there) + 1
         for member in there:
-            member.send(f"[SERVER] {self.name} joined ({len(there) + 1} online)")
+            member.send(f"[SERVER] {self.name} joined ({count} online)")
+        ROOMS_SO_FAR.add(self.room)
         members.append(self)
         base.lists_change()
 
-    def leave(self):
+    def leave(self, moves=False):
         members.remove(self)
         there = of_room(self.room)
-        for member in there:
+        for member in [] if moves and FAULT == "moves-silently" else there:
             member.send(f"[SERVER] {self.name} left ({len(there)} online)")
         base.lists_change()
 
@@ -185,8 +204,10 @@ class Client(base.Client):
         for member in [m for m in here if m is not self]:
             member.send(f"{self.name}: {text}")
         prefix = "" if FAULT == "leaves-out-the-room" else f"[#{mine}] "
+        if FAULT == "lowers-rooms-elsewhere":
+            prefix = prefix.lower()
         for member in members:
-            outside = member.room.lower() != mine.lower()
+            outside = not same_room(member.room, mine)
             if member is self or member.name.lower() not in subscribers or FAULT == "tells-nobody-elsewhere":
                 continue
             if outside or FAULT == "tells-twice":
@@ -195,6 +216,8 @@ class Client(base.Client):
     def publish(self, text):
         keep(self.name, text, "")
         subscribers = subscribers_of(self.name)
+        if FAULT == "confirms-publications":
+            self.send("[SERVER] published")
         for member in list(members):
             wanted = member.name.lower() in subscribers or FAULT == "publishes-to-all"
             if FAULT == "publishes-to-the-room" and member.room == self.room:
@@ -211,8 +234,8 @@ class Client(base.Client):
             raise Wrong("you cannot send a private message to yourself")
         other = self.online(known(to))
         keep(self.name, text, "")
-        for member in of_room(self.room) if FAULT == "whispers-to-all" else [other]:
-            if member is not self:
+        for member in of_room(self.room) if FAULT == "whispers-to-all" else [other, self]:
+            if member is not self or FAULT == "echoes-whispers":
                 member.send(f"[private] {self.name}: {text}")
 
     def online(self, name):
@@ -263,11 +286,12 @@ class Client(base.Client):
     def join(self, place):
         if not NAME.fullmatch(place) and FAULT != "takes-any-room":
             raise Wrong("a room has 1 to 32 of the characters A-Z a-z 0-9 _ . -")
-        if place.lower() == self.room.lower():
+        if same_room(place, self.room) and not (place == LOBBY and FAULT == "leaves-the-lobby"):
             raise Wrong(f"you are in {self.room} already")
-        self.leave()
+        self.leave(moves=True)
         self.arrive(place)
-        self.send(f"[SERVER] you are in {self.room} ({len(of_room(self.room))} online)")
+        shown = place if FAULT == "shows-rooms-as-typed" else self.room
+        self.send(f"[SERVER] you are in {shown} ({len(of_room(self.room))} online)")
         self.send(users_list(self.room))
 
     def history(self, number):
@@ -280,8 +304,15 @@ class Client(base.Client):
         name = known(name)
         if name.lower() == self.name.lower():
             raise Wrong("you cannot subscribe to yourself")
-        store("INSERT OR IGNORE INTO subscriptions VALUES (?, ?)", self.name.lower(), name.lower())
+        pair = [self.name.lower(), name.lower()]
+        there = store("SELECT 1 FROM subscriptions WHERE subscriber = ? AND publisher = ?", *pair)
+        if there and FAULT == "subscribes-once":
+            raise Wrong(f"you are subscribed to {name} already")
+        store("INSERT OR IGNORE INTO subscriptions VALUES (?, ?)", *pair)
         self.send(f"[SERVER] you are subscribed to {name}")
+        for member in members:
+            if member.name == name and FAULT == "tells-the-publisher":
+                member.send(f"[SERVER] {self.name} subscribes to you")
 
     def unsubscribe(self, name):
         name = known(name)
@@ -290,11 +321,13 @@ class Client(base.Client):
             raise Wrong(f"you are not subscribed to {name}")
         if FAULT != "never-unsubscribes":
             store("DELETE FROM subscriptions WHERE subscriber = ? AND publisher = ?", *pair)
+        if FAULT == "unsubscribes-from-all":
+            store("DELETE FROM subscriptions WHERE subscriber = ?", pair[0])
         self.send(f"[SERVER] you are no longer subscribed to {name}")
 
 
 def rooms():
-    counts = {}
+    counts = {name: 0 for name in ROOMS_SO_FAR} if FAULT == "keeps-empty-rooms" else {}
     for member in members:
         counts[member.room] = counts.get(member.room, 0) + 1
     return counts

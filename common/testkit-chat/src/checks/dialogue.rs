@@ -8,7 +8,7 @@ use testkit::{Case, End, Next, checks, fail, require};
 
 /// The bound on the dialogue: 30 s, unless `STAGEn_LOGIN_TIMEOUT` says that the
 /// server in another language was started with less.
-fn login_timeout(case: &Case) -> Duration {
+pub(crate) fn login_timeout(case: &Case) -> Duration {
     let named = std::env::var(format!("STAGE{}_LOGIN_TIMEOUT", case.stage()));
     let seconds = named.ok().and_then(|s| s.parse().ok());
     Duration::from_secs(seconds.unwrap_or(30))

@@ -38,6 +38,7 @@ pub use client_rooms::{client_commands, client_terminal};
 pub use commands::{commands, commands_wording};
 pub use delivery::delivery;
 pub use dialogue::dialogue;
+pub(crate) use dialogue::login_timeout;
 pub use durability::durability_of_all_kinds;
 pub use history::history;
 pub use hostile::hostile_server;

@@ -86,7 +86,7 @@ impl World {
         self.about = rules::ROOM_HISTORY;
         let known = self.said.get(&user.room.to_lowercase()).cloned().unwrap_or_default();
         let what = if known.is_empty() {
-            What::Line(format!("[SERVER] no earlier messages in {}", user.room))
+            What::Starts("[SERVER] no earlier messages".to_owned())
         } else {
             What::History(History { known, limit, got: Vec::new() })
         };
@@ -122,7 +122,9 @@ impl World {
     fn publish(&mut self, client: usize, user: &User, text: &str) {
         self.about = rules::PUBLISH;
         self.clients[client].expected.said.push(text.to_owned());
-        for other in self.others(client) {
+        let others = self.others(client);
+        self.unheard += usize::from(!others.iter().any(|other| self.subscribes(*other, &user.name)));
+        for other in others {
             if self.subscribes(other, &user.name) {
                 let line = format!("[pub] {}: {text}", user.name);
                 self.must(other, rules::PUBLISH, Stream::Of(user.name.clone()), What::Line(line));

@@ -2,7 +2,7 @@
 
 use super::expected::{History, Stream, What};
 use super::rules;
-use super::world::{Account, LOBBY, Phase, ROOMS, Token, User, World};
+use super::world::{Account, LOBBY, Phase, ROOMS, Token, TokenState, User, World};
 use testkit::sessions::Rule;
 
 /// So many messages a newcomer gets.
@@ -93,7 +93,9 @@ impl World {
     fn resume(&mut self, client: usize, token: &str) {
         let number = token.strip_prefix('#').and_then(|number| number.parse::<usize>().ok());
         match number.and_then(|number| Some((number, self.tokens.get(number)?.clone()))) {
-            Some((number, Token { name, over: false })) => self.enter(client, &name, Some(number)),
+            Some((number, Token { name, state: TokenState::Good })) => {
+                self.enter(client, &name, Some(number))
+            }
             Some(_) => self.fails(client, rules::SESSION_OVER, None),
             None => self.fails(client, rules::REQUEST, None),
         }
@@ -111,17 +113,14 @@ impl World {
                 return self.fails(client, rules::ONE_NAME, Some(ALREADY_IN));
             }
             if let (None, Some(over)) = (token, its_token) {
-                self.tokens[over].over = true;
+                self.tokens[over].state = TokenState::Over;
             }
             let told = What::Line("[SERVER] you logged in elsewhere".to_owned());
             self.must(older, rules::ONE_NAME, Stream::End, told);
             self.ends(older, rules::ONE_NAME, false);
         }
         let rule = if token.is_some() { rules::SAME_TOKEN } else { self.rule_of_entering(name) };
-        let token = token.unwrap_or_else(|| {
-            self.tokens.push(Token { name: name.to_owned(), over: false });
-            self.tokens.len() - 1
-        });
+        let token = token.unwrap_or_else(|| self.new_token(name));
         self.about = rule;
         self.must(client, rule, Stream::Login, What::Success(name.to_owned(), token));
         let known = self.said.get(LOBBY).cloned().unwrap_or_default();
@@ -131,6 +130,15 @@ impl World {
         self.comes(client);
         let list = self.list(LOBBY);
         self.must(client, rules::LIST, Stream::Login, What::Line(list));
+    }
+
+    fn new_token(&mut self, name: &str) -> usize {
+        if self.stage >= ROOMS {
+            let good = |token: &&mut Token| token.name == name && token.state == TokenState::Good;
+            self.tokens.iter_mut().filter(good).for_each(|token| token.state = TokenState::Open);
+        }
+        self.tokens.push(Token { name: name.to_owned(), state: TokenState::Good });
+        self.tokens.len() - 1
     }
 
     /// The rule that most likely is broken when this name does not come in.

@@ -2,10 +2,11 @@
 
 use super::draw;
 use super::rules;
-use super::session::{Act, Bad, Session, Step};
+use super::session::{Act, Bad, Session, Step, token_number};
 use super::words::{SLOTS, SUFFIX, with_suffix};
-use super::world::World;
+use super::world::{Phase, World};
 use crate::chat::Chat;
+use crate::checks::login_timeout;
 use crate::connection::Connection;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -41,11 +42,17 @@ impl Sessions for ChatSessions {
         let chat = Chat::start(case);
         let suffix = chat.name("");
         let world = World::new(self.stage);
-        let (connections, tokens) = Default::default();
-        let mut player = Player { chat, suffix, patience, world, connections, tokens };
+        let (connections, nameless, tokens) = Default::default();
+        let half_of_the_time = login_timeout(case) / 2;
+        let mut player =
+            Player { chat, suffix, patience, half_of_the_time, world, connections, nameless, tokens };
         for step in &session.steps {
-            if player.world.allows(step) {
-                player.step(step)?;
+            player.give_up_slow_dialogues();
+            if player.world.allows(step)
+                && let Err((client, broken)) = player.step(step)
+            {
+                // What a server does with slow dialogues is another check.
+                return if player.was_slow(client, &broken) { Ok(()) } else { Err(broken) };
             }
         }
         player.last_lists()?;
@@ -59,16 +66,39 @@ struct Player<'c> {
     /// What the names of this run end with.
     suffix: String,
     patience: Duration,
+    /// A client that takes longer than this to say who it is may be turned away soon.
+    half_of_the_time: Duration,
     world: World,
     connections: BTreeMap<usize, Connection<'c>>,
+    /// Those that had no name before this step, and since when they are there.
+    nameless: BTreeMap<usize, Instant>,
     /// The real ones, by the number that they have in the model.
     tokens: Vec<String>,
 }
 
 impl Player<'_> {
-    fn step(&mut self, step: &Step) -> Result<(), Broken> {
+    /// Closes the connections that have no name after half of the time for it.
+    fn give_up_slow_dialogues(&mut self) {
+        let world = &self.world;
+        self.nameless.retain(|client, _| matches!(world.clients[*client].phase, Phase::Dialogue(_)));
+        let slow = self.nameless.iter().filter(|(_, since)| since.elapsed() > self.half_of_the_time);
+        let slow: Vec<_> = slow.map(|(client, _)| *client).collect();
+        for client in slow {
+            self.connections.remove(&client);
+            self.world.breaks_off(client);
+        }
+    }
+
+    /// Returns `true` if the time for the dialogue may be the reason for what has come.
+    fn was_slow(&self, client: usize, broken: &Broken) -> bool {
+        let since = self.nameless.get(&client);
+        broken.got != NOTHING && since.is_some_and(|since| since.elapsed() > self.half_of_the_time)
+    }
+
+    fn step(&mut self, step: &Step) -> Result<(), (usize, Broken)> {
         self.world.step(step);
         if matches!(step.act, Act::Connect) {
+            self.nameless.insert(step.client, Instant::now());
             self.connections.insert(step.client, self.chat.connect(SLOTS[step.client]));
         } else if matches!(step.act, Act::Reset) {
             self.connections.remove(&step.client).into_iter().for_each(|gone| gone.peer.reset());
@@ -99,8 +129,7 @@ impl Player<'_> {
 
     /// The sealed line of a text of the model.
     fn line(&self, connection: &Connection, text: &str) -> String {
-        let number = text.strip_prefix("RESUME #").and_then(|number| number.parse::<usize>().ok());
-        let token = number.and_then(|number| self.tokens.get(number));
+        let token = token_number(text).and_then(|number| self.tokens.get(number));
         let text = token.map_or_else(|| with_suffix(text, &self.suffix), |token| format!("RESUME {token}"));
         if text.is_empty() {
             return String::new();
@@ -110,11 +139,11 @@ impl Player<'_> {
     }
 
     /// Everybody receives what the model says.
-    fn settle(&mut self) -> Result<(), Broken> {
+    fn settle(&mut self) -> Result<(), (usize, Broken)> {
         let deadline = Instant::now() + self.patience;
         let clients: Vec<_> = self.connections.keys().copied().collect();
         for client in clients {
-            self.receives_all(client, deadline)?;
+            self.receives_all(client, deadline).map_err(|broken| (client, broken))?;
         }
         Ok(())
     }
@@ -172,7 +201,7 @@ impl Player<'_> {
     fn shutdown(mut self) -> Result<(), Broken> {
         self.world.shuts_down();
         self.chat.server.terminate();
-        self.settle()
+        self.settle().map_err(|(_, broken)| broken)
     }
 }
 

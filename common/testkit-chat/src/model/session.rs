@@ -2,7 +2,7 @@
 
 use super::rules;
 use super::words::SLOTS;
-use super::world::{Phase, World};
+use super::world::{Phase, TokenState, World};
 use crate::connection::REJECTED;
 
 pub(super) const TOO_LONG: &str = "[SERVER] error: line longer than 4096 bytes";
@@ -52,6 +52,11 @@ pub(super) enum Bad {
     TooLong,
 }
 
+/// The number in `RESUME #N`.
+pub(super) fn token_number(text: &str) -> Option<usize> {
+    text.strip_prefix("RESUME #")?.parse().ok()
+}
+
 impl Act {
     pub fn say(text: impl Into<String>) -> Self {
         Act::Say { texts: vec![text.into()], cr_lf: false, cut: false }
@@ -68,8 +73,10 @@ impl World {
         }
         let mut after = self.clone();
         after.step(step);
+        // When a server comes to what nobody hears, and when it notices that a client has
+        // gone whom nobody sees, is its affair.
         let leaves = matches!(after.clients[step.client].phase, Phase::Away);
-        !leaves || self.is_observed(step.client)
+        after.unheard == self.unheard && (!leaves || self.is_observed(step.client)) && !self.is_open(step)
     }
 
     /// What the server does about it.
@@ -87,6 +94,13 @@ impl World {
             Act::HalfClose => self.half_closes(client),
             Act::Reset => self.breaks_off(client),
         }
+    }
+
+    /// Returns `true` if a text asks for a session of which nobody knows whether it is over.
+    fn is_open(&self, step: &Step) -> bool {
+        let Act::Say { texts, .. } = &step.act else { return false };
+        let tokens = texts.iter().filter_map(|text| self.tokens.get(token_number(text)?));
+        tokens.into_iter().any(|token| token.state == TokenState::Open)
     }
 
     fn half_closes(&mut self, client: usize) {

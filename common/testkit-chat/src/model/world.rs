@@ -30,6 +30,8 @@ pub(super) struct World {
     /// The rule of what was done last.
     pub about: Rule,
     pub answers: usize,
+    /// How many texts nobody was there to receive.
+    pub unheard: usize,
 }
 
 /// An account.
@@ -44,7 +46,16 @@ pub(super) struct Account {
 #[derive(Clone)]
 pub(super) struct Token {
     pub name: String,
-    pub over: bool,
+    pub state: TokenState,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum TokenState {
+    Good,
+    Over,
+    /// Its user has left and logged in anew: where that ends the session of an older
+    /// connection, it is the server's affair whether it had noticed that one's end.
+    Open,
 }
 
 /// One connection.
@@ -84,6 +95,7 @@ impl World {
             clients: vec![away; SLOTS.len()],
             about: rules::NOTHING_MORE,
             answers: 0,
+            unheard: 0,
         }
     }
 
@@ -149,7 +161,7 @@ impl World {
 
     fn in_the_room(&mut self, client: usize, user: &User, text: &str) {
         if text == "/logout" {
-            self.tokens[user.token].over = true;
+            self.tokens[user.token].state = TokenState::Over;
             self.ends(client, rules::SESSION_OVER, true);
         } else if self.stage >= ROOMS && text.starts_with('/') {
             self.command(client, user, text);

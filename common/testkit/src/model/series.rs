@@ -21,8 +21,8 @@ pub trait Sessions: Sync {
 
     /// How many there are in one run; `--sessions` says otherwise.
     const COUNT: usize;
-    /// No more sessions are begun after this, in a run of the usual length on an idle
-    /// machine.
+    /// No more sessions are begun after this on an idle machine, unless `--sessions` says
+    /// how many.
     const TIME: Duration = TIME;
     /// The rule that is broken when a session cannot be played to its end.
     const OTHERWISE: Rule;
@@ -55,9 +55,11 @@ pub fn play_series<S: Sessions>(case: &Case, sessions: &S) {
 
 /// A session that breaks a rule, and its number.
 fn search<S: Sessions>(case: &Case, sessions: &S) -> Option<(usize, Found<S::Session>)> {
-    let count = Options::get().sessions.unwrap_or(S::COUNT);
+    let asked_for = Options::get().sessions;
+    let count = asked_for.unwrap_or(S::COUNT);
     let (next, found) = (AtomicUsize::new(0), Mutex::new(None));
-    let deadline = (count <= S::COUNT).then(|| Instant::now() + S::TIME.mul_f64(crate::slowness()));
+    let time = S::TIME.mul_f64(crate::slowness());
+    let deadline = asked_for.is_none().then(|| Instant::now() + time);
     std::thread::scope(|scope| {
         for _ in 0..WORKERS {
             scope.spawn(|| {
