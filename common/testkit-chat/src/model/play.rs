@@ -34,6 +34,11 @@ impl Sessions for ChatSessions {
         draw::session(self.stage, seed, number)
     }
 
+    /// Only what happens twice: a server has threads.
+    fn is_sure(&self, _: &Broken) -> bool {
+        false
+    }
+
     fn simpler(&self, session: &Session) -> Vec<Session> {
         session.simpler()
     }

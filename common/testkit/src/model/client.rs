@@ -50,6 +50,11 @@ impl Sessions for ClientSessions {
         session(seed, number)
     }
 
+    /// A line that should not have come is a fault in any case.
+    fn is_sure(&self, broken: &Broken) -> bool {
+        broken.got != NOTHING
+    }
+
     fn simpler(&self, session: &ClientSession) -> Vec<ClientSession> {
         simpler(session)
     }

@@ -30,6 +30,9 @@ pub trait Sessions: Sync {
     /// The session with this number in the series of `seed`.
     fn draw(&self, seed: u64, number: usize) -> Self::Session;
 
+    /// Returns `true` if this is a fault in any case, however busy the machine is.
+    fn is_sure(&self, broken: &Broken) -> bool;
+
     /// All sessions that are one step shorter or simpler, the boldest steps first.
     fn simpler(&self, session: &Self::Session) -> Vec<Self::Session>;
 
@@ -71,9 +74,10 @@ fn search<S: Sessions>(case: &Case, sessions: &S) -> Option<(usize, Found<S::Ses
                         return;
                     }
                     let session = sessions.draw(seed(), number);
-                    let again = || attempt(case, sessions, &session, crate::patience());
+                    let play = || attempt(case, sessions, &session, crate::patience());
                     // Once may be the machine's fault: it must happen again.
-                    if let Some(one) = again().and_then(|_| again()) {
+                    let is_real = |found: &Found<_>| sessions.is_sure(&found.broken) || play().is_some();
+                    if let Some(one) = play().filter(is_real) {
                         found.lock().ignore_poison().get_or_insert((number, one));
                     }
                 }
