@@ -295,8 +295,9 @@ class Client(base.Client):
         self.send(users_list(self.room))
 
     def history(self, number):
-        if number and not number.isdigit() or FAULT == "has-one-history" and number:
-            raise Wrong("/history needs a number: /history N")
+        known = not number or number.isdecimal() and 1 <= int(number) <= 10_000
+        if not known or FAULT == "has-one-history" and number:
+            raise Wrong("/history takes a number from 1 to 10000: /history [N]")
         if not self.recall(min(int(number or base.HISTORY), 10000)):
             self.send(f"[SERVER] no earlier messages in {self.room}")
 

@@ -170,7 +170,14 @@ impl Player<'_> {
     /// What comes next, in the words of the model.
     fn next(&self, client: usize, deadline: Instant) -> Next {
         match self.connections[&client].next_by(deadline) {
-            Next::Line(line) => Next::Line(line.replace(&self.suffix, &SUFFIX.to_string())),
+            Next::Line(line) => {
+                let mut line = line.replace(&self.suffix, &SUFFIX.to_string());
+                // Said in the room, a request is a message like any other.
+                for (number, token) in self.tokens.iter().enumerate() {
+                    line = line.replace(&format!("RESUME {token}"), &format!("RESUME #{number}"));
+                }
+                Next::Line(line)
+            }
             other => other,
         }
     }
