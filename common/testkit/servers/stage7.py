@@ -268,7 +268,7 @@ class Client(base.Client):
             self.subscribe(rest)
         elif command == "/unsubscribe" and rest:
             self.unsubscribe(rest)
-        elif command == "/msg" and " " in rest:
+        elif command == "/msg" and rest.partition(" ")[2]:
             self.whisper(*rest.split(" ", 1))
         elif command in ("/kick", "/announce"):
             if FAULT != "obeys-anybody":

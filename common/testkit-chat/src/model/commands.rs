@@ -123,7 +123,7 @@ impl World {
         self.about = rules::PUBLISH;
         self.clients[client].expected.said.push(text.to_owned());
         let others = self.others(client);
-        self.unheard += usize::from(!others.iter().any(|other| self.subscribes(*other, &user.name)));
+        self.open += usize::from(!others.iter().any(|other| self.subscribes(*other, &user.name)));
         for other in others {
             if self.subscribes(other, &user.name) {
                 let line = format!("[pub] {}: {text}", user.name);

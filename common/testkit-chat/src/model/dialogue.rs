@@ -2,6 +2,7 @@
 
 use super::expected::{History, Stream, What};
 use super::rules;
+use super::session::token_number;
 use super::world::{Account, LOBBY, Phase, ROOMS, Token, TokenState, User, World};
 use testkit::sessions::Rule;
 
@@ -35,15 +36,18 @@ impl World {
         match dialogue {
             Dialogue::First => self.request(client, text),
             Dialogue::Name(request) => {
-                self.asks(client, "ENTER_PASSWORD", Dialogue::Password(request, text.to_owned()));
+                let question = "ENTER_PASSWORD".to_owned();
+                // A name that cannot be may fail at once.
+                let question = if is_name(text) { What::Line(question) } else { What::Perhaps(question) };
+                self.asks(client, question, Dialogue::Password(request, text.to_owned()));
             }
             Dialogue::Password(request, name) => self.proof(client, request, &name, text),
         }
     }
 
-    fn asks(&mut self, client: usize, question: &str, next: Dialogue) {
+    fn asks(&mut self, client: usize, question: What, next: Dialogue) {
         self.about = rules::QUESTIONS;
-        self.must(client, rules::QUESTIONS, Stream::Login, What::Line(question.to_owned()));
+        self.must(client, rules::QUESTIONS, Stream::Login, question);
         self.clients[client].phase = Phase::Dialogue(next);
     }
 
@@ -56,7 +60,9 @@ impl World {
             _ => return self.fails(client, rules::REQUEST, None),
         };
         match rest.map(|rest| rest.split_once(' ').unwrap_or((rest, ""))) {
-            None => self.asks(client, "ENTER_USERNAME", Dialogue::Name(request)),
+            None => {
+                self.asks(client, What::Line("ENTER_USERNAME".to_owned()), Dialogue::Name(request));
+            }
             Some((name, password)) if name.is_empty() || password.is_empty() => {
                 self.fails(client, rules::REQUEST, None);
             }
@@ -81,18 +87,21 @@ impl World {
                 self.enter(client, &account.name, None);
             }
             (Request::Login, Some(account)) => {
+                self.wrong += 1;
                 // Perhaps the server took another part of the line for the password.
                 let part = account.password.contains(password) || password.contains(&account.password);
                 let rule = if part { rules::PASSWORD_IS_THE_REST } else { rules::WRONG };
                 self.fails(client, rule, Some(WRONG));
             }
-            (Request::Login, None) => self.fails(client, rules::WRONG, Some(WRONG)),
+            (Request::Login, None) => {
+                self.wrong += 1;
+                self.fails(client, rules::WRONG, Some(WRONG));
+            }
         }
     }
 
     fn resume(&mut self, client: usize, token: &str) {
-        let number = token.strip_prefix('#').and_then(|number| number.parse::<usize>().ok());
-        match number.and_then(|number| Some((number, self.tokens.get(number)?.clone()))) {
+        match token_number(token).and_then(|number| Some((number, self.tokens.get(number)?.clone()))) {
             Some((number, Token { name, state: TokenState::Good })) => {
                 self.enter(client, &name, Some(number))
             }
@@ -165,7 +174,7 @@ impl World {
 }
 
 /// Returns `true` if a new account may have this name.
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
     // The suffix stands for the one of this run, which is longer.
     let real = super::words::with_suffix(name, "-000000");

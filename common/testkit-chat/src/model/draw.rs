@@ -2,26 +2,27 @@
 
 use super::dialogue::Dialogue;
 use super::session::{Act, Bad, Session, Step};
-use super::words::{self, SLOTS};
+use super::words::{self, SLOTS, SUFFIX};
 use super::world::{END_WORDS, Phase, ROOMS, User, World};
 use crate::envelope::LONGEST_TEXT;
+use std::collections::{BTreeMap, BTreeSet};
 use testkit::sessions::{Random, text};
 
-const STEPS: usize = 60;
-/// More wrong passwords than this have to wait in a server, by the contract.
-const MOST_WRONG: usize = 6;
+const STEPS: usize = 100;
+/// So many ways to go on are drawn for each step. The one is taken that is new to the
+/// session, or was taken least often.
+const CANDIDATES: usize = 6;
 
 /// The session with this number in the series of `seed`.
 pub(super) fn session(stage: u8, seed: u64, number: usize) -> Session {
     let random = Random::new(seed.wrapping_mul(0x1000_0000_01b3) ^ number as u64);
-    let mut draw = Draw { random, world: World::new(stage), steps: Vec::new(), wrong: 0 };
-    draw.step(0, Act::Connect);
-    draw.step(0, Act::say("REGISTER alice~ correct horse"));
+    let mut draw = Draw { random, world: World::new(stage), steps: Vec::new(), seen: BTreeMap::new() };
+    draw.take(&[
+        Step { client: 0, act: Act::Connect },
+        Step { client: 0, act: Act::say("REGISTER alice~ correct horse") },
+    ]);
     while draw.steps.len() < STEPS {
-        let client = draw.random.below(SLOTS.len());
-        for act in draw.acts(client) {
-            draw.step(client, act);
-        }
+        draw.go_on();
     }
     Session { steps: draw.steps, shutdown: draw.random.one_in(3) }
 }
@@ -31,15 +32,30 @@ struct Draw {
     random: Random,
     world: World,
     steps: Vec<Step>,
-    wrong: usize,
+    /// How often this has happened in the session, by what followed from it.
+    seen: BTreeMap<String, usize>,
 }
 
 impl Draw {
-    fn step(&mut self, client: usize, act: Act) {
-        let step = Step { client, act };
-        if self.world.allows(&step) {
-            self.world.step(&step);
-            self.steps.push(step);
+    fn take(&mut self, steps: &[Step]) {
+        self.world = after(&self.world, steps);
+        self.steps.extend_from_slice(steps);
+    }
+
+    /// The next steps.
+    fn go_on(&mut self) {
+        let mut candidates = Vec::new();
+        for _ in 0..CANDIDATES {
+            let client = self.random.below(SLOTS.len());
+            let steps: Vec<_> = self.acts(client).into_iter().map(|act| Step { client, act }).collect();
+            if is_allowed(&self.world, &steps) {
+                candidates.push((what_follows(&self.world, &steps), steps));
+            }
+        }
+        let seen = |follows: &String| self.seen.get(follows).copied().unwrap_or_default();
+        if let Some((follows, steps)) = candidates.into_iter().min_by_key(|(follows, _)| seen(follows)) {
+            self.take(&steps);
+            *self.seen.entry(follows).or_default() += 1;
         }
     }
 
@@ -48,9 +64,12 @@ impl Draw {
         match self.world.clients[client].phase.clone() {
             Phase::Away => vec![Act::Connect],
             Phase::Dialogue(Dialogue::First) => self.login(),
-            Phase::Dialogue(_) => vec![Act::say("a name and a password")],
-            Phase::In(_) if self.random.one_in(9) => vec![self.leaves()],
-            Phase::In(user) if self.world.stage >= ROOMS && !self.random.one_in(3) => {
+            Phase::Dialogue(_) if self.random.one_in(4) => vec![self.leaves()],
+            Phase::Dialogue(_) if self.random.one_in(3) => vec![Act::say(self.no_text())],
+            Phase::Dialogue(Dialogue::Name(_)) => vec![Act::say(*self.random.pick(words::NAMES))],
+            Phase::Dialogue(_) => vec![Act::say(*self.random.pick(words::PASSWORDS))],
+            Phase::In(_) if self.random.one_in(16) => vec![self.leaves()],
+            Phase::In(user) if self.world.stage >= ROOMS && !self.random.one_in(4) => {
                 vec![self.command(&user)]
             }
             Phase::In(_) => vec![self.talk()],
@@ -58,29 +77,28 @@ impl Draw {
     }
 
     fn login(&mut self) -> Vec<Act> {
-        if self.random.one_in(12) {
+        if self.random.one_in(6) {
             return vec![self.leaves()];
         }
-        if self.random.one_in(10) {
+        if self.random.one_in(5) {
             return vec![Act::say(*self.random.pick(words::BAD_REQUESTS))];
         }
         let tokens = self.world.tokens.len();
-        if tokens > 0 && self.random.one_in(5) {
-            return vec![Act::say(format!("RESUME #{}", self.random.below(tokens)))];
+        if tokens > 0 && self.random.one_in(4) {
+            return vec![Act::say(format!("RESUME #{}{SUFFIX}", self.random.below(tokens)))];
         }
         let (word, name, password) = self.credentials();
-        // Whether a bad name fails before its password or behind it is open.
-        if self.random.one_in(2) || words::BAD_NAMES.contains(&name.as_str()) {
+        if self.random.one_in(2) {
             return vec![self.say_all(vec![format!("{word} {name} {password}")], true)];
         }
         let mut texts = vec![word.to_owned(), name, password];
         if self.random.one_in(3) {
-            texts.insert(self.random.below(3), String::new());
+            texts.insert(self.random.below(3), self.no_text());
         }
         if self.random.one_in(6) {
             texts.insert(1 + self.random.below(2), (*self.random.pick(&END_WORDS)).to_owned());
         }
-        if self.random.one_in(3) {
+        if self.random.one_in(2) {
             return vec![self.say_all(texts, true)];
         }
         texts.into_iter().map(Act::say).collect()
@@ -91,24 +109,32 @@ impl Draw {
         let random = &mut self.random;
         let accounts: Vec<_> = self.world.accounts.values().cloned().collect();
         if random.one_in(3) || accounts.len() < 2 {
-            let password = if random.one_in(5) { words::BAD_PASSWORDS } else { words::PASSWORDS };
-            let name = if random.one_in(4) { words::BAD_NAMES } else { words::NAMES };
+            let password = if random.one_in(4) { words::BAD_PASSWORDS } else { words::PASSWORDS };
+            let name = if random.one_in(3) { words::BAD_NAMES } else { words::NAMES };
             return ("REGISTER", self.some_case(name), (*self.random.pick(password)).to_owned());
         }
         let account = random.pick(&accounts).clone();
         let name = self.some_case(&[&account.name]);
-        if self.wrong >= MOST_WRONG || !self.random.one_in(5) {
-            return ("LOGIN", name, account.password);
+        match self.random.below(8) {
+            0 => ("LOGIN", self.random.pick(&words::nearly(&name)).clone(), account.password),
+            1 => ("LOGIN", "nobody~".to_owned(), account.password),
+            2 | 3 => ("LOGIN", name, self.nearly(&account.password)),
+            _ => ("LOGIN", name, account.password),
         }
-        self.wrong += 1;
+    }
+
+    /// What a server might take for this password.
+    fn nearly(&mut self, password: &str) -> String {
         let wrong = [
-            account.password.to_uppercase() + "X",
-            account.password.clone() + " ",
-            account.password.trim().to_owned() + "x",
-            account.password.chars().take(8).collect::<String>() + "y",
+            password.to_uppercase(),
+            format!("{password} "),
+            format!(" {password}"),
+            password.trim().to_owned() + "x",
+            password.chars().take(8).collect::<String>() + "y",
+            password.split(' ').next().unwrap_or_default().to_owned() + "z",
+            password.split(' ').next().unwrap_or_default().to_owned(),
         ];
-        let name = if self.random.one_in(3) { "nobody~".to_owned() } else { name };
-        ("LOGIN", name, self.random.pick(&wrong).clone())
+        self.random.pick(&wrong).clone()
     }
 
     fn some_case(&mut self, names: &[&str]) -> String {
@@ -121,13 +147,12 @@ impl Draw {
     }
 
     fn leaves(&mut self) -> Act {
-        let bad = [Bad::Plain, Bad::Tampered, Bad::LineEnd, Bad::NotUtf8, Bad::Cut, Bad::TooLong];
-        match self.random.below(8) {
+        match self.random.below(9) {
             0 => Act::HalfClose,
             1 => Act::Reset,
-            2 => Act::Bad(*self.random.pick(&bad)),
-            3 => Act::LastLine(self.text()),
-            4 => Act::say("/logout"),
+            2..=4 => Act::Bad(*self.random.pick(&Bad::ALL)),
+            5 => Act::LastLine(self.text()),
+            6 => Act::say("/logout"),
             _ => {
                 let word = (*self.random.pick(&END_WORDS)).to_owned();
                 self.say_all(vec![word, "after the end".to_owned()], false)
@@ -135,9 +160,18 @@ impl Draw {
         }
     }
 
+    /// An empty line, or a sealed text of no bytes.
+    fn no_text(&mut self) -> String {
+        (*self.random.pick(&["", words::NO_BYTES])).to_owned()
+    }
+
     /// A text that is a message in every stage.
     fn text(&mut self) -> String {
-        let text = text(&mut self.random, LONGEST_TEXT);
+        let text = if self.random.one_in(4) {
+            (*self.random.pick(words::NEARLY_WORDS)).to_owned()
+        } else {
+            text(&mut self.random, LONGEST_TEXT)
+        };
         if text.starts_with('/') && self.world.stage >= ROOMS || text == "/logout" {
             return format!(" {}", text.chars().take(20).collect::<String>());
         }
@@ -145,7 +179,14 @@ impl Draw {
     }
 
     fn talk(&mut self) -> Act {
-        let texts = (0..1 + self.random.below(3)).map(|_| self.text()).collect();
+        let mut texts: Vec<_> = (0..1 + self.random.below(3)).map(|_| self.text()).collect();
+        if self.random.one_in(6) {
+            texts.push(self.no_text());
+        }
+        // Twice the same is twice.
+        if self.random.one_in(8) {
+            texts.push(texts[0].clone());
+        }
         self.say_all(texts, false)
     }
 
@@ -158,28 +199,61 @@ impl Draw {
     }
 
     fn command(&mut self, user: &User) -> Act {
-        let random = &mut self.random;
         let names: Vec<_> = self.world.accounts.values().map(|account| account.name.clone()).collect();
-        let name = random.pick(&names).clone();
+        let name = self.random.pick(&names).clone();
         let name = self.some_case(&[&name]);
-        let blank = if self.random.one_in(3) { " " } else { "" };
-        let text = self.text().trim_start().to_owned() + blank;
-        let text = if text.trim().is_empty() { "hello".to_owned() } else { text };
-        let text: String = if text.len() > 2900 { text.chars().take(700).collect() } else { text };
-        Act::say(match self.random.below(16) {
+        let text = self.private_text();
+        Act::say(match self.random.below(17) {
             0..=2 => format!("/join {}", self.random.pick(words::ROOM_NAMES)),
             3 if user.room != super::world::LOBBY => "/leave".to_owned(),
             3 => "/join lobby".to_owned(),
             4 => (*self.random.pick(&["/rooms", "/users", "/help", "/leave"])).to_owned(),
             5 => "/rooms".to_owned(),
-            6 => (*self.random.pick(&["/history", "/history 1", "/history 2", "/history 3"])).to_owned(),
+            6 => (*self.random.pick(words::HISTORIES)).to_owned(),
             7 | 8 => format!("/subscribe {name}"),
             9 => format!("/unsubscribe {name}"),
             10 => "/subs".to_owned(),
             11 | 12 => format!("/publish {text}"),
             13 | 14 => format!("/msg {name} {text}"),
-            _ if self.random.one_in(4) => format!("/join {}", self.random.pick(words::BAD_ROOMS)),
+            15 => format!("/join {}", self.random.pick(words::BAD_ROOMS)),
             _ => (*self.random.pick(words::NO_COMMANDS)).to_owned(),
         })
     }
+
+    /// A text with nothing in front of it that could belong to the command.
+    fn private_text(&mut self) -> String {
+        let blank = if self.random.one_in(3) { " " } else { "" };
+        let text = self.text().trim_start().to_owned() + blank;
+        let text = if text.trim().is_empty() { "hello".to_owned() } else { text };
+        // It has to fit beside the command.
+        if text.len() > 2900 { text.chars().take(700).collect() } else { text }
+    }
+}
+
+fn after(world: &World, steps: &[Step]) -> World {
+    let mut after = world.clone();
+    for step in steps {
+        after.step(step);
+        after.clients.iter_mut().for_each(|client| client.expected.clear());
+    }
+    after
+}
+
+/// Returns `true` if these steps can be done one after the other.
+fn is_allowed(world: &World, steps: &[Step]) -> bool {
+    (0..steps.len()).all(|done| after(world, &steps[..done]).allows(&steps[done]))
+}
+
+/// What is done, and which rules speak of what follows, for the client itself and for
+/// all others.
+fn what_follows(world: &World, steps: &[Step]) -> String {
+    let Some((last, first)) = steps.split_last() else { return String::new() };
+    let mut after = after(world, first);
+    after.step(last);
+    let mut others = BTreeSet::new();
+    for (_, other) in after.clients.iter().enumerate().filter(|(client, _)| *client != last.client) {
+        others.extend(other.expected.rules());
+    }
+    let own: Vec<_> = after.clients[last.client].expected.rules().collect();
+    format!("{} {} {own:?} {others:?}", last.act.word(), after.about.name)
 }

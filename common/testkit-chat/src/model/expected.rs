@@ -26,6 +26,8 @@ pub(super) enum What {
     Line(String),
     /// A line that begins so, with words for people behind it.
     Starts(String),
+    /// A line that need not come.
+    Perhaps(String),
     /// `AUTH_SUCCESS name token`, the token by its number.
     Success(String, usize),
     History(History),
@@ -89,6 +91,12 @@ struct Item {
     what: What,
 }
 
+impl Item {
+    fn must_come(&self) -> bool {
+        !matches!(self.what, What::Perhaps(_))
+    }
+}
+
 /// What one connection must and may receive.
 #[derive(Clone, Default, Debug)]
 pub(super) struct Expected {
@@ -107,18 +115,33 @@ impl Expected {
         self.items.push_back(Item { rule, stream, what });
     }
 
+    /// All of this has come.
+    pub fn clear(&mut self) {
+        self.items.clear();
+    }
+
+    /// The names of the rules by which it must receive something.
+    pub fn rules(&self) -> impl Iterator<Item = &'static str> {
+        self.items.iter().map(|item| item.rule.name)
+    }
+
     /// This list is right now.
     pub fn list(&mut self, list: String) {
         self.lists.push(list);
     }
 
     pub fn is_complete(&self) -> bool {
-        self.items.is_empty()
+        self.first().is_none()
+    }
+
+    /// The first that must come.
+    fn first(&self) -> Option<&Item> {
+        self.items.iter().find(|item| item.must_come())
     }
 
     /// What is still missing, as the first rule that it breaks.
     pub fn missing(&self, instead: &str) -> Option<Broken> {
-        let item = self.items.front()?;
+        let item = self.first()?;
         Some(Broken { rule: item.rule, expected: described(&item.what), got: instead.to_owned() })
     }
 
@@ -129,7 +152,7 @@ impl Expected {
             Next::Line(line) => self.line(line, tokens, about).map(|()| false),
             Next::End(end, rest) => {
                 self.history_is_done()?;
-                match self.items.front() {
+                match self.first() {
                     Some(Item { what: What::End { good_order }, .. })
                         if rest.is_empty() && (*end == End::Closed || !good_order) =>
                     {
@@ -162,6 +185,9 @@ impl Expected {
         };
         if done.map_err(|expected| Broken { rule: *rule, expected, got: shown(line) })? {
             self.items.remove(at);
+            // What might have come before this does not come any more.
+            let mut place = 0..;
+            self.items.retain(|item| place.next() >= Some(at) || item.must_come());
         }
         Ok(())
     }
@@ -169,7 +195,8 @@ impl Expected {
     /// Returns `true` if something else must come before this item.
     fn waits(&self, at: usize) -> bool {
         let stream = &self.items[at].stream;
-        let comes_first = |item: &Item| item.stream == *stream || item.stream == Stream::Login;
+        let comes_first =
+            |item: &Item| item.must_come() && (item.stream == *stream || item.stream == Stream::Login);
         self.items.iter().take(at).any(comes_first)
     }
 
@@ -190,12 +217,12 @@ impl Expected {
 
     /// A line that need not come: a list that was gathered.
     fn optional(&self, line: &str, about: Rule) -> Result<(), Broken> {
-        let login = self.items.front().filter(|item| item.stream == Stream::Login);
+        let login = self.first().filter(|item| item.stream == Stream::Login);
         if login.is_none() && self.lists.iter().any(|list| list == line) {
             return Ok(());
         }
         let own = self.said.iter().any(|text| !text.is_empty() && line.ends_with(text.as_str()));
-        let missing = login.or(self.items.front());
+        let missing = login.or(self.first());
         let rule = match missing {
             Some(item) => item.rule,
             None if line.starts_with("[USERS_LIST]") => rules::LIST,
@@ -209,7 +236,7 @@ impl Expected {
 
 fn fits(what: &What, line: &str) -> bool {
     match what {
-        What::Line(wanted) => line == wanted,
+        What::Line(wanted) | What::Perhaps(wanted) => line == wanted,
         What::Starts(start) => line.strip_prefix(start.as_str()).is_some_and(|rest| !rest.trim().is_empty()),
         What::Success(name, _) => {
             line.strip_prefix("AUTH_SUCCESS ").and_then(|l| l.split_once(' ')).is_some_and(|(n, _)| n == name)
@@ -237,7 +264,7 @@ fn same_token(line: &str, number: usize, tokens: &mut Vec<String>) -> Result<(),
 
 fn described(what: &What) -> String {
     match what {
-        What::Line(line) => shown(line),
+        What::Line(line) | What::Perhaps(line) => shown(line),
         What::Starts(start) => format!("{start:?} and a reason"),
         What::Success(name, _) => format!("\"AUTH_SUCCESS {name} …\""),
         What::History(history) => format!("{} lines of history", history.limit.min(history.known.len())),

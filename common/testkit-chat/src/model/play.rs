@@ -2,12 +2,13 @@
 
 use super::draw;
 use super::rules;
-use super::session::{Act, Bad, Session, Step, token_number};
-use super::words::{SLOTS, SUFFIX, with_suffix};
+use super::session::{Act, Bad, Session, Step};
+use super::words::{NO_BYTES, SLOTS, SUFFIX, with_suffix};
 use super::world::{Phase, World};
 use crate::chat::Chat;
 use crate::checks::login_timeout;
 use crate::connection::Connection;
+use crate::envelope::LONGEST_TEXT;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use testkit::sessions::{Broken, NOTHING, Rule, Sessions};
@@ -134,11 +135,14 @@ impl Player<'_> {
 
     /// The sealed line of a text of the model.
     fn line(&self, connection: &Connection, text: &str) -> String {
-        let token = token_number(text).and_then(|number| self.tokens.get(number));
-        let text = token.map_or_else(|| with_suffix(text, &self.suffix), |token| format!("RESUME {token}"));
         if text.is_empty() {
             return String::new();
         }
+        let mut text = if text == NO_BYTES { String::new() } else { text.to_owned() };
+        for (number, token) in self.tokens.iter().enumerate() {
+            text = text.replace(&format!("#{number}{SUFFIX}"), token);
+        }
+        let text = with_suffix(&text, &self.suffix);
         connection.case.note(format!("{} seals {}", connection.peer.name(), shown(&text)));
         connection.encoded(&text)
     }
@@ -172,9 +176,10 @@ impl Player<'_> {
         match self.connections[&client].next_by(deadline) {
             Next::Line(line) => {
                 let mut line = line.replace(&self.suffix, &SUFFIX.to_string());
-                // Said in the room, a request is a message like any other.
-                for (number, token) in self.tokens.iter().enumerate() {
-                    line = line.replace(&format!("RESUME {token}"), &format!("RESUME #{number}"));
+                // Said in the room, a token is text like any other.
+                let tokens = self.tokens.iter().enumerate().filter(|_| !line.starts_with("AUTH_SUCCESS "));
+                for (number, token) in tokens.collect::<Vec<_>>() {
+                    line = line.replace(token, &format!("#{number}{SUFFIX}"));
                 }
                 Next::Line(line)
             }
@@ -229,16 +234,25 @@ fn send(connection: &Connection, bytes: &[u8]) {
 fn bad_line(connection: &Connection, bad: Bad) -> Vec<u8> {
     let envelope = connection.envelope();
     let sealed = envelope.seal("a message");
+    let with_other = |place: usize| {
+        let other = if sealed[place..].starts_with('A') { "B" } else { "A" };
+        format!("{}{other}{}", &sealed[..place], &sealed[place + 1..])
+    };
     let line = match bad {
         Bad::Plain => "hello".to_owned(),
-        Bad::Tampered => {
-            let other = if sealed.starts_with('A') { "B" } else { "A" };
-            format!("{other}{}", &sealed[1..])
-        }
+        Bad::PlainOfTheLongest => "A".repeat(LONGEST_LINE) + "\r",
+        Bad::TamperedIv => with_other(0),
+        Bad::TamperedTag => with_other(sealed.len() - 8),
         Bad::LineEnd => envelope.seal("one line\nand another"),
+        Bad::LineEndAtTheEnd => envelope.seal("one line\n"),
         Bad::NotUtf8 => envelope.seal(b"caf\xe9"),
         Bad::Cut => sealed[..sealed.len() - 4].to_owned(),
+        Bad::NoPadding => sealed.trim_end_matches('=').to_owned(),
+        Bad::Blank => sealed.clone() + " ",
+        Bad::TwoCrs => sealed.clone() + "\r\r",
         Bad::TooLong => "A".repeat(LONGEST_LINE + 1),
+        Bad::TooLongSoFar => return "A".repeat(LONGEST_LINE + 2).into_bytes(),
+        Bad::TooLongSealed => envelope.seal("x".repeat(LONGEST_TEXT + 1)),
     };
     (line + "\n").into_bytes()
 }

@@ -14,7 +14,7 @@ impl World {
         let room = user.room.to_lowercase();
         self.said.entry(room).or_default().push((user.name.clone(), text.to_owned()));
         let here = self.in_room(&user.room);
-        self.unheard += usize::from(here.len() == 1);
+        self.open += usize::from(here.len() == 1);
         for other in self.others(client) {
             let line = format!("{}: {text}", user.name);
             if here.contains(&other) {

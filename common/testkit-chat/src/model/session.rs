@@ -1,10 +1,13 @@
 //! A session: what some clients do, step by step.
 
+use super::dialogue::{Dialogue, is_name};
 use super::rules;
-use super::words::SLOTS;
+use super::words::{SLOTS, SUFFIX};
 use super::world::{Phase, TokenState, World};
 use crate::connection::REJECTED;
 
+/// More wrong passwords than this have to wait in a server, by the contract.
+const MOST_WRONG: usize = 12;
 pub(super) const TOO_LONG: &str = "[SERVER] error: line longer than 4096 bytes";
 
 /// Steps, one after the other, and how it ends.
@@ -23,7 +26,7 @@ pub(super) struct Step {
     pub act: Act,
 }
 
-/// In a text, `~` ends a name, and `RESUME #N` has the N-th token that a login got.
+/// In a text, `~` ends a name, and `#N~` is the N-th token that a login got.
 #[derive(Clone, Debug)]
 pub(super) enum Act {
     Connect,
@@ -45,19 +48,58 @@ pub(super) enum Act {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Bad {
     Plain,
-    Tampered,
+    /// 4096 bytes and CR LF: not too long.
+    PlainOfTheLongest,
+    TamperedIv,
+    TamperedTag,
     LineEnd,
+    LineEndAtTheEnd,
     NotUtf8,
     Cut,
+    NoPadding,
+    Blank,
+    TwoCrs,
     TooLong,
+    /// Nor does it end.
+    TooLongSoFar,
+    /// Nothing is wrong with it but its length.
+    TooLongSealed,
 }
 
-/// The number in `RESUME #N`.
+impl Bad {
+    #[rustfmt::skip]
+    pub const ALL: [Bad; 14] = [
+        Bad::Plain, Bad::PlainOfTheLongest, Bad::TamperedIv, Bad::TamperedTag, Bad::LineEnd, Bad::LineEndAtTheEnd,
+        Bad::NotUtf8, Bad::Cut, Bad::NoPadding, Bad::Blank, Bad::TwoCrs, Bad::TooLong, Bad::TooLongSoFar,
+        Bad::TooLongSealed,
+    ];
+
+    fn is_too_long(self) -> bool {
+        matches!(self, Bad::TooLong | Bad::TooLongSoFar | Bad::TooLongSealed)
+    }
+}
+
+/// The number in `#N~`.
 pub(super) fn token_number(text: &str) -> Option<usize> {
-    text.strip_prefix("RESUME #")?.parse().ok()
+    text.strip_prefix('#')?.strip_suffix(SUFFIX)?.parse().ok()
 }
 
 impl Act {
+    /// What kind of act it is: of texts, how the last one begins.
+    pub fn word(&self) -> String {
+        match self {
+            Act::Say { texts, .. } => {
+                let last = texts.last().map_or("", String::as_str);
+                last.split(' ').next().unwrap_or_default().chars().take(12).collect()
+            }
+            Act::Connect => "connect".to_owned(),
+            Act::LastLine(_) => "last line".to_owned(),
+            Act::Bad(bad) => format!("{bad:?}"),
+            Act::HalfClose => "half-close".to_owned(),
+            Act::Reset => "reset".to_owned(),
+        }
+    }
+
     pub fn say(text: impl Into<String>) -> Self {
         Act::Say { texts: vec![text.into()], cr_lf: false, cut: false }
     }
@@ -75,8 +117,13 @@ impl World {
         after.step(step);
         // When a server comes to what nobody hears, and when it notices that a client has
         // gone whom nobody sees, is its affair.
-        let leaves = matches!(after.clients[step.client].phase, Phase::Away);
-        after.unheard == self.unheard && (!leaves || self.is_observed(step.client)) && !self.is_open(step)
+        let phase = &after.clients[step.client].phase;
+        let leaves = matches!(phase, Phase::Away);
+        // It may have failed, or be asked for its password.
+        let bad_name = matches!(phase, Phase::Dialogue(Dialogue::Password(_, name)) if !is_name(name));
+        let guesses = after.wrong > MOST_WRONG;
+        let is_open = after.open > self.open || bad_name || guesses || self.is_open(step);
+        !is_open && (!leaves || self.is_observed(step.client))
     }
 
     /// What the server does about it.
@@ -89,7 +136,7 @@ impl World {
                 self.hear(client, text);
                 self.half_closes(client);
             }
-            Act::Bad(Bad::TooLong) => self.refuse_line(client, rules::SEALED_LIMIT, TOO_LONG),
+            Act::Bad(bad) if bad.is_too_long() => self.refuse_line(client, rules::SEALED_LIMIT, TOO_LONG),
             Act::Bad(_) => self.refuse_line(client, rules::REJECTED, REJECTED),
             Act::HalfClose => self.half_closes(client),
             Act::Reset => self.breaks_off(client),
@@ -99,7 +146,8 @@ impl World {
     /// Returns `true` if a text asks for a session of which nobody knows whether it is over.
     fn is_open(&self, step: &Step) -> bool {
         let Act::Say { texts, .. } = &step.act else { return false };
-        let tokens = texts.iter().filter_map(|text| self.tokens.get(token_number(text)?));
+        let tokens =
+            texts.iter().filter_map(|text| self.tokens.get(token_number(text.strip_prefix("RESUME ")?)?));
         tokens.into_iter().any(|token| token.state == TokenState::Open)
     }
 

@@ -4,6 +4,9 @@
 /// each run: a server may keep its accounts from an earlier one.
 pub(super) const SUFFIX: char = '~';
 
+/// Stands for a sealed text of no bytes. A text of no characters is an empty line.
+pub(super) const NO_BYTES: &str = "~";
+
 /// The connections, as a transcript knows them.
 pub(super) const SLOTS: [&str; 5] = ["first", "second", "third", "fourth", "fifth"];
 
@@ -15,8 +18,13 @@ pub(super) const NAMES: &[&str] =
 #[rustfmt::skip]
 pub(super) const BAD_NAMES: &[&str] = &[
     "x2345678901234567890123456~", "_x~", "-x~", ".x~", "é~", "a/b~", "b:ob~", "b,c~", "a\tb~", "bo\0b~", "a@b~",
-    "server", "SERVER", "[x]~",
+    "server", "SERVER", "Server", "[x]~",
 ];
+
+/// What people type in place of a right name: it belongs to no account.
+pub(super) fn nearly(name: &str) -> [String; 4] {
+    [format!("{name} "), format!(" {name}"), format!("{name}\t"), format!("{name}x")]
+}
 
 /// Passwords that may be registered.
 #[rustfmt::skip]
@@ -40,10 +48,23 @@ pub(super) const BAD_REQUESTS: &[&str] = &[
     "login alice~ correct horse", "Register new~ correct horse", " LOGIN alice~ correct horse",
     "LOGIN\talice~\tcorrect horse", "LOGIN  alice~ correct horse", "REGISTER  new~ correct horse", "RESUME", "RESUME x",
     "RESUME AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "/QUIT", "quit", "!disconnect", "alice~", "/quit ",
+    "RESUME #0~ ", "RESUME  #0~", "resume #0~", "RESUME\t#0~", "RESUME #0~#0~", "RESUME #0~x", "/logout", "LOGIN alice~ ",
+];
+
+/// What is a message, but in the letters or behind the blank of a word to the server.
+#[rustfmt::skip]
+pub(super) const NEARLY_WORDS: &[&str] = &[
+    "/QUIT", "/Quit", "/quit ", " /quit", "/quit now", "/quitters", "!disconnect", "!Disconnect", "!DISCONNECT ",
+    " !DISCONNECT", "!DISCONNECTED", "/LOGOUT", "/logout ", "/logout now", " /logout", "/logouts", "/exit", "quit",
+    "AUTH_REQUIRED", "RESUME #0~", "LOGIN alice~ correct horse", " /join den~", " /msg alice~ hello",
 ];
 
 /// Rooms: their order is the same by bytes and by letters.
-pub(super) const ROOM_NAMES: &[&str] = &["attic~", "Attic~", "ATTIC~", "den~", "rust~"];
+pub(super) const ROOM_NAMES: &[&str] = &["attic~", "Attic~", "ATTIC~", "den~", "x.1_-~"];
+
+/// Questions for the last messages.
+pub(super) const HISTORIES: &[&str] =
+    &["/history", "/history 1", "/history 2", "/history 3", "/history 19", "/history 21", "/history 10000"];
 
 /// Rooms that cannot be.
 pub(super) const BAD_ROOMS: &[&str] =
@@ -52,8 +73,8 @@ pub(super) const BAD_ROOMS: &[&str] =
 /// Lines that begin with / and are no command.
 #[rustfmt::skip]
 pub(super) const NO_COMMANDS: &[&str] = &[
-    "/", "//", "/foo", "/foo bar", "/quitters", "/QUIT", "/msgalice~ hello", "/joinrust", "/join", "/msg", "/msg alice~",
-    "/publish", "/subscribe", "/unsubscribe", "/announce hello", "/kick alice~", "/history 0", "/history x",
+    "/", "//", "/ ", "/ hello", "/foo", "/foo bar", "/quit ", "/logout ", "/Logout", "//join den~", "/jo den~", "/m alice~ hi", "/quitters", "/QUIT", "/msgalice~ hello", "/joinrust", "/join", "/msg", "/msg alice~",
+    "/publish", "/publish ", "/msg alice~ ", "/subscribe", "/unsubscribe", "/announce hello", "/kick alice~", "/history 0", "/history x",
     "/history 10001", "/history -1", "/msg nobody hello", "/subscribe nobody", "/unsubscribe nobody", "/é",
 ];
 

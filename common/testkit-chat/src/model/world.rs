@@ -1,9 +1,9 @@
 //! The server as the model sees it: accounts, sessions, rooms and connections.
 
-use super::dialogue::Dialogue;
+use super::dialogue::{Dialogue, is_name};
 use super::expected::{Expected, Stream, What};
 use super::rules;
-use super::words::SLOTS;
+use super::words::{NO_BYTES, SLOTS};
 use std::collections::{BTreeMap, BTreeSet};
 use testkit::sessions::Rule;
 
@@ -30,8 +30,10 @@ pub(super) struct World {
     /// The rule of what was done last.
     pub about: Rule,
     pub answers: usize,
-    /// How many texts nobody was there to receive.
-    pub unheard: usize,
+    /// How many passwords were wrong: the contract lets a server slow down who guesses.
+    pub wrong: usize,
+    /// How often the contract left open what follows.
+    pub open: usize,
 }
 
 /// An account.
@@ -95,7 +97,8 @@ impl World {
             clients: vec![away; SLOTS.len()],
             about: rules::NOTHING_MORE,
             answers: 0,
-            unheard: 0,
+            wrong: 0,
+            open: 0,
         }
     }
 
@@ -146,13 +149,17 @@ impl World {
 
     /// The server reads one text.
     pub fn hear(&mut self, client: usize, text: &str) {
-        if text.is_empty() {
+        if text.is_empty() || text == NO_BYTES {
             self.about = rules::NO_TEXT;
             return;
         }
         match self.clients[client].phase.clone() {
             // What comes after the end is thrown away.
             Phase::Away => {}
+            // A name that cannot be may have failed already.
+            Phase::Dialogue(Dialogue::Password(_, name)) if END_WORDS.contains(&text) && !is_name(&name) => {
+                self.open += 1;
+            }
             _ if END_WORDS.contains(&text) => self.ends(client, rules::ENDS, true),
             Phase::Dialogue(dialogue) => self.dialogue(client, dialogue, text),
             Phase::In(user) => self.in_the_room(client, &user, text),
