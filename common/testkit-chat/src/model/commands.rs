@@ -1,7 +1,8 @@
 //! The commands of stage 7 ("Commands" in the contract).
 
 use super::dialogue::HISTORY;
-use super::expected::{History, Stream, What};
+use super::expected::{Stream, What};
+use super::history::History;
 use super::rules;
 use super::words::sort_key;
 use super::world::{LOBBY, Phase, User, World};

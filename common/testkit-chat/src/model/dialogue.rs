@@ -1,6 +1,7 @@
 //! From `AUTH_REQUIRED` to a name ("The dialogue" and "Sessions" in the contract).
 
-use super::expected::{History, Stream, What};
+use super::expected::{Stream, What};
+use super::history::History;
 use super::rules;
 use super::session::token_number;
 use super::world::{Account, LOBBY, Phase, ROOMS, Token, TokenState, User, World};

@@ -1,8 +1,9 @@
 //! Sessions at random, with a liking for the edges of the contract.
 
+use super::bad::Bad;
 use super::dialogue::Dialogue;
-use super::session::{Act, Bad, Session, Step};
-use super::words::{self, SLOTS, SUFFIX};
+use super::session::{Act, Session, Step};
+use super::words::{self, SLOTS};
 use super::world::{END_WORDS, Phase, ROOMS, User, World};
 use crate::envelope::LONGEST_TEXT;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,9 +29,9 @@ pub(super) fn session(stage: u8, seed: u64, number: usize) -> Session {
 }
 
 /// A session while it is drawn.
-struct Draw {
-    random: Random,
-    world: World,
+pub(super) struct Draw {
+    pub random: Random,
+    pub world: World,
     steps: Vec<Step>,
     /// How often this has happened in the session, by what followed from it.
     seen: BTreeMap<String, usize>,
@@ -76,68 +77,7 @@ impl Draw {
         }
     }
 
-    fn login(&mut self) -> Vec<Act> {
-        if self.random.one_in(6) {
-            return vec![self.leaves()];
-        }
-        if self.random.one_in(5) {
-            return vec![Act::say(*self.random.pick(words::BAD_REQUESTS))];
-        }
-        let tokens = self.world.tokens.len();
-        if tokens > 0 && self.random.one_in(4) {
-            return vec![Act::say(format!("RESUME #{}{SUFFIX}", self.random.below(tokens)))];
-        }
-        let (word, name, password) = self.credentials();
-        if self.random.one_in(2) {
-            return vec![self.say_all(vec![format!("{word} {name} {password}")], true)];
-        }
-        let mut texts = vec![word.to_owned(), name, password];
-        if self.random.one_in(3) {
-            texts.insert(self.random.below(3), self.no_text());
-        }
-        if self.random.one_in(6) {
-            texts.insert(1 + self.random.below(2), (*self.random.pick(&END_WORDS)).to_owned());
-        }
-        if self.random.one_in(2) {
-            return vec![self.say_all(texts, true)];
-        }
-        texts.into_iter().map(Act::say).collect()
-    }
-
-    /// What a client says who it is by. Most are right.
-    fn credentials(&mut self) -> (&'static str, String, String) {
-        let random = &mut self.random;
-        let accounts: Vec<_> = self.world.accounts.values().cloned().collect();
-        if random.one_in(3) || accounts.len() < 2 {
-            let password = if random.one_in(4) { words::BAD_PASSWORDS } else { words::PASSWORDS };
-            let name = if random.one_in(3) { words::BAD_NAMES } else { words::NAMES };
-            return ("REGISTER", self.some_case(name), (*self.random.pick(password)).to_owned());
-        }
-        let account = random.pick(&accounts).clone();
-        let name = self.some_case(&[&account.name]);
-        match self.random.below(8) {
-            0 => ("LOGIN", self.random.pick(&words::nearly(&name)).clone(), account.password),
-            1 => ("LOGIN", "nobody~".to_owned(), account.password),
-            2 | 3 => ("LOGIN", name, self.nearly(&account.password)),
-            _ => ("LOGIN", name, account.password),
-        }
-    }
-
-    /// What a server might take for this password.
-    fn nearly(&mut self, password: &str) -> String {
-        let wrong = [
-            password.to_uppercase(),
-            format!("{password} "),
-            format!(" {password}"),
-            password.trim().to_owned() + "x",
-            password.chars().take(8).collect::<String>() + "y",
-            password.split(' ').next().unwrap_or_default().to_owned() + "z",
-            password.split(' ').next().unwrap_or_default().to_owned(),
-        ];
-        self.random.pick(&wrong).clone()
-    }
-
-    fn some_case(&mut self, names: &[&str]) -> String {
+    pub(super) fn some_case(&mut self, names: &[&str]) -> String {
         let name = *self.random.pick(names);
         match self.random.below(4) {
             0 => name.to_uppercase(),
@@ -146,7 +86,7 @@ impl Draw {
         }
     }
 
-    fn leaves(&mut self) -> Act {
+    pub(super) fn leaves(&mut self) -> Act {
         match self.random.below(9) {
             0 => Act::HalfClose,
             1 => Act::Reset,
@@ -161,7 +101,7 @@ impl Draw {
     }
 
     /// An empty line, or a sealed text of no bytes.
-    fn no_text(&mut self) -> String {
+    pub(super) fn no_text(&mut self) -> String {
         (*self.random.pick(&["", words::NO_BYTES])).to_owned()
     }
 
@@ -191,7 +131,7 @@ impl Draw {
     }
 
     /// One write, cut or not; behind a login perhaps the first message with it.
-    fn say_all(&mut self, mut texts: Vec<String>, login: bool) -> Act {
+    pub(super) fn say_all(&mut self, mut texts: Vec<String>, login: bool) -> Act {
         if login && self.random.one_in(4) {
             texts.push("said at once".to_owned());
         }

@@ -11,14 +11,18 @@
 //! - [`dialogue`]: from `AUTH_REQUIRED` to a name.
 //! - [`room`]: who receives what a user says, and who is told of arrivals and departures.
 //! - [`commands`]: what stage 7 adds.
-//! - [`expected`]: what one connection must and may receive.
-//! - [`session`], [`draw`], [`words`]: sessions, drawn and made shorter.
+//! - [`expected`], [`history`]: what one connection must and may receive.
+//! - [`session`], [`bad`]: what the clients of a session do.
+//! - [`draw`], [`login`], [`words`]: sessions at random.
 //! - [`play`]: a session, played against a real server.
 
+mod bad;
 mod commands;
 mod dialogue;
 mod draw;
 mod expected;
+mod history;
+mod login;
 mod play;
 mod room;
 pub mod rules;

@@ -2,13 +2,12 @@
 
 use super::draw;
 use super::rules;
-use super::session::{Act, Bad, Session, Step};
+use super::session::{Act, Session, Step};
 use super::words::{NO_BYTES, SLOTS, SUFFIX, with_suffix};
 use super::world::{Phase, World};
 use crate::chat::Chat;
 use crate::checks::login_timeout;
 use crate::connection::Connection;
-use crate::envelope::LONGEST_TEXT;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use testkit::sessions::{Broken, NOTHING, Rule, Sessions};
@@ -16,8 +15,6 @@ use testkit::{Case, Next, shown};
 
 /// Between two pieces of one write, so that most of them arrive apart.
 const APART: Duration = Duration::from_millis(1);
-/// The most that a line holds before its line end.
-const LONGEST_LINE: usize = 4096;
 
 /// Sessions with a server of stage 6 or 7.
 pub struct ChatSessions {
@@ -127,7 +124,7 @@ impl Player<'_> {
                 send(connection, self.line(connection, text).as_bytes());
                 connection.peer.half_close();
             }
-            Act::Bad(bad) => send(connection, &bad_line(connection, *bad)),
+            Act::Bad(bad) => send(connection, &bad.line(connection.envelope())),
             Act::HalfClose => connection.peer.half_close(),
             Act::Connect | Act::Reset => {}
         }
@@ -228,31 +225,4 @@ fn send(connection: &Connection, bytes: &[u8]) {
         let _ = connection.peer.try_send(bytes);
         std::thread::sleep(APART);
     }
-}
-
-/// A line that the server must refuse.
-fn bad_line(connection: &Connection, bad: Bad) -> Vec<u8> {
-    let envelope = connection.envelope();
-    let sealed = envelope.seal("a message");
-    let with_other = |place: usize| {
-        let other = if sealed[place..].starts_with('A') { "B" } else { "A" };
-        format!("{}{other}{}", &sealed[..place], &sealed[place + 1..])
-    };
-    let line = match bad {
-        Bad::Plain => "hello".to_owned(),
-        Bad::PlainOfTheLongest => "A".repeat(LONGEST_LINE) + "\r",
-        Bad::TamperedIv => with_other(0),
-        Bad::TamperedTag => with_other(sealed.len() - 8),
-        Bad::LineEnd => envelope.seal("one line\nand another"),
-        Bad::LineEndAtTheEnd => envelope.seal("one line\n"),
-        Bad::NotUtf8 => envelope.seal(b"caf\xe9"),
-        Bad::Cut => sealed[..sealed.len() - 4].to_owned(),
-        Bad::NoPadding => sealed.trim_end_matches('=').to_owned(),
-        Bad::Blank => sealed.clone() + " ",
-        Bad::TwoCrs => sealed.clone() + "\r\r",
-        Bad::TooLong => "A".repeat(LONGEST_LINE + 1),
-        Bad::TooLongSoFar => return "A".repeat(LONGEST_LINE + 2).into_bytes(),
-        Bad::TooLongSealed => envelope.seal("x".repeat(LONGEST_TEXT + 1)),
-    };
-    (line + "\n").into_bytes()
 }

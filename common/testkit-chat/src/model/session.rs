@@ -1,5 +1,6 @@
 //! A session: what some clients do, step by step.
 
+use super::bad::Bad;
 use super::dialogue::{Dialogue, is_name};
 use super::rules;
 use super::words::{SLOTS, SUFFIX};
@@ -42,41 +43,6 @@ pub(super) enum Act {
     Bad(Bad),
     HalfClose,
     Reset,
-}
-
-/// What is wrong with a line.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Bad {
-    Plain,
-    /// 4096 bytes and CR LF: not too long.
-    PlainOfTheLongest,
-    TamperedIv,
-    TamperedTag,
-    LineEnd,
-    LineEndAtTheEnd,
-    NotUtf8,
-    Cut,
-    NoPadding,
-    Blank,
-    TwoCrs,
-    TooLong,
-    /// Nor does it end.
-    TooLongSoFar,
-    /// Nothing is wrong with it but its length.
-    TooLongSealed,
-}
-
-impl Bad {
-    #[rustfmt::skip]
-    pub const ALL: [Bad; 14] = [
-        Bad::Plain, Bad::PlainOfTheLongest, Bad::TamperedIv, Bad::TamperedTag, Bad::LineEnd, Bad::LineEndAtTheEnd,
-        Bad::NotUtf8, Bad::Cut, Bad::NoPadding, Bad::Blank, Bad::TwoCrs, Bad::TooLong, Bad::TooLongSoFar,
-        Bad::TooLongSealed,
-    ];
-
-    fn is_too_long(self) -> bool {
-        matches!(self, Bad::TooLong | Bad::TooLongSoFar | Bad::TooLongSealed)
-    }
 }
 
 /// The number in `#N~`.

@@ -1,0 +1,67 @@
+//! Lines that a server must refuse ("The sealed line" in the contract).
+
+use crate::envelope::{Envelope, LONGEST_TEXT};
+
+/// The most that a line holds before its line end.
+const LONGEST_LINE: usize = 4096;
+
+/// What is wrong with a line.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Bad {
+    Plain,
+    /// 4096 bytes and CR LF: not too long.
+    PlainOfTheLongest,
+    TamperedIv,
+    TamperedTag,
+    LineEnd,
+    LineEndAtTheEnd,
+    NotUtf8,
+    Cut,
+    NoPadding,
+    Blank,
+    TwoCrs,
+    TooLong,
+    /// Nor does it end.
+    TooLongSoFar,
+    /// Nothing is wrong with it but its length.
+    TooLongSealed,
+}
+
+impl Bad {
+    #[rustfmt::skip]
+    pub const ALL: [Bad; 14] = [
+        Bad::Plain, Bad::PlainOfTheLongest, Bad::TamperedIv, Bad::TamperedTag, Bad::LineEnd, Bad::LineEndAtTheEnd,
+        Bad::NotUtf8, Bad::Cut, Bad::NoPadding, Bad::Blank, Bad::TwoCrs, Bad::TooLong, Bad::TooLongSoFar,
+        Bad::TooLongSealed,
+    ];
+
+    pub fn is_too_long(self) -> bool {
+        matches!(self, Bad::TooLong | Bad::TooLongSoFar | Bad::TooLongSealed)
+    }
+
+    /// The line, with its end.
+    pub fn line(self, envelope: &Envelope) -> Vec<u8> {
+        let sealed = envelope.seal("a message");
+        let with_other = |place: usize| {
+            let other = if sealed[place..].starts_with('A') { "B" } else { "A" };
+            format!("{}{other}{}", &sealed[..place], &sealed[place + 1..])
+        };
+        let line = match self {
+            Bad::Plain => "hello".to_owned(),
+            Bad::PlainOfTheLongest => "A".repeat(LONGEST_LINE) + "\r",
+            Bad::TamperedIv => with_other(0),
+            Bad::TamperedTag => with_other(sealed.len() - 8),
+            Bad::LineEnd => envelope.seal("one line\nand another"),
+            Bad::LineEndAtTheEnd => envelope.seal("one line\n"),
+            Bad::NotUtf8 => envelope.seal(b"caf\xe9"),
+            Bad::Cut => sealed[..sealed.len() - 4].to_owned(),
+            Bad::NoPadding => sealed.trim_end_matches('=').to_owned(),
+            Bad::Blank => sealed.clone() + " ",
+            Bad::TwoCrs => sealed.clone() + "\r\r",
+            Bad::TooLong => "A".repeat(LONGEST_LINE + 1),
+            Bad::TooLongSoFar => return "A".repeat(LONGEST_LINE + 2).into_bytes(),
+            Bad::TooLongSealed => envelope.seal("x".repeat(LONGEST_TEXT + 1)),
+        };
+        (line + "\n").into_bytes()
+    }
+}
