@@ -76,14 +76,19 @@ wire(server) fn logins_keep_nobody_waiting(case) {
     let chat = Chat::start_with(case, &["--bcrypt-cost", "12", "--login-rate", "0"]);
     let [alice, bob] = chat.room();
     let guessers: Vec<_> = (0..8).map(|_| chat.asked("eve")).collect();
+    let ten_messages = || {
+        let start = Instant::now();
+        for n in 0..10 {
+            alice.tells(&bob, &format!("do you hear me? {n}"));
+        }
+        start.elapsed()
+    };
+    // A busy machine is slow at this, too.
+    let most = Duration::from_secs(1) + 5 * ten_messages();
     for line in &guessers {
         line.send(&format!("LOGIN {} wrong password", chat.name("nobody")));
     }
-    let start = Instant::now();
-    for n in 0..10 {
-        alice.tells(&bob, &format!("do you hear me? {n}"));
-    }
-    let took = start.elapsed();
-    require(took < Duration::from_secs(1), "ten messages within 1 s", format!("{took:?}"));
+    let took = ten_messages();
+    require(took < most, format!("ten messages within {most:.1?}"), format!("{took:?}"));
 }
 }
