@@ -113,11 +113,16 @@ impl World {
     }
 
     fn subs(&mut self, client: usize, user: &User) {
-        let key = user.name.to_lowercase();
-        let mine = self.subscriptions.iter().filter(|(subscriber, _)| *subscriber == key);
-        let mut names: Vec<_> = mine.map(|(_, publisher)| self.accounts[publisher].name.clone()).collect();
+        let mut names = self.publishers_of(&user.name);
         names.sort_by_key(|name| sort_key(name));
         self.line(client, rules::SUBSCRIPTIONS, format!("[SUBS] {}", names.join(",")));
+    }
+
+    /// To whom this user has subscribed, as registered.
+    pub(super) fn publishers_of(&self, name: &str) -> Vec<String> {
+        let key = name.to_lowercase();
+        let mine = self.subscriptions.iter().filter(|(subscriber, _)| *subscriber == key);
+        mine.map(|(_, publisher)| self.accounts[publisher].name.clone()).collect()
     }
 
     fn publish(&mut self, client: usize, user: &User, text: &str) {

@@ -9,7 +9,7 @@ use crate::envelope::LONGEST_TEXT;
 use std::collections::{BTreeMap, BTreeSet};
 use testkit::sessions::{Random, text};
 
-const STEPS: usize = 100;
+const STEPS: usize = 150;
 /// So many ways to go on are drawn for each step. The one is taken that is new to the
 /// session, or was taken least often.
 const CANDIDATES: usize = 6;
@@ -18,10 +18,10 @@ const CANDIDATES: usize = 6;
 pub(super) fn session(stage: u8, seed: u64, number: usize) -> Session {
     let random = Random::new(seed.wrapping_mul(0x1000_0000_01b3) ^ number as u64);
     let mut draw = Draw { random, world: World::new(stage), steps: Vec::new(), seen: BTreeMap::new() };
-    draw.take(&[
-        Step { client: 0, act: Act::Connect },
-        Step { client: 0, act: Act::say("REGISTER alice~ correct horse") },
-    ]);
+    for (client, name) in ["alice~", "Bob~", "carol~"].into_iter().enumerate() {
+        let register = Act::say(format!("REGISTER {name} correct horse"));
+        draw.take(&[Step { client, act: Act::Connect }, Step { client, act: register }]);
+    }
     while draw.steps.len() < STEPS {
         draw.go_on();
     }
@@ -139,9 +139,15 @@ impl Draw {
     }
 
     fn command(&mut self, user: &User) -> Act {
-        let names: Vec<_> = self.world.accounts.values().map(|account| account.name.clone()).collect();
+        let names: Vec<_> = if self.random.one_in(4) {
+            self.world.accounts.values().map(|account| account.name.clone()).collect()
+        } else {
+            self.world.users().map(|(_, user)| user.name.clone()).collect()
+        };
         let name = self.random.pick(&names).clone();
         let name = self.some_case(&[&name]);
+        let mine = self.world.publishers_of(&user.name);
+        let publisher = if mine.is_empty() { name.clone() } else { self.random.pick(&mine).clone() };
         let text = self.private_text();
         Act::say(match self.random.below(17) {
             0..=2 => format!("/join {}", self.random.pick(words::ROOM_NAMES)),
@@ -151,7 +157,8 @@ impl Draw {
             5 => "/rooms".to_owned(),
             6 => (*self.random.pick(words::HISTORIES)).to_owned(),
             7 | 8 => format!("/subscribe {name}"),
-            9 => format!("/unsubscribe {name}"),
+            9 if self.random.one_in(4) => format!("/unsubscribe {name}"),
+            9 => format!("/unsubscribe {publisher}"),
             10 => "/subs".to_owned(),
             11 | 12 => format!("/publish {text}"),
             13 | 14 => format!("/msg {name} {text}"),
@@ -184,8 +191,8 @@ fn is_allowed(world: &World, steps: &[Step]) -> bool {
     (0..steps.len()).all(|done| after(world, &steps[..done]).allows(&steps[done]))
 }
 
-/// What is done, and which rules speak of what follows, for the client itself and for
-/// all others.
+/// What is done, which rules speak of what follows, for the client itself and for all
+/// others, and how many subscriptions it has then.
 fn what_follows(world: &World, steps: &[Step]) -> String {
     let Some((last, first)) = steps.split_last() else { return String::new() };
     let mut after = after(world, first);
@@ -195,5 +202,6 @@ fn what_follows(world: &World, steps: &[Step]) -> String {
         others.extend(other.expected.rules());
     }
     let own: Vec<_> = after.clients[last.client].expected.rules().collect();
-    format!("{} {} {own:?} {others:?}", last.act.word(), after.about.name)
+    let subscriptions = after.user(last.client).map_or(0, |user| after.publishers_of(&user.name).len());
+    format!("{} {} {own:?} {others:?} {subscriptions}", last.act.word(), after.about.name)
 }

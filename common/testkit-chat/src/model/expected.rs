@@ -73,9 +73,10 @@ impl Expected {
         self.items.clear();
     }
 
-    /// The names of the rules by which it must receive something.
-    pub fn rules(&self) -> impl Iterator<Item = &'static str> {
-        self.items.iter().map(|item| item.rule.name)
+    /// The names of the rules by which it must receive something, and whether that is a
+    /// line with words for people: most often an error.
+    pub fn rules(&self) -> impl Iterator<Item = (&'static str, bool)> {
+        self.items.iter().map(|item| (item.rule.name, matches!(item.what, What::Starts(_))))
     }
 
     /// This list is right now.

@@ -14,16 +14,20 @@ impl World {
         let room = user.room.to_lowercase();
         self.said.entry(room).or_default().push((user.name.clone(), text.to_owned()));
         let here = self.in_room(&user.room);
-        self.open += usize::from(here.len() == 1);
+        let mut heard = false;
         for other in self.others(client) {
             let line = format!("{}: {text}", user.name);
             if here.contains(&other) {
+                heard = true;
                 self.must(other, rules::SAID, Stream::Of(user.name.clone()), What::Line(line));
             } else if self.subscribes(other, &user.name) {
+                heard = true;
                 let line = format!("[#{}] {line}", user.room);
                 self.must(other, rules::ELSEWHERE, Stream::Of(user.name.clone()), What::Line(line));
             }
         }
+        // When it comes to what no user hears is the server's affair.
+        self.open += usize::from(!heard);
     }
 
     /// All other users, in whichever room.

@@ -56,7 +56,8 @@ impl Act {
         match self {
             Act::Say { texts, .. } => {
                 let last = texts.last().map_or("", String::as_str);
-                last.split(' ').next().unwrap_or_default().chars().take(12).collect()
+                let length = if last.starts_with('/') { 12 } else { 2 };
+                last.split(' ').next().unwrap_or_default().chars().take(length).collect()
             }
             Act::Connect => "connect".to_owned(),
             Act::LastLine(_) => "last line".to_owned(),
