@@ -22,8 +22,7 @@ impl Writing {
     /// The other side has agreed. It is told so in the last plain line.
     pub(super) fn start(&mut self) {
         self.unsent.extend_from_slice(AGREEMENT);
-        // The fastest level saves half as much in short lines, and takes as long: with each
-        // flush, most of the time goes into beginning a new block.
+        // The fastest level saves half as much, in half the time; the slower ones save no more.
         self.deflate = Some(Compress::new(Compression::default(), false));
     }
 
