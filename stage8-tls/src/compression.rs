@@ -18,8 +18,8 @@
 //!
 //! **It leaks.** A line that repeats a secret of the same stream is shorter on the wire,
 //! and encryption does not hide that. A user who can send lines to alice, and sees the
-//! lengths of her packets, learns the secret letter by letter (CRIME, CVE-2012-4929).
-//! So it needs the option on both sides.
+//! lengths of her packets, learns the secret letter by letter (CRIME, CVE-2012-4929):
+//! `make attack 8 ARGS=compression`. So it needs the option on both sides.
 //!
 //! Above and below nothing changes: this is a [`Transport`] over a [`Transport`] at the
 //! server, and a [`Connection`] over a [`Connection`] at the client.

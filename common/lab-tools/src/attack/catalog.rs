@@ -21,7 +21,7 @@ pub struct Attack {
 }
 
 /// The attacks.
-pub const ATTACKS: [Attack; 16] = [
+pub const ATTACKS: [Attack; 17] = [
     Attack {
         name: "queue",
         tries: "mallory connects, says nothing and stays, so that nobody else is served.",
@@ -109,6 +109,14 @@ pub const ATTACKS: [Attack; 16] = [
         how: "Private messages are sealed by one client for the other's key, and the server stores ciphertext.",
         alone: false,
         run: by::server_reads::run,
+    },
+    Attack {
+        name: "compression",
+        tries: "mallory has an account, sees how long alice's records are, and wants the token that the server sends her.",
+        ended_by: Some(8),
+        how: "Nothing is compressed unless both sides ask for it with --compress; then the token is found.",
+        alone: false,
+        run: by::compression::run,
     },
     Attack {
         name: "slow-reader",

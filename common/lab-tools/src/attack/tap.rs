@@ -123,6 +123,11 @@ impl Tap {
         self.inner.reads_nothing.store(true, Ordering::SeqCst);
     }
 
+    /// Cuts all connections. New ones are carried as before.
+    pub fn cut(&self) {
+        self.inner.cut();
+    }
+
     /// Whether the server has closed a connection.
     pub fn closed_by_server(&self) -> bool {
         self.inner.closed_by_server.load(Ordering::SeqCst)
@@ -132,9 +137,7 @@ impl Tap {
 impl Drop for Tap {
     fn drop(&mut self) {
         self.inner.ended.store(true, Ordering::SeqCst);
-        for socket in lock(&self.inner.sockets).drain(..) {
-            let _ = socket.shutdown(Shutdown::Both);
-        }
+        self.inner.cut();
         // Wakes the thread that accepts.
         let _ = TcpStream::connect_timeout(&self.address, CONNECT);
     }
@@ -154,6 +157,12 @@ impl Inner {
         thread::spawn(move || one.carry(Way::ToServer, &client, &to_server));
         thread::spawn(move || other.carry(Way::ToClient, &server, &to_client));
         Ok(())
+    }
+
+    fn cut(&self) {
+        for socket in lock(&self.sockets).drain(..) {
+            let _ = socket.shutdown(Shutdown::Both);
+        }
     }
 
     fn carry(&self, way: Way, from: &TcpStream, mut to: &TcpStream) {

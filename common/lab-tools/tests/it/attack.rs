@@ -81,6 +81,17 @@ fn one_attack_shows_its_evidence_and_who_ends_it() {
     assert!(order.is_sorted(), "{text}");
 }
 
+#[test]
+#[ignore = "self-test of the course: make test-course"]
+fn compression_tells_a_token_and_stage_8_without_it_does_not() {
+    let text = output(&["8", "compression"]);
+    let (plain, compressed) = text.split_once("the same with --compress on both sides:").expect(&text);
+    assert!(!plain.contains("one byte less"), "{text}");
+    // The letters were held against what alice's client was sent.
+    assert_eq!(compressed.matches("one byte less on the wire for: AUTH_SUCCESS alice ").count(), 4, "{text}");
+    assert!(compressed.contains("outcome     defeated: "), "{text}");
+}
+
 /// A room like stage 4's at first sight; what one says has this prefix.
 fn room_with(prefix: fn(SocketAddr) -> String) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
