@@ -1,9 +1,9 @@
 //! Which of the waiting logins and registrations computes its hash next.
 //!
-//! A hash keeps a processor busy for a quarter of a second, so only a few are
-//! computed at once. A client that opens hundreds of connections could fill a queue
-//! in the order of arrival, and all others would wait behind it. This queue is fair
-//! between addresses instead:
+//! A hash keeps a processor busy for a quarter of a second, so only as many are
+//! computed at once as there are processors. A client that opens hundreds of
+//! connections could fill a queue in the order of arrival, and all others would
+//! wait behind it. This queue is fair between addresses instead:
 //!
 //! 1. A login goes before a registration.
 //! 2. A login with a name that has logged in from this address before goes first:

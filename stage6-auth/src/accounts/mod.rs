@@ -2,9 +2,9 @@
 //!
 //! A password is stored as its bcrypt hash, which is slow to compute by design:
 //! a thief of the table can try a few guesses a second and not billions. That
-//! cost falls on the server too, at each login. So hashes keep all processors
-//! busy but one, which is left to the chat, and the [`HashQueue`] sees to it that
-//! no address keeps the others waiting.
+//! cost falls on the server too, at each login. So only as many hashes as there
+//! are processors are computed at once, and the [`HashQueue`] sees to it that
+//! no address keeps the others waiting. The chat itself waits for none of it.
 
 mod credentials;
 mod hash_queue;
@@ -75,7 +75,7 @@ impl Accounts {
     pub fn new(store: Arc<dyn Store>, cost: u32, login_rate: u32) -> Self {
         assert!(COSTS.contains(&cost), "bcrypt knows no cost {cost}");
         let processors = thread::available_parallelism().map_or(1, NonZero::get);
-        Accounts { store, cost, queue: HashQueue::new(processors - 1, login_rate) }
+        Accounts { store, cost, queue: HashQueue::new(processors, login_rate) }
     }
 
     /// Makes an account. Blocks for as long as a hash takes, and its turn in the
