@@ -292,10 +292,7 @@ impl LogWriter {
     fn forget_unconfirmed(&mut self) {
         self.clients.forget_behind(self.log.confirmed());
         for event in self.unconfirmed.forget() {
-            let (message, tag) = match event {
-                Event::Stored(entry, tag) => (Some(entry), tag),
-                Event::Transient(tag) | Event::Refused(_, tag) => (None, tag),
-            };
+            let (message, tag) = event.into_stored();
             self.in_doubt += usize::from(message.is_some());
             self.pending.push_front(Submission { message, tag });
         }
