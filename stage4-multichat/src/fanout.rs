@@ -52,11 +52,12 @@ impl Member {
 
     /// `part` is for this client too. Returns `true` if it is the first one.
     fn add(&mut self, part: &Range<usize>) -> bool {
+        let is_first = self.parts.is_empty();
         match self.parts.last_mut() {
             Some(last) if last.end == part.start => last.end = part.end,
             _ => self.parts.push(part.clone()),
         }
-        self.parts.len() == 1
+        is_first
     }
 
     /// Sends its parts of the `buffer`. If it does not read, it is disconnected,
@@ -230,6 +231,9 @@ mod tests {
         fanout.broadcast("three\n", Some(0));
         assert_eq!(fanout.members[&1].parts.len(), 1);
         assert_eq!(fanout.members[&0].parts.len(), 1);
+        let mut addressed = fanout.addressed.clone();
+        addressed.sort();
+        assert_eq!(addressed, [0, 1], "each client once, however many lines there are for it");
     }
 
     #[test]
