@@ -14,11 +14,16 @@
 //!   since only it knows when everything is shown; the main thread may be waiting for
 //!   a key, and nothing can wake it.
 
-use crate::connection::Connection;
+pub mod connection;
+pub mod login;
+pub mod receiver;
+pub mod send_queue;
+
+use crate::client::connection::Connection;
+use crate::client::login::{LoginArgs, LoginClient};
+use crate::client::receiver::{ClientLogic, Receiver};
+use crate::client::send_queue::{MAX_QUEUED, SendQueue};
 use crate::envelope::{Envelope, MAX_TEXT};
-use crate::login_client::{LoginArgs, LoginClient};
-use crate::receiver::{ClientLogic, Receiver};
-use crate::send_queue::{MAX_QUEUED, SendQueue};
 use anyhow::{bail, ensure};
 use clap::Parser;
 use common::endpoint::Endpoint;
@@ -99,7 +104,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     while let Some(text) = input.next(&prompt)?.map(Zeroizing::new) {
         match text.as_str() {
             // For this user alone: nothing is sent.
-            "/help" if output.interactive() => HELP.lines().for_each(|line| output.hint(line)),
+            "/help" if output.interactive() => {
+                HELP.lines().for_each(|line| output.hint(line));
+            }
             // To the server, behind all that was typed before: it is a line like any
             // other, and the last one.
             "/quit" | line::DISCONNECT => {
@@ -109,7 +116,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             // The server would not say it.
             "" => {}
             line if guard.holds_back(line, &output) => {}
-            _ => send(&queue, text, &output)?,
+            _ => {
+                send(&queue, text, &output)?;
+            }
         }
     }
     // What is still under way arrives and is shown. The server closes when it has

@@ -37,7 +37,7 @@
 //! fast client delays the others only briefly.
 
 use crate::auth::{
-    AuthArgs, Authenticator, ClientConnection, ClientLine, Lines, LoginError, PendingLogin, PendingLogins,
+    AcceptedConnection, AuthArgs, Authenticator, ClientLine, Lines, LoginError, PendingLogin, PendingLogins,
     read_line,
 };
 use crate::envelope::Envelope;
@@ -207,7 +207,7 @@ fn serve(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>) {
     let open = server.listener.track(&stream);
     server.log.info(format_args!("{peer} connected"));
     let mut connection =
-        ClientConnection::new(&stream, stream.clone(), peer, open, &server.outboxes, server.auth.timeout);
+        AcceptedConnection::new(&stream, stream.clone(), peer, open, &server.outboxes, server.auth.timeout);
     let logged_in = match pending {
         Ok(pending) => log_in(&mut connection, pending, server),
         Err(_) => Err(LoginError::ServerFull),
@@ -234,11 +234,11 @@ fn serve(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>) {
 
 /// Lets the client in, if it can prove who it is.
 fn log_in(
-    connection: &mut ClientConnection,
+    connection: &mut AcceptedConnection,
     pending: PendingLogin,
     server: &Server,
 ) -> Result<PresenceGuard, LoginError> {
-    let ClientConnection { peer, outbox, lines, deadline, .. } = connection;
+    let AcceptedConnection { peer, outbox, lines, deadline, .. } = connection;
     let send = |line: &str| {
         let _ = outbox.send_line(line);
     };
@@ -254,7 +254,7 @@ fn log_in(
 
 /// A client in the room, on its reader thread. It leaves when `online` is
 /// dropped, even if this thread panics; the room thread then closes its outbox.
-fn chat(mut connection: ClientConnection, mut online: PresenceGuard, server: &Server) {
+fn chat(mut connection: AcceptedConnection, mut online: PresenceGuard, server: &Server) {
     let session = online.session().clone();
     let ended = relay(&mut connection.lines, &session, server);
     // A server that stops reads no further, so it cannot see how the client ends.

@@ -30,7 +30,7 @@ mod writing;
 use reading::{Expected, Reading};
 use rustix::fd::BorrowedFd;
 use stage4_multichat::transport::Transport;
-use stage6_auth::connection::Connection;
+use stage6_auth::client::connection::Connection;
 use std::io::{self, ErrorKind, IoSlice, Read};
 use std::sync::{Arc, Mutex, MutexGuard};
 use writing::Writing;

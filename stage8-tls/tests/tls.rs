@@ -6,7 +6,7 @@
 use clap::Parser;
 use common::log::{Level, Log};
 use stage2_echo::line::lingering_close;
-use stage6_auth::connection::Connection;
+use stage6_auth::client::connection::Connection;
 use stage8_tls::certs::{CertificateFolder, Validity};
 use stage8_tls::tls::{Acceptor, HandshakeError, TlsStream, TrustArgs};
 use std::io::{BufRead, BufReader, Read, Write};

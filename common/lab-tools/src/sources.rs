@@ -72,21 +72,15 @@ impl<'a> Sources<'a> {
         self.flow(self.numbered(lender).filter(|s| s.number < stage.number)?, file)
     }
 
-    /// The modules that the stage brings, in the order of its `lib.rs`: neither
-    /// its flow nor its tests.
+    /// The modules that the stage brings, in the order of its `lib.rs`, and then those
+    /// of its flow (`client/receiver`): neither its flow nor its tests.
     pub fn modules(&self, stage: &Stage) -> Vec<String> {
-        let lib = self.lib(stage);
-        let mut names = Vec::new();
-        let mut before = "";
-        for line in lib.lines() {
-            let declared = line.strip_prefix("pub mod ").or(line.strip_prefix("mod "));
-            if let Some(name) = declared.and_then(|rest| rest.strip_suffix(';'))
-                && !FLOW.contains(&name)
-                && before != "#[cfg(test)]"
-            {
-                names.push(name.to_owned());
-            }
-            before = line;
+        let mut names = declared(&self.lib(stage));
+        names.retain(|name| !FLOW.contains(&name.as_str()));
+        for file in FLOW {
+            let own = self.flow(stage, file).filter(|flow| flow.of == stage.number);
+            let below = own.map(|flow| declared(&flow.text)).unwrap_or_default();
+            names.extend(below.into_iter().map(|name| format!("{file}/{name}")));
         }
         names
     }
@@ -141,6 +135,22 @@ impl<'a> Sources<'a> {
     fn lib(&self, stage: &Stage) -> String {
         fs::read_to_string(self.folder(stage).join("src/lib.rs")).unwrap_or_default()
     }
+}
+
+/// The modules that a file declares, without those of its tests.
+fn declared(text: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut before = "";
+    for line in text.lines() {
+        let declared = line.strip_prefix("pub mod ").or(line.strip_prefix("mod "));
+        if let Some(name) = declared.and_then(|rest| rest.strip_suffix(';'))
+            && before != "#[cfg(test)]"
+        {
+            names.push(name.to_owned());
+        }
+        before = line;
+    }
+    names
 }
 
 /// The modules of other stages that a text names: `stage2_echo::line`, and each

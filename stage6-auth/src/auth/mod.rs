@@ -1,13 +1,13 @@
 //! Authentication: which user a client is, within a bounded time.
 
+mod accepted_connection;
 mod args;
-mod client_connection;
 mod deadline_reader;
 pub mod login_protocol;
 mod pending_logins;
 
+pub use accepted_connection::{AcceptedConnection, Lines};
 pub use args::AuthArgs;
-pub use client_connection::{ClientConnection, Lines};
 pub use deadline_reader::{ClientLine, DeadlineReader, REJECTED, read_line};
 pub use pending_logins::{PendingLogin, PendingLogins, Refused};
 

@@ -5,7 +5,7 @@
 
 use super::{EndToEnd, KeyAnswer, LocalUser, PATIENCE, State, safety_number, user_output};
 use crate::identity::{KeyStatus, PublicKey};
-use stage6_auth::send_queue::SendQueue;
+use stage6_auth::client::send_queue::SendQueue;
 use std::time::Instant;
 
 /// Messages that wait for keys. One more is shown as unreadable at once.

@@ -1,5 +1,5 @@
 use super::*;
-use stage6_auth::send_queue::{ClientSession, SendQueue};
+use stage6_auth::client::send_queue::{ClientSession, SendQueue};
 use std::io::{self, Read};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
@@ -23,7 +23,7 @@ impl UserOutput for Told {
 /// A connection whose other end is the test, until it is finished.
 struct Wire(Mutex<Option<Sender<String>>>);
 
-impl stage6_auth::connection::Connection for Wire {
+impl stage6_auth::client::connection::Connection for Wire {
     fn send(&self, bytes: &[u8]) -> io::Result<()> {
         let Some(to) = &*self.0.lock().unwrap() else { return Err(io::ErrorKind::BrokenPipe.into()) };
         for line in str::from_utf8(bytes).unwrap().lines() {
@@ -70,7 +70,8 @@ impl Side {
     fn connect(&mut self, name: &str) {
         let (sender, sent) = mpsc::channel();
         self.sent = sent;
-        let wire: Arc<dyn stage6_auth::connection::Connection> = Arc::new(Wire(Mutex::new(Some(sender))));
+        let wire: Arc<dyn stage6_auth::client::connection::Connection> =
+            Arc::new(Wire(Mutex::new(Some(sender))));
         self.queue.connected(&wire);
         self.e2e.logged_in(name, &self.queue).unwrap();
         let token = Zeroizing::new("token".to_owned());

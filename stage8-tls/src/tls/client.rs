@@ -10,7 +10,7 @@ use common::endpoint::Endpoint;
 use common::net::{self, NetError};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
-use stage6_auth::connection::Connection;
+use stage6_auth::client::connection::Connection;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;

@@ -4,7 +4,7 @@ use super::TlsStream;
 use super::nonblocking::wait;
 use rustix::event::PollFlags;
 use stage4_multichat::transport::Transport;
-use stage6_auth::connection::Connection;
+use stage6_auth::client::connection::Connection;
 use std::io::{self, ErrorKind, IoSlice, Read};
 
 impl Connection for TlsStream {

@@ -30,7 +30,7 @@ use std::time::Instant;
 
 /// An encrypted connection, of either side. Any number of threads write, one at a time
 /// (through [`Transport`] without waiting, or waiting as a client's
-/// [`Connection`](stage6_auth::connection::Connection)), and one thread reads:
+/// [`Connection`](stage6_auth::client::connection::Connection)), and one thread reads:
 /// `&TlsStream` is [`Read`].
 ///
 /// Reading honours the read timeout of the socket (`SO_RCVTIMEO`), with `WouldBlock`.

@@ -8,7 +8,7 @@ use crate::certs::{CertificateFolder, Validity};
 use common::endpoint::Endpoint;
 use common::log::{Level, Log};
 use stage4_multichat::transport::Transport;
-use stage6_auth::connection::Connection;
+use stage6_auth::client::connection::Connection;
 use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;

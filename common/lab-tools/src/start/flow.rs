@@ -9,7 +9,8 @@ use std::fmt::Write;
 /// A flow file of `from`, made the flow of `stage`: what was its own module is
 /// imported now, and the program has this stage's name and port.
 pub fn adapt(flow: &Flow, from: &Stage, stage: &Stage) -> String {
-    let mut text = flow.text.replace("crate::", &format!("{}::", from.crate_name()));
+    let own: String = flow.text.split_inclusive('\n').filter(|line| !line.starts_with("pub mod ")).collect();
+    let mut text = own.replace("\n\n\n", "\n\n").replace("crate::", &format!("{}::", from.crate_name()));
     for (old, new) in [(from.server(), stage.server()), (from.client(), stage.client())] {
         text = text.replace(&old, &new);
     }
@@ -134,12 +135,12 @@ mod tests {
     fn a_flow_becomes_that_of_the_next_stage() {
         let all = Registry::load();
         let text =
-            "use crate::line::X; name = \"stage2-server\" \"127.0.0.1:9002\" stage2_echo 9002".to_owned();
+            "//! Docs.\n\npub mod line;\n\nuse crate::line::X; name = \"stage2-server\" \"127.0.0.1:9002\" stage2_echo 9002".to_owned();
         let flow = Flow { of: 2, path: "x".into(), text };
         let text = adapt(&flow, &all.stages[1], &all.stages[2]);
         assert_eq!(
             text,
-            "use stage2_echo::line::X; name = \"stage3-server\" \"127.0.0.1:9003\" stage2_echo 9002"
+            "//! Docs.\n\nuse stage2_echo::line::X; name = \"stage3-server\" \"127.0.0.1:9003\" stage2_echo 9002"
         );
     }
 }

@@ -8,7 +8,7 @@
 //! error.
 
 use crate::accounts::{AuthError, check_name, check_new_name, check_one_line, check_password};
-use crate::send_queue::{ClientSession, SendQueue};
+use crate::client::send_queue::{ClientSession, SendQueue};
 use anyhow::{Context, bail};
 use clap::Args;
 use common::terminal::{Echo, Output, Questions};

@@ -18,7 +18,7 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
 pub type Lines = LineReader<DeadlineReader>;
 
 /// One client's connection. The login thread hands it to the reader thread.
-pub struct ClientConnection {
+pub struct AcceptedConnection {
     /// The client's address.
     pub peer: SocketAddr,
     /// What is sent to the client, by any thread.
@@ -32,7 +32,7 @@ pub struct ClientConnection {
     _open: ConnectionGuard,
 }
 
-impl ClientConnection {
+impl AcceptedConnection {
     /// A client that has `timeout` to log in. Lines are read from `transport` and
     /// written to it: it is the stream itself, or TLS over it.
     pub fn new(
@@ -44,7 +44,7 @@ impl ClientConnection {
         timeout: Duration,
     ) -> Self {
         let deadline = Instant::now() + timeout;
-        ClientConnection {
+        AcceptedConnection {
             peer,
             outbox: Outbox::new(transport.clone(), outboxes.clone()),
             lines: LineReader::new(DeadlineReader::new(stream, transport, deadline)),

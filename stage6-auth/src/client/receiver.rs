@@ -5,9 +5,9 @@
 //! pauses that grow (exponential back-off, with jitter). What the stages do differently,
 //! each of them says in its [`ClientLogic`].
 
-use crate::connection::Connection;
-use crate::login_client::{LoginClient, LoginEvent};
-use crate::send_queue::ClientSession;
+use crate::client::connection::Connection;
+use crate::client::login::{LoginClient, LoginEvent};
+use crate::client::send_queue::ClientSession;
 use anyhow::{Context, bail};
 use stage2_echo::line::{self, LineReader, Received};
 use stage4_multichat::client::MAX_FROM_SERVER;

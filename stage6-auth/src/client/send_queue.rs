@@ -12,7 +12,7 @@
 //! is not sent again: better a line too few, which its author misses, than one
 //! that all others read twice.
 
-use crate::connection::{Connection, Encode};
+use crate::client::connection::{Connection, Encode};
 use anyhow::{bail, ensure};
 use common::poison::IgnorePoison;
 use stage2_echo::line::DISCONNECT;

@@ -1,13 +1,13 @@
 //! A connection as a client sees it, and how a line goes over it.
 //!
 //! Why traits, when there is only TCP so far, and one envelope: the
-//! [send queue](crate::send_queue), the [login](crate::login_client) and the
-//! [receiver](crate::receiver) serve stage 8 as well. There a connection is
+//! [send queue](crate::client::send_queue), the [login](crate::client::login) and the
+//! [receiver](crate::client::receiver) serve stage 8 as well. There a connection is
 //! TLS, and a line may have to be sealed for one user, whose key the client has to
 //! ask for first.
 
+use crate::client::send_queue::SendQueue;
 use crate::envelope::Envelope;
-use crate::send_queue::SendQueue;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use zeroize::Zeroizing;
