@@ -13,7 +13,7 @@
 //! messages and needs no database, such as "alice left" after alice's last
 //! message, goes through the same queue ([`Committer::submit_transient`]).
 
-use crate::store::{MessageId, Row, StoreError, now};
+use crate::store::{MessageId, MessageRow, StoreError, now};
 use common::critical_thread;
 use common::poison::IgnorePoison;
 use stage4_multichat::queue::{BoundedQueue, CloseOnDrop, QueueClosed, QueueLimits};
@@ -78,7 +78,7 @@ pub struct Committer<M, T> {
     ended: Mutex<Receiver<Infallible>>,
 }
 
-impl<M: Row, T: Send + 'static> Committer<M, T> {
+impl<M: MessageRow, T: Send + 'static> Committer<M, T> {
     /// Starts the thread. Its `work` takes from the queue until that is closed and
     /// empty: [`commit_all`], or what several servers do in its place.
     ///
@@ -152,7 +152,7 @@ impl<M, T> Drop for Committer<M, T> {
 /// gets each batch's events in the order of submission, with the error when the
 /// batch was refused; while it runs, the next batch gathers. It must not block for
 /// long, and must not submit.
-pub fn commit_all<M: Row, T>(
+pub fn commit_all<M: MessageRow, T>(
     queue: &BoundedQueue<Submission<M, T>>,
     mut append: impl FnMut(&[M]) -> Result<Vec<usize>, StoreError>,
     mut on_committed: impl FnMut(Vec<Event<M, T>>, Option<StoreError>),

@@ -12,7 +12,7 @@
 
 use crate::committer::{Committer, Event, QUEUE, Stopped, Submission, commit_all};
 use crate::sessions::session::Session;
-use crate::store::{Row, Store, StoreError, rows};
+use crate::store::{MessageRow, Store, StoreError, rows};
 use common::critical_thread;
 use stage4_multichat::queue::BoundedQueue;
 use std::io;
@@ -47,7 +47,7 @@ pub struct Pipeline<M, E> {
     committer: Arc<Committer<M, E>>,
 }
 
-impl<M: Row, E: Send + 'static> Pipeline<M, E> {
+impl<M: MessageRow, E: Send + 'static> Pipeline<M, E> {
     /// Starts both threads. `work` is the committer's, from the queue to the room
     /// thread until the queue is closed and empty: [`group_commit`], for one server.
     ///
@@ -118,7 +118,7 @@ impl<M: Row, E: Send + 'static> Pipeline<M, E> {
 
 /// The committer's work for one server: [`commit_all`] into `store`, and on to the room
 /// thread.
-pub fn group_commit<M: Row, E>(
+pub fn group_commit<M: MessageRow, E>(
     queue: &BoundedQueue<Submission<M, E>>,
     room: &SyncSender<Batch<M, E>>,
     store: &dyn Store,

@@ -1,6 +1,6 @@
 //! A message with its recipient, and the line that each receiver sees.
 
-use stage6_auth::store::{Cell, Message, MessageId, Millis, Row};
+use stage6_auth::store::{Message, MessageId, MessageRow, Millis, Param};
 use std::sync::Arc;
 
 /// A message with its address.
@@ -120,7 +120,7 @@ impl Recipient {
 }
 
 /// Stage 6's columns, and two more.
-impl Row for AddressedMessage {
+impl MessageRow for AddressedMessage {
     fn stamp(&mut self, id: MessageId, sent: Millis) {
         self.message.stamp(id, sent);
     }
@@ -138,10 +138,10 @@ impl Row for AddressedMessage {
         self.message.id
     }
 
-    fn cells(&self, id: i64) -> Vec<Cell<'_>> {
-        let mut cells = self.message.cells(id);
-        cells.extend([self.to.kind(), self.to.place()].map(Cell::Text));
-        cells
+    fn params(&self, id: i64) -> Vec<Param<'_>> {
+        let mut params = self.message.params(id);
+        params.extend([self.to.kind(), self.to.place()].map(Param::Text));
+        params
     }
 }
 

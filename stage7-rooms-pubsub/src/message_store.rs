@@ -4,7 +4,7 @@
 //! Both databases of stage 6 stay in use. Its [`Store`] runs any statement, so this
 //! stage brings its statements, and the tables one more step.
 
-use stage6_auth::store::{Cell, Message, STEP_1, Schema, Step, Store, StoreError, name_key, now};
+use stage6_auth::store::{Message, Param, STEP_1, Schema, Step, Store, StoreError, name_key, now};
 use std::sync::Arc;
 
 /// What stage 7 needs.
@@ -83,30 +83,30 @@ pub trait MessageStore: Store {
     /// The last `limit` messages of the room with this key that are not
     /// retracted, oldest first.
     fn room_history(&self, room: &str, limit: usize) -> Result<Vec<Message>, StoreError> {
-        self.history(HISTORY, &[Cell::Text(room), limit.into()])
+        self.history(HISTORY, &[Param::Text(room), limit.into()])
     }
 
     /// Returns `true` if the user with the id `subscriber` has subscribed to the one
     /// with the id `publisher`. Takes the same time however many subscriptions there are.
     fn is_subscribed(&self, subscriber: i64, publisher: i64) -> Result<bool, StoreError> {
-        Ok(self.number(IS_SUBSCRIBED, &[subscriber, publisher].map(Cell::Int))? == Some(1))
+        Ok(self.number(IS_SUBSCRIBED, &[subscriber, publisher].map(Param::Int))? == Some(1))
     }
 
     /// How many rows [`subscribe`](MessageStore::subscribe) has added for this user;
     /// see [`MAX_CHANGES`].
     fn subscription_changes(&self, subscriber: i64) -> Result<i64, StoreError> {
-        Ok(self.number(CHANGES, &[Cell::Int(subscriber)])?.unwrap_or(0))
+        Ok(self.number(CHANGES, &[Param::Int(subscriber)])?.unwrap_or(0))
     }
 
     /// Notes that the user with the id `subscriber` hears the one with the id
     /// `publisher` from now on, or no longer.
     fn subscribe(&self, subscriber: i64, publisher: i64, begins: bool) -> Result<(), StoreError> {
-        self.insert(SUBSCRIBE, &[subscriber, publisher, begins.into(), now()].map(Cell::Int))
+        self.insert(SUBSCRIBE, &[subscriber, publisher, begins.into(), now()].map(Param::Int))
     }
 
     /// The names of the users to whom the user of this name has subscribed.
     fn subscriptions(&self, subscriber: &str) -> Result<Vec<Arc<str>>, StoreError> {
-        let names = self.texts(SUBSCRIPTIONS, &[Cell::Text(&name_key(subscriber))])?;
+        let names = self.texts(SUBSCRIPTIONS, &[Param::Text(&name_key(subscriber))])?;
         Ok(names.into_iter().map(Arc::from).collect())
     }
 }

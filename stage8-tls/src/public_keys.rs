@@ -5,7 +5,7 @@
 //! one. To notice that is the task of the clients ([`crate::identity`]).
 
 use crate::identity::PublicKey;
-use stage6_auth::store::{Cell, STEP_1, Schema, Step, Store, StoreError, now};
+use stage6_auth::store::{Param, STEP_1, Schema, Step, Store, StoreError, now};
 use stage7_rooms_pubsub::message_store::STEP_2;
 
 /// What stage 8 needs.
@@ -53,13 +53,13 @@ pub const MAX_KEYS: usize = 100;
 pub trait PublicKeys: Store {
     /// Stores the key that the user with this id has from now on.
     fn publish(&self, user: i64, key: &PublicKey) -> Result<(), StoreError> {
-        self.insert(PUBLISH, &[Cell::Int(user), Cell::Text(&key.to_string()), Cell::Int(now())])
+        self.insert(PUBLISH, &[Param::Int(user), Param::Text(&key.to_string()), Param::Int(now())])
     }
 
     /// Returns the keys that the user with this id has published, as text; the last one
     /// counts.
     fn keys(&self, user: i64) -> Result<Vec<String>, StoreError> {
-        self.texts(KEYS, &[Cell::Int(user)])
+        self.texts(KEYS, &[Param::Int(user)])
     }
 }
 

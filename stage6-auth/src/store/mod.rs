@@ -34,7 +34,7 @@ mod url;
 
 pub use common::utc::{Millis, now, rfc3339};
 pub use error::StoreError;
-pub use row::{Cell, Row, rows};
+pub use row::{MessageRow, Param, rows};
 pub use schema::{SCHEMA, STEP_1, Schema, Step};
 pub use url::{DbArgs, DbUrl, DbUrlError, MySqlUrl};
 
@@ -61,7 +61,7 @@ pub trait Store: Send + Sync {
     }
 
     /// [`Store::append`], for messages with whatever columns: stage 7's have more.
-    fn append_rows(&self, batch: &[&dyn Row]) -> Result<Vec<usize>, StoreError>;
+    fn append_rows(&self, batch: &[&dyn MessageRow]) -> Result<Vec<usize>, StoreError>;
 
     /// The last `limit` messages that are not retracted, oldest first.
     fn recent(&self, limit: usize) -> Result<Vec<Message>, StoreError> {
@@ -71,17 +71,17 @@ pub trait Store: Send + Sync {
     /// The messages that `query` finds, newest first and in the columns of
     /// [`sql::RECENT`]; turned round, so that the oldest comes first. What is in
     /// doubt is retracted before.
-    fn history(&self, query: &str, params: &[Cell<'_>]) -> Result<Vec<Message>, StoreError>;
+    fn history(&self, query: &str, params: &[Param<'_>]) -> Result<Vec<Message>, StoreError>;
 
     /// The number that `query` finds, if it finds a row. For the tables that later
     /// stages add, as are the next two.
-    fn number(&self, query: &str, params: &[Cell<'_>]) -> Result<Option<i64>, StoreError>;
+    fn number(&self, query: &str, params: &[Param<'_>]) -> Result<Option<i64>, StoreError>;
 
     /// The texts that `query` finds, one in each row.
-    fn texts(&self, query: &str, params: &[Cell<'_>]) -> Result<Vec<String>, StoreError>;
+    fn texts(&self, query: &str, params: &[Param<'_>]) -> Result<Vec<String>, StoreError>;
 
     /// Adds a row, durably.
-    fn insert(&self, statement: &str, row: &[Cell<'_>]) -> Result<(), StoreError>;
+    fn insert(&self, statement: &str, row: &[Param<'_>]) -> Result<(), StoreError>;
 
     /// The user of this name, in whatever case it is written.
     fn user(&self, name: &str) -> Result<Option<User>, StoreError>;

@@ -6,7 +6,7 @@ use rusqlite::ToSql;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
 /// A message as a row. Stage 7's messages have more columns than this stage's.
-pub trait Row: Send + 'static {
+pub trait MessageRow: Send + 'static {
     /// Takes over the number and the time that the committer gives.
     fn stamp(&mut self, id: MessageId, sent: Millis);
 
@@ -20,17 +20,17 @@ pub trait Row: Send + 'static {
     fn id(&self) -> MessageId;
 
     /// The parameters of that INSERT, for the row with this id, which the store gives.
-    fn cells(&self, id: i64) -> Vec<Cell<'_>>;
+    fn params(&self, id: i64) -> Vec<Param<'_>>;
 }
 
 /// A batch of messages, as [`Store::append_rows`](super::Store::append_rows) takes it.
-pub fn rows<M: Row>(batch: &[M]) -> Vec<&dyn Row> {
-    batch.iter().map(|message| message as &dyn Row).collect()
+pub fn rows<M: MessageRow>(batch: &[M]) -> Vec<&dyn MessageRow> {
+    batch.iter().map(|message| message as &dyn MessageRow).collect()
 }
 
 /// A parameter.
 #[derive(Clone, Copy, Debug)]
-pub enum Cell<'a> {
+pub enum Param<'a> {
     /// A number.
     Int(i64),
     /// A text.
@@ -38,31 +38,31 @@ pub enum Cell<'a> {
 }
 
 /// A limit: as many as the database can count, at most.
-impl From<usize> for Cell<'_> {
+impl From<usize> for Param<'_> {
     fn from(limit: usize) -> Self {
-        Cell::Int(i64::try_from(limit).unwrap_or(i64::MAX))
+        Param::Int(i64::try_from(limit).unwrap_or(i64::MAX))
     }
 }
 
-impl ToSql for Cell<'_> {
+impl ToSql for Param<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(match self {
-            Cell::Int(number) => (*number).into(),
-            Cell::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            Param::Int(number) => (*number).into(),
+            Param::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
         })
     }
 }
 
-impl From<Cell<'_>> for Value {
-    fn from(cell: Cell<'_>) -> Value {
-        match cell {
-            Cell::Int(number) => number.into(),
-            Cell::Text(text) => text.into(),
+impl From<Param<'_>> for Value {
+    fn from(param: Param<'_>) -> Value {
+        match param {
+            Param::Int(number) => number.into(),
+            Param::Text(text) => text.into(),
         }
     }
 }
 
-impl Row for Message {
+impl MessageRow for Message {
     fn stamp(&mut self, id: MessageId, sent: Millis) {
         self.id = id;
         self.sent = sent;
@@ -80,9 +80,9 @@ impl Row for Message {
         self.id
     }
 
-    fn cells(&self, id: i64) -> Vec<Cell<'_>> {
+    fn params(&self, id: i64) -> Vec<Param<'_>> {
         let MessageId { run, number } = self.id;
-        let numbers = [id, run, number, self.sent].map(Cell::Int);
-        numbers.into_iter().chain([Cell::Text(&self.name), Cell::Text(&self.text)]).collect()
+        let numbers = [id, run, number, self.sent].map(Param::Int);
+        numbers.into_iter().chain([Param::Text(&self.name), Param::Text(&self.text)]).collect()
     }
 }

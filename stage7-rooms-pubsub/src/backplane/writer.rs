@@ -12,7 +12,7 @@ use common::log::Log;
 use stage4_multichat::queue::BoundedQueue;
 use stage6_auth::committer::{Event, Submission};
 use stage6_auth::pipeline::{Batch, ROOM_PANICKED};
-use stage6_auth::store::{MessageId, Row, StoreError, now};
+use stage6_auth::store::{MessageId, MessageRow, StoreError, now};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;

@@ -1,7 +1,7 @@
 //! Messages into the database, batch by batch.
 
-use super::super::in_doubt::Range;
-use super::super::{Row, StoreError, now, sql};
+use super::super::in_doubt::NumberRange;
+use super::super::{MessageRow, StoreError, now, sql};
 use super::MySqlStore;
 use super::errors::{is_timeout, is_unstorable, lost_race};
 use common::poison::IgnorePoison;
@@ -38,7 +38,7 @@ impl Writer {
 }
 
 impl MySqlStore {
-    pub(super) fn append_batch(&self, batch: &[&dyn Row]) -> Result<Vec<usize>, StoreError> {
+    pub(super) fn append_batch(&self, batch: &[&dyn MessageRow]) -> Result<Vec<usize>, StoreError> {
         let retract = self.in_doubt.get();
         if batch.is_empty() && retract.is_empty() {
             return Ok(Vec::new());
@@ -59,8 +59,8 @@ impl MySqlStore {
     fn transaction(
         &self,
         writer: &mut Writer,
-        retract: &[Range],
-        batch: &[&dyn Row],
+        retract: &[NumberRange],
+        batch: &[&dyn MessageRow],
     ) -> mysql::Result<Vec<usize>> {
         let mut conn = self.begin(writer)?;
         writer.unfinished = Some(conn.connection_id());
@@ -114,7 +114,11 @@ impl MySqlStore {
 /// Adds the rows under the next free ids, and returns the indices of those that
 /// the table cannot take. A row for each round trip would take as long as a
 /// hundred rows in one.
-fn add_rows(conn: &mut Conn, retract: &[Range], batch: &[&dyn Row]) -> mysql::Result<Vec<usize>> {
+fn add_rows(
+    conn: &mut Conn,
+    retract: &[NumberRange],
+    batch: &[&dyn MessageRow],
+) -> mysql::Result<Vec<usize>> {
     for range in retract {
         conn.exec_drop(sql::RETRACT, (range.run, range.first, range.last, now()))?;
     }
@@ -147,10 +151,10 @@ fn add_rows(conn: &mut Conn, retract: &[Range], batch: &[&dyn Row]) -> mysql::Re
 /// # Errors
 /// What the server or the network says. After a failure of the network they may be
 /// stored or not.
-pub fn insert(conn: &mut Conn, first: i64, rows: &[&dyn Row]) -> mysql::Result<()> {
+pub fn insert(conn: &mut Conn, first: i64, rows: &[&dyn MessageRow]) -> mysql::Result<()> {
     let Some(row) = rows.first() else { return Ok(()) };
-    let cells = (first..).zip(rows).flat_map(|(id, row)| row.cells(id));
-    let values: Vec<Value> = cells.map(Value::from).collect();
+    let params = (first..).zip(rows).flat_map(|(id, row)| row.params(id));
+    let values: Vec<Value> = params.map(Value::from).collect();
     let more = format!(", ({})", vec!["?"; values.len() / rows.len()].join(", "));
     conn.exec_drop(format!("{}{}", row.insert(), more.repeat(rows.len() - 1)), values)
 }

@@ -15,8 +15,8 @@ use super::in_doubt::InDoubt;
 use super::schema::{Change, Schema};
 use super::url::MySqlUrl;
 use super::{
-    Cell, Message, MessageId, Millis, NewSession, NewUser, PasswordHash, Role, Row, Store, StoreError,
-    TokenHash, User, name_key, now, sql,
+    Message, MessageId, MessageRow, Millis, NewSession, NewUser, Param, PasswordHash, Role, Store,
+    StoreError, TokenHash, User, name_key, now, sql,
 };
 use append::Writer;
 pub use append::insert;
@@ -86,26 +86,26 @@ impl MySqlStore {
 }
 
 impl Store for MySqlStore {
-    fn append_rows(&self, batch: &[&dyn Row]) -> Result<Vec<usize>, StoreError> {
+    fn append_rows(&self, batch: &[&dyn MessageRow]) -> Result<Vec<usize>, StoreError> {
         self.append_batch(batch)
     }
 
-    fn history(&self, query: &str, params: &[Cell<'_>]) -> Result<Vec<Message>, StoreError> {
+    fn history(&self, query: &str, params: &[Param<'_>]) -> Result<Vec<Message>, StoreError> {
         self.append_batch(&[])?;
         let mut messages = self.with(|conn| conn.exec_map(query, values(params), message))?;
         messages.reverse();
         Ok(messages)
     }
 
-    fn number(&self, query: &str, params: &[Cell<'_>]) -> Result<Option<i64>, StoreError> {
+    fn number(&self, query: &str, params: &[Param<'_>]) -> Result<Option<i64>, StoreError> {
         self.with(|conn| conn.exec_first(query, values(params)))
     }
 
-    fn texts(&self, query: &str, params: &[Cell<'_>]) -> Result<Vec<String>, StoreError> {
+    fn texts(&self, query: &str, params: &[Param<'_>]) -> Result<Vec<String>, StoreError> {
         self.with(|conn| conn.exec(query, values(params)))
     }
 
-    fn insert(&self, statement: &str, row: &[Cell<'_>]) -> Result<(), StoreError> {
+    fn insert(&self, statement: &str, row: &[Param<'_>]) -> Result<(), StoreError> {
         self.with(|conn| conn.exec_drop(statement, values(row)))
     }
 
@@ -174,8 +174,8 @@ impl Store for MySqlStore {
     }
 }
 
-fn values(cells: &[Cell<'_>]) -> Vec<Value> {
-    cells.iter().map(|&cell| cell.into()).collect()
+fn values(params: &[Param<'_>]) -> Vec<Value> {
+    params.iter().map(|&param| param.into()).collect()
 }
 
 fn message((run, number, sent, name, text): (i64, i64, i64, String, String)) -> Message {

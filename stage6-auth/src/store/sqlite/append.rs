@@ -1,12 +1,12 @@
 //! Messages into the file, batch by batch.
 
-use super::super::in_doubt::Range;
-use super::super::{Row, StoreError, now, sql};
+use super::super::in_doubt::NumberRange;
+use super::super::{MessageRow, StoreError, now, sql};
 use super::{SqliteStore, begin};
 use rusqlite::{Transaction, params, params_from_iter};
 
 impl SqliteStore {
-    pub(super) fn append_batch(&self, batch: &[&dyn Row]) -> Result<Vec<usize>, StoreError> {
+    pub(super) fn append_batch(&self, batch: &[&dyn MessageRow]) -> Result<Vec<usize>, StoreError> {
         let retract = self.in_doubt.get();
         if batch.is_empty() && retract.is_empty() {
             return Ok(Vec::new());
@@ -31,14 +31,14 @@ impl SqliteStore {
     }
 }
 
-fn add_rows(tx: &Transaction, retract: &[Range], batch: &[&dyn Row]) -> rusqlite::Result<()> {
+fn add_rows(tx: &Transaction, retract: &[NumberRange], batch: &[&dyn MessageRow]) -> rusqlite::Result<()> {
     for range in retract {
         tx.prepare_cached(sql::RETRACT)?.execute(params![range.run, range.first, range.last, now()])?;
     }
     // No other connection can write until this transaction ends, so the next id is free.
     let last: i64 = tx.prepare_cached(sql::LAST_ID)?.query_row([], |row| row.get(0))?;
     for (id, message) in (last + 1..).zip(batch) {
-        tx.prepare_cached(message.insert())?.execute(params_from_iter(message.cells(id)))?;
+        tx.prepare_cached(message.insert())?.execute(params_from_iter(message.params(id)))?;
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ mod file;
 use super::error::locked;
 use super::in_doubt::InDoubt;
 use super::{
-    Cell, Message, MessageId, Millis, NewSession, NewUser, PasswordHash, Role, Schema, Store, StoreError,
+    Message, MessageId, Millis, NewSession, NewUser, Param, PasswordHash, Role, Schema, Store, StoreError,
     TokenHash, User, name_key, now, sql,
 };
 use crate::semaphore::Semaphore;
@@ -146,11 +146,11 @@ impl SqliteStore {
 }
 
 impl Store for SqliteStore {
-    fn append_rows(&self, batch: &[&dyn super::Row]) -> Result<Vec<usize>, StoreError> {
+    fn append_rows(&self, batch: &[&dyn super::MessageRow]) -> Result<Vec<usize>, StoreError> {
         self.append_batch(batch)
     }
 
-    fn history(&self, query: &str, params: &[Cell<'_>]) -> Result<Vec<Message>, StoreError> {
+    fn history(&self, query: &str, params: &[Param<'_>]) -> Result<Vec<Message>, StoreError> {
         self.append_batch(&[])?;
         let mut messages: Vec<Message> = self.read(|conn| {
             conn.prepare_cached(query)?.query_map(params_from_iter(params), message)?.collect()
@@ -159,20 +159,20 @@ impl Store for SqliteStore {
         Ok(messages)
     }
 
-    fn number(&self, query: &str, params: &[Cell<'_>]) -> Result<Option<i64>, StoreError> {
+    fn number(&self, query: &str, params: &[Param<'_>]) -> Result<Option<i64>, StoreError> {
         self.read(|conn| {
             let mut query = conn.prepare_cached(query)?;
             query.query_row(params_from_iter(params), |row| row.get(0)).optional()
         })
     }
 
-    fn texts(&self, query: &str, params: &[Cell<'_>]) -> Result<Vec<String>, StoreError> {
+    fn texts(&self, query: &str, params: &[Param<'_>]) -> Result<Vec<String>, StoreError> {
         self.read(|conn| {
             conn.prepare_cached(query)?.query_map(params_from_iter(params), |row| row.get(0))?.collect()
         })
     }
 
-    fn insert(&self, statement: &str, row: &[Cell<'_>]) -> Result<(), StoreError> {
+    fn insert(&self, statement: &str, row: &[Param<'_>]) -> Result<(), StoreError> {
         self.write(|tx| tx.prepare_cached(statement)?.execute(params_from_iter(row))).map(drop)
     }
 
