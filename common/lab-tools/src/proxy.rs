@@ -4,7 +4,7 @@
 //! It knows nothing of what passes. Each connection goes to the next server in turn
 //! (round robin); a server that does not accept is left out.
 
-use crate::wire::tap::{Link, carry_over, reset_at_close};
+use crate::wire::tap::{Link, carry, reset_at_close};
 use common::poison::IgnorePoison;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -97,7 +97,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
             let server = if shared.link.is_down() { None } else { shared.connect() };
             match server {
                 // What cannot be set up is closed, and that is all there is to do.
-                Some(server) => drop(carry_over(client, server, Some(&shared.link), |_, _| {})),
+                Some(server) => drop(carry(client, server, Some(&shared.link), |_, _| {})),
                 None => reset_at_close(&client),
             }
         });

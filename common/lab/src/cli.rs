@@ -20,6 +20,7 @@ use std::process::{Command, ExitCode};
     after_help = "Examples:\n  \
         lab run 4                          be in a chat room\n  \
         lab run 4 < /dev/null              watch a scripted session\n  \
+        lab run 4 --net delay=100ms        over a slow network\n  \
         lab server 4 -- --rate 5           the server alone, with its own options\n  \
         lab check 4                        the graded checks of stage 4\n  \
         lab check 4 room                   those up to its part room\n  \
@@ -41,6 +42,10 @@ enum Task {
         /// Play the scripted session even on a terminal
         #[arg(long)]
         script: bool,
+        /// Let clients come over a slower network: delay=100ms, rate=2k (bytes a second) or
+        /// bytes (one by one), or several with commas between
+        #[arg(long, value_name = "WHAT")]
+        net: Option<String>,
     },
     /// Run a stage's server alone
     Server(Alone),
@@ -130,7 +135,12 @@ fn task(task: Task) -> Result<(), Failure> {
     let all = Registry::load();
     let find = |number: Option<String>| all.stage(number.as_deref()).map_err(Failure::Usage);
     match task {
-        Task::Run { stage, script } => Ok(run(find(stage)?, &all, script)?),
+        Task::Run { stage, script, net: None } => Ok(run(find(stage)?, &all, script)?),
+        Task::Run { stage, script, net: Some(net) } => {
+            let number = find(stage)?.number.to_string();
+            let args = [&number, "--quiet", "--net", &net].into_iter().chain(script.then_some("--script"));
+            Err(become_tool("wire", &args.map(OsString::from).collect::<Vec<_>>()))
+        }
         Task::Server(Alone { stage, args }) => {
             let stage = find(stage)?;
             become_one(stage, &all, &stage.server(), &args)

@@ -43,6 +43,8 @@ pub enum Fault {
     Freeze(LinkTo, usize),
     /// Everything comes later.
     Delay(LinkTo, usize),
+    /// Only so many bytes a second are carried.
+    Throttle(LinkTo, usize),
     /// Everything comes byte by byte.
     Split(LinkTo, usize),
     /// The connections that there are end in one direction: it has no end.
@@ -58,7 +60,7 @@ impl Fault {
         let server = random.random_range(0..SERVERS);
         let to = [LinkTo::Server, LinkTo::Redis, LinkTo::Database][random.random_range(0..3)];
         // What ends a process is more likely than what a link does.
-        match random.random_range(0..18) {
+        match random.random_range(0..19) {
             0..=2 => Fault::KillServer(server),
             3 | 4 => Fault::PauseServer(server),
             5 => Fault::KillRedis,
@@ -71,7 +73,8 @@ impl Fault {
             13 => Fault::Delay(to, server),
             14 => Fault::AgeRedis,
             15 => Fault::HalfClose(to, server),
-            16 => Fault::Lose(if to == LinkTo::Server { LinkTo::Redis } else { to }, server),
+            16 => Fault::Throttle(to, server),
+            17 => Fault::Lose(if to == LinkTo::Server { LinkTo::Redis } else { to }, server),
             _ => Fault::Split(to, server),
         }
     }
@@ -97,6 +100,7 @@ impl Fault {
             Fault::Cut(to, n)
             | Fault::Freeze(to, n)
             | Fault::Delay(to, n)
+            | Fault::Throttle(to, n)
             | Fault::Split(to, n)
             | Fault::HalfClose(to, n)
             | Fault::Lose(to, n) => Some((to, n)),
@@ -160,6 +164,7 @@ impl fmt::Display for Fault {
             Fault::Cut(to, n) => write!(f, "{} is cut", link(*to, n)),
             Fault::Freeze(to, n) => write!(f, "{} is frozen", link(*to, n)),
             Fault::Delay(to, n) => write!(f, "{} is slow", link(*to, n)),
+            Fault::Throttle(to, n) => write!(f, "{} carries few bytes a second", link(*to, n)),
             Fault::Split(to, n) => write!(f, "{} carries byte by byte", link(*to, n)),
             Fault::HalfClose(to, n) => write!(f, "{} is half-closed: its server's side ends", link(*to, n)),
             Fault::Lose(to, n) => write!(f, "{} loses its connections, and no side is told", link(*to, n)),

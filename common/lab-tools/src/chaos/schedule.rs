@@ -145,6 +145,7 @@ mod tests {
             "cut",
             "frozen",
             "slow",
+            "few bytes a second",
             "byte by byte",
             "half-closed",
             "loses its connections",

@@ -18,6 +18,9 @@ use std::time::Duration;
 /// How much later everything comes over a slow link.
 const DELAY: Duration = Duration::from_millis(60);
 
+/// What a link carries that is given few bytes a second: less than is said meanwhile.
+const BYTES_A_SECOND: u32 = 8000;
+
 /// All of it. Dropping it ends everything.
 pub struct Testbed<'a> {
     context: &'a RunContext<'a>,
@@ -145,6 +148,7 @@ impl<'a> Testbed<'a> {
             Fault::Cut(to, n) => self.link(to, n).link().cut(),
             Fault::Freeze(to, n) => self.link(to, n).link().freeze(),
             Fault::Delay(to, n) => self.link(to, n).link().slow_down(DELAY),
+            Fault::Throttle(to, n) => self.link(to, n).link().limit_rate(BYTES_A_SECOND),
             Fault::Split(to, n) => self.link(to, n).link().split(),
             Fault::HalfClose(to, n) => self.link(to, n).link().half_close(),
             Fault::Lose(to, n) => self.link(to, n).link().lose(),
@@ -162,9 +166,11 @@ impl<'a> Testbed<'a> {
             Fault::FreezeRedis => self.services.redis.thaw(),
             Fault::KillDatabase => self.services.mariadb.restart(),
             Fault::FreezeDatabase => self.services.mariadb.thaw(),
-            Fault::Cut(to, n) | Fault::Freeze(to, n) | Fault::Delay(to, n) | Fault::Split(to, n) => {
-                Link::restore(self.link(to, n).link());
-            }
+            Fault::Cut(to, n)
+            | Fault::Freeze(to, n)
+            | Fault::Delay(to, n)
+            | Fault::Throttle(to, n)
+            | Fault::Split(to, n) => Link::restore(self.link(to, n).link()),
         }
     }
 

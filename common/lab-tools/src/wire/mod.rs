@@ -9,6 +9,7 @@
 mod annotate;
 mod annotation;
 mod hello;
+mod net;
 mod pcap;
 mod recorder;
 mod run;
@@ -21,7 +22,7 @@ pub use recorder::{Connection, Event, Recorder};
 pub use run::{Options, run};
 
 use crate::wire::recorder::Id;
-use crate::wire::tap::Did;
+use crate::wire::tap::{Did, Link};
 use common::endpoint::Endpoint;
 use common::net::{NetError, connect, listen};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -33,7 +34,8 @@ use std::time::Duration;
 const SHORTAGE: Duration = Duration::from_millis(100);
 
 /// Listens at `at` for the client `name`, and carries all its connections on to
-/// `server`; the address to connect to. It listens to the end of the process.
+/// `server`, over `link` if there is one; the address to connect to. It listens to the end
+/// of the process.
 ///
 /// # Errors
 /// When it cannot listen.
@@ -42,6 +44,7 @@ pub fn listen_for(
     at: &Endpoint,
     server: &Endpoint,
     recorder: &Arc<Recorder>,
+    link: Option<&Arc<Link>>,
 ) -> Result<SocketAddr, NetError> {
     let listener = listen(at)?;
     let cannot = |cause| NetError::Listen {
@@ -51,11 +54,18 @@ pub fn listen_for(
     };
     let address = listener.local_addr().map_err(cannot)?;
     let (name, server, recorder) = (name.to_owned(), server.clone(), recorder.clone());
-    thread::spawn(move || accept(&listener, &name, &server, &recorder));
+    let link = link.cloned();
+    thread::spawn(move || accept(&listener, &name, &server, &recorder, link.as_ref()));
     Ok(address)
 }
 
-fn accept(listener: &TcpListener, name: &str, server: &Endpoint, recorder: &Arc<Recorder>) {
+fn accept(
+    listener: &TcpListener,
+    name: &str,
+    server: &Endpoint,
+    recorder: &Arc<Recorder>,
+    link: Option<&Arc<Link>>,
+) {
     for client in listener.incoming() {
         // A client that has gone already, or a shortage of files, which passes;
         // without the pause this would be a loop at full speed until it does.
@@ -67,12 +77,12 @@ fn accept(listener: &TcpListener, name: &str, server: &Endpoint, recorder: &Arc<
         // are over must not do so before the last one has begun.
         let (id, name) = recorder.begins(name);
         let carry = {
-            let (server, recorder) = (server.clone(), recorder.clone());
+            let (server, recorder, link) = (server.clone(), recorder.clone(), link.cloned());
             move || {
                 if let Some(stream) = open(&client, name, &server, &recorder, id) {
                     let see = |side, did: Did<'_>| recorder.sees(id, Event::from((side, did)));
                     // Where it could not be set up, both ends are closed.
-                    let _ = tap::carry(client, stream, see);
+                    let _ = tap::carry(client, stream, link.as_deref(), see);
                 }
                 recorder.is_over(id);
             }

@@ -3,10 +3,12 @@
 
 use crate::sealed::Keys;
 use crate::wire::listen_for;
+use crate::wire::net::Network;
 use crate::wire::pcap::Capture;
 use crate::wire::recorder::{Audience, Recorder};
 use crate::wire::show::Show;
 use crate::wire::svg::Diagram;
+use crate::wire::tap::Link;
 use anyhow::Context;
 use common::endpoint::Endpoint;
 use lab::registry::{Registry, Stage, WireForm};
@@ -41,13 +43,21 @@ Examples:\n  \
     make wire 6 ARGS=--script                                   a scripted session, its bytes between its lines\n  \
     make wire 8 ARGS=\"--script --pcap tls.pcap\"                 and: wireshark tls.pcap\n  \
     make wire 5 ARGS=\"--script --svg aes.svg --no-key\"          a sequence diagram, as an eavesdropper sees it\n  \
-    make wire 4 ARGS=\"--connect 127.0.0.1:9004\"                a tap alone, in front of any server")]
+    make wire 4 ARGS=\"--connect 127.0.0.1:9004\"                a tap alone, in front of any server\n  \
+    make wire 2 ARGS=\"--net bytes,delay=50ms\"                  over a network that is slow and cuts everything")]
 pub struct Options {
     /// The stage's number
     pub stage: Option<String>,
     /// Play the scripted session even on a terminal
     #[arg(long, conflicts_with = "connect")]
     script: bool,
+    /// Let clients come over a slower network: delay=100ms, rate=2k (bytes a second) or
+    /// bytes (one by one), or several with commas between
+    #[arg(long, value_name = "WHAT")]
+    net: Option<Network>,
+    /// Show no bytes: `run-stage` with --net
+    #[arg(long, hide = true)]
+    quiet: bool,
     /// Write a capture, for Wireshark and tshark
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
@@ -71,6 +81,15 @@ pub struct Options {
     listen: Option<Endpoint>,
 }
 
+impl Options {
+    /// What the connections go over, if it is not this machine's own network.
+    fn link(&self) -> Option<Arc<Link>> {
+        let network = self.net.as_ref()?;
+        say!("network     {network}\n");
+        Some(Arc::new(network.link()))
+    }
+}
+
 /// Does it.
 ///
 /// # Errors
@@ -85,19 +104,23 @@ pub fn run(stage: &Stage, all: &Registry, options: &Options) -> anyhow::Result<(
     let alone = terminal::has_no_part(stage, options.script);
     let key = options.key.clone().or_else(|| key_of(&context).filter(|_| !options.no_key));
     let out: Box<dyn Write + Send> = match alone {
+        _ if options.quiet => Box::new(std::io::sink()),
         true => Box::new(stdout()),
         false => Box::new(private(&context.path(WIRE))?),
     };
     let recorder = files.recorder(stage, key.as_deref(), out)?;
+    let link = options.link();
     let route = |who: &str, server: &str| {
         let server = server.parse().context("the server listens on a strange address")?;
-        let tap = listen_for(who, &any_port()?, &server, &recorder)?;
+        let tap = listen_for(who, &any_port()?, &server, &recorder, link.as_ref())?;
         Ok(tap.to_string())
     };
     let done = match alone {
         true => script::play_in(&context, &route),
         false => {
-            say!("the wire    tail -n +1 -f {}\n", context.file_name(WIRE));
+            if !options.quiet {
+                say!("the wire    tail -n +1 -f {}\n", context.file_name(WIRE));
+            }
             terminal::run_in(&context, &route)
         }
     };
@@ -129,7 +152,7 @@ fn tap_alone(stage: &Stage, options: &Options, server: &Endpoint) -> anyhow::Res
     common::fd_limit::raise(2 * CONNECTIONS);
     let at = options.listen.clone().map_or_else(any_port, Ok)?;
     let mut signals = Signals::new(END_SIGNALS).context("cannot wait for signals")?;
-    let tap = listen_for("client", &at, server, &recorder)?;
+    let tap = listen_for("client", &at, server, &recorder, options.link().as_ref())?;
     say!("Listening on {tap}, for {server}; Ctrl-C ends it");
     signals.forever().next();
     files.finish(&recorder)

@@ -59,20 +59,13 @@ pub enum Did<'a> {
 const PIECE: usize = 64 * 1024;
 
 /// Carries bytes between `client` and `server` until both have ended or one has
-/// reset. Each thing is told to `see` before the other side gets it, so that an
-/// answer is never seen before its question.
+/// reset, over a `link` that may be disturbed, if there is one. Each thing is told to
+/// `see` before the other side gets it, so that an answer is never seen before its
+/// question.
 ///
 /// # Errors
 /// When a socket cannot be set up; both are closed then.
-pub fn carry(client: TcpStream, server: TcpStream, see: impl FnMut(Side, Did<'_>)) -> io::Result<()> {
-    carry_over(client, server, None, see)
-}
-
-/// As [`carry`], over a link that may be disturbed.
-///
-/// # Errors
-/// When a socket cannot be set up; both are closed then.
-pub fn carry_over(
+pub fn carry(
     client: TcpStream,
     server: TcpStream,
     link: Option<&Link>,
@@ -200,7 +193,7 @@ impl Pair<'_> {
     }
 
     fn read(&mut self, side: Side, piece: &mut [u8]) -> Turn {
-        let length = if self.link.is_some_and(Link::is_split) { 1 } else { piece.len() };
+        let length = self.link.map_or(piece.len(), |link| link.piece(piece.len()));
         let end = self.end(side);
         match end.stream.read(&mut piece[..length]) {
             // The end of what one could read from a side that takes nothing more.
@@ -211,7 +204,7 @@ impl Pair<'_> {
             }
             Ok(n) => {
                 (self.see)(side, Did::Sent(&piece[..n]));
-                self.link.into_iter().for_each(Link::delay);
+                self.link.into_iter().for_each(|link| link.delay(n));
                 let other = self.end(side.other());
                 other.waiting.extend_from_slice(&piece[..n]);
                 // It will take them at once nearly always.

@@ -248,4 +248,6 @@ fn what_cannot_be_written_or_read_is_said_before_anything_runs() {
     }
     lab(folder.path(), &["wire", "4", "--listen", "127.0.0.1:0"]).code(2);
     lab(folder.path(), &["wire", "4", "--connect", "nowhere"]).code(2);
+    let error = lab(folder.path(), &["wire", "4", "--net", "loss=5"]).code(2).get_output().stderr.clone();
+    assert!(String::from_utf8(error).unwrap().contains("`loss=5` is not understood; write delay=TIME"));
 }

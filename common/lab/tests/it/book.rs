@@ -105,7 +105,10 @@ esac"#
         let make = format!(
             r#"goal=$1 stage=$2; eval "set -- ${{3#ARGS=}}"
 {}
-case $goal in server|client|admin) exec '{lab}' $goal $stage -- "$@" ;; esac
+case $goal in
+  server|client|admin) exec '{lab}' $goal $stage -- "$@" ;;
+  run-stage) goal=run ;;
+esac
 exec '{lab}' $goal $stage "$@""#,
             ours("$stage")
         );

@@ -16,6 +16,8 @@ pub struct Link {
 struct State {
     frozen: bool,
     delay: Duration,
+    /// Bytes a second; 0 for any number.
+    rate: u32,
     splits: bool,
     down: bool,
     resets: u64,
@@ -27,6 +29,7 @@ impl Link {
     /// How often a tap looks whether its link has been disturbed.
     pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(20);
     pub(super) const POLL_TIMEOUT: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+    const PIECES_A_SECOND: usize = 50;
 
     /// From now on nothing is carried, and no connection notices: they stay open.
     pub fn freeze(&self) {
@@ -36,6 +39,12 @@ impl Link {
     /// Each piece of data comes so much later from now on, both ways.
     pub fn slow_down(&self, delay: Duration) {
         self.change(|state| state.delay = delay);
+    }
+
+    /// Each connection carries so many bytes a second from now on, both ways together;
+    /// 0 for any number.
+    pub fn limit_rate(&self, bytes_per_second: u32) {
+        self.change(|state| state.rate = bytes_per_second);
     }
 
     /// Data comes byte by byte from now on, both ways.
@@ -93,9 +102,14 @@ impl Link {
         self.state().losses
     }
 
-    /// Returns `true` if one byte only may be carried at once.
-    pub(super) fn is_split(&self) -> bool {
-        self.state().splits
+    /// How many bytes may be carried at once, `most` at most. With a limited rate these are
+    /// as many as the link carries between two looks at its state.
+    pub(super) fn piece(&self, most: usize) -> usize {
+        match self.state() {
+            State { splits: true, .. } => 1,
+            State { rate: 0, .. } => most,
+            State { rate, .. } => most.min((rate as usize / Self::PIECES_A_SECOND).max(1)),
+        }
     }
 
     /// Returns `true` if nothing may be carried now.
@@ -104,10 +118,13 @@ impl Link {
         state.frozen || state.down
     }
 
-    pub(super) fn delay(&self) {
-        let delay = self.state().delay;
-        if !delay.is_zero() {
-            thread::sleep(delay);
+    /// Waits as long as this many bytes are on their way.
+    pub(super) fn delay(&self, bytes: usize) {
+        let State { delay, rate, .. } = self.state();
+        let transfer = if rate == 0 { 0.0 } else { bytes as f64 / f64::from(rate) };
+        let pause = delay + Duration::from_secs_f64(transfer);
+        if !pause.is_zero() {
+            thread::sleep(pause);
         }
     }
 

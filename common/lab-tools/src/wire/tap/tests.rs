@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 mod link;
 
@@ -47,7 +47,7 @@ fn tapped_over(link: Option<Arc<Link>>) -> Tapped {
     let ((client, inner), (outer, server)) = (pair(), pair());
     let (sender, told) = channel();
     thread::spawn(move || {
-        carry_over(inner, outer, link.as_deref(), |side, did| {
+        carry(inner, outer, link.as_deref(), |side, did| {
             let _ = sender.send(match did {
                 Did::Sent(bytes) => Told::Sent(side, bytes.to_vec()),
                 Did::Ended => Told::Ended(side),
@@ -171,7 +171,7 @@ fn last_words_are_read_even_when_a_write_has_failed_first() {
     let ((mut client, inner), (outer, mut server)) = (pair(), pair());
     let ((open, gate), (arrives, arrival)) = (channel(), channel());
     thread::spawn(move || {
-        carry(inner, outer, |side, did| {
+        carry(inner, outer, None, |side, did| {
             if (side, did) == (Side::Client, Did::Sent(b"1")) {
                 let _ = arrives.send(());
                 let _ = gate.recv_timeout(LIMIT);

@@ -20,6 +20,21 @@ fn a_split_link_carries_byte_by_byte_and_loses_nothing() {
 }
 
 #[test]
+fn a_link_with_a_limited_rate_takes_its_time_and_loses_nothing() {
+    let link = Arc::<Link>::default();
+    let mut tapped = tapped_over(Some(link.clone()));
+    link.limit_rate(10_000);
+    let sent = noise(7, 2_000);
+    let begun = Instant::now();
+    tapped.client.write_all(&sent).unwrap();
+    let mut received = vec![0; sent.len()];
+    tapped.server.read_exact(&mut received).unwrap();
+    assert_eq!(received, sent);
+    let least = Duration::from_millis(200);
+    assert!(begun.elapsed() >= least, "2000 bytes at 10,000 a second take 0.2 s");
+}
+
+#[test]
 fn a_half_closed_link_ends_what_the_client_sends_and_goes_on_with_what_the_server_sends() {
     let link = Arc::<Link>::default();
     let mut tapped = tapped_over(Some(link.clone()));
