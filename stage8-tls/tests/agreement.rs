@@ -1,7 +1,8 @@
 //! Private messages, held against another implementation of RFC 9180: what one
-//! seals, the other opens, in both directions.
+//! seals, the other opens, in both directions. And a compressed connection, held against
+//! zlib.
 //!
-//! That is PyHPKE (`pip install pyhpke`), run by `CHAT_PYTHON`, or by `python3`
+//! The first is PyHPKE (`pip install pyhpke`), run by `CHAT_PYTHON`, or by `python3`
 //! where that is not set. Without it there is nothing to compare with, and the
 //! tests say so as ignored; with `CHAT_CI` set they fail instead.
 
@@ -14,6 +15,7 @@ use std::process::{Command, ExitCode, Stdio};
 use tempfile::TempDir;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/agreement/hpke.py");
+const DEFLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/agreement/deflate.py");
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -22,6 +24,7 @@ fn main() -> ExitCode {
         trial("what_we_seal_is_opened_by_pyhpke", ours_is_opened),
         trial("what_pyhpke_seals_is_opened_by_us", theirs_is_opened),
         trial("pyhpke_refuses_what_we_refuse", both_refuse),
+        trial("a_client_with_zlib_and_our_server_understand_each_other", zlib_agrees),
     ];
     libtest_mimic::run(&arguments, trials).exit_code()
 }
@@ -59,6 +62,16 @@ fn ask(python: &str, requests: &[String]) -> Vec<String> {
         String::from_utf8(output.stdout).expect("base64").lines().map(str::to_owned).collect();
     assert_eq!(answers.len(), requests.len());
     answers
+}
+
+fn zlib_agrees(python: &str) {
+    let folder = tempfile::tempdir().expect("a folder for the server");
+    let output = Command::new(python)
+        .args([DEFLATE, env!("CARGO_BIN_EXE_stage8-server")])
+        .current_dir(folder.path())
+        .output()
+        .expect("it was there a moment ago");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// An identity, and its private key as the identity file has it.
