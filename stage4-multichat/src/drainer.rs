@@ -50,12 +50,15 @@ impl Drainer for PollDrainer {
 fn drain(shared: &PollDrainer, woken: &OwnedFd) {
     let mut outboxes: Vec<Arc<Outbox>> = Vec::new();
     loop {
-        let writable = wait(woken, &outboxes);
-        let mut writable = writable.iter();
-        // An outbox that is empty, or whose client is gone, leaves the list.
-        outboxes.retain(|outbox| writable.next().is_none_or(|&writable| !writable || outbox.on_writable()));
-        let mut new = shared.new.lock().ignore_poison();
-        outboxes.append(&mut new);
+        let mut still_full = Vec::new();
+        for (is_writable, outbox) in wait(woken, &outboxes).into_iter().zip(outboxes) {
+            // An outbox that is empty, or whose client is gone, leaves the list.
+            if !is_writable || outbox.on_writable() {
+                still_full.push(outbox);
+            }
+        }
+        still_full.append(&mut shared.new.lock().ignore_poison());
+        outboxes = still_full;
     }
 }
 

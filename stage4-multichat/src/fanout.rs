@@ -8,7 +8,7 @@
 
 use crate::limits::ClientSlot;
 use crate::line_codec::LineCodec;
-use crate::outbox::{Outbox, SendResult};
+use crate::outbox::Outbox;
 use bytes::Bytes;
 use common::log::{Level, Log};
 use std::collections::HashMap;
@@ -62,9 +62,9 @@ impl Member {
 
     /// Sends its parts of the `buffer`. If it does not read, it is disconnected,
     /// and the thread that reads from it says so in the log.
-    fn send(&mut self, buffer: &Bytes) -> SendResult {
+    fn send(&mut self, buffer: &Bytes) {
         let pieces: Vec<_> = self.parts.drain(..).map(|part| buffer.slice(part)).collect();
-        self.outbox.send(&pieces)
+        self.outbox.send(&pieces);
     }
 }
 
@@ -175,11 +175,12 @@ impl Fanout {
         for id in self.addressed.drain(..) {
             // One that has departed is not among the members any longer.
             let Some(member) = self.members.get_mut(&id) else { continue };
-            if member.send(&buffer) == SendResult::NearLimit {
+            member.send(&buffer);
+            if member.outbox.is_near_limit() {
                 near_limit.push(member.outbox.clone());
             }
         }
-        // This closes their outboxes, behind all that was for them.
+        // This closes their outboxes, after all that was for them.
         for mut member in self.departed.drain(..) {
             member.send(&buffer);
         }

@@ -3,8 +3,8 @@
 //! Read the modules in this order. `server` is the flow. The [`room`] is one
 //! thread that owns who is here, and sends what was said to all; [`queue`]
 //! is how events reach it, [`fanout`] how it sends one batch to many. Each client
-//! has an [`outbox`], which never makes the room wait: [`transport`] is what it
-//! writes to, and [`drainer`] the thread that writes when a socket was full.
+//! has an [`outbox`], which never makes the room wait: `outbox_state` is what it
+//! holds, [`transport`] what it writes to, and [`drainer`] the thread that writes when a socket was full.
 //! [`limits`] and [`token_bucket`] keep one client, or many, from using up the
 //! server.
 
@@ -14,6 +14,7 @@ pub mod fanout;
 pub mod limits;
 pub mod line_codec;
 pub mod outbox;
+mod outbox_state;
 pub mod queue;
 pub mod room;
 pub mod server;

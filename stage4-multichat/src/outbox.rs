@@ -6,6 +6,10 @@
 //! rest. A [`Drainer`] writes that rest when the socket can take more. A client
 //! for which more than a bounded number of bytes wait is disconnected.
 //!
+//! At most one thread writes to the socket at any time, so that the bytes stay in
+//! order. The others append, and it writes that too. The [state](OutboxState) says
+//! which thread that is.
+//!
 //! Three decisions make it fast. Each was measured against the simpler way:
 //! - The thread that sends writes itself. A writing thread for each client costs
 //!   two to three times the processor time and latency, and twice the memory.
@@ -17,19 +21,24 @@
 // interleavings, a model of it.
 use super::sync::{Condvar, Mutex, MutexGuard};
 use crate::line_codec::LineCodec;
+use crate::outbox_state::{OutboxState, Phase, Writer, total_len};
 use crate::transport::{Transport, write_nonblocking};
 use bytes::Bytes;
 use common::poison::IgnorePoison;
-use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Continues the writing after a socket was full: it waits until the socket can
-/// take more and then calls [`Outbox::on_writable`], until that says that nothing is left.
-pub trait Drainer: Send + Sync {
-    /// Takes over an outbox whose socket is full.
-    fn register(&self, outbox: Arc<Outbox>);
+/// See the [module](self).
+pub struct Outbox {
+    transport: Arc<dyn Transport>,
+    config: Arc<OutboxConfig>,
+    /// Written by every thread that sends, by the drainer, and by the client's
+    /// own thread at its end. Held for memory operations only, never in a write.
+    state: Mutex<OutboxState>,
+    /// Signalled when little waits again, when everything is written, and when
+    /// the client is gone.
+    drained: Condvar,
 }
 
 /// What is the same for all outboxes of a server.
@@ -42,74 +51,13 @@ pub struct OutboxConfig {
     pub codec: Arc<dyn LineCodec>,
 }
 
-/// What became of [`Outbox::send`], as far as the sender has to know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SendResult {
-    /// It is written, or will be, unless the client is gone: the thread that
-    /// reads from the client finds that out.
-    Queued,
-    /// The same, but more than half of the limit waits, and the client is not
-    /// known to be unresponsive: a sender that floods should
-    /// [wait](Outbox::wait_drained) a little.
-    NearLimit,
-    /// It was too much. This call has disconnected the client.
-    Disconnected,
-}
-
-/// See the [module](self).
-pub struct Outbox {
-    transport: Arc<dyn Transport>,
-    config: Arc<OutboxConfig>,
-    /// Written by every thread that sends, by the drainer, and by the client's
-    /// own thread at its end. Held for memory operations only: the thread that
-    /// writes to the socket notes that in `writer` and lets go.
-    state: Mutex<State>,
-    /// Signalled when little waits again, when everything is written, and when
-    /// the client is gone.
-    drained: Condvar,
-}
-
-/// Which thread may write to the socket now. All others only append to
-/// `pending`, which keeps the order.
-#[derive(Default, PartialEq, Eq)]
-enum Writer {
-    #[default]
-    Nobody,
-    /// A thread that sends.
-    Sender,
-    /// The socket was full.
-    Drainer,
-}
-
-/// How far the connection is, from its start to its end.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Phase {
-    #[default]
-    Open,
-    /// Nothing more is accepted. What waits is written, and then the end.
-    Closing,
-    /// The transport was told of the end.
-    ShutDown,
-    /// The connection is gone, and `pending` is empty for ever.
-    Gone,
-}
-
-#[derive(Default)]
-struct State {
-    phase: Phase,
-    writer: Writer,
-    /// What waits, in order, without what is being written at this moment.
-    pending: VecDeque<Bytes>,
-    /// How many bytes are not written yet, what is being written included.
-    bytes: usize,
-    /// The connection is gone since too much waited for it.
-    overrun: bool,
-    /// The client did not read while a thread waited for that. No thread waits
-    /// for it again before it has read everything.
-    unresponsive: bool,
-    /// A thread waits on `drained`. To signal without that would still be a
-    /// system call.
-    awaited: bool,
+/// Continues the writing after a socket was full: it waits until the socket can
+/// take more and then calls [`Outbox::on_writable`], until that says that nothing
+/// is left. The server has [one](crate::drainer::PollDrainer); tests put one here
+/// that continues when they say so.
+pub trait Drainer: Send + Sync {
+    /// Takes over an outbox whose socket is full.
+    fn register(&self, outbox: Arc<Outbox>);
 }
 
 impl Outbox {
@@ -128,71 +76,67 @@ impl Outbox {
         &*self.transport
     }
 
-    /// Sends `pieces`, in this order and behind all that was sent before. Never
-    /// waits for the client.
-    pub fn send(self: &Arc<Self>, pieces: &[Bytes]) -> SendResult {
+    /// Sends `pieces`, in this order and after all that was sent before. Never
+    /// waits for the client. If it is gone, or too much waits for it now, the
+    /// thread that reads from it finds that out.
+    pub fn send(self: &Arc<Self>, pieces: &[Bytes]) {
         let mut state = self.lock();
         if state.phase != Phase::Open || pieces.is_empty() {
-            return SendResult::Queued;
+            return;
         }
-        state.bytes += pieces.iter().map(Bytes::len).sum::<usize>();
-        state.pending.extend(pieces.iter().cloned());
-        match state.writer {
-            Writer::Nobody => self.start_writing(state),
-            // That thread writes this too, and then checks the limit.
-            Writer::Sender => SendResult::Queued,
-            Writer::Drainer => self.check_limit(state),
-        }
+        state.append(pieces);
+        drop(state);
+        self.write_pending();
     }
 
     /// Sends one line to this client alone.
-    pub fn send_line(self: &Arc<Self>, text: &str) -> SendResult {
-        self.send_lines(&format!("{text}\n"))
+    pub fn send_line(self: &Arc<Self>, text: &str) {
+        self.send_lines(&format!("{text}\n"));
     }
 
     /// Sends lines, each ended by `\n` and at least one, to this client alone.
-    pub fn send_lines(self: &Arc<Self>, lines: &str) -> SendResult {
+    pub fn send_lines(self: &Arc<Self>, lines: &str) {
         let mut encoded = Vec::new();
         self.config.codec.encode(lines, &mut encoded);
-        self.send(&[encoded.into()])
+        self.send(&[encoded.into()]);
     }
 
-    /// For the drainer: the socket can take more. Returns `true` if the drainer
-    /// should wait and call again.
-    pub fn on_writable(&self) -> bool {
-        let Some(full) = self.write(self.lock()) else { return false };
-        if full.awaited && full.bytes < self.config.limit / 4 {
-            self.drained.notify_all();
-        }
-        true
+    /// Returns `true` if more than half of the limit waits, and the client is not
+    /// known to be unresponsive: a thread that sends more should
+    /// [wait](Outbox::wait_drained) a little.
+    pub fn is_near_limit(&self) -> bool {
+        let state = self.lock();
+        state.bytes > self.config.limit / 2 && !state.unresponsive
     }
 
     /// Waits until less than a quarter of the limit waits here, until `deadline`
     /// at the latest. Returns `true` if it is less; else the client is unresponsive.
     pub fn wait_drained(&self, deadline: Instant) -> bool {
-        let little = self.config.limit / 4;
         let left = deadline.saturating_duration_since(Instant::now());
+        let little = self.config.limit / 4;
         let mut state = self.wait(left, |state| state.bytes < little);
-        state.unresponsive |= state.bytes >= little;
-        state.bytes < little
+        let is_drained = state.bytes < little;
+        state.unresponsive |= !is_drained;
+        is_drained
     }
 
     /// Accepts nothing more. When all that waits is written, the client is told
     /// that this was all. Does not wait for that.
     pub fn close(self: &Arc<Self>) {
         let mut state = self.lock();
-        if state.phase == Phase::Open {
-            state.phase = Phase::Closing;
-            if state.writer == Writer::Nobody {
-                self.start_writing(state);
-            }
+        if state.phase != Phase::Open {
+            return;
         }
+        state.phase = Phase::Closing;
+        drop(state);
+        self.write_pending();
     }
 
     /// Waits until the outbox is [closed](Outbox::close) and everything is
     /// written, for `limit` at the longest. Returns `true` if it is.
     pub fn wait_closed(&self, limit: Duration) -> bool {
-        let is_written = |state: &State| state.phase == Phase::ShutDown && state.writer == Writer::Nobody;
+        let is_written =
+            |state: &OutboxState| state.phase == Phase::ShutDown && state.writer == Writer::Nobody;
         is_written(&self.wait(limit, is_written))
     }
 
@@ -209,87 +153,8 @@ impl Outbox {
 
     /// Ends the connection at once, whatever still waits.
     pub fn disconnect(&self) {
-        self.drop_connection(self.lock());
-    }
-
-    /// Writes what waits; the drainer gets what is left over.
-    fn start_writing(self: &Arc<Self>, mut state: MutexGuard<'_, State>) -> SendResult {
-        state.writer = Writer::Sender;
-        let Some(mut full) = self.write(state) else { return SendResult::Queued };
-        full.writer = Writer::Drainer;
-        let result = self.check_limit(full);
-        if result != SendResult::Disconnected {
-            self.config.drainer.register(self.clone());
-        }
-        result
-    }
-
-    /// Writes until nothing is left, the socket is full, or the client is gone.
-    /// Returns the state if the socket is full. The caller is the `writer`. The
-    /// lock is free during each write, so that other threads can append.
-    fn write<'a>(&'a self, mut state: MutexGuard<'a, State>) -> Option<MutexGuard<'a, State>> {
-        loop {
-            let mut pieces = std::mem::take(&mut state.pending);
-            let size: usize = pieces.iter().map(Bytes::len).sum();
-            drop(state);
-            let written = write_nonblocking(&*self.transport, &mut pieces);
-            state = self.lock();
-            let is_full = matches!(&written, Err(e) if e.kind() == ErrorKind::WouldBlock);
-            if state.phase == Phase::Gone || (written.is_err() && !is_full) {
-                self.drop_connection(state);
-                return None;
-            }
-            let left: usize = pieces.iter().map(Bytes::len).sum();
-            state.bytes -= size - left;
-            if is_full {
-                pieces.append(&mut state.pending);
-                state.pending = pieces;
-                return Some(state);
-            }
-            if !state.pending.is_empty() {
-                continue;
-            }
-            if state.phase != Phase::Closing {
-                self.mark_idle(state);
-                return None;
-            }
-            // Behind the last piece. What this adds is flushed in the next round.
-            state.phase = Phase::ShutDown;
-            drop(state);
-            self.transport.shutdown_write();
-            state = self.lock();
-        }
-    }
-
-    /// Nothing waits: the next thread that sends writes itself.
-    fn mark_idle(&self, mut state: MutexGuard<'_, State>) {
-        state.writer = Writer::Nobody;
-        state.unresponsive = false;
-        if std::mem::take(&mut state.awaited) {
-            drop(state);
-            self.drained.notify_all();
-        }
-    }
-
-    fn check_limit(&self, mut state: MutexGuard<'_, State>) -> SendResult {
-        let limit = self.config.limit;
-        if state.bytes > limit {
-            state.overrun = true;
-            self.drop_connection(state);
-            return SendResult::Disconnected;
-        }
-        if state.bytes > limit / 2 && !state.unresponsive {
-            SendResult::NearLimit
-        } else {
-            SendResult::Queued
-        }
-    }
-
-    fn drop_connection(&self, mut state: MutexGuard<'_, State>) {
-        state.phase = Phase::Gone;
-        state.writer = Writer::Nobody;
-        state.bytes = 0;
-        let pending = std::mem::take(&mut state.pending);
+        let mut state = self.lock();
+        let pending = state.clear();
         drop(state);
         // Without the lock: it may be the last use of much memory.
         drop(pending);
@@ -297,21 +162,93 @@ impl Outbox {
         self.transport.abort();
     }
 
+    /// For the drainer: the socket can take more. Returns `true` if it is full
+    /// again, and the drainer has to wait and call again.
+    pub fn on_writable(&self) -> bool {
+        let is_full = self.write();
+        if is_full && self.lock().bytes < self.config.limit / 4 {
+            self.drained.notify_all();
+        }
+        is_full
+    }
+
+    /// Writes what waits, unless another thread does that already. The drainer
+    /// gets what is left; if that is too much, the client is disconnected.
+    fn write_pending(self: &Arc<Self>) {
+        let mut state = self.lock();
+        if state.writer == Writer::Nobody && state.phase != Phase::Gone {
+            state.writer = Writer::Sender;
+            drop(state);
+            if self.write() {
+                self.config.drainer.register(self.clone());
+            }
+            state = self.lock();
+        }
+        // While a sender writes, no thread knows how much will be left. The
+        // sender itself comes here afterwards.
+        if state.writer == Writer::Drainer && state.bytes > self.config.limit {
+            state.overrun = true;
+            drop(state);
+            self.disconnect();
+        }
+    }
+
+    /// Writes until nothing is left, the socket is full, or the client is gone.
+    /// The caller is the `writer`. Returns `true` if the socket is full: then the
+    /// drainer is the writer. The lock is free during each write, so that other
+    /// threads can append.
+    fn write(&self) -> bool {
+        loop {
+            let mut pieces = std::mem::take(&mut self.lock().pending);
+            let size = total_len(&pieces);
+            let written = write_nonblocking(&*self.transport, &mut pieces);
+            let mut state = self.lock();
+            if state.phase == Phase::Gone {
+                return false;
+            }
+            state.bytes -= size - total_len(&pieces);
+            match written {
+                Ok(()) => {}
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                    state.put_back(pieces);
+                    state.writer = Writer::Drainer;
+                    return true;
+                }
+                Err(_) => {
+                    drop(state);
+                    self.disconnect();
+                    return false;
+                }
+            }
+            if !state.pending.is_empty() {
+                continue;
+            }
+            if state.phase == Phase::Closing {
+                // What this adds is flushed in the next round.
+                state.phase = Phase::ShutDown;
+                drop(state);
+                self.transport.shutdown_write();
+                continue;
+            }
+            state.writer = Writer::Nobody;
+            state.unresponsive = false;
+            drop(state);
+            self.drained.notify_all();
+            return false;
+        }
+    }
+
+    fn wait(&self, limit: Duration, is_done: impl Fn(&OutboxState) -> bool) -> MutexGuard<'_, OutboxState> {
+        let goes_on = |state: &mut OutboxState| state.phase != Phase::Gone && !is_done(state);
+        self.drained.wait_timeout_while(self.lock(), limit, goes_on).ignore_poison().0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, OutboxState> {
+        self.state.lock().ignore_poison()
+    }
+
     #[cfg(test)]
     pub(crate) fn is_idle(&self) -> bool {
         self.lock().writer == Writer::Nobody
-    }
-
-    fn wait(&self, limit: Duration, done: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
-        let waited = self.drained.wait_timeout_while(self.lock(), limit, |state| {
-            let goes_on = state.phase != Phase::Gone && !done(state);
-            state.awaited |= goes_on;
-            goes_on
-        });
-        waited.ignore_poison().0
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().ignore_poison()
     }
 }

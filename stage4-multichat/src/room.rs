@@ -174,7 +174,7 @@ impl RoomMember {
     /// Sends a line to this client alone.
     pub fn send_to(&self, line: &str) {
         // If it is gone, the thread that reads from it finds out.
-        let _ = self.outbox.send_line(line);
+        self.outbox.send_line(line);
     }
 
     /// Sends `lines`, each with its line end, to all others. Waits while too much

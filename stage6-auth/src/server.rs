@@ -240,7 +240,7 @@ fn log_in(
 ) -> Result<PresenceGuard, LoginError> {
     let AcceptedConnection { peer, outbox, lines, deadline, .. } = connection;
     let send = |line: &str| {
-        let _ = outbox.send_line(line);
+        outbox.send_line(line);
     };
     let login = server.auth.authenticate(|| read_line(lines, &server.envelope), send, *peer, *deadline);
     let (login, slot) = pending.finish(login)?;

@@ -262,7 +262,7 @@ impl RoomState {
         // At once and not through the batch, where the histories of a crowd would
         // gather. Nothing for this client can be in there yet.
         let greeting = self.history.lines(session.outbox.limit()) + &self.rooms.users(LOBBY);
-        let _ = session.outbox.send_lines(&greeting);
+        session.outbox.send_lines(&greeting);
         self.announce(id, LOBBY, &session.name, "joined");
     }
 

@@ -4,7 +4,7 @@
 //!
 //! A failure prints a schedule, and `shuttle::replay` plays it again.
 
-use self::outbox::{Drainer, Outbox, OutboxConfig, SendResult};
+use self::outbox::{Drainer, Outbox, OutboxConfig};
 use super::fake::line;
 use crate::line_codec::Plaintext;
 use crate::transport::Transport;
@@ -122,8 +122,9 @@ impl Trying {
 }
 
 /// Three threads send three lines each; `then` is what the main thread does
-/// meanwhile. What was written at the end.
-fn three_send(limit: usize, then: impl Fn(&Arc<Outbox>, Vec<thread::JoinHandle<()>>)) -> (String, u32) {
+/// meanwhile. What was written at the end, how often the end was, and whether the
+/// outbox says that this was all.
+fn three_send(limit: usize, then: impl Fn(&Arc<Outbox>, Vec<thread::JoinHandle<()>>)) -> (String, u32, bool) {
     let transport = Arc::new(RandomTransport::default());
     let trying = Arc::new(Trying::default());
     let outbox = Outbox::new(
@@ -138,18 +139,19 @@ fn three_send(limit: usize, then: impl Fn(&Arc<Outbox>, Vec<thread::JoinHandle<(
         let outbox = outbox.clone();
         thread::spawn(move || {
             for n in 0..3 {
-                assert_ne!(outbox.send(&[line(&format!("{sender}.{n}"))]), SendResult::Disconnected);
+                outbox.send(&[line(&format!("{sender}.{n}"))]);
             }
         })
     });
     then(&outbox, senders.collect());
     // The model's time-out never comes: if nobody wakes us, it says deadlock.
     outbox.close();
-    assert!(outbox.wait_closed(Duration::from_secs(1)));
+    let is_all = outbox.wait_closed(Duration::from_secs(1));
+    assert!(!outbox.is_overrun());
     trying.stop();
     drainer.join().unwrap();
     let bytes = transport.bytes.lock().unwrap().clone();
-    (String::from_utf8(bytes).unwrap(), transport.ended.load(Ordering::SeqCst))
+    (String::from_utf8(bytes).unwrap(), transport.ended.load(Ordering::SeqCst), is_all)
 }
 
 fn said_by(sender: usize, text: &str) -> Vec<String> {
@@ -159,14 +161,14 @@ fn said_by(sender: usize, text: &str) -> Vec<String> {
 #[test]
 fn nothing_is_lost_nothing_twice_and_the_end_is_last() {
     let all_sent = || {
-        let (text, ended) = three_send(1000, |outbox, senders| {
+        let (text, ended, is_all) = three_send(1000, |outbox, senders| {
             senders.into_iter().for_each(|sender| sender.join().unwrap());
             outbox.close();
         });
         for sender in 0..3 {
             assert_eq!(said_by(sender, &text), (0..3).map(|n| format!("{sender}.{n}")).collect::<Vec<_>>());
         }
-        assert_eq!((text.lines().count(), ended), (9, 1));
+        assert_eq!((text.lines().count(), ended, is_all), (9, 1, true));
     };
     shuttle::check_random(all_sent, SCHEDULES);
     shuttle::check_pct(all_sent, SCHEDULES, 3);
@@ -175,7 +177,7 @@ fn nothing_is_lost_nothing_twice_and_the_end_is_last() {
 #[test]
 fn an_end_amid_the_senders_cuts_no_line_in_two() {
     let end_meanwhile = || {
-        let (text, ended) = three_send(1000, |outbox, senders| {
+        let (text, ended, is_all) = three_send(1000, |outbox, senders| {
             outbox.close();
             senders.into_iter().for_each(|sender| sender.join().unwrap());
         });
@@ -185,7 +187,7 @@ fn an_end_amid_the_senders_cuts_no_line_in_two() {
             assert_eq!(said, (0..said.len()).map(|n| format!("{sender}.{n}")).collect::<Vec<_>>());
             count += said.len();
         }
-        assert_eq!((text.lines().count(), ended), (count, 1));
+        assert_eq!((text.lines().count(), ended, is_all), (count, 1, true));
         assert!(text.is_empty() || text.ends_with('\n'));
     };
     shuttle::check_random(end_meanwhile, SCHEDULES);
@@ -195,13 +197,27 @@ fn an_end_amid_the_senders_cuts_no_line_in_two() {
 fn whoever_waits_for_room_is_woken() {
     let wait_drained = || {
         // Five lines are more than half of this bound, and nine are within it.
-        three_send(36, |outbox, senders| {
+        let (.., is_all) = three_send(36, |outbox, senders| {
             outbox.wait_drained(std::time::Instant::now() + Duration::from_secs(60));
             senders.into_iter().for_each(|sender| sender.join().unwrap());
             outbox.wait_drained(std::time::Instant::now() + Duration::from_secs(60));
         });
+        assert!(is_all);
     };
     shuttle::check_random(wait_drained, SCHEDULES);
+}
+
+/// The transport itself finds out if two threads are in it then.
+#[test]
+fn a_disconnect_amid_the_senders_ends_it_for_all() {
+    let disconnect_meanwhile = || {
+        let (.., is_all) = three_send(1000, |outbox, senders| {
+            outbox.disconnect();
+            senders.into_iter().for_each(|sender| sender.join().unwrap());
+        });
+        assert!(!is_all);
+    };
+    shuttle::check_random(disconnect_meanwhile, SCHEDULES);
 }
 
 #[path = "../queue.rs"]

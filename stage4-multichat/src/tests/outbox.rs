@@ -1,7 +1,7 @@
 //! The outbox in front of a transport that takes what the test says.
 
 use super::fake::{FakeTransport, Step, Step::*, config, line};
-use crate::outbox::{Outbox, SendResult};
+use crate::outbox::Outbox;
 use bytes::Bytes;
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -16,7 +16,8 @@ fn what_the_socket_takes_at_once_is_written_at_once() {
     let (config, drainer) = config(100);
     let transport = FakeTransport::default();
     let outbox = Outbox::new(Arc::new(transport.clone()), config);
-    assert_eq!(outbox.send(&pieces(&["one", "two"])), SendResult::Queued);
+    outbox.send(&pieces(&["one", "two"]));
+    assert!(!outbox.is_near_limit());
     assert_eq!(transport.text(), "one\ntwo\n");
     assert!(outbox.is_idle());
     assert_eq!(drainer.drain(), 0);
@@ -27,8 +28,10 @@ fn the_rest_is_the_drainers_and_comes_before_what_is_sent_later() {
     let (config, drainer) = config(100);
     let transport = FakeTransport::new([Takes(6), Full]);
     let outbox = Outbox::new(Arc::new(transport.clone()), config);
-    assert_eq!(outbox.send(&pieces(&["one", "two"])), SendResult::Queued);
-    assert_eq!(outbox.send_line("three"), SendResult::Queued);
+    outbox.send(&pieces(&["one", "two"]));
+    assert!(!outbox.is_near_limit());
+    outbox.send_line("three");
+    assert!(!outbox.is_near_limit());
     assert_eq!(transport.text(), "one\ntw");
     assert!(!outbox.is_idle());
     assert_eq!(drainer.drain(), 0);
@@ -41,13 +44,17 @@ fn one_byte_above_the_bound_cuts_off_and_is_reported_once() {
     let (config, drainer) = config(10);
     let transport = FakeTransport::new([Full]);
     let outbox = Outbox::new(Arc::new(transport.clone()), config);
-    assert_eq!(outbox.send_line("12345678"), SendResult::NearLimit);
+    outbox.send_line("12345678");
+    assert!(outbox.is_near_limit());
     assert!(!transport.is_aborted());
     // 9 wait: one more fits, which would be an empty line.
-    assert_eq!(outbox.send_line(""), SendResult::NearLimit);
-    assert_eq!(outbox.send_line(""), SendResult::Disconnected);
+    outbox.send_line("");
+    assert!(outbox.is_near_limit());
+    outbox.send_line("");
+    assert!(outbox.is_overrun());
     assert!(transport.is_aborted());
-    assert_eq!(outbox.send_line(""), SendResult::Queued, "it is known already");
+    outbox.send_line("");
+    assert!(!outbox.is_near_limit(), "it is known already");
     assert_eq!(drainer.drain(), 0);
     assert_eq!(transport.text(), "");
     assert!(!outbox.wait_closed(Duration::from_secs(60)), "waits in vain");
@@ -58,10 +65,12 @@ fn what_the_socket_takes_does_not_count_however_much_it_is() {
     let (config, _) = config(10);
     let transport = FakeTransport::default();
     let outbox = Outbox::new(Arc::new(transport.clone()), config.clone());
-    assert_eq!(outbox.send_line(&"x".repeat(5000)), SendResult::Queued);
+    outbox.send_line(&"x".repeat(5000));
+    assert!(!outbox.is_near_limit());
     assert_eq!(transport.text().len(), 5001);
     let outbox = Outbox::new(Arc::new(FakeTransport::new([Takes(4990), Full])), config);
-    assert_eq!(outbox.send_line(&"x".repeat(5000)), SendResult::Disconnected);
+    outbox.send_line(&"x".repeat(5000));
+    assert!(outbox.is_overrun());
 }
 
 #[test]
@@ -112,7 +121,8 @@ fn what_the_transport_holds_inside_is_handed_on_before_all_counts_as_written() {
     let (config, drainer) = config(100);
     let transport = FakeTransport::new([Holds(100)]);
     let outbox = Outbox::new(Arc::new(transport.clone()), config);
-    assert_eq!(outbox.send_line("in a record"), SendResult::Queued);
+    outbox.send_line("in a record");
+    assert!(!outbox.is_near_limit());
     assert!(!outbox.is_idle());
     outbox.close();
     assert_eq!((drainer.drain(), transport.ended()), (0, 1));
@@ -125,12 +135,15 @@ fn who_does_not_read_is_waited_for_once_until_it_has_read_everything() {
     let transport = FakeTransport::new([Full]);
     let outbox = Outbox::new(Arc::new(transport.clone()), config);
     let half = "x".repeat(60);
-    assert_eq!(outbox.send_line(&half), SendResult::NearLimit);
+    outbox.send_line(&half);
+    assert!(outbox.is_near_limit());
     outbox.wait_drained(Instant::now());
-    assert_eq!(outbox.send_line("more"), SendResult::Queued, "not again");
+    outbox.send_line("more");
+    assert!(!outbox.is_near_limit(), "not again");
     drainer.drain();
     transport.then([Full]);
-    assert_eq!(outbox.send_line(&half), SendResult::NearLimit, "it has read");
+    outbox.send_line(&half);
+    assert!(outbox.is_near_limit(), "it has read");
 }
 
 #[test]
@@ -146,7 +159,8 @@ fn who_waits_for_room_is_woken_when_there_is_some() {
     assert_eq!(drainer.drain(), 1, "11 bytes are left");
     waiting.join().unwrap();
     assert!(start.elapsed() < Duration::from_secs(30));
-    assert_eq!(outbox.send_line(&"x".repeat(60)), SendResult::NearLimit, "it is not stuck");
+    outbox.send_line(&"x".repeat(60));
+    assert!(outbox.is_near_limit(), "it is not stuck");
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -192,7 +206,8 @@ proptest! {
                         lengths.iter().map(|&n| format!("{}{}", sent.len(), "x".repeat(n.into()))).collect();
                     let pieces: Vec<_> = lines.iter().map(|text| line(text)).collect();
                     lines.iter().for_each(|line| sent.extend([line, "\n"]));
-                    prop_assert_eq!(outbox.send(&pieces), SendResult::Queued);
+                    outbox.send(&pieces);
+                    prop_assert!(!outbox.is_overrun());
                     prop_assert!(sent.starts_with(&transport.text()));
                 }
             }
@@ -224,14 +239,14 @@ proptest! {
                 Deed::Send(lengths) => {
                     let line = "x".repeat(lengths.len());
                     sent += line.len() + 1;
-                    let judged = outbox.send_line(&line);
+                    outbox.send_line(&line);
                     let waiting = sent - transport.text().len();
-                    prop_assert_eq!(judged == SendResult::Disconnected, waiting > LIMIT);
+                    prop_assert_eq!(outbox.is_overrun(), waiting > LIMIT);
                     prop_assert_eq!(transport.is_aborted(), waiting > LIMIT);
-                    prop_assert_eq!(judged == SendResult::Queued, waiting <= LIMIT / 2);
-                    if judged == SendResult::Disconnected {
+                    if outbox.is_overrun() {
                         return Ok(());
                     }
+                    prop_assert_eq!(outbox.is_near_limit(), waiting > LIMIT / 2);
                 }
             }
         }

@@ -69,7 +69,7 @@ pub fn stream(messages: &[Message], outbox: &Arc<Outbox>, deadline: Instant) -> 
         // One at least, even if the outbox is a very small one.
         let count = fitting(rest.iter(), outbox.limit() / 16).max(1);
         let piece: String = rest[..count].iter().map(line).collect();
-        let _ = outbox.send_lines(&piece);
+        outbox.send_lines(&piece);
         rest = &rest[count..];
     }
     0

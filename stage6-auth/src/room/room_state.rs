@@ -114,7 +114,7 @@ impl RoomLogic<Message, RoomEvent> for RoomState {
         let list = Bytes::from(encoded);
         for online in self.online.values_mut() {
             if std::mem::replace(&mut online.list, self.version) < self.version {
-                let _ = online.session.outbox.send(std::slice::from_ref(&list));
+                online.session.outbox.send(std::slice::from_ref(&list));
             }
         }
     }
@@ -142,7 +142,7 @@ impl RoomState {
         self.lists.changed();
         let names = self.online.keys().chain([&session.name]);
         let greeting = self.history.lines(session.outbox.limit()) + &users_list(names);
-        let _ = session.outbox.send_lines(&greeting);
+        session.outbox.send_lines(&greeting);
         let member = Member::new(session.name.clone(), session.outbox.clone(), slot);
         self.room.apply(room::RoomEvent::Join(session.id, member));
         let online = Online { session: session.clone(), list: self.version };

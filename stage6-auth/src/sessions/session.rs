@@ -101,7 +101,7 @@ impl Session {
     /// Sends a line to this client alone.
     pub fn send_to(&self, line: &str) {
         // If it is gone, its reader thread finds out.
-        let _ = self.outbox.send_line(line);
+        self.outbox.send_line(line);
     }
 
     /// Submits one thing more to the committer, by `submit`. Waits while too much
