@@ -8,7 +8,7 @@ use clap::Parser;
 use common::poison::IgnorePoison;
 use hdrhistogram::Histogram;
 use stage6_auth::committer::{Committer, Event, QUEUE, commit_all};
-use stage6_auth::store::{DbUrl, Message, SCHEMA, StoreError, open};
+use stage6_auth::store::{DbUrl, Message, SCHEMA, StoreError, open, rows};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -65,7 +65,7 @@ fn store(url: &str) -> anyhow::Result<Append> {
         return Ok(Box::new(|_| Ok(Vec::new())));
     }
     let store = open(&url.parse::<DbUrl>()?, &SCHEMA)?;
-    Ok(Box::new(move |batch| store.append(batch)))
+    Ok(Box::new(move |batch| store.append(&rows(batch))))
 }
 
 fn message(args: &Args) -> Message {

@@ -121,9 +121,9 @@ impl<M: MessageRow, E: Send + 'static> Pipeline<M, E> {
 pub fn group_commit<M: MessageRow, E>(
     queue: &BoundedQueue<Submission<M, E>>,
     room: &SyncSender<Batch<M, E>>,
-    store: &dyn Store,
+    store: &Store,
 ) {
-    let append = |batch: &[M]| store.append_rows(&rows(batch));
+    let append = |batch: &[M]| store.append(&rows(batch));
     commit_all(queue, append, |events, failure| {
         // This panic stops the committer too, and with it the server.
         room.send((events, failure)).expect(ROOM_PANICKED);

@@ -1,6 +1,6 @@
 //! A message with its recipient, and the line that each receiver sees.
 
-use stage6_auth::store::{Message, MessageId, MessageRow, Millis, Param};
+use stage6_auth::store::{Message, MessageId, MessageRow, Millis, Value};
 use std::sync::Arc;
 
 /// A message with its address.
@@ -138,9 +138,9 @@ impl MessageRow for AddressedMessage {
         self.message.id
     }
 
-    fn params(&self, id: i64) -> Vec<Param<'_>> {
+    fn params(&self, id: i64) -> Vec<Value> {
         let mut params = self.message.params(id);
-        params.extend([self.to.kind(), self.to.place()].map(Param::Text));
+        params.extend([self.to.kind(), self.to.place()].map(|text| Value::Text(text.to_owned())));
         params
     }
 }

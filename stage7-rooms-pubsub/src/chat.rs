@@ -7,7 +7,7 @@
 
 use crate::addressed_message::{AddressedMessage, Change, Recipient};
 use crate::backplane::{Backplane, Status};
-use crate::message_store::MessageStore;
+use crate::message_store;
 use crate::room_state::{Login, LoginRecord, Question, RoomEvent, RoomState, not_stored};
 use crate::rooms::LOBBY;
 use anyhow::Context;
@@ -35,7 +35,7 @@ const JOIN_TIMEOUT: Duration = Duration::from_secs(8);
 pub struct Chat {
     /// The committer thread and the room thread.
     pub pipeline: Pipeline<AddressedMessage, RoomEvent>,
-    store: Arc<dyn Store>,
+    store: Arc<Store>,
     history: usize,
     /// `None` for a server that is alone.
     shared: Option<Shared>,
@@ -54,7 +54,7 @@ impl Chat {
     /// # Errors
     /// When the database cannot be read, or no thread started.
     pub fn open(
-        store: &Arc<dyn Store>,
+        store: &Arc<Store>,
         other_servers: Option<Backplane>,
         codec: &Arc<dyn LineCodec>,
         history: usize,
@@ -64,14 +64,14 @@ impl Chat {
         let state = |messages| RoomState::new(codec, History::new(messages, history), log);
         let (pipeline, shared) = match other_servers {
             None => {
-                let state = state(store.room_history(LOBBY, history).context(UNREADABLE)?);
+                let state = state(message_store::room_history(store, LOBBY, history).context(UNREADABLE)?);
                 let store = store.clone();
-                let work = move |queue: &_, room: &_| group_commit(queue, room, &*store);
+                let work = move |queue: &_, room: &_| group_commit(queue, room, &store);
                 (Pipeline::start(work, state)?, None)
             }
             Some(servers) => {
                 let (status, on_duplicate) = (servers.status.clone(), servers.on_duplicate);
-                let (writer, threads, before) = servers.start(history).context(UNREADABLE)?;
+                let (writer, threads, before) = servers.start(store, history).context(UNREADABLE)?;
                 let state = state(before.history).shared(&status, &before.presence, log);
                 let pipeline = Pipeline::start(move |queue, room| writer.work(queue, room), state)?;
                 threads.start(pipeline.committer())?;
@@ -151,7 +151,7 @@ impl Chat {
 
 impl ChatRoom for Chat {
     fn enter(&self, session: &Arc<Session>, slot: ClientSlot, welcome: &str) -> Result<(), LoginError> {
-        let publishers = self.store.subscriptions(&session.name)?;
+        let publishers = message_store::subscriptions(&self.store, &session.name)?;
         let lost = |stopped: Stopped| LoginError::Lost(io::Error::other(stopped));
         let Some(shared) = &self.shared else {
             session.send_to(welcome);

@@ -4,7 +4,7 @@
 //! Both databases of stage 6 stay in use. Its [`Store`] runs any statement, so this
 //! stage brings its statements, and the tables one more step.
 
-use stage6_auth::store::{Message, Param, STEP_1, Schema, Step, Store, StoreError, name_key, now};
+use stage6_auth::store::{Message, STEP_1, Schema, Step, Store, StoreError, Value, limit, name_key, now};
 use std::sync::Arc;
 
 /// What stage 7 needs.
@@ -77,38 +77,34 @@ const SUBSCRIPTIONS: &str = "SELECT p.username FROM subscriptions s \
          WHERE later.subscriber = s.subscriber AND later.publisher = s.publisher AND later.id > s.id) \
      ORDER BY p.username_key";
 
-/// What the chat asks of the database besides accounts and sessions. The bounds and
-/// the threads are those of [`Store`].
-pub trait MessageStore: Store {
-    /// The last `limit` messages of the room with this key that are not
-    /// retracted, oldest first.
-    fn room_history(&self, room: &str, limit: usize) -> Result<Vec<Message>, StoreError> {
-        self.history(HISTORY, &[Param::Text(room), limit.into()])
-    }
-
-    /// Returns `true` if the user with the id `subscriber` has subscribed to the one
-    /// with the id `publisher`. Takes the same time however many subscriptions there are.
-    fn is_subscribed(&self, subscriber: i64, publisher: i64) -> Result<bool, StoreError> {
-        Ok(self.number(IS_SUBSCRIBED, &[subscriber, publisher].map(Param::Int))? == Some(1))
-    }
-
-    /// How many rows [`subscribe`](MessageStore::subscribe) has added for this user;
-    /// see [`MAX_CHANGES`].
-    fn subscription_changes(&self, subscriber: i64) -> Result<i64, StoreError> {
-        Ok(self.number(CHANGES, &[Param::Int(subscriber)])?.unwrap_or(0))
-    }
-
-    /// Notes that the user with the id `subscriber` hears the one with the id
-    /// `publisher` from now on, or no longer.
-    fn subscribe(&self, subscriber: i64, publisher: i64, begins: bool) -> Result<(), StoreError> {
-        self.insert(SUBSCRIBE, &[subscriber, publisher, begins.into(), now()].map(Param::Int))
-    }
-
-    /// The names of the users to whom the user of this name has subscribed.
-    fn subscriptions(&self, subscriber: &str) -> Result<Vec<Arc<str>>, StoreError> {
-        let names = self.texts(SUBSCRIPTIONS, &[Param::Text(&name_key(subscriber))])?;
-        Ok(names.into_iter().map(Arc::from).collect())
-    }
+/// The last `limit` messages of the room with this key that are not retracted, oldest
+/// first.
+///
+/// # Errors
+/// When the database cannot be asked; so for all functions here.
+pub fn room_history(store: &Store, room: &str, limit: usize) -> Result<Vec<Message>, StoreError> {
+    store.history(HISTORY, &[room.to_owned().into(), self::limit(limit)])
 }
 
-impl<S: Store + ?Sized> MessageStore for S {}
+/// Returns `true` if the user with the id `subscriber` has subscribed to the one
+/// with the id `publisher`. Takes the same time however many subscriptions there are.
+pub fn is_subscribed(store: &Store, subscriber: i64, publisher: i64) -> Result<bool, StoreError> {
+    Ok(store.number(IS_SUBSCRIBED, &[subscriber, publisher].map(Value::Integer))? == Some(1))
+}
+
+/// How many rows [`subscribe`] has added for this user; see [`MAX_CHANGES`].
+pub fn subscription_changes(store: &Store, subscriber: i64) -> Result<i64, StoreError> {
+    Ok(store.number(CHANGES, &[subscriber.into()])?.unwrap_or(0))
+}
+
+/// Notes that the user with the id `subscriber` hears the one with the id
+/// `publisher` from now on, or no longer.
+pub fn subscribe(store: &Store, subscriber: i64, publisher: i64, begins: bool) -> Result<(), StoreError> {
+    store.execute(SUBSCRIBE, [subscriber, publisher, begins.into(), now()].map(Value::Integer).to_vec())
+}
+
+/// The names of the users to whom the user of this name has subscribed.
+pub fn subscriptions(store: &Store, subscriber: &str) -> Result<Vec<Arc<str>>, StoreError> {
+    let names = store.texts(SUBSCRIPTIONS, &[name_key(subscriber).into()])?;
+    Ok(names.into_iter().map(Arc::from).collect())
+}

@@ -124,7 +124,7 @@ struct Server {
     presence: Arc<Presence>,
     /// The way to the committer thread and the room thread.
     chat: Arc<Chat>,
-    store: Arc<dyn Store>,
+    store: Arc<Store>,
     /// For the outbox of each new client.
     outboxes: Arc<OutboxConfig>,
     /// Lines a second for each client; 0 is no limit.
@@ -291,7 +291,7 @@ fn chat(mut connection: AcceptedConnection, mut online: PresenceGuard, server: &
 fn relay(lines: &mut Lines, session: &Arc<Session>, server: &Server) -> io::Result<()> {
     // Used by this thread alone, so it needs no lock.
     let mut bucket = TokenBucket::new(server.rate);
-    let mut commands = Commands::new(&server.chat, &server.presence, &*server.store, session, &server.log);
+    let mut commands = Commands::new(&server.chat, &server.presence, &server.store, session, &server.log);
     loop {
         let line = read_line(lines, &server.envelope)?;
         // Disconnected by an admin, or for a newer connection of this user: what the

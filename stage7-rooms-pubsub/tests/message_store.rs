@@ -8,10 +8,11 @@ use libtest_mimic::{Arguments, Trial};
 use mysql::prelude::Queryable;
 use mysql::{Conn, Opts, OptsBuilder};
 use stage6_auth::store::mysql::setup::{Account, init};
-use stage6_auth::store::sqlite::SqliteStore;
-use stage6_auth::store::{self, DbUrl, Message, MessageId, NewUser, PasswordHash, Schema, Store, rows};
+use stage6_auth::store::{
+    self, DbUrl, Message, MessageId, NewUser, PasswordHash, Schema, Store, rows, sqlite,
+};
 use stage7_rooms_pubsub::addressed_message::{AddressedMessage, PRIVATE, Recipient};
-use stage7_rooms_pubsub::message_store::{MessageStore, SCHEMA};
+use stage7_rooms_pubsub::message_store::{self, SCHEMA};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
@@ -42,7 +43,7 @@ impl Place {
         match self {
             Place::File(folder) => {
                 let path = folder.path().join("chat.db");
-                SqliteStore::init(&path, schema).unwrap();
+                sqlite::init(&path, schema).unwrap();
                 DbUrl::Sqlite(path)
             }
             Place::Server { admin, account } => {
@@ -100,14 +101,14 @@ fn new_user(name: &str) -> NewUser {
     NewUser { name: name.to_owned(), password: PasswordHash("$2b$04$x".into()) }
 }
 
-fn texts(store: &Arc<dyn Store>, room: &str, limit: usize) -> Vec<String> {
-    store.room_history(room, limit).unwrap().into_iter().map(|m| m.text).collect()
+fn texts(store: &Arc<Store>, room: &str, limit: usize) -> Vec<String> {
+    message_store::room_history(store, room, limit).unwrap().into_iter().map(|m| m.text).collect()
 }
 
 fn goes_on(place: &Place) {
     let url = place.prepare(&store::SCHEMA);
     let old = store::open(&url, &store::SCHEMA).unwrap();
-    old.append(&[message(1, "old"), message(2, "older")]).unwrap();
+    old.append(&rows(&[message(1, "old"), message(2, "older")])).unwrap();
     old.add_users(&[new_user("Alice")]).unwrap();
     drop(old);
     let error = store::open(&url, &SCHEMA).err().unwrap();
@@ -115,9 +116,12 @@ fn goes_on(place: &Place) {
     assert!(error.to_string().contains("stage7-admin init"), "{error}");
     let url = place.prepare(&SCHEMA);
     let new = store::open(&url, &SCHEMA).unwrap();
-    assert_eq!(new.room_history("lobby", 10).unwrap(), [message(1, "old"), message(2, "older")]);
+    assert_eq!(
+        message_store::room_history(&new, "lobby", 10).unwrap(),
+        [message(1, "old"), message(2, "older")]
+    );
     assert_eq!(new.user("alice").unwrap().unwrap().name, "Alice");
-    new.append_rows(&rows(&[said(3, Recipient::Room("lobby".into()))])).unwrap();
+    new.append(&rows(&[said(3, Recipient::Room("lobby".into()))])).unwrap();
     assert_eq!(texts(&new, "lobby", 2), ["older", "text 3"]);
     let error = store::open(&url, &store::SCHEMA).err().unwrap();
     assert!(error.to_string().contains("tables of version 5 and this program knows only 4"), "{error:?}");
@@ -134,7 +138,7 @@ fn histories(place: &Place) {
         said(6, Recipient::Room("rust".into())),
         said(7, Recipient::Room("lobby".into())),
     ];
-    store.append_rows(&rows(&batch)).unwrap();
+    store.append(&rows(&batch)).unwrap();
     assert_eq!(texts(&store, "rust", 10), ["text 2", "text 6"]);
     assert_eq!(texts(&store, "lobby", 10), ["text 1", "text 7"]);
     assert_eq!(texts(&store, "lobby", 1), ["text 7"]);
@@ -147,22 +151,22 @@ fn subscriptions(place: &Place) {
     let names = ["alice", "Bob", "carol"];
     store.add_users(&names.map(new_user)).unwrap();
     let ids = names.map(|name| store.user(name).unwrap().unwrap().id);
-    let of = |name: &str| store.subscriptions(name).unwrap().join(",");
+    let of = |name: &str| message_store::subscriptions(&store, name).unwrap().join(",");
     let set = |who: usize, whom: usize, begins| {
-        store.subscribe(ids[who], ids[whom], begins).unwrap();
+        message_store::subscribe(&store, ids[who], ids[whom], begins).unwrap();
     };
     assert_eq!(of("alice"), "");
     set(0, 2, true);
     set(0, 1, true);
     set(1, 0, true);
     assert_eq!((of("ALICE").as_str(), of("bob").as_str(), of("nobody").as_str()), ("Bob,carol", "alice", ""));
-    let is = |who: usize, whom: usize| store.is_subscribed(ids[who], ids[whom]).unwrap();
+    let is = |who: usize, whom: usize| message_store::is_subscribed(&store, ids[who], ids[whom]).unwrap();
     assert!(is(0, 1) && is(1, 0) && !is(1, 2));
     set(0, 1, false);
     set(0, 1, false);
     assert_eq!(of("alice"), "carol");
     assert!(!is(0, 1));
-    assert_eq!(store.subscription_changes(ids[0]).unwrap(), 4);
+    assert_eq!(message_store::subscription_changes(&store, ids[0]).unwrap(), 4);
     set(0, 1, true);
     assert!(is(0, 1));
     assert_eq!(of("alice"), "Bob,carol");
@@ -177,5 +181,5 @@ fn interrupted(place: &Place) {
         Conn::new(opts).unwrap().query_drop("DELETE FROM schema_version WHERE version = 5").unwrap();
     }
     let store = store::open(&place.prepare(&SCHEMA), &SCHEMA).unwrap();
-    store.append_rows(&rows(&[said(1, Recipient::Subscribers)])).unwrap();
+    store.append(&rows(&[said(1, Recipient::Subscribers)])).unwrap();
 }

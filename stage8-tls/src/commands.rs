@@ -2,7 +2,7 @@
 //! their keys, ask for another user's, and send a message that is sealed with it.
 
 use crate::identity::PublicKey;
-use crate::public_keys::{MAX_KEYS, PublicKeys};
+use crate::public_keys::{self, MAX_KEYS};
 use common::log::Log;
 use stage6_auth::sessions::presence::Presence;
 use stage6_auth::sessions::session::Session;
@@ -26,7 +26,7 @@ pub const PRIVATE_KINDS: &[&PrivateKind] = &[&PRIVATE, &SEALED];
 /// All commands, as one client may use them.
 pub struct Commands<'a> {
     base: stage7::Commands<'a>,
-    store: &'a dyn Store,
+    store: &'a Store,
     log: &'a Log,
 }
 
@@ -35,7 +35,7 @@ impl<'a> Commands<'a> {
     pub fn new(
         chat: &'a Chat,
         presence: &'a Presence,
-        store: &'a dyn Store,
+        store: &'a Store,
         session: &Arc<Session>,
         log: &'a Log,
     ) -> Self {
@@ -62,7 +62,7 @@ impl<'a> Commands<'a> {
     fn publish(&self, key: &str) -> CommandResult {
         let key: PublicKey = key.parse().map_err(|error| format!("/pubkey BASE64: {error}"))?;
         let session = self.base.session();
-        let known = self.store.keys(session.user_id)?;
+        let known = public_keys::published(self.store, session.user_id)?;
         if known.last() == Some(&key.to_string()) {
             return Ok(());
         }
@@ -72,7 +72,7 @@ impl<'a> Commands<'a> {
             )
             .into());
         }
-        self.store.publish(session.user_id, &key)?;
+        public_keys::publish(self.store, session.user_id, &key)?;
         let what = if known.is_empty() { "a public key" } else { "another public key" };
         self.log.info(format_args!("{} publishes {what}, from {}", session.name, session.peer));
         Ok(())
@@ -83,7 +83,7 @@ impl<'a> Commands<'a> {
             return Err("/key needs a user: /key USER".to_owned().into());
         }
         let user = self.base.account(name)?;
-        let key = self.store.keys(user.id)?.pop();
+        let key = public_keys::published(self.store, user.id)?.pop();
         let key = key.ok_or_else(|| format!("{} has published no key", user.name))?;
         self.base.session().send_to(&format!("[KEY] {} {key}", user.name));
         Ok(())

@@ -5,7 +5,7 @@
 //! one. To notice that is the task of the clients ([`crate::identity`]).
 
 use crate::identity::PublicKey;
-use stage6_auth::store::{Param, STEP_1, Schema, Step, Store, StoreError, now};
+use stage6_auth::store::{STEP_1, Schema, Step, Store, StoreError, now};
 use stage7_rooms_pubsub::message_store::STEP_2;
 
 /// What stage 8 needs.
@@ -48,19 +48,19 @@ const KEYS: &str = "SELECT public_key FROM public_keys WHERE user_id = ? ORDER B
 /// an identity file is lost; without a bound, one user could fill the disk.
 pub const MAX_KEYS: usize = 100;
 
-/// What the server asks of the database about keys. The bounds and the threads are
-/// those of [`Store`].
-pub trait PublicKeys: Store {
-    /// Stores the key that the user with this id has from now on.
-    fn publish(&self, user: i64, key: &PublicKey) -> Result<(), StoreError> {
-        self.insert(PUBLISH, &[Param::Int(user), Param::Text(&key.to_string()), Param::Int(now())])
-    }
-
-    /// Returns the keys that the user with this id has published, as text; the last one
-    /// counts.
-    fn keys(&self, user: i64) -> Result<Vec<String>, StoreError> {
-        self.texts(KEYS, &[Param::Int(user)])
-    }
+/// Stores the key that the user with this id has from now on.
+///
+/// # Errors
+/// What the database says.
+pub fn publish(store: &Store, user: i64, key: &PublicKey) -> Result<(), StoreError> {
+    store.execute(PUBLISH, vec![user.into(), key.to_string().into(), now().into()])
 }
 
-impl<S: Store + ?Sized> PublicKeys for S {}
+/// Returns the keys that the user with this id has published, as text; the last one
+/// counts.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub fn published(store: &Store, user: i64) -> Result<Vec<String>, StoreError> {
+    store.texts(KEYS, &[user.into()])
+}

@@ -61,7 +61,7 @@ pub enum AuthError {
 
 /// Registration and login.
 pub struct Accounts {
-    store: Arc<dyn Store>,
+    store: Arc<Store>,
     cost: u32,
     queue: HashQueue,
 }
@@ -72,7 +72,7 @@ impl Accounts {
     ///
     /// # Panics
     /// When `cost` is outside [`COSTS`].
-    pub fn new(store: Arc<dyn Store>, cost: u32, login_rate: u32) -> Self {
+    pub fn new(store: Arc<Store>, cost: u32, login_rate: u32) -> Self {
         assert!(COSTS.contains(&cost), "bcrypt knows no cost {cost}");
         let processors = thread::available_parallelism().map_or(1, NonZero::get);
         Accounts { store, cost, queue: HashQueue::new(processors, login_rate) }

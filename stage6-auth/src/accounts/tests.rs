@@ -1,6 +1,5 @@
 use super::*;
-use crate::store::sqlite::SqliteStore;
-use crate::store::{PasswordHash, SCHEMA};
+use crate::store::{DbUrl, PasswordHash, SCHEMA, open};
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -10,8 +9,8 @@ const COST: u32 = 4;
 
 fn accounts(login_rate: u32) -> (tempfile::TempDir, Accounts) {
     let folder = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(&folder.path().join("chat.db"), &SCHEMA).unwrap();
-    (folder, Accounts::new(Arc::new(store), COST, login_rate))
+    let store = open(&DbUrl::Sqlite(folder.path().join("chat.db")), &SCHEMA).unwrap();
+    (folder, Accounts::new(store, COST, login_rate))
 }
 
 fn soon() -> Instant {

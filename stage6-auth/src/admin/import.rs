@@ -39,7 +39,7 @@ impl<'de> Deserialize<'de> for Entries {
 
 /// Makes an account for each entry of `file`, or none when any of them is bad,
 /// and then says for each what is wrong with it.
-pub fn import(store: &dyn Store, file: &Path) -> anyhow::Result<()> {
+pub fn import(store: &Store, file: &Path) -> anyhow::Result<()> {
     let shown = file.display();
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {shown}"))?;
     let Entries(entries) =
@@ -62,7 +62,7 @@ pub fn import(store: &dyn Store, file: &Path) -> anyhow::Result<()> {
 
 /// The account, or why there can be none.
 fn check(
-    store: &dyn Store,
+    store: &Store,
     seen: &mut HashSet<String>,
     name: &str,
     hash: Value,

@@ -5,7 +5,7 @@ mod import;
 
 use crate::accounts::{check_new_name, check_password, hash};
 use crate::store::mysql::setup::{Account, init, is_host, is_user};
-use crate::store::sqlite::SqliteStore;
+use crate::store::sqlite;
 use crate::store::{DbArgs, DbUrl, NewUser, Role, Schema, Store, open, rfc3339};
 use anyhow::{Context, anyhow, bail};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -111,7 +111,7 @@ fn run(args: Args, schema: &Schema) -> anyhow::Result<()> {
 fn prepare(db: &DbUrl, schema: &Schema, account: Account) -> anyhow::Result<()> {
     let url = match db {
         DbUrl::Sqlite(path) => {
-            SqliteStore::init(path, schema)?;
+            sqlite::init(path, schema)?;
             print_error(format_args!("{db} has the tables of version {}", schema.version()));
             return say(db);
         }
@@ -139,7 +139,7 @@ fn prepare(db: &DbUrl, schema: &Schema, account: Account) -> anyhow::Result<()> 
     }
 }
 
-fn add(store: Arc<dyn Store>, name: String, password_stdin: bool, cost: u32) -> anyhow::Result<()> {
+fn add(store: Arc<Store>, name: String, password_stdin: bool, cost: u32) -> anyhow::Result<()> {
     // Before a password is typed in vain; the table decides.
     if store.user(&name)?.is_some() {
         bail!("the name {name} is already taken");
@@ -169,7 +169,7 @@ fn password(from_stdin: bool) -> anyhow::Result<Zeroizing<String>> {
     Ok(password)
 }
 
-fn list(store: &dyn Store) -> anyhow::Result<()> {
+fn list(store: &Store) -> anyhow::Result<()> {
     for user in store.users()? {
         say(format_args!("{:<32} {:<6} {}", user.name, user.role.as_str(), rfc3339(user.created)))?;
     }

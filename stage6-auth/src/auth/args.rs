@@ -30,14 +30,14 @@ pub struct AuthArgs {
 
 impl AuthArgs {
     /// The session tokens, with the time that they last.
-    pub fn session_tokens(&self, store: &Arc<dyn Store>) -> Arc<SessionTokens> {
+    pub fn session_tokens(&self, store: &Arc<Store>) -> Arc<SessionTokens> {
         Arc::new(SessionTokens::new(store.clone(), Duration::from_secs(self.session_ttl.into())))
     }
 
     /// Logs in the users of `store`. Warns when their passwords are cheap to guess.
     pub fn authenticator(
         &self,
-        store: &Arc<dyn Store>,
+        store: &Arc<Store>,
         sessions: Arc<SessionTokens>,
         log: &Log,
     ) -> Authenticator {

@@ -94,7 +94,7 @@ pub struct AuthenticatedUser {
 
 /// Logs clients in. Made by [`AuthArgs::authenticator`].
 pub struct Authenticator {
-    store: Arc<dyn Store>,
+    store: Arc<Store>,
     accounts: Accounts,
     sessions: Arc<SessionTokens>,
     /// How long a login may take.

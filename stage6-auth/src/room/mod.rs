@@ -42,7 +42,7 @@ impl Room {
     /// # Errors
     /// When the database cannot be read, or no thread started.
     pub fn open(
-        store: &Arc<dyn Store>,
+        store: &Arc<Store>,
         codec: &Arc<dyn LineCodec>,
         history: usize,
         log: &Log,
@@ -50,7 +50,7 @@ impl Room {
         let messages = store.recent(history).context("cannot read the history")?;
         let state = RoomState::new(codec, History::new(messages, history), log);
         let store = store.clone();
-        let work = move |queue: &_, room: &_| group_commit(queue, room, &*store);
+        let work = move |queue: &_, room: &_| group_commit(queue, room, &store);
         let pipeline = Pipeline::start(work, state)?;
         Ok(Arc::new(Room { pipeline }))
     }

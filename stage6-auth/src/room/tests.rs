@@ -3,8 +3,7 @@ mod memory;
 use super::*;
 use crate::auth::AuthenticatedUser;
 use crate::sessions::Token;
-use crate::store::sqlite::SqliteStore;
-use crate::store::{self, PasswordHash, Role, SCHEMA, now};
+use crate::store::{self, DbUrl, PasswordHash, Role, SCHEMA, now};
 use common::log::{Level, LogGuard};
 use memory::{MemoryTransport, slot};
 use stage4_multichat::line_codec::Plaintext;
@@ -28,8 +27,7 @@ impl Fixture {
     fn new(history: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (log, guard) = Log::start(Level::Error, None).unwrap();
-        let store: Arc<dyn Store> =
-            Arc::new(SqliteStore::open(&folder.path().join("chat.db"), &SCHEMA).unwrap());
+        let store = store::open(&DbUrl::Sqlite(folder.path().join("chat.db")), &SCHEMA).unwrap();
         let codec: Arc<dyn LineCodec> = Arc::new(Plaintext);
         let room = Room::open(&store, &codec, history, &log).unwrap();
         Fixture { room, _folder: folder, _log: guard }

@@ -57,13 +57,13 @@ impl fmt::Debug for Token {
 
 /// Starts, resumes and ends sessions.
 pub struct SessionTokens {
-    store: Arc<dyn Store>,
+    store: Arc<Store>,
     ttl: Duration,
 }
 
 impl SessionTokens {
     /// Sessions that end `ttl` after their login, however often they are resumed.
-    pub fn new(store: Arc<dyn Store>, ttl: Duration) -> Self {
+    pub fn new(store: Arc<Store>, ttl: Duration) -> Self {
         SessionTokens { store, ttl }
     }
 
@@ -100,15 +100,14 @@ impl SessionTokens {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::sqlite::SqliteStore;
-    use crate::store::{NewUser, PasswordHash, SCHEMA};
+    use crate::store::{DbUrl, NewUser, PasswordHash, SCHEMA, open};
 
     fn sessions(ttl: Duration) -> (tempfile::TempDir, SessionTokens, User) {
         let folder = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(&folder.path().join("chat.db"), &SCHEMA).unwrap();
+        let store = open(&DbUrl::Sqlite(folder.path().join("chat.db")), &SCHEMA).unwrap();
         store.add_users(&[NewUser { name: "alice".into(), password: PasswordHash("x".into()) }]).unwrap();
         let alice = store.user("alice").unwrap().unwrap();
-        (folder, SessionTokens::new(Arc::new(store), ttl), alice)
+        (folder, SessionTokens::new(store, ttl), alice)
     }
 
     #[test]

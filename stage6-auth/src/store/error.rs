@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-/// Why a store failed. The first two are answers to the caller. Everything else is for
+/// Why a store failed. The first three are answers to the caller. Everything else is for
 /// the administrator, who is told what is wrong and what to do about it.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
@@ -12,6 +12,9 @@ pub enum StoreError {
     /// There is no such user.
     #[error("no user {0}; `list` shows who there is")]
     NoSuchUser(String),
+    /// Of the rows to be added, the key of this one exists.
+    #[error("the database has such a row already")]
+    Duplicate(usize),
     /// The database does not do what it was asked. The text begins with the database as
     /// the user knows it, a path or `host:port/database`, never with a password.
     #[error("{0}")]

@@ -1,9 +1,9 @@
 //! The database: users, messages, sessions.
 //!
-//! Two databases stand behind one trait, [`Store`], so that nothing above this
-//! module knows which one it is. SQLite ([`sqlite`]) needs no set-up and lives
-//! in one file; MySQL or MariaDB ([`mysql`]) is a server of its own, which
-//! several chat servers can share.
+//! Two databases stand behind one [`Store`], so that nothing above this module
+//! knows which one it is. SQLite ([`sqlite`]) needs no set-up and lives in one
+//! file; MySQL or MariaDB ([`mysql`]) is a server of its own, which several chat
+//! servers can share. Every query stands here once; the two modules only run it.
 //!
 //! # What is promised
 //! **A message that a client has received is in the database.** [`Store::append`]
@@ -23,9 +23,11 @@
 //! it reaches the database again, its note is lost with it. If the COMMIT had
 //! taken place, those messages are in the history.
 
+mod database;
 mod error;
 mod in_doubt;
 pub mod mysql;
+mod records;
 mod row;
 mod schema;
 pub mod sql;
@@ -34,84 +36,25 @@ mod url;
 
 pub use common::utc::{Millis, now, rfc3339};
 pub use error::StoreError;
-pub use row::{MessageRow, Param, rows};
+pub use records::{Message, MessageId, NewSession, NewUser, PasswordHash, Role, TokenHash, User, name_key};
+pub use row::{MessageRow, rows};
+/// A parameter of a statement, or a column of a row, for either database.
+pub use rusqlite::types::Value;
 pub use schema::{SCHEMA, STEP_1, Schema, Step};
 pub use url::{DbArgs, DbUrl, DbUrlError, MySqlUrl};
 
-use std::fmt;
-use std::str::FromStr;
+use database::{AppendError, Database};
+use in_doubt::InDoubt;
 use std::sync::Arc;
 
-/// Everything that the server, and `stage6-admin`, ask of a database.
+/// Everything that the server, and `stage6-admin`, ask of a database. All of it may be
+/// called from any thread.
 ///
-/// A database that is locked or hangs is given up within four seconds, and
-/// [`Store::append`] within three; all may be called from any thread.
-pub trait Store: Send + Sync {
-    /// Stores `batch` in order: all of it, or nothing when there is an error.
-    /// `Ok` means durable. It has the indices of messages that the database
-    /// cannot take, now or ever; these alone are not stored.
-    ///
-    /// The store gives each message the next id: 1, 2, 3, … without a gap, which
-    /// is the order of the history. Servers that share a database compete for it
-    /// here, and the primary key decides which of them was first.
-    ///
-    /// An empty batch stores nothing but retracts what is in doubt.
-    fn append(&self, batch: &[Message]) -> Result<Vec<usize>, StoreError> {
-        self.append_rows(&rows(batch))
-    }
-
-    /// [`Store::append`], for messages with whatever columns: stage 7's have more.
-    fn append_rows(&self, batch: &[&dyn MessageRow]) -> Result<Vec<usize>, StoreError>;
-
-    /// The last `limit` messages that are not retracted, oldest first.
-    fn recent(&self, limit: usize) -> Result<Vec<Message>, StoreError> {
-        self.history(sql::RECENT, &[limit.into()])
-    }
-
-    /// The messages that `query` finds, newest first and in the columns of
-    /// [`sql::RECENT`]; turned round, so that the oldest comes first. What is in
-    /// doubt is retracted before.
-    fn history(&self, query: &str, params: &[Param<'_>]) -> Result<Vec<Message>, StoreError>;
-
-    /// The number that `query` finds, if it finds a row. For the tables that later
-    /// stages add, as are the next two.
-    fn number(&self, query: &str, params: &[Param<'_>]) -> Result<Option<i64>, StoreError>;
-
-    /// The texts that `query` finds, one in each row.
-    fn texts(&self, query: &str, params: &[Param<'_>]) -> Result<Vec<String>, StoreError>;
-
-    /// Adds a row, durably.
-    fn insert(&self, statement: &str, row: &[Param<'_>]) -> Result<(), StoreError>;
-
-    /// The user of this name, in whatever case it is written.
-    fn user(&self, name: &str) -> Result<Option<User>, StoreError>;
-
-    /// All users, sorted by name regardless of case.
-    fn users(&self) -> Result<Vec<User>, StoreError>;
-
-    /// Adds all of `new` or none.
-    ///
-    /// # Errors
-    /// [`StoreError::NameTaken`] for the first whose name exists in any case.
-    fn add_users(&self, new: &[NewUser]) -> Result<(), StoreError>;
-
-    /// Gives the user another role. The server's account on MySQL may not.
-    fn set_role(&self, name: &str, role: Role) -> Result<(), StoreError>;
-
-    /// Stores a session until `expires`.
-    fn save_session(&self, session: &NewSession) -> Result<(), StoreError>;
-
-    /// Whose session it is, if it is known, not over at `now` and not ended.
-    fn session_user(&self, token: &TokenHash, now: Millis) -> Result<Option<User>, StoreError>;
-
-    /// Ends a session; one that is unknown or over already is left as it is.
-    fn end_session(&self, token: &TokenHash, now: Millis) -> Result<(), StoreError>;
-
-    /// A warning for the administrator, if the database is configured so that it
-    /// keeps less than [`Store::append`] promises.
-    fn durability_warning(&self) -> Result<Option<String>, StoreError> {
-        Ok(None)
-    }
+/// An error says why the database did not do it. One that is locked, or does not answer,
+/// is given up within four seconds, and by [`Store::append`] within three.
+pub struct Store {
+    database: Box<dyn Database>,
+    in_doubt: InDoubt,
 }
 
 /// Opens the store that `url` names.
@@ -122,128 +65,173 @@ pub trait Store: Send + Sync {
 ///
 /// # Errors
 /// Whatever keeps the store from being used, with what to do about it.
-pub fn open(url: &DbUrl, schema: &Schema) -> Result<Arc<dyn Store>, StoreError> {
-    Ok(match url {
-        DbUrl::Sqlite(path) => Arc::new(sqlite::SqliteStore::open(path, schema)?),
-        DbUrl::MySql(server) => Arc::new(mysql::MySqlStore::open(server, schema)?),
-    })
+pub fn open(url: &DbUrl, schema: &Schema) -> Result<Arc<Store>, StoreError> {
+    let database: Box<dyn Database> = match url {
+        DbUrl::Sqlite(path) => Box::new(sqlite::SqliteDatabase::open(path, schema)?),
+        DbUrl::MySql(server) => Box::new(mysql::MySqlDatabase::open(server, schema)?),
+    };
+    Ok(Arc::new(Store { database, in_doubt: InDoubt::default() }))
 }
 
-/// The number that the server gives a message before the database has it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MessageId {
-    /// A random number that the server chose when it started.
-    pub run: i64,
-    /// 1, 2, 3, … within the run, in the order in which messages were accepted.
-    pub number: i64,
-}
-
-/// A message, as the database keeps it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
-    /// Given by the committer.
-    pub id: MessageId,
-    /// When the server accepted it; given by the committer.
-    pub sent: Millis,
-    /// The sender, as registered.
-    pub name: Arc<str>,
-    /// The line, without its end.
-    pub text: String,
-}
-
-impl Message {
-    /// A message without a number and a time; the committer gives both.
-    pub fn new(name: Arc<str>, text: String) -> Self {
-        Message { id: MessageId::default(), sent: 0, name, text }
-    }
-}
-
-/// What a user may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Everyone, to begin with.
-    Member,
-    /// By `stage6-admin role NAME admin`.
-    Admin,
-}
-
-impl Role {
-    /// The word on the command line and in the database.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Role::Member => "member",
-            Role::Admin => "admin",
+impl Store {
+    /// Stores `batch` in order: all of it, or nothing when there is an error.
+    /// `Ok` means durable. It has the indices of messages that the database
+    /// cannot take, now or ever; these alone are not stored.
+    ///
+    /// The store gives each message the next id: 1, 2, 3, … without a gap, which
+    /// is the order of the history. Servers that share a database compete for it
+    /// here, and the primary key decides which of them was first.
+    ///
+    /// An empty batch stores nothing but retracts what is in doubt.
+    pub fn append(&self, batch: &[&dyn MessageRow]) -> Result<Vec<usize>, StoreError> {
+        let retract = self.in_doubt.get();
+        if batch.is_empty() && retract.is_empty() {
+            return Ok(Vec::new());
+        }
+        match self.database.append(&retract, batch) {
+            Ok(refused) => {
+                self.in_doubt.resolved(&retract);
+                Ok(refused)
+            }
+            Err(AppendError::InDoubt(error)) => {
+                self.in_doubt.add(batch);
+                Err(error)
+            }
+            Err(AppendError::NotStored(error)) => Err(error),
         }
     }
-}
 
-impl FromStr for Role {
-    type Err = &'static str;
+    /// The last `limit` messages that are not retracted, oldest first.
+    pub fn recent(&self, limit: usize) -> Result<Vec<Message>, StoreError> {
+        self.history(sql::RECENT, &[self::limit(limit)])
+    }
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "member" => Ok(Role::Member),
-            "admin" => Ok(Role::Admin),
-            _ => Err("a role is admin or member"),
+    /// The messages that `query` finds, newest first and in the columns of
+    /// [`sql::RECENT`]; turned round, so that the oldest comes first. What is in
+    /// doubt is retracted before.
+    pub fn history(&self, query: &str, params: &[Value]) -> Result<Vec<Message>, StoreError> {
+        self.append(&[])?;
+        let mut messages = self.find(query, params, message)?;
+        messages.reverse();
+        Ok(messages)
+    }
+
+    /// The user of this name, in whatever case it is written.
+    pub fn user(&self, name: &str) -> Result<Option<User>, StoreError> {
+        Ok(self.find(sql::USER, &[name_key(name).into()], user)?.pop())
+    }
+
+    /// All users, sorted by name regardless of case.
+    pub fn users(&self) -> Result<Vec<User>, StoreError> {
+        self.find(sql::USERS, &[], user)
+    }
+
+    /// Adds all of `new` or none.
+    ///
+    /// # Errors
+    /// [`StoreError::NameTaken`] for the first whose name exists in any case.
+    pub fn add_users(&self, new: &[NewUser]) -> Result<(), StoreError> {
+        let row = |NewUser { name, password }: &NewUser| {
+            vec![name.clone().into(), name_key(name).into(), password.0.clone().into(), now().into()]
+        };
+        let rows: Vec<_> = new.iter().map(row).collect();
+        self.database.execute(sql::ADD_USER, &rows).map_err(|error| match error {
+            StoreError::Duplicate(row) => StoreError::NameTaken(new[row].name.clone()),
+            error => error,
+        })
+    }
+
+    /// Gives the user another role. The server's account on MySQL may not.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchUser`].
+    pub fn set_role(&self, name: &str, role: Role) -> Result<(), StoreError> {
+        // Asked first, since MySQL counts no row for an UPDATE that changes nothing.
+        self.user(name)?.ok_or_else(|| StoreError::NoSuchUser(name.to_owned()))?;
+        self.execute(sql::SET_ROLE, vec![role.as_str().to_owned().into(), name_key(name).into()])
+    }
+
+    /// Stores a session until it expires.
+    pub fn save_session(&self, session: &NewSession) -> Result<(), StoreError> {
+        let NewSession { token, user_id, created, expires } = *session;
+        let row = vec![token.into(), user_id.into(), created.into(), expires.into()];
+        self.execute(sql::ADD_SESSION, row)
+    }
+
+    /// Whose session it is, if it is known, not over at `now` and not ended.
+    pub fn session_user(&self, token: &TokenHash, now: Millis) -> Result<Option<User>, StoreError> {
+        Ok(self.find(sql::SESSION_USER, &[(*token).into(), now.into()], user)?.pop())
+    }
+
+    /// Ends a session; one that is unknown or over already is left as it is.
+    pub fn end_session(&self, token: &TokenHash, now: Millis) -> Result<(), StoreError> {
+        match self.execute(sql::END_SESSION, vec![(*token).into(), now.into()]) {
+            Err(StoreError::Duplicate(_)) => Ok(()),
+            result => result,
         }
     }
-}
 
-/// A bcrypt hash as text, `$2b$12$…`. `{:?}` does not print it: a reader of the
-/// log could guess the password.
-#[derive(Clone, PartialEq, Eq)]
-pub struct PasswordHash(pub String);
+    /// The number that `query` finds, if it finds a row. For the tables that later
+    /// stages add, as are the next two.
+    pub fn number(&self, query: &str, params: &[Value]) -> Result<Option<i64>, StoreError> {
+        let number = |row: &[Value]| if let [Value::Integer(number)] = row { Some(*number) } else { None };
+        Ok(self.find(query, params, number)?.pop())
+    }
 
-impl fmt::Debug for PasswordHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PasswordHash(…)")
+    /// The texts that `query` finds, one in each row.
+    pub fn texts(&self, query: &str, params: &[Value]) -> Result<Vec<String>, StoreError> {
+        let text = |row: &[Value]| if let [Value::Text(text)] = row { Some(text.clone()) } else { None };
+        self.find(query, params, text)
+    }
+
+    /// Runs a statement that changes something, durably.
+    pub fn execute(&self, statement: &str, params: Vec<Value>) -> Result<(), StoreError> {
+        self.database.execute(statement, &[params])
+    }
+
+    /// A warning for the administrator, if the database is configured so that it
+    /// keeps less than [`Store::append`] promises.
+    pub fn durability_warning(&self) -> Result<Option<String>, StoreError> {
+        self.database.durability_warning()
+    }
+
+    /// What `read` makes of each row that `query` finds.
+    fn find<T>(
+        &self,
+        query: &str,
+        params: &[Value],
+        read: impl Fn(&[Value]) -> Option<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        let rows = self.database.query(query, params)?;
+        rows.iter().map(|row| read(row)).collect::<Option<_>>().ok_or_else(|| self.database.unreadable())
     }
 }
 
-/// A user as the database has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct User {
-    /// The database's number for it.
-    pub id: i64,
-    /// As registered.
-    pub name: String,
-    /// What the password is verified against.
-    pub password: PasswordHash,
-    /// What this user may do.
-    pub role: Role,
-    /// When the account was made.
-    pub created: Millis,
+/// A limit as a parameter: as many as the database can count, at most.
+pub fn limit(most: usize) -> Value {
+    i64::try_from(most).unwrap_or(i64::MAX).into()
 }
 
-/// An account to be made, with the role `member`.
-#[derive(Clone, Debug)]
-pub struct NewUser {
-    /// As it will be shown; must satisfy [`crate::accounts::check_new_name`].
-    pub name: String,
-    /// The password's hash.
-    pub password: PasswordHash,
+impl From<TokenHash> for Value {
+    fn from(TokenHash(hash): TokenHash) -> Self {
+        Value::Blob(hash.to_vec())
+    }
 }
 
-/// SHA-256 of a session's token, which the database keeps in place of the token.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct TokenHash(pub [u8; 32]);
-
-/// A session to be stored.
-#[derive(Clone, Debug)]
-pub struct NewSession {
-    /// The hash by which the token is found.
-    pub token: TokenHash,
-    /// [`User::id`].
-    pub user_id: i64,
-    /// When it was made.
-    pub created: Millis,
-    /// When it ends.
-    pub expires: Millis,
+fn message(row: &[Value]) -> Option<Message> {
+    use Value::{Integer, Text};
+    let &[Integer(run), Integer(number), Integer(sent), Text(ref name), Text(ref text)] = row else {
+        return None;
+    };
+    Some(Message { id: MessageId { run, number }, sent, name: name.as_str().into(), text: text.clone() })
 }
 
-/// The form under which a name is unique. It is computed here and not by the
-/// database's collation, since the two databases would disagree: MariaDB's default
-/// takes `alice`, `Alice` and `alicé` for one name.
-pub fn name_key(name: &str) -> String {
-    name.to_ascii_lowercase()
+fn user(row: &[Value]) -> Option<User> {
+    use Value::{Integer, Text};
+    let &[Integer(id), Text(ref name), Text(ref password), Text(ref role), Integer(created)] = row else {
+        return None;
+    };
+    // The table's CHECK lets no other role in.
+    let role = role.parse().unwrap_or(Role::Member);
+    Some(User { id, name: name.clone(), password: PasswordHash(password.clone()), role, created })
 }

@@ -1,9 +1,6 @@
 //! A message as a row of its table, for either database.
 
-use super::{Message, MessageId, Millis, sql};
-use mysql::Value;
-use rusqlite::ToSql;
-use rusqlite::types::{ToSqlOutput, ValueRef};
+use super::{Message, MessageId, Millis, Value, sql};
 
 /// A message as a row. Stage 7's messages have more columns than this stage's.
 pub trait MessageRow: Send + 'static {
@@ -20,46 +17,12 @@ pub trait MessageRow: Send + 'static {
     fn id(&self) -> MessageId;
 
     /// The parameters of that INSERT, for the row with this id, which the store gives.
-    fn params(&self, id: i64) -> Vec<Param<'_>>;
+    fn params(&self, id: i64) -> Vec<Value>;
 }
 
-/// A batch of messages, as [`Store::append_rows`](super::Store::append_rows) takes it.
+/// A batch of messages, as [`Store::append`](super::Store::append) takes it.
 pub fn rows<M: MessageRow>(batch: &[M]) -> Vec<&dyn MessageRow> {
     batch.iter().map(|message| message as &dyn MessageRow).collect()
-}
-
-/// A parameter.
-#[derive(Clone, Copy, Debug)]
-pub enum Param<'a> {
-    /// A number.
-    Int(i64),
-    /// A text.
-    Text(&'a str),
-}
-
-/// A limit: as many as the database can count, at most.
-impl From<usize> for Param<'_> {
-    fn from(limit: usize) -> Self {
-        Param::Int(i64::try_from(limit).unwrap_or(i64::MAX))
-    }
-}
-
-impl ToSql for Param<'_> {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(match self {
-            Param::Int(number) => (*number).into(),
-            Param::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
-        })
-    }
-}
-
-impl From<Param<'_>> for Value {
-    fn from(param: Param<'_>) -> Value {
-        match param {
-            Param::Int(number) => number.into(),
-            Param::Text(text) => text.into(),
-        }
-    }
 }
 
 impl MessageRow for Message {
@@ -80,9 +43,10 @@ impl MessageRow for Message {
         self.id
     }
 
-    fn params(&self, id: i64) -> Vec<Param<'_>> {
+    fn params(&self, id: i64) -> Vec<Value> {
         let MessageId { run, number } = self.id;
-        let numbers = [id, run, number, self.sent].map(Param::Int);
-        numbers.into_iter().chain([Param::Text(&self.name), Param::Text(&self.text)]).collect()
+        let numbers = [id, run, number, self.sent].map(Value::Integer);
+        let texts = [&*self.name, &self.text].map(|text| Value::Text(text.to_owned()));
+        numbers.into_iter().chain(texts).collect()
     }
 }

@@ -1,7 +1,7 @@
 //! Many senders at once, each of whom repeats what was not stored until it is.
 
 use stage6_auth::committer::{Committer, Event, QUEUE, commit_all};
-use stage6_auth::store::{DbUrl, Message, SCHEMA, Store, StoreError, open};
+use stage6_auth::store::{DbUrl, Message, SCHEMA, Store, StoreError, open, rows};
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
@@ -30,7 +30,7 @@ struct Shared {
 }
 
 impl Load {
-    pub fn start(store: Arc<dyn Store>, senders: usize) -> Self {
+    pub fn start(store: Arc<Store>, senders: usize) -> Self {
         let shared = Arc::new(Shared::default());
         let on_committed = {
             let shared = shared.clone();
@@ -40,7 +40,7 @@ impl Load {
                 }
             }
         };
-        let append = move |batch: &[Message]| store.append(batch);
+        let append = move |batch: &[Message]| store.append(&rows(batch));
         let committer =
             Arc::new(Committer::start(QUEUE, move |queue| commit_all(queue, append, on_committed)).unwrap());
         let sender = |n: usize| {
@@ -128,7 +128,7 @@ pub fn writer(url: &str) {
         out.flush().unwrap();
     };
     let committer = Committer::start(QUEUE, move |queue| {
-        commit_all(queue, |batch: &[Message]| store.append(batch), on_committed);
+        commit_all(queue, |batch: &[Message]| store.append(&rows(batch)), on_committed);
     })
     .unwrap();
     thread::scope(|scope| {

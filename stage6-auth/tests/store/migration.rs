@@ -1,13 +1,12 @@
 //! Databases as the version before made them.
 
 use crate::mariadb::{connect, fresh, prepare, url};
-use crate::suite::{message, new_user};
+use crate::suite::{append, message, new_user};
 use crate::trial;
 use libtest_mimic::Trial;
 use mysql::prelude::Queryable;
 use rusqlite::Connection;
-use stage6_auth::store::sqlite::SqliteStore;
-use stage6_auth::store::{Role, SCHEMA, Store, StoreError, TokenHash, open};
+use stage6_auth::store::{Role, SCHEMA, Store, StoreError, TokenHash, open, sqlite};
 
 /// Recorded from the server of that version.
 const SQLITE: &str = include_str!("../../../common/testkit-chat/src/checks/stage6.sql");
@@ -33,11 +32,11 @@ fn sqlite() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chat.db");
     Connection::open(&path).unwrap().execute_batch(SQLITE).unwrap();
-    is_too_old(SqliteStore::open(&path, &SCHEMA).err());
+    is_too_old(crate::sqlite::open(&path).err());
     for _ in 0..2 {
-        SqliteStore::init(&path, &SCHEMA).unwrap();
+        sqlite::init(&path, &SCHEMA).unwrap();
     }
-    has_everything(&SqliteStore::open(&path, &SCHEMA).unwrap());
+    has_everything(&crate::sqlite::open(&path).unwrap());
     let ids = "SELECT group_concat(id, ' ') FROM (SELECT id FROM messages ORDER BY id)";
     let ids: String = Connection::open(&path).unwrap().query_row(ids, [], |row| row.get(0)).unwrap();
     assert_eq!(ids, "1 2 3 4 5 6");
@@ -57,7 +56,7 @@ fn mariadb(interrupted_after: &[&str]) {
     interrupted_after.iter().for_each(|statement| conn.query_drop(statement).unwrap());
     let server_url = prepare(&admin, &account).url.unwrap();
     prepare(&admin, &account);
-    has_everything(&*open(&url(&server_url), &SCHEMA).unwrap());
+    has_everything(&open(&url(&server_url), &SCHEMA).unwrap());
     let ids: Vec<i64> = conn.query("SELECT id FROM messages ORDER BY id").unwrap();
     assert_eq!(ids, [1, 2, 3, 4, 5, 6]);
 }
@@ -68,7 +67,7 @@ fn is_too_old(error: Option<StoreError>) {
     assert!(error.to_string().contains("stage6-admin init"), "{error}");
 }
 
-fn has_everything(store: &dyn Store) {
+fn has_everything(store: &Store) {
     let texts = |limit| store.recent(limit).unwrap().into_iter().map(|m| m.text).collect::<Vec<_>>();
     let old = texts(10);
     assert_eq!(old.len(), 4, "the one that was retracted is in no history: {old:?}");
@@ -83,6 +82,6 @@ fn has_everything(store: &dyn Store) {
         .unwrap();
     assert_eq!(store.session_user(&TokenHash(token), 1_795_562_788_732).unwrap().unwrap().name, "Alice");
     store.add_users(&[new_user("carol")]).unwrap();
-    store.append(&[message(1, "new")]).unwrap();
+    append(store, &[message(1, "new")]).unwrap();
     assert_eq!(texts(2), ["  hello, Alice  ", "new"]);
 }

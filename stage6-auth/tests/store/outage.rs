@@ -2,7 +2,7 @@
 
 use crate::mariadb::{account, connect, fresh, fresh_url, prepare, url};
 use crate::proxy::{Mode, Proxy};
-use crate::suite::message;
+use crate::suite::{append, message};
 use crate::{load, trial};
 use libtest_mimic::Trial;
 use mysql::prelude::Queryable;
@@ -27,15 +27,15 @@ fn an_answer_that_is_lost() {
     let server = fresh_url();
     let proxy = Proxy::start(&server);
     let store = open(&url(&proxy.url), &SCHEMA).unwrap();
-    store.append(&[message(1, "before")]).unwrap();
+    append(&store, &[message(1, "before")]).unwrap();
     proxy.set(Mode::LoseAnswer);
-    store.append(&[message(2, "lost"), message(3, "lost too")]).unwrap_err();
+    append(&store, &[message(2, "lost"), message(3, "lost too")]).unwrap_err();
     let rows = "SELECT COUNT(*) FROM messages WHERE message LIKE 'lost%'";
     let mut conn = connect(&server);
     assert_eq!(conn.query_first(rows).unwrap(), Some(2), "the test is worth nothing if they are not there");
     // Before anything else was stored: reading settles it too.
     assert_eq!(store.recent(10).unwrap(), [message(1, "before")]);
-    store.append(&[message(4, "lost"), message(5, "lost too")]).unwrap();
+    append(&store, &[message(4, "lost"), message(5, "lost too")]).unwrap();
     let expected = [message(1, "before"), message(4, "lost"), message(5, "lost too")];
     assert_eq!(store.recent(10).unwrap(), expected);
     assert_eq!(open(&url(&server), &SCHEMA).unwrap().recent(10).unwrap(), expected, "for others too");
@@ -49,9 +49,9 @@ fn a_commit_that_comes_late() {
     let store = open(&url(&proxy.url), &SCHEMA).unwrap();
     proxy.set(Mode::HoldCommit);
     let started = Instant::now();
-    store.append(&[message(1, "late")]).unwrap_err();
+    append(&store, &[message(1, "late")]).unwrap_err();
     assert!(started.elapsed() < Duration::from_secs(3));
-    store.append(&[message(2, "late")]).unwrap();
+    append(&store, &[message(2, "late")]).unwrap();
     assert_eq!(store.recent(10).unwrap(), [message(2, "late")]);
     proxy.release();
     assert_eq!(store.recent(10).unwrap(), [message(2, "late")]);
@@ -62,7 +62,7 @@ fn a_commit_that_comes_late() {
 fn idle_connections_may_die() {
     let (admin, account) = fresh();
     let store = open(&url(&prepare(&admin, &account).url.unwrap()), &SCHEMA).unwrap();
-    store.append(&[message(1, "a")]).unwrap();
+    append(&store, &[message(1, "a")]).unwrap();
     let mut conn = connect(&admin);
     let user = &account.user;
     let all = format!("SELECT ID FROM information_schema.PROCESSLIST WHERE USER = '{user}'");
@@ -71,7 +71,7 @@ fn idle_connections_may_die() {
     for id in ids {
         conn.query_drop(format!("KILL {id}")).unwrap();
     }
-    store.append(&[message(2, "b")]).unwrap();
+    append(&store, &[message(2, "b")]).unwrap();
     assert_eq!(store.user("nobody").unwrap(), None);
     assert_eq!(store.recent(10).unwrap().len(), 2);
 }
@@ -80,12 +80,12 @@ fn a_hanging_server() {
     let server = MariaDb::start();
     let url = url(&prepare(&server.admin_url("chat"), &account("chat")).url.unwrap());
     let store = open(&url, &SCHEMA).unwrap();
-    store.append(&[message(1, "a")]).unwrap();
+    append(&store, &[message(1, "a")]).unwrap();
     server.freeze();
     // Many at once, as when a class logs in: no one waits for the others.
     let started = Instant::now();
     std::thread::scope(|scope| {
-        scope.spawn(|| store.append(&[message(2, "b")]).unwrap_err());
+        scope.spawn(|| append(&store, &[message(2, "b")]).unwrap_err());
         for _ in 0..20 {
             scope.spawn(|| {
                 let error = store.user("alice").unwrap_err();
@@ -95,7 +95,7 @@ fn a_hanging_server() {
     });
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     server.thaw();
-    store.append(&[message(3, "c")]).unwrap();
+    append(&store, &[message(3, "c")]).unwrap();
     let texts: Vec<_> = store.recent(10).unwrap().into_iter().map(|m| m.text).collect();
     assert_eq!(texts, ["a", "c"]);
 }

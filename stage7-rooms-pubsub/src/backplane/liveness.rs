@@ -23,7 +23,7 @@ use common::log::Log;
 use mysql::Conn;
 use mysql::prelude::Queryable;
 use stage6_auth::store::StoreError;
-use stage6_auth::store::mysql::MySqlStore;
+use stage6_auth::store::mysql::MySqlDatabase;
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ const LONGEST_GAP: Duration = Duration::from_secs(2);
 
 /// See the [module](self).
 pub struct Liveness {
-    store: Arc<MySqlStore>,
+    database: Arc<MySqlDatabase>,
     status: Arc<Status>,
     log: Log,
     conn: Option<Conn>,
@@ -53,15 +53,15 @@ impl Liveness {
     /// # Errors
     /// What the database says.
     pub(super) fn start(
-        store: &Arc<MySqlStore>,
+        database: &Arc<MySqlDatabase>,
         status: &Arc<Status>,
         log: &Log,
     ) -> Result<Self, StoreError> {
-        let (store, status, log) = (store.clone(), status.clone(), log.clone());
-        let mut liveness = Liveness { store, status, log, conn: None, free: HashMap::new() };
+        let (database, status, log) = (database.clone(), status.clone(), log.clone());
+        let mut liveness = Liveness { database, status, log, conn: None, free: HashMap::new() };
         match liveness.look() {
             Ok(_) => Ok(liveness),
-            Err(error) => Err(liveness.store.explain(error)),
+            Err(error) => Err(liveness.database.explain(error)),
         }
     }
 
@@ -93,7 +93,7 @@ impl Liveness {
     /// free for too long.
     fn look(&mut self) -> mysql::Result<Vec<i64>> {
         if self.conn.is_none() {
-            let mut conn = self.store.connect()?;
+            let mut conn = self.database.connect()?;
             conn.query_drop(format!("SET SESSION wait_timeout = {IDLE_LIMIT}"))?;
             self.conn = Some(conn);
         }

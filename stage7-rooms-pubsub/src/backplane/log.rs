@@ -19,13 +19,13 @@
 
 use super::Schema;
 use crate::addressed_message::{AddressedMessage, Change, PrivateKind, Recipient};
-use crate::message_store::MessageStore;
+use crate::message_store;
 use crate::rooms::LOBBY;
 use common::log::Log;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Row as SqlRow};
-use stage6_auth::store::mysql::{MySqlStore, insert, is_unstorable, lost_race};
-use stage6_auth::store::{Message, MessageId, MySqlUrl, StoreError, now, rows};
+use stage6_auth::store::mysql::{MySqlDatabase, insert, is_unstorable, lost_race};
+use stage6_auth::store::{Message, MessageId, MySqlUrl, Store, StoreError, now, rows};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ pub enum AppendError {
 
 /// See the [module](self). Used by the committer thread alone.
 pub struct SharedLog {
-    store: Arc<MySqlStore>,
+    database: Arc<MySqlDatabase>,
     /// `None` before the first use and after every failure of the network.
     conn: Option<Conn>,
     /// The id of the last entry that was read or appended.
@@ -79,13 +79,13 @@ impl SharedLog {
         private: &'static [&'static PrivateKind],
         log: &Log,
     ) -> Result<Self, StoreError> {
-        let store = Arc::new(MySqlStore::open(url, schema)?);
-        Ok(SharedLog { store, conn: None, tail: 0, confirmed: 0, private, log: log.clone() })
+        let database = Arc::new(MySqlDatabase::open(url, schema)?);
+        Ok(SharedLog { database, conn: None, tail: 0, confirmed: 0, private, log: log.clone() })
     }
 
     /// The database, for the threads that do not append.
-    pub fn store(&self) -> &Arc<MySqlStore> {
-        &self.store
+    pub fn database(&self) -> &Arc<MySqlDatabase> {
+        &self.database
     }
 
     /// The id of the last entry that was read or appended.
@@ -104,16 +104,21 @@ impl SharedLog {
     }
 
     /// Appends the entry with which a server starts, and reads what had happened
-    /// before. `history` is how many messages of the lobby.
+    /// before. `history` is how many messages of the lobby, from `store`.
     ///
     /// # Errors
     /// What the database says.
-    pub fn start(&mut self, start: &AddressedMessage, history: usize) -> Result<Snapshot, StoreError> {
+    pub fn start(
+        &mut self,
+        start: &AddressedMessage,
+        store: &Store,
+        history: usize,
+    ) -> Result<Snapshot, StoreError> {
         let history = loop {
             let last = self.run(|conn| conn.query_first("SELECT MAX(id) FROM messages"))?;
             self.tail = last.flatten().unwrap_or(0);
             // Nothing comes between this and the start: then its place would be taken.
-            let history = self.store.room_history(LOBBY, history)?;
+            let history = message_store::room_history(store, LOBBY, history)?;
             match self.append(std::slice::from_ref(start)) {
                 Ok(()) => break history,
                 Err(AppendError::Taken) => {}
@@ -159,7 +164,7 @@ impl SharedLog {
             Err(error) if is_unstorable(&error) => Err(AppendError::Unstorable),
             Err(error) => {
                 let lost = error.is_connectivity_error();
-                let error = self.store.explain(error);
+                let error = self.database.explain(error);
                 if lost {
                     self.disconnect();
                     return Err(AppendError::InDoubt(error));
@@ -187,7 +192,7 @@ impl SharedLog {
         if result.as_ref().is_err_and(mysql::Error::is_connectivity_error) {
             self.disconnect();
         }
-        result.map_err(|error| self.store.explain(error))
+        result.map_err(|error| self.database.explain(error))
     }
 
     /// The database may have been killed: what is not confirmed may be gone.
@@ -198,7 +203,7 @@ impl SharedLog {
 
     fn conn(&mut self) -> Result<&mut Conn, StoreError> {
         if self.conn.is_none() {
-            self.conn = Some(self.store.connect().map_err(|error| self.store.explain(error))?);
+            self.conn = Some(self.database.connect().map_err(|error| self.database.explain(error))?);
         }
         Ok(self.conn.as_mut().expect("it was made just now"))
     }

@@ -43,7 +43,7 @@ use notify::RedisUrl;
 use stage6_auth::committer::Committer;
 use stage6_auth::sessions::name_registry::OnDuplicate;
 pub use stage6_auth::store::Schema;
-use stage6_auth::store::{DbUrl, StoreError};
+use stage6_auth::store::{DbUrl, Store, StoreError};
 use std::io;
 use std::sync::Arc;
 use std::thread;
@@ -104,7 +104,7 @@ impl BackplaneArgs {
         let DbUrl::MySql(mysql) = db else { return Err(BackplaneError::NeedsMySql) };
         let shared = SharedLog::open(mysql, schema, private, log)?;
         // The database's own name for itself: the servers may call it by different ones.
-        let chat: Option<String> = shared.store().with(|conn| {
+        let chat: Option<String> = shared.database().with(|conn| {
             mysql::prelude::Queryable::query_first(
                 conn,
                 "SELECT CONCAT(@@hostname, ':', @@port, '/', DATABASE())",
@@ -113,7 +113,7 @@ impl BackplaneArgs {
         let (status, told) = Status::new();
         let status = Arc::new(status);
         let notifier = Notifier::connect(redis, &chat.unwrap_or_default(), &status, told, log)?;
-        let liveness = Liveness::start(shared.store(), &status, log)?;
+        let liveness = Liveness::start(shared.database(), &status, log)?;
         log.info(format_args!("one of several servers of {db}, through Redis at {redis}"));
         Ok(Some(Backplane { shared, status, notifier, liveness, on_duplicate, log: log.clone() }))
     }
@@ -136,17 +136,18 @@ pub type ChatCommitter = Committer<AddressedMessage, RoomEvent>;
 
 impl Backplane {
     /// Becomes one of the servers: appends to the log that this one has started, and
-    /// reads what had happened before, with the last `history` messages of the lobby.
+    /// reads what had happened before, with the last `history` messages of the lobby from `store`.
     /// Then splits into what the committer thread does and what the other threads do.
     ///
     /// # Errors
     /// What the database says.
     pub(crate) fn start(
         mut self,
+        store: &Store,
         history: usize,
     ) -> Result<(LogWriter, BackplaneThreads, Snapshot), StoreError> {
         let start = entry(self.status.run(), 1, &"".into(), Change::Start, String::new());
-        let snapshot = self.shared.start(&start, history)?;
+        let snapshot = self.shared.start(&start, store, history)?;
         snapshot.presence.iter().for_each(|entry| self.status.note(entry));
         let writer = LogWriter::new(self.shared, &self.status, &self.log);
         let threads =

@@ -3,7 +3,7 @@
 use super::{Command, Malformed, names};
 use crate::addressed_message::{PRIVATE, PrivateKind, Recipient};
 use crate::chat::Chat;
-use crate::message_store::{MAX_CHANGES, MessageStore};
+use crate::message_store::{self, MAX_CHANGES};
 use crate::room_state::Question;
 use crate::rooms::LOBBY;
 use common::log::Log;
@@ -26,7 +26,7 @@ const HISTORY_WAIT: Duration = Duration::from_secs(20);
 pub struct Commands<'a> {
     chat: &'a Chat,
     presence: &'a Presence,
-    store: &'a dyn Store,
+    store: &'a Store,
     log: &'a Log,
     session: Arc<Session>,
     /// The room in which the client is when all that it has said is delivered: a
@@ -69,7 +69,7 @@ impl<'a> Commands<'a> {
     pub fn new(
         chat: &'a Chat,
         presence: &'a Presence,
-        store: &'a dyn Store,
+        store: &'a Store,
         session: &Arc<Session>,
         log: &'a Log,
     ) -> Self {
@@ -153,7 +153,7 @@ impl<'a> Commands<'a> {
     fn show_history(&self, limit: usize) -> CommandResult {
         // What the client has just said belongs to it.
         self.session.wait_idle(COMMIT_WAIT);
-        let messages = self.store.room_history(&self.room, limit)?;
+        let messages = message_store::room_history(self.store, &self.room, limit)?;
         if messages.is_empty() {
             self.session.send_to(&format!("[SERVER] no earlier messages in {}", self.room_name));
         }
@@ -169,18 +169,18 @@ impl<'a> Commands<'a> {
     fn subscribe(&self, publisher: &str, begins: bool) -> CommandResult {
         let publisher = self.other(publisher, "subscribe to")?;
         let (subscriber, store) = (self.session.user_id, self.store);
-        let has = store.is_subscribed(subscriber, publisher.id)?;
+        let has = message_store::is_subscribed(store, subscriber, publisher.id)?;
         if !has && !begins {
             return Err(format!("you are not subscribed to {}", publisher.name).into());
         }
         if has != begins {
-            if begins && store.subscription_changes(subscriber)? >= MAX_CHANGES {
+            if begins && message_store::subscription_changes(store, subscriber)? >= MAX_CHANGES {
                 return Err(format!(
                     "you have changed your subscriptions {MAX_CHANGES} times, and no more can be stored"
                 )
                 .into());
             }
-            store.subscribe(subscriber, publisher.id, begins)?;
+            message_store::subscribe(store, subscriber, publisher.id, begins)?;
             let what = if begins { "subscribes to" } else { "does no longer subscribe to" };
             self.log.info(format_args!("{} {what} {}", self.session.name, publisher.name));
         }

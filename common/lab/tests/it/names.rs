@@ -137,7 +137,7 @@ const GIVEN_UP: &[GivenUp] = &[
             ("Seat", "ClientId"),
             ("obey", "execute"),
             ("Obeyed", "CommandResult"),
-            ("Archive", "MessageStore"),
+            ("Archive", "message_store"),
             ("Surroundings", "ClientState"),
             ("News", "StateChange"),
             ("Wish", "(gone)"),

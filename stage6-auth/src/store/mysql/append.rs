@@ -1,25 +1,24 @@
 //! Messages into the database, batch by batch.
 
+use super::super::database::AppendError;
 use super::super::in_doubt::NumberRange;
-use super::super::{MessageRow, StoreError, now, sql};
-use super::MySqlStore;
+use super::super::{MessageRow, now, sql};
 use super::errors::{is_timeout, is_unstorable, lost_race};
-use common::poison::IgnorePoison;
+use super::{MySqlDatabase, to_mysql};
+use mysql::Conn;
 use mysql::prelude::Queryable;
-use mysql::{Conn, Value};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Rows in one INSERT at most. Full statements of 4 KiB lines stay far below
 /// the server's `max_allowed_packet` (16 MiB).
 const MOST_ROWS: usize = 256;
 
 /// How long a batch is tried again while other servers take the ids it was to get.
-const RACE_LIMIT: Duration = Duration::from_millis(1500);
+pub(super) const RACE_LIMIT: Duration = Duration::from_millis(1500);
 
 /// A writer that lost a race pauses for a random time up to this. Without it, two
 /// writers in step with each other could have the same winner each time.
-const LONGEST_PAUSE: Duration = Duration::from_millis(2);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_millis(2);
 
 /// The committer's connection.
 #[derive(Default)]
@@ -37,32 +36,15 @@ impl Writer {
     }
 }
 
-impl MySqlStore {
-    pub(super) fn append_batch(&self, batch: &[&dyn MessageRow]) -> Result<Vec<usize>, StoreError> {
-        let retract = self.in_doubt.get();
-        if batch.is_empty() && retract.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut writer = self.writer.lock().ignore_poison();
-        let started = Instant::now();
-        loop {
-            match self.transaction(&mut writer, &retract, batch) {
-                // Another server has taken the ids that these messages were to get.
-                Err(error) if lost_race(&error) && started.elapsed() < RACE_LIMIT => {
-                    thread::sleep(LONGEST_PAUSE.mul_f64(rand::random()));
-                }
-                result => return result.map_err(|e| self.explain(e)),
-            }
-        }
-    }
-
-    fn transaction(
+impl MySqlDatabase {
+    /// Tries once to append the batch.
+    pub(super) fn transaction(
         &self,
         writer: &mut Writer,
         retract: &[NumberRange],
         batch: &[&dyn MessageRow],
-    ) -> mysql::Result<Vec<usize>> {
-        let mut conn = self.begin(writer)?;
+    ) -> Result<Vec<usize>, AppendError<mysql::Error>> {
+        let mut conn = self.begin(writer).map_err(AppendError::NotStored)?;
         writer.unfinished = Some(conn.connection_id());
         let refused = match add_rows(&mut conn, retract, batch) {
             Ok(refused) => refused,
@@ -72,20 +54,19 @@ impl MySqlStore {
                 if !error.is_connectivity_error() && conn.query_drop("ROLLBACK").is_ok() {
                     writer.keep(conn);
                 }
-                return Err(error);
+                return Err(AppendError::NotStored(error));
             }
         };
-        if let Err(error) = conn.query_drop("COMMIT") {
-            // Its outcome is unknown, and a query afterwards would not tell; see
-            // `crate::store`. But a cluster that refuses a COMMIT has undone it.
-            if !lost_race(&error) {
-                self.in_doubt.add(batch);
+        match conn.query_drop("COMMIT") {
+            Ok(()) => {
+                writer.keep(conn);
+                Ok(refused)
             }
-            return Err(error);
+            // A cluster that refuses a COMMIT has undone it.
+            Err(error) if lost_race(&error) => Err(AppendError::NotStored(error)),
+            // A query afterwards would not tell; see `crate::store`.
+            Err(error) => Err(AppendError::InDoubt(error)),
         }
-        self.in_doubt.resolved(retract);
-        writer.keep(conn);
-        Ok(refused)
     }
 
     /// A connection with a transaction begun.
@@ -153,8 +134,7 @@ fn add_rows(
 /// stored or not.
 pub fn insert(conn: &mut Conn, first: i64, rows: &[&dyn MessageRow]) -> mysql::Result<()> {
     let Some(row) = rows.first() else { return Ok(()) };
-    let params = (first..).zip(rows).flat_map(|(id, row)| row.params(id));
-    let values: Vec<Value> = params.map(Value::from).collect();
-    let more = format!(", ({})", vec!["?"; values.len() / rows.len()].join(", "));
-    conn.exec_drop(format!("{}{}", row.insert(), more.repeat(rows.len() - 1)), values)
+    let params: Vec<_> = (first..).zip(rows).flat_map(|(id, row)| row.params(id)).collect();
+    let more = format!(", ({})", vec!["?"; params.len() / rows.len()].join(", "));
+    conn.exec_drop(format!("{}{}", row.insert(), more.repeat(rows.len() - 1)), to_mysql(&params))
 }

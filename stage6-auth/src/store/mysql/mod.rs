@@ -10,25 +10,26 @@ mod errors;
 mod pool;
 pub mod setup;
 
-use super::error::{init_command, too_new, too_old};
-use super::in_doubt::InDoubt;
+use super::database::{AppendError, Database};
+use super::error::{init_command, other, too_new, too_old};
+use super::in_doubt::NumberRange;
 use super::schema::{Change, Schema};
 use super::url::MySqlUrl;
-use super::{
-    Message, MessageId, MessageRow, Millis, NewSession, NewUser, Param, PasswordHash, Role, Store,
-    StoreError, TokenHash, User, name_key, now, sql,
-};
-use append::Writer;
+use super::{MessageRow, StoreError, Value, sql};
 pub use append::insert;
+use append::{LONGEST_PAUSE, RACE_LIMIT, Writer};
+use common::poison::IgnorePoison;
 use errors::{ALREADY_THERE, code, explain, no_tables};
 pub use errors::{is_unstorable, lost_race};
 use mysql::prelude::Queryable;
-use mysql::{Conn, Value};
+use mysql::{Conn, Row};
 use pool::Pool;
 use std::sync::Mutex;
+use std::thread;
+use std::time::Instant;
 
 /// A database on a MySQL or MariaDB server.
-pub struct MySqlStore {
+pub struct MySqlDatabase {
     db: String,
     program: &'static str,
     /// For all threads but the committer's.
@@ -36,27 +37,25 @@ pub struct MySqlStore {
     /// The committer's own connection, so that many logins at once do not delay a
     /// message. The lock is held across I/O: it stands for the connection.
     writer: Mutex<Writer>,
-    in_doubt: InDoubt,
 }
 
-impl MySqlStore {
+impl MySqlDatabase {
     /// Connects, and checks that the tables are there.
     ///
     /// # Errors
     /// [`StoreError`]: refused, wrong password, no tables, another version.
     pub fn open(url: &MySqlUrl, schema: &Schema) -> Result<Self, StoreError> {
-        let store = MySqlStore {
+        let database = MySqlDatabase {
             db: url.to_string(),
             program: schema.program,
             pool: Pool::new(url),
             writer: Mutex::default(),
-            in_doubt: InDoubt::default(),
         };
-        let found: Option<Option<u32>> = store.with(|conn| conn.query_first(sql::VERSION))?;
+        let found: Option<Option<u32>> = database.with(|conn| conn.query_first(sql::VERSION))?;
         let found = found.flatten().unwrap_or(0);
-        let (db, known) = (&store.db, schema.version());
+        let (db, known) = (&database.db, schema.version());
         match schema.next(found, |step| step.mysql) {
-            Change::None => Ok(store),
+            Change::None => Ok(database),
             Change::TooNew(found) => Err(too_new(db, found, known)),
             Change::Run(..) if found == 0 => Err(no_tables(db, schema.program)),
             Change::Run(..) => Err(too_old(db, found, known, &init_command(schema.program, db))),
@@ -85,79 +84,51 @@ impl MySqlStore {
     }
 }
 
-impl Store for MySqlStore {
-    fn append_rows(&self, batch: &[&dyn MessageRow]) -> Result<Vec<usize>, StoreError> {
-        self.append_batch(batch)
+impl Database for MySqlDatabase {
+    fn query(&self, query: &str, params: &[Value]) -> Result<Vec<Vec<Value>>, StoreError> {
+        let rows: Vec<Row> = self.with(|conn| conn.exec(query, to_mysql(params)))?;
+        Ok(rows.into_iter().map(|row| row.unwrap().into_iter().map(from_mysql).collect()).collect())
     }
 
-    fn history(&self, query: &str, params: &[Param<'_>]) -> Result<Vec<Message>, StoreError> {
-        self.append_batch(&[])?;
-        let mut messages = self.with(|conn| conn.exec_map(query, values(params), message))?;
-        messages.reverse();
-        Ok(messages)
-    }
-
-    fn number(&self, query: &str, params: &[Param<'_>]) -> Result<Option<i64>, StoreError> {
-        self.with(|conn| conn.exec_first(query, values(params)))
-    }
-
-    fn texts(&self, query: &str, params: &[Param<'_>]) -> Result<Vec<String>, StoreError> {
-        self.with(|conn| conn.exec(query, values(params)))
-    }
-
-    fn insert(&self, statement: &str, row: &[Param<'_>]) -> Result<(), StoreError> {
-        self.with(|conn| conn.exec_drop(statement, values(row)))
-    }
-
-    fn user(&self, name: &str) -> Result<Option<User>, StoreError> {
-        Ok(self.with(|conn| conn.exec_first(sql::USER, (name_key(name),)))?.map(user))
-    }
-
-    fn users(&self) -> Result<Vec<User>, StoreError> {
-        self.with(|conn| conn.exec_map(sql::USERS, (), user))
-    }
-
-    fn add_users(&self, new: &[NewUser]) -> Result<(), StoreError> {
-        let mut failed = None;
-        let result = self.pool.with(|conn| {
+    fn execute(&self, statement: &str, rows: &[Vec<Value>]) -> Result<(), StoreError> {
+        let duplicate = self.with(|conn| {
             conn.query_drop("BEGIN")?;
-            let added = new.iter().try_for_each(|user| {
-                failed = Some(&user.name);
-                conn.exec_drop(sql::ADD_USER, (&user.name, name_key(&user.name), &user.password.0, now()))
-            });
-            if added.is_err() {
-                conn.query_drop("ROLLBACK")?;
-                return added;
+            for (at, row) in rows.iter().enumerate() {
+                if let Err(error) = conn.exec_drop(statement, to_mysql(row)) {
+                    conn.query_drop("ROLLBACK")?;
+                    return if code(&error) == Some(ALREADY_THERE) { Ok(Some(at)) } else { Err(error) };
+                }
             }
-            conn.query_drop("COMMIT")
-        });
-        match (result, failed) {
-            (Err(error), Some(name)) if code(&error) == Some(ALREADY_THERE) => {
-                Err(StoreError::NameTaken(name.clone()))
+            conn.query_drop("COMMIT")?;
+            Ok(None)
+        })?;
+        duplicate.map_or(Ok(()), |row| Err(StoreError::Duplicate(row)))
+    }
+
+    fn append(
+        &self,
+        retract: &[NumberRange],
+        batch: &[&dyn MessageRow],
+    ) -> Result<Vec<usize>, AppendError<StoreError>> {
+        let mut writer = self.writer.lock().ignore_poison();
+        let started = Instant::now();
+        loop {
+            match self.transaction(&mut writer, retract, batch) {
+                // Another server has taken the ids that these messages were to get.
+                Err(AppendError::NotStored(error)) if lost_race(&error) && started.elapsed() < RACE_LIMIT => {
+                    thread::sleep(LONGEST_PAUSE.mul_f64(rand::random()));
+                }
+                Err(AppendError::NotStored(error)) => {
+                    return Err(AppendError::NotStored(self.explain(error)));
+                }
+                Err(AppendError::InDoubt(error)) => return Err(AppendError::InDoubt(self.explain(error))),
+                Ok(refused) => return Ok(refused),
             }
-            (result, _) => result.map_err(|e| self.explain(e)),
         }
     }
 
-    fn set_role(&self, name: &str, role: Role) -> Result<(), StoreError> {
-        // Asked first, since an UPDATE that changes nothing reports no row.
-        self.user(name)?.ok_or_else(|| StoreError::NoSuchUser(name.to_owned()))?;
-        self.with(|conn| conn.exec_drop(sql::SET_ROLE, (role.as_str(), name_key(name))))
-    }
-
-    fn save_session(&self, s: &NewSession) -> Result<(), StoreError> {
-        self.with(|conn| conn.exec_drop(sql::ADD_SESSION, (s.token.0, s.user_id, s.created, s.expires)))
-    }
-
-    fn session_user(&self, token: &TokenHash, now: Millis) -> Result<Option<User>, StoreError> {
-        Ok(self.with(|conn| conn.exec_first(sql::SESSION_USER, (token.0, now)))?.map(user))
-    }
-
-    fn end_session(&self, token: &TokenHash, now: Millis) -> Result<(), StoreError> {
-        self.with(|conn| match conn.exec_drop(sql::END_SESSION, (token.0, now)) {
-            Err(error) if code(&error) == Some(ALREADY_THERE) => Ok(()),
-            result => result,
-        })
+    fn unreadable(&self) -> StoreError {
+        other(&self.db, "a table holds what this program has not written")
     }
 
     fn durability_warning(&self) -> Result<Option<String>, StoreError> {
@@ -174,16 +145,22 @@ impl Store for MySqlStore {
     }
 }
 
-fn values(params: &[Param<'_>]) -> Vec<Value> {
-    params.iter().map(|&param| param.into()).collect()
+fn to_mysql(params: &[Value]) -> Vec<mysql::Value> {
+    let to_mysql = |param: &Value| match param {
+        Value::Integer(number) => number.into(),
+        Value::Text(text) => text.into(),
+        Value::Blob(bytes) => bytes.into(),
+        // No parameter of ours.
+        Value::Real(_) | Value::Null => mysql::Value::NULL,
+    };
+    params.iter().map(to_mysql).collect()
 }
 
-fn message((run, number, sent, name, text): (i64, i64, i64, String, String)) -> Message {
-    Message { id: MessageId { run, number }, sent, name: name.into(), text }
-}
-
-fn user((id, name, password, role, created): (i64, String, String, String, i64)) -> User {
-    // The table's CHECK lets no other role in.
-    let role = role.parse().unwrap_or(Role::Member);
-    User { id, name, password: PasswordHash(password), role, created }
+/// All columns that we read are numbers or texts.
+fn from_mysql(column: mysql::Value) -> Value {
+    match column {
+        mysql::Value::Int(number) => Value::Integer(number),
+        mysql::Value::Bytes(text) => String::from_utf8(text).map_or(Value::Null, Value::Text),
+        _ => Value::Null,
+    }
 }

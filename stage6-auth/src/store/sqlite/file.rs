@@ -129,7 +129,7 @@ pub fn read_only(path: &Path) -> StoreError {
 }
 
 /// The content is none that this program, or the database, has written.
-fn damaged(path: &Path, cause: impl Display) -> StoreError {
+pub fn damaged(path: &Path, cause: impl Display) -> StoreError {
     let db = path.display();
     StoreError::Unusable(format!(
         "{db} is damaged: {cause}; stop the server, keep a copy, and restore a backup, or save what `sqlite3 {db} .recover` can read"

@@ -5,21 +5,18 @@
 //! before a commit returns, so that a commit survives a power cut. The faster
 //! NORMAL survives only the death of the process.
 
-mod append;
 mod file;
 
+use super::database::{AppendError, Database};
 use super::error::locked;
-use super::in_doubt::InDoubt;
-use super::{
-    Message, MessageId, Millis, NewSession, NewUser, Param, PasswordHash, Role, Schema, Store, StoreError,
-    TokenHash, User, name_key, now, sql,
-};
+use super::in_doubt::NumberRange;
+use super::{MessageRow, Schema, StoreError, Value, now, sql};
 use crate::semaphore::Semaphore;
 use common::poison::IgnorePoison;
-use file::{FileId, cannot_open, check_schema, connect, create_private, explain, file_ids, read_only};
-use rusqlite::{
-    Connection, ErrorCode, OptionalExtension, Row, Transaction, TransactionBehavior, params, params_from_iter,
+use file::{
+    FileId, cannot_open, check_schema, connect, create_private, damaged, explain, file_ids, read_only,
 };
+use rusqlite::{Connection, Transaction, TransactionBehavior, ffi, params, params_from_iter};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -34,7 +31,7 @@ const WAIT_FOR_TURN: Duration = Duration::from_millis(1500);
 /// them sleep and try again; and when another process has locked the file, each
 /// would wait until those before it have given up. Unlike other locks of the course
 /// these are held across I/O: they stand for the file.
-pub struct SqliteStore {
+pub(super) struct SqliteDatabase {
     path: PathBuf,
     /// The committer, and logins that store a session or an account.
     turns: Semaphore,
@@ -42,17 +39,25 @@ pub struct SqliteStore {
     writer: Mutex<Connection>,
     /// For look-ups, which never wait for a commit.
     reader: Mutex<Connection>,
-    /// The files that these connections write. When they are deleted or replaced,
-    /// SQLite goes on writing to files that have no name any longer.
+    /// The files that these connections read and write. When they are deleted or
+    /// replaced, SQLite goes on with files that have no name any longer.
     files: [FileId; 2],
-    in_doubt: InDoubt,
 }
 
-impl SqliteStore {
+/// Makes the file as [`open`](super::open) does, and brings the tables of an earlier
+/// stage up to date.
+///
+/// # Errors
+/// Whatever keeps the file from being used.
+pub fn init(path: &Path, schema: &Schema) -> Result<(), StoreError> {
+    create_private(path)?;
+    let mut conn = connect(path)?;
+    check_schema(path, &mut conn, schema, true)?;
+    SqliteDatabase::open(path, schema).map(drop)
+}
+
+impl SqliteDatabase {
     /// Opens the file; makes it, for its owner alone, when it is missing.
-    ///
-    /// # Errors
-    /// [`StoreError`] says which of the many ways a file can be unusable.
     pub fn open(path: &Path, schema: &Schema) -> Result<Self, StoreError> {
         // `:memory:` and `` mean something else to SQLite; a path with a folder never does.
         let path = if path.is_relative() { Path::new(".").join(path) } else { path.to_owned() };
@@ -73,48 +78,7 @@ impl SqliteStore {
         check_schema(&path, &mut writer, schema, false)?;
         let reader = Mutex::new(connect(&path)?);
         let (turns, writer, files) = (Semaphore::new(1), Mutex::new(writer), file_ids(&path));
-        Ok(SqliteStore { path, turns, writer, reader, files, in_doubt: InDoubt::default() })
-    }
-
-    /// Opens the file as [`SqliteStore::open`] does, and brings the tables of an
-    /// earlier stage up to date.
-    ///
-    /// # Errors
-    /// Those of [`SqliteStore::open`].
-    pub fn init(path: &Path, schema: &Schema) -> Result<(), StoreError> {
-        create_private(path)?;
-        let mut conn = connect(path)?;
-        check_schema(path, &mut conn, schema, true)?;
-        Self::open(path, schema).map(drop)
-    }
-
-    /// Bounds the file to so many pages of 4 KiB; what is more finds the disk full.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub fn limit_pages(&self, pages: u32) -> Result<(), StoreError> {
-        self.with_writer(|conn| conn.query_row(&format!("PRAGMA max_page_count={pages}"), [], |_| Ok(())))
-    }
-
-    /// Runs `work` in one transaction of the writing connection.
-    ///
-    /// # Errors
-    /// What SQLite says; the transaction is then undone.
-    pub fn write<T>(&self, work: impl FnOnce(&Transaction) -> rusqlite::Result<T>) -> Result<T, StoreError> {
-        self.with_writer(|conn| {
-            let tx = begin(conn)?;
-            let result = work(&tx)?;
-            tx.commit()?;
-            Ok(result)
-        })
-    }
-
-    /// Runs `work` on the reading connection.
-    fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
-        // Poisoned: a transaction that was open is undone when it is dropped,
-        // so the connection is as good as before.
-        let conn = self.reader.lock().ignore_poison();
-        work(&conn).map_err(|e| self.explain(e))
+        Ok(SqliteDatabase { path, turns, writer, reader, files })
     }
 
     fn with_writer<T>(
@@ -123,9 +87,11 @@ impl SqliteStore {
     ) -> Result<T, StoreError> {
         let turn = self.turns.acquire_for(WAIT_FOR_TURN);
         let _turn = turn.ok_or_else(|| locked(self.path.display()))?;
+        // Poisoned: a transaction that was open is undone when it is dropped,
+        // so the connection is as good as before. So it is with the reader.
         let mut conn = self.writer.lock().ignore_poison();
         self.is_still_there()?;
-        let result = work(&mut conn).map_err(|e| self.explain(e))?;
+        let result = work(&mut conn).map_err(|e| explain(&self.path, e))?;
         self.is_still_there()?;
         Ok(result)
     }
@@ -139,95 +105,61 @@ impl SqliteStore {
             self.path.display()
         )))
     }
-
-    fn explain(&self, error: rusqlite::Error) -> StoreError {
-        explain(&self.path, error)
-    }
 }
 
-impl Store for SqliteStore {
-    fn append_rows(&self, batch: &[&dyn super::MessageRow]) -> Result<Vec<usize>, StoreError> {
-        self.append_batch(batch)
-    }
-
-    fn history(&self, query: &str, params: &[Param<'_>]) -> Result<Vec<Message>, StoreError> {
-        self.append_batch(&[])?;
-        let mut messages: Vec<Message> = self.read(|conn| {
-            conn.prepare_cached(query)?.query_map(params_from_iter(params), message)?.collect()
-        })?;
-        messages.reverse();
-        Ok(messages)
-    }
-
-    fn number(&self, query: &str, params: &[Param<'_>]) -> Result<Option<i64>, StoreError> {
-        self.read(|conn| {
+impl Database for SqliteDatabase {
+    fn query(&self, query: &str, params: &[Value]) -> Result<Vec<Vec<Value>>, StoreError> {
+        let conn = self.reader.lock().ignore_poison();
+        let rows = || {
             let mut query = conn.prepare_cached(query)?;
-            query.query_row(params_from_iter(params), |row| row.get(0)).optional()
-        })
+            let columns = query.column_count();
+            let rows = query
+                .query_map(params_from_iter(params), |row| (0..columns).map(|at| row.get(at)).collect())?;
+            rows.collect::<rusqlite::Result<_>>()
+        };
+        rows().map_err(|e| explain(&self.path, e))
     }
 
-    fn texts(&self, query: &str, params: &[Param<'_>]) -> Result<Vec<String>, StoreError> {
-        self.read(|conn| {
-            conn.prepare_cached(query)?.query_map(params_from_iter(params), |row| row.get(0))?.collect()
-        })
-    }
-
-    fn insert(&self, statement: &str, row: &[Param<'_>]) -> Result<(), StoreError> {
-        self.write(|tx| tx.prepare_cached(statement)?.execute(params_from_iter(row))).map(drop)
-    }
-
-    fn user(&self, name: &str) -> Result<Option<User>, StoreError> {
-        self.read(|conn| conn.prepare_cached(sql::USER)?.query_row([name_key(name)], user).optional())
-    }
-
-    fn users(&self) -> Result<Vec<User>, StoreError> {
-        self.read(|conn| conn.prepare_cached(sql::USERS)?.query_map([], user)?.collect())
-    }
-
-    fn add_users(&self, new: &[NewUser]) -> Result<(), StoreError> {
-        let mut failed = None;
-        let result = self.write(|tx| {
-            let mut add = tx.prepare_cached(sql::ADD_USER)?;
-            for user in new {
-                failed = Some(&user.name);
-                add.execute(params![user.name, name_key(&user.name), user.password.0, now()])?;
+    fn execute(&self, statement: &str, rows: &[Vec<Value>]) -> Result<(), StoreError> {
+        let duplicate = self.with_writer(|conn| {
+            let tx = begin(conn)?;
+            for (at, row) in rows.iter().enumerate() {
+                match tx.prepare_cached(statement)?.execute(params_from_iter(row)) {
+                    Err(error) if is_duplicate(&error) => return Ok(Some(at)),
+                    result => result?,
+                };
             }
-            failed = None;
-            Ok(())
+            tx.commit()?;
+            Ok(None)
+        })?;
+        duplicate.map_or(Ok(()), |row| Err(StoreError::Duplicate(row)))
+    }
+
+    fn append(
+        &self,
+        retract: &[NumberRange],
+        batch: &[&dyn MessageRow],
+    ) -> Result<Vec<usize>, AppendError<StoreError>> {
+        let mut commits = false;
+        let appended = self.with_writer(|conn| {
+            let tx = begin(conn)?;
+            add_rows(&tx, retract, batch)?;
+            commits = true;
+            tx.commit()
         });
-        match (result, failed) {
-            (Err(_), Some(name)) if self.user(name)?.is_some() => Err(StoreError::NameTaken(name.clone())),
-            (result, _) => result,
+        match appended {
+            // SQLite's columns take any text.
+            Ok(()) => Ok(Vec::new()),
+            // Not stored as far as this process sees, but the log may hold the whole batch:
+            // had its flush failed and the machine then lost power, recovery could find it.
+            // Or it is stored, in a file that has been moved away and may be put back.
+            Err(error) if commits => Err(AppendError::InDoubt(error)),
+            Err(error) => Err(AppendError::NotStored(error)),
         }
     }
 
-    fn set_role(&self, name: &str, role: Role) -> Result<(), StoreError> {
-        let changed = self.write(|tx| tx.execute(sql::SET_ROLE, params![role.as_str(), name_key(name)]))?;
-        if changed == 0 { Err(StoreError::NoSuchUser(name.to_owned())) } else { Ok(()) }
-    }
-
-    fn save_session(&self, s: &NewSession) -> Result<(), StoreError> {
-        self.write(|tx| {
-            tx.prepare_cached(sql::ADD_SESSION)?.execute(params![s.token.0, s.user_id, s.created, s.expires])
-        })?;
-        Ok(())
-    }
-
-    fn session_user(&self, token: &TokenHash, now: Millis) -> Result<Option<User>, StoreError> {
-        self.read(|conn| {
-            conn.prepare_cached(sql::SESSION_USER)?.query_row(params![token.0, now], user).optional()
-        })
-    }
-
-    fn end_session(&self, token: &TokenHash, now: Millis) -> Result<(), StoreError> {
-        let end = |conn: &Transaction| match conn
-            .prepare_cached(sql::END_SESSION)?
-            .execute(params![token.0, now])
-        {
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => Ok(0),
-            result => result,
-        };
-        self.write(end).map(drop)
+    fn unreadable(&self) -> StoreError {
+        damaged(&self.path, "a table holds what this program has not written")
     }
 }
 
@@ -238,19 +170,24 @@ fn begin(conn: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
     conn.transaction_with_behavior(TransactionBehavior::Immediate)
 }
 
-fn message(row: &Row) -> rusqlite::Result<Message> {
-    let id = MessageId { run: row.get(0)?, number: row.get(1)? };
-    Ok(Message { id, sent: row.get(2)?, name: row.get(3)?, text: row.get(4)? })
+fn add_rows(tx: &Transaction, retract: &[NumberRange], batch: &[&dyn MessageRow]) -> rusqlite::Result<()> {
+    for range in retract {
+        tx.prepare_cached(sql::RETRACT)?.execute(params![range.run, range.first, range.last, now()])?;
+    }
+    // No other connection can write until this transaction ends, so the next id is free.
+    let last: i64 = tx.prepare_cached(sql::LAST_ID)?.query_row([], |row| row.get(0))?;
+    for (id, message) in (last + 1..).zip(batch) {
+        tx.prepare_cached(message.insert())?.execute(params_from_iter(message.params(id)))?;
+    }
+    Ok(())
 }
 
-fn user(row: &Row) -> rusqlite::Result<User> {
-    let role: String = row.get(3)?;
-    Ok(User {
-        id: row.get(0)?,
-        name: row.get(1)?,
-        password: PasswordHash(row.get(2)?),
-        // The table's CHECK allows nothing else.
-        role: role.parse().unwrap_or(Role::Member),
-        created: row.get(4)?,
+fn is_duplicate(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    code.is_some_and(|code| {
+        [ffi::SQLITE_CONSTRAINT_UNIQUE, ffi::SQLITE_CONSTRAINT_PRIMARYKEY].contains(&code)
     })
 }
+
+#[cfg(test)]
+mod tests;
