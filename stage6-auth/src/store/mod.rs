@@ -50,8 +50,9 @@ use std::sync::Arc;
 /// Everything that the server, and `stage6-admin`, ask of a database. All of it may be
 /// called from any thread.
 ///
-/// An error says why the database did not do it. One that is locked, or does not answer,
-/// is given up within four seconds, and by [`Store::append`] within three.
+/// An error says why the database did not do it. One that is locked, or has stopped to
+/// answer, is given up within four seconds, and by [`Store::append`] within three. One
+/// that answers, but slowly, is waited for: MySQL has 1.5 s for each statement.
 pub struct Store {
     database: Box<dyn Database>,
     in_doubt: InDoubt,

@@ -4,7 +4,8 @@ use crate::suite::{append, message, new_user};
 use crate::{load, trial};
 use libtest_mimic::Trial;
 use rusqlite::Connection;
-use stage6_auth::store::{self, DbUrl, SCHEMA, Schema, Step, Store, StoreError, sqlite};
+use stage6_auth::store::sql::RECENT;
+use stage6_auth::store::{self, DbUrl, SCHEMA, Schema, Step, Store, StoreError, TokenHash, limit, sqlite};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -186,6 +187,10 @@ fn deleted_while_open() {
         assert!(is_gone(&error), "{lost:?}: {error}");
         let error = store.add_users(&[new_user("alice")]).unwrap_err();
         assert!(is_gone(&error), "{lost:?}: {error}");
+        // To read is to show messages, or to let a user in with a token.
+        let error = store.session_user(&TokenHash([1; 32]), 1).unwrap_err();
+        assert!(is_gone(&error), "{lost:?}: {error}");
+        assert!(is_gone(&store.history(RECENT, &[limit(10)]).unwrap_err()), "{lost:?}");
         // It is the same file, so nothing has to be started again.
         fs::rename(&aside, &lost).unwrap();
         append(&store, &[message(3, "after")]).unwrap();
@@ -201,6 +206,7 @@ fn replaced_while_open() {
     }
     let other = open(&path).unwrap();
     assert!(is_gone(&append(&store, &[message(1, "a")]).unwrap_err()));
+    assert!(is_gone(&store.user("alice").unwrap_err()));
     append(&other, &[message(2, "b")]).unwrap();
     assert_eq!(other.recent(10).unwrap(), [message(2, "b")]);
 }

@@ -88,6 +88,8 @@ ours(server) fn a_database_file_that_disappears_is_noticed(case) {
     alice.send("lost");
     alice.hears(NOT_STORED);
     chat.refuses("carol", &format!("REGISTER {} {PASSWORD}", chat.name("carol")));
+    // To be asked for a token, the file is only read.
+    chat.refuses("bob", &format!("RESUME {}", bob.token));
     fs::rename(&aside, &file).expect("it is ours");
     stores_again(&alice, &bob);
     bob.never_hears("lost", "stored again");

@@ -117,7 +117,10 @@ impl Database for SqliteDatabase {
                 .query_map(params_from_iter(params), |row| (0..columns).map(|at| row.get(at)).collect())?;
             rows.collect::<rusqlite::Result<_>>()
         };
-        rows().map_err(|e| explain(&self.path, e))
+        let rows = rows().map_err(|e| explain(&self.path, e))?;
+        // A token is found in a file that is gone, too.
+        self.is_still_there()?;
+        Ok(rows)
     }
 
     fn execute(&self, statement: &str, rows: &[Vec<Value>]) -> Result<(), StoreError> {
