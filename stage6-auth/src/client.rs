@@ -89,8 +89,9 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let receiver = thread::Builder::new().name("receiver".into()).spawn({
         // Answers the questions of the server, on each connection anew.
         let login = LoginClient::new(options.login.clone(), request, queue.clone(), output.clone());
+        let (queue, output) = (queue.clone(), output.clone());
         let logic = Logic { connect: options.connect.clone(), envelope, output: output.clone() };
-        move || Receiver { logic, login }.run(connection)
+        move || Receiver { logic, login, queue, output }.run(connection)
     })?;
     // On a terminal the login asks its own questions, and what is typed after it is
     // for the room. On a pipe the first lines are the answers: the queue gives the

@@ -12,6 +12,7 @@ pub mod client;
 pub mod committer;
 pub mod envelope;
 pub mod pipeline;
+pub mod read_line;
 pub mod room;
 pub mod semaphore;
 pub mod server;

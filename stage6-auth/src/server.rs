@@ -37,10 +37,10 @@
 //! fast client delays the others only briefly.
 
 use crate::auth::{
-    AcceptedConnection, AuthArgs, Authenticator, ClientLine, Lines, LoginError, PendingLogin, PendingLogins,
-    read_line,
+    AcceptedConnection, AuthArgs, Authenticator, Lines, LoginError, PendingLogin, PendingLogins,
 };
 use crate::envelope::Envelope;
+use crate::read_line::{ClientLine, read_line};
 use crate::room::Room;
 use crate::sessions::name_registry::OnDuplicate;
 use crate::sessions::presence::{Presence, PresenceGuard};

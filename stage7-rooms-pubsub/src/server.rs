@@ -58,10 +58,10 @@ use stage4_multichat::outbox::OutboxConfig;
 use stage4_multichat::token_bucket::{Decision, TokenBucket};
 use stage5_aes::keyfile::{self, KeyFile};
 use stage6_auth::auth::{
-    AcceptedConnection, AuthArgs, Authenticator, ClientLine, Lines, LoginError, PendingLogin, PendingLogins,
-    read_line,
+    AcceptedConnection, AuthArgs, Authenticator, Lines, LoginError, PendingLogin, PendingLogins,
 };
 use stage6_auth::envelope::Envelope;
+use stage6_auth::read_line::{ClientLine, read_line};
 use stage6_auth::sessions::name_registry::OnDuplicate;
 use stage6_auth::sessions::presence::{Presence, PresenceGuard};
 use stage6_auth::sessions::session::Session;

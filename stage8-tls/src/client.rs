@@ -100,10 +100,11 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let receiver = thread::Builder::new().name("receiver".into()).spawn({
         // Answers the questions of the server, on each connection anew.
         let login = LoginClient::new(options.login.clone(), request, queue.clone(), output.clone());
-        let (connect, queue, output) = (options.connect.clone(), queue.clone(), output.clone());
+        let (queue, output) = (queue.clone(), output.clone());
+        let (connect, state) = (options.connect.clone(), state.clone());
         let connection = trust.compressed(connection);
-        let logic = Logic { connect, trust, e2e, queue, state: state.clone(), output };
-        move || Receiver { logic, login }.run(connection)
+        let logic = Logic { connect, trust, e2e, queue: queue.clone(), state, output: output.clone() };
+        move || Receiver { logic, login, queue, output }.run(connection)
     })?;
     // On a terminal the login asks its own questions, and what is typed after it is
     // for the room. On a pipe the first lines are the answers: the queue gives the

@@ -2,7 +2,8 @@
 
 use stage2_echo::line::{self, Received};
 use stage4_multichat::outbox::Outbox;
-use stage6_auth::auth::{ClientLine, Lines};
+use stage6_auth::auth::Lines;
+use stage6_auth::read_line::ClientLine;
 use std::io;
 use std::sync::Arc;
 

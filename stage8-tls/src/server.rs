@@ -59,8 +59,9 @@ use stage4_multichat::line_codec::{LineCodec, Plaintext};
 use stage4_multichat::outbox::OutboxConfig;
 use stage4_multichat::token_bucket::{Decision, TokenBucket};
 use stage6_auth::auth::{
-    AcceptedConnection, AuthArgs, Authenticator, ClientLine, Lines, LoginError, PendingLogin, PendingLogins,
+    AcceptedConnection, AuthArgs, Authenticator, Lines, LoginError, PendingLogin, PendingLogins,
 };
+use stage6_auth::read_line::ClientLine;
 use stage6_auth::sessions::name_registry::OnDuplicate;
 use stage6_auth::sessions::presence::{Presence, PresenceGuard};
 use stage6_auth::sessions::session::Session;

@@ -15,7 +15,8 @@
 //!    too many of them someone has to wait too long in any order, and in the
 //!    order of arrival it would be every client, as long as the crowd lasts.
 
-use super::login_limiter::{LoginLimiter, Origin, RateLimit, make_room};
+use super::login_limiter::{LoginLimiter, RateLimit, make_room};
+use super::origin::Origin;
 use common::poison::IgnorePoison;
 use std::cmp::Reverse;
 use std::collections::HashMap;

@@ -9,9 +9,10 @@
 //! an address at a name within an hour is not slowed by what others do to that
 //! name. Otherwise guessers would make its owner wait in line with them.
 
+use super::origin::Origin;
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 /// Entries that each table remembers at most, some 100 bytes each. A failure costs
@@ -21,22 +22,6 @@ pub(super) const MOST: usize = 20_000;
 
 /// How long a failure of an address at a name is remembered.
 const PAIR_MEMORY: Duration = Duration::from_secs(3600);
-
-/// Which login: where it comes from, and for which name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Origin {
-    /// Of IPv6 the network; see [`Origin::new`].
-    pub address: IpAddr,
-    /// The name's key; `None` for a name that no account can have.
-    pub name: Option<String>,
-}
-
-impl Origin {
-    /// A login from `address` for the name with this key.
-    pub fn new(address: IpAddr, name: Option<String>) -> Self {
-        Origin { address: network_prefix(address), name }
-    }
-}
 
 /// How often each key may do something: some times at once, and then one after the
 /// other.
@@ -120,15 +105,6 @@ impl LoginLimiter {
             make_room(&mut self.pairs, now);
             self.pairs.insert(origin.clone(), now + PAIR_MEMORY);
         }
-    }
-}
-
-/// The part of an address that its owner cannot choose: with IPv6 every
-/// client has 2^64 addresses, and they count as one.
-pub fn network_prefix(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
-        v4 => v4,
     }
 }
 

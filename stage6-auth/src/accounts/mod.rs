@@ -9,6 +9,7 @@
 mod credentials;
 mod hash_queue;
 mod login_limiter;
+mod origin;
 
 pub use credentials::{
     CHEAP_COST, COSTS, LONGEST_NAME, LONGEST_PASSWORD, SHORTEST_PASSWORD, check_hash, check_name,
@@ -18,8 +19,8 @@ pub use credentials::{
 use crate::store::{NewUser, Store, StoreError, User, name_key};
 use credentials::{dummy_hash, readable_by_bcrypt};
 use hash_queue::{HashQueue, Purpose};
-use login_limiter::Origin;
-pub use login_limiter::network_prefix;
+use origin::Origin;
+pub use origin::network_prefix;
 use std::net::IpAddr;
 use std::num::NonZero;
 use std::sync::Arc;
@@ -44,10 +45,13 @@ pub enum AuthError {
     /// Registered already, maybe in another case.
     #[error("name already taken")]
     NameTaken,
-    /// Which of the two is not said: an answer of its own for unknown names would
-    /// tell a guesser which names are worth guessing at.
+    /// Which of the two is not said to the client: an answer of its own for unknown
+    /// names would tell a guesser which names are worth guessing at.
     #[error("wrong name or password")]
-    WrongNameOrPassword,
+    WrongNameOrPassword {
+        /// The account's name, if there is such an account: for the log.
+        registered: Option<String>,
+    },
     /// So many logins wait, or so many failed, that this one's time ran out.
     #[error("too many logins at once, try again later")]
     Busy,
@@ -110,7 +114,7 @@ impl Accounts {
             Err(error) => Err(error.into()),
             Ok(()) => {
                 self.queue.succeeded(origin);
-                self.store.user(name)?.ok_or(AuthError::Busy)
+                Ok(self.store.user(name)?.ok_or_else(|| StoreError::NoSuchUser(name.to_owned()))?)
             }
         }
     }
@@ -139,16 +143,16 @@ impl Accounts {
         let dummy = dummy_hash(self.cost);
         let hash = user.as_ref().map_or(&dummy, |user| &user.password);
         let matches = bcrypt::verify(password, &hash.0).unwrap_or(false);
-        // Behind the work for the same reason. What bcrypt would cut or read
+        // After the work for the same reason. What bcrypt would cut or read
         // as something else never matches.
         match user {
             Some(user) if matches && readable_by_bcrypt(password) => {
                 self.queue.succeeded(origin);
                 Ok(user)
             }
-            _ => {
+            user => {
                 self.queue.failed(&origin);
-                Err(AuthError::WrongNameOrPassword)
+                Err(AuthError::WrongNameOrPassword { registered: user.map(|user| user.name) })
             }
         }
     }

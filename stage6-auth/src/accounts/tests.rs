@@ -26,7 +26,7 @@ fn register(accounts: &Accounts, name: &str, password: &str) -> Result<User, Aut
 }
 
 fn is_wrong(result: Result<User, AuthError>) -> bool {
-    matches!(result, Err(AuthError::WrongNameOrPassword))
+    matches!(result, Err(AuthError::WrongNameOrPassword { .. }))
 }
 
 #[test]

@@ -48,7 +48,6 @@ impl AuthArgs {
             ));
         }
         Authenticator {
-            store: store.clone(),
             accounts: Accounts::new(store.clone(), self.bcrypt_cost, self.login_rate),
             sessions,
             timeout: Duration::from_secs(self.login_timeout.into()),

@@ -11,13 +11,11 @@ use zeroize::Zeroizing;
 /// The first line of the server.
 pub const AUTH_REQUIRED: &str = "AUTH_REQUIRED";
 
-/// How a client wants to log in.
+/// How a client proves who its user is.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Request {
     /// With name and password.
-    Login(Credentials),
-    /// With a new account.
-    Register(Credentials),
+    Password(Credentials),
     /// With the token of an earlier login.
     Resume(Token),
 }
@@ -26,15 +24,41 @@ pub enum Request {
 /// neither, since users do type passwords where names belong.
 #[derive(PartialEq, Eq)]
 pub struct Credentials {
+    /// Whether the account exists already.
+    pub command: Command,
     /// The name.
     pub name: String,
     /// The password, wiped when it is dropped.
     pub password: Zeroizing<String>,
 }
 
+/// What a client says before name and password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// There is such an account.
+    Login,
+    /// Make such an account.
+    Register,
+}
+
+impl Command {
+    /// The word on the wire.
+    pub fn word(self) -> &'static str {
+        match self {
+            Command::Login => "LOGIN",
+            Command::Register => "REGISTER",
+        }
+    }
+
+    /// The command that this is the word of.
+    pub fn parse(word: &str) -> Option<Command> {
+        [Command::Login, Command::Register].into_iter().find(|command| command.word() == word)
+    }
+}
+
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Credentials(…)")
+        write!(f, "{:?} (…)", self.command)
     }
 }
 
@@ -75,26 +99,9 @@ pub struct LoginProtocol(State);
 #[derive(Default)]
 enum State {
     #[default]
-    Command,
-    Name(Kind),
-    Password(Kind, String),
-}
-
-#[derive(Clone, Copy)]
-enum Kind {
-    Login,
-    Register,
-}
-
-impl Kind {
-    fn check(self, name: &str, password: &str) -> Action {
-        let password = Zeroizing::new(password.to_owned());
-        let credentials = Credentials { name: name.to_owned(), password };
-        Action::Check(match self {
-            Kind::Login => Request::Login(credentials),
-            Kind::Register => Request::Register(credentials),
-        })
-    }
+    Start,
+    Name(Command),
+    Password(Command, String),
 }
 
 impl LoginProtocol {
@@ -108,40 +115,43 @@ impl LoginProtocol {
             _ => {}
         }
         match std::mem::take(&mut self.0) {
-            State::Command => self.command(line),
-            State::Name(kind) => {
-                self.0 = State::Password(kind, line.to_owned());
+            State::Start => self.command(line),
+            State::Name(command) => {
+                self.0 = State::Password(command, line.to_owned());
                 Action::Ask("ENTER_PASSWORD")
             }
-            State::Password(kind, name) => kind.check(&name, line),
+            State::Password(command, name) => check(command, &name, line),
         }
     }
 
     fn command(&mut self, line: &str) -> Action {
-        let (command, rest) = match line.split_once(' ') {
-            Some((command, rest)) => (command, Some(rest)),
+        let (word, rest) = match line.split_once(' ') {
+            Some((word, rest)) => (word, Some(rest)),
             None => (line, None),
         };
-        let kind = match command {
-            "LOGIN" => Kind::Login,
-            "REGISTER" => Kind::Register,
-            "RESUME" => {
-                let token = rest.and_then(Token::parse);
-                return token
-                    .map_or(Action::Fail(Malformed::Token), |token| Action::Check(Request::Resume(token)));
-            }
-            _ => return Action::Fail(Malformed::Command),
-        };
+        if word == "RESUME" {
+            let token = rest.and_then(Token::parse);
+            return token
+                .map_or(Action::Fail(Malformed::Token), |token| Action::Check(Request::Resume(token)));
+        }
+        let Some(command) = Command::parse(word) else { return Action::Fail(Malformed::Command) };
         let Some(rest) = rest else {
-            self.0 = State::Name(kind);
+            self.0 = State::Name(command);
             return Action::Ask("ENTER_USERNAME");
         };
         // At the first space: the rest is the password, with all its spaces.
         match rest.split_once(' ') {
-            Some((name, password)) if !name.is_empty() && !password.is_empty() => kind.check(name, password),
+            Some((name, password)) if !name.is_empty() && !password.is_empty() => {
+                check(command, name, password)
+            }
             _ => Action::Fail(Malformed::Credentials),
         }
     }
+}
+
+fn check(command: Command, name: &str, password: &str) -> Action {
+    let password = Zeroizing::new(password.to_owned());
+    Action::Check(Request::Password(Credentials { command, name: name.to_owned(), password }))
 }
 
 #[cfg(test)]
@@ -159,18 +169,12 @@ mod tests {
         last
     }
 
-    fn credentials(name: &str, password: &str) -> Credentials {
-        Credentials { name: name.to_owned(), password: Zeroizing::new(password.to_owned()) }
-    }
-
     #[test]
     fn step_by_step_and_in_one_line_are_the_same() {
-        for (command, request) in
-            [("LOGIN", Request::Login as fn(_) -> _), ("REGISTER", Request::Register as fn(_) -> _)]
-        {
-            let expected = || Action::Check(request(credentials("alice", "a pass with  spaces ")));
-            assert_eq!(all(&[command, "alice", "a pass with  spaces "]), expected());
-            assert_eq!(all(&[&format!("{command} alice a pass with  spaces ")]), expected());
+        for (command, expected) in [("LOGIN", Command::Login), ("REGISTER", Command::Register)] {
+            let expected = check(expected, "alice", "a pass with  spaces ");
+            assert_eq!(all(&[command, "alice", "a pass with  spaces "]), expected);
+            assert_eq!(all(&[&format!("{command} alice a pass with  spaces ")]), expected);
             assert_eq!(all(&[command]), Action::Ask("ENTER_USERNAME"));
             assert_eq!(all(&[command, "alice"]), Action::Ask("ENTER_PASSWORD"));
         }
@@ -219,11 +223,11 @@ mod tests {
         #[test]
         fn what_was_typed_comes_out_as_it_was(name in "[!-~]{1,40}", password in "[!-~][ -~]{0,80}") {
             prop_assume!(name != "/quit" && name != DISCONNECT && password != "/quit" && password != DISCONNECT);
-            let expected = Action::Check(Request::Login(credentials(&name, &password)));
+            let expected = check(Command::Login, &name, &password);
             prop_assert_eq!(&all(&["LOGIN", &name, &password]), &expected);
             prop_assert_eq!(&all(&[&format!("LOGIN {name} {password}")]), &expected);
             let shown = format!("{expected:?}");
-            prop_assert_eq!(shown, "Check(Login(Credentials(…)))");
+            prop_assert_eq!(shown, "Check(Password(Login (…)))");
         }
     }
 }

@@ -8,15 +8,16 @@ mod pending_logins;
 
 pub use accepted_connection::{AcceptedConnection, Lines};
 pub use args::AuthArgs;
-pub use deadline_reader::{ClientLine, DeadlineReader, REJECTED, read_line};
+pub use deadline_reader::DeadlineReader;
 pub use pending_logins::{PendingLogin, PendingLogins, Refused};
 
 use crate::accounts::{Accounts, AuthError};
+use crate::read_line::ClientLine;
 use crate::sessions::name_registry::NameInUse;
 use crate::sessions::{SessionTokens, Token};
-use crate::store::{Store, StoreError, User};
+use crate::store::{StoreError, User};
 use common::log::Log;
-use login_protocol::{AUTH_REQUIRED, Action, Credentials, LoginProtocol, Malformed, Request};
+use login_protocol::{AUTH_REQUIRED, Action, Command, Credentials, LoginProtocol, Malformed, Request};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -94,7 +95,6 @@ pub struct AuthenticatedUser {
 
 /// Logs clients in. Made by [`AuthArgs::authenticator`].
 pub struct Authenticator {
-    store: Arc<Store>,
     accounts: Accounts,
     sessions: Arc<SessionTokens>,
     /// How long a login may take.
@@ -115,17 +115,19 @@ impl Authenticator {
         peer: SocketAddr,
         deadline: Instant,
     ) -> Result<AuthenticatedUser, LoginError> {
-        let request = self.ask(read_line, send)?;
-        let (user, what) = match request {
+        let Credentials { command, name, password } = match self.ask(read_line, send)? {
+            Request::Password(credentials) => credentials,
             Request::Resume(token) => {
                 let user = self.sessions.resume(&token)?.ok_or(LoginError::NoSession)?;
                 return Ok(AuthenticatedUser { user, token, resumed: true });
             }
-            Request::Login(Credentials { name, password }) => {
+        };
+        let (user, what) = match command {
+            Command::Login => {
                 let user = self.accounts.login(&name, &password, peer.ip(), deadline);
-                (user.inspect_err(|error| self.log_failure(&name, peer, error))?, "logged in")
+                (user.inspect_err(|error| self.log_failure(error, peer))?, "logged in")
             }
-            Request::Register(Credentials { name, password }) => {
+            Command::Register => {
                 (self.accounts.register(&name, &password, peer.ip(), deadline)?, "registered")
             }
         };
@@ -162,13 +164,13 @@ impl Authenticator {
         }
     }
 
-    /// Logs the name if it is that of an account, since an administrator has to
-    /// know which one is attacked. Any other name may be a password that was typed
-    /// in the wrong place.
-    fn log_failure(&self, name: &str, peer: SocketAddr, error: &AuthError) {
-        match self.store.user(name) {
-            Ok(Some(user)) => self.log.warn(format_args!("{} not logged in from {peer}: {error}", user.name)),
-            _ => self.log.warn(format_args!("an unknown name not logged in from {peer}: {error}")),
+    /// Logs a wrong password, with the name if it is that of an account, since an
+    /// administrator has to know which one is attacked. Any other name may be a
+    /// password that was typed in the wrong place.
+    fn log_failure(&self, error: &AuthError, peer: SocketAddr) {
+        if let AuthError::WrongNameOrPassword { registered } = error {
+            let name = registered.as_deref().unwrap_or("an unknown name");
+            self.log.warn(format_args!("{name} not logged in from {peer}: {error}"));
         }
     }
 }

@@ -7,27 +7,17 @@
 //! input are the answers, one for each question, and a login that fails is an
 //! error.
 
-use crate::accounts::{AuthError, check_name, check_new_name, check_one_line, check_password};
+mod questions;
+
+use crate::auth::login_protocol::Command;
 use crate::client::send_queue::{ClientSession, SendQueue};
 use anyhow::{Context, bail};
 use clap::Args;
-use common::terminal::{Echo, Output, Questions};
+use common::terminal::Output;
+use questions::{ask, ask_for_password, check_password};
 use stage2_echo::line::DISCONNECT;
 use std::sync::Arc;
 use zeroize::Zeroizing;
-
-/// What `/help` shows before the login.
-const HELP: &str = "LOGIN: you have an account. REGISTER: you want to make one. Then you are asked
-for the name, 1 to 32 of the characters A-Z a-z 0-9 _ . -, and for the password,
-which is not shown.
-/quit, !DISCONNECT or Ctrl-D: leave";
-
-/// At the first question.
-const EXPECTED: &str = "type LOGIN, or REGISTER to make an account; /help explains";
-
-/// At the question for the name, to a user who types the whole request there.
-const ONLY_THE_NAME: &str = "type only the name here; the password is asked for next, and is not shown. \
-    A password that was typed here could be seen: take another one.";
 
 /// The user's name, for a client that is not to ask.
 #[derive(Args, Clone, Debug)]
@@ -59,72 +49,16 @@ impl LoginArgs {
 
     fn request_with(
         &self,
-        password: impl FnOnce(Choice) -> anyhow::Result<Option<Zeroizing<String>>>,
+        password: impl FnOnce(Command) -> anyhow::Result<Option<Zeroizing<String>>>,
     ) -> anyhow::Result<Option<Zeroizing<String>>> {
-        let (choice, name) = match (&self.login, &self.register) {
-            (Some(name), _) => (Choice::Login, name),
-            (_, Some(name)) => (Choice::Register, name),
+        let (command, name) = match (&self.login, &self.register) {
+            (Some(name), _) => (Command::Login, name),
+            (_, Some(name)) => (Command::Register, name),
             (None, None) => return Ok(None),
         };
-        let Some(password) = password(choice)? else { bail!("no password, no login") };
-        choice.check_password(&password)?;
-        Ok(Some(Zeroizing::new(format!("{} {name} {}", choice.word(), *password))))
-    }
-}
-
-/// What the user wants: it makes a difference for what a password may be.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Choice {
-    Login,
-    Register,
-}
-
-impl Choice {
-    /// The choice that an answer begins with, in any case, and what follows it.
-    fn of(answer: &str) -> Option<(Choice, &str)> {
-        let (word, rest) = answer.split_once(' ').unwrap_or((answer, ""));
-        let choices = [Choice::Login, Choice::Register];
-        Some((choices.into_iter().find(|choice| word.eq_ignore_ascii_case(choice.word()))?, rest))
-    }
-
-    fn word(self) -> &'static str {
-        match self {
-            Choice::Login => "LOGIN",
-            Choice::Register => "REGISTER",
-        }
-    }
-
-    /// # Errors
-    /// What is wrong with the name, for the user. It is not sent then.
-    fn check_name(self, name: &str) -> Result<(), AuthError> {
-        match self {
-            Choice::Login => check_name(name),
-            Choice::Register => check_new_name(name),
-        }
-    }
-
-    /// # Errors
-    /// What is wrong with the password, as for the name.
-    fn check_password(self, password: &str) -> Result<(), AuthError> {
-        match self {
-            // An empty line counts nowhere: the server would go on waiting.
-            Choice::Login if password.is_empty() => Err(AuthError::BadPassword),
-            // Imported accounts may have other passwords than new ones can have.
-            Choice::Login => check_one_line(password),
-            Choice::Register => check_password(password),
-        }
-    }
-}
-
-/// Without echo, and again until it can be one. `None`: the user wants to leave.
-fn ask_for_password(choice: Choice) -> anyhow::Result<Option<Zeroizing<String>>> {
-    let mut questions = Questions::open().context("cannot ask for the password; set CHAT_PASSWORD")?;
-    loop {
-        let answer = questions.ask("password: ", Echo::Hidden)?;
-        let Some(Err(problem)) = answer.as_ref().map(|password| choice.check_password(password)) else {
-            return Ok(answer);
-        };
-        common::cli::print_error(problem);
+        let Some(password) = password(command)? else { bail!("no password, no login") };
+        check_password(command, &password)?;
+        Ok(Some(Zeroizing::new(format!("{} {name} {}", command.word(), *password))))
     }
 }
 
@@ -146,10 +80,10 @@ pub struct LoginClient {
     args: LoginArgs,
     /// The answer to all questions of this connection.
     request: Option<Zeroizing<String>>,
-    pub(crate) queue: Arc<SendQueue>,
-    pub(crate) output: Output,
+    queue: Arc<SendQueue>,
+    output: Output,
     /// What the user has chosen on this connection.
-    choice: Choice,
+    command: Command,
     /// A question of this connection has its answer.
     answered: bool,
 }
@@ -162,7 +96,7 @@ impl LoginClient {
         queue: Arc<SendQueue>,
         output: Output,
     ) -> Self {
-        LoginClient { args, request, queue, output, choice: Choice::Login, answered: false }
+        LoginClient { args, request, queue, output, command: Command::Login, answered: false }
     }
 
     /// A new connection: after the first login the client comes back with its token.
@@ -241,7 +175,7 @@ impl LoginClient {
             // What follows on the input is for the room.
             Some(_) => bail!("the server asks for more than a login needs"),
             None if !self.output.interactive() => self.queue.allow_answer()?,
-            None => match self.ask(question)? {
+            None => match ask(question, &mut self.command, &self.output)? {
                 Some(answer) => drop(self.queue.send_now(&answer)),
                 None => {
                     self.queue.send_now(DISCONNECT);
@@ -250,56 +184,5 @@ impl LoginClient {
             },
         }
         Ok(LoginEvent::Pending)
-    }
-
-    /// Asks the user, again until the answer can be sent. `None`: the user wants to
-    /// leave.
-    fn ask(&mut self, question: &str) -> anyhow::Result<Option<Zeroizing<String>>> {
-        if question == "ENTER_PASSWORD" {
-            return ask_for_password(self.choice);
-        }
-        let prompt = if question == "AUTH_REQUIRED" { "LOGIN or REGISTER? " } else { "name: " };
-        let mut questions = Questions::open()?;
-        loop {
-            let Some(answer) = questions.ask(prompt, Echo::Shown)? else { return Ok(None) };
-            let answer = Zeroizing::new(answer.trim().to_owned());
-            match answer.as_str() {
-                "/quit" | DISCONNECT => return Ok(None),
-                "/help" => HELP.lines().for_each(|line| self.output.hint(line)),
-                name if question == "ENTER_USERNAME" => match self.choice.check_name(name) {
-                    Ok(()) => return Ok(Some(answer)),
-                    Err(_) if Choice::of(name).is_some_and(|(_, rest)| !rest.is_empty()) => {
-                        self.ask_again(ONLY_THE_NAME);
-                    }
-                    Err(error) => self.ask_again(&error.to_string()),
-                },
-                answer => match self.chosen(answer) {
-                    Ok(request) => return Ok(Some(request)),
-                    Err(problem) => self.ask_again(&problem),
-                },
-            }
-        }
-    }
-
-    /// What was typed behind a wrong answer answers a question that is not asked.
-    fn ask_again(&self, problem: &str) {
-        self.output.discard_typed_ahead();
-        self.output.hint(problem);
-    }
-
-    /// `LOGIN` and `REGISTER` in any case, alone or with a name and a password.
-    ///
-    /// # Errors
-    /// What is wrong with the answer, for the user.
-    fn chosen(&mut self, answer: &str) -> Result<Zeroizing<String>, String> {
-        let (choice, rest) = Choice::of(answer).ok_or(EXPECTED)?;
-        self.choice = choice;
-        if rest.is_empty() {
-            return Ok(Zeroizing::new(choice.word().to_owned()));
-        }
-        let (name, password) = rest.split_once(' ').ok_or(EXPECTED)?;
-        choice.check_name(name).map_err(|error| error.to_string())?;
-        choice.check_password(password).map_err(|error| error.to_string())?;
-        Ok(Zeroizing::new(format!("{} {rest}", choice.word())))
     }
 }

@@ -7,8 +7,9 @@
 
 use crate::client::connection::Connection;
 use crate::client::login::{LoginClient, LoginEvent};
-use crate::client::send_queue::ClientSession;
+use crate::client::send_queue::{ClientSession, SendQueue};
 use anyhow::{Context, bail};
+use common::terminal::Output;
 use stage2_echo::line::{self, LineReader, Received};
 use stage4_multichat::client::MAX_FROM_SERVER;
 use std::io;
@@ -72,9 +73,12 @@ pub trait ClientLogic: Send {
 pub struct Receiver<L> {
     /// What this stage does.
     pub logic: L,
-    /// Answers the server until the user is logged in. It knows the queue and the
-    /// output, which this thread shares with the others.
+    /// Answers the server until the user is logged in.
     pub login: LoginClient,
+    /// What was typed; shared with the main thread and the sender thread.
+    pub queue: Arc<SendQueue>,
+    /// Where lines are shown; shared with the main thread.
+    pub output: Output,
 }
 
 /// How a connection ended.
@@ -90,23 +94,23 @@ impl<L: ClientLogic> Receiver<L> {
     /// if the main thread waits for a key.
     pub fn run(mut self, connection: Arc<dyn Connection>) -> ! {
         match self.receive_all(connection) {
-            Ok(()) if self.login.output.interactive() => self.login.output.hint("The connection is closed."),
+            Ok(()) if self.output.interactive() => self.output.hint("The connection is closed."),
             Ok(()) => {}
-            Err(e) => self.login.output.fail(&e),
+            Err(e) => self.output.fail(&e),
         }
-        self.login.output.exit(0)
+        self.output.exit(0)
     }
 
     fn receive_all(&mut self, mut connection: Arc<dyn Connection>) -> anyhow::Result<()> {
         // Attempts to connect since the last login: the pauses between them grow.
         let mut attempts = 0;
         loop {
-            self.login.queue.connected(&connection);
+            self.queue.connected(&connection);
             self.login.begin();
             let ended = self.receive(&*connection, &mut attempts)?;
             // Lost is a connection that neither side meant to end. From now on nothing
             // leaves the queue.
-            let lost = self.login.queue.disconnected();
+            let lost = self.queue.disconnected();
             // After a refused login at once, since the user waits; after a lost
             // connection with pauses, since a thousand clients may have lost theirs.
             let next = match &ended {
@@ -120,7 +124,7 @@ impl<L: ClientLogic> Receiver<L> {
             }
             self.logic.end().iter().try_for_each(|text| self.logic.show(text))?;
             // What was typed and not sent is an error, or a script would not notice.
-            self.login.queue.require_all_sent()?;
+            self.queue.require_all_sent()?;
             return match ended {
                 Ended::Closed(Err(e)) if !lost => Err(e).context("the connection broke off"),
                 _ => Ok(()),
@@ -131,14 +135,14 @@ impl<L: ClientLogic> Receiver<L> {
     /// A new connection, after one attempt or many; `None` when it is no longer wanted.
     fn reconnect(&self, attempts: &mut u32) -> anyhow::Result<Option<Arc<dyn Connection>>> {
         if *attempts == 0 {
-            self.login.output.hint("The connection is lost. Reconnecting; what you type is sent then.");
+            self.output.hint("The connection is lost. Reconnecting; what you type is sent then.");
         }
         loop {
             let pause = LONGEST_PAUSE.min(FIRST_PAUSE * 2_u32.saturating_pow((*attempts).min(16)));
             *attempts += 1;
             // Not all clients of a server that was started again at the same moment.
             let jitter = rand::random_range(0.75..1.0);
-            if !self.login.queue.pause(pause.mul_f64(jitter)) {
+            if !self.queue.pause(pause.mul_f64(jitter)) {
                 return Ok(None);
             }
             match self.logic.connect() {
@@ -170,7 +174,7 @@ impl<L: ClientLogic> Receiver<L> {
                 return Ok(Ended::Closed(Ok(())));
             }
             if logged_in {
-                self.login.queue.on_server_line(&text);
+                self.queue.on_server_line(&text);
                 self.logic.received(text).iter().try_for_each(|text| self.logic.show(text))?;
                 continue;
             }
@@ -182,7 +186,7 @@ impl<L: ClientLogic> Receiver<L> {
                     (logged_in, *attempts) = (true, 0);
                     self.logic.logged_in(&session)?;
                     // And now the queue goes out, on this connection.
-                    self.login.queue.logged_in(session);
+                    self.queue.logged_in(session);
                 }
                 LoginEvent::Refused => return Ok(Ended::Refused),
                 LoginEvent::Leave => return Ok(Ended::Closed(Ok(()))),
