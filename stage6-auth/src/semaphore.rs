@@ -1,84 +1,68 @@
-//! A fair counting semaphore: only so many threads at once, in the order of arrival.
-//!
-//! The standard library has no semaphore, and a mutex with a condition
-//! variable lets a thread that comes later overtake those that wait.
+//! A counting semaphore: only so many threads at once. The others wait, until a
+//! deadline. The standard library has none.
 
 use common::poison::IgnorePoison;
-use std::collections::VecDeque;
-use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-/// See the [module](self). Its state is written by all threads that use it, under
-/// a lock that none of them holds while it waits.
-#[derive(Clone, Debug)]
-pub struct Semaphore(Arc<Mutex<State>>);
+/// See the [module](self).
+#[derive(Debug)]
+pub struct Semaphore {
+    /// Written by all threads that use it; held for memory operations only.
+    state: Mutex<State>,
+    /// Signalled for each place that is given back.
+    released: Condvar,
+}
 
 #[derive(Debug)]
 struct State {
+    /// Places.
     free: usize,
-    /// The waiting threads, in the order of arrival; each is sent its permit.
-    waiting: VecDeque<SyncSender<Permit>>,
+    /// Threads.
+    waiting: usize,
 }
 
-/// A place. Dropping it, even in a panic, gives it to the next thread.
+/// A place. Dropping it, even in a panic, gives it back.
 #[derive(Debug)]
-pub struct Permit(Semaphore);
+pub struct Permit<'a>(&'a Semaphore);
 
 impl Semaphore {
     /// A semaphore with so many places, at least one.
     pub fn new(places: usize) -> Self {
-        Semaphore(Arc::new(Mutex::new(State { free: places.max(1), waiting: VecDeque::new() })))
+        let state = Mutex::new(State { free: places.max(1), waiting: 0 });
+        Semaphore { state, released: Condvar::new() }
     }
 
     /// Waits for a place until `deadline`; `None` when there was none in time.
-    pub fn acquire(&self, deadline: Instant) -> Option<Permit> {
-        let turn = {
-            let mut state = self.lock();
-            // No thread waits while a place is free: `drop` hands places on.
-            if state.free > 0 {
-                state.free -= 1;
-                return Some(Permit(self.clone()));
-            }
-            let (mine, turn) = sync_channel(1);
-            state.waiting.push_back(mine);
-            turn
-        };
-        // A permit that is sent just as this thread gives up is dropped with the
-        // channel, and its drop hands it on: none is lost.
-        turn.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()
+    pub fn acquire(&self, deadline: Instant) -> Option<Permit<'_>> {
+        let patience = deadline.saturating_duration_since(Instant::now());
+        let mut state = self.lock();
+        // A place that is free just now is for a thread that is being woken. Without
+        // this a thread that gives its place back and comes again at once, as the
+        // committer does, would be faster each time.
+        let mut is_early = state.waiting > 0;
+        state.waiting += 1;
+        let has_to_wait = |state: &mut State| std::mem::take(&mut is_early) || state.free == 0;
+        (state, _) = self.released.wait_timeout_while(state, patience, has_to_wait).ignore_poison();
+        state.waiting -= 1;
+        state.free = state.free.checked_sub(1)?;
+        Some(Permit(self))
     }
 
     /// As [`Semaphore::acquire`], for a length of time.
-    pub fn acquire_for(&self, patience: Duration) -> Option<Permit> {
+    pub fn acquire_for(&self, patience: Duration) -> Option<Permit<'_>> {
         self.acquire(Instant::now() + patience)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().ignore_poison()
+        self.state.lock().ignore_poison()
     }
 }
 
-impl Drop for Permit {
+impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        loop {
-            let next = {
-                let mut state = self.0.lock();
-                let Some(next) = state.waiting.pop_front() else {
-                    state.free += 1;
-                    return;
-                };
-                next
-            };
-            // Outside the lock, since the channel may drop what it is sent.
-            let Err(unsent) = next.try_send(Permit(self.0.clone())) else {
-                return;
-            };
-            // That thread has given up: on to the next. The permit that came back
-            // must not be dropped. That would call this function again, once for
-            // each thread that gave up, until the stack ends.
-            std::mem::forget(unsent);
-        }
+        self.0.lock().free += 1;
+        self.0.released.notify_one();
     }
 }
 
@@ -91,8 +75,8 @@ mod tests {
     const LONG: Duration = Duration::from_secs(20);
 
     #[test]
-    fn never_more_than_the_places_inside() {
-        let semaphore = Semaphore::new(3);
+    fn never_more_than_the_places_inside_and_threads_that_wait_are_woken() {
+        let (semaphore, started) = (Semaphore::new(3), Instant::now());
         let (inside, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
         thread::scope(|scope| {
             for _ in 0..12 {
@@ -108,27 +92,27 @@ mod tests {
         });
         assert!(most.load(Ordering::SeqCst) <= 3);
         assert_eq!(semaphore.lock().free, 3);
+        assert!(started.elapsed() < LONG, "a thread slept until its deadline");
     }
 
     #[test]
-    fn first_come_first_served() {
+    fn a_thread_that_comes_back_at_once_is_behind_one_that_waits() {
         let semaphore = Semaphore::new(1);
         let inside = semaphore.acquire_for(LONG).unwrap();
         let order = Mutex::new(Vec::new());
         thread::scope(|scope| {
-            for n in 0..5 {
-                let (semaphore, order) = (&semaphore, &order);
-                scope.spawn(move || {
-                    let _permit = semaphore.acquire_for(LONG).unwrap();
-                    order.lock().unwrap().push(n);
-                });
-                while semaphore.lock().waiting.len() <= n {
-                    thread::yield_now();
-                }
+            scope.spawn(|| {
+                let _permit = semaphore.acquire_for(LONG).unwrap();
+                order.lock().unwrap().push("waited");
+            });
+            while semaphore.lock().waiting == 0 {
+                thread::yield_now();
             }
             drop(inside);
+            let _permit = semaphore.acquire_for(LONG).unwrap();
+            order.lock().unwrap().push("came back");
         });
-        assert_eq!(*order.lock().unwrap(), [0, 1, 2, 3, 4]);
+        assert_eq!(*order.lock().unwrap(), ["waited", "came back"]);
     }
 
     #[test]

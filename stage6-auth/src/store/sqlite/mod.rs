@@ -21,13 +21,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
-/// How long to wait for those of our own threads that came first.
+/// How long to wait for our own threads that write.
 const WAIT_FOR_TURN: Duration = Duration::from_millis(1500);
 
 /// An open SQLite file.
 ///
 /// SQLite allows one writer at a time. Our own threads queue for it at a semaphore,
-/// in the order of arrival and for a bounded time. Without it SQLite would make
+/// for a bounded time. Without it SQLite would make
 /// them sleep and try again; and when another process has locked the file, each
 /// would wait until those before it have given up. Unlike other locks of the course
 /// these are held across I/O: they stand for the file.
