@@ -1,5 +1,5 @@
 //! Measures what durability costs: messages a second and latency through the
-//! committer, with a database and with none.
+//! pipeline, with a database and with none.
 //!
 //! `cargo run --release -p stage6-auth --example group-commit -- --help`
 
@@ -7,8 +7,8 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use common::poison::IgnorePoison;
 use hdrhistogram::Histogram;
-use stage6_auth::committer::{Committer, Event, QUEUE, commit_all};
-use stage6_auth::store::{DbUrl, Message, SCHEMA, StoreError, open, rows};
+use stage6_auth::pipeline::{Batch, Pipeline, RoomLogic};
+use stage6_auth::store::{DbUrl, Message, MessageRow, SCHEMA, StoreError, open};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -38,13 +38,32 @@ struct Args {
     alone: bool,
 }
 
-type Append = Box<dyn FnMut(&[Message]) -> Result<Vec<usize>, StoreError> + Send>;
+type Append = Box<dyn FnMut(&[&dyn MessageRow]) -> Result<Vec<usize>, StoreError> + Send>;
 
-#[derive(Default)]
+/// Written by the room thread.
 struct Results {
     messages: AtomicU64,
     commits: AtomicU64,
     refused: AtomicU64,
+    latency: Mutex<Histogram<u64>>,
+}
+
+/// The room thread, which only counts.
+struct Counter(Arc<Results>);
+
+impl RoomLogic<Message, Instant> for Counter {
+    fn apply_batch(&mut self, batch: Batch<Message, Instant>) -> bool {
+        let mut latency = self.0.latency.lock().ignore_poison();
+        for submission in batch.submissions.iter().filter(|submission| submission.message.is_some()) {
+            latency.saturating_record(submission.event.elapsed().as_micros() as u64);
+            self.0.messages.fetch_add(1, Ordering::Relaxed);
+        }
+        self.0.refused.fetch_add(batch.refused as u64, Ordering::Relaxed);
+        self.0.commits.fetch_add(1, Ordering::Relaxed);
+        false
+    }
+
+    fn send_lists(&mut self) {}
 }
 
 fn main() -> ExitCode {
@@ -65,7 +84,7 @@ fn store(url: &str) -> anyhow::Result<Append> {
         return Ok(Box::new(|_| Ok(Vec::new())));
     }
     let store = open(&url.parse::<DbUrl>()?, &SCHEMA)?;
-    Ok(Box::new(move |batch| store.append(&rows(batch))))
+    Ok(Box::new(move |batch| store.append(batch)))
 }
 
 fn message(args: &Args) -> Message {
@@ -73,39 +92,27 @@ fn message(args: &Args) -> Message {
 }
 
 fn together(args: &Args, append: Append) -> anyhow::Result<()> {
-    let results = Arc::new(Results::default());
-    let latency = Arc::new(Mutex::new(Histogram::<u64>::new_with_bounds(1, 60_000_000, 3)?));
-    let on_committed = {
-        let (results, latency) = (results.clone(), latency.clone());
-        move |batch: Vec<Event<Message, Instant>>, _: Option<StoreError>| {
-            let mut latency = latency.lock().ignore_poison();
-            results.commits.fetch_add(1, Ordering::Relaxed);
-            for event in batch {
-                match event {
-                    Event::Stored(_, sent) => latency.saturating_record(sent.elapsed().as_micros() as u64),
-                    _ => {
-                        results.refused.fetch_add(1, Ordering::Relaxed);
-                        continue;
-                    }
-                }
-                results.messages.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-    };
-    let committer = Committer::start(QUEUE, move |queue| commit_all(queue, append, on_committed))?;
+    let results = Arc::new(Results {
+        messages: AtomicU64::new(0),
+        commits: AtomicU64::new(0),
+        refused: AtomicU64::new(0),
+        latency: Mutex::new(Histogram::new_with_bounds(1, 60_000_000, 3)?),
+    });
+    let pipeline = Pipeline::start(append, Counter(results.clone()))?;
     let started = Instant::now();
     let end = started + Duration::from_secs(args.seconds);
     thread::scope(|scope| {
         for sender in 0..args.senders {
-            let committer = &committer;
-            scope.spawn(move || send(args, committer, sender, started, end));
+            let pipeline = &pipeline;
+            scope.spawn(move || send(args, pipeline, sender, started, end));
         }
     });
-    committer.stop(Duration::MAX);
+    pipeline.close(Instant::now());
+    pipeline.wait(Duration::from_secs(60));
     let took = started.elapsed().as_secs_f64();
     let (messages, commits) =
         (results.messages.load(Ordering::Relaxed), results.commits.load(Ordering::Relaxed));
-    let latency = latency.lock().ignore_poison();
+    let latency = results.latency.lock().ignore_poison();
     report(messages, commits, took, &latency);
     match results.refused.load(Ordering::Relaxed) {
         0 => Ok(()),
@@ -113,7 +120,7 @@ fn together(args: &Args, append: Append) -> anyhow::Result<()> {
     }
 }
 
-fn send(args: &Args, committer: &Committer<Message, Instant>, sender: u32, start: Instant, end: Instant) {
+fn send(args: &Args, pipeline: &Pipeline<Message, Instant>, sender: u32, start: Instant, end: Instant) {
     // The senders take turns, so that the messages are spread evenly.
     let interval = |n: u32| (args.rate > 0).then(|| Duration::from_secs(1) * n / args.rate);
     let mut due = start + interval(sender).unwrap_or_default();
@@ -122,7 +129,7 @@ fn send(args: &Args, committer: &Committer<Message, Instant>, sender: u32, start
             thread::sleep(due.saturating_duration_since(Instant::now()));
             due += step;
         }
-        if committer.submit(message(args), Instant::now()).is_err() {
+        if pipeline.submit(Some(message(args)), Instant::now()).is_err() {
             return;
         }
     }
@@ -138,7 +145,7 @@ fn one_by_one(args: &Args, mut append: Append) -> anyhow::Result<()> {
         message.id.run = stage6_auth::store::now();
         message.id.number = number;
         let sent = Instant::now();
-        append(&[message])?;
+        append(&[&message])?;
         latency.saturating_record(sent.elapsed().as_micros() as u64);
     }
     report(latency.len(), latency.len(), started.elapsed().as_secs_f64(), &latency);

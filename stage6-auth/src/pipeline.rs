@@ -1,139 +1,194 @@
-//! The pipeline: the committer thread, and behind it the room thread.
+//! The pipeline: the committer thread, and after it the room thread.
 //!
 //! ```text
-//! reader threads ─► committer thread ─► room thread ─► outboxes
+//! reader threads ─► queue ─► committer thread ─► room thread ─► outboxes
 //! ```
 //!
 //! Two threads, so that one batch is delivered while the next one is committed.
 //! Everything goes through both, messages, arrivals and departures, so that there
 //! is one order for all. At the moment of a client's arrival, every message is
-//! either in the history that it is sent, or still behind it in the queue: it sees
-//! no gap and nothing twice.
+//! either in the history that it is sent, or after it in the queue: it sees no gap
+//! and nothing twice.
 
-use crate::committer::{Committer, Event, QUEUE, Stopped, Submission, commit_all};
-use crate::sessions::session::Session;
-use crate::store::{MessageRow, Store, StoreError, rows};
+use crate::committer::commit_all;
+use crate::store::{MessageRow, StoreError};
 use common::critical_thread;
-use stage4_multichat::queue::BoundedQueue;
+use stage3_threads::workers::WaitGroup;
+use stage4_multichat::queue::{BoundedQueue, CloseOnDrop, QueueClosed, QueueLimits};
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// What the committer hands to the room thread: a batch in its order, and why
-/// something in it was refused.
-pub type Batch<M, E> = (Vec<Event<M, E>>, Option<StoreError>);
+/// How much may wait for the next commit, all senders together: as many short
+/// lines as one program sends in some milliseconds; with lines of full length the
+/// bytes are reached first. It also bounds a transaction. A sender that finds the queue
+/// full waits, and with it the socket that it reads from: that is the
+/// back-pressure. Nothing that was accepted is ever dropped.
+const QUEUE: QueueLimits = QueueLimits { count: 4096, bytes: 2 << 20 };
 
-/// Why a thread panics that cannot hand on a batch.
-pub const ROOM_PANICKED: &str = "the room thread has panicked";
+/// Changes of a list of users gather for so long, and are then sent together. Without
+/// that, a thousand users who come in together would cost a thousand lists for each of
+/// a thousand clients. The contract allows 250 ms; some of that is left for the way.
+const LIST_DELAY: Duration = Duration::from_millis(200);
+
+/// What a thread submits and the room thread gets.
+#[derive(Debug)]
+pub struct Submission<M, E> {
+    /// A message to be stored. The room thread finds it here if it is in the database,
+    /// and `None` if it was refused: then it will be in no history.
+    pub message: Option<M>,
+    /// What happens. Without a message it needs no database, and has its place in the
+    /// order of all submissions.
+    pub event: E,
+}
+
+/// From all threads that submit, to the committer thread.
+pub type Queue<M, E> = BoundedQueue<Submission<M, E>>;
+
+/// What the committer thread hands to the room thread.
+#[derive(Debug)]
+pub struct Batch<M, E> {
+    /// In the order in which they were submitted.
+    pub submissions: Vec<Submission<M, E>>,
+    /// How many messages the database has refused.
+    pub refused: usize,
+    /// Why, if the database could not be used. Without a reason it is their text that
+    /// the database cannot hold.
+    pub failure: Option<StoreError>,
+}
+
+/// From the committer thread to the room thread.
+pub struct RoomSender<M, E>(SyncSender<Batch<M, E>>);
+
+impl<M, E> RoomSender<M, E> {
+    /// Waits until the room thread takes `batch`, or until it is the next one.
+    ///
+    /// # Panics
+    /// When the room thread has panicked: the committer thread ends too.
+    pub fn send(&self, batch: Batch<M, E>) {
+        assert!(self.0.send(batch).is_ok(), "the room thread has panicked");
+    }
+}
 
 /// What the room thread owns. Only that thread calls it, so nothing in it needs a
 /// lock.
 pub trait RoomLogic<M, E>: Send + 'static {
-    /// Applies a batch and delivers what it brings. What is in it is in the
-    /// database, or was refused; `failure` is why.
-    fn apply_batch(&mut self, batch: Vec<Event<M, E>>, failure: Option<&StoreError>);
+    /// Applies a batch and delivers what it brings. Returns `true` if that changes a
+    /// list of users.
+    fn apply_batch(&mut self, batch: Batch<M, E>) -> bool;
 
-    /// How long until something is to be sent without a batch; `None` if nothing is.
-    fn due_in(&self) -> Option<Duration>;
-
-    /// Sends what is due.
-    fn send_due(&mut self);
+    /// Sends the lists of users that have changed.
+    fn send_lists(&mut self);
 }
 
 /// The way into the pipeline, for the threads that serve clients. See the
-/// [module](self).
+/// [module](self). Its threads end after this is dropped.
 pub struct Pipeline<M, E> {
-    committer: Arc<Committer<M, E>>,
+    queue: Arc<Queue<M, E>>,
+    /// The committer thread.
+    running: WaitGroup,
 }
 
 impl<M: MessageRow, E: Send + 'static> Pipeline<M, E> {
-    /// Starts both threads. `work` is the committer's, from the queue to the room
-    /// thread until the queue is closed and empty: [`group_commit`], for one server.
+    /// Starts both threads. `append` makes a batch of messages durable
+    /// ([`Store::append`](crate::store::Store::append)).
     ///
     /// # Errors
     /// When no thread can be started.
     pub fn start(
-        work: impl FnOnce(&BoundedQueue<Submission<M, E>>, &SyncSender<Batch<M, E>>) + Send + 'static,
-        mut state: impl RoomLogic<M, E>,
+        append: impl FnMut(&[&dyn MessageRow]) -> Result<Vec<usize>, StoreError> + Send + 'static,
+        room: impl RoomLogic<M, E>,
+    ) -> io::Result<Self> {
+        Self::start_with(&Self::queue(), move |queue, room| commit_all(queue, append, room), room)
+    }
+
+    /// Starts both threads, with a committer thread that does something else: `commit`
+    /// takes from the queue until that is closed and empty.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn start_with(
+        queue: &Arc<Queue<M, E>>,
+        commit: impl FnOnce(&Queue<M, E>, &RoomSender<M, E>) + Send + 'static,
+        room: impl RoomLogic<M, E>,
     ) -> io::Result<Self> {
         // One batch waits while one is delivered and one is committed. When that
         // is not enough, the committer waits, and then each reader thread.
-        let (committed, batches) = sync_channel::<Batch<M, E>>(1);
-        critical_thread::spawn("room", move || {
-            loop {
-                match receive(&batches, state.due_in()) {
-                    Ok((batch, failure)) => state.apply_batch(batch, failure.as_ref()),
-                    Err(RecvTimeoutError::Timeout) => {}
-                    // The committer has stopped.
-                    Err(RecvTimeoutError::Disconnected) => return,
-                }
-                state.send_due();
+        let (sender, batches) = sync_channel(1);
+        critical_thread::spawn("room", move || run_room(room, &batches))?;
+        let running = WaitGroup::default();
+        critical_thread::spawn("committer", {
+            let (queue, running) = (queue.clone(), running.add());
+            move || {
+                let _running = running;
+                let _close = CloseOnDrop(&*queue);
+                commit(&queue, &RoomSender(sender));
             }
         })?;
-        let committer = Committer::start(QUEUE, move |queue| work(queue, &committed))?;
-        Ok(Pipeline { committer: Arc::new(committer) })
+        Ok(Pipeline { queue: queue.clone(), running })
     }
 
-    /// The committer, for threads that serve no client.
-    pub fn committer(&self) -> &Arc<Committer<M, E>> {
-        &self.committer
+    /// The queue to the committer thread, empty.
+    pub fn queue() -> Arc<Queue<M, E>> {
+        Arc::new(Queue::new(QUEUE))
     }
 
-    /// Submits an event of `session`, with the message to be stored that belongs to it, if
-    /// there is one. Without one it needs no database, and has its place in the order.
+    /// Submits an event, with the message to be stored that belongs to it, if there is
+    /// one. Waits while the queue is full. `Ok` means that the room thread will get it,
+    /// not that it is stored.
     ///
     /// # Errors
-    /// When the committer has stopped.
-    pub fn submit(&self, session: &Session, message: Option<M>, event: E) -> Result<(), Stopped> {
-        session.submit(|| self.queue(message, event))
+    /// [`QueueClosed`]: it was not queued.
+    pub fn submit(&self, message: Option<M>, event: E) -> Result<(), QueueClosed> {
+        let size = message.as_ref().map_or(0, MessageRow::size);
+        self.queue.push(Submission { message, event }, size)
     }
 
-    /// Submits the last event of `session` like this: it leaves.
-    ///
-    /// # Errors
-    /// When the committer has stopped.
-    pub fn submit_last(&self, session: &Session, message: Option<M>, event: E) -> Result<(), Stopped> {
-        session.submit_last(|| self.queue(message, event))
+    /// Submits the `last` event, at once, however full the queue is, and takes nothing
+    /// more. What is queued is committed and handed on.
+    pub fn close(&self, last: E) {
+        self.queue.close_with(Some(Submission { message: None, event: last }));
     }
 
-    fn queue(&self, message: Option<M>, event: E) -> Result<(), Stopped> {
-        match message {
-            Some(message) => self.committer.submit(message, event),
-            None => self.committer.submit_transient(event),
+    /// After [`close`](Self::close): waits until all is committed and handed on. Returns
+    /// `true` if that was done within `limit`: a database that hangs must not keep the
+    /// server alive.
+    pub fn wait(&self, limit: Duration) -> bool {
+        self.running.wait(limit) == 0
+    }
+}
+
+impl<M, E> Drop for Pipeline<M, E> {
+    fn drop(&mut self) {
+        // This does not wait: the database may hang.
+        self.queue.close();
+    }
+}
+
+/// What the room thread does, until the committer thread has ended.
+fn run_room<M, E>(mut room: impl RoomLogic<M, E>, batches: &Receiver<Batch<M, E>>) {
+    let mut lists_due: Option<Instant> = None;
+    loop {
+        let batch = match lists_due {
+            Some(due) => batches.recv_timeout(due.saturating_duration_since(Instant::now())),
+            None => batches.recv().map_err(RecvTimeoutError::from),
+        };
+        match batch {
+            Ok(batch) => {
+                if room.apply_batch(batch) {
+                    // A later change does not put the lists off.
+                    lists_due.get_or_insert_with(|| Instant::now() + LIST_DELAY);
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        if lists_due.take_if(|due| *due <= Instant::now()).is_some() {
+            room.send_lists();
         }
     }
-
-    /// Submits the last event, behind all others, and takes nothing more.
-    pub fn shutdown(&self, last: E) {
-        self.committer.close_with(last);
-    }
-
-    /// Takes nothing more. Returns `true` if all that was submitted is committed
-    /// and handed on within `limit`.
-    pub fn close(&self, limit: Duration) -> bool {
-        self.committer.stop(limit)
-    }
 }
 
-/// The committer's work for one server: [`commit_all`] into `store`, and on to the room
-/// thread.
-pub fn group_commit<M: MessageRow, E>(
-    queue: &BoundedQueue<Submission<M, E>>,
-    room: &SyncSender<Batch<M, E>>,
-    store: &Store,
-) {
-    let append = |batch: &[M]| store.append(&rows(batch));
-    commit_all(queue, append, |events, failure| {
-        // This panic stops the committer too, and with it the server.
-        room.send((events, failure)).expect(ROOM_PANICKED);
-    });
-}
-
-/// Waits for the next batch, or until something is due.
-fn receive<T>(batches: &Receiver<T>, due_in: Option<Duration>) -> Result<T, RecvTimeoutError> {
-    match due_in {
-        Some(left) => batches.recv_timeout(left),
-        None => batches.recv().map_err(RecvTimeoutError::from),
-    }
-}
+#[cfg(test)]
+mod tests;

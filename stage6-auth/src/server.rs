@@ -191,7 +191,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     server.presence.wait_for_readers(SHUTDOWN_TIMEOUT);
     server.room.shutdown(line::SHUTTING_DOWN);
     server.listener.finish();
-    if !server.room.pipeline.close(Duration::from_millis(500)) {
+    if !server.room.pipeline.wait(Duration::from_millis(500)) {
         server.log.error("the database does not answer: what it was given last may be stored or not");
     }
     server.workers.join_all(Duration::from_millis(200));
@@ -264,10 +264,10 @@ fn chat(mut connection: AcceptedConnection, mut online: PresenceGuard, server: &
         server.log.info(format_args!("{} lost: {e}", session.name));
     }
     if server.listener.stopping() {
-        // It stays for the last line, which comes behind all that was said.
+        // It stays for the last line, which comes after all that was said.
         online.wait_for_shutdown();
     }
-    // It leaves behind the last line that it has said, and this waits for that.
+    // It leaves after the last line that it has said, and this waits for that.
     drop(online);
     connection.close();
 }

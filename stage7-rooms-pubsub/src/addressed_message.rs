@@ -1,5 +1,6 @@
 //! A message with its recipient, and the line that each receiver sees.
 
+use crate::backplane::Change;
 use stage6_auth::store::{Message, MessageId, MessageRow, Millis, Value};
 use std::sync::Arc;
 
@@ -12,57 +13,21 @@ pub struct AddressedMessage {
     pub to: Recipient,
 }
 
-/// To whom something is said. Rooms and people are meant by their
-/// [key](stage6_auth::store::name_key).
+/// To whom something is said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recipient {
-    /// All others in a room, and the speaker's subscribers elsewhere.
+    /// All others in the room with this [key](stage6_auth::store::name_key), and the
+    /// speaker's subscribers elsewhere.
     Room(Arc<str>),
     /// The speaker's subscribers, wherever they are.
     Subscribers,
-    /// One person, in one of the ways of saying something in private.
+    /// The user of this name, in one of the ways of saying something in private.
     User(Arc<str>, &'static PrivateKind),
     /// All users in all rooms: from an admin.
     Everybody,
-    /// The servers of one chat: no client sees it. See [`crate::backplane`].
+    /// The servers of one chat: no client sees it. See [`crate::backplane`]. The message's
+    /// text is [`Change::text`].
     Servers(Change),
-}
-
-/// What a server tells the others: who is online, and where. It stands in the
-/// messages' table, in one order with the messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// A user comes into the lobby.
-    Join,
-    /// A user goes into another room.
-    Move,
-    /// A user leaves.
-    Leave,
-    /// An admin disconnects a user.
-    Kick,
-    /// A server starts.
-    Start,
-    /// A server has ended, and all its users with it.
-    Dead,
-    /// A server has read up to here. Nothing comes of it; see `backplane/log.rs`.
-    Confirm,
-}
-
-impl Change {
-    /// What the database calls each of them.
-    const KINDS: [(Change, &str); 7] = [
-        (Change::Join, "join"),
-        (Change::Move, "move"),
-        (Change::Leave, "leave"),
-        (Change::Kick, "kick"),
-        (Change::Start, "start"),
-        (Change::Dead, "dead"),
-        (Change::Confirm, "confirm"),
-    ];
-
-    fn kind(self) -> &'static str {
-        Self::KINDS.iter().find(|(change, _)| *change == self).expect("each has a kind").1
-    }
 }
 
 /// A way of saying something to one person alone. Stage 8 has another one, for
@@ -96,26 +61,25 @@ impl Recipient {
 
     fn place(&self) -> &str {
         match self {
-            Recipient::Room(key) | Recipient::User(key, _) => key,
+            Recipient::Room(name) | Recipient::User(name, _) => name,
             Recipient::Subscribers | Recipient::Everybody | Recipient::Servers(_) => "",
         }
     }
 
-    /// Reads what the database has in the columns `kind` and `place`, where `private`
-    /// are the ways of saying something in private. `None` for a kind of a newer
+    /// Reads what the database has in the columns `kind`, `place` and `message`, where
+    /// `private` are the ways of saying something in private. `None` for a kind of a newer
     /// program.
-    pub fn parse(kind: &str, place: &str, private: &[&'static PrivateKind]) -> Option<Self> {
+    pub fn parse(kind: &str, place: &str, text: &str, private: &[&'static PrivateKind]) -> Option<Self> {
         match kind {
             "room" => return Some(Recipient::Room(place.into())),
             "publication" => return Some(Recipient::Subscribers),
             "announcement" => return Some(Recipient::Everybody),
             _ => {}
         }
-        if let Some((change, _)) = Change::KINDS.iter().find(|(_, known)| *known == kind) {
-            return Some(Recipient::Servers(*change));
+        if let Some(how) = private.iter().find(|how| how.kind == kind) {
+            return Some(Recipient::User(place.into(), how));
         }
-        let how = private.iter().find(|how| how.kind == kind)?;
-        Some(Recipient::User(place.into(), how))
+        Change::parse(kind, text).map(Recipient::Servers)
     }
 }
 

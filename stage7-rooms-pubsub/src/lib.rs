@@ -18,6 +18,7 @@ pub mod client_state;
 pub mod commands;
 pub mod line_style;
 pub mod message_store;
+pub mod room_event;
 pub mod room_state;
 pub mod rooms;
 pub mod server;

@@ -8,81 +8,25 @@
 
 mod other_servers;
 
-pub use other_servers::{Login, LoginRecord, not_stored};
-use other_servers::{LoginId, OtherServers};
+use other_servers::OtherServers;
+pub(crate) use other_servers::not_stored;
 
 use crate::addressed_message::{AddressedMessage, Recipient, lines};
-use crate::backplane::Status;
+use crate::backplane::{Login, Status};
+use crate::room_event::{Question, RoomEvent};
 use crate::rooms::{LOBBY, Rooms};
 use crate::subscriptions::Subscriptions;
 use common::log::Log;
+use stage3_threads::workers::WaitGuard;
 use stage4_multichat::fanout::{ClientId, Fanout, Member};
 use stage4_multichat::limits::ClientSlot;
 use stage4_multichat::line_codec::LineCodec;
-use stage6_auth::committer::Event;
-use stage6_auth::pipeline::RoomLogic;
-use stage6_auth::room::{Debouncer, History, NOT_STORED, OutageLog};
-use stage6_auth::sessions::session::{Session, ack_all};
-use stage6_auth::store::{Message, StoreError, name_key};
+use stage6_auth::pipeline::{Batch, RoomLogic, Submission};
+use stage6_auth::room::{History, NOT_STORED, OutageLog};
+use stage6_auth::sessions::session::Session;
+use stage6_auth::store::{Message, name_key};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// What goes through the committer's queue to the room thread.
-pub enum RoomEvent {
-    /// A client that has logged in comes into the lobby, with the publishers to
-    /// which it has subscribed. With several servers it may be refused.
-    Join(Arc<Session>, ClientSlot, Vec<Arc<str>>, Option<Login>),
-    /// The sender of the message that it goes with.
-    Message(Arc<Session>),
-    /// A client goes to the room of this name.
-    Move(Arc<Session>, Arc<str>),
-    /// A client subscribes to the publisher of this name, or no longer does.
-    Subscribe(Arc<Session>, Arc<str>, bool),
-    /// A client asks.
-    Ask(Arc<Session>, Question),
-    /// An admin disconnects a user of another server.
-    Kick(Arc<Session>),
-    /// A client goes.
-    Leave(Arc<Session>),
-    /// What another server has stored; the message that it goes with says what.
-    Replicated,
-    /// A line for all clients of this server.
-    Notice(&'static str),
-    /// For the committer thread: there may be something new in the database.
-    PollLog,
-    /// The server ends, and this is the last line for all.
-    Shutdown(String),
-}
-
-impl RoomEvent {
-    /// The client of this server that waits until the event is applied.
-    fn session(&self) -> Option<&Arc<Session>> {
-        match self {
-            RoomEvent::Join(session, ..)
-            | RoomEvent::Message(session)
-            | RoomEvent::Move(session, _)
-            | RoomEvent::Subscribe(session, ..)
-            | RoomEvent::Ask(session, _)
-            | RoomEvent::Kick(session)
-            | RoomEvent::Leave(session) => Some(session),
-            RoomEvent::Replicated | RoomEvent::Notice(_) | RoomEvent::PollLog | RoomEvent::Shutdown(_) => {
-                None
-            }
-        }
-    }
-}
-
-/// What only the room thread knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Question {
-    /// Which rooms there are.
-    Rooms,
-    /// Who is in the room.
-    Users,
-    /// To whom the client has subscribed.
-    Subscriptions,
-}
 
 /// See the [module](self).
 pub(crate) struct RoomState {
@@ -93,7 +37,13 @@ pub(crate) struct RoomState {
     subscriptions: Subscriptions,
     /// The lobby's.
     history: History,
-    lists: Debouncer,
+    /// Messages of one sender to one recipient, with nothing in between: they are encoded
+    /// and sent together.
+    run: MessageRun,
+    /// `true` if a list of users has changed in this batch.
+    list_changed: bool,
+    /// Of clients that have left in this batch.
+    departures: Vec<WaitGuard>,
     outage_log: OutageLog,
     /// `None` for a server that is alone.
     other_servers: Option<OtherServers>,
@@ -102,9 +52,21 @@ pub(crate) struct RoomState {
 /// A user that is online.
 struct Online {
     id: ClientId,
-    login: LoginId,
+    /// As registered.
+    name: Arc<str>,
+    /// The run of its server; 0 if there is one server only.
+    run: i64,
+    login: Login,
     /// `None` if the user is online on another server.
     session: Option<Arc<Session>>,
+}
+
+/// See [`RoomState::run`].
+#[derive(Default)]
+struct MessageRun {
+    /// The sender, which does not hear itself; `None` for a user of another server.
+    own: Option<ClientId>,
+    messages: Vec<AddressedMessage>,
 }
 
 impl RoomState {
@@ -115,7 +77,9 @@ impl RoomState {
             rooms: Rooms::default(),
             subscriptions: Subscriptions::default(),
             history,
-            lists: Debouncer::default(),
+            run: MessageRun::default(),
+            list_changed: false,
+            departures: Vec::new(),
             outage_log: OutageLog::new(log),
             other_servers: None,
         }
@@ -130,66 +94,57 @@ impl RoomState {
 }
 
 impl RoomLogic<AddressedMessage, RoomEvent> for RoomState {
-    fn apply_batch(&mut self, batch: Vec<Event<AddressedMessage, RoomEvent>>, failure: Option<&StoreError>) {
-        self.outage_log.note(&batch, failure);
-        let mut done = Vec::new();
-        let mut batch = batch.into_iter().peekable();
-        while let Some(event) = batch.next() {
-            let (message, event) = event.into_stored();
-            done.extend(event.session().cloned());
-            let (sender, AddressedMessage { message, to }) = match (event, message) {
-                (RoomEvent::Message(sender), Some(message)) => (Some(sender), message),
+    fn apply_batch(&mut self, batch: Batch<AddressedMessage, RoomEvent>) -> bool {
+        self.outage_log.note(&batch);
+        for Submission { event, message } in batch.submissions {
+            match (event, message) {
+                (RoomEvent::Message(session), Some(message)) => self.add_to_run(Some(session.id), message),
                 (RoomEvent::Replicated, Some(message)) if !matches!(message.to, Recipient::Servers(_)) => {
-                    (None, message)
+                    self.add_to_run(None, message);
                 }
                 (event, entry) => {
+                    self.send_run();
                     self.apply(event, entry.as_ref());
-                    continue;
                 }
-            };
-            let own = sender.map(|sender| sender.id);
-            // Messages of one sender to one recipient, with nothing in between, are encoded
-            // and sent together. A newer session of the name would have come in between.
-            let name = message.name.clone();
-            let is_next = |event: &Event<AddressedMessage, RoomEvent>| {
-                matches!(event, Event::Stored(next, RoomEvent::Message(_) | RoomEvent::Replicated)
-                    if next.message.name == name && next.to == to)
-            };
-            let mut messages = vec![message];
-            while let Some(Event::Stored(next, event)) = batch.next_if(is_next) {
-                messages.push(next.message);
-                done.extend(event.session().cloned());
             }
-            self.send_messages(own, &to, messages);
         }
+        self.send_run();
         self.fanout.deliver();
         // Only now that all is delivered: a thread that waits for its client's
         // departure lets the next connection of that name in.
-        ack_all(&done);
-    }
-
-    fn due_in(&self) -> Option<Duration> {
-        self.lists.time_left()
+        self.departures.clear();
+        std::mem::take(&mut self.list_changed)
     }
 
     /// The lists of users of rooms where a user came or went.
-    fn send_due(&mut self) {
-        if self.lists.take_due() {
-            for (list, to) in self.rooms.lists_due() {
-                self.fanout.send(&list, to);
-            }
-            self.fanout.deliver();
+    fn send_lists(&mut self) {
+        for (list, to) in self.rooms.lists_due() {
+            self.fanout.send(&list, to);
         }
+        self.fanout.deliver();
     }
 }
 
 impl RoomState {
-    /// Sends one sender's messages to one recipient. `own` is the sender, which does
-    /// not hear itself; `None` for a user of another server.
-    fn send_messages(&mut self, own: Option<ClientId>, to: &Recipient, messages: Vec<Message>) {
-        let key = name_key(&messages[0].name);
+    /// `own` is the sender, if it is a client of this server.
+    fn add_to_run(&mut self, own: Option<ClientId>, next: AddressedMessage) {
+        // A newer session of the name would have come in between.
+        let goes_on = |last: &AddressedMessage| last.message.name == next.message.name && last.to == next.to;
+        if !self.run.messages.last().is_some_and(goes_on) {
+            self.send_run();
+            self.run.own = own;
+        }
+        self.run.messages.push(next);
+    }
+
+    /// Sends the messages of the run.
+    fn send_run(&mut self) {
+        let MessageRun { own, messages } = std::mem::take(&mut self.run);
+        let Some(first) = messages.first() else { return };
+        let (to, key) = (first.to.clone(), name_key(&first.message.name));
+        let messages: Vec<Message> = messages.into_iter().map(|message| message.message).collect();
         let RoomState { fanout, rooms, subscriptions, online, .. } = self;
-        match to {
+        match &to {
             Recipient::Room(room) => {
                 let others = rooms.members(room).filter(|&other| Some(other) != own);
                 fanout.send(&lines(&messages, "", ": "), others);
@@ -202,7 +157,7 @@ impl RoomState {
                 }
             }
             Recipient::Subscribers => fanout.send(&lines(&messages, "[pub] ", ": "), subscriptions.of(&key)),
-            Recipient::User(whom, kind) => match online.get(whom) {
+            Recipient::User(whom, kind) => match online.get(&*name_key(whom)) {
                 Some(whom) => fanout.send(&lines(&messages, kind.before, kind.between), [whom.id]),
                 // The receiver has left after the message was submitted.
                 None => fanout.send(&format!("[SERVER] error: {whom} is not online\n"), own),
@@ -219,26 +174,29 @@ impl RoomState {
     /// `entry` is what other servers read of it in the shared log.
     fn apply(&mut self, event: RoomEvent, entry: Option<&AddressedMessage>) {
         match event {
-            RoomEvent::Join(session, slot, publishers, None) => {
-                self.join(&session, slot, &publishers, LoginId::alone(&session));
-            }
-            RoomEvent::Join(session, slot, publishers, Some(login)) => {
-                self.join_shared(&session, slot, &publishers, &login, entry);
-            }
+            RoomEvent::Join(newcomer) => self.admit(newcomer, entry),
             RoomEvent::Message(session) => self.fanout.send(&format!("{NOT_STORED}\n"), [session.id]),
             RoomEvent::Ask(session, question) => self.ask(&session, question),
+            RoomEvent::RoomName(session, answer) => {
+                let name = self.rooms.of(session.id).and_then(|room| self.rooms.name(room));
+                // The reader thread may have given up; so it is if the client is in no room.
+                let _ = name.map(|name| answer.send(name));
+            }
             RoomEvent::Move(session, room) if self.is_online(&session) => {
                 self.move_to(session.id, &session.name, &room);
             }
             RoomEvent::Subscribe(session, publisher, begins) if self.is_online(&session) => {
                 self.subscribe(&session, &publisher, begins);
             }
-            RoomEvent::Leave(session) if self.is_online(&session) => {
-                self.leave(&name_key(&session.name));
-            }
             // A newer session, on another server, has taken the name.
-            RoomEvent::Move(..) | RoomEvent::Subscribe(..) | RoomEvent::Leave(_) => {}
-            RoomEvent::Kick(_) | RoomEvent::Replicated => {
+            RoomEvent::Move(..) | RoomEvent::Subscribe(..) => {}
+            RoomEvent::Leave(session, until_left) => {
+                if self.is_online(&session) {
+                    self.leave(&name_key(&session.name));
+                }
+                self.departures.push(until_left);
+            }
+            RoomEvent::Kick(..) | RoomEvent::Replicated => {
                 entry.into_iter().for_each(|entry| self.apply_entry(entry));
             }
             RoomEvent::Notice(line) => self.fanout.broadcast(&format!("{line}\n"), None),
@@ -249,11 +207,18 @@ impl RoomState {
 
     /// The greeting first, then the lobby: from here on the client hears
     /// everything, and everything before is in the history.
-    fn join(&mut self, session: &Arc<Session>, slot: ClientSlot, publishers: &[Arc<str>], login: LoginId) {
+    fn join(
+        &mut self,
+        session: &Arc<Session>,
+        slot: ClientSlot,
+        publishers: &[Arc<str>],
+        (run, login): (i64, Login),
+    ) {
         let id = session.id;
         let member = Member::new(session.name.clone(), session.outbox.clone(), slot);
         self.fanout.add(id, member);
-        let online = Online { id, login, session: Some(session.clone()) };
+        let name = session.name.clone();
+        let online = Online { id, name, run, login, session: Some(session.clone()) };
         self.online.insert(name_key(&session.name).into(), online);
         for publisher in publishers {
             self.subscriptions.subscribe(id, publisher);
@@ -282,9 +247,8 @@ impl RoomState {
     fn leave(&mut self, key: &str) -> Option<Online> {
         let online = self.online.remove(key)?;
         self.subscriptions.leave(online.id);
-        let name = online.login.name.clone();
-        if let Some(room) = self.rooms.leave(&name, online.id) {
-            self.announce(online.id, &room, &name, "left");
+        if let Some(room) = self.rooms.leave(&online.name, online.id) {
+            self.announce(online.id, &room, &online.name, "left");
         }
         self.fanout.remove(online.id);
         Some(online)
@@ -301,7 +265,7 @@ impl RoomState {
         let online = self.rooms.count(room);
         let others = self.rooms.members(room).filter(|&other| other != id);
         self.fanout.send(&format!("[SERVER] {who} {what} ({online} online)\n"), others);
-        self.lists.changed();
+        self.list_changed = true;
     }
 
     fn subscribe(&mut self, session: &Session, publisher: &Arc<str>, begins: bool) {

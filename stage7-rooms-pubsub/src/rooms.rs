@@ -26,16 +26,9 @@ struct Room {
     /// As the first user wrote it.
     name: Arc<str>,
     /// By name, in the order in which a list has them.
-    members: BTreeMap<Arc<str>, Occupant>,
-    /// Counts arrivals and departures.
-    version: u64,
-}
-
-#[derive(Debug)]
-struct Occupant {
-    id: ClientId,
-    /// The version of the list that it has.
-    list: u64,
+    members: BTreeMap<Arc<str>, ClientId>,
+    /// `true` if a user has come or gone since the last list.
+    changed: bool,
 }
 
 impl Rooms {
@@ -45,10 +38,10 @@ impl Rooms {
         let key: Arc<str> = name_key(room).into();
         // The lobby is always there, though it has no members now and then.
         let name = if *key == *LOBBY { LOBBY } else { room };
-        let fresh = || Room { name: name.into(), members: BTreeMap::new(), version: 0 };
+        let fresh = || Room { name: name.into(), members: BTreeMap::new(), changed: true };
         let room = self.rooms.entry(key.clone()).or_insert_with(fresh);
-        room.version += 1;
-        room.members.insert(who.clone(), Occupant { id, list: room.version });
+        room.changed = true;
+        room.members.insert(who.clone(), id);
         self.whereabouts.insert(id, key.clone());
         key
     }
@@ -59,7 +52,7 @@ impl Rooms {
         let key = self.whereabouts.remove(&id)?;
         if let Some(room) = self.rooms.get_mut(&key) {
             room.members.remove(who);
-            room.version += 1;
+            room.changed = true;
             if room.members.is_empty() {
                 self.rooms.remove(&key);
             }
@@ -79,7 +72,7 @@ impl Rooms {
 
     /// All clients in the room.
     pub fn members(&self, key: &str) -> impl Iterator<Item = ClientId> {
-        self.rooms.get(key).into_iter().flat_map(|room| room.members.values().map(|member| member.id))
+        self.rooms.get(key).into_iter().flat_map(|room| room.members.values().copied())
     }
 
     /// How many are in the room.
@@ -101,26 +94,20 @@ impl Rooms {
         format!("[ROOMS] {}\n", rooms.join(","))
     }
 
-    /// For each room where a user came or went, the new list and the clients that
-    /// have none as new as that. They have it now. A room with more than
-    /// [`MAX_LISTED`] users gets none: there a change is a notice only.
+    /// For each room where a user came or went, the new list and the clients in the room.
+    /// A room with more than [`MAX_LISTED`] users gets none: there a change is a notice only.
     pub fn lists_due(&mut self) -> Vec<(String, Vec<ClientId>)> {
         let mut due = Vec::new();
-        for room in self.rooms.values_mut().filter(|room| room.members.len() <= MAX_LISTED) {
-            let (line, mut to) = (list(&room.members), Vec::new());
-            for member in room.members.values_mut().filter(|member| member.list < room.version) {
-                member.list = room.version;
-                to.push(member.id);
-            }
-            if !to.is_empty() {
-                due.push((line, to));
+        for room in self.rooms.values_mut() {
+            if std::mem::take(&mut room.changed) && room.members.len() <= MAX_LISTED {
+                due.push((list(&room.members), room.members.values().copied().collect()));
             }
         }
         due
     }
 }
 
-fn list(members: &BTreeMap<Arc<str>, Occupant>) -> String {
+fn list(members: &BTreeMap<Arc<str>, ClientId>) -> String {
     let names: Vec<&str> = members.keys().map(|name| &**name).collect();
     format!("[USERS_LIST] {}\n", names.join(","))
 }
@@ -152,16 +139,25 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_due_to_those_who_were_there_at_a_change() {
+    fn a_list_is_due_to_all_in_a_room_that_has_changed() {
         let mut rooms = Rooms::default();
         rooms.enter(LOBBY, &name("alice"), 1);
-        assert!(rooms.lists_due().is_empty(), "whoever comes has the list");
-        rooms.enter(LOBBY, &name("bob"), 2);
         rooms.enter("rust", &name("carol"), 3);
-        assert_eq!(rooms.lists_due(), [("[USERS_LIST] alice,bob\n".to_owned(), vec![1])]);
+        assert_eq!(rooms.lists_due().len(), 2);
         assert!(rooms.lists_due().is_empty());
+        rooms.enter(LOBBY, &name("bob"), 2);
+        assert_eq!(rooms.lists_due(), [("[USERS_LIST] alice,bob\n".to_owned(), vec![1, 2])]);
         rooms.leave("alice", 1);
         assert_eq!(rooms.lists_due(), [("[USERS_LIST] bob\n".to_owned(), vec![2])]);
+    }
+
+    #[test]
+    fn in_a_crowd_no_list_is_due_until_it_is_small_again() {
+        let mut rooms = Rooms::default();
+        (0..=MAX_LISTED as u64).for_each(|id| _ = rooms.enter(LOBBY, &name(&id.to_string()), id));
+        assert!(rooms.lists_due().is_empty());
+        rooms.leave("0", 0);
+        assert_eq!(rooms.lists_due()[0].1.len(), MAX_LISTED);
     }
 
     proptest! {

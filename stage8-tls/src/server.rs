@@ -168,10 +168,10 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         log.warn(warning);
     }
     let tokens = options.auth.session_tokens(&store);
-    let other_servers =
-        options.backplane.connect(&options.db.db, &SCHEMA, PRIVATE_KINDS, options.on_duplicate, &log)?;
+    let history = options.history.into();
+    let backplane = options.backplane.start(&options.db.db, &store, &SCHEMA, PRIVATE_KINDS, history, &log)?;
     // This starts the committer thread and the room thread.
-    let chat = Chat::open(&store, other_servers, &codec, options.history.into(), &log)?;
+    let chat = Chat::open(&store, backplane, &codec, options.on_duplicate, history, &log)?;
     let server = Arc::new(Server {
         listener: Listener::open(&options.listen, &log)?,
         workers: Workers::new(&log),
@@ -210,7 +210,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     server.presence.wait_for_readers(SHUTDOWN_TIMEOUT);
     server.chat.shutdown(line::SHUTTING_DOWN);
     server.listener.finish();
-    if !server.chat.pipeline.close(Duration::from_millis(500)) {
+    if !server.chat.pipeline.wait(Duration::from_millis(500)) {
         server.log.error("the database does not answer: what it was given last may be stored or not");
     }
     server.workers.join_all(Duration::from_millis(200));
@@ -294,10 +294,10 @@ fn chat(mut connection: AcceptedConnection, mut online: PresenceGuard, server: &
         server.log.info(format_args!("{} lost: {e}", session.name));
     }
     if server.listener.stopping() {
-        // It stays for the last line, which comes behind all that was said.
+        // It stays for the last line, which comes after all that was said.
         online.wait_for_shutdown();
     }
-    // It leaves behind the last line that it has said, and this waits for that.
+    // It leaves after the last line that it has said, and this waits for that.
     drop(online);
     connection.close();
 }

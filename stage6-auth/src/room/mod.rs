@@ -5,27 +5,26 @@
 //! To ask the database at each arrival would let a crowd of newcomers hold up
 //! all users' messages, and would need the database to be there.
 
-mod debounce;
 mod history;
 mod outage_log;
 mod room_state;
 
-pub use debounce::Debouncer;
 pub use history::{History, stream as stream_history};
 pub use outage_log::{NOT_STORED, OutageLog};
 pub use room_state::MAX_LISTED;
 
 use crate::auth::LoginError;
-use crate::committer::Stopped;
-use crate::pipeline::{Pipeline, group_commit};
+use crate::pipeline::Pipeline;
 use crate::sessions::presence::ChatRoom;
 use crate::sessions::session::Session;
-use crate::store::{Message, Store};
+use crate::store::{Message, MessageRow, Store};
 use anyhow::Context;
 use common::log::Log;
 use room_state::{RoomEvent, RoomState};
+use stage3_threads::workers::WaitGuard;
 use stage4_multichat::limits::ClientSlot;
 use stage4_multichat::line_codec::LineCodec;
+use stage4_multichat::queue::QueueClosed;
 use std::io;
 use std::sync::Arc;
 
@@ -50,38 +49,37 @@ impl Room {
         let messages = store.recent(history).context("cannot read the history")?;
         let state = RoomState::new(codec, History::new(messages, history), log);
         let store = store.clone();
-        let work = move |queue: &_, room: &_| group_commit(queue, room, &store);
-        let pipeline = Pipeline::start(work, state)?;
+        let pipeline = Pipeline::start(move |rows: &[&dyn MessageRow]| store.append(rows), state)?;
         Ok(Arc::new(Room { pipeline }))
     }
 
-    /// Sends `line` to all clients as the last line, behind all that they have
+    /// Sends `line` to all clients as the last line, after all that they have
     /// said, and closes their outboxes. Nothing more is taken.
     pub fn shutdown(&self, line: &str) {
-        self.pipeline.shutdown(RoomEvent::Shutdown(line.to_owned()));
+        self.pipeline.close(RoomEvent::Shutdown(line.to_owned()));
     }
 
     /// Submits a message.
     ///
     /// # Errors
-    /// When the committer has stopped.
-    pub fn say(&self, session: &Arc<Session>, text: String) -> Result<(), Stopped> {
+    /// When nothing is taken any longer.
+    pub fn say(&self, session: &Arc<Session>, text: String) -> Result<(), QueueClosed> {
         let message = Message::new(session.name.clone(), text);
-        self.pipeline.submit(session, Some(message), RoomEvent::Message(session.clone()))
+        self.pipeline.submit(Some(message), RoomEvent::Message(session.clone()))
     }
 }
 
 impl ChatRoom for Room {
     fn enter(&self, session: &Arc<Session>, slot: ClientSlot, welcome: &str) -> Result<(), LoginError> {
         session.send_to(welcome);
-        let joined = self.pipeline.submit(session, None, RoomEvent::Join(session.clone(), slot));
-        joined.map_err(|stopped| LoginError::Lost(io::Error::other(stopped)))
+        let joined = self.pipeline.submit(None, RoomEvent::Join(session.clone(), slot));
+        joined.map_err(|closed| LoginError::Lost(io::Error::other(closed)))
     }
 
-    fn leave(&self, session: &Arc<Session>) -> Result<(), Stopped> {
-        self.pipeline.submit_last(session, None, RoomEvent::Leave(session.clone()))
+    fn leave(&self, session: &Arc<Session>, until_left: WaitGuard) -> Result<(), QueueClosed> {
+        self.pipeline.submit(None, RoomEvent::Leave(session.clone(), until_left))
     }
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,8 +1,7 @@
 //! What is said about a database that cannot be reached: to the log, and to the
 //! authors of messages that were not stored.
 
-use crate::committer::Event;
-use crate::store::StoreError;
+use crate::pipeline::Batch;
 use common::log::Log;
 
 /// What a user is told whose message is not in the database.
@@ -11,35 +10,36 @@ pub const NOT_STORED: &str = "[SERVER] error: message not stored, try again";
 /// An outage is logged when it begins and when it is over, not message by message.
 pub struct OutageLog {
     log: Log,
-    /// How many messages the present outage has cost; 0 when there is none.
-    refused: usize,
+    /// How many messages the present outage has cost so far; `None` when there is no
+    /// outage.
+    outage: Option<usize>,
 }
 
 impl OutageLog {
     /// No outage so far.
     pub fn new(log: &Log) -> Self {
-        OutageLog { log: log.clone(), refused: 0 }
+        OutageLog { log: log.clone(), outage: None }
     }
 
     /// Takes note of a batch.
-    pub fn note<M, T>(&mut self, events: &[Event<M, T>], failure: Option<&StoreError>) {
-        let refused = events.iter().filter(|event| matches!(event, Event::Refused(..))).count();
-        let stored = events.iter().any(|event| matches!(event, Event::Stored(..)));
-        match failure {
-            Some(error) => {
-                if self.refused == 0 {
-                    self.log.error(format_args!("messages are not stored, and reach nobody: {error}"));
-                }
-                self.refused += refused;
+    pub fn note<M, E>(&mut self, batch: &Batch<M, E>) {
+        let refused = batch.refused;
+        if let Some(error) = &batch.failure {
+            if self.outage.is_none() {
+                self.log.error(format_args!("messages are not stored, and reach nobody: {error}"));
             }
-            None if refused > 0 => self.log.warn(format_args!(
-                "{refused} messages were refused alone: the database cannot hold their text"
-            )),
-            None => {}
+            *self.outage.get_or_insert(0) += refused;
+            return;
         }
-        if failure.is_none() && stored && self.refused > 0 {
-            self.log.warn(format_args!("messages are stored again; {} were not", self.refused));
-            self.refused = 0;
+        if refused > 0 {
+            self.log.warn(format_args!(
+                "{refused} messages were refused alone: the database cannot hold their text"
+            ));
+        }
+        if batch.submissions.iter().any(|submission| submission.message.is_some())
+            && let Some(lost) = self.outage.take()
+        {
+            self.log.warn(format_args!("messages are stored again; {lost} were not"));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the room thread of stage 6 owns: stage 4's room, and what is new here,
+//! What the room thread of stage 6 owns: stage 4's fan-out, and what is new here,
 //! namely the history and the list of users.
 //!
 //! The room thread gets batches from the committer thread. What is in them is in
@@ -6,22 +6,18 @@
 //! or in a write to a client, as all messages of all clients pass through this one
 //! thread.
 
-use super::debounce::Debouncer;
 use super::history::History;
 use super::outage_log::{NOT_STORED, OutageLog};
-use crate::committer::Event;
-use crate::pipeline::RoomLogic;
-use crate::sessions::session::{Session, ack_all};
-use crate::store::{Message, StoreError};
-use bytes::Bytes;
+use crate::pipeline::{Batch, RoomLogic};
+use crate::sessions::session::Session;
+use crate::store::Message;
 use common::log::Log;
-use stage4_multichat::fanout::Member;
+use stage3_threads::workers::WaitGuard;
+use stage4_multichat::fanout::{Fanout, Member};
 use stage4_multichat::limits::ClientSlot;
 use stage4_multichat::line_codec::LineCodec;
-use stage4_multichat::room;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// In a room with more users than this, a change is a notice and no new list: a
 /// list of ten thousand names for ten thousand clients is a gigabyte.
@@ -33,89 +29,56 @@ pub enum RoomEvent {
     Join(Arc<Session>, ClientSlot),
     /// The sender of the message that it goes with.
     Message(Arc<Session>),
-    /// A client goes.
-    Leave(Arc<Session>),
+    /// A client goes. The guard is dropped when that is delivered.
+    Leave(Arc<Session>, WaitGuard),
     /// The server ends, and this is the last line for all.
     Shutdown(String),
 }
 
-impl RoomEvent {
-    /// The client that waits until the event is applied.
-    fn session(&self) -> Option<&Arc<Session>> {
-        match self {
-            RoomEvent::Join(session, _) | RoomEvent::Message(session) | RoomEvent::Leave(session) => {
-                Some(session)
-            }
-            RoomEvent::Shutdown(_) => None,
-        }
-    }
-}
-
 /// See the [module](self).
 pub(crate) struct RoomState {
-    room: room::RoomState,
-    codec: Arc<dyn LineCodec>,
+    fanout: Fanout,
     history: History,
-    /// In the order in which a list names them.
-    online: BTreeMap<Arc<str>, Online>,
-    /// Counts the changes of `online`.
-    version: u64,
-    lists: Debouncer,
+    /// The users' names, in the order in which a list has them.
+    online: BTreeSet<Arc<str>>,
+    /// `true` if the list has changed in this batch.
+    list_changed: bool,
+    /// Of clients that have left in this batch.
+    departures: Vec<WaitGuard>,
     outage_log: OutageLog,
-}
-
-struct Online {
-    session: Arc<Session>,
-    /// Which version of the list it was sent last.
-    list: u64,
 }
 
 impl RoomState {
     pub fn new(codec: &Arc<dyn LineCodec>, history: History, log: &Log) -> Self {
         RoomState {
-            room: room::RoomState::new(codec, log),
-            codec: codec.clone(),
+            // From this stage on no message is in the log.
+            fanout: Fanout::new(codec, None),
             history,
-            online: BTreeMap::new(),
-            version: 0,
-            lists: Debouncer::default(),
+            online: BTreeSet::new(),
+            list_changed: false,
+            departures: Vec::new(),
             outage_log: OutageLog::new(log),
         }
     }
 }
 
 impl RoomLogic<Message, RoomEvent> for RoomState {
-    fn apply_batch(&mut self, batch: Vec<Event<Message, RoomEvent>>, failure: Option<&StoreError>) {
-        self.outage_log.note(&batch, failure);
-        let mut done = Vec::new();
-        for event in batch {
-            let (message, event) = event.into_stored();
-            done.extend(event.session().cloned());
-            self.apply(event, message);
+    fn apply_batch(&mut self, batch: Batch<Message, RoomEvent>) -> bool {
+        self.outage_log.note(&batch);
+        for submission in batch.submissions {
+            self.apply(submission.event, submission.message);
         }
-        self.room.deliver();
+        self.fanout.deliver();
         // Only now that all is delivered: a thread that waits for its client's
         // departure lets the next connection of that name in.
-        ack_all(&done);
+        self.departures.clear();
+        std::mem::take(&mut self.list_changed)
     }
 
-    fn due_in(&self) -> Option<Duration> {
-        self.lists.time_left()
-    }
-
-    /// The list of users, to all clients that have none as new as this, encoded
-    /// once for all.
-    fn send_due(&mut self) {
-        if !self.lists.take_due() || self.online.len() > MAX_LISTED {
-            return;
-        }
-        let mut encoded = Vec::new();
-        self.codec.encode(&users_list(self.online.keys()), &mut encoded);
-        let list = Bytes::from(encoded);
-        for online in self.online.values_mut() {
-            if std::mem::replace(&mut online.list, self.version) < self.version {
-                online.session.outbox.send(std::slice::from_ref(&list));
-            }
+    fn send_lists(&mut self) {
+        if self.online.len() <= MAX_LISTED {
+            self.fanout.broadcast(&self.users_list(), None);
+            self.fanout.deliver();
         }
     }
 }
@@ -124,42 +87,45 @@ impl RoomState {
     fn apply(&mut self, event: RoomEvent, message: Option<Message>) {
         match (event, message) {
             (RoomEvent::Message(session), Some(message)) => {
-                let lines = format!("{}: {}\n", message.name, message.text);
-                self.room.apply(room::RoomEvent::Message { sender: session.id, lines });
+                let line = format!("{}: {}\n", message.name, message.text);
+                self.fanout.broadcast(&line, Some(session.id));
                 self.history.push(message);
             }
             (RoomEvent::Message(session), None) => session.send_to(NOT_STORED),
             (RoomEvent::Join(session, slot), _) => self.join(&session, slot),
-            (RoomEvent::Leave(session), _) => self.leave(&session),
-            (RoomEvent::Shutdown(line), _) => self.room.apply(room::RoomEvent::Shutdown(line)),
+            (RoomEvent::Leave(session, until_left), _) => {
+                self.leave(&session);
+                self.departures.push(until_left);
+            }
+            (RoomEvent::Shutdown(line), _) => self.fanout.shutdown(&line),
         }
     }
 
     /// The greeting first, then the room: from here on the client hears
     /// everything, and everything before is in the history.
     fn join(&mut self, session: &Arc<Session>, slot: ClientSlot) {
-        self.version += 1;
-        self.lists.changed();
-        let names = self.online.keys().chain([&session.name]);
-        let greeting = self.history.lines(session.outbox.limit()) + &users_list(names);
+        let name = &session.name;
+        self.online.insert(name.clone());
+        self.list_changed = true;
+        let greeting = self.history.lines(session.outbox.limit()) + &self.users_list();
         session.outbox.send_lines(&greeting);
-        let member = Member::new(session.name.clone(), session.outbox.clone(), slot);
-        self.room.apply(room::RoomEvent::Join(session.id, member));
-        let online = Online { session: session.clone(), list: self.version };
-        self.online.insert(session.name.clone(), online);
+        self.fanout.add(session.id, Member::new(name.clone(), session.outbox.clone(), slot));
+        let online = self.online.len();
+        self.fanout.broadcast(&format!("[SERVER] {name} joined ({online} online)\n"), Some(session.id));
     }
 
     fn leave(&mut self, session: &Session) {
-        self.version += 1;
-        self.lists.changed();
-        self.online.remove(&session.name);
-        self.room.apply(room::RoomEvent::Leave(session.id));
+        let name = &session.name;
+        self.online.remove(name);
+        self.list_changed = true;
+        self.fanout.remove(session.id);
+        let online = self.online.len();
+        self.fanout.broadcast(&format!("[SERVER] {name} left ({online} online)\n"), None);
     }
-}
 
-/// The line with all these names, sorted.
-fn users_list<'a>(names: impl Iterator<Item = &'a Arc<str>>) -> String {
-    let mut names: Vec<&str> = names.map(|name| &**name).collect();
-    names.sort_unstable();
-    format!("[USERS_LIST] {}\n", names.join(","))
+    /// The line with all names, sorted.
+    fn users_list(&self) -> String {
+        let names: Vec<&str> = self.online.iter().map(|name| &**name).collect();
+        format!("[USERS_LIST] {}\n", names.join(","))
+    }
 }

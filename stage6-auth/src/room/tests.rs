@@ -1,4 +1,4 @@
-mod memory;
+pub(crate) mod memory;
 
 use super::*;
 use crate::auth::AuthenticatedUser;
@@ -6,10 +6,10 @@ use crate::sessions::Token;
 use crate::store::{self, DbUrl, PasswordHash, Role, SCHEMA, now};
 use common::log::{Level, LogGuard};
 use memory::{MemoryTransport, slot};
+use stage3_threads::workers::WaitGroup;
 use stage4_multichat::line_codec::Plaintext;
 use std::thread;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 struct Fixture {
     room: Arc<Room>,
@@ -23,6 +23,16 @@ struct User {
     client: Arc<MemoryTransport>,
 }
 
+/// A session whose token begins with this letter, and what its client has been sent.
+pub fn session(name: &str, token: char, resumed: bool) -> (Arc<Session>, Arc<MemoryTransport>) {
+    let token = Token::parse(&format!("{token}{}", "A".repeat(42))).unwrap();
+    let (client, outbox) = MemoryTransport::with_outbox(1 << 20);
+    let password = PasswordHash(String::new());
+    let user = store::User { id: 1, name: name.to_owned(), password, role: Role::Member, created: now() };
+    let login = AuthenticatedUser { user, token, resumed };
+    (Session::new(&login, ([127, 0, 0, 1], 1).into(), &outbox), client)
+}
+
 impl Fixture {
     fn new(history: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -34,12 +44,7 @@ impl Fixture {
     }
 
     fn enter(&self, name: &str) -> User {
-        let token = Token::parse(&"A".repeat(43)).unwrap();
-        let (client, outbox) = MemoryTransport::with_outbox(1 << 20);
-        let password = PasswordHash(String::new());
-        let user = store::User { id: 1, name: name.to_owned(), password, role: Role::Member, created: now() };
-        let login = AuthenticatedUser { user, token, resumed: false };
-        let session = Session::new(&login, ([127, 0, 0, 1], 1).into(), &outbox);
+        let (session, client) = session(name, 'A', false);
         self.room.enter(&session, slot(), "welcome").unwrap();
         User { session, client }
     }
@@ -48,19 +53,20 @@ impl Fixture {
         self.room.say(&user.session, text.into()).unwrap();
     }
 
+    /// Waits until the departure is delivered.
     fn leave(&self, user: &User) {
-        self.room.leave(&user.session).unwrap();
-        user.wait_idle();
+        let left = WaitGroup::default();
+        self.room.leave(&user.session, left.add()).unwrap();
+        assert_eq!(left.wait(LONG), 0, "{} does not leave", user.session.name);
+    }
+
+    /// Waits until all is delivered that was submitted so far.
+    fn settle(&self) {
+        self.leave(&self.enter("last"));
     }
 }
 
-impl User {
-    fn wait_idle(&self) {
-        self.session.wait_idle(LONG);
-    }
-}
-
-/// What came behind the welcome.
+/// What came after the welcome.
 fn seen(user: &User) -> Vec<String> {
     user.client.lines().split_off(1)
 }
@@ -87,7 +93,7 @@ fn history_and_room_have_no_gap_and_nothing_twice() {
         })
         .collect();
     f.say(&alice, "1400");
-    alice.wait_idle();
+    f.settle();
     for (n, newcomer) in newcomers.iter().enumerate() {
         let lines = seen(newcomer);
         let list = lines.iter().position(|line| line.starts_with("[USERS_LIST]")).unwrap();
@@ -106,7 +112,7 @@ fn a_long_history_of_long_messages_is_cut_to_what_fits() {
     let f = Fixture::new(1000);
     let alice = f.enter("alice");
     (0..1000).for_each(|n| f.say(&alice, format!("{n} {}", "x".repeat(3000))));
-    alice.wait_idle();
+    f.settle();
     let newcomer = f.enter("bob");
     sees(&newcomer, "list", |line| line.starts_with("[USERS_LIST]"));
     let lines = seen(&newcomer);
@@ -119,13 +125,11 @@ fn a_long_history_of_long_messages_is_cut_to_what_fits() {
 fn nobody_hears_itself_and_all_others_hear_everything_in_order() {
     let f = Fixture::new(0);
     let (alice, bob, carol) = (f.enter("alice"), f.enter("bob"), f.enter("carol"));
-    carol.wait_idle();
     for n in 0..50 {
         f.say(&alice, format!("a{n}"));
         f.say(&bob, format!("b{n}"));
     }
-    bob.wait_idle();
-    alice.wait_idle();
+    f.settle();
     let expected = |names: &[&str]| {
         let lines = (0..50).flat_map(|n| [format!("alice: a{n}"), format!("bob: b{n}")]);
         lines.filter(|line| names.iter().any(|name| line.starts_with(name))).collect::<Vec<_>>()
@@ -161,7 +165,7 @@ fn a_crowd_gets_notices_and_a_list_only_on_entering() {
     let f = Fixture::new(0);
     let crowd: Vec<_> = (0..=MAX_LISTED).map(|n| f.enter(&format!("n{n:03}"))).collect();
     let late = f.enter("late");
-    late.wait_idle();
+    f.settle();
     let lists = |user: &User| {
         let lines = seen(user);
         lines.iter().filter(|line| line.starts_with("[USERS_LIST]")).cloned().collect::<Vec<_>>()
@@ -190,10 +194,14 @@ fn a_departure_comes_after_the_last_message() {
 }
 
 #[test]
-fn after_the_close_nothing_is_taken() {
+fn after_the_last_line_nothing_is_taken() {
     let f = Fixture::new(0);
     let alice = f.enter("alice");
-    assert!(f.room.pipeline.close(LONG));
-    assert_eq!(f.room.say(&alice.session, "too late".into()), Err(Stopped));
-    assert_eq!(f.room.leave(&alice.session), Err(Stopped));
+    f.room.shutdown("goodbye");
+    assert!(f.room.pipeline.wait(LONG));
+    assert_eq!(seen(&alice).last().map(String::as_str), Some("goodbye"));
+    assert_eq!(f.room.say(&alice.session, "too late".into()), Err(QueueClosed));
+    let left = WaitGroup::default();
+    assert_eq!(f.room.leave(&alice.session, left.add()), Err(QueueClosed));
+    assert_eq!(left.wait(LONG), 0, "it waits for a departure that never comes");
 }

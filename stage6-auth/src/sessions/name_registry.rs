@@ -2,8 +2,9 @@
 //!
 //! A connection has its name from the login until it has left the room. So no
 //! user is there twice, and a connection that replaces another one comes in after
-//! that one has left. Which of the two has to go is decided by the caller.
+//! that one has left. See [`OnDuplicate`].
 
+use super::session::Session;
 use crate::store::name_key;
 use common::poison::IgnorePoison;
 use std::collections::HashMap;
@@ -24,19 +25,13 @@ pub enum OnDuplicate {
     Replace,
 }
 
-/// Which connection has which name. `M` is what the server knows about a connection, and
-/// tells it from all others.
-pub struct NameRegistry<M> {
+/// Which connection has which name.
+pub struct NameRegistry {
+    on_duplicate: OnDuplicate,
     /// By [`name_key`]. Written by the threads that log clients in and by those that end.
-    holders: Mutex<HashMap<String, M>>,
+    holders: Mutex<HashMap<String, Arc<Session>>>,
     /// Signalled when a name is free again.
     freed: Condvar,
-}
-
-impl<M> Default for NameRegistry<M> {
-    fn default() -> Self {
-        NameRegistry { holders: Mutex::default(), freed: Condvar::new() }
-    }
 }
 
 /// The name is in use and stays so.
@@ -45,47 +40,56 @@ impl<M> Default for NameRegistry<M> {
 pub struct NameInUse;
 
 /// A name that is taken; free again when this is dropped.
-pub struct NameGuard<M> {
-    registry: Arc<NameRegistry<M>>,
+pub struct NameGuard {
+    registry: Arc<NameRegistry>,
     key: String,
 }
 
-impl<M: Clone + PartialEq> NameRegistry<M> {
-    /// Takes `name` for `newcomer`. If another connection has it and `may_evict`
-    /// returns `true`, `evict` tells that connection to leave, once, and this waits
-    /// until `deadline` for that. If a third connection gets the name meanwhile,
-    /// the same happens to it: of many that come at once, each makes way for the
-    /// next.
+impl NameRegistry {
+    /// Without names.
+    pub fn new(on_duplicate: OnDuplicate) -> Arc<Self> {
+        Arc::new(NameRegistry { on_duplicate, holders: Mutex::default(), freed: Condvar::new() })
+    }
+
+    /// Takes its name for `newcomer`. If another connection has it and has to go, `evict`
+    /// tells that connection to leave, once, and this waits until `deadline` for that. If a
+    /// third connection gets the name meanwhile, the same happens to it: of many that come
+    /// at once, each makes way for the next.
     ///
     /// # Errors
     /// [`NameInUse`] when the name does not become free.
     pub fn take(
         self: &Arc<Self>,
-        name: &str,
-        newcomer: M,
-        may_evict: impl Fn(&M) -> bool,
-        evict: impl Fn(&M),
+        newcomer: &Arc<Session>,
+        evict: impl Fn(&Session),
         deadline: Instant,
-    ) -> Result<NameGuard<M>, NameInUse> {
-        let key = name_key(name);
+    ) -> Result<NameGuard, NameInUse> {
+        let key = name_key(&newcomer.name);
         let grace = Instant::now() + GRACE;
         let mut evicted = None;
         let mut holders = self.lock();
         loop {
             let Some(holder) = holders.get(&key).cloned() else {
-                holders.insert(key.clone(), newcomer);
+                holders.insert(key.clone(), newcomer.clone());
                 return Ok(NameGuard { registry: self.clone(), key });
             };
-            let must_go = may_evict(&holder);
-            if must_go && evicted.as_ref() != Some(&holder) {
+            let has_to_go = match newcomer.resumed {
+                // The same session comes back: the earlier connection is most likely dead,
+                // which the server may not know for minutes. Never another session's:
+                // programs come back by themselves, and two of them would disconnect each
+                // other again and again.
+                true => holder.token == newcomer.token,
+                false => self.on_duplicate == OnDuplicate::Replace,
+            };
+            if has_to_go && evicted != Some(holder.id) {
                 // Without the lock: this writes to the other connection.
                 drop(holders);
                 evict(&holder);
-                evicted = Some(holder);
+                evicted = Some(holder.id);
                 holders = self.lock();
                 continue;
             }
-            let end = if must_go { deadline } else { grace.min(deadline) };
+            let end = if has_to_go { deadline } else { grace.min(deadline) };
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Err(NameInUse);
@@ -95,16 +99,16 @@ impl<M: Clone + PartialEq> NameRegistry<M> {
     }
 
     /// What has `name` now, in upper or lower case.
-    pub fn get(&self, name: &str) -> Option<M> {
+    pub fn get(&self, name: &str) -> Option<Arc<Session>> {
         self.lock().get(&name_key(name)).cloned()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, M>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Session>>> {
         self.holders.lock().ignore_poison()
     }
 }
 
-impl<M> Drop for NameGuard<M> {
+impl Drop for NameGuard {
     fn drop(&mut self) {
         self.registry.holders.lock().ignore_poison().remove(&self.key);
         self.registry.freed.notify_all();
@@ -114,6 +118,7 @@ impl<M> Drop for NameGuard<M> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::room::tests::session;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::thread;
 
@@ -121,28 +126,35 @@ mod tests {
         Instant::now() + Duration::from_secs(20)
     }
 
-    #[test]
-    fn a_name_is_held_once_whatever_its_case() {
-        let names = Arc::new(NameRegistry::default());
-        let alice = names.take("Alice", 1, |_| false, |_| {}, soon()).unwrap();
-        assert_eq!(names.take("aLICE", 2, |_| false, |_| {}, soon()).err(), Some(NameInUse));
-        let _bob = names.take("bob", 3, |_| false, |_| {}, soon()).unwrap();
-        drop(alice);
-        assert!(names.take("alice", 4, |_| false, |_| {}, soon()).is_ok());
+    fn no_one_goes(_: &Session) {
+        panic!("no connection has to go");
     }
 
     #[test]
-    fn who_yields_is_told_once_and_waited_for() {
-        let names = Arc::new(NameRegistry::default());
-        let older = names.take("alice", 1, |_| false, |_| {}, soon()).unwrap();
+    fn a_name_is_held_once_whatever_its_case() {
+        let names = NameRegistry::new(OnDuplicate::Reject);
+        let take = |name| names.take(&session(name, 'A', false).0, no_one_goes, soon());
+        let alice = take("Alice").unwrap();
+        assert_eq!(take("aLICE").err(), Some(NameInUse));
+        let _bob = take("bob").unwrap();
+        drop(alice);
+        assert!(take("alice").is_ok());
+    }
+
+    #[test]
+    fn a_connection_that_has_to_go_is_told_once_and_waited_for() {
+        let names = NameRegistry::new(OnDuplicate::Replace);
+        let first = session("alice", 'A', false).0;
+        let older = names.take(&first, no_one_goes, soon()).unwrap();
         let told = AtomicUsize::new(0);
+        let second = session("alice", 'B', false).0;
         thread::scope(|scope| {
             let newcomer = scope.spawn(|| {
-                let evict = |holder: &i32| {
-                    assert_eq!(*holder, 1);
+                let evict = |holder: &Session| {
+                    assert_eq!(holder.id, first.id);
                     told.fetch_add(1, Ordering::SeqCst);
                 };
-                names.take("alice", 2, |&holder| holder == 1, evict, soon()).map(std::mem::forget)
+                names.take(&second, evict, soon()).map(std::mem::forget)
             });
             while told.load(Ordering::SeqCst) == 0 {
                 thread::yield_now();
@@ -152,51 +164,63 @@ mod tests {
             assert_eq!(newcomer.join().unwrap(), Ok(()));
         });
         assert_eq!(told.load(Ordering::SeqCst), 1);
-        assert_eq!(names.lock()["alice"], 2);
+        assert_eq!(names.get("Alice").map(|holder| holder.id), Some(second.id));
+    }
+
+    /// A client that comes back by itself takes the name from its own session only.
+    #[test]
+    fn a_resumed_session_replaces_its_own_connection_and_no_other() {
+        let names = NameRegistry::new(OnDuplicate::Replace);
+        let first = session("alice", 'A', false).0;
+        let older = Mutex::new(Some(names.take(&first, no_one_goes, soon()).unwrap()));
+        let other = session("alice", 'B', true).0;
+        assert_eq!(names.take(&other, no_one_goes, soon()).err(), Some(NameInUse));
+        let again = session("alice", 'A', true).0;
+        let evict = |_: &Session| drop(older.lock().unwrap().take());
+        assert!(names.take(&again, evict, soon()).is_ok());
     }
 
     #[test]
-    fn of_many_who_come_at_once_each_yields_to_the_next() {
-        let names = Arc::new(NameRegistry::default());
-        let gone: Vec<_> = (0..8).map(|_| AtomicUsize::new(0)).collect();
+    fn of_many_that_come_at_once_each_yields_to_the_next() {
+        let names = NameRegistry::new(OnDuplicate::Replace);
+        let sessions: Vec<_> = (0..8).map(|_| session("alice", 'A', false).0).collect();
+        let gone: HashMap<_, _> = sessions.iter().map(|s| (s.id, AtomicUsize::new(0))).collect();
         thread::scope(|scope| {
-            for n in 0..8 {
+            for session in &sessions {
                 let (names, gone) = (&names, &gone);
                 scope.spawn(move || {
-                    let evict = |&holder: &usize| gone[holder].store(1, Ordering::SeqCst);
-                    let hold = names.take("alice", n, |_| true, evict, soon()).unwrap();
+                    let evict = |holder: &Session| gone[&holder.id].store(1, Ordering::SeqCst);
+                    let name = names.take(session, evict, soon()).unwrap();
                     // The last one stays.
-                    let stays = || gone.iter().map(|g| g.load(Ordering::SeqCst)).sum::<usize>() == 7;
-                    while gone[n].load(Ordering::SeqCst) == 0 && !stays() {
+                    let stays = || gone.values().map(|g| g.load(Ordering::SeqCst)).sum::<usize>() == 7;
+                    while gone[&session.id].load(Ordering::SeqCst) == 0 && !stays() {
                         thread::yield_now();
                     }
-                    drop(hold);
+                    drop(name);
                 });
             }
         });
-        let told = gone.iter().map(|g| g.load(Ordering::SeqCst)).sum::<usize>();
+        let told = gone.values().map(|g| g.load(Ordering::SeqCst)).sum::<usize>();
         assert!(told >= 7, "{told} of 8 told to go");
     }
 
     #[test]
-    fn who_yields_and_never_goes_is_not_waited_for_for_ever() {
-        let names = Arc::new(NameRegistry::default());
-        let _stuck = names.take("alice", 1, |_| false, |_| {}, soon()).unwrap();
+    fn a_connection_that_never_goes_is_not_waited_for_for_ever() {
+        let names = NameRegistry::new(OnDuplicate::Replace);
+        let _stuck = names.take(&session("alice", 'A', false).0, no_one_goes, soon()).unwrap();
         let deadline = Instant::now() + Duration::from_millis(20);
-        assert_eq!(names.take("alice", 2, |_| true, |_| {}, deadline).err(), Some(NameInUse));
+        assert_eq!(names.take(&session("alice", 'A', false).0, |_| {}, deadline).err(), Some(NameInUse));
     }
 
     #[test]
-    fn who_leaves_and_comes_back_at_once_comes_in() {
-        let names = Arc::new(NameRegistry::default());
-        let mut before = names.take("alice", 0, |_| false, |_| {}, soon()).unwrap();
-        for n in 1..50 {
+    fn a_user_who_leaves_and_comes_back_at_once_comes_in() {
+        let names = NameRegistry::new(OnDuplicate::Reject);
+        let take = |name| names.take(&session(name, 'A', false).0, no_one_goes, soon());
+        let mut before = take("alice").unwrap();
+        for _ in 1..50 {
             thread::scope(|scope| {
-                let next = scope.spawn(|| names.take("alice", n, |_| false, |_| {}, soon()));
-                drop(std::mem::replace(
-                    &mut before,
-                    names.take("else", n, |_| false, |_| {}, soon()).unwrap(),
-                ));
+                let next = scope.spawn(|| take("alice"));
+                drop(std::mem::replace(&mut before, take("else").unwrap()));
                 before = next.join().unwrap().unwrap();
             });
         }

@@ -5,10 +5,10 @@ use super::SessionTokens;
 use super::name_registry::{NameGuard, NameRegistry, OnDuplicate};
 use super::session::Session;
 use crate::auth::{AuthenticatedUser, LoginError};
-use crate::committer::Stopped;
 use common::log::Log;
 use stage3_threads::workers::{WaitGroup, WaitGuard};
 use stage4_multichat::limits::ClientSlot;
+use stage4_multichat::queue::QueueClosed;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,21 +26,20 @@ pub trait ChatRoom: Send + Sync {
     ///
     /// # Errors
     /// When that cannot be done. The client has not been sent `welcome`, unless
-    /// the committer has stopped.
+    /// nothing is taken any longer.
     fn enter(&self, session: &Arc<Session>, slot: ClientSlot, welcome: &str) -> Result<(), LoginError>;
 
-    /// Takes `session` out, behind the last of its messages, and closes its
-    /// outbox then. Does not wait for that.
+    /// Takes `session` out, after the last of its messages, and closes its outbox then.
+    /// `until_left` is dropped when that is done; this does not wait for it.
     ///
     /// # Errors
     /// When nothing is taken any longer.
-    fn leave(&self, session: &Arc<Session>) -> Result<(), Stopped>;
+    fn leave(&self, session: &Arc<Session>, until_left: WaitGuard) -> Result<(), QueueClosed>;
 }
 
 /// See the [module](self).
 pub struct Presence {
-    names: Arc<NameRegistry<Arc<Session>>>,
-    on_duplicate: OnDuplicate,
+    names: Arc<NameRegistry>,
     tokens: Arc<SessionTokens>,
     room: Arc<dyn ChatRoom>,
     /// The reader threads of users that are online.
@@ -56,7 +55,7 @@ pub struct PresenceGuard {
     /// `None` when its thread reads nothing more.
     reading: Option<WaitGuard>,
     /// Free again when the session has left the room.
-    _name: NameGuard<Arc<Session>>,
+    _name: NameGuard,
 }
 
 impl Presence {
@@ -68,8 +67,8 @@ impl Presence {
         log: &Log,
     ) -> Arc<Self> {
         let (tokens, log) = (tokens.clone(), log.clone());
-        let (names, readers) = (Arc::default(), WaitGroup::default());
-        Arc::new(Presence { names, on_duplicate, tokens, room, readers, log })
+        let (names, readers) = (NameRegistry::new(on_duplicate), WaitGroup::default());
+        Arc::new(Presence { names, tokens, room, readers, log })
     }
 
     /// Lets `session` in, after its user is authenticated. Waits for the name until
@@ -87,7 +86,8 @@ impl Presence {
         deadline: Instant,
     ) -> Result<PresenceGuard, LoginError> {
         let entering = session.entering.lock();
-        let name = self.take_name(session, login.resumed, deadline).inspect_err(|_| self.forget(login))?;
+        let evict = |older: &Session| self.evict(older, session);
+        let name = self.names.take(session, evict, deadline).inspect_err(|_| self.forget(login))?;
         // While this waited for the name, an admin may have ended the session.
         if login.resumed && self.tokens.resume(&login.token)?.is_none() {
             return Err(LoginError::NoSession);
@@ -112,26 +112,6 @@ impl Presence {
         if !login.resumed {
             let _ = self.tokens.end(&login.token);
         }
-    }
-
-    /// Takes the name, from an earlier connection if that has to go:
-    /// - for the same session that comes back. The earlier connection is most
-    ///   likely dead, which the server may not know for minutes;
-    /// - for a login, if the server is set to that. Never for another session
-    ///   that comes back: programs do that by themselves, and two of them would
-    ///   disconnect each other again and again.
-    fn take_name(
-        &self,
-        session: &Arc<Session>,
-        resumed: bool,
-        deadline: Instant,
-    ) -> Result<NameGuard<Arc<Session>>, LoginError> {
-        let may_evict = |older: &Arc<Session>| match resumed {
-            true => older.token == session.token,
-            false => self.on_duplicate == OnDuplicate::Replace,
-        };
-        let evict = |older: &Arc<Session>| self.evict(older, session);
-        Ok(self.names.take(&session.name, session.clone(), may_evict, evict, deadline)?)
     }
 
     fn evict(&self, older: &Session, newer: &Session) {
@@ -210,12 +190,11 @@ impl Drop for PresenceGuard {
         if self.session.ends() {
             self.presence.end_token(&self.session);
         }
-        // An error: the room is closed, and every session is out.
-        let left = room.leave(&self.session);
+        let left = WaitGroup::default();
+        // An error: the room is closed, and every session is out. Then this waits for nothing.
+        let _ = room.leave(&self.session, left.add());
         self.reading = None;
-        if left.is_ok() {
-            self.session.wait_idle(LEAVE_TIMEOUT);
-        }
+        left.wait(LEAVE_TIMEOUT);
         log.info(format_args!("{} has left, from {}", self.session.name, self.session.peer));
     }
 }

@@ -1,7 +1,7 @@
 //! Many senders at once, each of whom repeats what was not stored until it is.
 
-use stage6_auth::committer::{Committer, Event, QUEUE, commit_all};
-use stage6_auth::store::{DbUrl, Message, SCHEMA, Store, StoreError, open, rows};
+use stage6_auth::pipeline::{Batch, Pipeline, RoomLogic};
+use stage6_auth::store::{DbUrl, Message, MessageRow, SCHEMA, Store, open};
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
@@ -18,7 +18,7 @@ type Tag = Sender<bool>;
 
 pub struct Load {
     shared: Arc<Shared>,
-    committer: Arc<Committer<Message, Tag>>,
+    pipeline: Arc<Pipeline<Message, Tag>>,
     senders: Vec<JoinHandle<()>>,
 }
 
@@ -32,23 +32,14 @@ struct Shared {
 impl Load {
     pub fn start(store: Arc<Store>, senders: usize) -> Self {
         let shared = Arc::new(Shared::default());
-        let on_committed = {
-            let shared = shared.clone();
-            move |batch: Vec<Event<Message, Tag>>, _: Option<StoreError>| {
-                for event in batch {
-                    shared.note(event);
-                }
-            }
-        };
-        let append = move |batch: &[Message]| store.append(&rows(batch));
-        let committer =
-            Arc::new(Committer::start(QUEUE, move |queue| commit_all(queue, append, on_committed)).unwrap());
+        let append = move |rows: &[&dyn MessageRow]| store.append(rows);
+        let pipeline = Arc::new(Pipeline::start(append, Shown(shared.clone())).unwrap());
         let sender = |n: usize| {
-            let (committer, shared) = (committer.clone(), shared.clone());
-            thread::spawn(move || shared.send(&committer, n))
+            let (pipeline, shared) = (pipeline.clone(), shared.clone());
+            thread::spawn(move || shared.send(&pipeline, n))
         };
         let senders = (0..senders).map(sender).collect();
-        Load { shared, committer, senders }
+        Load { shared, pipeline, senders }
     }
 
     pub fn wait_for_more(&self, messages: usize) {
@@ -66,13 +57,14 @@ impl Load {
     pub fn stop(self) -> Vec<String> {
         self.shared.stop.store(true, Ordering::Relaxed);
         self.senders.into_iter().for_each(|sender| sender.join().unwrap());
-        assert!(self.committer.stop(Duration::from_secs(60)), "the committer does not end");
+        self.pipeline.close(channel().0);
+        assert!(self.pipeline.wait(Duration::from_secs(60)), "the committer does not end");
         std::mem::take(&mut self.shared.shown.lock().unwrap())
     }
 }
 
 impl Shared {
-    fn send(&self, committer: &Committer<Message, Tag>, sender: usize) {
+    fn send(&self, pipeline: &Pipeline<Message, Tag>, sender: usize) {
         for n in 0.. {
             if self.stop.load(Ordering::Relaxed) {
                 return;
@@ -80,7 +72,7 @@ impl Shared {
             loop {
                 let (tag, answer) = channel();
                 let message = Message::new("alice".into(), format!("{sender}-{n}"));
-                committer.submit(message, tag).unwrap();
+                pipeline.submit(Some(message), tag).unwrap();
                 if answer.recv_timeout(LONG).expect("an answer to every message") {
                     break;
                 }
@@ -88,20 +80,25 @@ impl Shared {
             }
         }
     }
+}
 
-    fn note(&self, event: Event<Message, Tag>) {
-        match event {
-            Event::Stored(message, tag) => {
-                self.shown.lock().unwrap().push(message.text);
-                let _ = tag.send(true);
+/// The room thread: notes what is stored, and tells the sender.
+struct Shown(Arc<Shared>);
+
+impl RoomLogic<Message, Tag> for Shown {
+    fn apply_batch(&mut self, batch: Batch<Message, Tag>) -> bool {
+        for submission in batch.submissions {
+            let is_stored = submission.message.is_some();
+            match submission.message {
+                Some(message) => self.0.shown.lock().unwrap().push(message.text),
+                None => _ = self.0.refused.fetch_add(1, Ordering::Relaxed),
             }
-            Event::Refused(_, tag) => {
-                self.refused.fetch_add(1, Ordering::Relaxed);
-                let _ = tag.send(false);
-            }
-            Event::Transient(_) => panic!("nothing was passed"),
+            let _ = submission.event.send(is_stored);
         }
+        false
     }
+
+    fn send_lists(&mut self) {}
 }
 
 fn wait(done: impl Fn() -> bool) {
@@ -118,30 +115,35 @@ pub const WRITER: &str = "STORE_TEST_WRITER";
 pub fn writer(url: &str) {
     let url: DbUrl = url.parse().unwrap();
     let store = open(&url, &SCHEMA).unwrap();
-    let on_committed = |batch: Vec<Event<Message, ()>>, _: Option<StoreError>| {
-        let mut out = std::io::stdout().lock();
-        for event in batch {
-            if let Event::Stored(message, ()) = event {
-                writeln!(out, "{}", message.text).unwrap();
-            }
-        }
-        out.flush().unwrap();
-    };
-    let committer = Committer::start(QUEUE, move |queue| {
-        commit_all(queue, |batch: &[Message]| store.append(&rows(batch)), on_committed);
-    })
-    .unwrap();
+    let append = move |rows: &[&dyn MessageRow]| store.append(rows);
+    let pipeline = Pipeline::start(append, Written).unwrap();
     thread::scope(|scope| {
         for sender in 0..4 {
-            let committer = &committer;
+            let pipeline = &pipeline;
             scope.spawn(move || {
                 for n in 0.. {
                     let text = format!("{}-{sender}-{n}", std::process::id());
-                    committer.submit(Message::new("alice".into(), text), ()).unwrap();
+                    pipeline.submit(Some(Message::new("alice".into(), text)), ()).unwrap();
                 }
             });
         }
     });
+}
+
+/// Writes what is stored to standard output.
+struct Written;
+
+impl RoomLogic<Message, ()> for Written {
+    fn apply_batch(&mut self, batch: Batch<Message, ()>) -> bool {
+        let mut out = std::io::stdout().lock();
+        for message in batch.submissions.into_iter().filter_map(|submission| submission.message) {
+            writeln!(out, "{}", message.text).unwrap();
+        }
+        out.flush().unwrap();
+        false
+    }
+
+    fn send_lists(&mut self) {}
 }
 
 /// Whatever a process had shown when it was killed is in the database.

@@ -6,8 +6,8 @@
 //! the connection [`IDLE_LIMIT`] after its last use. So the one clock that counts is
 //! the database's, and Redis may come and go.
 //!
-//! Who finds the lock of another server free for [`GRACE`] appends to the log that it
-//! is dead. The grace is for a database that was restarted: all locks are free then,
+//! A server that finds the lock of another one free for [`GRACE`] appends to the log that
+//! the other is dead. The grace is for a database that was restarted: all locks are free then,
 //! and each server takes its own again within a second or two. It is counted only
 //! while this thread sees the lock each second: a judge that was paused itself, or had
 //! no database, begins anew.
@@ -15,10 +15,9 @@
 //! Should a server be declared dead that lives, it reads that in the log before it
 //! can append anything: its next place is taken (*fencing*). See `writer.rs`.
 
-use super::{ChatCommitter, Status};
-use crate::addressed_message::Change;
-use crate::backplane::log::entry;
-use crate::room_state::RoomEvent;
+use super::{Change, ChatQueue, Status, submit};
+use crate::room_event::RoomEvent;
+use common::critical_thread;
 use common::log::Log;
 use mysql::Conn;
 use mysql::prelude::Queryable;
@@ -66,12 +65,12 @@ impl Liveness {
     }
 
     /// Starts the thread that keeps the lock and watches those of the others.
-    pub(super) fn watch(mut self, committer: &Arc<ChatCommitter>) -> io::Result<()> {
-        let committer = committer.clone();
-        thread::Builder::new().name("liveness".into()).spawn(move || {
-            while !committer.is_stopped() {
+    pub(super) fn watch(mut self, queue: &Arc<ChatQueue>) -> io::Result<()> {
+        let queue = queue.clone();
+        critical_thread::spawn("liveness", move || {
+            while !queue.is_closed() {
                 match self.look() {
-                    Ok(dead) => dead.into_iter().for_each(|run| self.declare_dead(run, &committer)),
+                    Ok(dead) => dead.into_iter().for_each(|run| self.declare_dead(run, &queue)),
                     // The committer thread says so, too, and in the log.
                     Err(_) => self.conn = None,
                 }
@@ -82,11 +81,10 @@ impl Liveness {
         Ok(())
     }
 
-    fn declare_dead(&mut self, run: i64, committer: &ChatCommitter) {
+    fn declare_dead(&mut self, run: i64, queue: &ChatQueue) {
         self.free.remove(&run);
         self.log.warn("another server is gone: it is declared dead, and its users are out");
-        let dead = entry(self.status.run(), 0, &"".into(), Change::Dead, run.to_string());
-        let _ = committer.submit(dead, RoomEvent::Replicated);
+        submit(queue, Some(Change::Dead(run).entry("")), RoomEvent::Replicated);
     }
 
     /// Sees to this server's own lock, and returns the runs whose locks have been

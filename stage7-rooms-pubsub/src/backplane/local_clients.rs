@@ -2,11 +2,11 @@
 //!
 //! A user may come back on another server while this one has lines of the old connection
 //! that it has not appended: it was paused, or the lines came late. They must not come
-//! behind what the user says on the new connection (P1). Each server has read all that
+//! after what the user says on the new connection (P1). Each server has read all that
 //! comes before its next entry, so it knows of the login there, and refuses them.
 
-use crate::addressed_message::{AddressedMessage, Change, Recipient};
-use crate::room_state::LoginRecord;
+use super::change::{Change, Login};
+use crate::addressed_message::{AddressedMessage, Recipient};
 use stage4_multichat::fanout::ClientId;
 use stage6_auth::sessions::session::Session;
 use std::collections::HashMap;
@@ -47,8 +47,8 @@ impl LocalClients {
     }
 
     /// Another server's entry was read at `place`: a login there may take over the name of a
-    /// client here. A client whose own login `waits` comes behind it.
-    pub fn has_read(&mut self, place: i64, entry: &AddressedMessage, waits: impl Fn(ClientId) -> bool) {
+    /// client here. A client whose own login `waits` comes after it.
+    pub fn on_read(&mut self, place: i64, entry: &AddressedMessage, waits: impl Fn(ClientId) -> bool) {
         for client in self.clients.values_mut() {
             if is_taken_over(&client.session, entry) && !waits(client.session.id) {
                 client.taken_over.get_or_insert(place);
@@ -56,8 +56,8 @@ impl LocalClients {
         }
     }
 
-    /// What was read behind `confirmed` may be lost: it is read again, if it is there.
-    pub fn forget_behind(&mut self, confirmed: i64) {
+    /// What was read after `confirmed` may be lost: it is read again, if it is there.
+    pub fn forget_after(&mut self, confirmed: i64) {
         for client in self.clients.values_mut() {
             client.taken_over = client.taken_over.filter(|place| *place <= confirmed);
         }
@@ -66,7 +66,6 @@ impl LocalClients {
 
 /// Returns `true` if the entry is a login that takes the name from this session.
 pub fn is_taken_over(session: &Session, entry: &AddressedMessage) -> bool {
-    entry.to == Recipient::Servers(Change::Join)
-        && session.name == entry.message.name
-        && LoginRecord::takes_over(&entry.message.text, session)
+    let Recipient::Servers(Change::Join(login)) = &entry.to else { return false };
+    session.name == entry.message.name && login.takes_over(&Login::token_of(session))
 }

@@ -1,6 +1,6 @@
 //! The shared log: the table of messages, to which all servers append.
 //!
-//! Whoever appends says where: behind the last entry that it has read. The table's
+//! A server that appends says where: after the last entry that it has read. The table's
 //! primary key is the referee. Of two servers that want the same place one gets it,
 //! and the other is told that it is taken; it reads what stands there, and tries
 //! the next place. So nobody writes without having read all that came before, and
@@ -11,21 +11,21 @@
 //! database is killed in between, an entry that was read is gone, and another one
 //! gets its place. So what was read is not shown before it is *confirmed*: its writer
 //! says so through Redis, after its commit was answered; or an entry of this server's
-//! own is committed behind it, since InnoDB writes its log in order. What is not
+//! own is committed after it, since InnoDB writes its log in order. What is not
 //! confirmed is forgotten when the connection is lost, and read again.
 //!
 //! One statement appends, and commits by itself: a server that is paused in the
 //! middle leaves no open transaction that would make the others wait.
 
-use super::Schema;
-use crate::addressed_message::{AddressedMessage, Change, PrivateKind, Recipient};
+use super::{Change, Schema};
+use crate::addressed_message::{AddressedMessage, PrivateKind, Recipient};
 use crate::message_store;
 use crate::rooms::LOBBY;
 use common::log::Log;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Row as SqlRow};
 use stage6_auth::store::mysql::{MySqlDatabase, insert, is_unstorable, lost_race};
-use stage6_auth::store::{Message, MessageId, MySqlUrl, Store, StoreError, now, rows};
+use stage6_auth::store::{Message, MessageId, MessageRow, MySqlUrl, Store, StoreError};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -88,11 +88,6 @@ impl SharedLog {
         &self.database
     }
 
-    /// The id of the last entry that was read or appended.
-    pub fn tail(&self) -> i64 {
-        self.tail
-    }
-
     /// The id of the last entry that cannot be lost.
     pub fn confirmed(&self) -> i64 {
         self.confirmed
@@ -119,7 +114,7 @@ impl SharedLog {
             self.tail = last.flatten().unwrap_or(0);
             // Nothing comes between this and the start: then its place would be taken.
             let history = message_store::room_history(store, LOBBY, history)?;
-            match self.append(std::slice::from_ref(start)) {
+            match self.append(&[start]) {
                 Ok(()) => break history,
                 Err(AppendError::Taken) => {}
                 Err(AppendError::InDoubt(error) | AppendError::Failed(error)) => return Err(error),
@@ -147,14 +142,14 @@ impl SharedLog {
         Ok(Snapshot { presence, history })
     }
 
-    /// Appends all of `entries`, or none, behind the last entry that was read.
+    /// Appends all of `entries`, or none, after the last entry that was read.
     ///
     /// # Errors
     /// See [`AppendError`].
-    pub fn append(&mut self, entries: &[AddressedMessage]) -> Result<(), AppendError> {
+    pub fn append(&mut self, entries: &[&dyn MessageRow]) -> Result<(), AppendError> {
         let first = self.tail + 1;
         let conn = self.conn().map_err(AppendError::Failed)?;
-        match insert(conn, first, &rows(entries)) {
+        match insert(conn, first, entries) {
             Ok(()) => {
                 self.tail += entries.len() as i64;
                 self.confirmed = self.tail;
@@ -174,7 +169,7 @@ impl SharedLog {
         }
     }
 
-    /// The next entries behind the last one that was read, [`PAGE`] at most. Each
+    /// The next entries after the last one that was read, [`PAGE`] at most. Each
     /// read is a transaction of its own: a longer one would go on seeing the table
     /// as it was at its beginning (REPEATABLE READ).
     ///
@@ -208,14 +203,14 @@ impl SharedLog {
         Ok(self.conn.as_mut().expect("it was made just now"))
     }
 
-    /// The entries in these rows, with their ids. The tail moves behind them all,
+    /// The entries in these rows, with their ids. The tail moves after them all,
     /// those too that this program does not know.
     fn parse(&mut self, rows: Vec<SqlRow>) -> Vec<(i64, AddressedMessage)> {
         let mut entries = Vec::with_capacity(rows.len());
         for row in rows {
             let (id, run, number, sent, name, text, kind, place): Columns = mysql::from_row(row);
             self.tail = self.tail.max(id);
-            match Recipient::parse(&kind, &place, self.private) {
+            match Recipient::parse(&kind, &place, &text, self.private) {
                 Some(to) => {
                     let id_of_message = MessageId { run, number };
                     let message = Message { id: id_of_message, sent, name: name.into(), text };
@@ -232,18 +227,13 @@ impl SharedLog {
 
 type Columns = (i64, i64, i64, i64, String, String, String, String);
 
-/// An entry for the other servers.
-pub fn entry(run: i64, number: i64, name: &Arc<str>, change: Change, text: String) -> AddressedMessage {
-    let id = MessageId { run, number };
-    let message = Message { id, sent: now(), name: name.clone(), text };
-    AddressedMessage { message, to: Recipient::Servers(change) }
-}
-
 /// The id of the entry with which the oldest run started that has not ended.
 fn first_running(entries: &[(i64, AddressedMessage)]) -> Option<i64> {
-    let is = |entry: &AddressedMessage, change| entry.to == Recipient::Servers(change);
-    let dead = entries.iter().filter(|(_, entry)| is(entry, Change::Dead));
-    let dead: HashSet<&str> = dead.map(|(_, entry)| &*entry.message.text).collect();
-    let mut started = entries.iter().filter(|(_, entry)| is(entry, Change::Start));
-    started.find(|(_, entry)| !dead.contains(&*entry.message.id.run.to_string())).map(|(id, _)| *id)
+    let ended = entries.iter().filter_map(|(_, entry)| match entry.to {
+        Recipient::Servers(Change::Dead(run)) => Some(run),
+        _ => None,
+    });
+    let ended: HashSet<i64> = ended.collect();
+    let mut started = entries.iter().filter(|(_, entry)| entry.to == Recipient::Servers(Change::Start));
+    started.find(|(_, entry)| !ended.contains(&entry.message.id.run)).map(|(id, _)| *id)
 }

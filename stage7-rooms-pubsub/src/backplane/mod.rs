@@ -22,33 +22,35 @@
 //!
 //! Which servers live, the database says too ([`liveness`]).
 
+mod change;
 mod liveness;
 mod local_clients;
-pub mod log;
+mod log;
 mod notify;
+mod pending;
 mod status;
 mod unconfirmed;
 mod writer;
 
-pub use liveness::Liveness;
-pub use notify::Notifier;
+pub use change::{Change, Login};
 pub use status::Status;
+pub(crate) use writer::LogWriter;
 
-use crate::addressed_message::{AddressedMessage, Change, PrivateKind};
-use crate::room_state::RoomEvent;
+use crate::addressed_message::{AddressedMessage, PrivateKind};
+use crate::room_event::RoomEvent;
 use clap::builder::{StringValueParser, TypedValueParser};
+use common::critical_thread;
 use common::log::Log;
-use log::{SharedLog, Snapshot, entry};
-use notify::RedisUrl;
-use stage6_auth::committer::Committer;
-use stage6_auth::sessions::name_registry::OnDuplicate;
+use liveness::Liveness;
+use log::{SharedLog, Snapshot};
+use notify::{Notifier, RedisUrl};
+use stage6_auth::pipeline::{Pipeline, Queue, Submission};
 pub use stage6_auth::store::Schema;
-use stage6_auth::store::{DbUrl, Store, StoreError};
+use stage6_auth::store::{DbUrl, MessageId, MessageRow, Store, StoreError, now};
 use std::io;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
-use writer::LogWriter;
 
 /// How often the log is read without a reason: each second, and more often while
 /// Redis is away.
@@ -86,23 +88,41 @@ pub enum BackplaneError {
     Thread(#[from] io::Error),
 }
 
+/// The queue to the committer thread of a chat.
+pub type ChatQueue = Queue<AddressedMessage, RoomEvent>;
+
+/// One of several servers, whose committer thread does not run yet.
+pub struct Backplane {
+    /// What several threads know.
+    pub(crate) status: Arc<Status>,
+    pub(crate) queue: Arc<ChatQueue>,
+    /// For the committer thread.
+    pub(crate) writer: LogWriter,
+    /// What has happened before.
+    pub(crate) snapshot: Snapshot,
+}
+
 impl BackplaneArgs {
-    /// Connects to the database and to Redis; `None` without the option. `private` are
-    /// the ways of saying something in private, all of this stage.
+    /// Becomes one of the servers; `None` without the option. Connects to the database and
+    /// to Redis, appends to the log that this server has started, reads what had happened
+    /// before, with the last `history` messages of the lobby from `store`, and starts the threads beside
+    /// the committer thread. They end when the queue is closed. `private` are the ways of
+    /// saying something in private, all of this stage.
     ///
     /// # Errors
     /// [`BackplaneError`].
-    pub fn connect(
+    pub fn start(
         &self,
         db: &DbUrl,
+        store: &Store,
         schema: &Schema,
         private: &'static [&'static PrivateKind],
-        on_duplicate: OnDuplicate,
+        history: usize,
         log: &Log,
     ) -> Result<Option<Backplane>, BackplaneError> {
         let Some(redis) = &self.backplane else { return Ok(None) };
         let DbUrl::MySql(mysql) = db else { return Err(BackplaneError::NeedsMySql) };
-        let shared = SharedLog::open(mysql, schema, private, log)?;
+        let mut shared = SharedLog::open(mysql, schema, private, log)?;
         // The database's own name for itself: the servers may call it by different ones.
         let chat: Option<String> = shared.database().with(|conn| {
             mysql::prelude::Queryable::query_first(
@@ -115,65 +135,35 @@ impl BackplaneArgs {
         let notifier = Notifier::connect(redis, &chat.unwrap_or_default(), &status, told, log)?;
         let liveness = Liveness::start(shared.database(), &status, log)?;
         log.info(format_args!("one of several servers of {db}, through Redis at {redis}"));
-        Ok(Some(Backplane { shared, status, notifier, liveness, on_duplicate, log: log.clone() }))
+
+        let mut start = Change::Start.entry("");
+        start.stamp(MessageId { run: status.run(), number: 1 }, now());
+        let snapshot = shared.start(&start, store, history)?;
+        snapshot.presence.iter().for_each(|entry| status.note(entry));
+
+        let queue = Pipeline::queue();
+        notifier.start(&queue)?;
+        liveness.watch(&queue)?;
+        poll(&status, &queue)?;
+        let writer = LogWriter::new(shared, &status, log);
+        Ok(Some(Backplane { status, queue, writer, snapshot }))
     }
 }
 
-/// Connected, and not yet in use.
-pub struct Backplane {
-    shared: SharedLog,
-    /// What several threads know.
-    pub status: Arc<Status>,
-    notifier: Notifier,
-    liveness: Liveness,
-    /// What happens when a user logs in on this server who is online already.
-    pub on_duplicate: OnDuplicate,
-    log: Log,
+/// Starts the thread that has the log read now and then.
+fn poll(status: &Arc<Status>, queue: &Arc<ChatQueue>) -> io::Result<()> {
+    let (status, queue) = (status.clone(), queue.clone());
+    critical_thread::spawn("poll", move || {
+        while !queue.is_closed() {
+            status.wake(&queue);
+            thread::sleep(if status.redis_is_away() { POLL_WITHOUT_REDIS } else { POLL });
+        }
+    })?;
+    Ok(())
 }
 
-/// The committer of a chat that has several servers.
-pub type ChatCommitter = Committer<AddressedMessage, RoomEvent>;
-
-impl Backplane {
-    /// Becomes one of the servers: appends to the log that this one has started, and
-    /// reads what had happened before, with the last `history` messages of the lobby from `store`.
-    /// Then splits into what the committer thread does and what the other threads do.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub(crate) fn start(
-        mut self,
-        store: &Store,
-        history: usize,
-    ) -> Result<(LogWriter, BackplaneThreads, Snapshot), StoreError> {
-        let start = entry(self.status.run(), 1, &"".into(), Change::Start, String::new());
-        let snapshot = self.shared.start(&start, store, history)?;
-        snapshot.presence.iter().for_each(|entry| self.status.note(entry));
-        let writer = LogWriter::new(self.shared, &self.status, &self.log);
-        let threads =
-            BackplaneThreads { status: self.status, notifier: self.notifier, liveness: self.liveness };
-        Ok((writer, threads, snapshot))
-    }
-}
-
-/// The threads beside the committer thread. They end when it has stopped.
-pub(crate) struct BackplaneThreads {
-    status: Arc<Status>,
-    notifier: Notifier,
-    liveness: Liveness,
-}
-
-impl BackplaneThreads {
-    /// Starts them.
-    pub fn start(self, committer: &Arc<ChatCommitter>) -> io::Result<()> {
-        let (status, poller) = (self.status, committer.clone());
-        self.notifier.start(committer)?;
-        self.liveness.watch(committer)?;
-        thread::Builder::new().name("poll".into()).spawn(move || {
-            while status.wake(&poller) {
-                thread::sleep(if status.redis_is_away() { POLL_WITHOUT_REDIS } else { POLL });
-            }
-        })?;
-        Ok(())
-    }
+/// Submits something that is not a client's.
+fn submit(queue: &ChatQueue, message: Option<AddressedMessage>, event: RoomEvent) {
+    // If the queue is closed, the server ends, and nothing of this matters any longer.
+    let _ = queue.push(Submission { message, event }, 0);
 }

@@ -5,8 +5,9 @@
 //! [`SILENCE`], Redis is away for it, whatever the reason: ended, frozen, cut off,
 //! restarted, or not allowed any longer.
 
-use super::{ChatCommitter, Status};
-use crate::room_state::RoomEvent;
+use super::{ChatQueue, Status, submit};
+use crate::room_event::RoomEvent;
+use common::critical_thread;
 use common::log::Log;
 use redis::{Client, Connection, ConnectionInfo, IntoConnectionInfo, ServerErrorKind};
 use std::fmt;
@@ -172,26 +173,25 @@ impl Notifier {
     }
 
     /// Starts the two threads: one that publishes, one that listens.
-    pub(super) fn start(self, committer: &Arc<ChatCommitter>) -> io::Result<()> {
+    pub(super) fn start(self, queue: &Arc<ChatQueue>) -> io::Result<()> {
         let Notifier { redis, status, told, log, publisher, subscriber } = self;
-        thread::Builder::new().name("publish".into()).spawn({
-            let (redis, status, committer) = (redis.clone(), status.clone(), committer.clone());
-            move || publish(&redis, &status, &told, publisher, &committer)
+        critical_thread::spawn("publish", {
+            let (redis, status, queue) = (redis.clone(), status.clone(), queue.clone());
+            move || publish(&redis, &status, &told, publisher, &queue)
         })?;
-        let listener =
-            Listener { redis, status, log, committer: committer.clone(), heard_self: Instant::now() };
-        thread::Builder::new().name("subscribe".into()).spawn(move || listener.listen(subscriber))?;
+        let listener = Listener { redis, status, log, queue: queue.clone(), heard_self: Instant::now() };
+        critical_thread::spawn("subscribe", move || listener.listen(subscriber))?;
         Ok(())
     }
 }
 
 /// The thread that publishes. It is of no matter when it hangs: the committer does
 /// not wait for it.
-fn publish(redis: &Redis, status: &Status, told: &Receiver<()>, conn: Connection, committer: &ChatCommitter) {
+fn publish(redis: &Redis, status: &Status, told: &Receiver<()>, conn: Connection, queue: &ChatQueue) {
     let mut conn = Some(conn);
     loop {
         // After the end there is a last entry to tell of, and then no more.
-        let stopped = committer.is_stopped();
+        let stopped = queue.is_closed();
         if conn.is_none() {
             conn = redis.connect(TIMEOUT).ok();
         }
@@ -215,7 +215,7 @@ struct Listener {
     redis: Redis,
     status: Arc<Status>,
     log: Log,
-    committer: Arc<ChatCommitter>,
+    queue: Arc<ChatQueue>,
     heard_self: Instant,
 }
 
@@ -223,7 +223,7 @@ impl Listener {
     fn listen(mut self, conn: Connection) {
         let mut next = Ok(conn);
         let mut pause = FIRST_PAUSE;
-        while !self.committer.is_stopped() {
+        while !self.queue.is_closed() {
             let before = self.heard_self;
             // After any error the connection is thrown away. That one broke off is
             // nothing to tell, if the next one works.
@@ -250,7 +250,7 @@ impl Listener {
         if let Err(error) = channel.subscribe(&self.redis.channel) {
             return error;
         }
-        while !self.committer.is_stopped() {
+        while !self.queue.is_closed() {
             match channel.get_message() {
                 // Others may publish here what they like: it is a reason to look, at most.
                 Ok(message) => self.take(&message.get_payload::<String>().unwrap_or_default()),
@@ -272,18 +272,18 @@ impl Listener {
             self.heard_self = Instant::now();
             if self.status.set_redis_away(false) {
                 self.log.warn(format_args!("Redis at {} is back", self.redis.url));
-                let _ = self.committer.submit_transient(RoomEvent::Notice(ON_TIME));
+                submit(&self.queue, None, RoomEvent::Notice(ON_TIME));
             }
         } else if tail.parse().is_ok_and(|tail| self.status.hear(tail)) {
-            self.status.wake(&self.committer);
+            self.status.wake(&self.queue);
         }
     }
 
     fn is_away(&self, error: &redis::RedisError) {
-        if !self.committer.is_stopped() && !self.status.set_redis_away(true) {
+        if !self.queue.is_closed() && !self.status.set_redis_away(true) {
             let why = self.redis.explain(error);
             self.log.warn(format_args!("{why}; until it is back, the log is read every 250 ms"));
-            let _ = self.committer.submit_transient(RoomEvent::Notice(LATE));
+            submit(&self.queue, None, RoomEvent::Notice(LATE));
         }
     }
 }

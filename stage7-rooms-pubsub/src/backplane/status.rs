@@ -1,8 +1,8 @@
 //! What the threads of a server that is one of several tell each other.
 
-use super::ChatCommitter;
-use crate::addressed_message::{AddressedMessage, Change, Recipient};
-use crate::room_state::RoomEvent;
+use super::{Change, ChatQueue, submit};
+use crate::addressed_message::{AddressedMessage, Recipient};
+use crate::room_event::RoomEvent;
 use common::poison::IgnorePoison;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -52,10 +52,8 @@ impl Status {
         self.run.load(Ordering::SeqCst)
     }
 
-    pub(super) fn new_run(&self) -> i64 {
-        let run = random_run();
-        self.run.store(run, Ordering::SeqCst);
-        run
+    pub(super) fn new_run(&self) {
+        self.run.store(random_run(), Ordering::SeqCst);
     }
 
     pub(super) fn tail(&self) -> i64 {
@@ -79,12 +77,15 @@ impl Status {
         tail > self.tail()
     }
 
-    /// Has the committer thread read the log. Returns `false` if it has stopped.
-    pub(super) fn wake(&self, committer: &ChatCommitter) -> bool {
-        self.waking.swap(true, Ordering::SeqCst) || committer.submit_transient(RoomEvent::PollLog).is_ok()
+    /// Has the committer thread read the log.
+    pub(super) fn wake(&self, queue: &ChatQueue) {
+        if !self.waking.swap(true, Ordering::SeqCst) {
+            submit(queue, None, RoomEvent::PollLog);
+        }
     }
 
-    pub(super) fn woken(&self) {
+    /// The committer thread is about to read the log.
+    pub(super) fn clear_wake(&self) {
         self.waking.store(false, Ordering::SeqCst);
     }
 
@@ -101,12 +102,8 @@ impl Status {
     pub(super) fn note(&self, entry: &AddressedMessage) {
         let run = entry.message.id.run;
         match entry.to {
-            Recipient::Servers(Change::Start) if run != self.run() => {
-                self.peers().insert(run);
-            }
-            Recipient::Servers(Change::Dead) => {
-                self.peers().retain(|run| entry.message.text != run.to_string())
-            }
+            Recipient::Servers(Change::Start) if run != self.run() => _ = self.peers().insert(run),
+            Recipient::Servers(Change::Dead(ended)) => _ = self.peers().remove(&ended),
             _ => {}
         }
     }

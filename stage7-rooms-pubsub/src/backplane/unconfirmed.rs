@@ -1,21 +1,22 @@
 //! What was read of the shared log and may yet be lost: visible is not durable, as
 //! `log.rs` says. It waits here until it is confirmed.
 
-use crate::addressed_message::{AddressedMessage, Change, Recipient};
-use crate::room_state::RoomEvent;
-use stage6_auth::committer::Event;
+use super::Change;
+use crate::addressed_message::{AddressedMessage, Recipient};
+use crate::room_event::RoomEvent;
+use stage6_auth::pipeline::Submission;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// What no other server has confirmed for so long, this one confirms itself.
 const LATE: Duration = Duration::from_millis(200);
 
-type LogEvent = Event<AddressedMessage, RoomEvent>;
+type ChatSubmission = Submission<AddressedMessage, RoomEvent>;
 
 /// See the [module](self). Used by the committer thread alone.
 pub(super) struct Unconfirmed {
     /// With their ids, in the order of the log.
-    entries: VecDeque<(i64, LogEvent)>,
+    entries: VecDeque<(i64, ChatSubmission)>,
     /// The first of them, and since when it waits.
     waits_for: (i64, Instant),
 }
@@ -26,23 +27,25 @@ impl Unconfirmed {
     }
 
     /// Puts in what was read under this id.
-    pub fn push(&mut self, id: i64, event: LogEvent) {
-        self.entries.push_back((id, event));
+    pub fn push(&mut self, id: i64, submission: ChatSubmission) {
+        self.entries.push_back((id, submission));
     }
 
     /// Takes out the first one, if it can no longer be lost.
-    pub fn take_confirmed(&mut self, confirmed: i64) -> Option<LogEvent> {
+    pub fn take_confirmed(&mut self, confirmed: i64) -> Option<ChatSubmission> {
         if self.entries.front()?.0 > confirmed {
             return None;
         }
-        self.entries.pop_front().map(|(_, event)| event)
+        self.entries.pop_front().map(|(_, submission)| submission)
     }
 
-    /// The connection is lost, and all of this is read again. Returns what of it comes
-    /// from this server's own clients, the last one first.
-    pub fn forget(&mut self) -> impl Iterator<Item = LogEvent> {
-        let own = |event: &LogEvent| !is_foreign(event);
-        self.entries.drain(..).rev().map(|(_, event)| event).filter(own)
+    /// The connection is lost, and all of this is read again. Returns what of it was
+    /// submitted in this `run` of this server, the last one first.
+    pub fn forget(&mut self, run: i64) -> impl Iterator<Item = ChatSubmission> {
+        let own = move |submission: &ChatSubmission| {
+            submission.message.as_ref().is_none_or(|entry| entry.message.id.run == run)
+        };
+        self.entries.drain(..).rev().map(|(_, submission)| submission).filter(own)
     }
 
     /// Returns `true` if this server has to confirm it by an entry of its own: no other
@@ -53,16 +56,13 @@ impl Unconfirmed {
             self.waits_for = (first, Instant::now());
         }
         let is_late = redis_is_away || self.waits_for.1.elapsed() > LATE;
-        let mut events = self.entries.iter().map(|(_, event)| event);
+        let is_waited_for = |s: &ChatSubmission| !matches!(s.event, RoomEvent::Replicated);
+        let mut submissions = self.entries.iter().map(|(_, submission)| submission);
         // No server waits for a confirmation: two servers would confirm each other's for ever.
-        !events.clone().all(is_confirmation) && (is_late || !events.all(is_foreign))
+        !submissions.clone().all(is_confirmation) && (is_late || submissions.any(is_waited_for))
     }
 }
 
-fn is_foreign(event: &LogEvent) -> bool {
-    matches!(event, Event::Stored(_, RoomEvent::Replicated))
-}
-
-fn is_confirmation(event: &LogEvent) -> bool {
-    matches!(event, Event::Stored(entry, _) if entry.to == Recipient::Servers(Change::Confirm))
+fn is_confirmation(submission: &ChatSubmission) -> bool {
+    submission.message.as_ref().is_some_and(|entry| entry.to == Recipient::Servers(Change::Confirm))
 }

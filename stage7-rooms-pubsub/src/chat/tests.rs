@@ -4,9 +4,11 @@ mod memory;
 use super::*;
 use crate::addressed_message::PRIVATE;
 use crate::message_store::SCHEMA;
+use crate::room_event::Question;
 use common::log::{Level, LogGuard};
 use memory::{MemoryTransport, slot};
 use proptest::prelude::*;
+use stage3_threads::workers::WaitGroup;
 use stage4_multichat::line_codec::Plaintext;
 use stage6_auth::auth::AuthenticatedUser;
 use stage6_auth::room::MAX_LISTED;
@@ -30,19 +32,13 @@ struct Online {
     client: Arc<MemoryTransport>,
 }
 
-impl Online {
-    fn wait_idle(&self) {
-        self.session.wait_idle(LONG);
-    }
-}
-
 impl Fixture {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (log, guard) = Log::start(Level::Error, None).unwrap();
         let store = store::open(&DbUrl::Sqlite(folder.path().join("chat.db")), &SCHEMA).unwrap();
         let codec: Arc<dyn LineCodec> = Arc::new(Plaintext);
-        let chat = Chat::open(&store, None, &codec, 5, &log).unwrap();
+        let chat = Chat::open(&store, None, &codec, OnDuplicate::Replace, 5, &log).unwrap();
         Fixture { chat, _folder: folder, _log: guard }
     }
 
@@ -55,6 +51,29 @@ impl Fixture {
         let session = Session::new(&login, ([127, 0, 0, 1], 1).into(), &outbox);
         self.chat.enter(&session, slot(), "[SERVER] welcome").unwrap();
         Online { session, client }
+    }
+
+    /// Waits until all is delivered that was submitted so far.
+    fn settle(&self, online: &Online) {
+        // The second answer is of a later batch than the first.
+        for _ in 0..2 {
+            let (answer, answered) = sync_channel(1);
+            self.chat.submit(RoomEvent::RoomName(online.session.clone(), answer)).unwrap();
+            answered.recv_timeout(LONG).unwrap();
+        }
+    }
+
+    fn move_to(&self, online: &Online, room: &str) {
+        self.chat.submit(RoomEvent::Move(online.session.clone(), room.into())).unwrap();
+    }
+
+    fn subscribe(&self, online: &Online, publisher: &str, begins: bool) {
+        let event = RoomEvent::Subscribe(online.session.clone(), publisher.into(), begins);
+        self.chat.submit(event).unwrap();
+    }
+
+    fn ask(&self, online: &Online, question: Question) {
+        self.chat.submit(RoomEvent::Ask(online.session.clone(), question)).unwrap();
     }
 
     fn say(&self, by: &Online, room: &str, text: impl ToString) {
@@ -125,25 +144,25 @@ proptest! {
                     }
                 }
                 Act::Msg(whom) if whom != who => {
-                    let to = Recipient::User(name_key(NAMES[whom]).into(), &PRIVATE);
+                    let to = Recipient::User(NAMES[whom].into(), &PRIVATE);
                     f.chat.say(&person.session, to, n.to_string()).unwrap();
                     expected[whom].push(format!("[private] {name}: {n}"));
                 }
                 Act::Move(room) if room != at[who] => {
-                    f.chat.move_to(&person.session, ROOMS[room]).unwrap();
+                    f.move_to(person, ROOMS[room]);
                     at[who] = room;
                 }
                 Act::Subscribe(whom, begins) if whom != who => {
-                    f.chat.subscribe(&person.session, NAMES[whom], begins).unwrap();
+                    f.subscribe(person, NAMES[whom], begins);
                     if begins { subscribed.insert((who, whom)); } else { subscribed.remove(&(who, whom)); }
                 }
                 _ => {}
             }
         }
         for person in &people {
-            f.chat.ask(&person.session, Question::Rooms).unwrap();
+            f.ask(person, Question::Rooms);
         }
-        people.iter().for_each(|person| person.wait_idle());
+        f.settle(&people[0]);
         for (who, person) in people.iter().enumerate() {
             let mut heard = heard(person);
             prop_assert!(heard.pop().unwrap_or_default().starts_with("[ROOMS] "));
@@ -160,9 +179,9 @@ fn nothing_is_lost_doubled_or_overtaken_while_all_move() {
     let listener = f.enter("listener");
     let speakers = ["a", "b", "c"].map(|name| f.enter(name));
     for speaker in &speakers {
-        f.chat.subscribe(&listener.session, &speaker.session.name, true).unwrap();
+        f.subscribe(&listener, &speaker.session.name, true);
     }
-    listener.wait_idle();
+    f.settle(&listener);
     thread::scope(|scope| {
         for speaker in &speakers {
             let f = &f;
@@ -171,21 +190,20 @@ fn nothing_is_lost_doubled_or_overtaken_while_all_move() {
                 for n in 0..600 {
                     if n % 7 == 3 {
                         room = ROOMS[n % 3];
-                        f.chat.move_to(&speaker.session, room).unwrap();
+                        f.move_to(speaker, room);
                     }
                     match n % 3 {
                         0 => f.chat.say(&speaker.session, Recipient::Subscribers, n.to_string()).unwrap(),
                         _ => f.say(speaker, room, n),
                     }
                 }
-                speaker.wait_idle();
             });
         }
         for n in 0..300 {
-            f.chat.move_to(&listener.session, ROOMS[n % 3]).unwrap();
+            f.move_to(&listener, ROOMS[n % 3]);
         }
     });
-    listener.wait_idle();
+    f.settle(&listener);
     let lines = heard(&listener);
     for speaker in &speakers {
         let head = format!("{}: ", speaker.session.name);
@@ -196,12 +214,12 @@ fn nothing_is_lost_doubled_or_overtaken_while_all_move() {
 }
 
 #[test]
-fn the_last_line_comes_behind_all_that_was_said_and_then_nothing_is_taken() {
+fn the_last_line_comes_after_all_that_was_said_and_then_nothing_is_taken() {
     let f = Fixture::new();
     let (alice, bob) = (f.enter("alice"), f.enter("bob"));
     f.say(&alice, LOBBY, "one more word");
     f.chat.shutdown("goodbye");
-    assert!(f.chat.leave(&alice.session).is_err());
+    assert!(f.chat.leave(&alice.session, WaitGroup::default().add()).is_err());
     for user in [&alice, &bob] {
         assert!(user.session.outbox.wait_closed(LONG));
         assert_eq!(user.client.lines().last().map(String::as_str), Some("goodbye"));
@@ -213,8 +231,7 @@ fn the_last_line_comes_behind_all_that_was_said_and_then_nothing_is_taken() {
 fn after_the_last_line_lists_that_were_due_go_to_nobody() {
     let f = Fixture::new();
     let (alice, bob) = (f.enter("alice"), f.enter("bob"));
-    f.chat.move_to(&bob.session, "Rust").unwrap();
-    bob.wait_idle();
+    f.move_to(&bob, "Rust");
     f.chat.shutdown("goodbye");
     assert!(alice.session.outbox.wait_closed(LONG) && bob.session.outbox.wait_closed(LONG));
     // Until the lists of both rooms were due, and longer.
@@ -229,8 +246,8 @@ fn in_a_crowd_a_change_is_a_notice_and_the_list_comes_on_entering_and_when_asked
     let f = Fixture::new();
     let crowd: Vec<_> = (0..=MAX_LISTED).map(|n| f.enter(&format!("n{n:03}"))).collect();
     let late = f.enter("late");
-    f.chat.ask(&late.session, Question::Users).unwrap();
-    late.wait_idle();
+    f.ask(&late, Question::Users);
+    f.settle(&late);
     // As long as lists gather, and longer.
     thread::sleep(Duration::from_millis(300));
     let lists = |user: &Online| {
@@ -239,8 +256,9 @@ fn in_a_crowd_a_change_is_a_notice_and_the_list_comes_on_entering_and_when_asked
     };
     assert_eq!(lists(&late).len(), 2);
     assert_eq!(lists(&late)[1].split(',').count(), MAX_LISTED + 2);
-    f.chat.leave(&crowd[0].session).unwrap();
-    crowd[0].wait_idle();
+    let left = WaitGroup::default();
+    f.chat.leave(&crowd[0].session, left.add()).unwrap();
+    assert_eq!(left.wait(LONG), 0);
     let lines = late.client.lines();
     assert!(lines.contains(&format!("[SERVER] n000 left ({} online)", MAX_LISTED + 1)));
 }

@@ -4,16 +4,17 @@ use super::{Command, Malformed, names};
 use crate::addressed_message::{PRIVATE, PrivateKind, Recipient};
 use crate::chat::Chat;
 use crate::message_store::{self, MAX_CHANGES};
-use crate::room_state::Question;
+use crate::room_event::{Question, RoomEvent};
 use crate::rooms::LOBBY;
 use common::log::Log;
-use stage6_auth::committer::Stopped;
+use stage4_multichat::queue::QueueClosed;
 use stage6_auth::room::stream_history;
 use stage6_auth::sessions::presence::Presence;
 use stage6_auth::sessions::session::Session;
 use stage6_auth::store::{Role, Store, StoreError, User, name_key};
 use std::io;
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 /// How long a client's own messages may take to be in the history that it asks for.
@@ -29,10 +30,9 @@ pub struct Commands<'a> {
     store: &'a Store,
     log: &'a Log,
     session: Arc<Session>,
-    /// The room in which the client is when all that it has said is delivered: a
+    /// The key of the room in which the client is when all that it has said is delivered: a
     /// message is stored with its room before the room thread gets to it.
     room: Arc<str>,
-    room_name: Arc<str>,
 }
 
 /// Why a command was not executed. The text is for the client that sent it.
@@ -44,9 +44,9 @@ pub enum CommandError {
     /// The database does not answer. The log gets its reason.
     #[error("the database is out of reach, try again later")]
     Database(#[from] StoreError),
-    /// The committer has stopped, and with it the server.
+    /// The committer takes nothing any longer: the server ends.
     #[error(transparent)]
-    Stopped(#[from] Stopped),
+    Closed(#[from] QueueClosed),
 }
 
 impl From<String> for CommandError {
@@ -73,8 +73,7 @@ impl<'a> Commands<'a> {
         session: &Arc<Session>,
         log: &'a Log,
     ) -> Self {
-        let (session, room): (_, Arc<str>) = (session.clone(), LOBBY.into());
-        Commands { chat, presence, store, log, session, room_name: room.clone(), room }
+        Commands { chat, presence, store, log, session: session.clone(), room: LOBBY.into() }
     }
 
     /// The session whose commands these are.
@@ -85,7 +84,7 @@ impl<'a> Commands<'a> {
     /// Does what `line` asks for, or says it to the room.
     ///
     /// # Errors
-    /// When the committer has stopped, and with it the server.
+    /// When nothing is taken any longer, since the server ends.
     pub fn execute(&mut self, line: &str) -> io::Result<()> {
         let done = self.act(line, &[]);
         self.report(done)
@@ -94,11 +93,11 @@ impl<'a> Commands<'a> {
     /// Tells the client what is wrong, if something is. The connection goes on.
     ///
     /// # Errors
-    /// When the committer has stopped.
+    /// When nothing is taken any longer.
     pub fn report(&self, done: CommandResult) -> io::Result<()> {
         let Err(error) = done else { return Ok(()) };
         match &error {
-            CommandError::Stopped(stopped) => return Err(io::Error::other(*stopped)),
+            CommandError::Closed(closed) => return Err(io::Error::other(*closed)),
             CommandError::Database(cause) => self.log.error(format_args!("{}: {cause}", self.session.name)),
             CommandError::Refused(_) => {}
         }
@@ -118,7 +117,7 @@ impl<'a> Commands<'a> {
             Command::Rooms => self.ask(Question::Rooms),
             Command::Users => self.ask(Question::Users),
             Command::Subscriptions => self.ask(Question::Subscriptions),
-            Command::History(limit) => self.show_history(limit.unwrap_or(self.chat.history_limit())),
+            Command::History(limit) => self.show_history(limit.unwrap_or(self.chat.history)),
             Command::Publish(text) => self.say(Recipient::Subscribers, text),
             Command::Subscribe(user) => self.subscribe(user, true),
             Command::Unsubscribe(user) => self.subscribe(user, false),
@@ -137,25 +136,33 @@ impl<'a> Commands<'a> {
     }
 
     fn ask(&self, question: Question) -> CommandResult {
-        Ok(self.chat.ask(&self.session, question)?)
+        Ok(self.chat.submit(RoomEvent::Ask(self.session.clone(), question))?)
     }
 
     fn move_to(&mut self, room: &str) -> CommandResult {
         let key = name_key(room);
         if *key == *self.room {
-            return Err(format!("you are in {} already", self.room_name).into());
+            return Err(format!("you are in {} already", self.room_name()?).into());
         }
-        (self.room, self.room_name) = (key.into(), room.into());
+        self.room = key.into();
         self.log.info(format_args!("{} goes to the room {room}", self.session.name));
-        Ok(self.chat.move_to(&self.session, room)?)
+        Ok(self.chat.submit(RoomEvent::Move(self.session.clone(), room.into()))?)
+    }
+
+    /// The room's name, as the user who opened it wrote it. Waits until all is stored that
+    /// the client has said.
+    fn room_name(&self) -> Result<Arc<str>, CommandError> {
+        let (answer, name) = sync_channel(1);
+        self.chat.submit(RoomEvent::RoomName(self.session.clone(), answer))?;
+        Ok(name.recv_timeout(COMMIT_WAIT).unwrap_or_else(|_| self.room.clone()))
     }
 
     fn show_history(&self, limit: usize) -> CommandResult {
         // What the client has just said belongs to it.
-        self.session.wait_idle(COMMIT_WAIT);
+        let room_name = self.room_name()?;
         let messages = message_store::room_history(self.store, &self.room, limit)?;
         if messages.is_empty() {
-            self.session.send_to(&format!("[SERVER] no earlier messages in {}", self.room_name));
+            self.session.send_to(&format!("[SERVER] no earlier messages in {room_name}"));
         }
         match stream_history(&messages, &self.session.outbox, Instant::now() + HISTORY_WAIT) {
             0 => Ok(()),
@@ -184,7 +191,8 @@ impl<'a> Commands<'a> {
             let what = if begins { "subscribes to" } else { "does no longer subscribe to" };
             self.log.info(format_args!("{} {what} {}", self.session.name, publisher.name));
         }
-        Ok(self.chat.subscribe(&self.session, &publisher.name, begins)?)
+        let publisher = publisher.name.into();
+        Ok(self.chat.submit(RoomEvent::Subscribe(self.session.clone(), publisher, begins))?)
     }
 
     /// Says something to one user alone, who must be online.
@@ -192,10 +200,11 @@ impl<'a> Commands<'a> {
     /// # Errors
     /// [`CommandError`].
     pub fn say_to(&self, whom: &str, text: &str, how: &'static PrivateKind) -> CommandResult {
-        if !self.chat.is_elsewhere(whom) {
-            self.present(whom, "send a private message to")?;
-        }
-        self.say(Recipient::User(name_key(whom).into(), how), text)
+        let name = match self.chat.elsewhere(whom) {
+            Some(name) => name,
+            None => self.present(whom, "send a private message to")?.name.clone(),
+        };
+        self.say(Recipient::User(name, how), text)
     }
 
     fn announce(&self, text: &str) -> CommandResult {
@@ -210,7 +219,7 @@ impl<'a> Commands<'a> {
         if let Some(whom) = self.chat.elsewhere(whom) {
             self.log.warn(format_args!("{name} kicks {whom} from another server"));
             self.session.send_to(&format!("[SERVER] {whom} was kicked"));
-            return Ok(self.chat.kick_elsewhere(&self.session, &whom)?);
+            return Ok(self.chat.submit(RoomEvent::Kick(self.session.clone(), name_key(&whom).into()))?);
         }
         let whom = self.present(whom, "kick")?;
         self.log.warn(format_args!("{name} kicks {} from {}", whom.name, whom.peer));

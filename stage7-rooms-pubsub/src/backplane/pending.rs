@@ -1,0 +1,120 @@
+//! What waits to be appended to the shared log, in order, and events that keep their
+//! place among it.
+
+use crate::addressed_message::AddressedMessage;
+use crate::room_event::RoomEvent;
+use stage4_multichat::fanout::ClientId;
+use stage6_auth::pipeline::Submission;
+use stage6_auth::store::{MessageId, MessageRow, now};
+use std::collections::VecDeque;
+
+type ChatSubmission = Submission<AddressedMessage, RoomEvent>;
+
+/// See the [module](self). Used by the committer thread alone.
+#[derive(Default)]
+pub(super) struct Pending {
+    items: VecDeque<Item>,
+}
+
+struct Item {
+    submission: ChatSubmission,
+    /// Its statement was sent, or that of an entry after it, and the answer did not come.
+    /// It may be in the log, so it is not refused (but see
+    /// [`refuse_taken_over`](super::writer::LogWriter::refuse_taken_over)), and is appended
+    /// again until it is there. It keeps its number, so that it is known when it is read. It
+    /// cannot come twice: the place where a lost statement wants it is taken by then.
+    in_doubt: bool,
+}
+
+impl Pending {
+    /// Puts something in, as the last one.
+    pub fn push(&mut self, submission: ChatSubmission) {
+        self.items.push_back(Item { submission, in_doubt: false });
+    }
+
+    /// Puts in again, as the first one, what may be in the log or not.
+    pub fn put_back(&mut self, submission: ChatSubmission) {
+        self.items.push_front(Item { submission, in_doubt: true });
+    }
+
+    /// How much waits.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// The first `count` entries, numbered. `last_number` is the one given last.
+    pub fn first_entries(&mut self, count: usize, run: i64, last_number: &mut i64) -> Vec<&dyn MessageRow> {
+        let entries = self.items.iter_mut().filter_map(|item| item.submission.message.as_mut());
+        let entries = entries.take(count).map(|entry| {
+            if entry.message.id.number == 0 {
+                *last_number += 1;
+                entry.stamp(MessageId { run, number: *last_number }, now());
+            }
+            &*entry as &dyn MessageRow
+        });
+        entries.collect()
+    }
+
+    /// How many entries there are.
+    pub fn entries(&self) -> usize {
+        self.items.iter().filter(|item| item.submission.message.is_some()).count()
+    }
+
+    /// Returns `true` if the first entry has this id.
+    pub fn is_first(&self, id: MessageId) -> bool {
+        self.items
+            .iter()
+            .find_map(|item| item.submission.message.as_ref())
+            .is_some_and(|m| m.message.id == id)
+    }
+
+    /// Returns `true` if this client's login waits.
+    pub fn is_joining(&self, client: ClientId) -> bool {
+        let is_it =
+            |item: &Item| matches!(&item.submission.event, RoomEvent::Join(n) if n.session.id == client);
+        self.items.iter().any(is_it)
+    }
+
+    /// The first `count` entries may be in the log, or not. The events before them wait
+    /// with them.
+    pub fn set_in_doubt(&mut self, count: usize) {
+        let entries = self.items.iter().enumerate().filter(|(_, item)| item.submission.message.is_some());
+        let end = entries.map(|(at, _)| at + 1).nth(count - 1).unwrap_or(0);
+        self.items.range_mut(..end).for_each(|item| item.in_doubt = true);
+    }
+
+    /// An entry is stored, so no lost statement can be any longer.
+    pub fn clear_doubt(&mut self) {
+        self.items.iter_mut().for_each(|item| item.in_doubt = false);
+    }
+
+    /// Takes out the events before the first entry.
+    pub fn take_events(&mut self) -> Vec<ChatSubmission> {
+        let first = self.items.iter().position(|item| item.submission.message.is_some());
+        self.take_before(first.unwrap_or(self.items.len()))
+    }
+
+    /// Takes out the first entry, and the events before it.
+    pub fn take_first(&mut self) -> Vec<ChatSubmission> {
+        let first = self.items.iter().position(|item| item.submission.message.is_some());
+        self.take_before(first.map_or(0, |first| first + 1))
+    }
+
+    fn take_before(&mut self, end: usize) -> Vec<ChatSubmission> {
+        self.items.drain(..end).map(|item| item.submission).collect()
+    }
+
+    /// Takes out what `goes` returns `true` for. It is told what is in doubt.
+    pub fn take_if(&mut self, goes: impl Fn(&ChatSubmission, bool) -> bool) -> Vec<ChatSubmission> {
+        let (mut gone, mut stays) = (Vec::new(), VecDeque::new());
+        for item in self.items.drain(..) {
+            if goes(&item.submission, item.in_doubt) {
+                gone.push(item.submission);
+            } else {
+                stays.push_back(item);
+            }
+        }
+        self.items = stays;
+        gone
+    }
+}
