@@ -39,7 +39,7 @@ pub(crate) struct RoomState {
     history: History,
     /// Messages of one sender to one recipient, with nothing in between: they are encoded
     /// and sent together.
-    run: MessageRun,
+    gathered: Gathered,
     /// `true` if a list of users has changed in this batch.
     list_changed: bool,
     /// Of clients that have left in this batch.
@@ -61,9 +61,9 @@ struct Online {
     session: Option<Arc<Session>>,
 }
 
-/// See [`RoomState::run`].
+/// See [`RoomState::gathered`].
 #[derive(Default)]
-struct MessageRun {
+struct Gathered {
     /// The sender, which does not hear itself; `None` for a user of another server.
     own: Option<ClientId>,
     messages: Vec<AddressedMessage>,
@@ -77,7 +77,7 @@ impl RoomState {
             rooms: Rooms::default(),
             subscriptions: Subscriptions::default(),
             history,
-            run: MessageRun::default(),
+            gathered: Gathered::default(),
             list_changed: false,
             departures: Vec::new(),
             outage_log: OutageLog::new(log),
@@ -98,17 +98,17 @@ impl RoomLogic<AddressedMessage, RoomEvent> for RoomState {
         self.outage_log.note(&batch);
         for Submission { event, message } in batch.submissions {
             match (event, message) {
-                (RoomEvent::Message(session), Some(message)) => self.add_to_run(Some(session.id), message),
+                (RoomEvent::Message(session), Some(message)) => self.gather(Some(session.id), message),
                 (RoomEvent::Replicated, Some(message)) if !matches!(message.to, Recipient::Servers(_)) => {
-                    self.add_to_run(None, message);
+                    self.gather(None, message);
                 }
                 (event, entry) => {
-                    self.send_run();
+                    self.send_gathered();
                     self.apply(event, entry.as_ref());
                 }
             }
         }
-        self.send_run();
+        self.send_gathered();
         self.fanout.deliver();
         // Only now that all is delivered: a thread that waits for its client's
         // departure lets the next connection of that name in.
@@ -127,19 +127,19 @@ impl RoomLogic<AddressedMessage, RoomEvent> for RoomState {
 
 impl RoomState {
     /// `own` is the sender, if it is a client of this server.
-    fn add_to_run(&mut self, own: Option<ClientId>, next: AddressedMessage) {
+    fn gather(&mut self, own: Option<ClientId>, next: AddressedMessage) {
         // A newer session of the name would have come in between.
         let goes_on = |last: &AddressedMessage| last.message.name == next.message.name && last.to == next.to;
-        if !self.run.messages.last().is_some_and(goes_on) {
-            self.send_run();
-            self.run.own = own;
+        if !self.gathered.messages.last().is_some_and(goes_on) {
+            self.send_gathered();
+            self.gathered.own = own;
         }
-        self.run.messages.push(next);
+        self.gathered.messages.push(next);
     }
 
-    /// Sends the messages of the run.
-    fn send_run(&mut self) {
-        let MessageRun { own, messages } = std::mem::take(&mut self.run);
+    /// Sends what has gathered.
+    fn send_gathered(&mut self) {
+        let Gathered { own, messages } = std::mem::take(&mut self.gathered);
         let Some(first) = messages.first() else { return };
         let (to, key) = (first.to.clone(), name_key(&first.message.name));
         let messages: Vec<Message> = messages.into_iter().map(|message| message.message).collect();
@@ -174,7 +174,7 @@ impl RoomState {
     /// `entry` is what other servers read of it in the shared log.
     fn apply(&mut self, event: RoomEvent, entry: Option<&AddressedMessage>) {
         match event {
-            RoomEvent::Join(newcomer) => self.admit(newcomer, entry),
+            RoomEvent::Join(newcomer) => self.decide_join(newcomer, entry),
             RoomEvent::Message(session) => self.fanout.send(&format!("{NOT_STORED}\n"), [session.id]),
             RoomEvent::Ask(session, question) => self.ask(&session, question),
             RoomEvent::RoomName(session, answer) => {

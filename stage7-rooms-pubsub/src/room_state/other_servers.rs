@@ -42,14 +42,14 @@ impl OtherServers {
 impl RoomState {
     /// A client of this server comes in, if the log lets it. A server that is alone has no
     /// log: there the name is free.
-    pub(super) fn admit(&mut self, newcomer: Newcomer, entry: Option<&AddressedMessage>) {
+    pub(super) fn decide_join(&mut self, newcomer: Newcomer, entry: Option<&AddressedMessage>) {
         let Newcomer { session, slot, publishers, welcome, answer } = newcomer;
         let place = match entry.map(|entry| (entry.message.id.run, &entry.to)) {
             Some((run, Recipient::Servers(Change::Join(login)))) => Some((run, login.clone())),
             _ if self.other_servers.is_none() => Some((0, Login::of(&session, OnDuplicate::Reject))),
             _ => None,
         };
-        let admitted = match place {
+        let decision = match place {
             None => Err(not_stored()),
             Some((_, login)) if !self.make_way(&session.name, &login) => Err(NameInUse.into()),
             Some(place) => {
@@ -59,7 +59,7 @@ impl RoomState {
             }
         };
         // The login thread may have given up; then it takes its client out again.
-        let _ = answer.send(admitted);
+        let _ = answer.send(decision);
     }
 
     /// Applies an entry that is no message and was not made by a client of this server.
