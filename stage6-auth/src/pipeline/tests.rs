@@ -299,9 +299,9 @@ fn every_sender_keeps_its_order_and_loses_nothing() {
 }
 
 /// Says which change of a list each batch brings, and writes down when lists are sent.
-struct Lists(Sender<Instant>);
+struct ListTimes(Sender<Instant>);
 
-impl RoomLogic<Message, bool> for Lists {
+impl RoomLogic<Message, bool> for ListTimes {
     fn apply_batch(&mut self, batch: Batch<Message, bool>) -> bool {
         batch.submissions.iter().any(|submission| submission.event)
     }
@@ -314,7 +314,7 @@ impl RoomLogic<Message, bool> for Lists {
 #[test]
 fn changes_of_lists_gather_and_a_later_one_does_not_put_them_off() {
     let (sent, lists) = channel();
-    let pipeline = Pipeline::start(|_: &[&dyn MessageRow]| Ok(Vec::new()), Lists(sent)).unwrap();
+    let pipeline = Pipeline::start(|_: &[&dyn MessageRow]| Ok(Vec::new()), ListTimes(sent)).unwrap();
     pipeline.submit(None, false).unwrap();
     let first = Instant::now();
     pipeline.submit(None, true).unwrap();

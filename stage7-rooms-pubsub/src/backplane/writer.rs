@@ -154,7 +154,7 @@ impl LogWriter {
             match self.log.append(&entries) {
                 Ok(()) => {
                     most = MOST;
-                    self.hand_on_confirmed();
+                    self.release_confirmed();
                     self.on_stored(count);
                 }
                 Err(AppendError::Unstorable) if count > 1 => most = count / 2,
@@ -197,7 +197,7 @@ impl LogWriter {
             entries.into_iter().for_each(|(id, entry)| self.on_read(id, entry));
             if count < PAGE {
                 self.log.confirm(self.status.heard());
-                self.hand_on_confirmed();
+                self.release_confirmed();
                 return Ok(());
             }
         }
@@ -221,9 +221,9 @@ impl LogWriter {
     }
 
     /// Hands on what was read and can no longer be lost.
-    fn hand_on_confirmed(&mut self) {
+    fn release_confirmed(&mut self) {
         while let Some(submission) = self.unconfirmed.take_confirmed(self.log.confirmed()) {
-            self.hand_on(submission);
+            self.release(submission);
         }
     }
 
@@ -231,11 +231,11 @@ impl LogWriter {
     fn on_stored(&mut self, count: usize) {
         self.pending.clear_doubt();
         for _ in 0..count {
-            self.pending.take_first().into_iter().for_each(|submission| self.hand_on(submission));
+            self.pending.take_first().into_iter().for_each(|submission| self.release(submission));
         }
     }
 
-    fn hand_on(&mut self, submission: ChatSubmission) {
+    fn release(&mut self, submission: ChatSubmission) {
         if let Some(entry) = &submission.message {
             self.status.note(entry);
         }
