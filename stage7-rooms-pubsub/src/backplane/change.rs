@@ -56,11 +56,9 @@ impl Change {
     /// What the database has as its text.
     pub fn text(&self) -> String {
         match self {
-            Change::Join(Login { session, on_duplicate: OnDuplicate::Replace, token }) => {
-                format!("{session} replace {token}")
-            }
-            Change::Join(Login { session, on_duplicate: OnDuplicate::Reject, token }) => {
-                format!("{session} reject {token}")
+            Change::Join(Login { session, on_duplicate, token }) => {
+                let rule = if *on_duplicate == OnDuplicate::Replace { "replace" } else { "reject" };
+                format!("{session} {rule} {token}")
             }
             Change::Move(session, room) => format!("{session} {room}"),
             Change::Leave(session) => session.to_string(),

@@ -88,8 +88,9 @@ pub enum BackplaneError {
     Thread(#[from] io::Error),
 }
 
-/// The queue to the committer thread of a chat.
+/// The queue to the committer thread of a chat, and what is in it.
 pub type ChatQueue = Queue<AddressedMessage, RoomEvent>;
+type ChatSubmission = Submission<AddressedMessage, RoomEvent>;
 
 /// One of several servers, whose committer thread does not run yet.
 pub struct Backplane {
@@ -105,9 +106,9 @@ pub struct Backplane {
 impl BackplaneArgs {
     /// Becomes one of the servers; `None` without the option. Connects to the database and
     /// to Redis, appends to the log that this server has started, reads what had happened
-    /// before, with the last `history` messages of the lobby from `store`, and starts the threads beside
-    /// the committer thread. They end when the queue is closed. `private` are the ways of
-    /// saying something in private, all of this stage.
+    /// before, with the last `history` messages of the lobby from `store`, and starts the
+    /// threads beside the committer thread. They end when the queue is closed. `private` are
+    /// the ways of saying something in private, all of this stage.
     ///
     /// # Errors
     /// [`BackplaneError`].

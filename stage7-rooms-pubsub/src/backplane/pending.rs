@@ -1,14 +1,11 @@
 //! What waits to be appended to the shared log, in order, and events that keep their
 //! place among it.
 
-use crate::addressed_message::AddressedMessage;
+use super::ChatSubmission;
 use crate::room_event::RoomEvent;
 use stage4_multichat::fanout::ClientId;
-use stage6_auth::pipeline::Submission;
 use stage6_auth::store::{MessageId, MessageRow, now};
 use std::collections::VecDeque;
-
-type ChatSubmission = Submission<AddressedMessage, RoomEvent>;
 
 /// See the [module](self). Used by the committer thread alone.
 #[derive(Default)]
@@ -62,10 +59,8 @@ impl Pending {
 
     /// Returns `true` if the first entry has this id.
     pub fn is_first(&self, id: MessageId) -> bool {
-        self.items
-            .iter()
-            .find_map(|item| item.submission.message.as_ref())
-            .is_some_and(|m| m.message.id == id)
+        let first = self.items.iter().find_map(|item| item.submission.message.as_ref());
+        first.is_some_and(|entry| entry.message.id == id)
     }
 
     /// Returns `true` if this client's login waits.
@@ -90,18 +85,18 @@ impl Pending {
 
     /// Takes out the events before the first entry.
     pub fn take_events(&mut self) -> Vec<ChatSubmission> {
-        let first = self.items.iter().position(|item| item.submission.message.is_some());
-        self.take_before(first.unwrap_or(self.items.len()))
+        let end = self.first_entry().unwrap_or(self.items.len());
+        self.items.drain(..end).map(|item| item.submission).collect()
     }
 
     /// Takes out the first entry, and the events before it.
     pub fn take_first(&mut self) -> Vec<ChatSubmission> {
-        let first = self.items.iter().position(|item| item.submission.message.is_some());
-        self.take_before(first.map_or(0, |first| first + 1))
+        let end = self.first_entry().map_or(0, |first| first + 1);
+        self.items.drain(..end).map(|item| item.submission).collect()
     }
 
-    fn take_before(&mut self, end: usize) -> Vec<ChatSubmission> {
-        self.items.drain(..end).map(|item| item.submission).collect()
+    fn first_entry(&self) -> Option<usize> {
+        self.items.iter().position(|item| item.submission.message.is_some())
     }
 
     /// Takes out what `goes` returns `true` for. It is told what is in doubt.

@@ -1,17 +1,14 @@
 //! What was read of the shared log and may yet be lost: visible is not durable, as
 //! `log.rs` says. It waits here until it is confirmed.
 
-use super::Change;
-use crate::addressed_message::{AddressedMessage, Recipient};
+use super::{Change, ChatSubmission};
+use crate::addressed_message::Recipient;
 use crate::room_event::RoomEvent;
-use stage6_auth::pipeline::Submission;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// What no other server has confirmed for so long, this one confirms itself.
 const LATE: Duration = Duration::from_millis(200);
-
-type ChatSubmission = Submission<AddressedMessage, RoomEvent>;
 
 /// See the [module](self). Used by the committer thread alone.
 pub(super) struct Unconfirmed {

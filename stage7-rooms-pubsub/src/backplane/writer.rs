@@ -6,7 +6,7 @@ use super::local_clients::{LocalClients, is_taken_over};
 use super::log::{AppendError, PAGE, SharedLog};
 use super::pending::Pending;
 use super::unconfirmed::Unconfirmed;
-use super::{Change, ChatQueue, Status};
+use super::{Change, ChatQueue, ChatSubmission, Status};
 use crate::addressed_message::{AddressedMessage, Recipient};
 use crate::room_event::RoomEvent;
 use common::log::Log;
@@ -36,7 +36,6 @@ const MOST_PENDING: usize = 4096;
 /// How soon the database is tried again then.
 const FULL_PAUSE: Duration = Duration::from_millis(250);
 
-type ChatSubmission = Submission<AddressedMessage, RoomEvent>;
 type Room = RoomSender<AddressedMessage, RoomEvent>;
 
 /// See the [module](self).
@@ -186,13 +185,7 @@ impl LogWriter {
     /// Reads what is new, until there is no more.
     fn read(&mut self) -> Result<(), StoreError> {
         loop {
-            let entries = match self.log.read() {
-                Ok(entries) => entries,
-                Err(error) => {
-                    self.forget_unconfirmed();
-                    return Err(error);
-                }
-            };
+            let entries = self.log.read().inspect_err(|_| self.forget_unconfirmed())?;
             let count = entries.len();
             entries.into_iter().for_each(|(id, entry)| self.on_read(id, entry));
             if count < PAGE {
