@@ -2,13 +2,44 @@
 
 use std::time::{Duration, Instant};
 
+/// How a token bucket fills, as in RFC 2697's meters.
+///
+/// All that has to be known of a bucket is when it will be full again. A token that is
+/// taken makes that later by the time in which one token comes (the "generic cell rate
+/// algorithm" of ITU-T I.371).
+#[derive(Clone, Copy, Debug)]
+pub struct Rate {
+    /// How many tokens a full bucket holds.
+    burst: u32,
+    /// In which time one token comes; zero is no limit.
+    step: Duration,
+}
+
+impl Rate {
+    /// Up to `burst` at once, and so many in each `period` in the long run; 0 is no limit.
+    pub fn new(burst: u32, period: Duration) -> Rate {
+        Rate { burst, step: period.checked_div(burst).unwrap_or_default() }
+    }
+
+    /// How long it takes until there is a token in a bucket that will be full at `full_at`.
+    pub fn wait(self, full_at: Instant, now: Instant) -> Duration {
+        if self.step.is_zero() {
+            return Duration::ZERO;
+        }
+        (self.take(full_at, now) - now).saturating_sub(self.step * self.burst)
+    }
+
+    /// Takes a token, or owes it. Returns when the bucket will be full after that.
+    pub fn take(self, full_at: Instant, now: Instant) -> Instant {
+        full_at.max(now) + self.step
+    }
+}
+
 /// Allows `per_second` lines a second in the long run, and twice as many at
-/// once after a pause. A token bucket, as in RFC 2697's meters.
+/// once after a pause.
 pub struct TokenBucket {
-    per_second: u32,
-    /// When the bucket was, or will be, empty; each second behind now is worth
-    /// `per_second` lines.
-    empty_at: Instant,
+    rate: Rate,
+    full_at: Instant,
     told: bool,
 }
 
@@ -24,27 +55,20 @@ pub enum Decision {
     },
 }
 
-/// How long a client may save up.
-const BURST: Duration = Duration::from_secs(2);
+/// How long a client may save up, in seconds.
+const BURST: u32 = 2;
 
 impl TokenBucket {
     /// A full bucket; 0 lines a second is no limit.
     pub fn new(per_second: u32) -> TokenBucket {
-        let now = Instant::now();
-        // A machine that has run for less than two seconds starts empty.
-        TokenBucket { per_second, empty_at: now.checked_sub(BURST).unwrap_or(now), told: false }
+        let rate = Rate::new(per_second.saturating_mul(BURST), Duration::from_secs(BURST.into()));
+        TokenBucket { rate, full_at: Instant::now(), told: false }
     }
 
     /// Counts one line.
     pub fn take(&mut self, now: Instant) -> Decision {
-        if self.per_second == 0 {
-            return Decision::Allowed;
-        }
-        let full = now.checked_sub(BURST).unwrap_or(now);
-        self.empty_at = self.empty_at.max(full);
-        let after = self.empty_at + Duration::from_secs(1) / self.per_second;
-        if after <= now {
-            self.empty_at = after;
+        if self.rate.wait(self.full_at, now).is_zero() {
+            self.full_at = self.rate.take(self.full_at, now);
             self.told = false;
             return Decision::Allowed;
         }

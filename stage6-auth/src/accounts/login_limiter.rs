@@ -10,6 +10,7 @@
 //! name. Otherwise guessers would make its owner wait in line with them.
 
 use super::origin::Origin;
+use stage4_multichat::token_bucket::Rate;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -23,44 +24,31 @@ pub(super) const MOST: usize = 20_000;
 /// How long a failure of an address at a name is remembered.
 const PAIR_MEMORY: Duration = Duration::from_secs(3600);
 
-/// How often each key may do something: some times at once, and then one after the
-/// other.
-///
-/// For each key it keeps one point in time: when all that it did so far would be over
-/// at the allowed rate (the "generic cell rate algorithm", ITU-T I.371, which does what
-/// a token bucket does with one number).
+/// A token bucket for each key: stage 4's, whose tokens can also be owed.
 #[derive(Debug)]
 pub struct RateLimit<K> {
-    /// What is allowed in `period`, all at once if need be; 0 allows any number.
-    allowed: u32,
-    period: Duration,
-    over_at: HashMap<K, Instant>,
+    rate: Rate,
+    /// When the bucket of each key will be full; a full one has no entry.
+    full_at: HashMap<K, Instant>,
 }
 
 impl<K: Eq + Hash> RateLimit<K> {
-    /// `allowed` times are free; after that one is allowed every `period / allowed`.
-    pub fn new(allowed: u32, period: Duration) -> Self {
-        RateLimit { allowed, period, over_at: HashMap::new() }
+    /// For each key up to `burst` at once, and so many in each `period` in the long run;
+    /// 0 is no limit.
+    pub fn new(burst: u32, period: Duration) -> Self {
+        RateLimit { rate: Rate::new(burst, period), full_at: HashMap::new() }
     }
 
     /// How long `key` has to wait for its next time.
     pub fn wait(&self, key: &K, now: Instant) -> Duration {
-        let Some(step) = self.step() else { return Duration::ZERO };
-        let over_at = self.over_at.get(key).copied().unwrap_or(now).max(now) + step;
-        (over_at - now).saturating_sub(step * self.allowed)
+        self.rate.wait(self.full_at.get(key).copied().unwrap_or(now), now)
     }
 
     /// Counts one time.
     pub fn count(&mut self, key: K, now: Instant) {
-        let Some(step) = self.step() else { return };
-        make_room(&mut self.over_at, now);
-        let over_at = self.over_at.entry(key).or_insert(now);
-        *over_at = (*over_at).max(now) + step;
-    }
-
-    /// What one time takes to be worked off; `None` if nothing is limited.
-    fn step(&self) -> Option<Duration> {
-        self.period.checked_div(self.allowed)
+        make_room(&mut self.full_at, now);
+        let full_at = self.full_at.entry(key).or_insert(now);
+        *full_at = self.rate.take(*full_at, now);
     }
 }
 
@@ -206,7 +194,7 @@ mod tests {
             let address = IpAddr::V4((n + (10 << 24)).into());
             limiter.failed(&Origin::new(address, Some(format!("n{n}"))), now);
         }
-        let sizes = [limiter.addresses.over_at.len(), limiter.names.over_at.len(), limiter.pairs.len()];
+        let sizes = [limiter.addresses.full_at.len(), limiter.names.full_at.len(), limiter.pairs.len()];
         assert!(sizes.iter().all(|&size| size <= MOST), "{sizes:?}");
         assert!(limiter.wait(&alice, now) > secs(100));
     }
