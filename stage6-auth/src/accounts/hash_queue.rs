@@ -15,7 +15,7 @@
 //!    too many of them someone has to wait too long in any order, and in the
 //!    order of arrival it would be every client, as long as the crowd lasts.
 
-use super::login_limiter::{LoginLimiter, RateLimit, make_room};
+use super::login_limiter::{LoginLimiter, MOST, RateLimit, make_room};
 use super::origin::Origin;
 use common::poison::IgnorePoison;
 use std::cmp::Reverse;
@@ -37,10 +37,10 @@ pub enum Purpose {
 /// How many of one address may wait. More are refused at once.
 const MOST_OF_ADDRESS: usize = 1024;
 
-/// How many accounts an address may make in a day: more than any school behind one
-/// router needs, and so few that no client can fill the table, from which nothing is
-/// ever deleted.
-const REGISTRATIONS_A_DAY: u32 = 20_000;
+/// How many accounts an address may make at once, and as many again spread over each
+/// day, so twice that in any one day: more than any school behind one router needs, and
+/// so few that no client can fill the table, from which nothing is ever deleted.
+const REGISTRATIONS: u32 = 10_000;
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// How long a turn is remembered; then the address is like a new one.
@@ -94,7 +94,7 @@ impl HashQueue {
             waiting: Vec::new(),
             last_number: 0,
             limiter: LoginLimiter::new(failures_per_minute),
-            registrations: RateLimit::new(REGISTRATIONS_A_DAY, DAY),
+            registrations: RateLimit::new(REGISTRATIONS, DAY),
             address_turns: HashMap::new(),
             name_turns: HashMap::new(),
             known: HashMap::new(),
@@ -158,7 +158,7 @@ impl HashQueue {
     /// Counts a login that succeeded, or a new account.
     pub fn succeeded(&self, origin: Origin) {
         let (mut state, now) = (self.lock(), Instant::now());
-        make_room(&mut state.known, now);
+        make_room_among_known(&mut state.known, now);
         state.known.insert(origin, now + KNOWN_MEMORY);
     }
 
@@ -211,6 +211,27 @@ impl State {
             Reverse(*number),
         )
     }
+}
+
+/// Room for one origin more. When all is current, the address with the most names
+/// forgets half of them: an address that makes thousands of accounts pushes out its own
+/// names and not those of others.
+fn make_room_among_known(known: &mut HashMap<Origin, Instant>, now: Instant) {
+    if known.len() < MOST {
+        return;
+    }
+    known.retain(|_, until| *until > now);
+    if known.len() < MOST {
+        return;
+    }
+    let mut of_address: HashMap<IpAddr, Vec<Instant>> = HashMap::new();
+    for (origin, until) in &*known {
+        of_address.entry(origin.address).or_default().push(*until);
+    }
+    let Some((most, mut times)) = of_address.into_iter().max_by_key(|(_, times)| times.len()) else { return };
+    let middle = times.len() / 2;
+    let (_, &mut median, _) = times.select_nth_unstable(middle);
+    known.retain(|origin, until| origin.address != most || *until > median);
 }
 
 impl Drop for Permit<'_> {

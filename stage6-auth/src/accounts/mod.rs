@@ -55,8 +55,8 @@ pub enum AuthError {
     /// So many logins wait, or so many failed, that this one's time ran out.
     #[error("too many logins at once, try again later")]
     Busy,
-    /// More accounts from one address than it may make in a day.
-    #[error("too many new accounts from your network, try again tomorrow")]
+    /// More accounts from one address than it may make.
+    #[error("too many new accounts from your network, try again later")]
     TooManyAccounts,
     /// The database cannot be reached. Its own text is for the log.
     #[error("accounts are out of reach, try again later")]

@@ -171,11 +171,36 @@ fn registrations_are_bounded_for_each_address_and_each_ipv6_network() {
     let queue = HashQueue::new(1, 0);
     let now = Instant::now();
     let admits = |address: &str| queue.admit_registration(&Origin::new(address.parse().unwrap(), None), now);
-    for n in 0..REGISTRATIONS_A_DAY {
+    for n in 0..REGISTRATIONS {
         assert!(admits("192.0.2.1") && admits(&format!("2001:db8:1:2::{n:x}")), "{n}");
     }
     assert!(!admits("192.0.2.1") && !admits("2001:db8:1:2:ffff::9"));
     assert!(admits("192.0.2.2") && admits("2001:db8:1:3::1"));
     let origin = Origin::new("192.0.2.1".parse().unwrap(), None);
-    assert!(queue.admit_registration(&origin, now + DAY / REGISTRATIONS_A_DAY));
+    assert!(queue.admit_registration(&origin, now + DAY / REGISTRATIONS));
+}
+
+#[test]
+fn an_address_makes_twenty_thousand_accounts_in_a_day_and_no_more() {
+    let (queue, now, home) = (HashQueue::new(1, 0), Instant::now(), from(1, "alice"));
+    let at = |second: u32| {
+        (0..)
+            .take_while(|_| queue.admit_registration(&home, now + Duration::from_secs(second.into())))
+            .count()
+    };
+    assert_eq!(at(0), 10_000);
+    assert_eq!((at(8), at(9)), (0, 1));
+    let day: usize = (10..24 * 3600).map(at).sum();
+    assert!((9_990..10_000).contains(&day), "{day}");
+    assert!(queue.admit_registration(&from(2, "bob"), now), "another address");
+}
+
+#[test]
+fn an_address_with_many_names_does_not_push_out_those_of_others() {
+    let queue = HashQueue::new(1, 0);
+    let alice = from(1, "alice");
+    queue.succeeded(alice.clone());
+    (0..2 * MOST).for_each(|n| queue.succeeded(from(2, &format!("name{n}"))));
+    let state = queue.lock();
+    assert!(state.known.contains_key(&alice) && state.known.len() <= MOST, "{}", state.known.len());
 }
