@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 /// Tells one connection from all others of this server.
 pub type ClientId = u64;
 
-/// Bytes that gather before they are delivered. More at once would be too much
-/// for the outbox even of a client that does read.
+/// Bytes that gather before they are delivered, or a quarter of an outbox if that is
+/// less. More at once would be too much even for a client that does read.
 const MAX_BATCH: usize = 256 << 10;
 
 /// How long all senders together wait for receivers that lag behind, so that a
@@ -87,6 +87,8 @@ pub struct Fanout {
     buffer: Vec<u8>,
     /// Those for which there is something in it.
     addressed: Vec<ClientId>,
+    /// Bytes that may gather in it.
+    max_batch: usize,
 }
 
 impl Fanout {
@@ -99,11 +101,13 @@ impl Fanout {
             departed: Vec::new(),
             buffer: Vec::new(),
             addressed: Vec::new(),
+            max_batch: MAX_BATCH,
         }
     }
 
     /// A client comes in.
     pub fn add(&mut self, id: ClientId, member: Member) {
+        self.max_batch = self.max_batch.min(member.outbox.limit() / 4);
         self.members.insert(id, member);
     }
 
@@ -160,7 +164,7 @@ impl Fanout {
     }
 
     fn deliver_if_much(&mut self) {
-        if self.buffer.len() > MAX_BATCH {
+        if self.buffer.len() > self.max_batch {
             self.deliver();
         }
     }
@@ -211,7 +215,12 @@ mod tests {
 
     /// A fan-out, and what each of `count` clients, numbered from 0, is sent.
     fn fanout(count: u64) -> (Fanout, Vec<FakeTransport>) {
-        let (config, _) = config(1 << 20);
+        with_limit(count, 1 << 20)
+    }
+
+    /// The same, and so many bytes may wait for each client.
+    fn with_limit(count: u64, limit: usize) -> (Fanout, Vec<FakeTransport>) {
+        let (config, _) = config(limit);
         let mut fanout = Fanout::new(&config.codec, None);
         let slots = ClientSlots::new(100);
         let client = |id| {
@@ -249,9 +258,13 @@ mod tests {
 
     #[test]
     fn more_than_a_client_can_be_sent_at_once_is_delivered_before() {
-        let (mut fanout, clients) = fanout(1);
-        fanout.broadcast(&format!("{}\n", "x".repeat(MAX_BATCH)), None);
-        assert_eq!(clients[0].lines().len(), 1);
+        for (limit, batch) in [(1 << 20, 256 << 10), (64 << 10, 16 << 10)] {
+            let (mut fanout, clients) = with_limit(1, limit);
+            fanout.broadcast("gathers\n", None);
+            assert_eq!(clients[0].lines().len(), 0);
+            fanout.broadcast(&format!("{}\n", "x".repeat(batch)), None);
+            assert_eq!(clients[0].lines().len(), 2);
+        }
     }
 
     proptest! {

@@ -6,20 +6,13 @@ pub trait LineCodec: Send + Sync {
     /// Appends `lines`, each ended by `\n`, to `out` as they go over the wire:
     /// as many lines again, each ended by `\n`.
     fn encode(&self, lines: &str, out: &mut Vec<u8>);
-
-    /// Returns `true` if the log may have everything that is said.
-    fn may_be_logged(&self) -> bool;
 }
 
-/// Lines as they are, in the log too.
+/// Lines as they are.
 pub struct Plaintext;
 
 impl LineCodec for Plaintext {
     fn encode(&self, lines: &str, out: &mut Vec<u8>) {
         out.extend_from_slice(lines.as_bytes());
-    }
-
-    fn may_be_logged(&self) -> bool {
-        true
     }
 }

@@ -92,14 +92,10 @@ impl<T> BoundedQueue<T> {
         self.lock().closed
     }
 
-    /// Takes nothing more from now on. What is in the queue can still be taken.
-    pub fn close(&self) {
-        self.close_with(None);
-    }
-
-    /// The same, with one `last` item, which is put in at once, however full the
-    /// queue is. Without effect if the queue is closed.
-    pub fn close_with(&self, last: Option<T>) {
+    /// Takes nothing more from now on. What is in the queue can still be taken, and
+    /// after it the `last` item, which is put in at once, however full the queue is.
+    /// Without effect if the queue is closed.
+    pub fn close(&self, last: Option<T>) {
         let mut state = self.lock();
         if !std::mem::replace(&mut state.closed, true) {
             state.items.extend(last);
@@ -125,7 +121,7 @@ pub struct CloseOnDrop<'a, T>(pub &'a BoundedQueue<T>);
 
 impl<T> Drop for CloseOnDrop<'_, T> {
     fn drop(&mut self) {
-        self.0.close();
+        self.0.close(None);
         // What is left is dropped here, and with it what it owns.
         drop(self.0.take_all());
     }

@@ -9,8 +9,8 @@
 //! - The more is said, the cheaper each line becomes, since more lines share a
 //!   write.
 //! - The room thread never blocks in a write: each client has an
-//!   [outbox](crate::outbox). After a batch it waits a tenth of a second at most
-//!   for clients that lag far behind.
+//!   [outbox](crate::outbox). After each delivery it waits a tenth of a second at
+//!   most for clients that lag far behind, and for each of them once.
 
 use crate::fanout::{ClientId, Fanout, Member};
 use crate::limits::ClientSlot;
@@ -55,10 +55,9 @@ pub struct RoomState {
 }
 
 impl RoomState {
-    /// An empty room. Lines are sent in this `codec`, and are logged if it
-    /// allows that.
-    pub fn new(codec: &Arc<dyn LineCodec>, log: &Log) -> RoomState {
-        RoomState { fanout: Fanout::new(codec, codec.may_be_logged().then_some(log)) }
+    /// An empty room. Lines are sent in this `codec`, and written to `log`.
+    pub fn new(codec: &Arc<dyn LineCodec>, log: Option<&Log>) -> RoomState {
+        RoomState { fanout: Fanout::new(codec, log) }
     }
 
     /// Applies one event. What members are to hear of it gathers until
@@ -145,7 +144,7 @@ impl Room {
     pub fn shutdown(&self, line: &str, limit: Duration) {
         // Otherwise a line of one member could come after the end of another.
         self.readers.wait(limit);
-        self.events.close_with(Some(RoomEvent::Shutdown(line.to_owned())));
+        self.events.close(Some(RoomEvent::Shutdown(line.to_owned())));
     }
 }
 

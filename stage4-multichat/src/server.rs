@@ -23,6 +23,7 @@ use crate::drainer::PollDrainer;
 use crate::limits::{ClientSlots, LimitArgs};
 use crate::line_codec::{LineCodec, Plaintext};
 use crate::outbox::{Outbox, OutboxConfig};
+use crate::queue::QueueClosed;
 use crate::room::{Room, RoomMember, RoomState};
 use crate::token_bucket::{Decision, TokenBucket};
 use clap::Parser;
@@ -76,6 +77,10 @@ struct Server {
 /// sent to it before.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Bytes of one event after which the next line becomes another event. A short line
+/// grows by its sender's name, so that one `read` could fill a small outbox.
+const MAX_EVENT: usize = line::MAX_LINE;
+
 /// At the end: how long the lines that were received may take to be delivered.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -92,7 +97,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         listener: Listener::open(&options.listen, &log)?,
         workers: Workers::new(&log),
         slots: ClientSlots::new(options.limits.max_clients),
-        room: Room::open(RoomState::new(&codec, &log))?,
+        room: Room::open(RoomState::new(&codec, Some(&log)))?,
         outboxes: Arc::new(OutboxConfig {
             limit: options.limits.queue,
             drainer: PollDrainer::start()?,
@@ -129,16 +134,18 @@ fn serve(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>) {
     // The socket has two users from here on: this thread reads from it, and the
     // outbox writes to it.
     let outbox = Outbox::new(stream.clone(), server.outboxes.clone());
-    let slot = server.slots.try_acquire();
-    if let Some(member) = slot.and_then(|slot| server.room.join(peer.to_string(), &outbox, slot).ok()) {
-        chat(&stream, member, server);
-    } else if server.listener.stopping() {
-        outbox.send_line(line::SHUTTING_DOWN);
-        outbox.close();
-    } else {
-        server.log.warn(format_args!("{peer} turned away: server is full"));
-        outbox.send_line("[SERVER] error: server is full");
-        outbox.close();
+    match server.slots.try_acquire().map(|slot| server.room.join(peer.to_string(), &outbox, slot)) {
+        Some(Ok(member)) => chat(&stream, member, server),
+        // The room is closed: the server is about to end.
+        Some(Err(QueueClosed)) => {
+            outbox.send_line(line::SHUTTING_DOWN);
+            outbox.close();
+        }
+        None => {
+            server.log.warn(format_args!("{peer} turned away: server is full"));
+            outbox.send_line("[SERVER] error: server is full");
+            outbox.close();
+        }
     }
     // The client has left, and may still read what was sent to it before.
     if outbox.wait_closed(FLUSH_TIMEOUT) {
@@ -171,8 +178,8 @@ fn relay(stream: &TcpStream, member: &RoomMember, server: &Server) -> io::Result
     loop {
         let mut batch = String::new();
         let more = read_batch(&mut lines, &mut batch, &mut bucket, member, server)?;
-        // All lines of one `read` are one event: each of the others gets them in
-        // one write. If the queue is full, this waits, and TCP makes the client
+        // All lines of one `read` are one event, if it is not too large: each of the
+        // others gets them in one write. If the queue is full, this waits, and TCP makes the client
         // wait.
         if !batch.is_empty() {
             member.broadcast(batch).map_err(io::Error::other)?;
@@ -194,7 +201,7 @@ fn read_batch(
 ) -> io::Result<bool> {
     loop {
         match lines.next()? {
-            // What comes behind it is thrown away.
+            // What comes after it is thrown away.
             Received::Line(line::DISCONNECT | "/quit") => return Ok(false),
             Received::Line("") => {}
             Received::Line(text) => match bucket.take(Instant::now()) {
@@ -214,7 +221,7 @@ fn read_batch(
             }
             Received::End => return Ok(false),
         }
-        if !lines.has_buffered_line() {
+        if !lines.has_buffered_line() || batch.len() >= MAX_EVENT {
             return Ok(true);
         }
     }

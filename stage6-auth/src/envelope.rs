@@ -121,10 +121,6 @@ impl LineCodec for Envelope {
             out.push(b'\n');
         }
     }
-
-    fn may_be_logged(&self) -> bool {
-        false
-    }
 }
 
 impl fmt::Debug for Envelope {

@@ -148,7 +148,7 @@ impl<M: MessageRow, E: Send + 'static> Pipeline<M, E> {
     /// Submits the `last` event, at once, however full the queue is, and takes nothing
     /// more. What is queued is committed and handed on.
     pub fn close(&self, last: E) {
-        self.queue.close_with(Some(Submission { message: None, event: last }));
+        self.queue.close(Some(Submission { message: None, event: last }));
     }
 
     /// After [`close`](Self::close): waits until all is committed and handed on. Returns
@@ -162,7 +162,7 @@ impl<M: MessageRow, E: Send + 'static> Pipeline<M, E> {
 impl<M, E> Drop for Pipeline<M, E> {
     fn drop(&mut self) {
         // This does not wait: the database may hang.
-        self.queue.close();
+        self.queue.close(None);
     }
 }
 

@@ -239,7 +239,7 @@ fn what_is_pushed_is_taken_once_in_order_and_no_thread_waits_for_ever() {
             move || std::iter::from_fn(|| queue.take_all()).flatten().collect::<Vec<_>>()
         });
         senders.into_iter().for_each(|sender| sender.join().unwrap());
-        queue.close();
+        queue.close(None);
         let taken = taker.join().unwrap();
         for sender in 0..3 {
             let from: Vec<_> = taken.iter().filter(|(by, _)| *by == sender).map(|(_, n)| *n).collect();

@@ -88,7 +88,7 @@ fn a_room_over_tls_with_full_sockets_and_new_keys() {
         OutboxConfig { limit: 64 << 20, drainer: PollDrainer::start().unwrap(), codec: codec.clone() };
     let server = Server {
         config: Arc::new(config),
-        room: Room::open(RoomState::new(&codec, &log)).unwrap(),
+        room: Room::open(RoomState::new(&codec, Some(&log))).unwrap(),
         joined: Barrier::new(CLIENTS),
         said: Barrier::new(2 * CLIENTS),
     };
