@@ -101,6 +101,12 @@ impl Outbox {
         self.send(&[encoded.into()]);
     }
 
+    /// Sends one line to this client alone, and then [closes](Outbox::close).
+    pub fn send_last_line(self: &Arc<Self>, text: &str) {
+        self.send_line(text);
+        self.close();
+    }
+
     /// Returns `true` if more than half of the limit waits, and the client is not
     /// known to be unresponsive: a thread that sends more should
     /// [wait](Outbox::wait_drained) a little.

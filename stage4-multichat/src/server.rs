@@ -23,7 +23,6 @@ use crate::drainer::PollDrainer;
 use crate::limits::{ClientSlots, LimitArgs};
 use crate::line_codec::{LineCodec, Plaintext};
 use crate::outbox::{Outbox, OutboxConfig};
-use crate::queue::QueueClosed;
 use crate::room::{Room, RoomMember, RoomState};
 use crate::token_bucket::{Decision, TokenBucket};
 use clap::Parser;
@@ -76,10 +75,6 @@ struct Server {
 /// How long a client that leaves, or that is disconnected, has to read what was
 /// sent to it before.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Bytes of one event after which the next line becomes another event. A short line
-/// grows by its sender's name, so that one `read` could fill a small outbox.
-const MAX_EVENT: usize = line::MAX_LINE;
 
 /// At the end: how long the lines that were received may take to be delivered.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
@@ -136,15 +131,10 @@ fn serve(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>) {
     let outbox = Outbox::new(stream.clone(), server.outboxes.clone());
     match server.slots.try_acquire().map(|slot| server.room.join(peer.to_string(), &outbox, slot)) {
         Some(Ok(member)) => chat(&stream, member, server),
-        // The room is closed: the server is about to end.
-        Some(Err(QueueClosed)) => {
-            outbox.send_line(line::SHUTTING_DOWN);
-            outbox.close();
-        }
+        Some(Err(_)) => outbox.send_last_line(line::SHUTTING_DOWN),
         None => {
             server.log.warn(format_args!("{peer} turned away: server is full"));
-            outbox.send_line("[SERVER] error: server is full");
-            outbox.close();
+            outbox.send_last_line("[SERVER] error: server is full");
         }
     }
     // The client has left, and may still read what was sent to it before.
@@ -178,9 +168,9 @@ fn relay(stream: &TcpStream, member: &RoomMember, server: &Server) -> io::Result
     loop {
         let mut batch = String::new();
         let more = read_batch(&mut lines, &mut batch, &mut bucket, member, server)?;
-        // All lines of one `read` are one event, if it is not too large: each of the
-        // others gets them in one write. If the queue is full, this waits, and TCP makes the client
-        // wait.
+        // The lines of one `read` are one event, unless it grows too large: each of
+        // the others gets them in one write. If the queue is full, this waits, and
+        // TCP makes the client wait.
         if !batch.is_empty() {
             member.broadcast(batch).map_err(io::Error::other)?;
         }
@@ -221,7 +211,7 @@ fn read_batch(
             }
             Received::End => return Ok(false),
         }
-        if !lines.has_buffered_line() || batch.len() >= MAX_EVENT {
+        if !lines.has_buffered_line() || batch.len() > line::MAX_LINE {
             return Ok(true);
         }
     }
