@@ -1,7 +1,7 @@
 //! A message with its recipient, and the line that each receiver sees.
 
 use crate::backplane::Change;
-use stage6_auth::store::{Message, MessageId, MessageRow, Millis, Value};
+use stage6_auth::store::{Message, MessageId, MessageRow, Millis, Value, name_key};
 use std::sync::Arc;
 
 /// A message with its address.
@@ -21,7 +21,8 @@ pub enum Recipient {
     Room(Arc<str>),
     /// The speaker's subscribers, wherever they are.
     Subscribers,
-    /// The user of this name, in one of the ways of saying something in private.
+    /// The user of this name, in one of the ways of saying something in private. The
+    /// database has the name's key.
     User(Arc<str>, &'static PrivateKind),
     /// All users in all rooms: from an admin.
     Everybody,
@@ -59,10 +60,11 @@ impl Recipient {
         }
     }
 
-    fn place(&self) -> &str {
+    fn place(&self) -> String {
         match self {
-            Recipient::Room(name) | Recipient::User(name, _) => name,
-            Recipient::Subscribers | Recipient::Everybody | Recipient::Servers(_) => "",
+            Recipient::Room(key) => key.to_string(),
+            Recipient::User(name, _) => name_key(name),
+            Recipient::Subscribers | Recipient::Everybody | Recipient::Servers(_) => String::new(),
         }
     }
 
@@ -104,7 +106,7 @@ impl MessageRow for AddressedMessage {
 
     fn params(&self, id: i64) -> Vec<Value> {
         let mut params = self.message.params(id);
-        params.extend([self.to.kind(), self.to.place()].map(|text| Value::Text(text.to_owned())));
+        params.extend([self.to.kind().to_owned(), self.to.place()].map(Value::Text));
         params
     }
 }

@@ -43,3 +43,49 @@ impl OutageLog {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::Submission;
+    use crate::store::{Message, StoreError};
+    use common::log::Level;
+
+    fn batch(stored: bool, refused: usize, failure: bool) -> Batch<Message, ()> {
+        let message = stored.then(|| Message::new("alice".into(), "text".into()));
+        let failure = failure.then(|| StoreError::Unusable("test".into()));
+        Batch { submissions: vec![Submission { message, event: () }], refused, failure }
+    }
+
+    #[test]
+    fn an_outage_is_logged_when_it_begins_and_when_it_is_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("log.txt");
+        let (log, guard) = Log::start(Level::Info, Some(&file)).unwrap();
+        let mut outage_log = OutageLog::new(&log);
+        // An outage that has cost no message yet is one, too.
+        for (stored, refused, failure) in [
+            (true, 0, false),
+            (false, 0, true),
+            (false, 2, true),
+            (false, 0, true),
+            (false, 1, true),
+            (false, 0, false),
+            (true, 0, false),
+            (true, 1, false),
+        ] {
+            outage_log.note(&batch(stored, refused, failure));
+        }
+        drop(guard);
+        let text = std::fs::read_to_string(&file).unwrap();
+        let lines: Vec<&str> = text.lines().map(|line| &line["2026-11-21T05:55:04.001Z ".len()..]).collect();
+        assert_eq!(
+            lines,
+            [
+                "ERROR messages are not stored, and reach nobody: test",
+                "WARN  messages are stored again; 3 were not",
+                "WARN  1 messages were refused alone: the database cannot hold their text",
+            ]
+        );
+    }
+}

@@ -16,10 +16,9 @@ pub(super) struct Pending {
 struct Item {
     submission: ChatSubmission,
     /// Its statement was sent, or that of an entry after it, and the answer did not come.
-    /// It may be in the log, so it is not refused (but see
-    /// [`refuse_taken_over`](super::writer::LogWriter::refuse_taken_over)), and is appended
-    /// again until it is there. It keeps its number, so that it is known when it is read. It
-    /// cannot come twice: the place where a lost statement wants it is taken by then.
+    /// It may be in the log, so it is not refused (but see `refuse_taken_over`), and is
+    /// appended again until it is there. It keeps its number, so that it is known when it is
+    /// read. It cannot come twice: the place where a lost statement wants it is taken by then.
     in_doubt: bool,
 }
 
@@ -111,5 +110,62 @@ impl Pending {
         }
         self.items = stays;
         gone
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Change;
+    use super::*;
+    use stage6_auth::pipeline::Submission;
+
+    /// `e` is an entry, `.` an event without one.
+    fn pending(items: &str) -> Pending {
+        let mut pending = Pending::default();
+        for item in items.chars() {
+            let message = (item == 'e').then(|| Change::Start.entry(""));
+            pending.push(Submission { message, event: RoomEvent::PollLog });
+        }
+        pending
+    }
+
+    fn shape(submissions: &[ChatSubmission]) -> String {
+        submissions.iter().map(|s| if s.message.is_some() { 'e' } else { '.' }).collect()
+    }
+
+    #[test]
+    fn an_entry_keeps_its_number() {
+        let mut pending = pending(".ee.e");
+        let mut number = 4;
+        let numbers =
+            |entries: Vec<&dyn MessageRow>| entries.iter().map(|e| e.id().number).collect::<Vec<_>>();
+        assert_eq!(numbers(pending.first_entries(2, 1, &mut number)), [5, 6]);
+        assert_eq!(numbers(pending.first_entries(9, 1, &mut number)), [5, 6, 7]);
+        assert!(pending.is_first(MessageId { run: 1, number: 5 }));
+        assert!(!pending.is_first(MessageId { run: 2, number: 5 }));
+        assert_eq!(shape(&pending.take_first()), ".e");
+        assert!(pending.is_first(MessageId { run: 1, number: 6 }));
+    }
+
+    #[test]
+    fn events_keep_their_place_among_the_entries() {
+        let mut pending = pending("..e.");
+        assert_eq!(shape(&pending.take_events()), "..");
+        assert_eq!(shape(&pending.take_events()), "");
+        assert_eq!(shape(&pending.take_first()), "e");
+        assert_eq!(shape(&pending.take_first()), "");
+        assert_eq!(shape(&pending.take_events()), ".");
+    }
+
+    #[test]
+    fn what_is_in_doubt_and_the_events_before_it_are_not_refused() {
+        let mut pending = pending(".e.e.e");
+        pending.set_in_doubt(2);
+        assert_eq!(shape(&pending.take_if(|_, in_doubt| !in_doubt)), ".e");
+        // A later item comes after it, an item that is put back before it.
+        pending.push(Submission { message: None, event: RoomEvent::PollLog });
+        pending.put_back(Submission { message: Some(Change::Start.entry("")), event: RoomEvent::PollLog });
+        assert_eq!(shape(&pending.take_if(|_, in_doubt| in_doubt)), "e.e.e");
+        assert_eq!(pending.len(), 1);
     }
 }

@@ -63,3 +63,37 @@ impl Unconfirmed {
 fn is_confirmation(submission: &ChatSubmission) -> bool {
     submission.message.as_ref().is_some_and(|entry| entry.to == Recipient::Servers(Change::Confirm))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stage6_auth::pipeline::Submission;
+    use stage6_auth::store::MessageId;
+
+    fn entry(run: i64, number: i64) -> ChatSubmission {
+        let mut entry = Change::Start.entry("");
+        entry.message.id = MessageId { run, number };
+        Submission { message: Some(entry), event: RoomEvent::Replicated }
+    }
+
+    /// The start of this server's run is no client's, and must not be lost all the same:
+    /// without it no other server would watch this one.
+    #[test]
+    fn what_this_server_has_appended_is_appended_again_and_nothing_of_others() {
+        let mut unconfirmed = Unconfirmed::new();
+        for (id, run, number) in [(5, 1, 1), (6, 2, 7), (7, 1, 2)] {
+            unconfirmed.push(id, entry(run, number));
+        }
+        let own: Vec<i64> = unconfirmed.forget(1).map(|s| s.message.unwrap().message.id.number).collect();
+        assert_eq!(own, [2, 1]);
+        assert!(unconfirmed.take_confirmed(i64::MAX).is_none());
+    }
+
+    #[test]
+    fn an_entry_is_given_out_when_it_is_confirmed() {
+        let mut unconfirmed = Unconfirmed::new();
+        unconfirmed.push(5, entry(1, 1));
+        assert!(unconfirmed.take_confirmed(4).is_none());
+        assert!(unconfirmed.take_confirmed(5).is_some());
+    }
+}

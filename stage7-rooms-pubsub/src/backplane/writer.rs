@@ -2,7 +2,9 @@
 //! the shared log what this server's clients do, and hands on to the room thread
 //! what all servers have appended, in the order of the log.
 
-use super::local_clients::{LocalClients, is_taken_over};
+mod refuse;
+
+use super::local_clients::LocalClients;
 use super::log::{AppendError, PAGE, SharedLog};
 use super::pending::Pending;
 use super::unconfirmed::Unconfirmed;
@@ -93,9 +95,9 @@ impl LogWriter {
             self.status.set_tail(self.log.confirmed());
             self.send_to_room(failure, room);
         }
-        let (attempts, lost_races) = (self.attempts, self.lost_races);
         self.out.info(format_args!(
-            "appended to the log {attempts} times, {lost_races} of them too late for the place"
+            "appended to the log {} times, {} of them too late for the place",
+            self.attempts, self.lost_races
         ));
         // The users are gone. If this fails, the others find out in some seconds.
         let mut dead = Change::Dead(self.status.run()).entry("");
@@ -235,19 +237,6 @@ impl LogWriter {
         self.ready.push(submission);
     }
 
-    /// A user has come back on another server: what the old connection said comes too late.
-    /// What of it was in doubt is not in the log. All places before the login have been read;
-    /// and this server wants a place after it only when it knows of the login, unless the
-    /// database was killed since, and then the statement has died with its connection. The
-    /// client may have left since.
-    pub(super) fn refuse_taken_over(&mut self, entry: &AddressedMessage) {
-        let is_late = |submission: &ChatSubmission, _| match &submission.event {
-            RoomEvent::Message(session) => is_taken_over(session, entry),
-            _ => false,
-        };
-        self.pending.take_if(is_late).into_iter().for_each(|submission| self.refuse(submission));
-    }
-
     /// The connection is lost: what was not confirmed is read again, and what of it is
     /// this server's own is in doubt again.
     fn forget_unconfirmed(&mut self) {
@@ -257,50 +246,10 @@ impl LogWriter {
         }
     }
 
-    /// The database is away. What is not in doubt is refused, or waits: users who move
-    /// or go do that all the same, and the others will hear of it.
-    fn refuse_pending(&mut self) {
-        let goes = |submission: &ChatSubmission, in_doubt| match &submission.event {
-            _ if in_doubt => false,
-            RoomEvent::Join(_) | RoomEvent::Message(_) | RoomEvent::PollLog => true,
-            _ => submission.message.is_none(),
-        };
-        for submission in self.pending.take_if(goes) {
-            match &submission.event {
-                RoomEvent::Join(newcomer) => _ = self.clients.remove(newcomer.session.id),
-                RoomEvent::Message(_) => self.refused += 1,
-                _ => {}
-            }
-            self.refuse(submission);
-        }
-    }
-
-    /// Hands on an event whose message is not to be stored.
-    fn refuse(&mut self, submission: ChatSubmission) {
-        self.ready.push(Submission { message: None, ..submission });
-    }
-
     fn send_to_room(&mut self, failure: Option<StoreError>, room: &Room) {
         if !self.ready.is_empty() || failure.is_some() {
             let (submissions, refused) = (mem::take(&mut self.ready), mem::take(&mut self.refused));
             room.send(Batch { submissions, refused, failure });
-        }
-    }
-
-    /// The others have declared this server dead: it was paused, or cut off from the
-    /// database. Its users are out. It goes on as a new one.
-    fn start_again(&mut self) {
-        self.out.error(
-            "this server was away for so long that the others declared it dead; its users are disconnected",
-        );
-        self.clients.clear();
-        self.pending.take_if(|_, _| true).into_iter().for_each(|submission| self.refuse(submission));
-        // Once more that it is dead: the entry that was read may yet be lost.
-        let dead = Change::Dead(self.status.run());
-        self.status.new_run();
-        self.number = 0;
-        for change in [dead, Change::Start] {
-            self.pending.push(Submission { message: Some(change.entry("")), event: RoomEvent::Replicated });
         }
     }
 }

@@ -53,14 +53,22 @@ impl Fixture {
         Online { session, client }
     }
 
+    fn room_name(&self, online: &Online) -> Arc<str> {
+        let (answer, answered) = sync_channel(1);
+        self.chat.submit(RoomEvent::RoomName(online.session.clone(), answer)).unwrap();
+        answered.recv_timeout(LONG).unwrap()
+    }
+
     /// Waits until all is delivered that was submitted so far.
     fn settle(&self, online: &Online) {
         // The second answer is of a later batch than the first.
-        for _ in 0..2 {
-            let (answer, answered) = sync_channel(1);
-            self.chat.submit(RoomEvent::RoomName(online.session.clone(), answer)).unwrap();
-            answered.recv_timeout(LONG).unwrap();
-        }
+        (0..2).for_each(|_| drop(self.room_name(online)));
+    }
+
+    fn leave(&self, online: &Online) {
+        let left = WaitGroup::default();
+        self.chat.leave(&online.session, left.add()).unwrap();
+        assert_eq!(left.wait(LONG), 0, "{} does not leave", online.session.name);
     }
 
     fn move_to(&self, online: &Online, room: &str) {
@@ -256,9 +264,28 @@ fn in_a_crowd_a_change_is_a_notice_and_the_list_comes_on_entering_and_when_asked
     };
     assert_eq!(lists(&late).len(), 2);
     assert_eq!(lists(&late)[1].split(',').count(), MAX_LISTED + 2);
-    let left = WaitGroup::default();
-    f.chat.leave(&crowd[0].session, left.add()).unwrap();
-    assert_eq!(left.wait(LONG), 0);
+    f.leave(&crowd[0]);
     let lines = late.client.lines();
     assert!(lines.contains(&format!("[SERVER] n000 left ({} online)", MAX_LISTED + 1)));
+}
+
+#[test]
+fn a_room_is_shown_as_the_user_who_opened_it_wrote_it() {
+    let f = Fixture::new();
+    let (alice, bob) = (f.enter("alice"), f.enter("bob"));
+    f.move_to(&alice, "Rust");
+    f.move_to(&bob, "rUST");
+    assert_eq!(&*f.room_name(&bob), "Rust");
+}
+
+/// The receiver may leave after the sender's thread has looked.
+#[test]
+fn a_receiver_who_has_left_is_shown_as_registered() {
+    let f = Fixture::new();
+    let (alice, bob) = (f.enter("alice"), f.enter("Bob"));
+    f.leave(&bob);
+    f.chat.say(&alice.session, Recipient::User("Bob".into(), &PRIVATE), "hi".to_owned()).unwrap();
+    f.settle(&alice);
+    let lines = alice.client.lines();
+    assert_eq!(lines.last().map(String::as_str), Some("[SERVER] error: Bob is not online"), "{lines:?}");
 }
