@@ -108,7 +108,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             "/help" if output.interactive() => {
                 HELP.lines().for_each(|line| output.hint(line));
             }
-            // To the server, behind all that was typed before: it is a line like any
+            // To the server, after all that was typed before: it is a line like any
             // other, and the last one.
             "/quit" | line::DISCONNECT => {
                 send(&queue, Zeroizing::new(line::DISCONNECT.to_owned()), &output)?;

@@ -119,7 +119,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
                 HELP.lines().for_each(|line| output.hint(line));
                 commands.iter().for_each(|c| output.hint(&format!("{}: {}", c.usage, c.help)));
             }
-            // To the server, behind all that was typed before: it is a line like any
+            // To the server, after all that was typed before: it is a line like any
             // other, and the last one.
             "/quit" | line::DISCONNECT => {
                 send(&queue, Zeroizing::new(line::DISCONNECT.to_owned()), &output)?;

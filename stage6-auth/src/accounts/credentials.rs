@@ -7,7 +7,7 @@ use crate::store::PasswordHash;
 pub const LONGEST_NAME: usize = 32;
 /// The shortest password, in bytes.
 pub const SHORTEST_PASSWORD: usize = 8;
-/// The longest password, in bytes: bcrypt ignores what is behind, so two
+/// The longest password, in bytes: bcrypt ignores what follows, so two
 /// passwords that begin with the same 72 bytes would be the same.
 pub const LONGEST_PASSWORD: usize = 72;
 /// What bcrypt defines. Each step doubles the work; 4 takes about a
@@ -68,7 +68,7 @@ pub fn check_password(password: &str) -> Result<(), AuthError> {
     Err(AuthError::BadPassword)
 }
 
-/// Checks that a password can be sent to a server: what stands behind a line end
+/// Checks that a password can be sent to a server: what stands after a line end
 /// would be the next line, and no part of the password.
 ///
 /// # Errors
@@ -89,7 +89,7 @@ pub(super) fn readable_by_bcrypt(password: &str) -> bool {
 /// # Panics
 /// When `cost` is outside [`COSTS`].
 pub fn hash(password: &str, cost: u32) -> PasswordHash {
-    // Not `non_truncating_hash`, which counts the NUL behind the password too
+    // Not `non_truncating_hash`, which counts the NUL after the password too
     // and so refuses 72 bytes, which bcrypt does read. We have checked.
     let hash = bcrypt::hash(password, cost).expect("the cost is within bcrypt's bounds");
     PasswordHash(hash)

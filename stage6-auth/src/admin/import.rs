@@ -44,10 +44,11 @@ pub fn import(store: &Store, file: &Path) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {shown}"))?;
     let Entries(entries) =
         serde_json::from_str(&text).with_context(|| format!("{shown} cannot be imported"))?;
+    let taken: HashSet<String> = store.users()?.iter().map(|user| name_key(&user.name)).collect();
+    let mut in_file = HashSet::new();
     let (count, mut new, mut bad) = (entries.len(), Vec::new(), String::new());
-    let mut seen = HashSet::new();
     for (name, hash) in entries {
-        match check(store, &mut seen, &name, hash)? {
+        match check(&taken, &mut in_file, &name, hash) {
             Ok(user) => new.push(user),
             Err(why) => write!(bad, "\n  {}: {why}", escape(&name))?,
         }
@@ -60,22 +61,24 @@ pub fn import(store: &Store, file: &Path) -> anyhow::Result<()> {
     super::say(format_args!("imported {count} accounts"))
 }
 
-/// The account, or why there can be none.
+/// The account.
+///
+/// # Errors
+/// Why there can be none.
 fn check(
-    store: &Store,
-    seen: &mut HashSet<String>,
+    taken: &HashSet<String>,
+    in_file: &mut HashSet<String>,
     name: &str,
     hash: Value,
-) -> anyhow::Result<Result<NewUser, String>> {
-    if let Err(why) = check_new_name(name) {
-        return Ok(Err(why.to_string()));
+) -> Result<NewUser, String> {
+    check_new_name(name).map_err(|why| why.to_string())?;
+    if !in_file.insert(name_key(name)) {
+        return Err("twice in this file, perhaps in another case".to_owned());
     }
-    if !seen.insert(name_key(name)) {
-        return Ok(Err("twice in this file, perhaps in another case".to_owned()));
+    if taken.contains(&name_key(name)) {
+        return Err("the name is already taken".to_owned());
     }
-    if store.user(name)?.is_some() {
-        return Ok(Err("the name is already taken".to_owned()));
-    }
-    let Value::String(hash) = hash else { return Ok(Err("the hash is not a string".to_owned())) };
-    Ok(check_hash(&hash).map(|()| NewUser { name: name.to_owned(), password: PasswordHash(hash) }))
+    let Value::String(hash) = hash else { return Err("the hash is not a string".to_owned()) };
+    check_hash(&hash)?;
+    Ok(NewUser { name: name.to_owned(), password: PasswordHash(hash) })
 }

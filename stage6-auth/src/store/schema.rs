@@ -5,7 +5,7 @@
 //! 3 were the tables of stages 6 to 8 before their columns got the names that
 //! they have now; [`Step::renames`] brings those up to date.
 
-/// What the versions of today's tables begin behind.
+/// The last version of the old layout: today's tables begin after it.
 const OLD_LAYOUT: u32 = 3;
 
 /// One step, for each database as a list of statements.
@@ -40,7 +40,7 @@ pub(super) enum Change {
     None,
     /// A later stage made them; their version, as it is counted today.
     TooNew(u32),
-    /// Run these statements, which make the version behind.
+    /// Run these statements, which make the version after them.
     Run(Vec<&'static str>, u32),
 }
 

@@ -80,7 +80,7 @@ impl FromStr for DbUrl {
     }
 }
 
-/// The path behind `sqlite:`, also as other programs write it. Three slashes are
+/// The path after `sqlite:`, also as other programs write it. Three slashes are
 /// a file in this folder to some and one in the root to others, so we ask.
 fn sqlite_path(path: &str) -> Result<&str, DbUrlError> {
     let slashes = path.len() - path.trim_start_matches('/').len();
@@ -98,7 +98,7 @@ fn sqlite_path(path: &str) -> Result<&str, DbUrlError> {
 
 impl MySqlUrl {
     fn parse(text: &str) -> Result<Self, DbUrlError> {
-        // The library reads settings of its own behind a `?`, such as a local file
+        // The library reads settings of its own after a `?`, such as a local file
         // that the server may read.
         if text.contains(['?', '#']) {
             return Err(MALFORMED);

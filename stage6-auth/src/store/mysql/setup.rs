@@ -44,27 +44,26 @@ pub struct Prepared {
 /// # Errors
 /// [`StoreError`]; what was made until then stays and is no obstacle the next time.
 pub fn init(url: &MySqlUrl, schema: &Schema, account: &Account) -> Result<Prepared, StoreError> {
-    let run = || {
-        let opts =
-            OptsBuilder::from_opts(options(url)).db_name(None::<String>).read_timeout(Some(ANSWER_TIMEOUT));
-        let mut conn = Conn::new(opts)?;
-        let exact = exact_collation(&mut conn)?;
-        // No parameters in this module: a statement that defines something can
-        // have none. What goes in is ours, or restricted to plain characters.
-        let database = url.database();
-        conn.query_drop(format!("CREATE DATABASE IF NOT EXISTS `{database}` CHARACTER SET utf8mb4"))?;
-        conn.query_drop(format!("USE `{database}`"))?;
-        let version = make_tables(&mut conn, schema, exact)?;
-        if version != schema.version() {
-            return Ok(Err(version));
-        }
-        make_account(&mut conn, url, account).map(Ok)
-    };
-    match run() {
-        Ok(Ok(prepared)) => Ok(prepared),
-        Ok(Err(found)) => Err(too_new(url, found, schema.version())),
-        Err(error) => Err(explain(&url.to_string(), schema.program, &error)),
+    let explain = |error: mysql::Error| explain(&url.to_string(), schema.program, &error);
+    let mut conn = make_database(url).map_err(explain)?;
+    let version = make_tables(&mut conn, schema).map_err(explain)?;
+    if version != schema.version() {
+        return Err(too_new(url, version, schema.version()));
     }
+    make_account(&mut conn, url, account).map_err(explain)
+}
+
+/// A connection that uses the database.
+fn make_database(url: &MySqlUrl) -> mysql::Result<Conn> {
+    let opts =
+        OptsBuilder::from_opts(options(url)).db_name(None::<String>).read_timeout(Some(ANSWER_TIMEOUT));
+    let mut conn = Conn::new(opts)?;
+    // No parameters in this module: a statement that defines something can
+    // have none. What goes in is ours, or restricted to plain characters.
+    let database = url.database();
+    conn.query_drop(format!("CREATE DATABASE IF NOT EXISTS `{database}` CHARACTER SET utf8mb4"))?;
+    conn.query_drop(format!("USE `{database}`"))?;
+    Ok(conn)
 }
 
 /// The collation under which only equal bytes are equal. The one that is
@@ -77,7 +76,8 @@ fn exact_collation(conn: &mut Conn) -> mysql::Result<&'static str> {
 }
 
 /// Returns the version of the tables: the schema's, or that of a later stage.
-fn make_tables(conn: &mut Conn, schema: &Schema, exact: &str) -> mysql::Result<u32> {
+fn make_tables(conn: &mut Conn, schema: &Schema) -> mysql::Result<u32> {
+    let exact = exact_collation(conn)?;
     let begun: Option<String> = conn.query_first("SHOW TABLES LIKE 'schema\\_version'")?;
     let found: Option<Option<u32>> = if begun.is_some() { conn.query_first(sql::VERSION)? } else { None };
     let mut version = found.flatten().unwrap_or(0);
@@ -149,13 +149,13 @@ fn hosts(conn: &mut Conn, account: &Account) -> mysql::Result<Vec<String>> {
     Ok(hosts)
 }
 
-/// Whether it can stand in an account's name: plain characters, and `%` for any.
+/// Returns `true` if it can stand in an account's name: plain characters, and `%` for any.
 pub fn is_host(text: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'%');
     !text.is_empty() && text.len() <= 60 && text.bytes().all(plain)
 }
 
-/// Whether it can be an account's name without any quoting.
+/// Returns `true` if it can be an account's name without any quoting.
 pub fn is_user(text: &str) -> bool {
     !text.is_empty() && text.len() <= 32 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }

@@ -44,13 +44,21 @@ pub fn connect(path: &Path) -> Result<Connection, StoreError> {
     open().map_err(|e| explain(path, e))
 }
 
-/// Makes the tables in an empty file, and checks the version of others;
-/// `migrate` brings older ones up to date.
+/// What to do about tables of an earlier version.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum OlderTables {
+    /// Say that `init` brings them up to date.
+    Refuse,
+    /// Bring them up to date.
+    Migrate,
+}
+
+/// Makes the tables in an empty file, and checks the version of others.
 pub fn check_schema(
     path: &Path,
     conn: &mut Connection,
     schema: &Schema,
-    migrate: bool,
+    older: OlderTables,
 ) -> Result<(), StoreError> {
     let (db, known) = (&path.display().to_string(), schema.version());
     let explain = |error| explain(path, error);
@@ -67,7 +75,7 @@ pub fn check_schema(
                 return Err(damaged(path, format!("tables of a version {found}")));
             }
             Change::TooNew(found) => return Err(too_new(db, found, known)),
-            Change::Run(..) if found > 0 && !migrate => {
+            Change::Run(..) if found > 0 && older == OlderTables::Refuse => {
                 return Err(too_old(db, found, known, &init_command(schema.program, db)));
             }
             Change::Run(statements, next) => (statements, next),

@@ -14,7 +14,8 @@ use super::{MessageRow, Schema, StoreError, Value, now, sql};
 use crate::semaphore::Semaphore;
 use common::poison::IgnorePoison;
 use file::{
-    FileId, cannot_open, check_schema, connect, create_private, damaged, explain, file_ids, read_only,
+    FileId, OlderTables, cannot_open, check_schema, connect, create_private, damaged, explain, file_ids,
+    read_only,
 };
 use rusqlite::{Connection, Transaction, TransactionBehavior, ffi, params, params_from_iter};
 use std::path::{Path, PathBuf};
@@ -52,7 +53,7 @@ pub(super) struct SqliteDatabase {
 pub fn init(path: &Path, schema: &Schema) -> Result<(), StoreError> {
     create_private(path)?;
     let mut conn = connect(path)?;
-    check_schema(path, &mut conn, schema, true)?;
+    check_schema(path, &mut conn, schema, OlderTables::Migrate)?;
     SqliteDatabase::open(path, schema).map(drop)
 }
 
@@ -75,7 +76,7 @@ impl SqliteDatabase {
             let cause = format!("this file system allows no write-ahead log (journal mode {journal})");
             return Err(cannot_open(&path, cause));
         }
-        check_schema(&path, &mut writer, schema, false)?;
+        check_schema(&path, &mut writer, schema, OlderTables::Refuse)?;
         let reader = Mutex::new(connect(&path)?);
         let (turns, writer, files) = (Semaphore::new(1), Mutex::new(writer), file_ids(&path));
         Ok(SqliteDatabase { path, turns, writer, reader, files })
