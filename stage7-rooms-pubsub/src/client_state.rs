@@ -40,7 +40,7 @@ pub enum StateChange {
 
 /// See the [module](self).
 pub struct ClientState {
-    commands: Vec<Command>,
+    commands: Vec<CommandInfo>,
     /// Written by the thread that receives, and by the one that reads what is
     /// typed, which also asks for the words. Held for looking things up only.
     state: Mutex<State>,
@@ -62,19 +62,10 @@ struct State {
     others: BTreeSet<String>,
 }
 
-struct Command {
-    name: String,
-    /// What its first argument is, if it has any: `ROOM`, `USER` or `TEXT`.
-    takes: Option<String>,
-    /// `true` if something comes after that.
-    goes_on: bool,
-}
-
 impl ClientState {
     /// Nothing known yet, except for the commands.
     pub fn new(commands: &[CommandInfo]) -> Arc<Self> {
-        let commands = commands.iter().map(Command::new).collect();
-        Arc::new(ClientState { commands, state: Mutex::default(), moved: Condvar::new() })
+        Arc::new(ClientState { commands: commands.to_vec(), state: Mutex::default(), moved: Condvar::new() })
     }
 
     /// The user is logged in by this name, and so in the lobby. Returns the room to
@@ -180,16 +171,6 @@ impl State {
     }
 }
 
-impl Command {
-    fn new(info: &CommandInfo) -> Command {
-        let mut words = info.usage.split(' ');
-        let name = words.next().unwrap_or(info.usage).to_owned();
-        let takes = words.next().map(|word| word.trim_matches(['[', ']'])).filter(|word| word.len() > 1);
-        let takes = takes.filter(|word| word.chars().all(char::is_uppercase)).map(str::to_owned);
-        Command { name, takes, goes_on: words.next().is_some() }
-    }
-}
-
 /// The words that Tab completes: commands at the beginning of the line, and rooms
 /// and users where a command takes one. With a space where more is to come.
 impl Complete for ClientState {
@@ -197,15 +178,15 @@ impl Complete for ClientState {
         let spaced = |word: &str, goes_on| format!("{word}{}", if goes_on { " " } else { "" });
         let Some((name, argument)) = line.split_once(' ') else {
             // Nothing typed is no command begun.
-            let begun = |c: &&Command| !line.is_empty() && c.name.starts_with(line);
+            let begun = |c: &&CommandInfo| !line.is_empty() && c.name().starts_with(line);
             let commands = self.commands.iter().filter(begun);
-            return (0, commands.map(|c| spaced(&c.name, c.takes.is_some())).collect());
+            return (0, commands.map(|c| spaced(c.name(), c.argument().is_some())).collect());
         };
-        let Some(command) = self.commands.iter().find(|command| command.name == name) else {
+        let Some(command) = self.commands.iter().find(|command| command.name() == name) else {
             return (line.len(), Vec::new());
         };
         let state = self.lock();
-        let names: Vec<_> = match command.takes.as_deref() {
+        let names: Vec<_> = match command.argument() {
             Some("ROOM") => state.rooms.iter().collect(),
             Some("USER") => state.people.union(&state.others).filter(|name| **name != state.me).collect(),
             _ => Vec::new(),
@@ -214,7 +195,7 @@ impl Complete for ClientState {
         let begun = |name: &&String| {
             name.get(..argument.len()).is_some_and(|start| start.eq_ignore_ascii_case(argument))
         };
-        let names = names.into_iter().filter(begun).map(|name| spaced(name, command.goes_on));
+        let names = names.into_iter().filter(begun).map(|name| spaced(name, command.goes_on()));
         (line.len() - argument.len(), names.collect())
     }
 }

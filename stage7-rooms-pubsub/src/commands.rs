@@ -9,7 +9,7 @@ mod execute;
 mod table;
 
 pub use execute::{CommandError, CommandResult, Commands};
-pub use table::{COMMANDS, CommandInfo, changed};
+pub use table::{COMMANDS, CommandInfo, commands_with};
 
 use stage6_auth::accounts::check_name;
 use thiserror::Error;

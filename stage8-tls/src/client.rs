@@ -76,7 +76,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     // user who looks for the password should not use it up.
     let request = options.login.request()?;
     let connection = Arc::new(trust.connect(&options.connect)?);
-    let commands = commands::changed(&CHANGED_COMMANDS);
+    let commands = commands::commands_with(&CHANGED_COMMANDS);
     // The room for the prompt, and the words that Tab completes.
     let state = ClientState::new(&commands);
     // Both know the one screen: a line that comes in does not tear what is being typed.

@@ -1,11 +1,11 @@
 use super::*;
-use crate::commands::changed;
+use crate::commands::commands_with;
 use std::thread;
 use std::time::Instant;
 
 fn state(lines: &[&str]) -> Arc<ClientState> {
     let fingerprint = CommandInfo { usage: "/fingerprint [USER]", help: "" };
-    let state = ClientState::new(&changed(&[fingerprint]));
+    let state = ClientState::new(&commands_with(&[fingerprint]));
     assert_eq!(state.logged_in("alice"), None);
     for line in lines {
         state.on_line(line);

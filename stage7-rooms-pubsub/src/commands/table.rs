@@ -16,6 +16,17 @@ impl CommandInfo {
     pub fn name(&self) -> &'static str {
         self.usage.split(' ').next().unwrap_or(self.usage)
     }
+
+    /// What its first argument is, if that is `ROOM`, `USER` or `TEXT`.
+    pub fn argument(&self) -> Option<&'static str> {
+        let word = self.usage.split(' ').nth(1)?.trim_matches(['[', ']']);
+        ["ROOM", "USER", "TEXT"].into_iter().find(|known| *known == word)
+    }
+
+    /// Returns `true` if something comes after its first argument.
+    pub fn goes_on(&self) -> bool {
+        self.usage.split(' ').nth(2).is_some()
+    }
 }
 
 const fn command(usage: &'static str, help: &'static str) -> CommandInfo {
@@ -41,9 +52,9 @@ pub const COMMANDS: [CommandInfo; 15] = [
     command("/quit", "leave, as with !DISCONNECT or Ctrl-D"),
 ];
 
-/// The commands of a later stage: those of this one, and `changes`, which replace
+/// The commands of a later stage: those of this one with `changes`, which replace
 /// a command of the same name or follow the one before them.
-pub fn changed(changes: &[CommandInfo]) -> Vec<CommandInfo> {
+pub fn commands_with(changes: &[CommandInfo]) -> Vec<CommandInfo> {
     let mut commands = COMMANDS.to_vec();
     let mut at = commands.len();
     for change in changes {
