@@ -49,6 +49,7 @@ pub(crate) fn new_in_stage_8() -> Suite {
         .with(with_openssl(server::by_hand()))
         .with(keys::keys())
         .with(keys::keys_wording())
+        .with(suite::random_sessions())
         .with(with_openssl(certs::certs()))
         .with(client::verification())
         .with(client::verification_wording())

@@ -7,7 +7,7 @@ use testkit::{Case, End, Next, Peer, fail, shown};
 /// What the server answers to a line that does not open.
 pub const REJECTED: &str = "[SERVER] error: message rejected";
 /// The most that a line holds before its line end.
-const LONGEST_LINE: usize = 4096;
+pub(crate) const LONGEST_LINE: usize = 4096;
 
 /// One end of a connection on which every line is sealed, if there is an envelope.
 pub struct Connection<'c> {

@@ -5,6 +5,7 @@
 //! each program: it then finds `STAGEn_SERVER` set.
 
 use crate::wire::Key;
+use crate::wrong_servers::{self, WrongServer};
 use libtest_mimic::{Arguments, Failed};
 use std::process::{Command, ExitCode, Output};
 use tempfile::TempDir;
@@ -67,6 +68,11 @@ impl Grading {
                 self_test(format!("a_{side}_that_{name}_fails_its_check"), missing, trial)
             }));
         }
+        let wrong = wrong_servers::all().into_iter().filter(|server| server.stage == self.stage);
+        trials.extend(wrong.map(|server| {
+            let name = format!("a_server_that_{}_breaks_a_rule", server.name.replace('-', "_"));
+            self_test(name, missing, move || self.is_caught(&server))
+        }));
         libtest_mimic::run(&arguments, trials).exit_code()
     }
 
@@ -84,51 +90,74 @@ impl Grading {
     }
 
     fn fails(&self, side: &str, fault: &str, check: &str) -> Result<(), Failed> {
-        let mut options = format!("--fault {fault}");
-        // Sessions at random give up a dialogue that is slow, and see nothing of what would have
-        // come behind it. On a busy machine that must not happen.
-        let at_random = check.starts_with("random_sessions");
-        if at_random {
-            options += " --login-timeout 600";
+        let options = format!("--fault {fault}");
+        if check == RANDOM {
+            let report = self.at_random(self.server.file, &options, RANDOM_SESSIONS)?;
+            return if has_failed(&report) { Ok(()) } else { Err(report.into()) };
         }
         let (server, client) = if side == "server" { (options.as_str(), "") } else { ("", options.as_str()) };
         // It is to fail, so there is not much to be patient for.
         let mut checks = self.graded(server, client, "1500")?;
-        // All sessions at random, however slow the machine is at this moment.
-        let sessions = ["--sessions", RANDOM_SESSIONS];
-        if at_random {
-            checks.command.env(self.variable("LOGIN_TIMEOUT"), "600");
-        }
         checks.command.env_remove(NEW_ONLY);
-        let output = checks.command.args(["--exact", check]).args(sessions).output()?;
-        // Not for any other reason, such as a name that no check has.
-        let failed = text(&output).contains("0 passed; 1 failed");
-        if failed { Ok(()) } else { Err(text(&output).into()) }
+        let report = text(&checks.command.args(["--exact", check]).output()?);
+        if has_failed(&report) { Ok(()) } else { Err(report.into()) }
+    }
+
+    /// Sessions at random catch this server, and name a rule that it breaks.
+    fn is_caught(&self, server: &WrongServer) -> Result<(), Failed> {
+        let folder = tempfile::tempdir()?;
+        let file = server.write(folder.path())?;
+        let file = file.to_str().ok_or("the temporary folder's name is not UTF-8")?;
+        let mut report = self.at_random(file, "", ["--session", &server.session.to_string()])?;
+        // The sessions are others than when the table was written: one of them catches it.
+        if !has_failed(&report) {
+            report = self.at_random(file, "", RANDOM_SESSIONS)?;
+        }
+        let names_it = |rule: &String| report.contains(&format!("  rule:     {rule}: "));
+        if has_failed(&report) && server.rules.iter().any(names_it) { Ok(()) } else { Err(report.into()) }
+    }
+
+    /// The report on these sessions with the server in `file`.
+    fn at_random(&self, file: &str, options: &str, sessions: [&str; 2]) -> Result<String, Failed> {
+        // Sessions give up a dialogue that is slow, and see nothing of what would have come
+        // behind it. On a busy machine that must not happen.
+        let patient = format!("{options} --login-timeout 600");
+        let mut checks = self.graded_in(file, &patient, "", "1500")?;
+        checks.command.env(self.variable("LOGIN_TIMEOUT"), "600").env_remove(NEW_ONLY);
+        Ok(text(&checks.command.args(["--exact", RANDOM, "--whole"]).args(sessions).output()?))
     }
 
     /// The checks, told to grade the programs with these options, in a folder with a
     /// key file.
     fn graded(&self, server: &str, client: &str, patience: &str) -> Result<Checks, Failed> {
+        self.graded_in(self.server.file, server, client, patience)
+    }
+
+    /// The same with the server in this file.
+    fn graded_in(&self, file: &str, server: &str, client: &str, patience: &str) -> Result<Checks, Failed> {
         let folder = tempfile::tempdir()?;
         Key::random().write(&folder.path().join("chat.key"));
         let python = python().unwrap_or_default();
-        let program = |program: &Program, more: &str| {
-            let Program { file, options, .. } = program;
+        let program = |file: &str, options: &str, more: &str| {
             format!("'{python}' -E '{file}' --host {{host}} --port {{port}} {options} {more}")
         };
         let mut command = Command::new(std::env::current_exe()?);
         command.env("CHECK_PATIENCE_MS", patience).env("PWD", folder.path()).env(NEW_ONLY, "1");
-        command.env(self.variable("SERVER"), program(&self.server, server));
+        command.env(self.variable("SERVER"), program(file, self.server.options, server));
         command.env(self.variable("LOGIN_TIMEOUT"), "3");
         if let Some(ours) = &self.client {
-            command.env(self.variable("CLIENT"), program(ours, client));
+            command.env(self.variable("CLIENT"), program(ours.file, ours.options, client));
         }
         Ok(Checks { command, _folder: folder })
     }
 }
 
-/// Within so many sessions each wrong program is found that a random session finds.
-const RANDOM_SESSIONS: &str = "24";
+/// The check that plays sessions at random.
+const RANDOM: &str = "random_sessions_keep_to_the_contract";
+
+/// Within so many sessions each wrong program is found that a random session finds,
+/// however slow the machine is at this moment.
+const RANDOM_SESSIONS: [&str; 2] = ["--sessions", "24"];
 
 /// Set for the suite that is to run the new checks only.
 const NEW_ONLY: &str = "CHECKS_THAT_ARE_NEW";
@@ -153,6 +182,11 @@ fn listed(program: &Program) -> Result<(), Failed> {
     let listed = String::from_utf8_lossy(&output.stdout).into_owned();
     let complete = listed.lines().eq(program.faults.iter().map(|(fault, _)| *fault));
     if complete { Ok(()) } else { Err(listed.into()) }
+}
+
+/// The check has failed, and nothing else has, such as a name that no check has.
+fn has_failed(report: &str) -> bool {
+    report.contains("0 passed; 1 failed")
 }
 
 fn text(output: &Output) -> String {

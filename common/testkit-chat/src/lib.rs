@@ -22,6 +22,7 @@ pub mod user;
 #[allow(dead_code, reason = "the key file is stage 5's, and the rest of its checks stays there")]
 #[allow(missing_docs, reason = "in stage 5 this is no library")]
 pub mod wire;
+pub mod wrong_servers;
 
 use testkit::Case;
 

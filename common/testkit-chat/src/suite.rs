@@ -54,7 +54,7 @@ pub fn of_sealed_lines() -> Vec<Check> {
     [checks::envelope(), checks::key_option(), checks::key_files(), checks::sealed_client()].concat()
 }
 
-/// Sessions at random, in stages 6 and 7. There is time to make one shorter.
+/// Sessions at random. There is time to make one shorter.
 pub fn random_sessions() -> Vec<Check> {
     patiently(checks::random_sessions())
 }

@@ -183,6 +183,8 @@ class Client(stage7.Client):
     def whisper_sealed(self, to, sealed):
         if not sealed:
             raise Wrong("/dm needs a user and a sealed text: /dm USER BASE64")
+        if to.lower() == self.name.lower():
+            raise Wrong("you cannot send a private message to yourself")
         other = self.online(known(to))
         data = decoded(sealed)
         if FAULT == "changes-what-is-sealed":

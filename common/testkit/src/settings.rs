@@ -2,6 +2,7 @@
 //! the options that a test runner does not have.
 
 use std::ffi::OsString;
+use std::ops::Range;
 use std::sync::OnceLock;
 
 /// How the checks are to be run. Each option has a variable of the environment too, for
@@ -12,6 +13,11 @@ pub(crate) struct Options {
     pub sessions: Option<usize>,
     /// `--seed N`, `CHECK_SEED`: which ones.
     pub seed: Option<u64>,
+    /// `--session N`, `CHECK_SESSION`: the one with this number, and no other.
+    pub session: Option<usize>,
+    /// `--whole`, `CHECK_WHOLE=1`: a session that fails is shown as it was drawn, not made
+    /// shorter first.
+    pub whole: bool,
     /// `--strict`, `CHECK_STRICT=1`: every check is judged by itself.
     pub strict: bool,
 }
@@ -20,6 +26,14 @@ impl Options {
     /// Those of this run; the usual ones where the command line is wrong.
     pub fn get() -> Self {
         Self::of_this_run().as_ref().map(|(options, _)| *options).unwrap_or_default()
+    }
+
+    /// The numbers of the sessions to play, where there usually are `usual`.
+    pub fn numbers(&self, usual: usize) -> Range<usize> {
+        match self.session {
+            Some(number) => number..number + 1,
+            None => 0..self.sessions.unwrap_or(usual),
+        }
     }
 
     /// Those of this run, and the words of the command line that are the test runner's.
@@ -37,10 +51,13 @@ impl Options {
             value.trim().parse().map_err(|_| format!("{name} takes a number, and not {value:?}"))
         };
         let of_variable = |name: &str| variable(name).map(|value| number(name, Some(value))).transpose();
+        let is_set = |name: &str| variable(name).is_some_and(|value| value == "1");
         let mut options = Self {
             sessions: of_variable("CHECK_SESSIONS")?.map(|count| count as usize),
             seed: of_variable("CHECK_SEED")?,
-            strict: variable("CHECK_STRICT").is_some_and(|value| value == "1"),
+            session: of_variable("CHECK_SESSION")?.map(|number| number as usize),
+            whole: is_set("CHECK_WHOLE"),
+            strict: is_set("CHECK_STRICT"),
         };
         let mut rest = Vec::new();
         while let Some(word) = words.next() {
@@ -53,6 +70,10 @@ impl Options {
                     options.sessions = Some(number(name, value.or_else(|| words.next()))? as usize);
                 }
                 "--seed" => options.seed = Some(number(name, value.or_else(|| words.next()))?),
+                "--session" => {
+                    options.session = Some(number(name, value.or_else(|| words.next()))? as usize);
+                }
+                "--whole" => options.whole = true,
                 "--strict" => options.strict = true,
                 _ => rest.push(word),
             }
@@ -102,11 +123,16 @@ mod tests {
             Options::taken(line.split_whitespace().map(str::to_owned), variable)
         };
         let (options, rest) = taken("x --sessions 50 --exact --seed=2 --strict name", &[]).unwrap();
-        assert_eq!(options, Options { sessions: Some(50), seed: Some(2), strict: true });
+        let expected = Options { sessions: Some(50), seed: Some(2), strict: true, ..Options::default() };
+        assert_eq!(options, expected);
         assert_eq!(rest, ["x", "--exact", "name"]);
+        assert_eq!(options.numbers(3), 0..50);
+        let (options, _) = taken("x --session 7 --whole", &[("CHECK_SESSIONS", "5")]).unwrap();
+        assert!(options.whole && options.numbers(3) == (7..8), "{options:?}");
+        assert_eq!(Options::default().numbers(3), 0..3);
         let variables = [("CHECK_SESSIONS", "7"), ("CHECK_SEED", "3"), ("CHECK_STRICT", "0")];
         let (options, _) = taken("x --seed 4", &variables).unwrap();
-        assert_eq!(options, Options { sessions: Some(7), seed: Some(4), strict: false });
+        assert_eq!(options, Options { sessions: Some(7), seed: Some(4), ..Options::default() });
         assert_eq!(taken("x --seed", &[]).unwrap_err(), "--seed takes a number");
         assert!(taken("x --sessions many", &[]).unwrap_err().contains("and not \"many\""));
         assert!(taken("x", &[("CHECK_SEED", "no")]).unwrap_err().contains("CHECK_SEED takes a number"));

@@ -5,7 +5,7 @@ use super::expected::{Stream, What};
 use super::history::History;
 use super::rules;
 use super::words::sort_key;
-use super::world::{LOBBY, Phase, User, World};
+use super::world::{LOBBY, Phase, TLS, User, World};
 use std::collections::BTreeMap;
 use testkit::sessions::Rule;
 
@@ -35,17 +35,20 @@ impl World {
                 self.about = rules::COMMAND;
                 self.answer(client, rules::COMMAND, What::Starts("[SERVER] ".to_owned()));
             }
+            ("/pubkey" | "/key" | "/dm", rest) if self.stage >= TLS => {
+                self.of_keys(client, user, command, rest)
+            }
             // Nobody is an admin here, so that /kick and /announce are errors as well.
             _ => self.wrong(client, rules::COMMAND),
         }
     }
 
-    fn line(&mut self, client: usize, rule: Rule, line: impl Into<String>) {
+    pub(super) fn line(&mut self, client: usize, rule: Rule, line: impl Into<String>) {
         self.about = rule;
         self.answer(client, rule, What::Line(line.into()));
     }
 
-    fn wrong(&mut self, client: usize, rule: Rule) {
+    pub(super) fn wrong(&mut self, client: usize, rule: Rule) {
         self.about = rule;
         self.answer(client, rule, What::Starts("[SERVER] error: ".to_owned()));
     }

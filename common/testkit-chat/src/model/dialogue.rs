@@ -80,7 +80,8 @@ impl World {
             (Request::Register, _) if !password_fits => self.fails(client, rules::PASSWORD_RULES, None),
             (Request::Register, Some(_)) => self.fails(client, rules::ONE_ACCOUNT, Some(TAKEN)),
             (Request::Register, None) => {
-                let account = Account { name: name.to_owned(), password: password.to_owned() };
+                let (name_of_it, password) = (name.to_owned(), password.to_owned());
+                let account = Account { name: name_of_it, password, public_key: None };
                 self.accounts.insert(key, account);
                 self.enter(client, name, None);
             }

@@ -4,7 +4,8 @@ use super::bad::Bad;
 use super::dialogue::Dialogue;
 use super::session::{Act, Session, Step};
 use super::words::{self, SLOTS};
-use super::world::{END_WORDS, Phase, ROOMS, User, World};
+use super::world::{END_WORDS, Phase, ROOMS, TLS, User, World};
+use crate::connection::LONGEST_LINE;
 use crate::envelope::LONGEST_TEXT;
 use std::collections::{BTreeMap, BTreeSet};
 use testkit::sessions::{Random, text};
@@ -25,7 +26,9 @@ pub(super) fn session(stage: u8, seed: u64, number: usize) -> Session {
     while draw.steps.len() < STEPS {
         draw.go_on();
     }
-    Session { steps: draw.steps, shutdown: draw.random.one_in(3) }
+    let shutdown = draw.random.one_in(3);
+    draw.last_change();
+    Session { steps: draw.steps, shutdown }
 }
 
 /// A session while it is drawn.
@@ -60,6 +63,19 @@ impl Draw {
         }
     }
 
+    /// In the end a user leaves, or moves: the lists that follow from it are looked at.
+    fn last_change(&mut self) {
+        let moves = self.world.stage >= ROOMS && self.random.one_in(2);
+        let act = if moves { Act::say("/join den~") } else { Act::HalfClose };
+        let steps = (0..SLOTS.len()).map(|client| [Step { client, act: act.clone() }]);
+        let others_see =
+            |step: &Step| self.world.user(step.client).is_some() && self.world.is_observed(step.client);
+        let possible = |steps: &[Step; 1]| others_see(&steps[0]) && is_allowed(&self.world, steps);
+        if let Some(steps) = steps.into_iter().find(possible) {
+            self.take(&steps);
+        }
+    }
+
     /// What a client does next: some steps that belong together.
     fn acts(&mut self, client: usize) -> Vec<Act> {
         match self.world.clients[client].phase.clone() {
@@ -70,6 +86,7 @@ impl Draw {
             Phase::Dialogue(Dialogue::Name(_)) => vec![Act::say(*self.random.pick(words::NAMES))],
             Phase::Dialogue(_) => vec![Act::say(*self.random.pick(words::PASSWORDS))],
             Phase::In(_) if self.random.one_in(16) => vec![self.leaves()],
+            Phase::In(_) if self.world.stage >= TLS && self.random.one_in(16) => vec![Act::Bad(Bad::NotUtf8)],
             Phase::In(user) if self.world.stage >= ROOMS && !self.random.one_in(4) => {
                 vec![self.command(&user)]
             }
@@ -90,6 +107,7 @@ impl Draw {
         match self.random.below(9) {
             0 => Act::HalfClose,
             1 => Act::Reset,
+            2..=4 if self.world.stage >= TLS => Act::Bad(*self.random.pick(&Bad::TOO_LONG)),
             2..=4 => Act::Bad(*self.random.pick(&Bad::ALL)),
             5 => Act::LastLine(self.text()),
             6 => Act::say("/logout"),
@@ -110,12 +128,14 @@ impl Draw {
         let text = if self.random.one_in(4) {
             (*self.random.pick(words::NEARLY_WORDS)).to_owned()
         } else {
-            text(&mut self.random, LONGEST_TEXT)
+            let longest = if self.world.stage >= TLS { LONGEST_LINE } else { LONGEST_TEXT };
+            text(&mut self.random, longest)
         };
-        if text.starts_with('/') && self.world.stage >= ROOMS || text == "/logout" {
-            return format!(" {}", text.chars().take(20).collect::<String>());
-        }
-        if END_WORDS.contains(&text.as_str()) { text + "!" } else { text }
+        let is_command = text.starts_with('/') && self.world.stage >= ROOMS || text == "/logout";
+        let text = if is_command { format!(" {}", text.chars().take(20).collect::<String>()) } else { text };
+        // Where lines are not sealed, this CR would belong to the line end.
+        let text = if self.world.stage >= TLS { text.trim_end_matches('\r').to_owned() } else { text };
+        if END_WORDS.contains(&text.as_str()) || text.is_empty() { text + "!" } else { text }
     }
 
     fn talk(&mut self) -> Act {
@@ -149,8 +169,17 @@ impl Draw {
         let mine = self.world.publishers_of(&user.name);
         let publisher = if mine.is_empty() { name.clone() } else { self.random.pick(&mine).clone() };
         let text = self.private_text();
+        if self.world.stage >= TLS && self.random.one_in(5) {
+            let texts = self.command_of_keys(user, &name);
+            return self.say_all(texts, false);
+        }
         Act::say(match self.random.below(17) {
-            0..=2 => format!("/join {}", self.random.pick(words::ROOM_NAMES)),
+            0 | 1 => format!("/join {}", self.random.pick(words::ROOM_NAMES)),
+            // Only an answer that comes at once has the list of the first room.
+            2 => {
+                let rooms = [words::ROOM_NAMES, words::ROOM_NAMES].map(|names| *self.random.pick(names));
+                return self.say_all(rooms.map(|room| format!("/join {room}")).to_vec(), false);
+            }
             3 if user.room != super::world::LOBBY => "/leave".to_owned(),
             3 => "/join lobby".to_owned(),
             4 => (*self.random.pick(&["/rooms", "/users", "/help", "/leave"])).to_owned(),

@@ -132,12 +132,12 @@ impl Expected {
             return self.optional(line, about);
         };
         let Item { rule, what, .. } = &mut self.items[at];
-        let done = match what {
-            What::Success(_, number) => same_token(line, *number, tokens).map(|()| true),
-            What::History(history) => history.take(line),
-            _ => Ok(true),
+        let (rule, done) = match what {
+            What::Success(_, number) => (rules::SAME_TOKEN, same_token(line, *number, tokens).map(|()| true)),
+            What::History(history) => (*rule, history.take(line)),
+            _ => (*rule, Ok(true)),
         };
-        if done.map_err(|expected| Broken { rule: *rule, expected, got: shown(line) })? {
+        if done.map_err(|expected| Broken { rule, expected, got: shown(line) })? {
             self.items.remove(at);
             // What might have come before this does not come any more.
             let mut place = 0..;
@@ -177,7 +177,15 @@ impl Expected {
         }
         let own = self.said.iter().any(|text| !text.is_empty() && line.ends_with(text.as_str()));
         let missing = login.or(self.first());
+        let is_arrival = line.starts_with("[SERVER] ") && line.contains(" joined (");
         let rule = match missing {
+            // In no room yet.
+            _ if about == rules::NAMELESS && self.lists.is_empty() => about,
+            _ if is_arrival || about == rules::NOT_BACK => about,
+            _ if line.split_once(": ").is_some_and(|(_, text)| text.is_empty()) => rules::NO_TEXT,
+            Some(Item { what: What::Success(..), .. }) if line.starts_with("AUTH_SUCCESS ") => {
+                rules::AS_REGISTERED
+            }
             Some(item) => item.rule,
             None if line.starts_with("[USERS_LIST]") => rules::LIST,
             None if own => rules::NOT_BACK,

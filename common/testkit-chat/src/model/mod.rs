@@ -1,4 +1,4 @@
-//! The contract of stages 6 and 7 in code: what users may do in any session, and what
+//! The contract of stages 6, 7 and 8 in code: what users may do in any session, and what
 //! each of them must then receive.
 //!
 //! The named checks try one requirement each. This is the other way round: a
@@ -10,7 +10,7 @@
 //! - [`world`]: the server's accounts, sessions, rooms and connections.
 //! - [`dialogue`]: from `AUTH_REQUIRED` to a name.
 //! - [`room`]: who receives what a user says, and who is told of arrivals and departures.
-//! - [`commands`]: what stage 7 adds.
+//! - [`commands`]: what stage 7 adds; [`keys`]: what stage 8 adds.
 //! - [`expected`], [`history`]: what one connection must and may receive.
 //! - [`session`], [`bad`]: what the clients of a session do.
 //! - [`draw`], [`login`], [`words`]: sessions at random.
@@ -22,6 +22,7 @@ mod dialogue;
 mod draw;
 mod expected;
 mod history;
+mod keys;
 mod login;
 mod play;
 mod room;

@@ -1,4 +1,4 @@
-//! The rules of stages 6 and 7, by the names that `docs/src/contract.md` gives them.
+//! The rules of stages 6, 7 and 8, by the names that `docs/src/contract.md` gives them.
 
 testkit::rules! {
 REJECTED "rejected":
@@ -106,4 +106,10 @@ PUBLISH "publish":
 PRIVATE "private":
     "/msg USER TEXT reaches that user in whichever room as `[private] name: TEXT`, unchanged, and nobody else",
     "Find the user among all rooms, in any case of the name; no answer to the author.";
+PUBLIC_KEY "public-key":
+    "/pubkey BASE64 takes a key without an answer, in place of an earlier one; /key USER answers `[KEY] USER BASE64` with the last one, or an error",
+    "Keep one key for each name, and show the name as it was registered.";
+SEALED_PRIVATE "sealed-private":
+    "/dm USER BASE64 reaches that user in whichever room as `[DM] name BASE64`, unchanged, and nobody else",
+    "It is /msg with another word in front: do not look into what is sealed.";
 }

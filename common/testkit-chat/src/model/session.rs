@@ -4,12 +4,14 @@ use super::bad::Bad;
 use super::dialogue::{Dialogue, is_name};
 use super::rules;
 use super::words::{SLOTS, SUFFIX};
-use super::world::{Phase, TokenState, World};
+use super::world::{Phase, TLS, TokenState, World};
 use crate::connection::REJECTED;
+use testkit::sessions::rules as plain;
 
 /// More wrong passwords than this have to wait in a server, by the contract.
 const MOST_WRONG: usize = 12;
-pub(super) const TOO_LONG: &str = "[SERVER] error: line longer than 4096 bytes";
+const TOO_LONG: &str = "[SERVER] error: line longer than 4096 bytes";
+const NOT_UTF8: &str = "[SERVER] error: line is not valid UTF-8";
 
 /// Steps, one after the other, and how it ends.
 #[derive(Clone, Debug, Default)]
@@ -96,6 +98,8 @@ impl World {
     /// What the server does about it.
     pub(super) fn step(&mut self, step: &Step) {
         let client = step.client;
+        self.actor = client;
+        self.actor_had_a_name = self.user(client).is_some();
         match &step.act {
             Act::Connect => self.connect(client),
             Act::Say { texts, .. } => texts.iter().for_each(|text| self.hear(client, text)),
@@ -103,16 +107,24 @@ impl World {
                 self.hear(client, text);
                 self.half_closes(client);
             }
-            Act::Bad(bad) if bad.is_too_long() => self.refuse_line(client, rules::SEALED_LIMIT, TOO_LONG),
+            Act::Bad(bad) if bad.is_too_long() => {
+                let rule = if self.stage >= TLS { plain::TOO_LONG } else { rules::SEALED_LIMIT };
+                self.refuse_line(client, rule, TOO_LONG);
+            }
+            Act::Bad(_) if self.stage >= TLS => self.line(client, plain::NOT_UTF8, NOT_UTF8),
             Act::Bad(_) => self.refuse_line(client, rules::REJECTED, REJECTED),
             Act::HalfClose => self.half_closes(client),
             Act::Reset => self.breaks_off(client),
         }
     }
 
-    /// Returns `true` if a text asks for a session of which nobody knows whether it is over.
+    /// Returns `true` if a text asks for a session of which nobody knows whether it is over, or
+    /// is not UTF-8 and stands where an answer should.
     fn is_open(&self, step: &Step) -> bool {
-        let Act::Say { texts, .. } = &step.act else { return false };
+        let has_no_name = matches!(self.clients[step.client].phase, Phase::Dialogue(_));
+        let Act::Say { texts, .. } = &step.act else {
+            return self.stage >= TLS && has_no_name && matches!(step.act, Act::Bad(Bad::NotUtf8));
+        };
         let tokens =
             texts.iter().filter_map(|text| self.tokens.get(token_number(text.strip_prefix("RESUME ")?)?));
         tokens.into_iter().any(|token| token.state == TokenState::Open)

@@ -78,6 +78,20 @@ pub(super) const NO_COMMANDS: &[&str] = &[
     "/history 10001", "/history -1", "/msg nobody hello", "/subscribe nobody", "/unsubscribe nobody", "/é",
 ];
 
+/// Public keys.
+pub(super) const PUBLIC_KEYS: &[&str] = &[
+    "8PT56WxUru0/Mj3oU0//1+BXfkziaYlnFry5VkPIcSs=",
+    "GkeHFtY8suFnhu6TAESG3BUemIs0tHUEPT4Bdb2wHEQ=",
+    "CQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+];
+
+/// Lines that begin with a command of stage 8, and are errors.
+#[rustfmt::skip]
+pub(super) const NO_COMMANDS_OF_KEYS: &[&str] = &[
+    "/pubkey", "/pubkey ", "/pubkey hello", "/pubkey AAAA", "/PUBKEY AAAA", "/key", "/key ", "/key nobody", "/keys alice~", "/dm",
+    "/dm alice~", "/dm nobody AAAA", "/DM alice~ AAAA",
+];
+
 /// The text with the suffix of a run.
 pub(super) fn with_suffix(text: &str, suffix: &str) -> String {
     text.replace(SUFFIX, suffix)

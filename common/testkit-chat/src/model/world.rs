@@ -5,10 +5,13 @@ use super::expected::{Expected, Stream, What};
 use super::rules;
 use super::words::{NO_BYTES, SLOTS};
 use std::collections::{BTreeMap, BTreeSet};
+use testkit::Next;
 use testkit::sessions::Rule;
 
 /// The first stage with rooms.
 pub(super) const ROOMS: u8 = 7;
+/// The first stage with TLS, and with keys for messages that the server cannot read.
+pub(super) const TLS: u8 = 8;
 pub(super) const LOBBY: &str = "lobby";
 /// What ends a connection, in the dialogue and in the room.
 pub(super) const END_WORDS: [&str; 2] = ["/quit", "!DISCONNECT"];
@@ -29,6 +32,9 @@ pub(super) struct World {
     pub clients: Vec<Client>,
     /// The rule of what was done last.
     pub about: Rule,
+    /// The client that did it, and whether it had a name before.
+    pub actor: usize,
+    pub actor_had_a_name: bool,
     pub answers: usize,
     /// How many passwords were wrong: the contract lets a server slow down who guesses.
     pub wrong: usize,
@@ -42,6 +48,8 @@ pub(super) struct Account {
     /// As it was registered.
     pub name: String,
     pub password: String,
+    /// What was published last, from stage 8 on.
+    pub public_key: Option<String>,
 }
 
 /// A session.
@@ -96,6 +104,8 @@ impl World {
             subscriptions: BTreeSet::new(),
             clients: vec![away; SLOTS.len()],
             about: rules::NOTHING_MORE,
+            actor: 0,
+            actor_had_a_name: false,
             answers: 0,
             wrong: 0,
             open: 0,
@@ -137,6 +147,29 @@ impl World {
         self.answers += 1;
         let number = self.answers;
         self.must(client, rule, Stream::Answer(number), what);
+    }
+
+    /// The rule that is broken when this client receives `next`, and should not.
+    pub fn rule_of_surplus(&self, client: usize, next: &Next) -> Rule {
+        let Next::Line(line) = next else { return self.about };
+        let has_no_name = matches!(self.clients[client].phase, Phase::Dialogue(_));
+        let login_fails = !self.actor_had_a_name && self.user(self.actor).is_none();
+        let notice = line.strip_prefix("[SERVER] ").unwrap_or_default();
+        let has_left = |(name, _): (&str, &str)| self.connection_of(name).is_none();
+        if notice.contains(" joined (") && !has_no_name {
+            if login_fails { self.about } else { rules::COMES }
+        } else if notice.split_once(" left (").is_some_and(has_left) {
+            rules::GOES
+        } else if self.user(client).is_some_and(|user| line.starts_with(&format!("{}: ", user.name))) {
+            rules::NOT_BACK
+        } else if client == self.actor {
+            let refused = notice.starts_with("error: ") || self.about == rules::NO_TEXT;
+            if refused { self.about } else { rules::NOTHING_MORE }
+        } else if has_no_name || !self.actor_had_a_name {
+            rules::NAMELESS
+        } else {
+            self.about
+        }
     }
 
     /// A client connects.

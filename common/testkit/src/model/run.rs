@@ -46,15 +46,16 @@ type Numbered = (usize, Session);
 /// Plays random sessions against the graded server. Fails with the shortest session
 /// that was found to break a rule.
 pub(crate) fn server_sessions(case: &Case) {
-    let (count, seed) = (wanted_sessions(), seed());
-    let Some(found) = search(case, count, seed) else { return };
+    let (options, seed) = (Options::get(), seed());
+    let Some(found) = search(case, &options, seed) else { return };
     let number = found.number;
     if std::env::var_os("CHECK_DEBUG").is_some() {
         eprintln!("{:?}\n{}\n{:?}", found.broken, found.context.transcript.render(), found.session);
     }
-    let found = shorten(case, found);
+    let found = if options.whole { found } else { shorten(case, found) };
     case.context.adopt(&found.context);
-    fail_by_rule(found.broken, how_to_repeat(case.stage(), number, seed));
+    // A server plays many of them, and perhaps this one fails behind the others only.
+    fail_by_rule(found.broken, how_to_repeat(case.stage(), number, seed, "sessions", number + 1));
 }
 
 /// How many sessions this run plays, if there is time.
@@ -68,20 +69,21 @@ pub(super) fn seed() -> u64 {
 }
 
 /// The command that plays a session again: it is found by its number.
-pub(super) fn how_to_repeat(stage: u8, number: usize, seed: u64) -> String {
-    let count = number + 1;
+pub(super) fn how_to_repeat(stage: u8, number: usize, seed: u64, option: &str, value: usize) -> String {
+    let shorter = if Options::get().whole { "" } else { ", made shorter" };
     format!(
-        "session {number} of seed {seed}, made shorter; make check {stage} ARGS=\"random --seed {seed} --sessions {count}\" \
+        "session {number} of seed {seed}{shorter}; make check {stage} ARGS=\"random --seed {seed} --{option} {value}\" \
          plays it again"
     )
 }
 
 /// The first session that breaks a rule: the same one in every run, however fast each
 /// of the servers is.
-fn search(case: &Case, count: usize, seed: u64) -> Option<Found> {
-    let next = AtomicUsize::new(0);
+fn search(case: &Case, options: &Options, seed: u64) -> Option<Found> {
+    let numbers = options.numbers(SESSIONS);
+    let next = AtomicUsize::new(numbers.start);
     let found: Mutex<Option<Found>> = Mutex::new(None);
-    let deadline = (count <= SESSIONS).then(|| Instant::now() + TIME.mul_f64(crate::slowness()));
+    let deadline = (numbers.len() <= SESSIONS).then(|| Instant::now() + TIME.mul_f64(crate::slowness()));
     // Time is over, or an earlier session than those from `start` on was found.
     let is_over = |start: usize| {
         let found = found.lock().ignore_poison();
@@ -93,11 +95,11 @@ fn search(case: &Case, count: usize, seed: u64) -> Option<Found> {
             scope.spawn(|| {
                 loop {
                     let start = next.fetch_add(PER_SERVER, Ordering::Relaxed);
-                    if start >= count || is_over(start) {
+                    if start >= numbers.end || is_over(start) {
                         return;
                     }
-                    let numbers = start..(start + PER_SERVER).min(count);
-                    let sessions = numbers.map(|n| (n, draw::session(case.stage(), seed, n)));
+                    let some = start..(start + PER_SERVER).min(numbers.end);
+                    let sessions = some.map(|n| (n, draw::session(case.stage(), seed, n)));
                     let one = play_some(case, sessions.collect(), &|| is_over(start));
                     if let Some(one) = one.filter(|found| is_real(case, found)) {
                         let mut found = found.lock().ignore_poison();

@@ -51,18 +51,20 @@ struct Found<S> {
 /// found to break a rule.
 pub fn play_series<S: Sessions>(case: &Case, sessions: &S) {
     let Some((number, found)) = search(case, sessions) else { return };
-    let best = shorten(case, sessions, found);
+    let best = if Options::get().whole { found } else { shorten(case, sessions, found) };
     case.context.adopt(&best.context);
-    fail_by_rule(best.broken, how_to_repeat(case.stage(), number, seed()));
+    fail_by_rule(best.broken, how_to_repeat(case.stage(), number, seed(), "session", number));
 }
 
-/// A session that breaks a rule, and its number.
+/// The first session that breaks a rule, and its number: however fast each of the programs
+/// is, those before it were played to their ends.
 fn search<S: Sessions>(case: &Case, sessions: &S) -> Option<(usize, Found<S::Session>)> {
-    let asked_for = Options::get().sessions;
-    let count = asked_for.unwrap_or(S::COUNT);
-    let (next, found) = (AtomicUsize::new(0), Mutex::new(None));
+    let options = Options::get();
+    let numbers = options.numbers(S::COUNT);
+    let (next, found) = (AtomicUsize::new(numbers.start), Mutex::new(None));
     let time = S::TIME.mul_f64(crate::slowness());
-    let deadline = asked_for.is_none().then(|| Instant::now() + time);
+    let is_asked_for = options.sessions.or(options.session).is_some();
+    let deadline = (!is_asked_for).then(|| Instant::now() + time);
     std::thread::scope(|scope| {
         for _ in 0..WORKERS {
             scope.spawn(|| {
@@ -70,7 +72,7 @@ fn search<S: Sessions>(case: &Case, sessions: &S) -> Option<(usize, Found<S::Ses
                     && deadline.is_none_or(|end| Instant::now() < end)
                 {
                     let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= count {
+                    if number >= numbers.end {
                         return;
                     }
                     let session = sessions.draw(seed(), number);
@@ -78,7 +80,10 @@ fn search<S: Sessions>(case: &Case, sessions: &S) -> Option<(usize, Found<S::Ses
                     // Once may be the machine's fault: it must happen again.
                     let is_real = |found: &Found<_>| sessions.is_sure(&found.broken) || play().is_some();
                     if let Some(one) = play().filter(is_real) {
-                        found.lock().ignore_poison().get_or_insert((number, one));
+                        let mut first = found.lock().ignore_poison();
+                        if first.as_ref().is_none_or(|(other, _)| number < *other) {
+                            *first = Some((number, one));
+                        }
                     }
                 }
             });
