@@ -162,9 +162,11 @@ impl World {
             rules::GOES
         } else if self.user(client).is_some_and(|user| line.starts_with(&format!("{}: ", user.name))) {
             rules::NOT_BACK
+        } else if !notice.is_empty() && !notice.starts_with("error: ") {
+            rules::NOTHING_MORE
         } else if client == self.actor {
-            let refused = notice.starts_with("error: ") || self.about == rules::NO_TEXT;
-            if refused { self.about } else { rules::NOTHING_MORE }
+            let is_error = !notice.is_empty();
+            if is_error || self.about == rules::NO_TEXT { self.about } else { rules::NOTHING_MORE }
         } else if has_no_name || !self.actor_had_a_name {
             rules::NAMELESS
         } else {
