@@ -4,7 +4,7 @@ use super::draw;
 use super::rules;
 use super::session::{Act, Session, Step};
 use super::words::{NO_BYTES, SLOTS, SUFFIX, with_suffix};
-use super::world::{Phase, World};
+use super::world::{Phase, TLS, World};
 use crate::chat::Chat;
 use crate::checks::login_timeout;
 use crate::connection::Connection;
@@ -25,8 +25,12 @@ pub struct ChatSessions {
 impl Sessions for ChatSessions {
     type Session = Session;
     const COUNT: usize = 24;
-    const TIME: Duration = Duration::from_secs(4);
     const OTHERWISE: Rule = rules::NOTHING_MORE;
+
+    /// All checks of stage 8 together take the longest.
+    fn time(&self) -> Duration {
+        Duration::from_secs(if self.stage >= TLS { 2 } else { 4 })
+    }
 
     fn draw(&self, seed: u64, number: usize) -> Session {
         draw::session(self.stage, seed, number)

@@ -23,7 +23,10 @@ pub trait Sessions: Sync {
     const COUNT: usize;
     /// No more sessions are begun after this on an idle machine, unless `--sessions` says
     /// how many.
-    const TIME: Duration = TIME;
+    fn time(&self) -> Duration {
+        TIME
+    }
+
     /// The rule that is broken when a session cannot be played to its end.
     const OTHERWISE: Rule;
 
@@ -62,7 +65,7 @@ fn search<S: Sessions>(case: &Case, sessions: &S) -> Option<(usize, Found<S::Ses
     let options = Options::get();
     let numbers = options.numbers(S::COUNT);
     let (next, found) = (AtomicUsize::new(numbers.start), Mutex::new(None));
-    let time = S::TIME.mul_f64(crate::slowness());
+    let time = sessions.time().mul_f64(crate::slowness());
     let is_asked_for = options.sessions.or(options.session).is_some();
     let deadline = (!is_asked_for).then(|| Instant::now() + time);
     std::thread::scope(|scope| {
