@@ -19,7 +19,6 @@ pub mod login;
 pub mod receiver;
 pub mod send_queue;
 
-use crate::client::connection::Connection;
 use crate::client::login::{LoginArgs, LoginClient};
 use crate::client::receiver::{ClientLogic, Receiver};
 use crate::client::send_queue::{MAX_QUEUED, SendQueue};
@@ -30,6 +29,7 @@ use common::endpoint::Endpoint;
 use common::net;
 use common::terminal::{self, CommandGuard, Output};
 use stage2_echo::line;
+use stage4_multichat::transport::Transport;
 use stage5_aes::keyfile::{self, KeyFile};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -157,7 +157,7 @@ struct Logic {
 
 impl ClientLogic for Logic {
     /// Called after a lost connection, and after a login that was refused.
-    fn connect(&self) -> anyhow::Result<Arc<dyn Connection>> {
+    fn connect(&self) -> anyhow::Result<Arc<dyn Transport>> {
         Ok(Arc::new(net::connect(&self.connect)?))
     }
 

@@ -23,8 +23,8 @@ use common::endpoint::Endpoint;
 use common::net;
 use common::terminal::{self, Output};
 use stage2_echo::line;
+use stage4_multichat::transport::Transport;
 use stage5_aes::keyfile::{self, KeyFile};
-use stage6_auth::client::connection::Connection;
 use stage6_auth::client::login::{LoginArgs, LoginClient};
 use stage6_auth::client::receiver::{ClientLogic, Receiver};
 use stage6_auth::client::send_queue::{ClientSession, MAX_QUEUED, SendQueue};
@@ -162,7 +162,7 @@ struct Logic {
 
 impl ClientLogic for Logic {
     /// Called after a lost connection, and after a login that was refused.
-    fn connect(&self) -> anyhow::Result<Arc<dyn Connection>> {
+    fn connect(&self) -> anyhow::Result<Arc<dyn Transport>> {
         Ok(Arc::new(net::connect(&self.connect)?))
     }
 

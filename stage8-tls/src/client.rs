@@ -21,7 +21,7 @@ use clap::Parser;
 use common::endpoint::Endpoint;
 use common::terminal::{self, Output};
 use stage2_echo::line;
-use stage6_auth::client::connection::Connection;
+use stage4_multichat::transport::Transport;
 use stage6_auth::client::login::{LoginArgs, LoginClient};
 use stage6_auth::client::receiver::{ClientLogic, Receiver};
 use stage6_auth::client::send_queue::{ClientSession, MAX_QUEUED, SendQueue};
@@ -175,7 +175,7 @@ struct Logic {
 
 impl ClientLogic for Logic {
     /// Called after a lost connection, and after a login that was refused.
-    fn connect(&self) -> anyhow::Result<Arc<dyn Connection>> {
+    fn connect(&self) -> anyhow::Result<Arc<dyn Transport>> {
         Ok(self.trust.compressed(Arc::new(self.trust.connect(&self.connect)?)))
     }
 

@@ -21,8 +21,7 @@
 //! lengths of her packets, learns the secret letter by letter (CRIME, CVE-2012-4929):
 //! `make attack 8 ARGS=compression`. So it needs the option on both sides.
 //!
-//! Above and below nothing changes: this is a [`Transport`] over a [`Transport`] at the
-//! server, and a [`Connection`] over a [`Connection`] at the client.
+//! Above and below nothing changes: this is a [`Transport`] over a [`Transport`].
 
 mod reading;
 mod writing;
@@ -30,8 +29,7 @@ mod writing;
 use reading::{Expected, Reading};
 use rustix::fd::BorrowedFd;
 use stage4_multichat::transport::Transport;
-use stage6_auth::client::connection::Connection;
-use std::io::{self, ErrorKind, IoSlice, Read};
+use std::io::{self, ErrorKind, IoSlice};
 use std::sync::{Arc, Mutex, MutexGuard};
 use writing::Writing;
 
@@ -63,18 +61,18 @@ impl CompressionArgs {
     }
 
     /// The client's side: with the option, accepts compression if the server offers it.
-    pub fn accept(self, connection: Arc<dyn Connection>) -> Arc<dyn Connection> {
+    pub fn accept(self, transport: Arc<dyn Transport>) -> Arc<dyn Transport> {
         match self.compress {
-            true => Arc::new(Compressed::new(connection, b"", Expected::Offer)),
-            false => connection,
+            true => Arc::new(Compressed::new(transport, b"", Expected::Offer)),
+            false => transport,
         }
     }
 }
 
 /// A connection that is compressed as soon as both sides have agreed.
-struct Compressed<C: ?Sized> {
+struct Compressed {
     state: Mutex<State>,
-    below: Arc<C>,
+    below: Arc<dyn Transport>,
 }
 
 /// Used by the reader, and by the one thread that writes at a time. No thread waits while
@@ -91,8 +89,8 @@ impl State {
     }
 }
 
-impl<C: ?Sized> Compressed<C> {
-    fn new(below: Arc<C>, first: &[u8], expected: Expected) -> Self {
+impl Compressed {
+    fn new(below: Arc<dyn Transport>, first: &[u8], expected: Expected) -> Self {
         let state = State { reading: Reading::new(expected), writing: Writing::plain(first) };
         Compressed { state: Mutex::new(state), below }
     }
@@ -102,32 +100,24 @@ impl<C: ?Sized> Compressed<C> {
             .lock()
             .map_err(|_| io::Error::other("a thread panicked in the middle of a compressed block"))
     }
+}
 
-    /// Reads what has come, and calls `read_below` for more once at most. A caller that
-    /// has a deadline is asked again after each read, however slowly the bytes come.
+impl Transport for Compressed {
+    /// Reads from below once at most. A caller that has a deadline is asked again after
+    /// each read, however slowly the bytes come.
     ///
     /// # Errors
-    /// `Interrupted` when nothing can be made of what came yet: [`Read`] defines that
-    /// `read` is called again then.
-    fn read(
-        &self,
-        into: &mut [u8],
-        read_below: impl FnOnce(&mut [u8]) -> io::Result<usize>,
-    ) -> io::Result<usize> {
+    /// `Interrupted` when nothing can be made of what came yet: [`Read`](io::Read)
+    /// defines that `read` is called again then.
+    fn read(&self, into: &mut [u8]) -> io::Result<usize> {
         if let Some(n) = self.lock()?.take(into)? {
             return Ok(n);
         }
         let mut received = [0; READ_SIZE];
-        let n = read_below(&mut received)?;
+        let n = self.below.read(&mut received)?;
         let mut state = self.lock()?;
         state.reading.add(&received[..n]);
         state.take(into)?.ok_or_else(|| ErrorKind::Interrupted.into())
-    }
-}
-
-impl Transport for Compressed<dyn Transport> {
-    fn read(&self, into: &mut [u8]) -> io::Result<usize> {
-        self.read(into, |received| self.below.read(received))
     }
 
     fn write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -166,37 +156,6 @@ impl Transport for Compressed<dyn Transport> {
 
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.below.as_fd()
-    }
-}
-
-impl Connection for Compressed<dyn Connection> {
-    fn send(&self, bytes: &[u8]) -> io::Result<()> {
-        let mut state = self.lock()?;
-        state.writing.add(bytes)?;
-        let unsent = state.writing.take_unsent();
-        // The sending may wait, and the reader must not wait for it.
-        drop(state);
-        self.below.send(&unsent)
-    }
-
-    fn finish(&self) {
-        self.below.finish();
-    }
-
-    fn reader(&self) -> Box<dyn Read + '_> {
-        Box::new(ConnectionReader { compressed: self, below: self.below.reader() })
-    }
-}
-
-/// For the one thread of a client that reads.
-struct ConnectionReader<'a> {
-    compressed: &'a Compressed<dyn Connection>,
-    below: Box<dyn Read + 'a>,
-}
-
-impl Read for ConnectionReader<'_> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.compressed.read(into, |received| self.below.read(received))
     }
 }
 

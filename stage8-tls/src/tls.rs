@@ -13,7 +13,6 @@
 //! what reads and writes lines above is the same as without TLS.
 
 mod client;
-mod connection;
 mod error_text;
 mod handshake;
 mod nonblocking;

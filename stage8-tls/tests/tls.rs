@@ -6,7 +6,7 @@
 use clap::Parser;
 use common::log::{Level, Log};
 use stage2_echo::line::lingering_close;
-use stage6_auth::client::connection::Connection;
+use stage6_auth::client::connection::{finish, send_all};
 use stage8_tls::certs::{CertificateFolder, Validity};
 use stage8_tls::tls::{Acceptor, HandshakeError, TlsStream, TrustArgs};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -211,7 +211,7 @@ impl OpenSsl {
         let mut got = vec![0; line.len()];
         wire.read_exact(&mut got).unwrap();
         assert_eq!(got, line.as_bytes());
-        wire.send(&got).unwrap();
+        send_all(wire, &got).unwrap();
     }
 
     /// A letter at the beginning of a line is a command. It is done when it says so.
@@ -223,7 +223,7 @@ impl OpenSsl {
 
     /// What it has shown when both are done.
     fn shows(mut self) -> String {
-        self.server.as_ref().unwrap().finish();
+        finish(self.server.as_ref().unwrap());
         drop(self.client.stdin.take());
         let output = self.client.wait_with_output().unwrap();
         String::from_utf8_lossy(&output.stdout).into_owned()

@@ -1,30 +1,63 @@
-//! A connection as a client sees it, and how a line goes over it.
+//! A connection as a client uses it, and how a line goes over it.
 //!
-//! Why traits, when there is only TCP so far, and one envelope: the
-//! [send queue](crate::client::send_queue), the [login](crate::client::login) and the
-//! [receiver](crate::client::receiver) serve stage 8 as well. There a connection is
-//! TLS, and a line may have to be sealed for one user, whose key the client has to
-//! ask for first.
+//! It is stage 4's [`Transport`], as at the server. There the outbox writes to it, and
+//! no thread waits for a full socket. A client has one connection, so its sending
+//! simply waits.
+//!
+//! Why a trait for the line, when there is only one envelope so far: the
+//! [send queue](crate::client::send_queue) serves stage 8 as well. There a line may have
+//! to be sealed for one user, whose key the client has to ask for first.
 
 use crate::client::send_queue::SendQueue;
 use crate::envelope::Envelope;
-use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use rustix::event::{PollFd, PollFlags, poll};
+use stage4_multichat::transport::Transport;
+use std::io::{self, ErrorKind, IoSlice, Read};
 use zeroize::Zeroizing;
 
-/// An open connection. See the [module](self).
-pub trait Connection: Send + Sync {
-    /// Sends all bytes. One thread at a time.
-    ///
-    /// # Errors
-    /// When the connection broke before it had taken all of them.
-    fn send(&self, bytes: &[u8]) -> io::Result<()>;
+/// Sends all bytes, and waits while the socket is full. One thread at a time.
+///
+/// # Errors
+/// When the connection broke before it had taken all of them.
+pub fn send_all(connection: &dyn Transport, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let taken = when_writable(connection, || connection.write(&[IoSlice::new(bytes)]))?;
+        if taken == 0 {
+            return Err(ErrorKind::WriteZero.into());
+        }
+        when_writable(connection, || connection.flush())?;
+        bytes = &bytes[taken..];
+    }
+    Ok(())
+}
 
-    /// Says that nothing more will be sent. What is still under way arrives.
-    fn finish(&self);
+/// Says that nothing more will be sent. What is still under way arrives.
+pub fn finish(connection: &dyn Transport) {
+    connection.shutdown_write();
+    // An error means that the connection is at its end already.
+    let _ = when_writable(connection, || connection.flush());
+}
 
-    /// For the one thread that reads.
-    fn reader(&self) -> Box<dyn Read + '_>;
+/// Does what fails with `WouldBlock` again, each time the socket can take more.
+fn when_writable<T>(connection: &dyn Transport, attempt: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match attempt() {
+            Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                // After a signal it only tries once more.
+                let _ = poll(&mut [PollFd::from_borrowed_fd(connection.as_fd(), PollFlags::OUT)], None);
+            }
+            result => return result,
+        }
+    }
+}
+
+/// For the one thread that reads.
+pub struct Reader<'a>(pub &'a dyn Transport);
+
+impl Read for Reader<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.0.read(into)
+    }
 }
 
 /// How a line goes over the wire.
@@ -45,20 +78,5 @@ impl Encode for Envelope {
         self.seal_into(line, &mut sealed);
         sealed.push(b'\n');
         Some(Zeroizing::new(sealed))
-    }
-}
-
-impl Connection for TcpStream {
-    fn send(&self, bytes: &[u8]) -> io::Result<()> {
-        let mut stream = self;
-        stream.write_all(bytes)
-    }
-
-    fn finish(&self) {
-        let _ = self.shutdown(Shutdown::Write);
-    }
-
-    fn reader(&self) -> Box<dyn Read + '_> {
-        Box::new(self)
     }
 }

@@ -5,13 +5,14 @@
 //! pauses that grow (exponential back-off, with jitter). What the stages do differently,
 //! each of them says in its [`ClientLogic`].
 
-use crate::client::connection::Connection;
+use crate::client::connection::Reader;
 use crate::client::login::{LoginClient, LoginEvent};
 use crate::client::send_queue::{ClientSession, SendQueue};
 use anyhow::{Context, bail};
 use common::terminal::Output;
 use stage2_echo::line::{self, LineReader, Received};
 use stage4_multichat::client::MAX_FROM_SERVER;
+use stage4_multichat::transport::Transport;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +28,7 @@ pub trait ClientLogic: Send {
     ///
     /// # Errors
     /// Why there is none.
-    fn connect(&self) -> anyhow::Result<Arc<dyn Connection>>;
+    fn connect(&self) -> anyhow::Result<Arc<dyn Transport>>;
 
     /// Returns `true` if `error`, from [`connect`](Self::connect), will be the same at
     /// every later attempt.
@@ -92,7 +93,7 @@ enum Ended {
 impl<L: ClientLogic> Receiver<L> {
     /// The receiver thread. When the server has closed, the program ends with it, even
     /// if the main thread waits for a key.
-    pub fn run(mut self, connection: Arc<dyn Connection>) -> ! {
+    pub fn run(mut self, connection: Arc<dyn Transport>) -> ! {
         match self.receive_all(connection) {
             Ok(()) if self.output.interactive() => self.output.hint("The connection is closed."),
             Ok(()) => {}
@@ -101,7 +102,7 @@ impl<L: ClientLogic> Receiver<L> {
         self.output.exit(0)
     }
 
-    fn receive_all(&mut self, mut connection: Arc<dyn Connection>) -> anyhow::Result<()> {
+    fn receive_all(&mut self, mut connection: Arc<dyn Transport>) -> anyhow::Result<()> {
         // Attempts to connect since the last login: the pauses between them grow.
         let mut attempts = 0;
         loop {
@@ -133,7 +134,7 @@ impl<L: ClientLogic> Receiver<L> {
     }
 
     /// A new connection, after one attempt or many; `None` when it is no longer wanted.
-    fn reconnect(&self, attempts: &mut u32) -> anyhow::Result<Option<Arc<dyn Connection>>> {
+    fn reconnect(&self, attempts: &mut u32) -> anyhow::Result<Option<Arc<dyn Transport>>> {
         if *attempts == 0 {
             self.output.hint("The connection is lost. Reconnecting; what you type is sent then.");
         }
@@ -154,10 +155,10 @@ impl<L: ClientLogic> Receiver<L> {
     }
 
     /// Shows line by line until the connection ends: first the login, then the room.
-    fn receive(&mut self, connection: &dyn Connection, attempts: &mut u32) -> anyhow::Result<Ended> {
+    fn receive(&mut self, connection: &dyn Transport, attempts: &mut u32) -> anyhow::Result<Ended> {
         // A connection of its own, and so a buffer of its own: half a line that came
         // before the connection broke is not a line.
-        let mut lines = LineReader::with_limit(connection.reader(), MAX_FROM_SERVER);
+        let mut lines = LineReader::with_limit(Reader(connection), MAX_FROM_SERVER);
         let mut logged_in = false;
         loop {
             let line = match lines.next() {

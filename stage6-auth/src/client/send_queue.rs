@@ -12,10 +12,11 @@
 //! is not sent again: better a line too few, which its author misses, than one
 //! that all others read twice.
 
-use crate::client::connection::{Connection, Encode};
+use crate::client::connection::{Encode, finish, send_all};
 use anyhow::{bail, ensure};
 use common::poison::IgnorePoison;
 use stage2_echo::line::DISCONNECT;
+use stage4_multichat::transport::Transport;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
@@ -49,7 +50,7 @@ struct State {
     lines: VecDeque<Zeroizing<String>>,
     /// The first of them is just being sent.
     sending: bool,
-    connection: Option<Arc<dyn Connection>>,
+    connection: Option<Arc<dyn Transport>>,
     allowed: Allowed,
     /// Answers that this connection's login may still ask for.
     answers_left: u8,
@@ -130,17 +131,17 @@ impl SendQueue {
                     drop(state);
                     self.send(&line, answer, &connection);
                 }
-                (None, Some(connection)) => return connection.finish(),
+                (None, Some(connection)) => return finish(&*connection),
                 (_, None) => state.allowed = Allowed::Nothing,
             }
         }
     }
 
-    fn send(&self, line: &str, answer: bool, connection: &Arc<dyn Connection>) {
+    fn send(&self, line: &str, answer: bool, connection: &Arc<dyn Transport>) {
         let encoded = self.encoder.encode(line, self);
         let sent = encoded.as_ref().is_some_and(|bytes| {
             let _writing = self.writing.lock().ignore_poison();
-            connection.send(bytes).is_ok()
+            send_all(&**connection, bytes).is_ok()
         });
         self.change(|state| {
             state.sending = false;
@@ -165,12 +166,12 @@ impl SendQueue {
         let Some(connection) = self.lock().connection.clone() else { return false };
         self.encoder.encode(line, self).is_some_and(|bytes| {
             let _writing = self.writing.lock().ignore_poison();
-            connection.send(&bytes).is_ok()
+            send_all(&*connection, &bytes).is_ok()
         })
     }
 
     /// There is a connection. Nothing is sent before the server asks.
-    pub fn connected(&self, connection: &Arc<dyn Connection>) {
+    pub fn connected(&self, connection: &Arc<dyn Transport>) {
         self.change(|state| {
             state.connection = Some(connection.clone());
             state.answers_left = MAX_ANSWERS;

@@ -5,6 +5,8 @@ use super::*;
 use flate2::{Compress, Compression, FlushCompress};
 use proptest::prelude::*;
 use stage2_echo::line::{LineReader, Received};
+use stage6_auth::client::connection::{Reader, send_all};
+use std::io::Read;
 
 /// A connection below, of either side. When nothing is there to be read, the time of the
 /// reader is over.
@@ -27,8 +29,8 @@ impl Below {
     }
 }
 
-impl Read for &Below {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+impl Transport for Below {
+    fn read(&self, into: &mut [u8]) -> io::Result<usize> {
         let mut received = self.received.lock().unwrap();
         if received.is_empty() && !*self.ended.lock().unwrap() {
             return Err(ErrorKind::WouldBlock.into());
@@ -37,12 +39,6 @@ impl Read for &Below {
         into[..n].copy_from_slice(&received[..n]);
         received.drain(..n);
         Ok(n)
-    }
-}
-
-impl Transport for Below {
-    fn read(&self, into: &mut [u8]) -> io::Result<usize> {
-        Read::read(&mut &*self, into)
     }
 
     fn write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -65,32 +61,10 @@ impl Transport for Below {
     }
 }
 
-impl Connection for Below {
-    fn send(&self, bytes: &[u8]) -> io::Result<()> {
-        self.sent.lock().unwrap().extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn finish(&self) {}
-
-    fn reader(&self) -> Box<dyn Read + '_> {
-        Box::new(self)
-    }
-}
-
-/// Reads from a server's transport as a reader thread does.
-struct TransportReader(Arc<dyn Transport>);
-
-impl Read for TransportReader {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.0.read(into)
-    }
-}
-
 /// The two ends of a connection, and what lies below them.
 struct Ends {
     server: Arc<dyn Transport>,
-    client: Arc<dyn Connection>,
+    client: Arc<dyn Transport>,
     below_server: Arc<Below>,
     below_client: Arc<Below>,
     /// Bytes that were under way, to the client and to the server.
@@ -110,23 +84,19 @@ impl Ends {
     }
 
     fn server_sends(&self, line: &str) {
-        let bytes = format!("{line}\n").into_bytes();
-        let mut left = &bytes[..];
-        while !left.is_empty() {
-            left = &left[self.server.write(&[IoSlice::new(left)]).unwrap()..];
-        }
+        send_all(&*self.server, format!("{line}\n").as_bytes()).unwrap();
     }
 
     fn client_sends(&self, line: &str) {
-        self.client.send(format!("{line}\n").as_bytes()).unwrap();
+        send_all(&*self.client, format!("{line}\n").as_bytes()).unwrap();
     }
 
     /// The lines that arrive at the client and at the server, if what was sent travels in
     /// pieces of so many bytes.
     fn arrive(&mut self, piece: usize) -> [Vec<String>; 2] {
-        let client = self.client.clone();
-        let mut at_client = LineReader::with_limit(client.reader(), 1 << 20);
-        let mut at_server = LineReader::new(TransportReader(self.server.clone()));
+        let (client, server) = (self.client.clone(), self.server.clone());
+        let mut at_client = LineReader::with_limit(Reader(&*client), 1 << 20);
+        let mut at_server = LineReader::new(Reader(&*server));
         let mut lines = [Vec::new(), Vec::new()];
         let to_client = self.below_server.take_sent();
         for piece in to_client.chunks(piece) {
@@ -216,7 +186,7 @@ fn half_of_the_agreement_at_the_end_is_a_last_line() {
     let ends = Ends::new(true, false);
     ends.below_server.receive(b"COMPRESS DEF");
     *ends.below_server.ended.lock().unwrap() = true;
-    let mut lines = LineReader::new(TransportReader(ends.server));
+    let mut lines = LineReader::new(Reader(&*ends.server));
     assert_eq!(lines.next().unwrap(), Received::Line("COMPRESS DEF"));
     assert_eq!(lines.next().unwrap(), Received::End);
 }
@@ -279,7 +249,8 @@ fn what_is_no_deflate_is_an_error() {
 #[test]
 fn a_stream_that_ends_itself_is_the_end_of_the_lines() {
     let last = deflated(b"last\n", 1, FlushCompress::Finish);
-    let mut lines = LineReader::new(TransportReader(after_agreement(&[&last, &b"more"[..]].concat()).server));
+    let ends = after_agreement(&[&last, &b"more"[..]].concat());
+    let mut lines = LineReader::new(Reader(&*ends.server));
     assert_eq!(lines.next().unwrap(), Received::Line("last"));
     assert_eq!(lines.next().unwrap(), Received::End);
 }
@@ -311,7 +282,7 @@ fn a_full_socket_takes_nothing_more_and_little_is_kept() {
     ends.server.flush().unwrap();
     ends.below_client.receive(&ends.below_server.take_sent());
     let mut got = Vec::new();
-    let error = ends.client.reader().read_to_end(&mut got).unwrap_err();
+    let error = Reader(&*ends.client).read_to_end(&mut got).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::WouldBlock);
     assert!(got == noise[..MAX_WRITE]);
 }

@@ -50,11 +50,6 @@ impl Writing {
         }
     }
 
-    /// Takes out all that is unsent, for a connection that takes it whole.
-    pub(super) fn take_unsent(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.unsent)
-    }
-
     /// Gives to the connection below what it takes without waiting.
     ///
     /// # Errors

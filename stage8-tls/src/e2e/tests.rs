@@ -1,6 +1,8 @@
 use super::*;
+use stage4_multichat::transport::Transport;
 use stage6_auth::client::send_queue::{ClientSession, SendQueue};
-use std::io::{self, Read};
+use std::io::{self, IoSlice};
+use std::os::fd::BorrowedFd;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use tempfile::TempDir;
@@ -23,21 +25,30 @@ impl UserOutput for Told {
 /// A connection whose other end is the test, until it is finished.
 struct Wire(Mutex<Option<Sender<String>>>);
 
-impl stage6_auth::client::connection::Connection for Wire {
-    fn send(&self, bytes: &[u8]) -> io::Result<()> {
-        let Some(to) = &*self.0.lock().unwrap() else { return Err(io::ErrorKind::BrokenPipe.into()) };
-        for line in str::from_utf8(bytes).unwrap().lines() {
-            let _ = to.send(line.to_owned());
-        }
-        Ok(())
+impl Transport for Wire {
+    fn read(&self, _: &mut [u8]) -> io::Result<usize> {
+        unreachable!("the test is the receiver")
     }
 
-    fn finish(&self) {
+    fn write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
+        let Some(to) = &*self.0.lock().unwrap() else { return Err(io::ErrorKind::BrokenPipe.into()) };
+        let bytes: Vec<u8> = bytes.iter().flat_map(|piece| piece.to_vec()).collect();
+        for line in str::from_utf8(&bytes).unwrap().lines() {
+            let _ = to.send(line.to_owned());
+        }
+        Ok(bytes.len())
+    }
+
+    fn shutdown_write(&self) {
         self.0.lock().unwrap().take();
     }
 
-    fn reader(&self) -> Box<dyn Read + '_> {
-        Box::new(io::empty())
+    fn abort(&self) {}
+
+    fn shutdown_read(&self) {}
+
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        unreachable!("it is never full")
     }
 }
 
@@ -70,8 +81,7 @@ impl Side {
     fn connect(&mut self, name: &str) {
         let (sender, sent) = mpsc::channel();
         self.sent = sent;
-        let wire: Arc<dyn stage6_auth::client::connection::Connection> =
-            Arc::new(Wire(Mutex::new(Some(sender))));
+        let wire: Arc<dyn Transport> = Arc::new(Wire(Mutex::new(Some(sender))));
         self.queue.connected(&wire);
         self.e2e.logged_in(name, &self.queue).unwrap();
         let token = Zeroizing::new("token".to_owned());

@@ -10,7 +10,7 @@ use common::endpoint::Endpoint;
 use common::net::{self, NetError};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
-use stage6_auth::client::connection::Connection;
+use stage4_multichat::transport::Transport;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -116,7 +116,7 @@ impl TrustArgs {
 
 impl ServerTrust {
     /// The same connection, compressed if the user wants that and the server offers it.
-    pub fn compressed(&self, connection: Arc<TlsStream>) -> Arc<dyn Connection> {
+    pub fn compressed(&self, connection: Arc<TlsStream>) -> Arc<dyn Transport> {
         self.compression.accept(connection)
     }
 

@@ -28,10 +28,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
-/// An encrypted connection, of either side. Any number of threads write, one at a time
-/// (through [`Transport`] without waiting, or waiting as a client's
-/// [`Connection`](stage6_auth::client::connection::Connection)), and one thread reads:
-/// `&TlsStream` is [`Read`].
+/// An encrypted connection, of either side. Any number of threads write, one at a time,
+/// and one thread reads: `&TlsStream` is [`Read`].
 ///
 /// Reading honours the read timeout of the socket (`SO_RCVTIMEO`), with `WouldBlock`.
 /// It returns 0 when the peer has sent `close_notify`. A connection that ends without

@@ -8,7 +8,7 @@ use crate::certs::{CertificateFolder, Validity};
 use common::endpoint::Endpoint;
 use common::log::{Level, Log};
 use stage4_multichat::transport::Transport;
-use stage6_auth::client::connection::Connection;
+use stage6_auth::client::connection::{finish, send_all};
 use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -82,15 +82,15 @@ fn what_one_side_sends_the_other_reads_to_its_end() {
     let much: Vec<u8> = (0..1_000_000u32).flat_map(u32::to_le_bytes).collect();
     thread::scope(|scope| {
         scope.spawn(|| {
-            client.send(&much).unwrap();
-            client.finish();
+            send_all(&client, &much).unwrap();
+            finish(&client);
         });
         let mut got = Vec::new();
         (&server).read_to_end(&mut got).unwrap();
         assert!(got == much);
         // Half of the connection is closed, the other is not.
-        server.send(b"bye").unwrap();
-        server.finish();
+        send_all(&server, b"bye").unwrap();
+        finish(&server);
         got.clear();
         (&client).read_to_end(&mut got).unwrap();
         assert_eq!(got, b"bye");
@@ -121,7 +121,7 @@ fn the_sockets_read_timeout_counts() {
     server.stream().set_read_timeout(Some(std::time::Duration::from_millis(20))).unwrap();
     assert_eq!(server.read(&mut [0; 10]).unwrap_err().kind(), ErrorKind::WouldBlock);
     // And it goes on after it.
-    client.send(b"late").unwrap();
+    send_all(&client, b"late").unwrap();
     server.stream().set_read_timeout(None).unwrap();
     let mut got = [0; 10];
     assert_eq!(server.read(&mut got).unwrap(), 4);
@@ -253,7 +253,7 @@ fn what_comes_with_the_end_of_the_handshake_is_not_waited_for_again() {
 #[test]
 fn what_came_before_a_damaged_record_is_read_before_the_error() {
     let (client, server) = TestServer::new().pair();
-    client.send(b"hello").unwrap();
+    send_all(&client, b"hello").unwrap();
     (&**client.stream()).write_all(&DAMAGED_RECORD).unwrap();
     // Both are there before anything is read.
     while server.stream().peek(&mut [0; 100]).unwrap() < 5 + 22 + DAMAGED_RECORD.len() {
