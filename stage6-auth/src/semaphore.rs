@@ -81,7 +81,7 @@ mod tests {
         thread::scope(|scope| {
             for _ in 0..12 {
                 scope.spawn(|| {
-                    for _ in 0..200 {
+                    for _ in 0..50 {
                         let _permit = semaphore.acquire_for(LONG).unwrap();
                         most.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                         thread::yield_now();
