@@ -3,7 +3,7 @@
 //! CONTRIBUTING.md says how a name is chosen.
 
 use lab::workspace::root;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -283,6 +283,75 @@ fn names_that_were_given_up_do_not_come_back() {
         }
     }
     assert!(problems.is_empty(), "{} names:\n{}", problems.len(), problems.join("\n"));
+}
+
+/// Names in the book that no source of ours has: of the standard library, of databases, of
+/// the system.
+const NOT_OURS: &[&str] = &[
+    "compare_exchange",
+    "ct_eq",
+    "try_lock",
+    "CERT_NONE",
+    "COURSE_URL",
+    "SO_KEEPALIVE",
+    "SQLITE_BUSY",
+    "UNIX_TIMESTAMP",
+];
+
+/// The parts of a page that stand between backticks in one line, each with its line's number.
+fn code_in(page: &str) -> impl Iterator<Item = (usize, &str)> {
+    page.lines()
+        .zip(1..)
+        .flat_map(|(line, number)| line.split('`').skip(1).step_by(2).map(move |code| (number, code)))
+}
+
+/// Returns `true` if a word of a page is the name of a function, type or constant, and not
+/// a word of a command or of the protocol.
+fn is_name(word: &str) -> bool {
+    let camel_case = word.starts_with(|c: char| c.is_ascii_uppercase())
+        && word.contains(|c: char| c.is_ascii_lowercase())
+        && word.chars().skip(1).any(|c| c.is_ascii_uppercase());
+    camel_case || word.contains('_')
+}
+
+/// What the book and the stages' pages call by a name is still called that.
+#[test]
+#[ignore = "self-test of the course: make test-course"]
+fn what_the_pages_name_is_in_the_sources() {
+    let sources = sources();
+    let is_word = |c: char| c == '_' || c.is_ascii_alphanumeric();
+    let words: BTreeSet<&str> = sources.values().flat_map(|s| s.split(|c| !is_word(c))).collect();
+    let mut problems = Vec::new();
+    let mut names = 0;
+    for page in pages() {
+        let text = fs::read_to_string(&page).unwrap();
+        for (line, code) in code_in(&text) {
+            let is_file = code.ends_with(".rs") && !code.contains(|c: char| c == ' ' || c.is_uppercase());
+            let found = match is_file {
+                true => sources.keys().any(|path| path.ends_with(code)),
+                false if code.contains(|c| !is_word(c) && !":.()&".contains(c)) => continue,
+                false => code
+                    .split(|c| !is_word(c))
+                    .filter(|word| is_name(word))
+                    .all(|word| words.contains(word) || NOT_OURS.contains(&word)),
+            };
+            names += 1;
+            if !found {
+                problems.push(format!("{}:{line}: {code}", page.display()));
+            }
+        }
+    }
+    assert!(names > 300, "are the pages still there?");
+    assert!(problems.is_empty(), "not in the sources:\n{}", problems.join("\n"));
+}
+
+/// The pages of the book and the README files of the stages.
+fn pages() -> Vec<PathBuf> {
+    let in_folder = |folder: PathBuf| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let book =
+        in_folder(root().join("docs/src")).filter(|path| path.extension().is_some_and(|end| end == "md"));
+    let stages = in_folder(root()).map(|path| path.join("README.md")).filter(|path| path.is_file());
+    book.chain(stages).chain([root().join("CONTRIBUTING.md")]).collect()
 }
 
 #[test]
