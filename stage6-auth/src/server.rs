@@ -8,16 +8,16 @@
 //! reader threads ─► queue ─► committer thread ─► room thread ─► fan-out ─► outboxes ─► sockets
 //!    `relay`                 one transaction    who gets it    one write
 //!                           for all that waits                for each client
-//!    server.rs                committer.rs   room/room_state.rs  fanout.rs   outbox.rs
+//!    server.rs  pipeline.rs  committer.rs    room/room_state.rs  fanout.rs   outbox.rs
 //! ```
 //!
 //! A line that a client sends: its reader thread opens it ([`read_line`]) and
 //! submits it. The committer thread stores all that has queued up in one
 //! transaction. The room thread seals each line once and puts it into the outbox
 //! of each other client. While it does, the next batch is being committed.
-//! Where to look: stage 6's `pipeline.rs` starts the two threads in the middle. Stage 4
-//! has `fanout.rs`, `outbox.rs` and `drainer.rs`: the room thread writes to the sockets
-//! itself, and the drainer thread writes what a full socket did not take.
+//! Where to look: stage 6's `pipeline.rs` has the queue, and starts the two threads in
+//! the middle. Stage 4 has `fanout.rs`, `outbox.rs` and `drainer.rs`: the room thread
+//! writes to the sockets itself, and the drainer thread writes what a socket did not take.
 //!
 //! A login goes deep into its stack, for a hash, a query. It has a thread with a
 //! large stack that ends; the reader thread, which stays, has a small one.

@@ -14,5 +14,5 @@ fuzz_target!(|input: (&str, &str, &str)| {
         // The answer goes to its author on one line.
         assert!(error.to_string().len() < 1000);
     }
-    let _ = Recipient::parse(kind, place, &[]);
+    let _ = Recipient::parse(kind, place, line, &[]);
 });
