@@ -2,6 +2,8 @@
 
 use super::AuthError;
 use crate::store::PasswordHash;
+use std::panic::resume_unwind;
+use std::thread;
 
 /// The longest name, in characters, which are bytes too.
 pub const LONGEST_NAME: usize = 32;
@@ -93,6 +95,23 @@ pub fn hash(password: &str, cost: u32) -> PasswordHash {
     // and so refuses 72 bytes, which bcrypt does read. We have checked.
     let hash = bcrypt::hash(password, cost).expect("the cost is within bcrypt's bounds");
     PasswordHash(hash)
+}
+
+/// Runs `hash` in a thread of its own that gives way to all others. A hash keeps a
+/// processor busy for a quarter of a second. A line of the chat that comes meanwhile would
+/// wait until the time slice of the hash ends. Not in the login's thread: a thread cannot
+/// take its priority back (`man 2 nice`), and the client's reader thread inherits it.
+pub(super) fn at_low_priority<T: Send>(hash: impl Fn() -> T + Sync) -> T {
+    let low = || {
+        // With an error it keeps its priority, and that is all.
+        let _ = rustix::process::nice(10);
+        hash()
+    };
+    thread::scope(|scope| match thread::Builder::new().name("hash".into()).spawn_scoped(scope, low) {
+        Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+        // The system has no thread left.
+        Err(_) => hash(),
+    })
 }
 
 /// Checks that a hash from elsewhere can be imported: `$2a$`, `$2b$` or `$2y$`, a

@@ -17,7 +17,7 @@ pub use credentials::{
 };
 
 use crate::store::{NewUser, Store, StoreError, User, name_key};
-use credentials::{dummy_hash, readable_by_bcrypt};
+use credentials::{at_low_priority, dummy_hash, readable_by_bcrypt};
 use hash_queue::{HashQueue, Purpose};
 use origin::Origin;
 pub use origin::network_prefix;
@@ -107,7 +107,7 @@ impl Accounts {
         let password = {
             let _permit =
                 self.queue.acquire(Purpose::Registration, &origin, deadline).ok_or(AuthError::Busy)?;
-            hash(password, self.cost)
+            at_low_priority(|| hash(password, self.cost))
         };
         match self.store.add_users(&[NewUser { name: name.to_owned(), password }]) {
             Err(StoreError::NameTaken(_)) => Err(AuthError::NameTaken),
@@ -142,7 +142,7 @@ impl Accounts {
         // cost than this server's can still be told by it.)
         let dummy = dummy_hash(self.cost);
         let hash = user.as_ref().map_or(&dummy, |user| &user.password);
-        let matches = bcrypt::verify(password, &hash.0).unwrap_or(false);
+        let matches = at_low_priority(|| bcrypt::verify(password, &hash.0).unwrap_or(false));
         // After the work for the same reason. What bcrypt would cut or read
         // as something else never matches.
         match user {
