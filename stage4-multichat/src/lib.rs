@@ -4,7 +4,8 @@
 //! thread that owns who is here, and sends what was said to all; [`queue`]
 //! is how events reach it, [`fanout`] how it sends one batch to many. Each client
 //! has an [`outbox`], which never makes the room wait: `outbox_state` is what it
-//! holds, [`transport`] what it writes to, and [`drainer`] the thread that writes when a socket was full.
+//! holds, [`transport`] what it writes to, and [`drainer`] the thread that writes when a
+//! socket was full.
 //! [`limits`] and [`token_bucket`] keep one client, or many, from using up the
 //! server.
 

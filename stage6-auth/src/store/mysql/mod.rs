@@ -87,6 +87,7 @@ impl MySqlDatabase {
 impl Database for MySqlDatabase {
     fn query(&self, query: &str, params: &[Value]) -> Result<Vec<Vec<Value>>, StoreError> {
         let rows: Vec<Row> = self.with(|conn| conn.exec(query, to_mysql(params)))?;
+        // No column was taken out of a row, so this `unwrap` of the library gives all of them.
         Ok(rows.into_iter().map(|row| row.unwrap().into_iter().map(from_mysql).collect()).collect())
     }
 
