@@ -320,7 +320,9 @@ fn is_name(word: &str) -> bool {
 fn what_the_pages_name_is_in_the_sources() {
     let sources = sources();
     let is_word = |c: char| c == '_' || c.is_ascii_alphanumeric();
-    let words: BTreeSet<&str> = sources.values().flat_map(|s| s.split(|c| !is_word(c))).collect();
+    // This file names what was given up.
+    let others = sources.iter().filter(|(path, _)| !path.ends_with("it/names.rs"));
+    let words: BTreeSet<&str> = others.flat_map(|(_, source)| source.split(|c| !is_word(c))).collect();
     let mut problems = Vec::new();
     let mut names = 0;
     for page in pages() {
