@@ -37,7 +37,8 @@ pub enum Fault {
     KillDatabase,
     /// SIGSTOP, and later SIGCONT.
     FreezeDatabase,
-    /// All connections of the link are reset, and new ones until the end.
+    /// All connections of the link are reset, and new ones until the end. The last requests have
+    /// arrived, their answers have not.
     Cut(LinkTo, usize),
     /// Nothing is carried, and no connection ends.
     Freeze(LinkTo, usize),
@@ -59,14 +60,16 @@ impl Fault {
     pub fn draw(random: &mut StdRng) -> Fault {
         let server = random.random_range(0..SERVERS);
         let to = [LinkTo::Server, LinkTo::Redis, LinkTo::Database][random.random_range(0..3)];
-        // What ends a process is more likely than what a link does.
+        // What ends a process is more likely than what a link does, but for the loss of an answer
+        // of the database: was it stored?
         match random.random_range(0..19) {
             0..=2 => Fault::KillServer(server),
             3 | 4 => Fault::PauseServer(server),
             5 => Fault::KillRedis,
             6 => Fault::EmptyRedis,
             7 => Fault::FreezeRedis,
-            8 | 9 => Fault::KillDatabase,
+            8 => Fault::KillDatabase,
+            9 => Fault::Cut(LinkTo::Database, server),
             10 => Fault::FreezeDatabase,
             11 => Fault::Cut(to, server),
             12 => Fault::Freeze(to, server),

@@ -13,6 +13,7 @@ use rustix::process::Signal;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 /// How much later everything comes over a slow link.
@@ -20,6 +21,10 @@ const DELAY: Duration = Duration::from_millis(60);
 
 /// What a link carries that is given few bytes a second: less than is said meanwhile.
 const BYTES_A_SECOND: u32 = 8000;
+
+/// Before a link is cut or loses its connections, nothing is answered for so long: long enough
+/// that each server stores something meanwhile.
+const UNANSWERED: Duration = Duration::from_millis(200);
 
 /// All of it. Dropping it ends everything.
 pub struct Testbed<'a> {
@@ -145,15 +150,24 @@ impl<'a> Testbed<'a> {
             Fault::FreezeRedis => self.services.redis.freeze(),
             Fault::KillDatabase => self.services.mariadb.kill(),
             Fault::FreezeDatabase => self.services.mariadb.freeze(),
-            Fault::Cut(to, n) => self.link(to, n).link().cut(),
+            Fault::Cut(to, n) => self.without_answers(to, n).cut(),
             Fault::Freeze(to, n) => self.link(to, n).link().freeze(),
             Fault::Delay(to, n) => self.link(to, n).link().slow_down(DELAY),
             Fault::Throttle(to, n) => self.link(to, n).link().limit_rate(BYTES_A_SECOND),
             Fault::Split(to, n) => self.link(to, n).link().split(),
             Fault::HalfClose(to, n) => self.link(to, n).link().half_close(),
-            Fault::Lose(to, n) => self.link(to, n).link().lose(),
+            Fault::Lose(to, n) => self.without_answers(to, n).lose(),
         }
         Ok(())
+    }
+
+    /// Holds up the answers on a link for a moment: whatever ends the link then, something has
+    /// arrived that was never answered.
+    fn without_answers(&self, to: LinkTo, n: usize) -> &Link {
+        let link = self.link(to, n).link();
+        link.hold_answers();
+        thread::sleep(UNANSWERED);
+        link
     }
 
     /// Ends it. A server that was killed is started by [`Testbed::start_again`].

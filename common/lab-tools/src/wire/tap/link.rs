@@ -15,6 +15,7 @@ pub struct Link {
 #[derive(Clone, Copy, Default)]
 struct State {
     frozen: bool,
+    holds_answers: bool,
     delay: Duration,
     /// Bytes a second; 0 for any number.
     rate: u32,
@@ -34,6 +35,12 @@ impl Link {
     /// From now on nothing is carried, and no connection notices: they stay open.
     pub fn freeze(&self) {
         self.change(|state| state.frozen = true);
+    }
+
+    /// What the server sends is held up from now on; what the client sends is still carried.
+    /// It lasts until the link is [restored](Self::restore) or [loses](Self::lose) its connections.
+    pub fn hold_answers(&self) {
+        self.change(|state| state.holds_answers = true);
     }
 
     /// Each piece of data comes so much later from now on, both ways.
@@ -63,7 +70,10 @@ impl Link {
     /// half-open, as behind a router that has forgotten them. New connections are not
     /// concerned.
     pub fn lose(&self) {
-        self.change(|state| state.losses += 1);
+        self.change(|state| {
+            state.holds_answers = false;
+            state.losses += 1;
+        });
     }
 
     /// Resets all connections, and each new one, until the link is [restored](Self::restore).
@@ -116,6 +126,11 @@ impl Link {
     pub(super) fn is_closed(&self) -> bool {
         let state = self.state();
         state.frozen || state.down
+    }
+
+    /// Returns `true` if nothing may be carried from the server now.
+    pub(super) fn is_holding_answers(&self) -> bool {
+        self.state().holds_answers
     }
 
     /// Waits as long as this many bytes are on their way.

@@ -69,3 +69,22 @@ fn a_lost_connection_carries_nothing_and_neither_side_is_told() {
     tapped.client.write_all(b"before").unwrap();
     tapped.server.read_exact(&mut received).unwrap();
 }
+
+#[test]
+fn a_link_that_holds_answers_carries_requests_and_brings_the_answers_when_it_is_restored() {
+    let link = Arc::<Link>::default();
+    let mut tapped = tapped_over(Some(link.clone()));
+    link.hold_answers();
+    tapped.client.write_all(b"ask").unwrap();
+    let mut request = [0; 3];
+    tapped.server.read_exact(&mut request).unwrap();
+    tapped.server.write_all(b"answer").unwrap();
+    tapped.client.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    let mut answer = [0; 6];
+    let error = tapped.client.read(&mut answer).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{error}");
+    tapped.client.set_read_timeout(Some(LIMIT)).unwrap();
+    link.restore();
+    tapped.client.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"answer");
+}
