@@ -16,5 +16,6 @@ pub mod read_line;
 pub mod room;
 pub mod semaphore;
 pub mod server;
+pub mod server_args;
 pub mod sessions;
 pub mod store;

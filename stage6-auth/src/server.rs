@@ -8,19 +8,16 @@
 //! reader threads ─► queue ─► committer thread ─► room thread ─► fan-out ─► outboxes ─► sockets
 //!    `relay`                 one transaction    who gets it    one write
 //!                           for all that waits                for each client
-//!    server.rs  pipeline.rs  committer.rs    room/room_state.rs  fanout.rs   outbox.rs
+//!    server.rs  pipeline.rs  committer.rs    room_state.rs    fanout.rs   outbox.rs
 //! ```
 //!
-//! A line that a client sends: its reader thread opens it ([`read_line`]) and
-//! submits it. The committer thread stores all that has queued up in one
-//! transaction. The room thread seals each line once and puts it into the outbox
-//! of each other client. While it does, the next batch is being committed.
+//! A line that a client sends: its reader thread opens it ([`read_line`]) and submits it.
+//! The committer thread stores all that has queued up in one transaction. The next batch
+//! is being committed while the room thread delivers this one: it
+//! seals each line once and puts it into the outbox of each other client.
 //! Where to look: stage 6's `pipeline.rs` has the queue, and starts the two threads in
 //! the middle. Stage 4 has `fanout.rs`, `outbox.rs` and `drainer.rs`: the room thread
 //! writes to the sockets itself, and the drainer thread writes what a socket did not take.
-//!
-//! A login goes deep into its stack, for a hash, a query. It has a thread with a
-//! large stack that ends; the reader thread, which stays, has a small one.
 //!
 //! | thread | waits for | ends |
 //! | --- | --- | --- |
@@ -36,18 +33,14 @@
 //! committer waits. An outbox, in bytes: its client is disconnected. A slow or very
 //! fast client delays the others only briefly.
 
-use crate::auth::{
-    AcceptedConnection, AuthArgs, Authenticator, Lines, LoginError, PendingLogin, PendingLogins,
-};
+use crate::auth::{self, AcceptedConnection, Authenticator, Lines, LoginError, PendingLogin, PendingLogins};
 use crate::envelope::Envelope;
 use crate::read_line::{ClientLine, read_line};
 use crate::room::Room;
-use crate::sessions::name_registry::OnDuplicate;
-use crate::sessions::presence::{Presence, PresenceGuard};
-use crate::sessions::session::Session;
-use crate::store::{self, DbArgs, SCHEMA};
+use crate::server_args::ServerArgs;
+use crate::sessions::{OnDuplicate, Presence, PresenceGuard, Session};
+use crate::store::SCHEMA;
 use clap::Parser;
-use common::cli::LogFileArgs;
 use common::critical_thread;
 use common::endpoint::Endpoint;
 use common::fd_limit;
@@ -56,7 +49,6 @@ use common::log::Log;
 use stage2_echo::line;
 use stage3_threads::workers::Workers;
 use stage4_multichat::drainer::PollDrainer;
-use stage4_multichat::limits::LimitArgs;
 use stage4_multichat::line_codec::LineCodec;
 use stage4_multichat::outbox::OutboxConfig;
 use stage4_multichat::token_bucket::{Decision, TokenBucket};
@@ -75,29 +67,16 @@ pub struct Options {
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9006")]
     pub listen: Endpoint,
 
-    #[command(flatten)]
-    limits: LimitArgs,
-
     /// File with the key, the same for all users
     #[arg(long, value_name = "FILE", default_value = keyfile::DEFAULT_PATH)]
     pub key: PathBuf,
-
-    #[command(flatten)]
-    db: DbArgs,
-
-    #[command(flatten)]
-    auth: AuthArgs,
 
     /// Which connection is closed when a user logs in a second time
     #[arg(long, value_enum, default_value_t = OnDuplicate::Reject)]
     pub on_duplicate: OnDuplicate,
 
-    /// Number of earlier messages that a new client gets
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(..=10_000))]
-    pub history: u16,
-
     #[command(flatten)]
-    log: LogFileArgs,
+    args: ServerArgs,
 }
 
 /// What all threads need that serve clients.
@@ -124,14 +103,6 @@ struct Server {
     log: Log,
 }
 
-/// The stack of a login thread. More than four times that of a reader thread, so
-/// that none of its used pages can become a reader thread's; see [`Workers::spawn`].
-const LOGIN_STACK: usize = 2 << 20;
-
-/// The stack of a reader thread: twice that of stage 4, since some lines ask the
-/// database.
-const READER_STACK: usize = 256 << 10;
-
 /// At the end: how long the lines that were received may take to be committed and
 /// delivered. A database that hangs is given up after three seconds.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(2500);
@@ -141,44 +112,41 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(2500);
 /// # Errors
 /// When it has no key or no database, cannot listen, or not write its log.
 pub fn run(options: &Options) -> anyhow::Result<()> {
-    let (level, file) = options.log.settings();
+    let (level, file) = options.args.log.settings();
     let (log, _written_at_the_end) = Log::start(level, file)?;
-    fd_limit::raise_fd_limit(options.limits.max_clients, &log);
+    fd_limit::raise_fd_limit(options.args.limits.max_clients, &log);
     // First all that can be wrong with files and database, so that a server that
     // listens is one that works.
     let envelope = Arc::new(Envelope::new(&KeyFile::load(&options.key)?.key));
     let codec: Arc<dyn LineCodec> = envelope.clone();
-    let store = store::open(&options.db.db, &SCHEMA)?;
-    if let Some(warning) = store.durability_warning()? {
-        log.warn(warning);
-    }
-    let tokens = options.auth.session_tokens(&store);
+    let store = options.args.open_store(&SCHEMA, &log)?;
+    let tokens = options.args.auth.session_tokens(&store);
     // This starts the committer thread and the room thread.
-    let room = Room::open(&store, &codec, options.history.into(), &log)?;
+    let room = Room::open(&store, &codec, options.args.history.into(), &log)?;
     let server = Arc::new(Server {
         listener: Listener::open(&options.listen, &log)?,
         workers: Workers::new(&log),
-        pending: PendingLogins::new(options.limits.max_clients),
+        pending: PendingLogins::new(options.args.limits.max_clients),
         envelope,
         presence: Presence::new(options.on_duplicate, &tokens, room.clone(), &log),
-        auth: options.auth.authenticator(&store, tokens, &log),
+        auth: options.args.auth.authenticator(&store, tokens, &log),
         room,
         outboxes: Arc::new(OutboxConfig {
-            limit: options.limits.queue,
+            limit: options.args.limits.queue,
             drainer: PollDrainer::start()?,
             codec,
         }),
-        rate: options.limits.rate,
+        rate: options.args.limits.rate,
         log,
     });
     server.log.info(format_args!(
         "room for {} clients; messages go to {}",
-        options.limits.max_clients, options.db.db
+        options.args.limits.max_clients, options.args.db.db
     ));
     // This thread only accepts: no client keeps the next one waiting. `None` comes
     // after a signal, or when the server has to stop itself.
     while let Some((stream, peer)) = server.listener.accept() {
-        let thread = server.workers.spawn(peer.to_string(), LOGIN_STACK, {
+        let thread = server.workers.spawn(peer.to_string(), auth::LOGIN_STACK, {
             let server = server.clone();
             move || serve(stream, peer, &server)
         });
@@ -215,10 +183,10 @@ fn serve(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>) {
     match logged_in {
         // What a thread has used of its stack stays in memory until the thread ends. A
         // login uses 20 KiB, and this client may now listen for hours: so its reader is
-        // a new thread, and this one ends.
+        // a new thread with a small stack, and this one ends.
         Ok(online) => {
             let outbox = connection.outbox.clone();
-            let thread = server.workers.spawn(online.session().name.to_string(), READER_STACK, {
+            let thread = server.workers.spawn(online.session().name.to_string(), auth::READER_STACK, {
                 let server = server.clone();
                 move || chat(connection, online, &server)
             });
@@ -239,10 +207,7 @@ fn log_in(
     server: &Server,
 ) -> Result<PresenceGuard, LoginError> {
     let AcceptedConnection { peer, outbox, lines, deadline, .. } = connection;
-    let send = |line: &str| {
-        outbox.send_line(line);
-    };
-    let login = server.auth.authenticate(|| read_line(lines, &server.envelope), send, *peer, *deadline);
+    let login = server.auth.authenticate(|| read_line(lines, &server.envelope), outbox, *peer, *deadline);
     let (login, slot) = pending.finish(login)?;
     let session = Session::new(&login, *peer, outbox);
     // From here on the client has its name, and the room thread sends it what is said.
@@ -254,22 +219,9 @@ fn log_in(
 
 /// A client in the room, on its reader thread. It leaves when `online` is
 /// dropped, even if this thread panics; the room thread then closes its outbox.
-fn chat(mut connection: AcceptedConnection, mut online: PresenceGuard, server: &Server) {
-    let session = online.session().clone();
-    let ended = relay(&mut connection.lines, &session, server);
-    // A server that stops reads no further, so it cannot see how the client ends.
-    if session.outbox.is_overrun() {
-        server.log.warn(format_args!("{} does not read: disconnected", session.name));
-    } else if let Some(e) = ended.err().filter(|_| !server.listener.stopping()) {
-        server.log.info(format_args!("{} lost: {e}", session.name));
-    }
-    if server.listener.stopping() {
-        // It stays for the last line, which comes after all that was said.
-        online.wait_for_shutdown();
-    }
-    // It leaves after the last line that it has said, and this waits for that.
-    drop(online);
-    connection.close();
+fn chat(mut connection: AcceptedConnection, online: PresenceGuard, server: &Server) {
+    let ended = relay(&mut connection.lines, online.session(), server);
+    connection.leave(online, ended, &server.listener, &server.log);
 }
 
 /// Hands on line by line until the client ends the connection.

@@ -5,8 +5,8 @@ use crate::backplane::{Change, Login};
 use stage3_threads::workers::WaitGuard;
 use stage4_multichat::limits::ClientSlot;
 use stage6_auth::auth::LoginError;
-use stage6_auth::sessions::name_registry::OnDuplicate;
-use stage6_auth::sessions::session::Session;
+use stage6_auth::sessions::OnDuplicate;
+use stage6_auth::sessions::Session;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 

@@ -23,7 +23,7 @@ use stage4_multichat::limits::ClientSlot;
 use stage4_multichat::line_codec::LineCodec;
 use stage6_auth::pipeline::{Batch, RoomLogic, Submission};
 use stage6_auth::room::{History, NOT_STORED, OutageLog};
-use stage6_auth::sessions::session::Session;
+use stage6_auth::sessions::Session;
 use stage6_auth::store::{Message, name_key};
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -4,8 +4,8 @@
 use crate::identity::PublicKey;
 use crate::public_keys::{self, MAX_KEYS};
 use common::log::Log;
-use stage6_auth::sessions::presence::Presence;
-use stage6_auth::sessions::session::Session;
+use stage6_auth::sessions::Presence;
+use stage6_auth::sessions::Session;
 use stage6_auth::store::Store;
 use stage7_rooms_pubsub::addressed_message::{PRIVATE, PrivateKind};
 use stage7_rooms_pubsub::chat::Chat;

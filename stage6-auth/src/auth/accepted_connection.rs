@@ -1,11 +1,13 @@
 //! One client's connection, as the server has it: from its start to its end.
 
 use super::{DeadlineReader, LoginError};
+use crate::sessions::PresenceGuard;
 use common::listener::{ConnectionGuard, Listener};
 use common::log::Log;
 use stage2_echo::line::{self, LineReader};
 use stage4_multichat::outbox::{Outbox, OutboxConfig};
 use stage4_multichat::transport::Transport;
+use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -71,9 +73,28 @@ impl AcceptedConnection {
         self.close();
     }
 
+    /// Takes a client out of the room, and closes its connection. `ended` says how its
+    /// input ended.
+    pub fn leave(self, mut online: PresenceGuard, ended: io::Result<()>, listener: &Listener, log: &Log) {
+        let name = &online.session().name;
+        // A server that stops reads no further, so it cannot see how the client ends.
+        if self.outbox.is_overrun() {
+            log.warn(format_args!("{name} does not read: disconnected"));
+        } else if let Some(e) = ended.err().filter(|_| !listener.stopping()) {
+            log.info(format_args!("{name} lost: {e}"));
+        }
+        if listener.stopping() {
+            // It stays for the last line, which comes after all that was said.
+            online.wait_for_shutdown();
+        }
+        // It leaves after the last line that it has said, and this waits for that.
+        drop(online);
+        self.close();
+    }
+
     /// Ends the connection, when its outbox is closed and the client has read
     /// what was sent to it.
-    pub fn close(self) {
+    fn close(self) {
         if self.outbox.wait_closed(FLUSH_TIMEOUT) {
             line::lingering_close(&self.stream);
         }

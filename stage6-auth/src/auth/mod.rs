@@ -13,11 +13,12 @@ pub use pending_logins::{PendingLogin, PendingLogins, Refused};
 
 use crate::accounts::{Accounts, AuthError};
 use crate::read_line::ClientLine;
-use crate::sessions::name_registry::NameInUse;
+use crate::sessions::NameInUse;
 use crate::sessions::{SessionTokens, Token};
 use crate::store::{StoreError, User};
 use common::log::Log;
 use login_protocol::{AUTH_REQUIRED, Action, Command, Credentials, LoginProtocol, Malformed, Request};
+use stage4_multichat::outbox::Outbox;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -93,6 +94,15 @@ pub struct AuthenticatedUser {
     pub resumed: bool,
 }
 
+/// The stack of a login thread: a hash and a query go deep into it. More than four times
+/// that of a reader thread, so that none of its used pages can become a reader thread's;
+/// see [`Workers::spawn`](stage3_threads::workers::Workers::spawn).
+pub const LOGIN_STACK: usize = 2 << 20;
+
+/// The stack of a reader thread: twice that of stage 4, since some lines ask the
+/// database.
+pub const READER_STACK: usize = 256 << 10;
+
 /// Logs clients in. Made by [`AuthArgs::authenticator`].
 pub struct Authenticator {
     accounts: Accounts,
@@ -104,18 +114,18 @@ pub struct Authenticator {
 
 impl Authenticator {
     /// Asks for a name and a proof, and checks them. `read_line` gives the client's
-    /// next line, `send` sends one to it.
+    /// next line; the questions go to its `outbox`.
     ///
     /// # Errors
     /// Why the client is not logged in. It has not been told so yet.
     pub fn authenticate(
         &self,
         read_line: impl FnMut() -> io::Result<ClientLine>,
-        send: impl Fn(&str),
+        outbox: &Arc<Outbox>,
         peer: SocketAddr,
         deadline: Instant,
     ) -> Result<AuthenticatedUser, LoginError> {
-        let Credentials { command, name, password } = match self.ask(read_line, send)? {
+        let Credentials { command, name, password } = match self.ask(read_line, outbox)? {
             Request::Password(credentials) => credentials,
             Request::Resume(token) => {
                 let user = self.sessions.resume(&token)?.ok_or(LoginError::NoSession)?;
@@ -139,9 +149,9 @@ impl Authenticator {
     fn ask(
         &self,
         mut read_line: impl FnMut() -> io::Result<ClientLine>,
-        send: impl Fn(&str),
+        outbox: &Arc<Outbox>,
     ) -> Result<Request, LoginError> {
-        send(AUTH_REQUIRED);
+        outbox.send_line(AUTH_REQUIRED);
         let mut protocol = LoginProtocol::default();
         loop {
             let line = read_line().map_err(|error| match error.kind() {
@@ -155,7 +165,7 @@ impl Authenticator {
                 ClientLine::End => return Err(LoginError::Left),
             };
             match protocol.line(&text) {
-                Action::Ask(question) => send(question),
+                Action::Ask(question) => outbox.send_line(question),
                 Action::Ignore => {}
                 Action::Check(request) => return Ok(request),
                 Action::Quit => return Err(LoginError::Left),

@@ -15,8 +15,8 @@ pub use room_state::MAX_LISTED;
 
 use crate::auth::LoginError;
 use crate::pipeline::Pipeline;
-use crate::sessions::presence::ChatRoom;
-use crate::sessions::session::Session;
+use crate::sessions::ChatRoom;
+use crate::sessions::Session;
 use crate::store::{Message, MessageRow, Store};
 use anyhow::Context;
 use common::log::Log;

@@ -9,7 +9,7 @@
 use super::history::History;
 use super::outage_log::{NOT_STORED, OutageLog};
 use crate::pipeline::{Batch, RoomLogic};
-use crate::sessions::session::Session;
+use crate::sessions::Session;
 use crate::store::Message;
 use common::log::Log;
 use stage3_threads::workers::WaitGuard;

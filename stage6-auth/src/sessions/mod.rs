@@ -1,12 +1,15 @@
 //! Sessions: what a login is worth, and for how long.
 //!
-//! A [`session`] is a client that has logged in; [`presence`] sees to it that each
-//! user is online once ([`name_registry`]). With a token ([`SessionTokens`]) a
-//! client whose connection broke comes back without the password.
+//! A [`Session`] is a client that has logged in. [`Presence`] sees to it that each user
+//! is online once (`name_registry.rs`). With a token ([`SessionTokens`]) a client whose
+//! connection broke comes back without the password.
 
-pub mod name_registry;
-pub mod presence;
-pub mod session;
+mod name_registry;
+mod presence;
+mod session;
 mod session_tokens;
 
+pub use name_registry::{NameInUse, OnDuplicate};
+pub use presence::{ChatRoom, ELSEWHERE, Presence, PresenceGuard};
+pub use session::{Eviction, Session};
 pub use session_tokens::{SessionTokens, Token};

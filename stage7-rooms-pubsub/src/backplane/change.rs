@@ -3,8 +3,8 @@
 
 use crate::addressed_message::{AddressedMessage, Recipient};
 use stage4_multichat::fanout::ClientId;
-use stage6_auth::sessions::name_registry::OnDuplicate;
-use stage6_auth::sessions::session::Session;
+use stage6_auth::sessions::OnDuplicate;
+use stage6_auth::sessions::Session;
 use stage6_auth::store::Message;
 use std::sync::Arc;
 

@@ -8,7 +8,7 @@
 use super::change::{Change, Login};
 use crate::addressed_message::{AddressedMessage, Recipient};
 use stage4_multichat::fanout::ClientId;
-use stage6_auth::sessions::session::Session;
+use stage6_auth::sessions::Session;
 use std::collections::HashMap;
 use std::sync::Arc;
 

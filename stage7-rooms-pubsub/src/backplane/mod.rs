@@ -21,6 +21,16 @@
 //! have to be checked against the database all the same.
 //!
 //! Which servers live, the database says too ([`liveness`]).
+//!
+//! | thread | what it does |
+//! | --- | --- |
+//! | committer ([`writer`]) | reads the log, appends to it, and hands on to the room thread what is new in it |
+//! | publish ([`notify`]) | tells Redis the number of the last entry |
+//! | subscribe ([`notify`]) | hears from Redis what the other servers tell, and wakes the committer thread |
+//! | poll ([`poll`]) | wakes it now and then in any case |
+//! | liveness ([`liveness`]) | shows that this server lives, and declares other servers dead |
+//!
+//! The last four end when the queue to the committer thread is closed.
 
 mod change;
 mod liveness;

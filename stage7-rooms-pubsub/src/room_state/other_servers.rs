@@ -13,9 +13,9 @@ use crate::rooms::LOBBY;
 use common::log::Log;
 use stage4_multichat::fanout::ClientId;
 use stage6_auth::auth::LoginError;
-use stage6_auth::sessions::name_registry::{NameInUse, OnDuplicate};
-use stage6_auth::sessions::presence::ELSEWHERE;
-use stage6_auth::sessions::session::Eviction;
+use stage6_auth::sessions::ELSEWHERE;
+use stage6_auth::sessions::Eviction;
+use stage6_auth::sessions::{NameInUse, OnDuplicate};
 use stage6_auth::store::{StoreError, name_key};
 use std::sync::Arc;
 
