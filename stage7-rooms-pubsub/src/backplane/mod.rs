@@ -16,21 +16,14 @@
 //! Redis carries nothing but the number of the last entry that cannot be lost (see
 //! [`log`]). It may lose that, double it, come back empty or with old data: then an
 //! entry comes up to 250 ms later, by the poll, and that is all. It cannot invent a
-//! message either. Carrying the entries
-//! themselves would save one indexed query for each batch; each of them would then
-//! have to be checked against the database all the same.
+//! message either. Carrying the entries themselves would save one indexed query for each
+//! batch; each of them would have to be checked against the database all the same.
 //!
 //! Which servers live, the database says too ([`liveness`]).
 //!
-//! | thread | what it does |
-//! | --- | --- |
-//! | committer ([`writer`]) | reads the log, appends to it, and hands on to the room thread what is new in it |
-//! | publish ([`notify`]) | tells Redis the number of the last entry |
-//! | subscribe ([`notify`]) | hears from Redis what the other servers tell, and wakes the committer thread |
-//! | poll ([`poll`]) | wakes it now and then in any case |
-//! | liveness ([`liveness`]) | shows that this server lives, and declares other servers dead |
-//!
-//! The last four end when the queue to the committer thread is closed.
+//! Beside the committer thread ([`writer`]) there are four: *publish* and *subscribe*
+//! ([`notify`]) speak with Redis, *poll* ([`poll`]) has the log read in any case, and
+//! *liveness*. They end when the queue is closed.
 
 mod change;
 mod liveness;
