@@ -14,10 +14,10 @@ QUESTIONS "questions":
     "The dialogue is AUTH_REQUIRED, ENTER_USERNAME and ENTER_PASSWORD in this order, or one line in place of all three answers",
     "Read with one buffer from the first line on: several lines may come in one packet, the first messages with them.";
 REQUEST "request":
-    "LOGIN, REGISTER and RESUME stand in upper case with one blank behind them; anything else fails",
+    "LOGIN, REGISTER and RESUME stand in upper case with one blank after them; anything else fails",
     "Compare the word before the first blank with ==: no upper(), no strip().";
 PASSWORD_IS_THE_REST "password-is-the-rest":
-    "The name ends at the first blank; all that stands behind it is the password, blanks included",
+    "The name ends at the first blank; everything after it is the password, blanks included",
     "Split at the first blank twice, and no more: split(' ', 2).";
 NAME_RULES "name-rules":
     "A new name has 1 to 32 of the characters A-Z a-z 0-9 _ . -, begins with a letter or a digit, and is not server",
@@ -68,7 +68,7 @@ COMES "comes":
     "All others in the room are told `[SERVER] name joined (N online)`, and not the one who came",
     "Tell those who are in the room before you add the new one.";
 GOES "goes":
-    "All others in the room are told `[SERVER] name left (N online)`, once, behind the last message; N counts after the change",
+    "All others in the room are told `[SERVER] name left (N online)`, once, after the last message; N counts after the change",
     "Take the user off the list, count, and tell the others, in one place that every way out reaches.";
 ENDS "ends":
     "/quit and !DISCONNECT, alone and in these letters, end the connection at every step, without an answer; what comes after is thrown away",
