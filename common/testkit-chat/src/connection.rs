@@ -1,6 +1,7 @@
 //! One end of a connection of the check's own, whose lines are sealed or not.
 
 use crate::envelope::{Envelope, LONGEST_TEXT};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use std::time::Instant;
 use testkit::{Case, End, Next, Peer, fail, shown};
 
@@ -130,6 +131,16 @@ impl Connection<'_> {
             Some(envelope) => envelope.open(line).is_ok_and(|opened| opened == text),
             None => line == text,
         })
+    }
+
+    /// What base64 was made of in each line so far: IV, ciphertext and tag.
+    pub fn received_messages(&self) -> Vec<Vec<u8>> {
+        let everything = self.peer.everything();
+        everything
+            .split(|&b| b == b'\n')
+            .filter_map(|line| STANDARD.decode(line).ok())
+            .filter(|m| !m.is_empty())
+            .collect()
     }
 
     /// Nothing that contains `text` may come before the line that contains `fence`.

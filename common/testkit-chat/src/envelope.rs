@@ -79,11 +79,6 @@ impl Envelope {
             text.map_err(|_| "it is not AES-256-CBC with PKCS#7 under the key \"chat encrypt\"".to_owned())?;
         String::from_utf8(text).map_err(|_| "its text is not UTF-8".to_owned())
     }
-
-    /// The IV of a line.
-    pub fn iv(line: &str) -> Vec<u8> {
-        STANDARD.decode(line).unwrap_or_default().into_iter().take(IV).collect()
-    }
 }
 
 /// Puts `chat.key` into the case's folder, where our programs look for it. A

@@ -70,7 +70,7 @@ impl Grading {
         }
         let wrong = wrong_servers::all().into_iter().filter(|server| server.stage == self.stage);
         trials.extend(wrong.map(|server| {
-            let name = format!("a_server_that_{}_breaks_a_rule", server.name.replace('-', "_"));
+            let name = format!("a_server_that_{}_is_caught", server.name.replace('-', "_"));
             self_test(name, missing, move || self.is_caught(&server))
         }));
         libtest_mimic::run(&arguments, trials).exit_code()
@@ -96,18 +96,26 @@ impl Grading {
             return if has_failed(&report) { Ok(()) } else { Err(report.into()) };
         }
         let (server, client) = if side == "server" { (options.as_str(), "") } else { ("", options.as_str()) };
+        self.fails_in(self.server.file, server, client, check)
+    }
+
+    /// The server in this file fails this check.
+    fn fails_in(&self, file: &str, server: &str, client: &str, check: &str) -> Result<(), Failed> {
         // It is to fail, so there is not much to be patient for.
-        let mut checks = self.graded(server, client, "1500")?;
+        let mut checks = self.graded_in(file, server, client, "1500")?;
         checks.command.env_remove(NEW_ONLY);
         let report = text(&checks.command.args(["--exact", check]).output()?);
         if has_failed(&report) { Ok(()) } else { Err(report.into()) }
     }
 
-    /// Sessions at random catch this server, and name a rule that it breaks.
+    /// Its check catches this server; or sessions at random do, and name a rule that it breaks.
     fn is_caught(&self, server: &WrongServer) -> Result<(), Failed> {
         let folder = tempfile::tempdir()?;
         let file = server.write(folder.path())?;
         let file = file.to_str().ok_or("the temporary folder's name is not UTF-8")?;
+        if let Some(check) = &server.check {
+            return self.fails_in(file, "", "", check);
+        }
         let number = server.session.to_string();
         let it_alone = ["--session", &number];
         let mut report = String::new();

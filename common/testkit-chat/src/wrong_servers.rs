@@ -29,9 +29,14 @@ pub struct WrongServer {
     /// What the contract says about that.
     pub contract: String,
     /// The rule that it breaks, and then those as which the mistake may show first.
+    #[serde(default)]
     pub rules: Vec<String>,
     /// The number of a session that catches it, of the series that everybody gets.
+    #[serde(default)]
     pub session: usize,
+    /// The check that catches it, where no session waits so long, or looks at the bytes of a
+    /// line.
+    pub check: Option<String>,
     change: Vec<Change>,
 }
 
@@ -52,6 +57,11 @@ pub fn all() -> Vec<WrongServer> {
 }
 
 impl WrongServer {
+    /// The check that it fails, or the rule that it breaks; `None` where the table is wrong.
+    pub fn breaks(&self) -> Option<&str> {
+        self.check.as_ref().or(self.rules.first()).map(String::as_str)
+    }
+
     fn file(&self) -> String {
         format!("stage{}.py", self.stage)
     }
@@ -63,13 +73,8 @@ impl WrongServer {
     pub fn source(&self) -> io::Result<String> {
         let mut text = fs::read_to_string(Path::new(RIGHT).join(self.file()))?;
         for Change { old, new } in &self.change {
-            let count = text.matches(old).count();
-            if count != 1 {
-                let (name, file) = (&self.name, self.file());
-                let why = format!("{name}: what is to change stands {count} times in {file}:\n{old}");
-                return Err(io::Error::new(io::ErrorKind::InvalidData, why));
-            }
-            text = text.replace(old, new);
+            text = testkit::changed(&text, old, new)
+                .map_err(|why| io::Error::other(format!("{} of {}: {why}", self.name, self.file())))?;
         }
         Ok(text)
     }

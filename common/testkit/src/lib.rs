@@ -14,6 +14,7 @@
 #[macro_use]
 mod check;
 mod case;
+mod change;
 mod chat;
 pub mod checks;
 mod context;
@@ -21,6 +22,7 @@ mod expect;
 mod failure;
 pub mod hostile;
 mod inbox;
+pub mod ivs;
 mod judge;
 mod listening;
 pub mod mariadb;
@@ -43,6 +45,7 @@ mod terminal;
 mod transcript;
 
 pub use case::{Case, Side};
+pub use change::{NotOnce, changed};
 pub use chat::Link;
 pub use check::{Check, Kind};
 pub use failure::{fail, require};

@@ -11,6 +11,7 @@ use lab::workspace::{Programs, build_copy, root, target};
 use serde::Deserialize;
 use std::fs;
 use std::path::Path;
+use testkit::changed;
 
 const TEXT: &str = include_str!("../../wrong-servers.toml");
 
@@ -112,8 +113,7 @@ impl WrongServer {
     fn text(&self, stage: &Stage, path: &Path, mut text: String) -> anyhow::Result<String> {
         if path == Path::new("Cargo.toml") {
             let [ours, wrong] = VERSIONS;
-            ensure!(text.matches(ours).count() == 1, "not one version for all packages in Cargo.toml");
-            return Ok(text.replace(ours, wrong));
+            return changed(&text, ours, wrong).context("the version of all packages, in Cargo.toml");
         }
         let Ok(path) = path.strip_prefix(&stage.package) else { return Ok(text) };
         if path == Path::new("Cargo.toml") {
@@ -121,10 +121,8 @@ impl WrongServer {
             return Ok(text.replace(&bin, &format!("[[bin]]\nname = \"{MARK}stage{}", stage.number)));
         }
         for change in self.change.iter().filter(|change| path == Path::new(&change.file)) {
-            let count = text.matches(change.old.trim_end()).count();
-            let (name, file) = (&self.name, path.display());
-            ensure!(count == 1, "{name}: what is to change stands {count} times in {file}:\n{}", change.old);
-            text = text.replace(change.old.trim_end(), change.new.trim_end());
+            text = changed(&text, change.old.trim_end(), change.new.trim_end())
+                .with_context(|| format!("{} in {}", self.name, path.display()))?;
         }
         Ok(text)
     }

@@ -97,11 +97,13 @@ wire(server) fn only_the_right_password_comes_in(case) {
     chat.login("alice");
 }
 
-/// 8 to 72 bytes: count bytes, not characters. bcrypt reads no more than 72, so
-/// what is longer must be refused, or its end would not count.
-wire(server) fn passwords_have_8_to_72_bytes(case) {
+/// 8 to 72 bytes: count bytes, not characters. bcrypt reads no more than 72, and
+/// most of its programs nothing behind a NUL, so what is longer or has one must be
+/// refused, or its end would not count.
+wire(server) fn passwords_have_8_to_72_bytes_and_no_nul(case) {
     let chat = Chat::start(case);
-    for password in ["seven77", "ééé", &"x".repeat(73), &"é".repeat(37)] {
+    let refused = ["seven77", "ééé", &"x".repeat(73), &"é".repeat(37), "with a\0in it", "\0in front", "behind it\0"];
+    for password in refused {
         chat.refuses("eve", &format!("REGISTER {} {password}", chat.name("eve")));
     }
     let (longest, wide) = ("y".repeat(72), "é".repeat(4));

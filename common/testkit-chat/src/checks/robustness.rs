@@ -3,6 +3,7 @@
 use crate::chat::{Chat, PASSWORD};
 use crate::user::User;
 use std::time::{Duration, Instant};
+use testkit::checks::SILENCE;
 use testkit::{Signal, checks, require};
 
 checks! {
@@ -23,6 +24,16 @@ wire(server) fn everybody_is_told_that_the_server_shuts_down(case) {
         }
         chat.server.program.ends(Duration::from_secs(5));
     }
+}
+
+/// There is no limit on how long a user may be silent, but for the login: no read
+/// time-out is left over from it.
+wire(server, waits) fn a_silent_user_stays_connected(case) {
+    let chat = Chat::start(case);
+    let [alice, bob] = chat.room();
+    std::thread::sleep(SILENCE);
+    alice.tells(&bob, "I was only listening");
+    bob.tells(&alice, "So was I");
 }
 
 /// Of several things that end a connection none harms the others.

@@ -63,16 +63,24 @@ impl Draw {
         }
     }
 
-    /// In the end a user leaves, or moves: the lists that follow from it are looked at.
+    /// In the end a user moves, or leaves, where others see it: the lists that follow from
+    /// it are looked at.
     fn last_change(&mut self) {
-        let moves = self.world.stage >= ROOMS && self.random.one_in(2);
-        let act = if moves { Act::say("/join den~") } else { Act::HalfClose };
-        let steps = (0..SLOTS.len()).map(|client| [Step { client, act: act.clone() }]);
-        let others_see =
-            |step: &Step| self.world.user(step.client).is_some() && self.world.is_observed(step.client);
-        let possible = |steps: &[Step; 1]| others_see(&steps[0]) && is_allowed(&self.world, steps);
-        if let Some(steps) = steps.into_iter().find(possible) {
-            self.take(&steps);
+        let mut acts = vec![Act::HalfClose];
+        if self.world.stage >= ROOMS && !self.random.one_in(4) {
+            let rooms = self.world.users().map(|(_, user)| user.room.as_str()).chain(["den~", "attic~"]);
+            acts.splice(0..0, rooms.map(|room| Act::say(format!("/join {room}"))).collect::<Vec<_>>());
+        }
+        let is_seen = |step: &[Step; 1]| {
+            let client = step[0].client;
+            let is_in = self.world.user(client).is_some();
+            is_in && lists(&self.world, client) != lists(&after(&self.world, step), client)
+        };
+        let steps = acts
+            .into_iter()
+            .flat_map(|act| (0..SLOTS.len()).map(move |client| [Step { client, act: act.clone() }]));
+        if let Some(step) = steps.into_iter().find(|step| is_seen(step) && is_allowed(&self.world, step)) {
+            self.take(&step);
         }
     }
 
@@ -204,6 +212,11 @@ impl Draw {
         // It has to fit beside the command.
         if text.len() > 2900 { text.chars().take(700).collect() } else { text }
     }
+}
+
+/// The lists of users that are right for all but this client.
+fn lists(world: &World, client: usize) -> Vec<String> {
+    world.users().filter(|(other, _)| *other != client).map(|(_, user)| world.list(&user.room)).collect()
 }
 
 fn after(world: &World, steps: &[Step]) -> World {

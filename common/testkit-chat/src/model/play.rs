@@ -15,6 +15,8 @@ use testkit::{Case, Next, shown};
 
 /// Between two pieces of one write, so that most of them arrive apart.
 const APART: Duration = Duration::from_millis(1);
+/// A list to those who are in a room already may come so much later, and a moment.
+const GATHERED: Duration = Duration::from_millis(300);
 
 /// Sessions with a server of stage 6, 7 or 8.
 pub struct ChatSessions {
@@ -58,6 +60,7 @@ impl Sessions for ChatSessions {
             // The lists that follow from the last step are not those of an earlier one.
             if at + 1 == session.steps.len() {
                 player.last_lists()?;
+                std::thread::sleep(GATHERED);
             }
             if player.world.allows(step)
                 && let Err((client, broken)) = player.step(step)

@@ -24,7 +24,7 @@ pub use empty_lines::{empty_line_is_echoed, empty_line_is_ignored};
 pub use hostile::hostile_server;
 pub use lines::lines;
 pub use log::{log, log_file};
-pub use robustness::{isolation, robustness};
+pub use robustness::{SILENCE, isolation, robustness};
 pub use sessions::{client_sessions, server_sessions};
 pub use shutdown::{shutdown, shutdown_with_clients};
 pub use start::start;

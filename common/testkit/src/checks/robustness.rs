@@ -4,7 +4,7 @@ use crate::{Case, Server};
 use std::time::{Duration, Instant};
 
 /// Longer than the time-outs that people try out, and within a check's own limit.
-const SILENCE: Duration = Duration::from_secs(7);
+pub const SILENCE: Duration = Duration::from_secs(7);
 
 /// How long a server must go on serving. One that dies of a connection does so when the
 /// thread of that connection runs, and others may be served until then.
