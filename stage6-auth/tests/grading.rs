@@ -11,7 +11,7 @@ const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../common/testkit/ser
 const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../common/testkit/clients/stage6.py");
 
 fn main() -> ExitCode {
-    let options = "--db {folder}/chat.db --login-timeout 3";
+    let options = "--db {folder}/chat.db";
     let server = Program { file: SERVER, options, faults: SERVER_FAULTS };
     let client = Some(Program { file: CLIENT, options: "", faults: CLIENT_FAULTS });
     Grading { stage: 6, server, client, checks: checks::main, new: checks::main }.run()

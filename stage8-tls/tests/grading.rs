@@ -12,7 +12,7 @@ const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../common/testkit/ser
 const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../common/testkit/clients/stage8.py");
 
 fn main() -> ExitCode {
-    let options = "--db {folder}/chat.db --certs {folder}/certs --login-timeout 3";
+    let options = "--db {folder}/chat.db --certs {folder}/certs";
     let server = Program { file: SERVER, options, faults: SERVER_FAULTS };
     let new = || checks::new_in_stage_8().run();
     let client = Some(Program { file: CLIENT, options: "--ca {folder}/certs/ca.pem", faults: CLIENT_FAULTS });

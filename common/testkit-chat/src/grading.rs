@@ -8,6 +8,7 @@ use crate::wire::Key;
 use crate::wrong_servers::{self, WrongServer};
 use libtest_mimic::{Arguments, Failed};
 use std::process::{Command, ExitCode, Output};
+use std::time::Duration;
 use tempfile::TempDir;
 use testkit::self_test;
 
@@ -103,7 +104,7 @@ impl Grading {
     fn fails_in(&self, file: &str, server: &str, client: &str, check: &str) -> Result<(), Failed> {
         // It is to fail, so there is not much to be patient for.
         let mut checks = self.graded_in(file, server, client, "1500")?;
-        checks.command.env_remove(NEW_ONLY);
+        checks.command.env_remove(NEW_ONLY).env("CHECK_STRICT", "1");
         let report = text(&checks.command.args(["--exact", check]).output()?);
         if has_failed(&report) { Ok(()) } else { Err(report.into()) }
     }
@@ -137,7 +138,11 @@ impl Grading {
         // behind it. On a busy machine that must not happen.
         let patient = format!("{options} --login-timeout 600");
         let mut checks = self.graded_in(file, &patient, "", "1500")?;
-        checks.command.env(self.variable("LOGIN_TIMEOUT"), "600").env_remove(NEW_ONLY);
+        checks
+            .command
+            .env(self.variable("LOGIN_TIMEOUT"), "600")
+            .env_remove(NEW_ONLY)
+            .env("CHECK_STRICT", "1");
         Ok(text(&checks.command.args(["--exact", RANDOM, "--whole"]).args(sessions).output()?))
     }
 
@@ -157,8 +162,11 @@ impl Grading {
         };
         let mut command = Command::new(std::env::current_exe()?);
         command.env("CHECK_PATIENCE_MS", patience).env("PWD", folder.path()).env(NEW_ONLY, "1");
-        command.env(self.variable("SERVER"), program(file, self.server.options, server));
-        command.env(self.variable("LOGIN_TIMEOUT"), "3");
+        // A check waits until it is over; on a busy machine many come in more slowly.
+        let seconds = testkit::on_this_machine(LOGIN_TIMEOUT).as_secs().to_string();
+        let options = format!("{} --login-timeout {seconds}", self.server.options);
+        command.env(self.variable("SERVER"), program(file, &options, server));
+        command.env(self.variable("LOGIN_TIMEOUT"), seconds);
         if let Some(ours) = &self.client {
             command.env(self.variable("CLIENT"), program(ours.file, ours.options, client));
         }
@@ -172,6 +180,9 @@ const RANDOM: &str = "random_sessions_keep_to_the_contract";
 /// Within so many sessions each wrong program is found that a random session finds,
 /// however slow the machine is at this moment.
 const RANDOM_SESSIONS: [&str; 2] = ["--sessions", "24"];
+
+/// A server's limit for the dialogue, on an idle machine.
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Set for the suite that is to run the new checks only.
 const NEW_ONLY: &str = "CHECKS_THAT_ARE_NEW";

@@ -3,6 +3,7 @@
 //! as the list of things that should happen.
 
 use crate::model::expected::Broken;
+use crate::model::play::NOTHING;
 use crate::model::rules::Rule;
 use std::panic::Location;
 
@@ -11,6 +12,22 @@ pub(crate) struct Failure {
     pub expected: String,
     pub got: String,
     pub place: Place,
+}
+
+/// What a check says where nothing has come.
+pub(crate) const NO_LINE: &str = "nothing (and the stream is still open)";
+/// What it says where a server has not begun to serve.
+pub(crate) const NOT_LISTENING: &str = "it runs, but does not listen on any port";
+/// What came instead, where time was over: this may be the machine's fault.
+const LATE: [&str; 5] =
+    [NO_LINE, NOT_LISTENING, "it still runs", "an open connection", "a connection that stays open"];
+
+impl Failure {
+    /// Returns `true` if something came too late, or did not come.
+    pub fn is_late(&self) -> bool {
+        let of_a_session = matches!(self.place, Place::Rule { .. }) && self.got == NOTHING;
+        of_a_session || LATE.iter().any(|late| self.got.ends_with(late))
+    }
 }
 
 /// Where the requirement is written down that was not met.

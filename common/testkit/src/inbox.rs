@@ -4,6 +4,7 @@
 //! reader by accident: a server may rightly drop it), and the check takes them
 //! from here, with a deadline.
 
+use crate::failure::NO_LINE;
 use crate::poison::IgnorePoison;
 use crate::transcript::{Transcript, shown};
 use std::collections::VecDeque;
@@ -54,7 +55,7 @@ impl fmt::Display for Next {
             Next::Line(line) => write!(f, "the line {}", shown(line)),
             Next::End(end, rest) if rest.is_empty() => write!(f, "{end}"),
             Next::End(end, rest) => write!(f, "{} without a line end, then {end}", shown(rest)),
-            Next::Nothing => write!(f, "nothing (and the stream is still open)"),
+            Next::Nothing => write!(f, "{NO_LINE}"),
         }
     }
 }

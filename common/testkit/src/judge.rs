@@ -4,6 +4,10 @@
 //! others ([`Check::basic`]): when one of those has
 //! failed, it is not judged. It has not passed, but there is nothing to say about
 //! it that its basic check does not say. `--strict` judges every check.
+//!
+//! Where time was over on a busy machine, nothing is known about the program. Such a check
+//! is tried again, with no other check beside it, before it is a verdict; with `--strict`
+//! it is not.
 
 use crate::check::Check;
 use crate::context::Graded;
@@ -14,8 +18,12 @@ use crate::settings::Options;
 use libtest_mimic::{Completion, Failed};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, OnceLock, RwLock};
 use std::time::{Duration, Instant};
+
+/// Checks of one run that are tried again: a program that fails more is not the machine's
+/// fault.
+const TRIED_AGAIN: usize = 4;
 
 /// Failures shown in full. What comes after them is one line each, so that nobody
 /// has to read thousands of lines.
@@ -33,6 +41,10 @@ pub(crate) struct Judge {
     not_judged: Mutex<BTreeMap<&'static str, usize>>,
     failures: AtomicUsize,
     shown_in_full: usize,
+    /// Each check holds it to read, and to write when it is tried again, alone.
+    alone: RwLock<()>,
+    /// How many more may be tried again.
+    tries: AtomicUsize,
 }
 
 impl Judge {
@@ -53,6 +65,8 @@ impl Judge {
             not_judged: Mutex::default(),
             failures: AtomicUsize::new(0),
             shown_in_full: if strict { usize::MAX } else { SHOWN_IN_FULL },
+            alone: RwLock::default(),
+            tries: AtomicUsize::new(if strict { 0 } else { TRIED_AGAIN }),
         }
     }
 
@@ -79,7 +93,20 @@ impl Judge {
 
     fn outcome(&self, check: &Check) -> Outcome {
         let start = Instant::now();
-        (run_one(self.graded.clone(), check.clone()), start.elapsed())
+        let run = || run_one(self.graded.clone(), check.clone());
+        let among_others = self.alone.read().ignore_poison();
+        let mut result = run();
+        drop(among_others);
+        if result.as_ref().is_err_and(|complaint| complaint.late) && crate::is_busy() && self.may_try_again()
+        {
+            let _alone = self.alone.write().ignore_poison();
+            result = run();
+        }
+        (result, start.elapsed())
+    }
+
+    fn may_try_again(&self) -> bool {
+        self.tries.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
     }
 
     fn conclude(&self, check: &Check, (result, took): &Outcome) -> Result<Completion, Failed> {

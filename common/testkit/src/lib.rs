@@ -80,18 +80,35 @@ pub mod sessions {
 /// checks themselves. On a busy machine it is longer ([`slowness`]).
 pub fn patience() -> Duration {
     let usual = std::env::var("CHECK_PATIENCE_MS").ok().and_then(|ms| ms.parse().ok());
-    usual.map_or(Duration::from_secs(4), Duration::from_millis).mul_f64(slowness())
+    on_this_machine(usual.map_or(Duration::from_secs(4), Duration::from_millis))
+}
+
+/// As much time as `usual` is on an idle machine.
+pub fn on_this_machine(usual: Duration) -> Duration {
+    usual.mul_f64(slowness())
 }
 
 /// How many times longer than on an idle machine something takes at this moment, from
-/// 1 to [`SLOWEST`]: programs that want to run, for each core (proc_loadavg(5)).
+/// 1 to [`SLOWEST`]: programs that want to run, for each core.
 pub(crate) fn slowness() -> f64 {
-    let Ok(text) = std::fs::read_to_string("/proc/loadavg") else { return 1.0 };
+    let (of_a_minute, now) = load();
+    of_a_minute.max(now).clamp(1.0, SLOWEST)
+}
+
+/// Returns `true` if for a minute more programs have wanted to run than there are cores.
+/// Our own checks alone do not bring it so far.
+pub(crate) fn is_busy() -> bool {
+    load().0 > 1.0
+}
+
+/// Programs that want to run, for each core: over the last minute, and now (proc_loadavg(5)).
+fn load() -> (f64, f64) {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let mut fields = text.split(' ');
-    let load: f64 = fields.next().and_then(|field| field.parse().ok()).unwrap_or_default();
-    let running = fields.nth(2).and_then(|field| field.split('/').next()?.parse().ok()).unwrap_or_default();
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    (load.max(running) / cores as f64).clamp(1.0, SLOWEST)
+    let of_a_minute: f64 = fields.next().and_then(|field| field.parse().ok()).unwrap_or_default();
+    let now: f64 = fields.nth(2).and_then(|field| field.split('/').next()?.parse().ok()).unwrap_or_default();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from) as f64;
+    (of_a_minute / cores, now / cores)
 }
 
 /// Longer than this a user does not wait for a verdict.

@@ -95,7 +95,7 @@ impl Peer {
         let remote = stream.peer_addr().unwrap_or(local);
         // What is sent in pieces should travel in pieces.
         let _ = stream.set_nodelay(true);
-        let _ = stream.set_write_timeout(Some(Duration::from_secs(5)));
+        let _ = stream.set_write_timeout(Some(crate::on_this_machine(Duration::from_secs(5))));
         context.transcript.note(name, format!("connected, its address is {local}"));
         let (name, context) = (name.to_owned(), context.clone());
         let (stream, inbox) = (Some(stream), Inbox::default());

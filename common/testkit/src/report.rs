@@ -39,20 +39,22 @@ pub(crate) struct Complaint {
     pub what: String,
     pub hint: String,
     pub errors: String,
+    /// Time was over: a busy machine may be the reason.
+    pub late: bool,
 }
 
 impl Complaint {
     /// A failure that is not the graded program's.
     pub fn of_ours(what: String) -> Self {
-        let (steps, errors) = Default::default();
+        let (steps, errors, late) = Default::default();
         let hint = "The checks themselves cannot work here; this says nothing about the program.".into();
-        Self { steps, what: format!("  {what}\n"), hint, errors }
+        Self { steps, what: format!("  {what}\n"), hint, errors, late }
     }
 }
 
 impl fmt::Display for Complaint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { steps, what, hint, errors } = self;
+        let Self { steps, what, hint, errors, .. } = self;
         write!(f, "  steps so far\n{steps}\n{what}  likely cause: {hint}\n{errors}")
     }
 }
@@ -90,7 +92,7 @@ impl Report {
     /// After each check.
     pub fn check(&self, name: &str, took: Duration, complaint: Option<&Complaint>) {
         let mut line = json!({ "check": name, "passed": complaint.is_none(), "seconds": took.as_secs_f64() });
-        if let Some(Complaint { steps, what, hint, errors }) = complaint {
+        if let Some(Complaint { steps, what, hint, errors, .. }) = complaint {
             for (key, value) in [("what", what), ("hint", hint), ("steps", steps), ("errors", errors)] {
                 line[key] = Value::from(value.as_str());
             }

@@ -34,14 +34,18 @@ pub(crate) fn run_one(graded: Graded, check: Check) -> Result<(), Complaint> {
             prepare.inspect(|prepare| prepare(&case));
             body(&case);
         }));
-        let _ = done.send(result.map_err(|payload| (described(payload), case.context.errors())));
+        let failed = |payload: Box<dyn Any + Send>| {
+            let late = payload.downcast_ref::<Failure>().is_some_and(Failure::is_late);
+            (described(payload), late, case.context.errors())
+        };
+        let _ = done.send(result.map_err(failed));
     });
-    let ((what, hint), errors) = match outcome.recv_timeout(check.limit.mul_f64(crate::slowness())) {
+    let ((what, hint), late, errors) = match outcome.recv_timeout(check.limit.mul_f64(crate::slowness())) {
         Ok(Ok(())) => return Ok(()),
         Ok(Err(failed)) => failed,
         Err(_) => {
             context.kill_all();
-            ((overdue(check.limit), None), context.errors())
+            ((overdue(check.limit), None), true, context.errors())
         }
     };
     let errors = errors.into_iter().filter(|(_, text)| !text.is_empty());
@@ -51,7 +55,7 @@ pub(crate) fn run_one(graded: Graded, check: Check) -> Result<(), Complaint> {
         format!("  stderr of the {who} (last lines)\n    | {}\n", last.join("\n    | "))
     });
     let hint = hint.unwrap_or(check.hint);
-    Err(Complaint { steps: context.transcript.render(), what, hint, errors: errors.collect() })
+    Err(Complaint { steps: context.transcript.render(), what, hint, errors: errors.collect(), late })
 }
 
 /// A context whose programs end when the checks are interrupted.

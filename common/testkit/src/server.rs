@@ -2,6 +2,7 @@
 
 use crate::case::Side;
 use crate::context::Context;
+use crate::failure::NOT_LISTENING;
 use crate::listening::{free_port, is_listening, listening_addresses};
 use crate::program::{Exit, Program};
 use rustix::process::Signal;
@@ -9,7 +10,8 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A program in another language may start slowly (or be compiled first).
+/// A program in another language may start slowly (or be compiled first). On a busy machine
+/// it has more time.
 const FOREIGN_START: Duration = Duration::from_secs(10);
 /// Somebody may take a free port just before the server does.
 const PORTS_TRIED: usize = 3;
@@ -111,7 +113,7 @@ fn why_not_listening(program: &Program, exit: Option<Exit>) -> String {
         Some(Exit::Code(126)) => "the file cannot be executed (exit code 126): chmod +x".to_owned(),
         Some(exit) => format!("the server ended before it listened: {exit}"),
         None => match listening_addresses(program.group()).join(" and ") {
-            none if none.is_empty() => "it runs, but does not listen on any port".to_owned(),
+            none if none.is_empty() => NOT_LISTENING.to_owned(),
             others => format!("it listens on {others}; the command gets {{host}} and {{port}} filled in"),
         },
     }
@@ -120,7 +122,7 @@ fn why_not_listening(program: &Program, exit: Option<Exit>) -> String {
 /// `Err` holds the exit of a program that ended, or `None` for one that runs
 /// without listening.
 fn wait_listening(program: &Program, port: u16) -> Result<(), Option<Exit>> {
-    let deadline = Instant::now() + FOREIGN_START;
+    let deadline = Instant::now() + crate::on_this_machine(FOREIGN_START);
     loop {
         if is_listening(port, program.group()) {
             return Ok(());

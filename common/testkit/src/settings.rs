@@ -18,7 +18,7 @@ pub(crate) struct Options {
     /// `--whole`, `CHECK_WHOLE=1`: a session that fails is shown as it was drawn, not made
     /// shorter first.
     pub whole: bool,
-    /// `--strict`, `CHECK_STRICT=1`: every check is judged by itself.
+    /// `--strict`, `CHECK_STRICT=1`: every check is judged by itself, and tried once.
     pub strict: bool,
 }
 

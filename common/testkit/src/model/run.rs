@@ -219,8 +219,9 @@ fn shorten(case: &Case, mut best: Found) -> Found {
         tried.extend(candidates.iter().map(|session| format!("{session:?}")));
         let rule = best.broken.rule;
         let found = std::thread::scope(|scope| {
-            let attempts =
-                candidates.iter().map(|session| scope.spawn(|| attempt(case, session, SHRINK_PATIENCE)));
+            let attempts = candidates.iter().map(|session| {
+                scope.spawn(|| attempt(case, session, crate::on_this_machine(SHRINK_PATIENCE)))
+            });
             let attempts: Vec<_> = attempts.collect();
             let results = attempts.into_iter().filter_map(|thread| thread.join().ok().flatten());
             results.filter(|found| found.broken.rule == rule).min_by_key(|found| found.session.size())

@@ -104,9 +104,9 @@ fn shorten<S: Sessions>(case: &Case, sessions: &S, mut best: Found<S::Session>) 
         }
         let rule = best.broken.rule;
         std::thread::scope(|scope| {
-            let attempts = candidates
-                .iter()
-                .map(|session| scope.spawn(|| attempt(case, sessions, session, SHRINK_PATIENCE)));
+            let attempts = candidates.iter().map(|session| {
+                scope.spawn(|| attempt(case, sessions, session, crate::on_this_machine(SHRINK_PATIENCE)))
+            });
             let attempts: Vec<_> = attempts.collect();
             let mut results = attempts.into_iter().filter_map(|thread| thread.join().ok().flatten());
             results.find(|found| found.broken.rule == rule)
