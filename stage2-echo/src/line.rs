@@ -159,6 +159,8 @@ const LINGER_BYTES: usize = 1 << 20;
 /// that nothing more comes (FIN), then reads and throws away for a bounded time,
 /// until the other side has finished too.
 pub fn lingering_close(stream: &TcpStream) {
+    // This waits, and stage 8 has used the socket without waiting.
+    let _ = stream.set_nonblocking(false);
     let _ = stream.shutdown(Shutdown::Write);
     let end = Instant::now() + LINGER;
     let mut thrown_away = 0;

@@ -10,12 +10,14 @@
 //! everything above serves unchanged.
 
 use bytes::{Buf, Bytes};
-use rustix::io::retry_on_intr;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 use std::collections::VecDeque;
-use std::io::{self, IoSlice, Read};
+use std::io::{self, ErrorKind, IoSlice, Read};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Instant;
 
 /// A connection. One thread reads from it, and any number of threads write to it, one
 /// at a time.
@@ -31,9 +33,9 @@ pub trait Transport: Send + Sync {
     /// Waits for bytes and takes them, as [`Read::read`] does. 0 is the end.
     ///
     /// # Errors
-    /// `WouldBlock` after the socket's read timeout; any other error when the
-    /// connection is gone.
-    fn read(&self, into: &mut [u8]) -> io::Result<usize>;
+    /// `TimedOut` once the `deadline` has passed, even if there are bytes; any other
+    /// error when the connection is gone.
+    fn read(&self, into: &mut [u8], deadline: Option<Instant>) -> io::Result<usize>;
 
     /// Takes as many bytes as it can take without waiting, and returns how many.
     ///
@@ -73,7 +75,10 @@ pub trait Transport: Send + Sync {
 
 /// The plain TCP connection.
 impl Transport for TcpStream {
-    fn read(&self, into: &mut [u8]) -> io::Result<usize> {
+    fn read(&self, into: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
+        if deadline.is_some() {
+            wait_ready(AsFd::as_fd(self), PollFlags::IN, deadline)?;
+        }
         Read::read(&mut &*self, into)
     }
 
@@ -98,6 +103,26 @@ impl Transport for TcpStream {
 
     fn as_fd(&self) -> BorrowedFd<'_> {
         AsFd::as_fd(self)
+    }
+}
+
+/// Waits with poll(2) until the socket can be read or written, as `flags` says.
+///
+/// # Errors
+/// `TimedOut` once the `deadline` has passed; what poll(2) says otherwise.
+pub fn wait_ready(socket: BorrowedFd<'_>, flags: PollFlags, deadline: Option<Instant>) -> io::Result<()> {
+    loop {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        if left.is_some_and(|left| left.is_zero()) {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        let timeout = left.map(Timespec::try_from).transpose().map_err(io::Error::other)?;
+        match poll(&mut [PollFd::from_borrowed_fd(socket, flags)], timeout.as_ref()) {
+            // After the time, or after a signal: it looks at the clock again.
+            Ok(0) | Err(Errno::INTR) => {}
+            Ok(_) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
     }
 }
 
@@ -142,6 +167,7 @@ fn advance(pending: &mut VecDeque<Bytes>, mut written: usize) {
 mod tests {
     use super::*;
     use crate::tests::fake::{FakeTransport, Step, Step::*, line};
+    use std::time::Duration;
 
     /// Writes these lines through a transport with these steps: whether all is
     /// written, what the transport got, and what is left.
@@ -150,7 +176,7 @@ mod tests {
         let mut pending: VecDeque<_> = lines.iter().map(|text| line(text)).collect();
         let all = match write_nonblocking(&transport, &mut pending) {
             Ok(()) => true,
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => false,
+            Err(e) if e.kind() == ErrorKind::WouldBlock => false,
             Err(e) => panic!("{e}"),
         };
         let left: Vec<u8> = pending.iter().flat_map(|piece| piece.to_vec()).collect();
@@ -188,9 +214,24 @@ mod tests {
     }
 
     #[test]
+    fn a_reader_waits_until_its_deadline_and_no_byte_buys_it_more_time() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        let read = |deadline| Transport::read(&server, &mut [0; 10], deadline);
+        let soon = Instant::now() + Duration::from_millis(20);
+        assert_eq!(read(Some(soon)).unwrap_err().kind(), ErrorKind::TimedOut);
+        assert!(Instant::now() >= soon);
+        Transport::write(&client, &[IoSlice::new(b"late")]).unwrap();
+        wait_ready(AsFd::as_fd(&server), PollFlags::IN, None).unwrap();
+        assert_eq!(read(Some(soon)).unwrap_err().kind(), ErrorKind::TimedOut);
+        assert_eq!(read(None).unwrap(), 4);
+    }
+
+    #[test]
     fn a_broken_connection_is_an_error() {
         let mut pending = VecDeque::from([line("hello")]);
         let error = write_nonblocking(&FakeTransport::new([Takes(2), Broken]), &mut pending).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     }
 }

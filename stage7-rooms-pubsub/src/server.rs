@@ -231,7 +231,7 @@ fn log_in(
     // From here on the client has its name, and the room thread sends it what is said.
     let online = server.presence.enter(&session, &login, slot, *deadline)?;
     // From here on the client may be silent for as long as it likes.
-    lines.get_mut().clear_deadline().map_err(LoginError::Lost)?;
+    lines.get_mut().clear_deadline();
     Ok(online)
 }
 

@@ -14,8 +14,9 @@
 //!   since only it knows when everything is shown; the main thread may be waiting for
 //!   a key, and nothing can wake it.
 
+use crate::compression::CompressionArgs;
 use crate::e2e::{EndToEnd, fits};
-use crate::tls::{ConnectError, ServerTrust, TrustArgs};
+use crate::tls::{ConnectError, TlsConnector, TrustArgs};
 use anyhow::ensure;
 use clap::Parser;
 use common::endpoint::Endpoint;
@@ -45,6 +46,9 @@ pub struct Options {
     #[command(flatten)]
     trust: TrustArgs,
 
+    #[command(flatten)]
+    compression: CompressionArgs,
+
     /// File with your private key; it is made if it does not exist [default: NAME.identity]
     #[arg(long, value_name = "FILE")]
     pub identity: Option<PathBuf>,
@@ -71,11 +75,11 @@ const CHANGED_COMMANDS: [CommandInfo; 3] = [
 /// trusted, it refuses the login, or standard output is closed.
 pub fn run(options: &Options) -> anyhow::Result<()> {
     // First of all: without knowing whom to trust there is no server to connect to.
-    let trust = options.trust.load(&options.connect)?;
+    let connector = options.trust.load(&options.connect)?;
     // Before there is a connection: the server gives a login only so much time, and a
     // user who looks for the password should not use it up.
     let request = options.login.request()?;
-    let connection = Arc::new(trust.connect(&options.connect)?);
+    let connection = Arc::new(connector.connect(&options.connect)?);
     let commands = commands::commands_with(&CHANGED_COMMANDS);
     // The room for the prompt, and the words that Tab completes.
     let state = ClientState::new(&commands);
@@ -101,9 +105,17 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         // Answers the questions of the server, on each connection anew.
         let login = LoginClient::new(options.login.clone(), request, queue.clone(), output.clone());
         let (queue, output) = (queue.clone(), output.clone());
-        let (connect, state) = (options.connect.clone(), state.clone());
-        let connection = trust.compressed(connection);
-        let logic = Logic { connect, trust, e2e, queue: queue.clone(), state, output: output.clone() };
+        let (connect, state, compression) = (options.connect.clone(), state.clone(), options.compression);
+        let connection = compression.accept(connection);
+        let logic = Logic {
+            connect,
+            connector,
+            compression,
+            e2e,
+            queue: queue.clone(),
+            state,
+            output: output.clone(),
+        };
         move || Receiver { logic, login, queue, output }.run(connection)
     })?;
     // On a terminal the login asks its own questions, and what is typed after it is
@@ -163,7 +175,8 @@ fn send(queue: &SendQueue, text: Zeroizing<String>, output: &Output) -> anyhow::
 struct Logic {
     /// Where the server is, for the next connection.
     connect: Endpoint,
-    trust: ServerTrust,
+    connector: TlsConnector,
+    compression: CompressionArgs,
     e2e: Arc<EndToEnd>,
     /// For what the client itself has to say.
     queue: Arc<SendQueue>,
@@ -176,12 +189,12 @@ struct Logic {
 impl ClientLogic for Logic {
     /// Called after a lost connection, and after a login that was refused.
     fn connect(&self) -> anyhow::Result<Arc<dyn Transport>> {
-        Ok(self.trust.compressed(Arc::new(self.trust.connect(&self.connect)?)))
+        Ok(self.compression.accept(Arc::new(self.connector.connect(&self.connect)?)))
     }
 
     /// A server that is not trusted will not be trusted a second later.
     fn is_final(&self, error: &anyhow::Error) -> bool {
-        error.downcast_ref().is_some_and(ConnectError::is_distrust)
+        matches!(error.downcast_ref(), Some(ConnectError::NotTrusted { .. }))
     }
 
     /// A client that has come back begins in the lobby, as every client does.

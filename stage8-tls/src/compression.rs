@@ -31,6 +31,7 @@ use rustix::fd::BorrowedFd;
 use stage4_multichat::transport::Transport;
 use std::io::{self, ErrorKind, IoSlice};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Instant;
 use writing::Writing;
 
 /// The line of the agreement. It ends with `\n` alone: the next byte may be compressed.
@@ -103,21 +104,16 @@ impl Compressed {
 }
 
 impl Transport for Compressed {
-    /// Reads from below once at most. A caller that has a deadline is asked again after
-    /// each read, however slowly the bytes come.
-    ///
-    /// # Errors
-    /// `Interrupted` when nothing can be made of what came yet: [`Read`](io::Read)
-    /// defines that `read` is called again then.
-    fn read(&self, into: &mut [u8]) -> io::Result<usize> {
-        if let Some(n) = self.lock()?.take(into)? {
-            return Ok(n);
-        }
+    fn read(&self, into: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
         let mut received = [0; READ_SIZE];
-        let n = self.below.read(&mut received)?;
-        let mut state = self.lock()?;
-        state.reading.add(&received[..n]);
-        state.take(into)?.ok_or_else(|| ErrorKind::Interrupted.into())
+        loop {
+            if let Some(n) = self.lock()?.take(into)? {
+                return Ok(n);
+            }
+            // Without the lock: this waits.
+            let n = self.below.read(&mut received, deadline)?;
+            self.lock()?.reading.add(&received[..n]);
+        }
     }
 
     fn write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {

@@ -44,7 +44,7 @@ use crate::commands::{Commands, PRIVATE_KINDS};
 use crate::compression::CompressionArgs;
 use crate::public_keys::SCHEMA;
 use crate::read_line::read_line;
-use crate::tls::Acceptor;
+use crate::tls::TlsAcceptor;
 use clap::Parser;
 use common::critical_thread;
 use common::endpoint::Endpoint;
@@ -107,7 +107,7 @@ struct Server {
     /// Free slots, and the connections that are not logged in: each has a slot, too.
     pending: Arc<PendingLogins>,
     /// Shakes hands, with the certificate.
-    tls: Acceptor,
+    tls: TlsAcceptor,
     compression: CompressionArgs,
     /// Decides who comes in.
     auth: Authenticator,
@@ -151,7 +151,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         listener: Listener::open(&options.listen, &log)?,
         workers: Workers::new(&log),
         pending: PendingLogins::new(options.args.limits.max_clients),
-        tls: Acceptor::new(&certificate)?,
+        tls: TlsAcceptor::new(&certificate)?,
         compression: options.compression,
         presence: Presence::new(options.on_duplicate, &tokens, chat.clone(), &log),
         auth: options.args.auth.authenticator(&store, tokens, &log),
@@ -250,7 +250,7 @@ fn log_in(
     // From here on the client has its name, and the room thread sends it what is said.
     let online = server.presence.enter(&session, &login, slot, *deadline)?;
     // From here on the client may be silent for as long as it likes.
-    lines.get_mut().clear_deadline().map_err(LoginError::Lost)?;
+    lines.get_mut().clear_deadline();
     Ok(online)
 }
 

@@ -8,38 +8,41 @@
 //! ([`crate::certs`]).
 //!
 //! The protocol itself is rustls', which knows no sockets and no threads. This module
-//! brings it together with both (`stream.rs`). A server makes an [`Acceptor`]. A client
-//! makes a [`ServerTrust`] from its [`TrustArgs`]. Both get a [`TlsStream`] from it, and
+//! brings it together with both (`stream.rs`). A server makes a [`TlsAcceptor`]. A client
+//! makes a [`TlsConnector`] from its [`TrustArgs`]. Both get a [`TlsStream`] from it, and
 //! what reads and writes lines above is the same as without TLS.
 
 mod client;
-mod error_text;
 mod handshake;
-mod nonblocking;
+mod handshake_error;
 mod server;
 mod stream;
 
-pub use client::{ConnectError, ServerTrust, TrustArgs, TrustError};
-pub use handshake::HandshakeError;
-pub use server::{Acceptor, HANDSHAKE_TIMEOUT};
+pub use client::{ConnectError, TlsConnector, TrustArgs, TrustError};
+pub use handshake_error::HandshakeError;
+pub use server::{HANDSHAKE_TIMEOUT, TlsAcceptor};
 pub use stream::TlsStream;
 
-use rustls::crypto::CryptoProvider;
-use rustls::crypto::ring::{self, cipher_suite};
+use rustls::CipherSuite;
+use rustls::crypto::{CryptoProvider, ring};
 use std::sync::Arc;
+
+/// AES with 128 bits, the fastest cipher on a processor with instructions for AES. No
+/// computer can guess such a key either.
+const FASTEST_CIPHERS: [CipherSuite; 3] = [
+    CipherSuite::TLS13_AES_128_GCM_SHA256,
+    CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+    CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+];
 
 /// The cryptography below TLS. It is always named: in a program with two providers,
 /// rustls could not choose, and would panic at run time.
 fn provider() -> Arc<CryptoProvider> {
     let mut provider = ring::default_provider();
-    // AES with 128 bits first, the fastest on a processor with instructions for AES. No
-    // computer can guess such a key either.
-    let fast = [
-        cipher_suite::TLS13_AES_128_GCM_SHA256.suite(),
-        cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256.suite(),
-        cipher_suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256.suite(),
-    ];
-    provider.cipher_suites.sort_by_key(|suite| !fast.contains(&suite.suite()));
+    // Of the ciphers that both sides know, the first in the server's list is taken.
+    let (fastest, others): (Vec<_>, Vec<_>) =
+        provider.cipher_suites.iter().partition(|cipher| FASTEST_CIPHERS.contains(&cipher.suite()));
+    provider.cipher_suites = [fastest, others].concat();
     Arc::new(provider)
 }
 

@@ -9,7 +9,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use stage8_tls::certs::{ServerCertificate, read_certificates};
-use stage8_tls::tls::Acceptor;
+use stage8_tls::tls::TlsAcceptor;
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -161,7 +161,7 @@ fn client_says(what: &str, ca: &str, certificate: &str) -> String {
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     // Not the certificate's own key, which a client would find out later.
     let key = PrivateKeyDer::from_pem_file(corpus("good.key")).unwrap();
-    let acceptor = Acceptor::new(&ServerCertificate {
+    let acceptor = TlsAcceptor::new(&ServerCertificate {
         key: Arc::new(CertifiedKey::new(chain.unwrap(), any_supported_type(&key).unwrap())),
         info: read_certificates(&corpus("good.pem")).unwrap().remove(0),
     })

@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use stage8_tls::certs::{CertificateFolder, ServerCertificate, read_certificates};
-use stage8_tls::tls::{Acceptor, TrustArgs};
+use stage8_tls::tls::{TlsAcceptor, TrustArgs};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
@@ -72,7 +72,7 @@ fn client_says(folder: &Path) -> String {
         key: Arc::new(CertifiedKey::new(chain.unwrap(), any_supported_type(&key).unwrap())),
         info: read_certificates(&file("server.pem")).unwrap().remove(0),
     };
-    let acceptor = Acceptor::new(&certificate).unwrap();
+    let acceptor = TlsAcceptor::new(&certificate).unwrap();
     thread::scope(|scope| {
         scope.spawn(move || acceptor.accept(&Arc::new(listener.accept().unwrap().0)));
         trust.connect(&to).err().expect("it must be refused").to_string()

@@ -92,7 +92,7 @@ impl FakeTransport {
 }
 
 impl Transport for FakeTransport {
-    fn read(&self, _: &mut [u8]) -> io::Result<usize> {
+    fn read(&self, _: &mut [u8], _: Option<std::time::Instant>) -> io::Result<usize> {
         unreachable!("these tests only write")
     }
 

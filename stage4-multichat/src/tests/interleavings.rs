@@ -46,7 +46,7 @@ impl RandomTransport {
 }
 
 impl Transport for RandomTransport {
-    fn read(&self, _: &mut [u8]) -> io::Result<usize> {
+    fn read(&self, _: &mut [u8], _: Option<std::time::Instant>) -> io::Result<usize> {
         unreachable!("these tests only write")
     }
 

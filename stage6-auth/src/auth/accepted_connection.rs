@@ -49,7 +49,7 @@ impl AcceptedConnection {
         AcceptedConnection {
             peer,
             outbox: Outbox::new(transport.clone(), outboxes.clone()),
-            lines: LineReader::new(DeadlineReader::new(stream, transport, deadline)),
+            lines: LineReader::new(DeadlineReader::new(transport, deadline)),
             deadline,
             stream: stream.clone(),
             _open: open,

@@ -155,8 +155,7 @@ impl Authenticator {
         let mut protocol = LoginProtocol::default();
         loop {
             let line = read_line().map_err(|error| match error.kind() {
-                // Both mean that the socket's time is over (recv(2), SO_RCVTIMEO).
-                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => LoginError::TooSlow(self.timeout),
+                io::ErrorKind::TimedOut => LoginError::TooSlow(self.timeout),
                 _ => LoginError::Lost(error),
             })?;
             let text = match line {

@@ -10,8 +10,8 @@
 
 use crate::client::send_queue::SendQueue;
 use crate::envelope::Envelope;
-use rustix::event::{PollFd, PollFlags, poll};
-use stage4_multichat::transport::Transport;
+use rustix::event::PollFlags;
+use stage4_multichat::transport::{Transport, wait_ready};
 use std::io::{self, ErrorKind, IoSlice, Read};
 use zeroize::Zeroizing;
 
@@ -43,8 +43,7 @@ fn when_writable<T>(connection: &dyn Transport, attempt: impl Fn() -> io::Result
     loop {
         match attempt() {
             Err(e) if e.kind() == ErrorKind::WouldBlock => {
-                // After a signal it only tries once more.
-                let _ = poll(&mut [PollFd::from_borrowed_fd(connection.as_fd(), PollFlags::OUT)], None);
+                wait_ready(connection.as_fd(), PollFlags::OUT, None)?;
             }
             result => return result,
         }
@@ -56,7 +55,7 @@ pub struct Reader<'a>(pub &'a dyn Transport);
 
 impl Read for Reader<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.0.read(into)
+        self.0.read(into, None)
     }
 }
 

@@ -30,10 +30,11 @@ impl Below {
 }
 
 impl Transport for Below {
-    fn read(&self, into: &mut [u8]) -> io::Result<usize> {
+    fn read(&self, into: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
         let mut received = self.received.lock().unwrap();
-        if received.is_empty() && !*self.ended.lock().unwrap() {
-            return Err(ErrorKind::WouldBlock.into());
+        let is_late = deadline.is_some_and(|deadline| deadline <= Instant::now());
+        if is_late || received.is_empty() && !*self.ended.lock().unwrap() {
+            return Err(ErrorKind::TimedOut.into());
         }
         let n = received.len().min(into.len());
         into[..n].copy_from_slice(&received[..n]);
@@ -121,7 +122,7 @@ fn read_all(lines: &mut LineReader<impl Read>) -> Vec<String> {
         match lines.next() {
             Ok(Received::Line(line)) => all.push(line.to_owned()),
             Ok(other) => panic!("{other:?} after {all:?}"),
-            Err(e) if e.kind() == ErrorKind::WouldBlock => return all,
+            Err(e) if e.kind() == ErrorKind::TimedOut => return all,
             Err(e) => panic!("{e} after {all:?}"),
         }
     }
@@ -214,10 +215,9 @@ fn deflated(block: &[u8], times: usize, flush: FlushCompress) -> Vec<u8> {
 fn read_to_error(ends: &Ends) -> (usize, ErrorKind) {
     let (mut made, mut into) = (0, [0; 4096]);
     loop {
-        match ends.server.read(&mut into) {
+        match ends.server.read(&mut into, None) {
             Ok(0) => return (made, ErrorKind::UnexpectedEof),
             Ok(n) => made += n,
-            Err(e) if e.kind() == ErrorKind::Interrupted => {}
             Err(e) => return (made, e.kind()),
         }
     }
@@ -238,7 +238,7 @@ fn a_bomb_is_an_error_before_it_has_made_much() {
 fn an_honest_client_sends_no_bomb_however_it_repeats_itself() {
     let line = [vec![b'a'; 4096], vec![b'\n']].concat();
     let ends = after_agreement(&deflated(&line, 500, FlushCompress::Sync));
-    assert_eq!(read_to_error(&ends), (500 * line.len(), ErrorKind::WouldBlock));
+    assert_eq!(read_to_error(&ends), (500 * line.len(), ErrorKind::TimedOut));
 }
 
 #[test]
@@ -256,12 +256,12 @@ fn a_stream_that_ends_itself_is_the_end_of_the_lines() {
 }
 
 #[test]
-fn bytes_that_make_nothing_yet_let_the_caller_look_at_the_clock() {
+fn bytes_that_make_nothing_yet_buy_no_time() {
     let ends = Ends::new(true, false);
-    for byte in &AGREEMENT[..5] {
-        ends.below_server.receive(&[*byte]);
-        assert_eq!(ends.server.read(&mut [0; 100]).unwrap_err().kind(), ErrorKind::Interrupted);
-    }
+    ends.below_server.receive(b"LOGIN alice wonderland\n");
+    let now = Some(Instant::now());
+    assert_eq!(ends.server.read(&mut [0; 100], now).unwrap_err().kind(), ErrorKind::TimedOut);
+    assert_eq!(ends.server.read(&mut [0; 100], None).unwrap(), 23, "and nothing was lost");
 }
 
 #[test]
@@ -283,7 +283,7 @@ fn a_full_socket_takes_nothing_more_and_little_is_kept() {
     ends.below_client.receive(&ends.below_server.take_sent());
     let mut got = Vec::new();
     let error = Reader(&*ends.client).read_to_end(&mut got).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
     assert!(got == noise[..MAX_WRITE]);
 }
 

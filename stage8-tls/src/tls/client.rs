@@ -1,16 +1,15 @@
 //! The client's side of the handshake: which authority the user trusts, and the check
 //! that the server has a certificate from it.
 
-use super::handshake::{HandshakeError, shake_hands};
+use super::HANDSHAKE_TIMEOUT;
+use super::handshake::shake_hands;
+use super::handshake_error::{self, HandshakeError};
 use super::stream::TlsStream;
-use super::{HANDSHAKE_TIMEOUT, error_text};
 use crate::certs::{PemError, authorities};
-use crate::compression::CompressionArgs;
 use common::endpoint::Endpoint;
 use common::net::{self, NetError};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
-use stage4_multichat::transport::Transport;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,10 +24,6 @@ pub struct TrustArgs {
     /// Name that the server certificate must have, if it is not the host in --connect
     #[arg(long, value_name = "NAME", value_parser = server_name)]
     pub server_name: Option<ServerName<'static>>,
-
-    /// What is done with a connection to it.
-    #[command(flatten)]
-    pub compression: CompressionArgs,
 }
 
 /// clap's reader for `--server-name`.
@@ -37,14 +32,14 @@ fn server_name(text: &str) -> Result<ServerName<'static>, String> {
     Ok(name.to_owned())
 }
 
-/// Which server to trust: what each connection of this client is made with, the first
-/// one and those after it.
+/// Makes encrypted connections to one server, whose name and authority it knows: a
+/// client's first one and those after it.
 #[derive(Debug)]
-pub struct ServerTrust {
+pub struct TlsConnector {
     config: Arc<ClientConfig>,
     name: ServerName<'static>,
+    /// The file of the authority, for texts.
     ca: PathBuf,
-    compression: CompressionArgs,
 }
 
 /// Why it is not known which server to trust.
@@ -72,25 +67,23 @@ pub enum ConnectError {
     /// There is no TCP connection.
     #[error(transparent)]
     Net(#[from] NetError),
-    /// The handshake failed: what answers is another server, or speaks no TLS.
+    /// The server has no certificate that this client trusts. It will be the same a second
+    /// later, and there may be an attacker in between: no reason to try again.
     #[error("no encrypted connection to {to}: {why}")]
-    Tls {
+    NotTrusted {
+        /// Where the server should be.
+        to: Endpoint,
+        /// What is wrong with the certificate, and what to do about it.
+        why: String,
+    },
+    /// The handshake failed for another reason: what answers speaks no TLS, or not in time.
+    #[error("no encrypted connection to {to}: {why}")]
+    Handshake {
         /// Where the server should be.
         to: Endpoint,
         /// What happened, and what to do about it.
         why: String,
-        /// What happened, for programs.
-        error: Box<HandshakeError>,
     },
-}
-
-impl ConnectError {
-    /// Returns `true` if the reason is the server's certificate. It will be the same a
-    /// second later, and there may be an attacker in between: no reason to try again.
-    pub fn is_distrust(&self) -> bool {
-        let ConnectError::Tls { error, .. } = self else { return false };
-        matches!(**error, HandshakeError::Tls(rustls::Error::InvalidCertificate(_)))
-    }
 }
 
 impl TrustArgs {
@@ -98,7 +91,7 @@ impl TrustArgs {
     ///
     /// # Errors
     /// When the file cannot be used, or no certificate can have the host's name.
-    pub fn load(&self, connect: &Endpoint) -> Result<ServerTrust, TrustError> {
+    pub fn load(&self, connect: &Endpoint) -> Result<TlsConnector, TrustError> {
         let authorities =
             authorities(&self.ca).map_err(|error| TrustError::Authority { path: self.ca.clone(), error })?;
         let config = ClientConfig::builder_with_provider(super::provider())
@@ -109,17 +102,11 @@ impl TrustArgs {
             Some(name) => name.clone(),
             None => server_name(connect.host()).map_err(|_| TrustError::Name(connect.host().to_owned()))?,
         };
-        let (ca, compression) = (self.ca.clone(), self.compression);
-        Ok(ServerTrust { config: Arc::new(config), name, ca, compression })
+        Ok(TlsConnector { config: Arc::new(config), name, ca: self.ca.clone() })
     }
 }
 
-impl ServerTrust {
-    /// The same connection, compressed if the user wants that and the server offers it.
-    pub fn compressed(&self, connection: Arc<TlsStream>) -> Arc<dyn Transport> {
-        self.compression.accept(connection)
-    }
-
+impl TlsConnector {
     /// Connects, and returns when the server's certificate is verified.
     ///
     /// # Errors
@@ -130,16 +117,20 @@ impl ServerTrust {
         ClientConnection::new(self.config.clone(), self.name.clone())
             .map_err(HandshakeError::Tls)
             .and_then(|connection| shake_hands(&socket, connection.into(), deadline, None))
-            .map_err(|error| ConnectError::Tls {
-                to: to.clone(),
-                why: error_text::to_a_client(&error, &self.name, &self.ca),
-                error: Box::new(error),
+            .map_err(|error| {
+                let why = handshake_error::for_the_user(&error, &self.name, &self.ca);
+                match error {
+                    HandshakeError::Tls(rustls::Error::InvalidCertificate(_)) => {
+                        ConnectError::NotTrusted { to: to.clone(), why }
+                    }
+                    _ => ConnectError::Handshake { to: to.clone(), why },
+                }
             })
     }
 }
 
 #[cfg(test)]
-impl ServerTrust {
+impl TlsConnector {
     /// The client's end without a socket.
     pub(super) fn connection(&self) -> ClientConnection {
         ClientConnection::new(self.config.clone(), self.name.clone()).unwrap()

@@ -1,35 +1,17 @@
 //! The handshake: from a TCP connection to an encrypted one, or to a reason why
 //! not, before a deadline.
 
-use super::nonblocking::{self, NonBlocking};
+use super::handshake_error::HandshakeError;
 use super::stream::TlsStream;
 use rustix::event::PollFlags;
 use rustls::{Connection, Error as TlsError, InvalidMessage};
+use stage4_multichat::transport::wait_ready;
 use stage6_auth::semaphore::Semaphore;
 use std::io::{self, ErrorKind};
 use std::net::TcpStream;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Instant;
-
-/// Why there is no encrypted connection. Its text is for the server's log; a client's
-/// user gets another one (`error_text.rs`).
-#[derive(Debug)]
-pub enum HandshakeError {
-    /// The first bytes were not a TLS record.
-    NotTls,
-    /// No byte came in time.
-    Silent,
-    /// The handshake began, and was not complete in time.
-    TooSlow,
-    /// Too many handshakes at once: there was no processor time for this one.
-    TooMany,
-    /// The peer closed the connection before the end of the handshake.
-    Left,
-    /// TLS refuses, on this side or, as an alert, on the other.
-    Tls(TlsError),
-    /// The connection broke.
-    Lost(io::Error),
-}
 
 /// Shakes hands until `deadline` at the latest. The time-out of a socket would start
 /// again with each byte: a peer that sends one byte a second could take hours.
@@ -41,6 +23,8 @@ pub(super) fn shake_hands(
     deadline: Instant,
     computing: Option<&Semaphore>,
 ) -> Result<TlsStream, HandshakeError> {
+    // From here on, no call on the socket waits: whatever has to wait does so in poll(2).
+    socket.set_nonblocking(true).map_err(HandshakeError::Lost)?;
     let mut silent = true;
     loop {
         send(socket, &mut connection, deadline)?;
@@ -87,10 +71,7 @@ fn is_no_record(error: &TlsError) -> bool {
 /// Sends all that rustls has ready.
 fn send(socket: &TcpStream, connection: &mut Connection, deadline: Instant) -> Result<(), HandshakeError> {
     while connection.wants_write() {
-        match connection.write_tls(&mut NonBlocking(socket)) {
-            Err(e) if e.kind() == ErrorKind::WouldBlock => wait(socket, PollFlags::OUT, deadline)?,
-            written => drop(written.map_err(HandshakeError::Lost)?),
-        }
+        retry(socket, PollFlags::OUT, deadline, || connection.write_tls(&mut &*socket))?;
     }
     Ok(())
 }
@@ -101,18 +82,24 @@ fn receive(
     connection: &mut Connection,
     deadline: Instant,
 ) -> Result<usize, HandshakeError> {
-    loop {
-        match connection.read_tls(&mut NonBlocking(socket)) {
-            Err(e) if e.kind() == ErrorKind::WouldBlock => wait(socket, PollFlags::IN, deadline)?,
-            received => return received.map_err(HandshakeError::Lost),
-        }
-    }
+    retry(socket, PollFlags::IN, deadline, || connection.read_tls(&mut &*socket))
 }
 
-/// Waits as [`nonblocking::wait`] does, in the errors of a handshake.
-fn wait(socket: &TcpStream, flags: PollFlags, deadline: Instant) -> Result<(), HandshakeError> {
-    nonblocking::wait(socket, flags, Some(deadline)).map_err(|error| match error.kind() {
-        ErrorKind::WouldBlock => HandshakeError::TooSlow,
-        _ => HandshakeError::Lost(error),
-    })
+/// Does what fails with `WouldBlock` again, each time the socket is ready for it.
+fn retry(
+    socket: &TcpStream,
+    flags: PollFlags,
+    deadline: Instant,
+    mut attempt: impl FnMut() -> io::Result<usize>,
+) -> Result<usize, HandshakeError> {
+    loop {
+        match attempt() {
+            Err(e) if e.kind() == ErrorKind::WouldBlock => {}
+            done => return done.map_err(HandshakeError::Lost),
+        }
+        wait_ready(socket.as_fd(), flags, Some(deadline)).map_err(|error| match error.kind() {
+            ErrorKind::TimedOut => HandshakeError::TooSlow,
+            _ => HandshakeError::Lost(error),
+        })?;
+    }
 }

@@ -1,13 +1,14 @@
 //! The server's side of the handshake.
 
-use super::handshake::{HandshakeError, shake_hands};
+use super::handshake::shake_hands;
+use super::handshake_error::HandshakeError;
 use super::stream::TlsStream;
 use crate::certs::ServerCertificate;
-use rustix::net::SendFlags;
 use rustls::server::NoServerSessionStorage;
 use rustls::sign::SingleCertAndKey;
 use rustls::{ServerConfig, ServerConnection};
 use stage6_auth::semaphore::Semaphore;
+use std::io::Write;
 use std::net::TcpStream;
 use std::num::NonZero;
 use std::sync::Arc;
@@ -21,8 +22,8 @@ pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The answer, in the clear, to a client that does not speak TLS.
 const REFUSAL: &str = "[SERVER] error: this server speaks TLS only; use stage8-client, or openssl s_client\n";
 
-/// Accepts encrypted connections.
-pub struct Acceptor {
+/// Accepts encrypted connections: what all handshakes of a server have in common.
+pub struct TlsAcceptor {
     config: Arc<ServerConfig>,
     /// A handshake costs half a millisecond of processor time. Only as many compute at
     /// the same time as there are processors: in a flood, the handshakes wait for each
@@ -32,7 +33,7 @@ pub struct Acceptor {
     timeout: Duration,
 }
 
-impl Acceptor {
+impl TlsAcceptor {
     /// An acceptor for a server with this certificate.
     ///
     /// # Errors
@@ -50,7 +51,7 @@ impl Acceptor {
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         let processors = thread::available_parallelism().map_or(1, NonZero::get);
-        Ok(Acceptor {
+        Ok(TlsAcceptor {
             config: Arc::new(config),
             computing: Semaphore::new(processors),
             timeout: HANDSHAKE_TIMEOUT,
@@ -74,7 +75,7 @@ impl Acceptor {
         shake_hands(socket, connection.into(), deadline, Some(&self.computing)).inspect_err(|error| {
             if matches!(error, HandshakeError::NotTls | HandshakeError::Silent) {
                 // A user with nc, or with the client of an earlier stage.
-                let _ = rustix::net::send(socket, REFUSAL.as_bytes(), SendFlags::DONTWAIT);
+                let _ = (&**socket).write(REFUSAL.as_bytes());
             }
         })
     }

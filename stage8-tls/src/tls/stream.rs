@@ -13,14 +13,15 @@
 //!   unlock                                     unlock
 //! ```
 //!
+//! The socket is non-blocking (`O_NONBLOCK`), since the handshake.
+//!
 //! The way that does not work is a lock that the reader holds in `read`: then no writer
 //! could send to a client that is silent. Encrypted bytes that a full socket does not
 //! take stay in rustls' own buffer, in the order of their records, for the next `flush`.
 
-use super::nonblocking::{NonBlocking, wait};
 use rustix::event::PollFlags;
-use rustls::Connection;
-use stage4_multichat::transport::Transport;
+use rustls::{CipherSuite, Connection, ProtocolVersion};
+use stage4_multichat::transport::{Transport, wait_ready};
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -29,10 +30,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 /// An encrypted connection, of either side. Any number of threads write, one at a time,
-/// and one thread reads: `&TlsStream` is [`Read`].
+/// and one thread reads.
 ///
-/// Reading honours the read timeout of the socket (`SO_RCVTIMEO`), with `WouldBlock`.
-/// It returns 0 when the peer has sent `close_notify`. A connection that ends without
+/// Reading returns 0 when the peer has sent `close_notify`. A connection that ends without
 /// it is an error of the kind `UnexpectedEof`: anybody on the way could have cut it
 /// (RFC 8446, 6.1).
 pub struct TlsStream {
@@ -66,9 +66,9 @@ impl State {
     ///
     /// # Errors
     /// `WouldBlock` when some are left; anything else when the connection is gone.
-    fn flush_records(&mut self, socket: &TcpStream) -> io::Result<()> {
+    fn flush_records(&mut self, mut socket: &TcpStream) -> io::Result<()> {
         while self.connection.wants_write() {
-            self.connection.write_tls(&mut NonBlocking(socket))?;
+            self.connection.write_tls(&mut socket)?;
         }
         Ok(())
     }
@@ -112,7 +112,15 @@ impl TlsStream {
 
     /// Version and cipher suite, as `TLS 1.3 with TLS13_AES_128_GCM_SHA256`.
     pub fn negotiated(&self) -> String {
-        self.lock().map_or_else(|e| e.to_string(), |state| super::error_text::negotiated(&state.connection))
+        let Ok(state) = self.lock() else { return "TLS".to_owned() };
+        let version = match state.connection.protocol_version() {
+            Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
+            Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
+            _ => "TLS",
+        };
+        let cipher = state.connection.negotiated_cipher_suite();
+        let cipher = cipher.map_or(CipherSuite::TLS_NULL_WITH_NULL_NULL, |cipher| cipher.suite());
+        format!("{version} with {cipher:?}")
     }
 
     #[cfg(test)]
@@ -126,8 +134,36 @@ impl TlsStream {
 }
 
 impl Transport for TlsStream {
-    fn read(&self, into: &mut [u8]) -> io::Result<usize> {
-        Read::read(&mut &*self, into)
+    fn read(&self, into: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
+        loop {
+            // Looked at even while there is no need to wait: a peer that sends records
+            // without content buys no time.
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return Err(ErrorKind::TimedOut.into());
+            }
+            let mut state = self.lock()?;
+            let processed = state.connection.process_new_packets();
+            state.answer(&self.socket);
+            match state.connection.reader().read(into) {
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {}
+                Err(e) if e.kind() == ErrorKind::UnexpectedEof => return self.end_without_notice(),
+                read => return read,
+            }
+            // An error counts only after all that came before it has been read.
+            processed.map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
+            if self.read_stopped.load(Ordering::Relaxed) {
+                return Ok(0);
+            }
+            match state.connection.read_tls(&mut &*self.socket) {
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                    // Also for room, if something is left to send.
+                    let unsent = if state.has_unsent() { PollFlags::OUT } else { PollFlags::empty() };
+                    drop(state);
+                    wait_ready(self.as_fd(), PollFlags::IN | unsent, deadline)?;
+                }
+                received => drop(received?),
+            }
+        }
     }
 
     fn write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -175,37 +211,6 @@ impl Transport for TlsStream {
 
     fn as_fd(&self) -> BorrowedFd<'_> {
         AsFd::as_fd(&*self.socket)
-    }
-}
-
-impl Read for &TlsStream {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        // For the whole call: a record that comes byte by byte buys no time.
-        let deadline = self.socket.read_timeout()?.map(|timeout| Instant::now() + timeout);
-        loop {
-            let mut state = self.lock()?;
-            let processed = state.connection.process_new_packets();
-            state.answer(&self.socket);
-            match state.connection.reader().read(into) {
-                Err(e) if e.kind() == ErrorKind::WouldBlock => {}
-                Err(e) if e.kind() == ErrorKind::UnexpectedEof => return self.end_without_notice(),
-                read => return read,
-            }
-            // An error counts only after all that came before it has been read.
-            processed.map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
-            if self.read_stopped.load(Ordering::Relaxed) {
-                return Ok(0);
-            }
-            match state.connection.read_tls(&mut NonBlocking(&self.socket)) {
-                Err(e) if e.kind() == ErrorKind::WouldBlock => {
-                    // Also for room, if something is left to send.
-                    let unsent = if state.has_unsent() { PollFlags::OUT } else { PollFlags::empty() };
-                    drop(state);
-                    wait(&self.socket, PollFlags::IN | unsent, deadline)?;
-                }
-                received => drop(received?),
-            }
-        }
     }
 }
 

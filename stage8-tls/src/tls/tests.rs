@@ -7,8 +7,9 @@ use super::*;
 use crate::certs::{CertificateFolder, Validity};
 use common::endpoint::Endpoint;
 use common::log::{Level, Log};
-use stage4_multichat::transport::Transport;
-use stage6_auth::client::connection::{finish, send_all};
+use rustix::event::PollFlags;
+use stage4_multichat::transport::{Transport, wait_ready};
+use stage6_auth::client::connection::{Reader, finish, send_all};
 use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use std::time::{Duration, Instant};
 
 /// A server for localhost and the folder with its certificates.
 struct TestServer {
-    acceptor: Acceptor,
+    acceptor: TlsAcceptor,
     listener: TcpListener,
     folder: tempfile::TempDir,
 }
@@ -28,7 +29,7 @@ impl TestServer {
         let certs = CertificateFolder::new(folder.path());
         certs.make(&["127.0.0.1".to_owned()], Validity::days(1), false).unwrap();
         let (log, _guard) = Log::start(Level::Error, None).unwrap();
-        let acceptor = Acceptor::new(&certs.open(&[], &log).unwrap()).unwrap();
+        let acceptor = TlsAcceptor::new(&certs.open(&[], &log).unwrap()).unwrap();
         TestServer { acceptor, listener: TcpListener::bind("127.0.0.1:0").unwrap(), folder }
     }
 
@@ -36,15 +37,9 @@ impl TestServer {
         TcpStream::connect(self.listener.local_addr().unwrap()).unwrap()
     }
 
-    fn trust(&self) -> ServerTrust {
+    fn connector(&self) -> TlsConnector {
         let to = self.address();
-        TrustArgs {
-            ca: self.folder.path().join("ca.pem"),
-            server_name: None,
-            compression: Default::default(),
-        }
-        .load(&to)
-        .unwrap()
+        TrustArgs { ca: self.folder.path().join("ca.pem"), server_name: None }.load(&to).unwrap()
     }
 
     fn address(&self) -> Endpoint {
@@ -52,7 +47,7 @@ impl TestServer {
     }
 
     fn connect(&self) -> TlsStream {
-        self.trust().connect(&self.address()).unwrap()
+        self.connector().connect(&self.address()).unwrap()
     }
 
     fn accept(&self) -> Result<TlsStream, HandshakeError> {
@@ -69,8 +64,10 @@ impl TestServer {
     }
 }
 
-/// What no test should have to wait for.
-const LIMIT: Duration = Duration::from_secs(20);
+/// How long a test waits for what must come.
+fn deadline() -> Option<Instant> {
+    Some(Instant::now() + Duration::from_secs(20))
+}
 
 /// Has the form of a record, and was not made with the key of any connection.
 const DAMAGED_RECORD: [u8; 25] =
@@ -86,13 +83,13 @@ fn what_one_side_sends_the_other_reads_to_its_end() {
             finish(&client);
         });
         let mut got = Vec::new();
-        (&server).read_to_end(&mut got).unwrap();
+        Reader(&server).read_to_end(&mut got).unwrap();
         assert!(got == much);
         // Half of the connection is closed, the other is not.
         send_all(&server, b"bye").unwrap();
         finish(&server);
         got.clear();
-        (&client).read_to_end(&mut got).unwrap();
+        Reader(&client).read_to_end(&mut got).unwrap();
         assert_eq!(got, b"bye");
     });
 }
@@ -103,7 +100,7 @@ fn an_end_without_close_notify_is_an_error() {
     client.write(&[IoSlice::new(b"half a li")]).unwrap();
     client.stream().shutdown(Shutdown::Write).unwrap();
     let mut got = Vec::new();
-    let error = (&server).read_to_end(&mut got).unwrap_err();
+    let error = Reader(&server).read_to_end(&mut got).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
     assert_eq!(got, b"half a li");
 }
@@ -116,15 +113,16 @@ fn the_newest_version_and_the_fastest_cipher_are_negotiated() {
 }
 
 #[test]
-fn the_sockets_read_timeout_counts() {
+fn a_reader_waits_until_its_deadline_and_no_byte_buys_it_more_time() {
     let (client, server) = TestServer::new().pair();
-    server.stream().set_read_timeout(Some(std::time::Duration::from_millis(20))).unwrap();
-    assert_eq!(server.read(&mut [0; 10]).unwrap_err().kind(), ErrorKind::WouldBlock);
-    // And it goes on after it.
+    let soon = Instant::now() + Duration::from_millis(20);
+    assert_eq!(server.read(&mut [0; 10], Some(soon)).unwrap_err().kind(), ErrorKind::TimedOut);
     send_all(&client, b"late").unwrap();
-    server.stream().set_read_timeout(None).unwrap();
+    wait_ready(server.as_fd(), PollFlags::IN, deadline()).unwrap();
+    assert_eq!(server.read(&mut [0; 10], Some(soon)).unwrap_err().kind(), ErrorKind::TimedOut);
+    // And it can go on after it.
     let mut got = [0; 10];
-    assert_eq!(server.read(&mut got).unwrap(), 4);
+    assert_eq!(server.read(&mut got, deadline()).unwrap(), 4);
 }
 
 #[test]
@@ -141,7 +139,7 @@ fn other_protocols_are_known_for_what_they_are_and_told_so() {
         let failure = test.accept().err().unwrap();
         assert!(matches!(failure, HandshakeError::NotTls), "{first:?}: {failure:?}");
         let mut told = [0; 200];
-        let n = client.read(&mut told).unwrap();
+        let n = Read::read(&mut client, &mut told).unwrap();
         assert!(told[..n].starts_with(b"[SERVER] error: this server speaks TLS only"), "{told:?}");
     }
 }
@@ -200,10 +198,10 @@ fn a_handshake_that_waits_for_the_network_takes_no_place() {
 fn a_record_changed_on_the_way_ends_the_connection() {
     let (client, server) = TestServer::new().pair();
     (&**client.stream()).write_all(&DAMAGED_RECORD).unwrap();
-    let error = server.read(&mut [0; 10]).unwrap_err();
+    let error = server.read(&mut [0; 10], None).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidData);
     // The client learns the reason: it gets an alert, not only the end.
-    let error = client.read(&mut [0; 10]).unwrap_err();
+    let error = client.read(&mut [0; 10], None).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidData);
     assert!(error.to_string().contains("BadRecordMac"), "{error}");
     assert!(server.write(&[IoSlice::new(b"more")]).is_err());
@@ -215,7 +213,7 @@ fn a_reader_that_this_side_stops_finds_the_end_and_no_error() {
     for stop in [TlsStream::shutdown_read, TlsStream::abort] {
         let (_client, server) = TestServer::new().pair();
         thread::scope(|scope| {
-            let reader = scope.spawn(|| server.read(&mut [0; 10]));
+            let reader = scope.spawn(|| server.read(&mut [0; 10], None));
             stop(&server);
             assert_eq!(reader.join().unwrap().unwrap(), 0);
         });
@@ -225,7 +223,7 @@ fn a_reader_that_this_side_stops_finds_the_end_and_no_error() {
 #[test]
 fn what_comes_with_the_end_of_the_handshake_is_not_waited_for_again() {
     let test = TestServer::new();
-    let mut client = test.trust().connection();
+    let mut client = test.connector().connection();
     let mut stream = test.stream();
     let socket = Arc::new(test.listener.accept().unwrap().0);
     let server = thread::scope(|scope| {
@@ -244,9 +242,8 @@ fn what_comes_with_the_end_of_the_handshake_is_not_waited_for_again() {
         stream.write_all(&packet).unwrap();
         accepting.join().unwrap()
     });
-    server.stream().set_read_timeout(Some(LIMIT)).unwrap();
     let mut got = [0; 10];
-    assert_eq!(server.read(&mut got).unwrap(), 5);
+    assert_eq!(server.read(&mut got, deadline()).unwrap(), 5);
     assert_eq!(&got[..5], b"hello");
 }
 
@@ -256,11 +253,11 @@ fn what_came_before_a_damaged_record_is_read_before_the_error() {
     send_all(&client, b"hello").unwrap();
     (&**client.stream()).write_all(&DAMAGED_RECORD).unwrap();
     // Both are there before anything is read.
-    while server.stream().peek(&mut [0; 100]).unwrap() < 5 + 22 + DAMAGED_RECORD.len() {
+    while server.stream().peek(&mut [0; 100]).unwrap_or(0) < 5 + 22 + DAMAGED_RECORD.len() {
         thread::yield_now();
     }
     let mut got = Vec::new();
-    let error = (&server).read_to_end(&mut got).unwrap_err();
+    let error = Reader(&server).read_to_end(&mut got).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidData);
     assert_eq!(got, b"hello");
 }
@@ -268,21 +265,19 @@ fn what_came_before_a_damaged_record_is_read_before_the_error() {
 #[test]
 fn a_new_key_is_answered_although_no_line_is_to_be_sent() {
     let (client, server) = TestServer::new().pair();
-    client.stream().set_read_timeout(Some(LIMIT)).unwrap();
     thread::scope(|scope| {
-        scope.spawn(|| server.read(&mut [0; 10]));
+        scope.spawn(|| server.read(&mut [0; 10], None));
         client.refresh_keys();
         client.flush().unwrap();
-        let answered = client.stream().peek(&mut [0; 1]);
+        let answered = wait_ready(client.as_fd(), PollFlags::IN, deadline());
         server.shutdown_read();
-        assert_eq!(answered.unwrap(), 1);
+        answered.unwrap();
     });
 }
 
 #[test]
 fn what_a_full_socket_left_over_is_sent_by_the_reader_if_no_writer_comes() {
     let (client, server) = TestServer::new().pair();
-    client.stream().set_read_timeout(Some(LIMIT)).unwrap();
     let line = [7; 10_000];
     let mut sent = 0;
     let full = loop {
@@ -293,12 +288,12 @@ fn what_a_full_socket_left_over_is_sent_by_the_reader_if_no_writer_comes() {
     };
     assert_eq!(full.kind(), ErrorKind::WouldBlock);
     thread::scope(|scope| {
-        scope.spawn(|| server.read(&mut [0; 10]));
+        scope.spawn(|| server.read(&mut [0; 10], None));
         // The answer to this waits behind the lines: the reader has to send them all.
         client.refresh_keys();
         client.flush().unwrap();
         let mut got = vec![0; sent];
-        let read = (&client).read_exact(&mut got);
+        let read = Reader(&client).read_exact(&mut got);
         server.shutdown_read();
         read.unwrap();
         assert!(got.iter().all(|byte| *byte == 7));

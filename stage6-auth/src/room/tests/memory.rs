@@ -35,7 +35,7 @@ impl MemoryTransport {
 }
 
 impl Transport for MemoryTransport {
-    fn read(&self, _: &mut [u8]) -> io::Result<usize> {
+    fn read(&self, _: &mut [u8], _: Option<std::time::Instant>) -> io::Result<usize> {
         unreachable!("these tests only write")
     }
 

@@ -10,6 +10,7 @@ use stage4_multichat::limits::ClientSlots;
 use stage4_multichat::line_codec::{LineCodec, Plaintext};
 use stage4_multichat::outbox::{Outbox, OutboxConfig};
 use stage4_multichat::room::{Room, RoomState};
+use stage6_auth::client::connection::Reader;
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
@@ -38,7 +39,7 @@ impl Server {
         let outbox = Outbox::new(tls.clone(), self.config.clone());
         let member = self.room.join(name, &outbox, ClientSlots::new(1).try_acquire().unwrap()).unwrap();
         self.joined.wait();
-        let mut lines = LineReader::new(&*tls);
+        let mut lines = LineReader::new(Reader(&*tls));
         while let Received::Line(text) = lines.next().unwrap() {
             member.broadcast(format!("{text}\n")).unwrap();
         }
@@ -63,7 +64,7 @@ impl Server {
         outbox.close();
         self.said.wait();
         let mut heard = [0; CLIENTS];
-        let mut lines = LineReader::new(&*tls);
+        let mut lines = LineReader::new(Reader(&*tls));
         while let Received::Line(text) = lines.next().unwrap() {
             if text.starts_with("[SERVER] ") {
                 continue;
