@@ -14,6 +14,7 @@
 //!   since only it knows when everything is shown; the main thread may be waiting for
 //!   a key, and nothing can wake it.
 
+use crate::commands::CLIENT_COMMANDS;
 use crate::compression::CompressionArgs;
 use crate::e2e::{EndToEnd, fits};
 use crate::tls::{ConnectError, TlsConnector, TrustArgs};
@@ -27,7 +28,7 @@ use stage6_auth::client::login::{LoginArgs, LoginClient};
 use stage6_auth::client::receiver::{ClientLogic, Receiver};
 use stage6_auth::client::send_queue::{ClientSession, MAX_QUEUED, SendQueue};
 use stage7_rooms_pubsub::client_state::{ClientState, StateChange};
-use stage7_rooms_pubsub::commands::{self, CommandInfo};
+use stage7_rooms_pubsub::commands::commands_with;
 use stage7_rooms_pubsub::line_style;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -61,13 +62,6 @@ pub struct Options {
 const HELP: &str = "Type a line and press Enter; all users in the room see it,
 and your subscribers in other rooms.";
 
-/// Commands that stage 7 does not have, or that do something else there.
-const CHANGED_COMMANDS: [CommandInfo; 3] = [
-    CommandInfo { usage: "/msg USER TEXT", help: "for USER alone; the server cannot read it" },
-    CommandInfo { usage: "/fingerprint [USER]", help: "what you two compare, to be sure that it is USER" },
-    CommandInfo { usage: "/trust USER", help: "accept a changed key of USER, after comparing" },
-];
-
 /// Runs the client until the user or the server ends it.
 ///
 /// # Errors
@@ -79,8 +73,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     // Before there is a connection: the server gives a login only so much time, and a
     // user who looks for the password should not use it up.
     let request = options.login.request()?;
-    let connection = Arc::new(connector.connect(&options.connect)?);
-    let commands = commands::commands_with(&CHANGED_COMMANDS);
+    let connection = Arc::new(connector.connect()?);
+    let commands = commands_with(&CLIENT_COMMANDS);
     // The room for the prompt, and the words that Tab completes.
     let state = ClientState::new(&commands);
     // Both know the one screen: a line that comes in does not tear what is being typed.
@@ -105,17 +99,10 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         // Answers the questions of the server, on each connection anew.
         let login = LoginClient::new(options.login.clone(), request, queue.clone(), output.clone());
         let (queue, output) = (queue.clone(), output.clone());
-        let (connect, state, compression) = (options.connect.clone(), state.clone(), options.compression);
+        let (state, compression) = (state.clone(), options.compression);
         let connection = compression.accept(connection);
-        let logic = Logic {
-            connect,
-            connector,
-            compression,
-            e2e,
-            queue: queue.clone(),
-            state,
-            output: output.clone(),
-        };
+        let logic =
+            Logic { connector, compression, e2e, queue: queue.clone(), state, output: output.clone() };
         move || Receiver { logic, login, queue, output }.run(connection)
     })?;
     // On a terminal the login asks its own questions, and what is typed after it is
@@ -173,8 +160,7 @@ fn send(queue: &SendQueue, text: Zeroizing<String>, output: &Output) -> anyhow::
 /// What this stage's client does on the receiver thread. When it connects, logs in and
 /// shows a line is decided in [`Receiver`], for all stages.
 struct Logic {
-    /// Where the server is, for the next connection.
-    connect: Endpoint,
+    /// For the next connection.
     connector: TlsConnector,
     compression: CompressionArgs,
     e2e: Arc<EndToEnd>,
@@ -189,7 +175,7 @@ struct Logic {
 impl ClientLogic for Logic {
     /// Called after a lost connection, and after a login that was refused.
     fn connect(&self) -> anyhow::Result<Arc<dyn Transport>> {
-        Ok(self.compression.accept(Arc::new(self.connector.connect(&self.connect)?)))
+        Ok(self.compression.accept(Arc::new(self.connector.connect()?)))
     }
 
     /// A server that is not trusted will not be trusted a second later.

@@ -9,11 +9,19 @@ use stage6_auth::sessions::Session;
 use stage6_auth::store::Store;
 use stage7_rooms_pubsub::addressed_message::{PRIVATE, PrivateKind};
 use stage7_rooms_pubsub::chat::Chat;
-use stage7_rooms_pubsub::commands::{self as stage7, CommandResult, addressed};
+use stage7_rooms_pubsub::commands::{self as stage7, CommandInfo, CommandResult, addressed};
 use std::io;
 use std::sync::Arc;
 
-/// The commands beyond stage 7's.
+/// What a user can type at the client that stage 7 does not have, or that does something
+/// else there.
+pub const CLIENT_COMMANDS: [CommandInfo; 3] = [
+    CommandInfo { usage: "/msg USER TEXT", help: "for USER alone; the server cannot read it" },
+    CommandInfo { usage: "/fingerprint [USER]", help: "what you two compare, to be sure that it is USER" },
+    CommandInfo { usage: "/trust USER", help: "accept a changed key of USER, after comparing" },
+];
+
+/// The commands of the server beyond stage 7's: clients send them.
 pub const MORE: [&str; 3] = ["/pubkey BASE64", "/key USER", "/dm USER BASE64"];
 
 /// `/dm`: sealed for one user, and stored like every other message. The server cannot

@@ -62,8 +62,8 @@ fn client_says(folder: &Path) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let to = listener.local_addr().unwrap().to_string().parse().unwrap();
     let args = Args::parse_from(["client".as_ref(), "--ca".as_ref(), file("ca.pem").as_os_str()]);
-    let trust = match args.trust.load(&to) {
-        Ok(trust) => trust,
+    let connector = match args.trust.load(&to) {
+        Ok(connector) => connector,
         Err(error) => return error.to_string(),
     };
     let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(file("server.pem")).unwrap().collect();
@@ -75,7 +75,7 @@ fn client_says(folder: &Path) -> String {
     let acceptor = TlsAcceptor::new(&certificate).unwrap();
     thread::scope(|scope| {
         scope.spawn(move || acceptor.accept(&Arc::new(listener.accept().unwrap().0)));
-        trust.connect(&to).err().expect("it must be refused").to_string()
+        connector.connect().err().expect("it must be refused").to_string()
     })
 }
 

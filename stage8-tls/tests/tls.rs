@@ -73,9 +73,8 @@ struct Args {
 
 fn connect(to: SocketAddr, arguments: &[&str]) -> Result<TlsStream, String> {
     let args = Args::try_parse_from([&["client"], arguments].concat()).unwrap();
-    let to = to.to_string().parse().unwrap();
-    let trust = args.trust.load(&to).map_err(|e| e.to_string())?;
-    trust.connect(&to).map_err(|e| e.to_string())
+    let connector = args.trust.load(&to.to_string().parse().unwrap()).map_err(|e| e.to_string())?;
+    connector.connect().map_err(|e| e.to_string())
 }
 
 #[track_caller]

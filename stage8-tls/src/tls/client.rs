@@ -37,6 +37,7 @@ fn server_name(text: &str) -> Result<ServerName<'static>, String> {
 #[derive(Debug)]
 pub struct TlsConnector {
     config: Arc<ClientConfig>,
+    to: Endpoint,
     name: ServerName<'static>,
     /// The file of the authority, for texts.
     ca: PathBuf,
@@ -102,7 +103,7 @@ impl TrustArgs {
             Some(name) => name.clone(),
             None => server_name(connect.host()).map_err(|_| TrustError::Name(connect.host().to_owned()))?,
         };
-        Ok(TlsConnector { config: Arc::new(config), name, ca: self.ca.clone() })
+        Ok(TlsConnector { config: Arc::new(config), to: connect.clone(), name, ca: self.ca.clone() })
     }
 }
 
@@ -111,19 +112,20 @@ impl TlsConnector {
     ///
     /// # Errors
     /// Why there is no connection, with what to do about it.
-    pub fn connect(&self, to: &Endpoint) -> Result<TlsStream, ConnectError> {
-        let socket = Arc::new(net::connect(to)?);
+    pub fn connect(&self) -> Result<TlsStream, ConnectError> {
+        let socket = Arc::new(net::connect(&self.to)?);
         let deadline = Instant::now() + HANDSHAKE_TIMEOUT;
         ClientConnection::new(self.config.clone(), self.name.clone())
             .map_err(HandshakeError::Tls)
             .and_then(|connection| shake_hands(&socket, connection.into(), deadline, None))
             .map_err(|error| {
                 let why = handshake_error::for_the_user(&error, &self.name, &self.ca);
+                let to = self.to.clone();
                 match error {
                     HandshakeError::Tls(rustls::Error::InvalidCertificate(_)) => {
-                        ConnectError::NotTrusted { to: to.clone(), why }
+                        ConnectError::NotTrusted { to, why }
                     }
-                    _ => ConnectError::Handshake { to: to.clone(), why },
+                    _ => ConnectError::Handshake { to, why },
                 }
             })
     }
