@@ -69,11 +69,11 @@ and your subscribers in other rooms.";
 /// trusted, it refuses the login, or standard output is closed.
 pub fn run(options: &Options) -> anyhow::Result<()> {
     // First of all: without knowing whom to trust there is no server to connect to.
-    let connector = options.trust.load(&options.connect)?;
+    let tls = options.trust.load(&options.connect)?;
     // Before there is a connection: the server gives a login only so much time, and a
     // user who looks for the password should not use it up.
     let request = options.login.request()?;
-    let connection = Arc::new(connector.connect()?);
+    let connection = Arc::new(tls.connect()?);
     let commands = commands_with(&CLIENT_COMMANDS);
     // The room for the prompt, and the words that Tab completes.
     let state = ClientState::new(&commands);
@@ -101,8 +101,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         let (queue, output) = (queue.clone(), output.clone());
         let (state, compression) = (state.clone(), options.compression);
         let connection = compression.accept(connection);
-        let logic =
-            Logic { connector, compression, e2e, queue: queue.clone(), state, output: output.clone() };
+        let logic = Logic { tls, compression, e2e, queue: queue.clone(), state, output: output.clone() };
         move || Receiver { logic, login, queue, output }.run(connection)
     })?;
     // On a terminal the login asks its own questions, and what is typed after it is
@@ -161,7 +160,7 @@ fn send(queue: &SendQueue, text: Zeroizing<String>, output: &Output) -> anyhow::
 /// shows a line is decided in [`Receiver`], for all stages.
 struct Logic {
     /// For the next connection.
-    connector: TlsConnector,
+    tls: TlsConnector,
     compression: CompressionArgs,
     e2e: Arc<EndToEnd>,
     /// For what the client itself has to say.
@@ -175,7 +174,7 @@ struct Logic {
 impl ClientLogic for Logic {
     /// Called after a lost connection, and after a login that was refused.
     fn connect(&self) -> anyhow::Result<Arc<dyn Transport>> {
-        Ok(self.compression.accept(Arc::new(self.connector.connect()?)))
+        Ok(self.compression.accept(Arc::new(self.tls.connect()?)))
     }
 
     /// A server that is not trusted will not be trusted a second later.

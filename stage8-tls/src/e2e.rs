@@ -7,10 +7,10 @@
 //! anything is sent, not after.
 //!
 //! ```text
-//! sender thread     encode: /key bob ──► server;  waits;  /dm bob BASE64 ──► server
-//!                                                   ▲
-//! receiver thread   heard: [KEY] bob BASE64 ────────┘
-//!                          [DM] alice BASE64: opened, or kept until alice's key is known
+//! sender thread (outgoing.rs)      /key bob ──► server;  waits;  /dm bob BASE64 ──► server
+//!                                                          ▲
+//! receiver thread (incoming.rs)    [KEY] bob BASE64 ───────┘
+//!                                  [DM] alice BASE64: opened, or kept until alice's key is known
 //! ```
 //!
 //! While the sender waits, what was typed after the message waits as well, so that
@@ -18,6 +18,7 @@
 //! moment at a time; files are read and written outside of the lock.
 
 mod incoming;
+mod outgoing;
 mod user_output;
 
 pub use user_output::{UserOutput, fits};
@@ -26,17 +27,15 @@ use crate::identity::{self, Identity, KnownKeys, PublicKey, ReplayCache};
 use common::poison::IgnorePoison;
 use incoming::PendingMessage;
 use stage6_auth::accounts::check_name;
-use stage6_auth::client::connection::Encode;
 use stage6_auth::client::send_queue::SendQueue;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
-use zeroize::Zeroizing;
 
 /// How long the answer about a key may take. A server that is too busy for it, or
 /// knows no `/key`, is not to stop all that was typed after the message.
-const PATIENCE: Duration = Duration::from_secs(5);
+const KEY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// See the [module](self).
 pub struct EndToEnd {
@@ -147,89 +146,6 @@ impl EndToEnd {
         queue.send_now(&format!("/key {name}"))
     }
 
-    /// Asks the server for the key of `name` and waits for the answer. `None`: the
-    /// connection is gone.
-    fn look_up(&self, name: &str, queue: &SendQueue) -> Option<KeyAnswer> {
-        let mut state = self.lock();
-        if !state.connected {
-            return None;
-        }
-        state.lookup = Some(KeyLookup { name: name.to_owned(), answer: None });
-        drop(state);
-        self.request_key(name, queue);
-        let open = |state: &mut State| state.lookup.as_ref().is_some_and(|lookup| lookup.answer.is_none());
-        let (mut state, _) = self.looked_up.wait_timeout_while(self.lock(), PATIENCE, open).ignore_poison();
-        let lookup = state.lookup.take()?;
-        drop(state);
-        Some(lookup.answer.unwrap_or_else(|| {
-            self.output.alarm(&format!("the server does not say which key {name} has: nothing is sent"));
-            KeyAnswer::Missing
-        }))
-    }
-
-    /// `/msg bob TEXT`: the line that is sent in its place, or none.
-    fn seal(&self, user: &LocalUser, rest: &str, queue: &SendQueue) -> Option<String> {
-        let Some((name, text)) =
-            rest.split_once(' ').filter(|(name, text)| !name.is_empty() && !text.is_empty())
-        else {
-            self.output.hint("/msg needs a user and a text: /msg USER TEXT");
-            return Some(String::new());
-        };
-        if name.eq_ignore_ascii_case(&user.name) {
-            self.output.hint("you cannot send a private message to yourself");
-            return Some(String::new());
-        }
-        match self.look_up(name, queue)? {
-            KeyAnswer::Usable { name, key } => match user.identity.seal(&key, &user.name, &name, text) {
-                Ok(sealed) => return Some(format!("/dm {name} {sealed}\n")),
-                Err(e) => self.output.alarm(&format!("not sent to {name}: {e}")),
-            },
-            KeyAnswer::Changed => self.output.alarm(&format!(
-                "Not sent: the key of {name} has changed. After /trust {name} type it again."
-            )),
-            KeyAnswer::Missing => {}
-        }
-        Some(String::new())
-    }
-
-    /// `/fingerprint` and `/fingerprint bob`. Of bob it needs the key that the
-    /// server gives out, to say whether that is still the one that is known.
-    fn show_fingerprint(&self, user: &LocalUser, name: &str, queue: &SendQueue) -> Option<String> {
-        if name.is_empty() || name.eq_ignore_ascii_case(&user.name) {
-            let own = identity::fingerprint(&user.name, &user.identity.public());
-            self.output.hint(&format!("Your fingerprint, {}: {own}", user.name));
-            return Some(String::new());
-        }
-        let key = match self.look_up(name, queue)? {
-            KeyAnswer::Usable { key, .. } => Some(key),
-            // The number to compare then was part of the warning.
-            KeyAnswer::Changed => None,
-            KeyAnswer::Missing => user.known.get(name).unwrap_or_default(),
-        };
-        if let Some(key) = key {
-            user_output::comparison(&user.name, name, &safety_number(user, name, &key))
-                .for_each(|line| self.output.hint(&line));
-        }
-        Some(String::new())
-    }
-
-    /// `/trust bob`: the key that the last warning was about.
-    fn trust(&self, user: &LocalUser, name: &str) -> Option<String> {
-        let changed = self.lock().changed.get(&name.to_ascii_lowercase()).copied();
-        match changed {
-            None if name.is_empty() => self.output.hint("/trust needs a user: /trust USER"),
-            None => self.output.hint(&format!("there is no changed key of {name} to be trusted")),
-            Some(key) => match user.known.accept(name, &key) {
-                Ok(()) => {
-                    self.lock().changed.remove(&name.to_ascii_lowercase());
-                    self.output.hint(&format!("the new key of {name} is trusted from now on"));
-                }
-                Err(e) => self.output.alarm(&format!("the new key of {name} is not trusted: {e}")),
-            },
-        }
-        Some(String::new())
-    }
-
     /// Small changes of independent fields; nothing to repair.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().ignore_poison()
@@ -238,35 +154,6 @@ impl EndToEnd {
 
 fn safety_number(user: &LocalUser, name: &str, key: &PublicKey) -> String {
     identity::safety_number((&user.name, &user.identity.public()), (name, key))
-}
-
-impl Encode for EndToEnd {
-    fn encode(&self, line: &str, queue: &SendQueue) -> Option<Zeroizing<Vec<u8>>> {
-        let (command, rest) = line.split_once(' ').unwrap_or((line, ""));
-        let lower = command.to_ascii_lowercase();
-        let encoded = match (lower.as_str(), self.user()) {
-            ("/msg", Some(user)) => self.seal(&user, rest, queue)?,
-            // Not even a mistyped one is sent in the clear, to no server in any state.
-            (command, user) if command.starts_with("/msg") => {
-                self.output.alarm(match user {
-                    Some(_) => "Not sent: the command is /msg USER TEXT, with a blank behind each.",
-                    None => "Not sent: there is no /msg before the login.",
-                });
-                String::new()
-            }
-            ("/fingerprint", Some(user)) => self.show_fingerprint(&user, rest.trim(), queue)?,
-            ("/trust", Some(user)) => self.trust(&user, rest.trim())?,
-            _ => format!("{line}\n"),
-        };
-        Some(Zeroizing::new(encoded.into_bytes()))
-    }
-
-    fn disconnected(&self) {
-        let mut state = self.lock();
-        (state.connected, state.lookup) = (false, None);
-        drop(state);
-        self.looked_up.notify_all();
-    }
 }
 
 #[cfg(test)]

@@ -59,23 +59,39 @@ impl Read for Reader<'_> {
     }
 }
 
+/// What a line becomes before it goes over the wire.
+pub enum Encoded {
+    /// These bytes, the line end included.
+    Line(Zeroizing<Vec<u8>>),
+    /// Nothing: the line is for the client itself, or cannot be sent.
+    Nothing,
+    /// It is not known: the connection was lost first. The line is encoded again on the
+    /// next one.
+    ConnectionLost,
+}
+
+impl Encoded {
+    /// The line as it is.
+    pub fn line(line: &str) -> Encoded {
+        Encoded::Line(Zeroizing::new(format!("{line}\n").into_bytes()))
+    }
+}
+
 /// How a line goes over the wire.
 pub trait Encode: Send + Sync {
-    /// The bytes for `line`, its line end included; none for a line that is not
-    /// sent. Called by the sender thread: it may ask the server for what it needs
-    /// ([`SendQueue::send_now`]) and wait for the answer. `None`: the connection was
-    /// lost meanwhile, try again on the next one.
-    fn encode(&self, line: &str, queue: &SendQueue) -> Option<Zeroizing<Vec<u8>>>;
+    /// What `line` becomes. Called by the sender thread: it may ask the server for what
+    /// it needs ([`SendQueue::send_now`]) and wait for the answer.
+    fn encode(&self, line: &str, queue: &SendQueue) -> Encoded;
 
     /// The connection is gone: nothing on it is answered any longer.
     fn disconnected(&self) {}
 }
 
 impl Encode for Envelope {
-    fn encode(&self, line: &str, _: &SendQueue) -> Option<Zeroizing<Vec<u8>>> {
+    fn encode(&self, line: &str, _: &SendQueue) -> Encoded {
         let mut sealed = Vec::new();
         self.seal_into(line, &mut sealed);
         sealed.push(b'\n');
-        Some(Zeroizing::new(sealed))
+        Encoded::Line(Zeroizing::new(sealed))
     }
 }

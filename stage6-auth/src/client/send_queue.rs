@@ -12,7 +12,7 @@
 //! is not sent again: better a line too few, which its author misses, than one
 //! that all others read twice.
 
-use crate::client::connection::{Encode, finish, send_all};
+use crate::client::connection::{Encode, Encoded, finish, send_all};
 use anyhow::{bail, ensure};
 use common::poison::IgnorePoison;
 use stage2_echo::line::DISCONNECT;
@@ -139,24 +139,33 @@ impl SendQueue {
 
     fn send(&self, line: &str, answer: bool, connection: &Arc<dyn Transport>) {
         let encoded = self.encoder.encode(line, self);
-        let sent = encoded.as_ref().is_some_and(|bytes| {
-            let _writing = self.writing.lock().ignore_poison();
-            send_all(&**connection, bytes).is_ok()
-        });
+        let done = self.write(&encoded, &**connection);
         self.change(|state| {
             state.sending = false;
-            if sent {
+            if done {
                 state.lines.pop_front();
             }
             let current = state.connection.as_ref().is_some_and(|now| Arc::ptr_eq(now, connection));
-            if !sent && current {
+            if !done && current {
                 // Broken, as the receiver will find out.
                 state.allowed = Allowed::Nothing;
-            } else if answer && encoded.is_some_and(|bytes| bytes.is_empty()) {
-                // That was no line to be sent. The server still waits for one.
+            } else if answer && matches!(encoded, Encoded::Nothing) {
+                // The server still waits for a line.
                 state.allowed = Allowed::OneAnswer;
             }
         });
+    }
+
+    /// Returns `true` if nothing is left to be done for the line.
+    fn write(&self, encoded: &Encoded, connection: &dyn Transport) -> bool {
+        match encoded {
+            Encoded::Line(bytes) => {
+                let _writing = self.writing.lock().ignore_poison();
+                send_all(connection, bytes).is_ok()
+            }
+            Encoded::Nothing => true,
+            Encoded::ConnectionLost => false,
+        }
     }
 
     /// Sends a line past the queue: what the client itself has to say. Returns
@@ -164,10 +173,7 @@ impl SendQueue {
     /// read reports.
     pub fn send_now(&self, line: &str) -> bool {
         let Some(connection) = self.lock().connection.clone() else { return false };
-        self.encoder.encode(line, self).is_some_and(|bytes| {
-            let _writing = self.writing.lock().ignore_poison();
-            send_all(&*connection, &bytes).is_ok()
-        })
+        self.write(&self.encoder.encode(line, self), &*connection)
     }
 
     /// There is a connection. Nothing is sent before the server asks.
@@ -288,8 +294,8 @@ mod tests {
     struct NoConnection;
 
     impl Encode for NoConnection {
-        fn encode(&self, _: &str, _: &SendQueue) -> Option<Zeroizing<Vec<u8>>> {
-            None
+        fn encode(&self, _: &str, _: &SendQueue) -> Encoded {
+            Encoded::ConnectionLost
         }
     }
 

@@ -18,10 +18,10 @@ use std::sync::Arc;
 use time::{Duration, OffsetDateTime};
 
 /// How long before the end of a certificate the server begins to warn.
-const SOON: Duration = Duration::days(14);
+const WARN_BEFORE_EXPIRY: Duration = Duration::days(14);
 
 /// How long the certificates last that a server makes for itself, in days.
-pub const USUAL_DAYS: i32 = 365;
+pub const VALIDITY_DAYS: i32 = 365;
 
 /// A folder for `ca.pem`, `server.pem` and `server.key`.
 #[derive(Clone, Debug)]
@@ -171,7 +171,7 @@ impl CertificateFolder {
     pub fn open(&self, names: &[String], log: &Log) -> Result<ServerCertificate, CertsError> {
         let all = [self.ca(), self.server(), self.key()];
         if all.iter().all(|path| !path.exists()) {
-            self.make(names, Validity::days(USUAL_DAYS), false)?;
+            self.make(names, Validity::days(VALIDITY_DAYS), false)?;
             let ca = self.ca();
             log.info(format_args!(
                 "made certificates for {}; clients need a copy of {}",
@@ -221,7 +221,7 @@ impl ServerCertificate {
                 "the certificate is not valid before {}: every client will refuse it until then",
                 super::date(*from)
             ));
-        } else if *until - now < SOON {
+        } else if *until - now < WARN_BEFORE_EXPIRY {
             log.warn(format_args!(
                 "the certificate expires on {until_when}; make new ones with stage8-certs --force"
             ));

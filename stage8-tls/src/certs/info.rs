@@ -78,10 +78,12 @@ impl CertificateInfo {
 
     /// Whether it is valid at that time, in words.
     pub fn state(&self, now: OffsetDateTime) -> &'static str {
-        match () {
-            () if now < self.from => "not yet valid",
-            () if now > self.until => "expired",
-            () => "valid now",
+        if now < self.from {
+            "not yet valid"
+        } else if now > self.until {
+            "expired"
+        } else {
+            "valid now"
         }
     }
 

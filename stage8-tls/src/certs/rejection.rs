@@ -66,19 +66,23 @@ impl Rejection {
     }
 
     /// What can be seen in a server's certificate itself.
-    pub(super) fn of(certificate: &CertificateInfo) -> Option<Rejection> {
-        match () {
-            () if certificate.version == 1 => Some(Rejection::Version1),
-            () if certificate.has_weak_key => Some(Rejection::WeakKey(certificate.key.clone())),
-            () if certificate.is_authority => Some(Rejection::IsAuthority),
-            () if certificate.names.is_empty() => Some(Rejection::NoNames),
-            () => certificate.address_as_host_name.map(Rejection::AddressAsHostName),
+    fn seen_in(certificate: &CertificateInfo) -> Option<Rejection> {
+        if certificate.version == 1 {
+            Some(Rejection::Version1)
+        } else if certificate.has_weak_key {
+            Some(Rejection::WeakKey(certificate.key.clone()))
+        } else if certificate.is_authority {
+            Some(Rejection::IsAuthority)
+        } else if certificate.names.is_empty() {
+            Some(Rejection::NoNames)
+        } else {
+            certificate.address_as_host_name.map(Rejection::AddressAsHostName)
         }
     }
 
     /// What rustls says about a server's certificate; `None` for what is not a mistake
     /// in the making of it: a date, a name, an authority that this client does not know.
-    pub(crate) fn from_error(error: &CertificateError) -> Option<Rejection> {
+    pub(crate) fn from_rustls(error: &CertificateError) -> Option<Rejection> {
         match error {
             CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
                 Some(Rejection::NotForServers)
@@ -112,7 +116,7 @@ pub(super) fn verify(
     certificate: &CertificateInfo,
     authorities: RootCertStore,
 ) -> Result<(), Rejection> {
-    if let Some(rejection) = Rejection::of(certificate) {
+    if let Some(rejection) = Rejection::seen_in(certificate) {
         return Err(rejection);
     }
     let (Some((server, between)), Some(name)) = (chain.split_first(), certificate.name_to_verify()) else {
@@ -129,7 +133,7 @@ pub(super) fn verify(
             }
             // Of the authority's certificate, or of one between.
             CertificateError::ExpiredContext { .. } | CertificateError::NotValidYetContext { .. } => Ok(()),
-            error => Err(Rejection::from_error(&error).unwrap_or_else(|| Rejection::other(&error))),
+            error => Err(Rejection::from_rustls(&error).unwrap_or_else(|| Rejection::other(&error))),
         },
         verified => verified.map(drop).map_err(|error| Rejection::other(&error)),
     }

@@ -3,7 +3,7 @@
 //! A message can come from a user whose key is not known yet. The key is asked for,
 //! and what that user says waits; what others say does not.
 
-use super::{EndToEnd, KeyAnswer, LocalUser, PATIENCE, State, safety_number, user_output};
+use super::{EndToEnd, KEY_TIMEOUT, KeyAnswer, LocalUser, State, safety_number, user_output};
 use crate::identity::{KeyStatus, PublicKey};
 use stage6_auth::client::send_queue::SendQueue;
 use std::time::Instant;
@@ -50,7 +50,7 @@ impl EndToEnd {
     /// Takes in a line that was received after the login, and returns the lines to
     /// be shown in its place: mostly the same one.
     pub fn on_line(&self, line: &str, queue: &SendQueue) -> Vec<String> {
-        let mut shown = self.expire(|pending| pending.since.elapsed() > PATIENCE);
+        let mut shown = self.expire(|pending| pending.since.elapsed() > KEY_TIMEOUT);
         let unchanged = || vec![line.to_owned()];
         shown.extend(match line.split_once(' ') {
             Some(("[DM]", message)) => self.message(message, queue).into_iter().collect(),
@@ -156,7 +156,9 @@ impl EndToEnd {
             }
             Ok(KeyStatus::Changed) => {
                 let number = safety_number(user, name, &key);
-                user_output::changed_key(&user.name, name, &number).for_each(|line| self.output.alarm(&line));
+                user_output::changed_key(&user.name, name, &number)
+                    .iter()
+                    .for_each(|line| self.output.alarm(line));
                 self.lock().changed.insert(name.to_ascii_lowercase(), key);
                 return KeyAnswer::Changed;
             }

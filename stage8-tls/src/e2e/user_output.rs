@@ -1,10 +1,10 @@
-//! What is said to the person about private messages.
+//! What is said to the user about private messages.
 
 use crate::identity::MAX_TEXT;
 use common::terminal::Output;
 use stage2_echo::line::MAX_LINE;
 
-/// Where it is said.
+/// Where it is said: on the terminal, or in a list that a test reads.
 pub trait UserOutput: Send + Sync {
     /// Something to know.
     fn hint(&self, line: &str);
@@ -25,7 +25,7 @@ impl UserOutput for Output {
 /// Whether a line that was typed can be sent, however it is sealed.
 ///
 /// # Errors
-/// What to tell the person.
+/// What to tell the user.
 pub fn fits(line: &str) -> Result<(), String> {
     let text = line.strip_prefix("/msg ").and_then(|rest| rest.split_once(' ')).map(|(_, text)| text);
     match text {
@@ -60,16 +60,15 @@ pub(super) fn first_key(name: &str) -> [String; 2] {
     ]
 }
 
-pub(super) fn comparison(me: &str, name: &str, number: &str) -> impl Iterator<Item = String> {
+pub(super) fn comparison(me: &str, name: &str, number: &str) -> [String; 3] {
     [
         format!("Compare with {name}, face to face or on the telephone: if /fingerprint {me}"),
         "shows the same there, nobody reads along between you.".to_owned(),
         number.to_owned(),
     ]
-    .into_iter()
 }
 
-pub(super) fn changed_key(me: &str, name: &str, number: &str) -> impl Iterator<Item = String> {
+pub(super) fn changed_key(me: &str, name: &str, number: &str) -> [String; 7] {
     [
         format!("WARNING: THE KEY OF {name} HAS CHANGED"),
         format!("Either {name} has a new identity, since the old one is lost,"),
@@ -79,5 +78,4 @@ pub(super) fn changed_key(me: &str, name: &str, number: &str) -> impl Iterator<I
         number.to_owned(),
         format!("If so, accept the new key with /trust {name}. Until then nothing is sent."),
     ]
-    .into_iter()
 }

@@ -100,7 +100,7 @@ pub(super) fn for_the_user(error: &HandshakeError, name: &ServerName<'_>, ca: &P
 }
 
 fn certificate(problem: &CertificateError, name: &str, ca: &str) -> String {
-    if let Some(rejection) = Rejection::from_error(problem) {
+    if let Some(rejection) = Rejection::from_rustls(problem) {
         return format!("its certificate {rejection}. (That is for the person who runs the server.)");
     }
     match problem {
