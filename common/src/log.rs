@@ -31,7 +31,7 @@ const QUEUE_BYTES: usize = 32 << 20;
 
 /// At the end: how long the log's thread may go without writing anything. A
 /// terminal or a pipe that takes nothing must not keep the server from ending.
-const PATIENCE: Duration = Duration::from_secs(1);
+const FLUSH_STALL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How much a line matters, from [`Level::Error`] to [`Level::Debug`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
@@ -212,7 +212,7 @@ impl Drop for LogGuard {
         self.queue.lock().closed = true;
         self.queue.more.notify_one();
         let progress = self.progress.get_mut().ignore_poison();
-        while progress.recv_timeout(PATIENCE).is_ok() {}
+        while progress.recv_timeout(FLUSH_STALL_TIMEOUT).is_ok() {}
     }
 }
 

@@ -18,7 +18,7 @@ mod pem;
 mod rejection;
 
 pub(crate) use authority::authorities;
-pub use folder::{CertificateFolder, CertsError, ServerCertificate};
+pub use folder::{CertificateFolder, CertsError, ServerCertificate, VALIDITY_DAYS};
 pub use info::{CertificateInfo, read_certificates};
 pub use issue::{Issued, Validity, certificate_name, issue};
 pub use pem::PemError;

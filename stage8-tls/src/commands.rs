@@ -22,7 +22,7 @@ pub const CLIENT_COMMANDS: [CommandInfo; 3] = [
 ];
 
 /// The commands of the server beyond stage 7's: clients send them.
-pub const MORE: [&str; 3] = ["/pubkey BASE64", "/key USER", "/dm USER BASE64"];
+pub const SERVER_COMMANDS: [&str; 3] = ["/pubkey BASE64", "/key USER", "/dm USER BASE64"];
 
 /// `/dm`: sealed for one user, and stored like every other message. The server cannot
 /// read it.
@@ -61,7 +61,7 @@ impl<'a> Commands<'a> {
             "/pubkey" => self.publish(rest.trim()),
             "/key" => self.show(rest.trim()),
             "/dm" => self.pass_on(rest),
-            _ => self.base.act(line, &MORE),
+            _ => self.base.act(line, &SERVER_COMMANDS),
         };
         self.base.report(done)
     }

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 const BUSY: Duration = Duration::from_millis(300);
 /// How long to wait until a thread has reached a state. On an idle machine it takes
 /// microseconds.
-const PATIENCE: Duration = Duration::from_secs(2);
+const STATE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// This experiment has no options.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -180,7 +180,7 @@ fn settled_state(task: Option<&Task>) -> Option<char> {
 }
 
 fn wait_until(mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + STATE_TIMEOUT;
     while !done() && Instant::now() < deadline {
         thread::yield_now();
     }

@@ -2,7 +2,7 @@
 
 use anyhow::anyhow;
 use clap::{Parser, Subcommand};
-use stage8_tls::certs::{CertificateFolder, Validity, certificate_name, read_certificates};
+use stage8_tls::certs::{CertificateFolder, VALIDITY_DAYS, Validity, certificate_name, read_certificates};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -30,7 +30,7 @@ struct Args {
     out: PathBuf,
 
     /// Days until they expire; with 0 or less they have expired already, to see what a client says
-    #[arg(long, value_name = "N", default_value_t = 365, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = VALIDITY_DAYS, allow_negative_numbers = true)]
     #[arg(value_parser = clap::value_parser!(i32).range(-36500..=36500))]
     days: i32,
 

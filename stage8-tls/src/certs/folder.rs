@@ -20,7 +20,8 @@ use time::{Duration, OffsetDateTime};
 /// How long before the end of a certificate the server begins to warn.
 const WARN_BEFORE_EXPIRY: Duration = Duration::days(14);
 
-/// How long the certificates last that a server makes for itself, in days.
+/// How long new certificates are valid, in days, unless the person who makes them says
+/// otherwise.
 pub const VALIDITY_DAYS: i32 = 365;
 
 /// A folder for `ca.pem`, `server.pem` and `server.key`.

@@ -33,9 +33,9 @@ pub enum IdentityError {
 }
 
 impl Identity {
-    /// The identity in the file at `path`, which is made, with mode 0600, where
-    /// there is none; then the second value is true. A program that finds a new
-    /// identity where its user has had one all along should say so.
+    /// The identity in the file at `path`. If there is no such file, it is made, with
+    /// mode 0600, and the second value is `true`: the program should say so, since its
+    /// user may have had an identity all along.
     ///
     /// # Errors
     /// [`IdentityError`], and the file is as it was.
