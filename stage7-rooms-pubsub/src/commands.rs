@@ -6,44 +6,40 @@
 //! committer where the place among the messages matters.
 
 mod execute;
+mod history;
 mod table;
 
 pub use execute::{CommandError, CommandResult, Commands};
 pub use table::{COMMANDS, CommandInfo, commands_with};
 
+use crate::room_event::Question;
 use stage6_auth::accounts::check_name;
 use thiserror::Error;
 
-/// What a client says or asks for.
+/// What a client says or wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command<'a> {
-    /// Not a command: a message for the room.
+    /// Not a command: say it to the room.
     Say(&'a str),
-    /// To another room.
+    /// Go to another room.
     Join(&'a str),
-    /// Back to the lobby.
+    /// Go back to the lobby.
     Leave,
-    /// Which rooms there are.
-    Rooms,
-    /// Which users are in this one.
-    Users,
-    /// What was said here earlier; so many messages.
+    /// A question that only the room thread can answer.
+    Ask(Question),
+    /// Show what was said here earlier; so many messages.
     History(Option<usize>),
-    /// To the subscribers alone.
+    /// Say it to the subscribers alone.
     Publish(&'a str),
-    /// Subscribe to a user.
-    Subscribe(&'a str),
-    /// End that.
-    Unsubscribe(&'a str),
-    /// To which users the client has subscribed.
-    Subscriptions,
-    /// A message for one user alone.
-    Private(&'a str, &'a str),
+    /// Subscribe to a user; `false` ends that.
+    Subscribe(&'a str, bool),
+    /// Say it to one user alone.
+    SayTo(&'a str, &'a str),
     /// Disconnect a user.
     Kick(&'a str),
-    /// A message for all users.
+    /// Say it to all users.
     Announce(&'a str),
-    /// Which commands there are.
+    /// Show which commands there are.
     Help,
 }
 
@@ -94,16 +90,16 @@ impl<'a> Command<'a> {
             "/join" if word.is_empty() => return Err(needs("a room")),
             "/join" => Command::Join(check_name(word).map(|()| word).map_err(|_| Malformed::Room)?),
             "/leave" => Command::Leave,
-            "/rooms" => Command::Rooms,
-            "/users" => Command::Users,
+            "/rooms" => Command::Ask(Question::Rooms),
+            "/users" => Command::Ask(Question::Users),
             "/history" => Command::History(number(word)?),
             "/publish" => Command::Publish(text()?),
-            "/subscribe" => Command::Subscribe(user()?),
-            "/unsubscribe" => Command::Unsubscribe(user()?),
-            "/subs" => Command::Subscriptions,
+            "/subscribe" => Command::Subscribe(user()?, true),
+            "/unsubscribe" => Command::Subscribe(user()?, false),
+            "/subs" => Command::Ask(Question::Subscriptions),
             "/msg" => {
                 let (user, text) = addressed(rest).ok_or_else(|| needs("a user and a text"))?;
-                Command::Private(user, text)
+                Command::SayTo(user, text)
             }
             "/kick" => Command::Kick(user()?),
             "/announce" => Command::Announce(text()?),
@@ -157,10 +153,10 @@ mod tests {
         assert_eq!(parse("/history"), Ok(Command::History(None)));
         assert_eq!(parse("/history 7"), Ok(Command::History(Some(7))));
         assert_eq!(parse("/publish  two  words "), Ok(Command::Publish(" two  words ")));
-        assert_eq!(parse("/msg bob hello there"), Ok(Command::Private("bob", "hello there")));
-        assert_eq!(parse("/msg bob  hello"), Ok(Command::Private("bob", " hello")));
+        assert_eq!(parse("/msg bob hello there"), Ok(Command::SayTo("bob", "hello there")));
+        assert_eq!(parse("/msg bob  hello"), Ok(Command::SayTo("bob", " hello")));
         assert_eq!(parse("/kick bob"), Ok(Command::Kick("bob")));
-        assert_eq!(parse("/subs"), Ok(Command::Subscriptions));
+        assert_eq!(parse("/subs"), Ok(Command::Ask(Question::Subscriptions)));
     }
 
     #[test]

@@ -89,12 +89,12 @@ pub fn room_history(store: &Store, room: &str, limit: usize) -> Result<Vec<Messa
 /// Returns `true` if the user with the id `subscriber` has subscribed to the one
 /// with the id `publisher`. Takes the same time however many subscriptions there are.
 pub fn is_subscribed(store: &Store, subscriber: i64, publisher: i64) -> Result<bool, StoreError> {
-    Ok(store.number(IS_SUBSCRIBED, &[subscriber, publisher].map(Value::Integer))? == Some(1))
+    Ok(store.find(IS_SUBSCRIBED, &[subscriber, publisher].map(Value::Integer), number)? == [1])
 }
 
 /// How many rows [`subscribe`] has added for this user; see [`MAX_CHANGES`].
 pub fn subscription_changes(store: &Store, subscriber: i64) -> Result<i64, StoreError> {
-    Ok(store.number(CHANGES, &[subscriber.into()])?.unwrap_or(0))
+    Ok(store.find(CHANGES, &[subscriber.into()], number)?.pop().unwrap_or(0))
 }
 
 /// Notes that the user with the id `subscriber` hears the one with the id
@@ -105,6 +105,15 @@ pub fn subscribe(store: &Store, subscriber: i64, publisher: i64, begins: bool) -
 
 /// The names of the users to whom the user of this name has subscribed.
 pub fn subscriptions(store: &Store, subscriber: &str) -> Result<Vec<Arc<str>>, StoreError> {
-    let names = store.texts(SUBSCRIPTIONS, &[name_key(subscriber).into()])?;
-    Ok(names.into_iter().map(Arc::from).collect())
+    store.find(SUBSCRIPTIONS, &[name_key(subscriber).into()], |row| text(row).map(Arc::from))
+}
+
+/// A row that is a number.
+fn number(row: &[Value]) -> Option<i64> {
+    if let [Value::Integer(number)] = row { Some(*number) } else { None }
+}
+
+/// A row that is a text.
+pub fn text(row: &[Value]) -> Option<String> {
+    if let [Value::Text(text)] = row { Some(text.clone()) } else { None }
 }

@@ -6,7 +6,7 @@
 
 use crate::identity::PublicKey;
 use stage6_auth::store::{STEP_1, Schema, Step, Store, StoreError, now};
-use stage7_rooms_pubsub::message_store::STEP_2;
+use stage7_rooms_pubsub::message_store::{STEP_2, text};
 
 /// What stage 8 needs.
 pub const SCHEMA: Schema = Schema { steps: &[STEP_1, STEP_2, STEP_3], program: "stage8-admin" };
@@ -62,5 +62,5 @@ pub fn publish(store: &Store, user: i64, key: &PublicKey) -> Result<(), StoreErr
 /// # Errors
 /// When the database cannot be asked.
 pub fn published(store: &Store, user: i64) -> Result<Vec<String>, StoreError> {
-    store.texts(KEYS, &[user.into()])
+    store.find(KEYS, &[user.into()], text)
 }

@@ -9,7 +9,7 @@ mod history;
 mod outage_log;
 mod room_state;
 
-pub use history::{History, stream as stream_history};
+pub use history::{History, fitting, history_line};
 pub use outage_log::{NOT_STORED, OutageLog};
 pub use room_state::MAX_LISTED;
 

@@ -102,7 +102,6 @@ impl Presence {
         };
         let success = format!("AUTH_SUCCESS {} {}", session.name, *login.token.reveal());
         self.room.enter(session, slot, &success).inspect_err(|_| self.forget(login))?;
-        session.set_entered();
         drop(entering);
         Ok(guard)
     }
@@ -129,9 +128,9 @@ impl Presence {
         self.readers.wait(limit);
     }
 
-    /// The session of this name, in upper or lower case, if it is online.
+    /// The session of this name, in upper or lower case, if it is online or just coming in.
     pub fn find(&self, name: &str) -> Option<Arc<Session>> {
-        self.names.get(name).filter(|session| session.has_entered())
+        self.names.get(name)
     }
 
     /// Ends a session, so that its client cannot come back by itself, and disconnects

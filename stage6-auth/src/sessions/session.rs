@@ -39,8 +39,6 @@ pub struct Session {
     /// Held by the login thread from before it takes the name until it has told
     /// the client so: a newer connection that wants the name waits for that.
     pub(crate) entering: Mutex<()>,
-    /// Whether the room thread has been told of it: until then it is in no room.
-    entered: AtomicBool,
     /// Whether its token ends with the connection. Set by the room thread.
     ends: AtomicBool,
 }
@@ -59,17 +57,8 @@ impl Session {
             token: login.token.clone(),
             resumed: login.resumed,
             entering: Mutex::default(),
-            entered: AtomicBool::new(false),
             ends: AtomicBool::new(false),
         })
-    }
-
-    pub(crate) fn set_entered(&self) {
-        self.entered.store(true, Ordering::Release);
-    }
-
-    pub(crate) fn has_entered(&self) -> bool {
-        self.entered.load(Ordering::Acquire)
     }
 
     /// The room has told the client why it has to go, and has taken it out: the

@@ -172,19 +172,6 @@ impl Store {
         }
     }
 
-    /// The number that `query` finds, if it finds a row. For the tables that later
-    /// stages add, as are the next two.
-    pub fn number(&self, query: &str, params: &[Value]) -> Result<Option<i64>, StoreError> {
-        let number = |row: &[Value]| if let [Value::Integer(number)] = row { Some(*number) } else { None };
-        Ok(self.find(query, params, number)?.pop())
-    }
-
-    /// The texts that `query` finds, one in each row.
-    pub fn texts(&self, query: &str, params: &[Value]) -> Result<Vec<String>, StoreError> {
-        let text = |row: &[Value]| if let [Value::Text(text)] = row { Some(text.clone()) } else { None };
-        self.find(query, params, text)
-    }
-
     /// Runs a statement that changes something, durably.
     pub fn execute(&self, statement: &str, params: Vec<Value>) -> Result<(), StoreError> {
         self.database.execute(statement, &[params])
@@ -196,8 +183,9 @@ impl Store {
         self.database.durability_warning()
     }
 
-    /// What `read` makes of each row that `query` finds.
-    fn find<T>(
+    /// What `read` makes of each row that `query` finds; `None` is for a row that no program
+    /// of ours has written.
+    pub fn find<T>(
         &self,
         query: &str,
         params: &[Value],

@@ -8,31 +8,27 @@ use crate::room_event::{Question, RoomEvent};
 use crate::rooms::LOBBY;
 use common::log::Log;
 use stage4_multichat::queue::QueueClosed;
-use stage6_auth::room::stream_history;
 use stage6_auth::sessions::Presence;
 use stage6_auth::sessions::Session;
 use stage6_auth::store::{Role, Store, StoreError, User, name_key};
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long a client's own messages may take to be in the history that it asks for.
 const COMMIT_WAIT: Duration = Duration::from_secs(5);
-
-/// How long a client may take to read the history that it asks for.
-const HISTORY_WAIT: Duration = Duration::from_secs(20);
 
 /// The commands as one client may use them; only its reader thread has this.
 pub struct Commands<'a> {
     chat: &'a Chat,
     presence: &'a Presence,
-    store: &'a Store,
+    pub(super) store: &'a Store,
     log: &'a Log,
-    session: Arc<Session>,
+    pub(super) session: Arc<Session>,
     /// The key of the room in which the client is when all that it has said is delivered: a
     /// message is stored with its room before the room thread gets to it.
-    room: Arc<str>,
+    pub(super) room: Arc<str>,
 }
 
 /// Why a command was not executed. The text is for the client that sent it.
@@ -114,14 +110,11 @@ impl<'a> Commands<'a> {
             Command::Say(text) => self.say(Recipient::Room(self.room.clone()), text),
             Command::Join(room) => self.move_to(room),
             Command::Leave => self.move_to(LOBBY),
-            Command::Rooms => self.ask(Question::Rooms),
-            Command::Users => self.ask(Question::Users),
-            Command::Subscriptions => self.ask(Question::Subscriptions),
+            Command::Ask(question) => self.ask(question),
             Command::History(limit) => self.show_history(limit.unwrap_or(self.chat.history)),
             Command::Publish(text) => self.say(Recipient::Subscribers, text),
-            Command::Subscribe(user) => self.subscribe(user, true),
-            Command::Unsubscribe(user) => self.subscribe(user, false),
-            Command::Private(user, text) => self.say_to(user, text, &PRIVATE),
+            Command::Subscribe(user, begins) => self.subscribe(user, begins),
+            Command::SayTo(user, text) => self.say_to(user, text, &PRIVATE),
             Command::Kick(user) => self.kick(user),
             Command::Announce(text) => self.announce(text),
             Command::Help => {
@@ -151,26 +144,10 @@ impl<'a> Commands<'a> {
 
     /// The room's name, as the user who opened it wrote it. Waits until all is stored that
     /// the client has said.
-    fn room_name(&self) -> Result<Arc<str>, CommandError> {
+    pub(super) fn room_name(&self) -> Result<Arc<str>, CommandError> {
         let (answer, name) = sync_channel(1);
         self.chat.submit(RoomEvent::RoomName(self.session.clone(), answer))?;
         Ok(name.recv_timeout(COMMIT_WAIT).unwrap_or_else(|_| self.room.clone()))
-    }
-
-    fn show_history(&self, limit: usize) -> CommandResult {
-        // What the client has just said belongs to it.
-        let room_name = self.room_name()?;
-        let messages = message_store::room_history(self.store, &self.room, limit)?;
-        if messages.is_empty() {
-            self.session.send_to(&format!("[SERVER] no earlier messages in {room_name}"));
-        }
-        match stream_history(&messages, &self.session.outbox, Instant::now() + HISTORY_WAIT) {
-            0 => Ok(()),
-            left => {
-                Err(format!("you read too slowly; /history {left} shows the messages that are left out")
-                    .into())
-            }
-        }
     }
 
     fn subscribe(&self, publisher: &str, begins: bool) -> CommandResult {
