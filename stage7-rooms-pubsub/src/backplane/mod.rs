@@ -31,6 +31,7 @@ mod local_clients;
 mod log;
 mod notify;
 mod pending;
+mod redis_server;
 mod status;
 mod unconfirmed;
 mod writer;
@@ -46,7 +47,8 @@ use common::critical_thread;
 use common::log::Log;
 use liveness::Liveness;
 use log::{SharedLog, Snapshot};
-use notify::{Notifier, RedisUrl};
+use notify::Notifier;
+use redis_server::{RedisError, RedisUrl};
 use stage6_auth::pipeline::{Pipeline, Queue, Submission};
 pub use stage6_auth::store::Schema;
 use stage6_auth::store::{DbUrl, MessageId, MessageRow, Store, StoreError, now};
@@ -82,7 +84,7 @@ pub enum BackplaneError {
     NeedsMySql,
     /// Redis does not do what is needed.
     #[error(transparent)]
-    Redis(#[from] notify::RedisError),
+    Redis(#[from] RedisError),
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -136,7 +138,7 @@ impl BackplaneArgs {
         })?;
         let (status, told) = Status::new();
         let status = Arc::new(status);
-        let notifier = Notifier::connect(redis, &chat.unwrap_or_default(), &status, told, log)?;
+        let notifier = Notifier::new(redis, &chat.unwrap_or_default(), &status, told, log)?;
         let liveness = Liveness::start(shared.database(), &status, log)?;
         log.info(format_args!("one of several servers of {db}, through Redis at {redis}"));
 
