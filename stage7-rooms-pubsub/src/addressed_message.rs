@@ -110,13 +110,3 @@ impl MessageRow for AddressedMessage {
         params
     }
 }
-
-/// A line for each of `messages`: what stands before the name, the name, what
-/// stands between, and the text.
-pub fn lines(messages: &[Message], before: &str, between: &str) -> String {
-    let mut lines = String::new();
-    for message in messages {
-        lines.extend([before, &message.name, between, &message.text, "\n"]);
-    }
-    lines
-}

@@ -6,12 +6,14 @@
 //! When several servers are one chat, so have the users of the others; see
 //! [`crate::backplane`] and `room_state/other_servers.rs`.
 
+mod delivery;
 mod other_servers;
 
+use delivery::Gathered;
 use other_servers::OtherServers;
 pub(crate) use other_servers::not_stored;
 
-use crate::addressed_message::{AddressedMessage, Recipient, lines};
+use crate::addressed_message::{AddressedMessage, Recipient};
 use crate::backplane::{Login, Status};
 use crate::room_event::{Question, RoomEvent};
 use crate::rooms::{LOBBY, Rooms};
@@ -24,7 +26,7 @@ use stage4_multichat::line_codec::LineCodec;
 use stage6_auth::pipeline::{Batch, RoomLogic, Submission};
 use stage6_auth::room::{History, NOT_STORED, OutageLog};
 use stage6_auth::sessions::Session;
-use stage6_auth::store::{Message, name_key};
+use stage6_auth::store::name_key;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -37,8 +39,7 @@ pub(crate) struct RoomState {
     subscriptions: Subscriptions,
     /// The lobby's.
     history: History,
-    /// Messages of one sender to one recipient, with nothing in between: they are encoded
-    /// and sent together.
+    /// Messages that are about to be sent.
     gathered: Gathered,
     /// `true` if a list of users has changed in this batch.
     list_changed: bool,
@@ -59,14 +60,6 @@ struct Online {
     login: Login,
     /// `None` if the user is online on another server.
     session: Option<Arc<Session>>,
-}
-
-/// See [`RoomState::gathered`].
-#[derive(Default)]
-struct Gathered {
-    /// The sender, which does not hear itself; `None` for a user of another server.
-    own: Option<ClientId>,
-    messages: Vec<AddressedMessage>,
 }
 
 impl RoomState {
@@ -126,50 +119,6 @@ impl RoomLogic<AddressedMessage, RoomEvent> for RoomState {
 }
 
 impl RoomState {
-    /// `own` is the sender, if it is a client of this server.
-    fn gather(&mut self, own: Option<ClientId>, next: AddressedMessage) {
-        // A newer session of the name would have come in between.
-        let goes_on = |last: &AddressedMessage| last.message.name == next.message.name && last.to == next.to;
-        if !self.gathered.messages.last().is_some_and(goes_on) {
-            self.send_gathered();
-            self.gathered.own = own;
-        }
-        self.gathered.messages.push(next);
-    }
-
-    /// Sends what has gathered.
-    fn send_gathered(&mut self) {
-        let Gathered { own, messages } = std::mem::take(&mut self.gathered);
-        let Some(first) = messages.first() else { return };
-        let (to, key) = (first.to.clone(), name_key(&first.message.name));
-        let messages: Vec<Message> = messages.into_iter().map(|message| message.message).collect();
-        let RoomState { fanout, rooms, subscriptions, online, .. } = self;
-        match &to {
-            Recipient::Room(room) => {
-                let others = rooms.members(room).filter(|&other| Some(other) != own);
-                fanout.send(&lines(&messages, "", ": "), others);
-                // Subscribers in the room have it already.
-                let elsewhere = subscriptions.of(&key).filter(|&other| rooms.of(other) != Some(room));
-                let before = format!("[#{}] ", rooms.name(room).as_deref().unwrap_or(room));
-                fanout.send(&lines(&messages, &before, ": "), elsewhere);
-                if **room == *LOBBY {
-                    messages.into_iter().for_each(|message| self.history.push(message));
-                }
-            }
-            Recipient::Subscribers => fanout.send(&lines(&messages, "[pub] ", ": "), subscriptions.of(&key)),
-            Recipient::User(whom, kind) => match online.get(&*name_key(whom)) {
-                Some(whom) => fanout.send(&lines(&messages, kind.before, kind.between), [whom.id]),
-                // The receiver has left after the message was submitted.
-                None => fanout.send(&format!("[SERVER] error: {whom} is not online\n"), own),
-            },
-            Recipient::Everybody => {
-                fanout.broadcast(&lines(&messages, "[SERVER] announcement by ", ": "), None);
-            }
-            // `apply_entry` has these.
-            Recipient::Servers(_) => {}
-        }
-    }
-
     /// Applies an event without a message, or whose message was refused.
     /// `entry` is what other servers read of it in the shared log.
     fn apply(&mut self, event: RoomEvent, entry: Option<&AddressedMessage>) {

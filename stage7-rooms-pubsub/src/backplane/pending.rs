@@ -72,8 +72,7 @@ impl Pending {
     /// The first `count` entries may be in the log, or not. The events before them wait
     /// with them.
     pub fn set_in_doubt(&mut self, count: usize) {
-        let entries = self.items.iter().enumerate().filter(|(_, item)| item.submission.message.is_some());
-        let end = entries.map(|(at, _)| at + 1).nth(count - 1).unwrap_or(0);
+        let end = self.end_of(count);
         self.items.range_mut(..end).for_each(|item| item.in_doubt = true);
     }
 
@@ -84,18 +83,21 @@ impl Pending {
 
     /// Takes out the events before the first entry.
     pub fn take_events(&mut self) -> Vec<ChatSubmission> {
-        let end = self.first_entry().unwrap_or(self.items.len());
+        let is_entry = |item: &Item| item.submission.message.is_some();
+        let end = self.items.iter().position(is_entry).unwrap_or(self.items.len());
         self.items.drain(..end).map(|item| item.submission).collect()
     }
 
-    /// Takes out the first entry, and the events before it.
-    pub fn take_first(&mut self) -> Vec<ChatSubmission> {
-        let end = self.first_entry().map_or(0, |first| first + 1);
+    /// Takes out the first `count` entries, and the events before them.
+    pub fn take_first(&mut self, count: usize) -> Vec<ChatSubmission> {
+        let end = self.end_of(count);
         self.items.drain(..end).map(|item| item.submission).collect()
     }
 
-    fn first_entry(&self) -> Option<usize> {
-        self.items.iter().position(|item| item.submission.message.is_some())
+    /// The place after the first `count` entries; 0 if there are fewer.
+    fn end_of(&self, count: usize) -> usize {
+        let entries = self.items.iter().enumerate().filter(|(_, item)| item.submission.message.is_some());
+        entries.map(|(at, _)| at + 1).nth(count - 1).unwrap_or(0)
     }
 
     /// Takes out what `goes` returns `true` for. It is told what is in doubt.
@@ -143,7 +145,7 @@ mod tests {
         assert_eq!(numbers(pending.first_entries(9, 1, &mut number)), [5, 6, 7]);
         assert!(pending.is_first(MessageId { run: 1, number: 5 }));
         assert!(!pending.is_first(MessageId { run: 2, number: 5 }));
-        assert_eq!(shape(&pending.take_first()), ".e");
+        assert_eq!(shape(&pending.take_first(1)), ".e");
         assert!(pending.is_first(MessageId { run: 1, number: 6 }));
     }
 
@@ -152,8 +154,8 @@ mod tests {
         let mut pending = pending("..e.");
         assert_eq!(shape(&pending.take_events()), "..");
         assert_eq!(shape(&pending.take_events()), "");
-        assert_eq!(shape(&pending.take_first()), "e");
-        assert_eq!(shape(&pending.take_first()), "");
+        assert_eq!(shape(&pending.take_first(1)), "e");
+        assert_eq!(shape(&pending.take_first(1)), "");
         assert_eq!(shape(&pending.take_events()), ".");
     }
 

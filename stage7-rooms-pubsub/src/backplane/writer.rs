@@ -114,26 +114,6 @@ impl LogWriter {
         Some(Vec::new())
     }
 
-    /// Takes what was submitted, if its client may submit it.
-    fn take(&mut self, submission: ChatSubmission) {
-        let allowed = match &submission.event {
-            RoomEvent::PollLog => return,
-            RoomEvent::Join(newcomer) => {
-                self.clients.insert(&newcomer.session);
-                true
-            }
-            RoomEvent::Leave(session, _) => self.clients.remove(session.id),
-            RoomEvent::Message(session) | RoomEvent::Move(session, _) | RoomEvent::Kick(session, _) => {
-                self.clients.may_append(session.id)
-            }
-            _ => true,
-        };
-        match allowed {
-            true => self.pending.push(submission),
-            false => self.refuse(submission),
-        }
-    }
-
     fn read_and_append(&mut self, room: &Room) -> Result<(), StoreError> {
         let started = Instant::now();
         let mut most = MOST;
@@ -150,38 +130,46 @@ impl LogWriter {
                 self.ready.extend(self.pending.take_events());
                 return Ok(());
             }
-            self.attempts += 1;
-            let entries = self.pending.first_entries(count, self.status.run(), &mut self.number);
-            match self.log.append(&entries) {
-                Ok(()) => {
-                    most = MOST;
-                    self.release_confirmed();
-                    self.on_stored(count);
-                }
+            match self.append(count) {
+                Ok(()) => most = MOST,
                 Err(AppendError::Unstorable) if count > 1 => most = count / 2,
                 // A message: what servers tell each other can always be stored.
                 Err(AppendError::Unstorable) => {
                     self.refused += 1;
-                    self.pending.take_first().into_iter().for_each(|submission| self.refuse(submission));
+                    self.pending.take_first(1).into_iter().for_each(|submission| self.refuse(submission));
                 }
                 Err(AppendError::Failed(error)) => return Err(error),
-                Err(AppendError::InDoubt(error)) => {
-                    self.pending.set_in_doubt(count);
-                    self.forget_unconfirmed();
-                    if started.elapsed() > LIMIT {
-                        return Err(error);
-                    }
-                    self.read()?;
-                }
+                Err(AppendError::InDoubt(error)) if started.elapsed() > LIMIT => return Err(error),
+                Err(AppendError::InDoubt(_)) => self.read()?,
                 // However often: nothing is refused because others write.
                 Err(AppendError::Taken) => {
-                    self.lost_races += 1;
                     self.read()?;
                     self.send_to_room(None, room);
                     thread::sleep(LONGEST_PAUSE.mul_f64(rand::random()));
                 }
             }
         }
+    }
+
+    /// Tries once to append the first `count` pending entries.
+    fn append(&mut self, count: usize) -> Result<(), AppendError> {
+        self.attempts += 1;
+        let entries = self.pending.first_entries(count, self.status.run(), &mut self.number);
+        let appended = self.log.append(&entries);
+        match appended {
+            Ok(()) => {
+                self.release_confirmed();
+                self.pending.clear_doubt();
+                self.pending.take_first(count).into_iter().for_each(|submission| self.release(submission));
+            }
+            Err(AppendError::InDoubt(_)) => {
+                self.pending.set_in_doubt(count);
+                self.forget_unconfirmed();
+            }
+            Err(AppendError::Taken) => self.lost_races += 1,
+            Err(AppendError::Unstorable | AppendError::Failed(_)) => {}
+        }
+        appended
     }
 
     /// Reads what is new, until there is no more.
@@ -201,7 +189,7 @@ impl LogWriter {
     fn on_read(&mut self, id: i64, entry: AddressedMessage) {
         if self.pending.is_first(entry.message.id) {
             // It is there: only the answer was lost.
-            for submission in self.pending.take_first() {
+            for submission in self.pending.take_first(1) {
                 self.unconfirmed.push(id, submission);
             }
             return;
@@ -219,14 +207,6 @@ impl LogWriter {
     fn release_confirmed(&mut self) {
         while let Some(submission) = self.unconfirmed.take_confirmed(self.log.confirmed()) {
             self.release(submission);
-        }
-    }
-
-    /// The first `count` pending entries are in the log.
-    fn on_stored(&mut self, count: usize) {
-        self.pending.clear_doubt();
-        for _ in 0..count {
-            self.pending.take_first().into_iter().for_each(|submission| self.release(submission));
         }
     }
 

@@ -9,6 +9,26 @@ use crate::room_event::RoomEvent;
 use stage6_auth::pipeline::Submission;
 
 impl LogWriter {
+    /// Takes what was submitted, if its client may submit it.
+    pub(super) fn take(&mut self, submission: ChatSubmission) {
+        let allowed = match &submission.event {
+            RoomEvent::PollLog => return,
+            RoomEvent::Join(newcomer) => {
+                self.clients.insert(&newcomer.session);
+                true
+            }
+            RoomEvent::Leave(session, _) => self.clients.remove(session.id),
+            RoomEvent::Message(session) | RoomEvent::Move(session, _) | RoomEvent::Kick(session, _) => {
+                self.clients.may_append(session.id)
+            }
+            _ => true,
+        };
+        match allowed {
+            true => self.pending.push(submission),
+            false => self.refuse(submission),
+        }
+    }
+
     /// A user has come back on another server: what the old connection said comes too late.
     /// What of it was in doubt is not in the log. All places before the login have been read;
     /// and this server wants a place after it only when it knows of the login, unless the
