@@ -197,3 +197,54 @@ impl Drop for PresenceGuard {
         log.info(format_args!("{} has left, from {}", self.session.name, self.session.peer));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::room::tests::memory::{MemoryTransport, slot};
+    use crate::store::{DbUrl, NewUser, PasswordHash, SCHEMA, open};
+    use common::log::Level;
+    use std::sync::{Mutex, OnceLock};
+
+    /// A room that notes whether a user is found by its name while it comes in.
+    #[derive(Default)]
+    struct Room {
+        presence: OnceLock<Arc<Presence>>,
+        found: Mutex<Vec<Arc<str>>>,
+    }
+
+    impl ChatRoom for Room {
+        fn enter(&self, session: &Arc<Session>, _: ClientSlot, _: &str) -> Result<(), LoginError> {
+            let found = self.presence.get().unwrap().find(&session.name);
+            self.found.lock().unwrap().extend(found.map(|session| session.name.clone()));
+            Ok(())
+        }
+
+        fn leave(&self, _: &Arc<Session>, _: WaitGuard) -> Result<(), QueueClosed> {
+            Ok(())
+        }
+    }
+
+    /// The others see that a user has come in before its login thread goes on: what they
+    /// send to it from then on finds it.
+    #[test]
+    fn a_user_that_the_room_has_let_in_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&DbUrl::Sqlite(folder.path().join("chat.db")), &SCHEMA).unwrap();
+        store.add_users(&[NewUser { name: "alice".into(), password: PasswordHash("x".into()) }]).unwrap();
+        let user = store.user("alice").unwrap().unwrap();
+        let tokens = Arc::new(SessionTokens::new(store, Duration::from_secs(3600)));
+        let login = AuthenticatedUser { token: tokens.start(&user).unwrap(), user, resumed: false };
+        let (log, _guard) = Log::start(Level::Error, None).unwrap();
+        let room = Arc::new(Room::default());
+        let presence = Presence::new(OnDuplicate::Reject, &tokens, room.clone(), &log);
+        assert!(room.presence.set(presence.clone()).is_ok());
+        let (_client, outbox) = MemoryTransport::with_outbox(1 << 20);
+        let session = Session::new(&login, ([127, 0, 0, 1], 1).into(), &outbox);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let online = presence.enter(&session, &login, slot(), deadline);
+        assert!(online.is_ok_and(|online| online.session().name == session.name));
+        assert_eq!(*room.found.lock().unwrap(), [session.name.clone()]);
+        assert!(presence.find("alice").is_none(), "it has left");
+    }
+}
