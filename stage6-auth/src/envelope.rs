@@ -1,5 +1,5 @@
-//! The sealed envelope: nobody without the key reads a line, and nobody without
-//! it changes one either.
+//! The sealed envelope: without the key no line can be read, and none can be changed
+//! unnoticed.
 //!
 //! Stage 5's encryption hides a text and protects it from nothing: bits flipped
 //! on the way come out as bits flipped. So this puts a tag behind it, and on the

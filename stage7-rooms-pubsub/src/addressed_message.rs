@@ -9,11 +9,11 @@ use std::sync::Arc;
 pub struct AddressedMessage {
     /// Who, when and what.
     pub message: Message,
-    /// To whom.
+    /// Which users get it.
     pub to: Recipient,
 }
 
-/// To whom something is said.
+/// Which users get a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recipient {
     /// All others in the room with this [key](stage6_auth::store::name_key), and the
@@ -21,18 +21,16 @@ pub enum Recipient {
     Room(Arc<str>),
     /// The speaker's subscribers, wherever they are.
     Subscribers,
-    /// The user of this name, in one of the ways of saying something in private. The
-    /// database has the name's key.
+    /// The user of this name alone. The database has the name's key.
     User(Arc<str>, &'static PrivateKind),
     /// All users in all rooms: from an admin.
-    Everybody,
+    AllUsers,
     /// The servers of one chat: no client sees it. See [`crate::backplane`]. The message's
     /// text is [`Change::text`].
     Servers(Change),
 }
 
-/// A way of saying something to one person alone. Stage 8 has another one, for
-/// what the server cannot read.
+/// A kind of private message. Stage 8 has another one, which the server cannot read.
 #[derive(Debug, PartialEq, Eq)]
 pub struct PrivateKind {
     /// What the database calls it, at most 12 letters.
@@ -55,7 +53,7 @@ impl Recipient {
             Recipient::Room(_) => "room",
             Recipient::Subscribers => "publication",
             Recipient::User(_, private) => private.kind,
-            Recipient::Everybody => "announcement",
+            Recipient::AllUsers => "announcement",
             Recipient::Servers(change) => change.kind(),
         }
     }
@@ -64,18 +62,18 @@ impl Recipient {
         match self {
             Recipient::Room(key) => key.to_string(),
             Recipient::User(name, _) => name_key(name),
-            Recipient::Subscribers | Recipient::Everybody | Recipient::Servers(_) => String::new(),
+            Recipient::Subscribers | Recipient::AllUsers | Recipient::Servers(_) => String::new(),
         }
     }
 
     /// Reads what the database has in the columns `kind`, `place` and `message`, where
-    /// `private` are the ways of saying something in private. `None` for a kind of a newer
+    /// `private` are the kinds of private messages. `None` for a kind of a newer
     /// program.
     pub fn parse(kind: &str, place: &str, text: &str, private: &[&'static PrivateKind]) -> Option<Self> {
         match kind {
             "room" => return Some(Recipient::Room(place.into())),
             "publication" => return Some(Recipient::Subscribers),
-            "announcement" => return Some(Recipient::Everybody),
+            "announcement" => return Some(Recipient::AllUsers),
             _ => {}
         }
         if let Some(how) = private.iter().find(|how| how.kind == kind) {

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_room_is_there_while_somebody_is_in_it() {
+    fn a_room_is_there_while_a_user_is_in_it() {
         let mut rooms = Rooms::default();
         rooms.enter(LOBBY, &name("alice"), 1);
         rooms.enter("Rust", &name("bob"), 2);
@@ -163,7 +163,7 @@ mod tests {
     proptest! {
         /// Whatever moves there are, each user is in one room and no other.
         #[test]
-        fn everybody_is_in_exactly_one_room(moves in prop::collection::vec((0..5usize, 0..4usize), 1..60)) {
+        fn each_user_is_in_exactly_one_room(moves in prop::collection::vec((0..5usize, 0..4usize), 1..60)) {
             let names = ["lobby", "a", "B", "c"];
             let mut rooms = Rooms::default();
             let mut at = [None; 5];

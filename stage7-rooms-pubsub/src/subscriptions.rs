@@ -71,9 +71,9 @@ mod tests {
     use super::*;
 
     fn of(subscriptions: &Subscriptions, publisher: &str) -> Vec<ClientId> {
-        let mut seats: Vec<_> = subscriptions.of(publisher).collect();
-        seats.sort_unstable();
-        seats
+        let mut clients: Vec<_> = subscriptions.of(publisher).collect();
+        clients.sort_unstable();
+        clients
     }
 
     #[test]

@@ -134,7 +134,7 @@ fn histories(place: &Place) {
         said(2, Recipient::Room("rust".into())),
         said(3, Recipient::Subscribers),
         said(4, Recipient::User("rust".into(), &PRIVATE)),
-        said(5, Recipient::Everybody),
+        said(5, Recipient::AllUsers),
         said(6, Recipient::Room("rust".into())),
         said(7, Recipient::Room("lobby".into())),
     ];

@@ -12,8 +12,8 @@
 //!    within an address it is the same with names. To wait in vain counts as a
 //!    turn, or a crowd that comes back would be new again.
 //! 4. Of several addresses that had no turn lately the newest goes first. With
-//!    too many of them someone has to wait too long in any order, and in the
-//!    order of arrival it would be every client, as long as the crowd lasts.
+//!    too many of them some clients wait too long in any order. In the order of
+//!    arrival all of them would, as long as the crowd lasts.
 
 use super::login_limiter::{LoginLimiter, MOST, RateLimit, make_room};
 use super::origin::Origin;

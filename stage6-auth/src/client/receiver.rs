@@ -27,7 +27,7 @@ pub trait ClientLogic: Send {
     /// Makes a new connection to the same server.
     ///
     /// # Errors
-    /// Why there is none.
+    /// Why it could not be made.
     fn connect(&self) -> anyhow::Result<Arc<dyn Transport>>;
 
     /// Returns `true` if `error`, from [`connect`](Self::connect), will be the same at

@@ -12,21 +12,22 @@
 //! is not sent again: better a line too few, which its author misses, than one
 //! that all others read twice.
 
+mod state;
+
+pub use state::ClientSession;
+
 use crate::client::connection::{Encode, Encoded, finish, send_all};
 use anyhow::{bail, ensure};
 use common::poison::IgnorePoison;
 use stage2_echo::line::DISCONNECT;
 use stage4_multichat::transport::Transport;
-use std::collections::VecDeque;
+use state::{Allowed, MAX_ANSWERS, State};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// Lines that are kept while there is no connection.
 pub const MAX_QUEUED: usize = 1000;
-
-/// Questions in a login: LOGIN or REGISTER, the name, the password.
-const MAX_ANSWERS: u8 = 3;
 
 /// How long a line that is just being sent may take, once the connection is gone.
 const LAST_SEND: Duration = Duration::from_millis(500);
@@ -42,43 +43,6 @@ pub struct SendQueue {
     /// Held by the sender and by the receiver while one of them writes to the
     /// connection, so that lines leave whole.
     writing: Mutex<()>,
-}
-
-#[derive(Default)]
-struct State {
-    /// What was typed and is not sent. Only the sender takes lines out.
-    lines: VecDeque<Zeroizing<String>>,
-    /// The first of them is just being sent.
-    sending: bool,
-    connection: Option<Arc<dyn Transport>>,
-    allowed: Allowed,
-    /// Answers that this connection's login may still ask for.
-    answers_left: u8,
-    session: Option<ClientSession>,
-    /// Nothing more will be typed.
-    input_ended: bool,
-    /// A connection that ends was not lost: the user leaves, or has to.
-    leaving: bool,
-}
-
-/// What the sender may send now.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Allowed {
-    #[default]
-    Nothing,
-    /// The server has asked a question.
-    OneAnswer,
-    /// The user is logged in.
-    Everything,
-}
-
-/// What the server has said when it let the user in.
-#[derive(Clone)]
-pub struct ClientSession {
-    /// The name as registered.
-    pub name: String,
-    /// With it the client comes back after a lost connection.
-    pub token: Zeroizing<String>,
 }
 
 impl SendQueue {
@@ -265,25 +229,6 @@ impl SendQueue {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().ignore_poison()
-    }
-}
-
-impl State {
-    /// The first line is about to be sent. What that changes is changed now: the
-    /// server may answer before the sender is back. Returns `true` if the line is
-    /// an answer to a question.
-    fn begin_sending(&mut self, line: &str) -> bool {
-        self.sending = true;
-        self.leaving |= line == DISCONNECT || line == "/logout";
-        let answer = self.allowed == Allowed::OneAnswer;
-        if answer {
-            self.allowed = Allowed::Nothing;
-            // These answer all questions at once.
-            if ["LOGIN ", "REGISTER ", "RESUME "].iter().any(|word| line.starts_with(word)) {
-                self.answers_left = 0;
-            }
-        }
-        answer
     }
 }
 

@@ -98,7 +98,7 @@ impl NameRegistry {
         }
     }
 
-    /// What has `name` now, in upper or lower case.
+    /// The session that has `name` now, in upper or lower case.
     pub fn get(&self, name: &str) -> Option<Arc<Session>> {
         self.lock().get(&name_key(name)).cloned()
     }

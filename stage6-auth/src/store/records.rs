@@ -37,7 +37,7 @@ impl Message {
 /// What a user may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Everyone, to begin with.
+    /// Each new user.
     Member,
     /// By `stage6-admin role NAME admin`.
     Admin,

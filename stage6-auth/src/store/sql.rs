@@ -3,7 +3,7 @@
 //! Every value is a parameter (`?`), so no text can become SQL. That is the whole
 //! defence against injection, and it depends on no escaping.
 
-/// No parameters. The id of the newest message, 0 when there is none.
+/// No parameters. The id of the newest message, 0 without any.
 pub const LAST_ID: &str = "SELECT COALESCE(MAX(id), 0) FROM messages";
 
 /// Parameters: id, run, number, time, name, text.

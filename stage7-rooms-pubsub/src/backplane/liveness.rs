@@ -12,7 +12,7 @@
 //! while this thread sees the lock each second: a judge that was paused itself, or had
 //! no database, begins anew.
 //!
-//! Should a server be declared dead that lives, it reads that in the log before it
+//! A server that is declared dead although it lives reads that in the log before it
 //! can append anything: its next place is taken (*fencing*). See `writer.rs`.
 
 use super::{Change, ChatQueue, Status, submit};

@@ -2,7 +2,7 @@
 //!
 //! A user may come back on another server while this one has lines of the old connection
 //! that it has not appended: it was paused, or the lines came late. They must not come
-//! after what the user says on the new connection (P1). Each server has read all that
+//! after what the user says on the new connection. Each server has read all that
 //! comes before its next entry, so it knows of the login there, and refuses them.
 
 use super::change::{Change, Login};

@@ -3,7 +3,7 @@
 //! A server that appends says where: after the last entry that it has read. The table's
 //! primary key is the referee. Of two servers that want the same place one gets it,
 //! and the other is told that it is taken; it reads what stands there, and tries
-//! the next place. So nobody writes without having read all that came before, and
+//! the next place. So no server writes without having read all that came before, and
 //! all servers see one order, without a gap.
 //!
 //! **Visible is not durable.** InnoDB shows an entry to other connections when it is

@@ -113,7 +113,7 @@ impl BackplaneArgs {
     /// to Redis, appends to the log that this server has started, reads what had happened
     /// before, with the last `history` messages of the lobby from `store`, and starts the
     /// threads beside the committer thread. They end when the queue is closed. `private` are
-    /// the ways of saying something in private, all of this stage.
+    /// the kinds of private messages, all of this stage.
     ///
     /// # Errors
     /// [`BackplaneError`].

@@ -69,12 +69,11 @@ impl Notifier {
     }
 }
 
-/// The thread that publishes. It is of no matter when it hangs: the committer does
-/// not wait for it.
+/// The thread that publishes. It may hang: the committer thread does not wait for it.
 fn publish(redis: &RedisServer, status: &Status, told: &Receiver<()>, queue: &ChatQueue) {
     let mut conn = None;
     loop {
-        // After the end there is a last entry to tell of, and then no more.
+        // After the end there is a last entry to tell of, and nothing after that.
         let stopped = queue.is_closed();
         if conn.is_none() {
             conn = redis.connect(TIMEOUT).ok();

@@ -123,10 +123,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     /// Against the definition: who is in the room hears it, who has subscribed and
-    /// is elsewhere hears it with the room, nobody hears anything twice, and all of
+    /// is elsewhere hears it with the room, no user hears anything twice, and all of
     /// it comes in the order in which it happened, whatever way it came.
     #[test]
-    fn everybody_hears_what_is_for_it_once_and_in_order(acts in acts()) {
+    fn each_user_gets_what_is_for_it_once_and_in_order(acts in acts()) {
         let f = Fixture::new();
         let people = NAMES.map(|name| f.enter(name));
         let mut at = [0; 4];
@@ -179,7 +179,7 @@ proptest! {
     }
 }
 
-/// Several speak, move and publish at once; whoever listens to them all must
+/// Several users speak, move and publish at once; a user who listens to them all must
 /// hear everything of each of them exactly once, in its order.
 #[test]
 fn nothing_is_lost_doubled_or_overtaken_while_all_move() {

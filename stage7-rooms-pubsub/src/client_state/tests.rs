@@ -54,7 +54,7 @@ fn rooms_and_people_are_completed_where_a_command_takes_one() {
     for line in ["/subscribe al", "/msg bob c", "/leave c", "/join bo", "c", "hello bo", "/nothing c"] {
         assert!(tab(&state, line).is_empty(), "{line:?}");
     }
-    // Those who left the room, and those whom one left there, may be elsewhere.
+    // Users who left the room, and users of the room that was left, may be elsewhere.
     state.on_line("[SERVER] bob left (3 online)");
     state.on_line("[SERVER] you are in rust (1 online)");
     state.on_line("[USERS_LIST] alice");
@@ -110,7 +110,7 @@ fn the_room_is_where_the_server_says() {
     state.typed("/join somewhere else");
     state.on_line("[SERVER] error: a room has 1 to 32 of the characters A-Z a-z 0-9 _ . -");
     assert_eq!(state.prompt(), "alice@rust> ");
-    // Nobody else can say so.
+    // No other line can say so.
     state.on_line("bob: [SERVER] you are in a trap (2 online)");
     state.on_line("[SERVER] announcement by bob: you are in trouble (2 online)");
     assert_eq!(state.prompt(), "alice@rust> ");
@@ -137,7 +137,7 @@ fn the_room_is_waited_for_and_not_for_ever() {
 }
 
 #[test]
-fn whoever_comes_back_goes_on_to_the_room_it_was_in() {
+fn a_client_that_comes_back_goes_on_to_the_room_it_was_in() {
     let state = state(&["[SERVER] you are in rust (1 online)"]);
     assert_eq!(state.logged_in("alice").as_deref(), Some("rust"));
     // Lost again before it was there.

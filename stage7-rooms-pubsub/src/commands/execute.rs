@@ -187,7 +187,7 @@ impl<'a> Commands<'a> {
     fn announce(&self, text: &str) -> CommandResult {
         self.needs_admin("/announce")?;
         self.log.info(format_args!("{} announces something", self.session.name));
-        self.say(Recipient::Everybody, text)
+        self.say(Recipient::AllUsers, text)
     }
 
     fn kick(&self, whom: &str) -> CommandResult {

@@ -52,7 +52,7 @@ impl RoomState {
                 // The receiver has left after the message was submitted.
                 None => fanout.send(&format!("[SERVER] error: {whom} is not online\n"), own),
             },
-            Recipient::Everybody => {
+            Recipient::AllUsers => {
                 fanout.broadcast(&lines(&messages, "[SERVER] announcement by ", ": "), None);
             }
             // `apply_entry` has these.

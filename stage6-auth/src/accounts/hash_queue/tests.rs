@@ -61,7 +61,7 @@ fn addresses_take_turns_however_many_connections_each_has() {
     assert_eq!(first.len(), 3, "each address once before any has a second turn: {addresses:?}");
 }
 
-/// Whoever has just registered is not behind a crowd of strangers.
+/// A user who has just registered is not behind a crowd of strangers.
 #[test]
 fn a_registration_is_no_turn_of_a_login() {
     let queue = HashQueue::new(1, 0);
