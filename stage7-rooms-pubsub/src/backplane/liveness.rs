@@ -58,10 +58,8 @@ impl Liveness {
     ) -> Result<Self, StoreError> {
         let (database, status, log) = (database.clone(), status.clone(), log.clone());
         let mut liveness = Liveness { database, status, log, conn: None, free: HashMap::new() };
-        match liveness.look() {
-            Ok(_) => Ok(liveness),
-            Err(error) => Err(liveness.database.explain(error)),
-        }
+        liveness.look().map_err(|error| liveness.database.explain(error))?;
+        Ok(liveness)
     }
 
     /// Starts the thread that keeps the lock and watches those of the others.

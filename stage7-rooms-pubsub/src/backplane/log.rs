@@ -17,7 +17,7 @@
 //! One statement appends, and commits by itself: a server that is paused in the
 //! middle leaves no open transaction that would make the others wait.
 
-use super::{Change, Schema};
+use super::Change;
 use crate::addressed_message::{AddressedMessage, PrivateKind, Recipient};
 use crate::message_store;
 use crate::rooms::LOBBY;
@@ -25,7 +25,7 @@ use common::log::Log;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Row as SqlRow};
 use stage6_auth::store::mysql::{MySqlDatabase, insert, is_unstorable, lost_race};
-use stage6_auth::store::{Message, MessageId, MessageRow, MySqlUrl, Store, StoreError};
+use stage6_auth::store::{Message, MessageId, MessageRow, MySqlUrl, Schema, Store, StoreError};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -212,8 +212,7 @@ impl SharedLog {
             self.tail = self.tail.max(id);
             match Recipient::parse(&kind, &place, &text, self.private) {
                 Some(to) => {
-                    let id_of_message = MessageId { run, number };
-                    let message = Message { id: id_of_message, sent, name: name.into(), text };
+                    let message = Message { id: MessageId { run, number }, sent, name: name.into(), text };
                     entries.push((id, AddressedMessage { message, to }));
                 }
                 None => self.log.warn(format_args!(

@@ -47,11 +47,11 @@ use common::critical_thread;
 use common::log::Log;
 use liveness::Liveness;
 use log::{SharedLog, Snapshot};
+use mysql::prelude::Queryable;
 use notify::Notifier;
 use redis_server::{RedisError, RedisUrl};
 use stage6_auth::pipeline::{Pipeline, Queue, Submission};
-pub use stage6_auth::store::Schema;
-use stage6_auth::store::{DbUrl, MessageId, MessageRow, Store, StoreError, now};
+use stage6_auth::store::{DbUrl, MessageId, MessageRow, Schema, Store, StoreError, now};
 use std::io;
 use std::sync::Arc;
 use std::thread;
@@ -130,12 +130,8 @@ impl BackplaneArgs {
         let DbUrl::MySql(mysql) = db else { return Err(BackplaneError::NeedsMySql) };
         let mut shared = SharedLog::open(mysql, schema, private, log)?;
         // The database's own name for itself: the servers may call it by different ones.
-        let chat: Option<String> = shared.database().with(|conn| {
-            mysql::prelude::Queryable::query_first(
-                conn,
-                "SELECT CONCAT(@@hostname, ':', @@port, '/', DATABASE())",
-            )
-        })?;
+        let chat_name = "SELECT CONCAT(@@hostname, ':', @@port, '/', DATABASE())";
+        let chat: Option<String> = shared.database().with(|conn| conn.query_first(chat_name))?;
         let (status, told) = Status::new();
         let status = Arc::new(status);
         let notifier = Notifier::new(redis, &chat.unwrap_or_default(), &status, told, log)?;

@@ -86,8 +86,7 @@ fn publish(redis: &RedisServer, status: &Status, told: &Receiver<()>, queue: &Ch
         if stopped {
             return;
         }
-        let wait = if conn.is_some() { HEARTBEAT } else { HEARTBEAT.mul_f64(rand::random_range(0.5..1.0)) };
-        if told.recv_timeout(wait) == Err(RecvTimeoutError::Disconnected) {
+        if told.recv_timeout(HEARTBEAT) == Err(RecvTimeoutError::Disconnected) {
             return;
         }
     }

@@ -47,6 +47,10 @@ pub enum RedisError {
     Unusable(RedisUrl, String),
 }
 
+const DENIED: &str = "does not let this account in; check user and password in --backplane or CHAT_BACKPLANE";
+const NOT_ALLOWED: &str =
+    "does not allow this account to publish or subscribe: ACL SETUSER … &chat:* +publish +subscribe";
+
 /// Where Redis is, and which channel the servers of this chat use.
 #[derive(Clone)]
 pub(super) struct RedisServer {
@@ -101,21 +105,19 @@ impl RedisServer {
     pub fn explain(&self, error: &redis::RedisError) -> RedisError {
         let is_denied = error.kind() == ErrorKind::AuthenticationFailed
             || error.code().is_some_and(|code| ["NOAUTH", "WRONGPASS"].contains(&code));
-        match error.kind() {
-            _ if is_denied => self.unusable(
-                "does not let this account in; check user and password in --backplane or CHAT_BACKPLANE",
-            ),
-            ErrorKind::Server(ServerErrorKind::NoPerm) => self.unusable(
-                "does not allow this account to publish or subscribe: ACL SETUSER … &chat:* +publish +subscribe",
-            ),
+        let cause = match error.kind() {
             // The library's own text is several lines of what it had expected.
-            ErrorKind::Parse | ErrorKind::UnexpectedReturnType => self.not_running("what answers there speaks another protocol"),
-            _ => self.not_running(error),
-        }
-    }
-
-    fn not_running(&self, cause: impl fmt::Display) -> RedisError {
-        self.unusable(&format!("cannot be used: {cause}; is it running there, and is it a Redis?"))
+            ErrorKind::Parse | ErrorKind::UnexpectedReturnType => {
+                "what answers there speaks another protocol"
+            }
+            _ => &error.to_string(),
+        };
+        let not_running = format!("cannot be used: {cause}; is it running there, and is it a Redis?");
+        self.unusable(match error.kind() {
+            _ if is_denied => DENIED,
+            ErrorKind::Server(ServerErrorKind::NoPerm) => NOT_ALLOWED,
+            _ => &not_running,
+        })
     }
 
     fn unusable(&self, why: &str) -> RedisError {
