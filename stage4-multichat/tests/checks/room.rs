@@ -166,8 +166,14 @@ wire(server) fn a_reset_is_a_departure(case) {
     let server = case.server();
     let [alice, bob] = case.room(&server);
     let gone = bob.address().to_string();
+    bob.send_bytes(b"half a li");
     bob.reset();
     alice.hears_some("the departure of bob", |l| l.contains(&gone) && l.contains("left"));
+    // What bob had begun is not the beginning of what the next client says.
+    let carol = case.connect("carol", &server);
+    carol.send("a line of my own");
+    let line = alice.hears_of("a line of my own");
+    require(!line.contains("half a li"), "carol's line alone", line);
 }
 
 /// A client that the server puts out, here for a line too long, has left too.

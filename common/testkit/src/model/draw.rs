@@ -29,7 +29,7 @@ const NEARLY_WORDS: &[&[u8]] = &[
 /// Bytes just outside UTF-8.
 #[rustfmt::skip]
 const NOT_UTF8: &[&[u8]] = &[
-    b"\xff", b"\xfe\xff", b"caf\xe9", b"\xc0\xaf", b"\xc1\xbf", b"\xed\xa0\x80", b"\xed\xbf\xbf",
+    b"\xff", b"\xfe\xff", b"caf\xe9", b"\xc0\xaf", b"\xc0\x80", b"\xed\xa0\x80", b"\xed\xbf\xbf",
     b"\xf4\x90\x80\x80", b"\xf8\x88\x80\x80\x80", b"\x80", b"\xbf", b"\xe2\x82", b"\xf0\x9f\xa6",
     b"\xf0\x80\x80\x80", b"a\xf0\x9fb", b"ok\xc3",
 ];
@@ -39,6 +39,8 @@ const SPELLED_OUT: &[&str] = &[
     "a\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}", "x\u{fff9}y\u{fffa}z\u{fffb}", "\u{ad}", "\u{61c}",
     "\u{180e}", "\u{2060}", "\u{2066}x\u{2069}", "\u{3164}", "\u{e0041}", "\u{34f}", "\u{200e}\u{200f}",
 ];
+/// What a client may take for a word to itself; on a pipe it is text.
+const WORDS: &[&[u8]] = &[b"/help", b"/clear", b"/", b"/help me"];
 /// What stands before a text that a client receives.
 const PREFIXES: &[&[u8]] = &[b"", b"[127.0.0.1:50000] ", b"[[::1]:50000] ", b"[SERVER] "];
 /// Draws of what one client sends, before something simple is taken.
@@ -201,12 +203,18 @@ pub fn text(random: &mut Random, longest: usize) -> String {
     }
 }
 
-/// Lines of a client's input: UTF-8, without a CR at their end, and none that ends it.
+/// Lines of a client's input: UTF-8, without a CR at their end, and none that ends it. Those
+/// that are too long for a server are sent as well.
 pub(super) fn typed(random: &mut Random) -> Vec<u8> {
     loop {
-        let mut lines: Vec<u8> =
-            (0..1 + random.below(3)).flat_map(|_| [line(random, true), b"\n".to_vec()].concat()).collect();
-        lines.retain(|byte| *byte != b'\r');
+        let mut lines = Vec::new();
+        for _ in 0..1 + random.below(3) {
+            let is_word = random.one_in(12);
+            let mut line = if is_word { random.pick(WORDS).to_vec() } else { line(random, true) };
+            // Whether a program takes a CR before a line end for a part of it is its own affair.
+            while line.pop_if(|last| *last == b'\r').is_some() {}
+            lines.extend([&line[..], b"\n"].concat());
+        }
         if str::from_utf8(&lines).is_ok() && client::goes_on(&lines) {
             return lines;
         }
