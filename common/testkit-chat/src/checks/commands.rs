@@ -1,6 +1,7 @@
 //! Commands: what is none, what lacks a word, and private messages.
 
 use crate::chat::Chat;
+use crate::model::wrong_commands;
 use testkit::{checks, require};
 
 checks! {
@@ -24,14 +25,20 @@ wire(server) fn an_unknown_command_gets_an_error(case) {
     require(kept.is_none(), "no command in the history", format!("{history:?}"));
 }
 
-/// A command that lacks a word says so, and does nothing.
+/// A command that lacks a word, or has a wrong one, says so, and does nothing: it is not
+/// said in the room, and the connection goes on.
 wire(server) fn a_command_that_lacks_a_word_gets_an_error(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();
-    for command in ["/join", "/subscribe", "/unsubscribe", "/publish", "/msg", &format!("/msg {}", bob.name)] {
+    let (no_text, empty_text) = (format!("/msg {}", bob.name), format!("/msg {} ", bob.name));
+    for command in ["/join", "/subscribe", "/unsubscribe", "/publish", "/msg", &no_text, &empty_text, "/me waves"] {
         alice.may_not(command);
     }
-    alice.tells(&bob, "still here");
+    for command in wrong_commands(&chat.name("")) {
+        alice.may_not(&command);
+    }
+    alice.send("still here");
+    bob.never_hears(&format!("{}: ", alice.name), "still here");
 }
 
 /// A private message reaches the one it is for, in whatever room, as `[private]

@@ -32,3 +32,4 @@ mod words;
 mod world;
 
 pub use play::ChatSessions;
+pub use words::wrong_commands;

@@ -92,6 +92,12 @@ pub(super) const NO_COMMANDS_OF_KEYS: &[&str] = &[
     "/dm alice~", "/dm nobody AAAA", "/DM alice~ AAAA",
 ];
 
+/// Lines that are errors in whatever state, for names that end with this suffix.
+pub fn wrong_commands(suffix: &str) -> Vec<String> {
+    let rooms = BAD_ROOMS.iter().map(|room| format!("/join {room}"));
+    NO_COMMANDS.iter().map(|line| with_suffix(line, suffix)).chain(rooms).collect()
+}
+
 /// The text with the suffix of a run.
 pub(super) fn with_suffix(text: &str, suffix: &str) -> String {
     text.replace(SUFFIX, suffix)
