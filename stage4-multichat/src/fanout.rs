@@ -23,9 +23,10 @@ pub type ClientId = u64;
 /// less. More at once would be too much even for a client that does read.
 const MAX_BATCH: usize = 256 << 10;
 
-/// How long all senders together wait for receivers that lag behind, so that a
-/// flood does not disconnect a client that does read. A client that does not
-/// catch up in this time is not waited for again.
+/// How long one delivery waits for clients that lag behind, for all of them together, so
+/// that a flood does not disconnect a client that does read. A batch can have several
+/// deliveries. A client that does not catch up in this time is not waited for again
+/// before it has read everything.
 const SLOW_CLIENT_WAIT: Duration = Duration::from_millis(100);
 
 /// A client as the room thread knows it. When it is dropped, its outbox is

@@ -10,7 +10,8 @@
 //!   write.
 //! - The room thread never blocks in a write: each client has an
 //!   [outbox](crate::outbox). After each delivery it waits a tenth of a second at
-//!   most for clients that lag far behind, and for each of them once.
+//!   most for clients that lag far behind. One that does not catch up in that time is
+//!   not waited for again before it has read everything.
 
 use crate::fanout::{ClientId, Fanout, Member};
 use crate::limits::ClientSlot;

@@ -2,22 +2,26 @@
 //!
 //! ```text
 //! accepting thread ── starts ──► reader threads, one for each client
-//!
-//! reader thread ──┐  events                                 outbox ──► socket
-//! reader thread ──┼─ queue ───► room thread ─► fan-out ─►   outbox ──► socket
-//! reader thread ──┘ (queue.rs)   (room.rs)   (fanout.rs)    outbox ──► socket
-//!                                                             ▲
-//!                      drainer thread (drainer.rs): when a socket was full
+//! reader thread ──┐                                       outbox ──► socket
+//! reader thread ──┼─► queue ──► room thread ─► fan-out ─► outbox ──► socket
+//! reader thread ──┘   of events                           outbox ──► socket
+//!    `relay`          queue.rs  room.rs        fanout.rs  outbox.rs
 //! ```
 //!
-//! A line that a client sends: its reader thread puts the client's name in front
-//! ([`read_batch`]) and hands it to the room thread, which puts it into the outbox
-//! of each other client. A reader thread itself writes to its own client alone.
+//! A line that a client sends: its reader thread ([`relay`]) takes a token (`token_bucket.rs`),
+//! puts the client's name in front and hands it on. The room thread encodes it once
+//! (`line_codec.rs`), puts it into the outbox of each other client, and writes to the sockets
+//! itself. The drainer thread (`drainer.rs`) writes what a full socket did not take.
+//! A reader thread reads, and answers its own client.
 //!
-//! The end: a signal stops the accepting thread, and every reader thread finds the
-//! end of its input. When all have handed on what they had read, the room thread
-//! sends the last line to all clients and closes the outboxes. Each reader thread
-//! closes its connection when its outbox is empty.
+//! The end: a signal stops the accepting thread, and every reader thread finds the end of its
+//! input. When all have handed on what they had read, the room thread sends the last line and
+//! closes the outboxes. Each reader thread closes its connection when its outbox is empty.
+//!
+//! What is bounded, and what happens at the bound. The queue: the reader threads wait, and read
+//! no more. An outbox (`--queue` bytes): its client is disconnected.
+//! At each delivery the room thread waits up to 100 ms for clients that lag behind. One that does
+//! not catch up in that time is not waited for again before it has read everything.
 
 use crate::drainer::PollDrainer;
 use crate::limits::{ClientSlots, LimitArgs};

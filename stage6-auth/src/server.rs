@@ -1,37 +1,43 @@
-//! The server's flow: each client logs in first; then every line goes into the
+//! The server's flow: each client logs in first; then every message goes into the
 //! database, and from there to all the others.
 //!
 //! ```text
 //! accepting thread ── starts ──► login threads (`log_in`): ask who it is, check it, end
 //!                                    └─ start ──► reader threads (`relay`)
 //!
-//! reader threads ─► queue ─► committer thread ─► room thread ─► fan-out ─► outboxes ─► sockets
-//!    `relay`                 one transaction    who gets it    one write
-//!                           for all that waits                for each client
-//!    server.rs  pipeline.rs  committer.rs    room_state.rs    fanout.rs   outbox.rs
+//! reader threads ─► queue ──► committer thread ──► room thread ──────► fan-out ─────► outboxes ─► sockets
+//!    `relay`                  one transaction      who gets it         one write for
+//!                             for all that waits                       each client
+//!    server.rs      queue.rs  committer.rs         room/room_state.rs  fanout.rs      outbox.rs
+//!    stage 6        stage 4   stage 6              stage 6             stage 4        stage 4
 //! ```
 //!
-//! A line that a client sends: its reader thread opens it ([`read_line`]) and submits it.
-//! The committer thread stores all that has queued up in one transaction. The next batch
-//! is being committed while the room thread delivers this one: it
-//! seals each line once and puts it into the outbox of each other client.
-//! Where to look: stage 6's `pipeline.rs` has the queue, and starts the two threads in
-//! the middle. Stage 4 has `fanout.rs`, `outbox.rs` and `drainer.rs`: the room thread
-//! writes to the sockets itself, and the drainer thread writes what a socket did not take.
+//! A line that a client sends: its reader thread opens it ([`read_line`]), and
+//! submits it (`Room::say`).
+//! The committer thread stores all that has queued up in one transaction
+//! (`Store::append`). While the room thread delivers one batch, the next one is committed.
+//! The room thread puts each line into the outbox of each other client.
+//! It seals each line once, for all clients.
+//! If storing fails, no client gets the message, and its author is told (`NOT_STORED`).
+//! After that the committer thread makes no attempt for 0.1 to 2 s, and refuses at once.
+//! Stage 6's `pipeline.rs` starts the two threads in the middle. The room thread writes to
+//! the sockets itself, and the drainer thread writes what a socket did not take.
 //!
 //! | thread | waits for | ends |
 //! | --- | --- | --- |
 //! | accepting (main) | the next client | a signal: then it ends the server |
-//! | login, one for each client that is not in yet | its lines, the database | when the client is in, or was turned away |
-//! | reader, one for each client | its lines; space in the queue | when the client has left |
-//! | committer | the queue; the database | after the last line |
-//! | room | the next batch | with the committer |
+//! | login, one for each client that is not in yet | its lines; a permit for a password hash; the database; its name; space in the queue | when the client is in, or was turned away |
+//! | reader, one for each client | its lines; space in the queue; for some commands, and to leave, the database, the room thread or its outbox | when the client has left |
+//! | committer | the queue; the database; the room thread | after the last line |
+//! | room | the next batch; up to 100 ms for slow clients | with the committer |
 //! | drainer | sockets that were full | with the process |
+//! | hash (one for each password, at low priority), log, signals, cut-off (when the server ends) | not part of this flow | |
 //!
 //! What is bounded, and what happens at the bound. The queue to the committer: the
 //! reader threads wait, and read no more. The channel to the room thread, one batch: the
-//! committer waits. An outbox, in bytes: its client is disconnected. A slow or very
-//! fast client delays the others only briefly.
+//! committer waits. An outbox (`--queue` bytes): its client is disconnected.
+//! At each delivery the room thread waits up to 100 ms for clients that lag behind. One that does
+//! not catch up in that time is not waited for again before it has read everything.
 
 use crate::auth::{self, AcceptedConnection, Authenticator, Lines, LoginError, PendingLogin, PendingLogins};
 use crate::envelope::Envelope;
