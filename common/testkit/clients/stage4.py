@@ -13,6 +13,7 @@ import re
 import socket
 import sys
 import threading
+import unicodedata
 
 FAULTS = {
     "prints-raw": "escapes nothing",
@@ -46,7 +47,24 @@ FAULTS = {
     "never-half-closes": "keeps its sending half open at the end of its input",
     "waits-for-input": "notices the end of the server at the next line of input only",
     "loses-the-last-line": "ends its printing thread before all is printed",
+    "escapes-every-joiner": "spells the joiners out that Persian needs",
+    "sends-what-is-no-utf8": "sends its input as it is, text or not",
+    "prints-disconnect": "prints a !DISCONNECT that it receives, and stays",
+    "outlives-a-reset": "lets a reset end its printing thread, and nothing else",
 }
+
+# Unicode's Default_Ignorable_Code_Point and what else is not seen.
+UNSEEN = (
+    "\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+# What writing needs of it, where it needs it.
+LETTER = "[\u0600-\u061b\u061d-\u109f\u1780-\u17b3\u17b6-\u180a\u1810-\u18af]"
+EMOJI = "\xa9\xae\u203c\u2049\u2100-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
+NEEDED = (
+    f"(?<={LETTER})[\u200c\u200d](?={LETTER})|(?<=[{EMOJI}\ufe0f])\u200d(?=[{EMOJI}])"
+    f"|(?<=[{EMOJI}])[\ufe0e\ufe0f]|(?<=[0-9#*])\ufe0f(?=\u20e3)"
+)
 
 fault = None
 
@@ -62,13 +80,20 @@ def escape(text):
         text = text.replace("\\", "\\\\")
     digits = "\\x%02X" if fault == "escapes-in-capitals" else "\\x%02x"
     text = re.sub("[\0-\x1f\x7f-\x9f]", lambda c: digits % ord(c[0]), text)
-    spelled = lambda c: "".join("\\u{%04x}" % ord(x) for x in c[0])
-    if fault != "piles-up-marks":
-        text = re.sub("(?<=[\u0300-\u034e]{6})[\u0300-\u034e]+", spelled, text)
-    if fault == "escapes-half-of-the-unseen":
-        return re.sub("[\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]", spelled, text)
-    invisible = "[\xad\u034f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]"
-    return re.sub(invisible, spelled, text)
+    spelled = lambda c: "\\u{%04x}" % ord(c)
+    unseen = "\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff" if fault == "escapes-half-of-the-unseen" else UNSEEN
+    needed = "(?!)" if fault == "escapes-every-joiner" else NEEDED
+    text = re.sub(f"({needed})|[{unseen}]", lambda c: c[1] or spelled(c[0]), text)
+    return text if fault == "piles-up-marks" else with_few_marks(text, spelled)
+
+
+def with_few_marks(text, spelled):
+    """At most six combining marks on a letter, and none without one."""
+    shown, marks = "", 0
+    for c in text:
+        marks = marks + 1 if unicodedata.category(c) in ("Mn", "Me") else 0
+        shown += spelled(c) if marks > 6 or marks and not shown else c
+    return shown
 
 
 def show(line):
@@ -94,6 +119,20 @@ def show(line):
 
 
 def receive(sock):
+    """The printing thread: it ends the program, whose input may still be open."""
+    try:
+        show_all(sock)
+    except OSError as error:
+        if fault == "outlives-a-reset":
+            return
+        print(f"error: the connection is lost: {error}", file=sys.stderr, flush=True)
+        os._exit(1)
+    if fault != "waits-for-input":
+        sys.stdout.flush()
+        os._exit(0)
+
+
+def show_all(sock):
     buffer = b""
     while data := sock.recv(65536):
         if fault == "splits-by-read":
@@ -105,12 +144,11 @@ def receive(sock):
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         *lines, buffer = (buffer + data).split(b"\n")
         for line in lines:
+            if line.removesuffix(b"\r") == b"!DISCONNECT" and fault != "prints-disconnect":
+                return
             show(line if fault == "keeps-cr" else line.removesuffix(b"\r"))
     if buffer:
         show(buffer)
-    if fault != "waits-for-input":
-        sys.stdout.flush()
-        os._exit(0)
 
 
 def is_quit(line):
@@ -121,6 +159,14 @@ def is_quit(line):
     if fault == "quits-by-prefix" and line.startswith(b"/quit"):
         return True
     return line in (b"/quit", b"!DISCONNECT", b"!disconnect" if fault == "quits-in-any-case" else b"/quit")
+
+
+def is_utf8(line):
+    try:
+        line.decode()
+        return True
+    except UnicodeDecodeError:
+        return False
 
 
 def main(arguments):
@@ -139,6 +185,8 @@ def main(arguments):
         print("> ", end="", flush=True)
     for line in sys.stdin.buffer:
         line = line.removesuffix(b"\n")
+        if fault != "sends-what-is-no-utf8" and not is_utf8(line):
+            sys.exit("error: the input is not UTF-8")
         if fault == "echoes":
             print(line.decode(), flush=True)
         if fault == "strips-input":

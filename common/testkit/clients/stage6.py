@@ -25,7 +25,9 @@ FAULTS = {
     "shows-what-is-not-sealed": "shows a line as it came when it does not open",
     "shows-escapes": "prints control characters raw",
     "cuts-long-lines": "shows 3023 characters of a line",
+    "hides-the-dialogue": "shows neither the questions nor AUTH_SUCCESS",
     "ignores-refusals": "waits on after AUTH_FAILED",
+    "calls-a-refusal-a-success": "ends with 0 after AUTH_FAILED",
     "ends-hastily": "ends at the end of its input",
     "never-comes-back": "ends with its connection",
     "stays-away-after-a-shutdown": "takes a shutdown for the end of all",
@@ -63,12 +65,18 @@ envelope = None  # until main() has read the key
 typed = queue.Queue()
 token = None
 over = False  # the connection may end: there is no coming back
+refused = False
+lost = threading.Event()  # the connection has ended
 
 
 def read_input():
     """A thread of its own: the lines of input, and None behind the last."""
-    for line in sys.stdin:
-        typed.put(line.rstrip("\n"))
+    for line in sys.stdin.buffer:
+        try:
+            typed.put(line.removesuffix(b"\n").decode())
+        except UnicodeDecodeError:
+            sys.stderr.write("error: input that is not UTF-8\n")
+            os._exit(1)
     typed.put(None)
 
 
@@ -86,7 +94,7 @@ def send(connection, text):
     connection.sendall(line + b"\n")
 
 
-def send_input(connection, lost):
+def send_input(connection):
     """Sends what is typed until the connection is lost or the input at its end."""
     global over
     while not lost.is_set():
@@ -116,12 +124,16 @@ def unsealed(line):
         os._exit(1)
 
 
+def next_answer():
+    return typed.get() or "/quit"
+
+
 def answers(connection, text):
     """What the dialogue asks for; true when `text` was a question."""
     if text == "AUTH_REQUIRED" and token and FAULT != "comes-back-as-somebody-new":
         send(connection, f"RESUME {token}")
     elif text in ("AUTH_REQUIRED", "ENTER_USERNAME", "ENTER_PASSWORD"):
-        send(connection, typed.get() or "/quit")
+        send(connection, next_answer())
     else:
         return False
     return True
@@ -131,14 +143,21 @@ def came_in(connection, name):
     """After AUTH_SUCCESS; a later stage has something to say here."""
 
 
+def lines_of(connection):
+    return connection.makefile("rb")
+
+
 def converse(connection):
     """One connection from AUTH_REQUIRED to its end."""
-    global token, over
-    lost = threading.Event()
-    sender = threading.Thread(target=send_input, args=(connection, lost), daemon=True)
+    global token, over, refused
+    lost.clear()
+    sender = threading.Thread(target=send_input, args=(connection,), daemon=True)
     try:
-        for line in connection.makefile("rb"):
+        for line in lines_of(connection):
             text = unsealed(line.rstrip(b"\n"))
+            asked = text in ("AUTH_REQUIRED", "ENTER_USERNAME", "ENTER_PASSWORD") or text.startswith("AUTH_SUCCESS ")
+            if not (asked and FAULT == "hides-the-dialogue"):
+                show(text)
             if answers(connection, text):
                 continue
             if text.startswith("AUTH_SUCCESS "):
@@ -146,9 +165,8 @@ def converse(connection):
                     token = text.split(" ")[2]
                 came_in(connection, text.split(" ")[1])
                 sender.start()
-                continue
-            show(text)
             if text.startswith("AUTH_FAILED "):
+                refused = FAULT != "calls-a-refusal-a-success"
                 if FAULT == "ignores-refusals":
                     time.sleep(60)
                 over = over or FAULT != "comes-back-for-ever"
@@ -184,7 +202,7 @@ def main():
             time.sleep(0.2 if FAULT == "comes-back-at-once" else pause)
             pause = min(pause * 2, 5)
     sys.stdout.flush()
-    os._exit(0)
+    os._exit(1 if refused else 0)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import heapq
 
 import html
 import os
+import select
 import signal
 import socket
 import struct
@@ -90,6 +91,7 @@ FAULTS = {
     "drops-the-packet": ("234", "not-utf8", "forgets the good lines that came with a bad one"),
     "ignores-blank-texts": ("234", "empty-line", "takes a text of blanks for an empty line"),
     "farewell-to-some": ("4", "shutdown", "forgets the one who came last when it ends"),
+    "forgets-half-lines": ("4", None, "forgets at SIGTERM what has no line end yet"),
     "departures-at-the-end": ("4", "shutdown", "announces everybody's departure after the farewell"),
     "confirms": ("4", "nothing-else", "answers OK to each line"),
     "hasty-end": ("234", "shutdown", "breaks all connections off when it ends, delivered or not"),
@@ -112,6 +114,7 @@ room = threading.RLock()  # guards members, and the order in which lines are que
 members = []
 said = deque(maxlen=10)
 stopping = threading.Event()
+woken, waker = socket.socketpair()  # the first can be read when the server ends
 
 
 class Client:
@@ -132,6 +135,7 @@ class Client:
         self.quit = False
         self.lines = 0
         self.last = ""
+        self.heard_all = threading.Event()
         self.writer = threading.Thread(target=self.write, daemon=True)
         self.writer.start()
 
@@ -221,11 +225,18 @@ class Client:
             pass
         self.sock.close()
 
+    def received(self):
+        """What has come; nothing at the end of the stream, and when the server ends."""
+        ready = select.select([self.sock, woken], [], [], self.sock.gettimeout())[0]
+        if not ready:
+            raise TimeoutError
+        return self.sock.recv(65536) if self.sock in ready else b""
+
     def lines_of(self):
         """Yields the lines as bytes; raises ValueError for one too long."""
         buffer = b""
         while not self.quit:
-            data = self.sock.recv(65536)
+            data = self.received()
             if not data:
                 break
             if fault == "splits-by-read":
@@ -246,7 +257,8 @@ class Client:
                 # A CR may be the first half of the line end.
                 checked(trimmed(buffer))
         # It drops text only: that bytes which are no text get an error is another rule.
-        if buffer and not (fault == "drops-the-last-words" and valid(buffer)):
+        drops = fault == "drops-the-last-words" or fault == "forgets-half-lines" and stopping.is_set()
+        if buffer and not (drops and valid(buffer)):
             yield checked(trimmed(buffer))
 
     def serve(self):
@@ -279,6 +291,9 @@ class Client:
                 return
         except OSError:
             pass
+        self.heard_all.set()
+        if stopping.is_set():
+            return
         depart(self)
         self.finish()
         if fault == "blocks-on-slow-clients":
@@ -452,6 +467,11 @@ def stop(listener):
     listener.close()
     if fault == "silent-end":
         os._exit(0)
+    # What has come by now is heard, a last line without its end too.
+    waker.close()
+    deadline = time.monotonic() + 1
+    for client in list(members):
+        client.heard_all.wait(max(0, deadline - time.monotonic()))
     with room:
         everyone = list(members)
         if fault != "departures-at-the-end":

@@ -230,6 +230,7 @@ def resume(token):
 # --- the room -------------------------------------------------------------
 
 room = threading.RLock()  # guards members and connections, and what is queued for them
+room_changes = threading.Condition(room)
 members = []
 connected = set()
 connections = 0
@@ -377,6 +378,7 @@ class Client:
 
     def enter(self):
         name = self.dialogue()
+        wait_until_free(name, self.token)
         with room:
             older = next((m for m in members if key_of(m.name) == key_of(name)), None)
             if older and older.token == self.token and FAULT != "keeps-the-dead":
@@ -470,12 +472,22 @@ class Client:
         self.sock.close()
 
 
+def wait_until_free(name, token):
+    """A quarter of a second, in which somebody may leave who comes back at once."""
+    taken = lambda: any(key_of(m.name) == key_of(name) and m.token != token for m in members)
+    deadline = time.monotonic() + 0.25
+    with room:
+        while taken() and time.monotonic() < deadline:
+            room_changes.wait(max(0, deadline - time.monotonic()))
+
+
 def online(more):
     return connections if FAULT == "counts-the-nameless" else len(members) + more
 
 
 def depart(client):
     members.remove(client)
+    room_changes.notify_all()
     for member in members:
         for _ in range(2 if FAULT == "announces-twice" else 1):
             member.send(f"[SERVER] {client.name} left ({online(0)} online)")
@@ -516,7 +528,7 @@ def send_lists():
         time.sleep(GATHER)
         list_due.clear()
         with room:
-            for member in members:
+            for member in members if len(members) <= 100 else []:
                 member.send(users_list())
 
 

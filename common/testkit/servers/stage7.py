@@ -115,6 +115,9 @@ class Client(base.Client):
 
     def enter(self):
         name = self.dialogue()
+        if self.token:
+            # Another login takes the place of the older one.
+            base.wait_until_free(name, self.token)
         with room:
             older = next((m for m in members if m.name.lower() == name.lower()), None)
             another = older and self.token not in (older.token, None)
@@ -255,6 +258,8 @@ class Client(base.Client):
             self.join(self.room if FAULT == "stays-where-it-is" else LOBBY)
         elif command == "/rooms":
             self.send("[ROOMS] " + ",".join(f"{name} {count}" for name, count in sorted(rooms().items())))
+        elif command == "/help":
+            self.send(f"[SERVER] commands: {COMMANDS}")
         elif command == "/users":
             self.send(users_list(self.room))
         elif command == "/history":
@@ -336,6 +341,7 @@ def rooms():
 
 def depart(client):
     client.leave()
+    base.room_changes.notify_all()
     if FAULT == "forgets-subscriptions":
         store("DELETE FROM subscriptions WHERE subscriber = ?", client.name.lower())
 
@@ -348,7 +354,8 @@ def send_lists():
         base.list_due.clear()
         with room:
             for member in members:
-                member.send(users_list(member.room))
+                if len(of_room(member.room)) <= 100:
+                    member.send(users_list(member.room))
 
 
 # What stage 6 calls when a connection ends.

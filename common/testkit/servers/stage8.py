@@ -33,19 +33,31 @@ FAULTS = {
     "tells-no-end": "closes without close_notify",
     "takes-truncation-for-an-end": "delivers a last line that was cut off on its way",
     "minds-no-utf8": "ends the connection at bytes that are no UTF-8",
+    "minds-no-utf8-in-the-dialogue": "ends the dialogue at bytes that are no UTF-8",
     "takes-any-key": "publishes whatever comes with /pubkey",
+    "takes-weak-keys": "publishes a key with which every secret is the same",
     "has-keys-for-the-unknown": "makes a key up for who has published none",
     "keeps-the-first-key": "never takes a second /pubkey",
     "gives-its-own-key": "answers /key with one key for all",
     "whispers-to-all": "sends /dm to the whole room",
     "whispers-under-another-name": "writes the sender's name as it likes",
     "changes-what-is-sealed": "decodes and encodes what /dm carries",
+    "looks-into-what-is-sealed": "refuses what is no base64 in /dm",
 }
 FAULT = base.chosen(FAULTS) if __name__ == "__main__" else None
 
 CERTS = base.options.get("--certs", "certs")
 HANDSHAKE_TIMEOUT = float(base.options.get("--handshake-timeout", 9))
 SCHEMA = stage7.SCHEMA + "CREATE TABLE IF NOT EXISTS keys (name TEXT PRIMARY KEY, key TEXT);"
+PRIME = 2**255 - 19
+# Points of X25519 (RFC 7748) with which every private key has the same result.
+WEAK = {
+    0,
+    1,
+    PRIME - 1,
+    325606250916557431795983626356110631294008115727848805560023387167927233504,
+    39382357235489614581723060781553021112529911719440698176882885853963445705823,
+}
 NOT_UTF8 = "[SERVER] error: line is not valid UTF-8"
 
 
@@ -153,12 +165,14 @@ def accept(listener, _):
 # --- the chat -------------------------------------------------------------
 
 class Client(stage7.Client):
-    def heard(self):
+    def read_line(self):
         while True:
             try:
-                return self.read_line()
+                return super().read_line()
             except UnicodeDecodeError:
                 if FAULT == "minds-no-utf8":
+                    raise
+                if FAULT == "minds-no-utf8-in-the-dialogue" and not self.name:
                     raise
                 self.send(NOT_UTF8)
 
@@ -175,8 +189,8 @@ class Client(stage7.Client):
             super().obey(line)
 
     def publish_key(self, text):
-        if FAULT != "takes-any-key" and len(decoded(text)) != 32:
-            raise Wrong("a key has 32 bytes")
+        if FAULT != "takes-any-key" and not is_key(text):
+            raise Wrong("a key has 32 bytes, and is none of the few weak ones")
         how = "IGNORE" if FAULT == "keeps-the-first-key" else "REPLACE"
         base.store(f"INSERT OR {how} INTO keys VALUES (?, ?)", self.name.lower(), text)
 
@@ -186,9 +200,10 @@ class Client(stage7.Client):
         if to.lower() == self.name.lower():
             raise Wrong("you cannot send a private message to yourself")
         other = self.online(known(to))
-        data = decoded(sealed)
+        if FAULT == "looks-into-what-is-sealed":
+            decoded(sealed)
         if FAULT == "changes-what-is-sealed":
-            sealed = base64.b64encode(data.rstrip(b"\0")[:-1]).decode()
+            sealed = base64.b64encode(decoded(sealed).rstrip(b"\0")[:-1]).decode()
         stage7.keep(self.name, sealed, "")
         name = self.name.swapcase() if FAULT == "whispers-under-another-name" else self.name
         for member in stage7.of_room(self.room) if FAULT == "whispers-to-all" else [other]:
@@ -201,6 +216,14 @@ def decoded(text):
         return base64.b64decode(text, validate=True)
     except binascii.Error:
         raise Wrong("that is no base64") from None
+
+
+def is_key(text):
+    key = decoded(text)
+    if FAULT == "takes-weak-keys":
+        return len(key) == 32
+    # X25519 ignores the highest bit.
+    return len(key) == 32 and int.from_bytes(key, "little") % 2**255 % PRIME not in WEAK
 
 
 def key_of(name):

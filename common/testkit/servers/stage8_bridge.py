@@ -32,7 +32,7 @@ class Bridge:
             data = self.tls.recv(65536)
         except ssl.SSLWantReadError:
             return
-        except ssl.SSLEOFError:
+        except (ssl.SSLEOFError, ConnectionError):
             # The connection ended, and TLS did not: somebody may have cut it off.
             if self.fault == "takes-truncation-for-an-end":
                 data = b""

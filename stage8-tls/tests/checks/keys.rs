@@ -58,13 +58,15 @@ wire(server) fn there_is_no_key_where_none_was_published(case) {
     alice.may_not("/key");
 }
 
-/// A key is base64 of 32 bytes, and nothing else is published.
+/// A key is base64 of 32 bytes, and nothing else is published; nor is one with which
+/// every private key has the same result (RFC 7748, 6.1).
 wire(server) fn only_a_key_can_be_published(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();
     let key = Identity::new("bob").public();
     publishes(&bob, &key);
-    for wrong in ["", "a", "****", &STANDARD.encode([1; 31]), &STANDARD.encode([1; 33]), &format!("{key}{key}"), &hex(&key)] {
+    let weak = [[0; 32], first_byte(1)].map(|key| STANDARD.encode(key));
+    for wrong in ["", "a", "****", &weak[0], &weak[1], &STANDARD.encode([1; 31]), &STANDARD.encode([1; 33]), &format!("{key}{key}"), &hex(&key)] {
         bob.may_not(&format!("/pubkey {wrong}"));
     }
     let answer = key_of(&alice, &bob.name);
@@ -72,7 +74,7 @@ wire(server) fn only_a_key_can_be_published(case) {
 }
 
 /// `/dm bob …` reaches bob as `[DM] alice …`, as it was sent, wherever he is, and
-/// nobody else.
+/// nobody else. What is sealed is none of the server's business, base64 or not.
 wire(server) fn what_is_sealed_reaches_one_only_and_unchanged(case) {
     let chat = Chat::start(case);
     let [alice, bob, carol] = chat.room();
@@ -91,6 +93,8 @@ wire(server) fn what_is_sealed_reaches_one_only_and_unchanged(case) {
         bob.joins(&chat.name("rust"));
         bob.leaves();
     }
+    alice.send(&format!("/dm {} no  base64, ***", bob.name));
+    bob.hears(&format!("[DM] {} no  base64, ***", alice.name));
     bob.send("the other fence");
     alice.never_hears("[DM]", "the other fence");
     for user in [&bob, &chat.register("dave")] {
@@ -168,6 +172,13 @@ ours(server) fn errors_about_keys_say_what_is_missing(case) {
         require(got == why, format!("{why:?} for {command:?}"), got);
     }
 }
+}
+
+/// 32 bytes that are all zero but for the first.
+fn first_byte(first: u8) -> [u8; 32] {
+    let mut key = [0; 32];
+    key[0] = first;
+    key
 }
 
 fn hex(key: &str) -> String {

@@ -62,6 +62,57 @@ pub fn sealed_for_bob(
     sealed.to_owned()
 }
 
+/// A private message that is typed before the login goes nowhere.
+#[track_caller]
+fn is_silent_before_the_login(server: &MockServer) {
+    let mut client = server.client();
+    client.try_type(b"/msg bob a secret\n/MSG bob a secret\n");
+    client.end_input();
+    let us = server.asks();
+    while let Next::Line(line) = us.next() {
+        require(!line.to_lowercase().starts_with("/msg"), "nothing before the login", shown(line));
+    }
+    us.peer.half_close();
+    client.ends(Duration::from_secs(5));
+}
+
+/// What is typed behind a private message waits until that is sealed; the name is bob's as
+/// he is registered.
+#[track_caller]
+fn keeps_its_place(client: &mut Program, us: &Connection, bob: &Identity, key: &str) {
+    client.try_type(b"/msg BOB a secret\nafter it\n");
+    us.receives_some("/key BOB", |line| line.to_lowercase() == "/key bob");
+    let early = us.next_by(Instant::now() + Duration::from_millis(300));
+    require(early == Next::Nothing, "nothing before the key has come", early.to_string());
+    us.send(&format!("[KEY] bob {}", bob.public()));
+    let line = us.receives_some("/dm bob BASE64", |line| line.to_lowercase().starts_with("/dm bob "));
+    let opened = bob.open("alice", key, &line["/dm bob ".len()..]);
+    require(opened.as_deref() == Ok("a secret"), "the text, sealed for alice>bob", format!("{opened:?}"));
+    us.receives("after it");
+}
+
+/// Where there is no key, nothing is sent, and what is typed next is.
+#[track_caller]
+fn does_without_a_key(client: &mut Program, us: &Connection) {
+    client.try_type(b"/msg carol a secret\nwithout a key\n");
+    us.receives("/key carol");
+    us.send("[SERVER] error: carol has published no key");
+    us.receives("without a key");
+}
+
+/// In other letters it is sealed or goes nowhere; mistyped it goes nowhere.
+#[track_caller]
+fn keeps_to_itself_what_is_mistyped(client: &mut Program, us: &Connection, bob: &Identity) {
+    for text in ["/msgbob a secret", "/MSG bob a secret", "/Msg", "/msg", "/msg bob", "/msg  bob a secret"] {
+        client.try_type(format!("{text}\nthe fence\n").as_bytes());
+        let mut line = next_from(us, bob);
+        if line.to_lowercase().starts_with("/dm ") {
+            line = next_from(us, bob);
+        }
+        require(line == "the fence", format!("{} sealed or not sent", shown(text)), shown(line));
+    }
+}
+
 checks! {
 /// Owed by a client in any language.
 pub sealed:
@@ -77,11 +128,16 @@ wire(client) fn the_client_publishes_its_key(case) {
 }
 
 /// `/msg bob TEXT` leaves as `/dm bob BASE64`, sealed as HPKE in mode auth, info `chat
-/// e2e`, aad `alice>bob`; the text is nowhere on the wire.
+/// e2e`, aad `alice>bob`, before what was typed behind it; the text is nowhere on the
+/// wire, mistyped or before the login either.
 wire(client) fn a_private_message_leaves_sealed(case) {
     let server = MockServer::open(case);
+    is_silent_before_the_login(&server);
     let (mut client, us, key) = alice(&server);
     let bob = Identity::new("bob");
+    keeps_its_place(&mut client, &us, &bob, &key);
+    does_without_a_key(&mut client, &us);
+    keeps_to_itself_what_is_mistyped(&mut client, &us, &bob);
     let texts = ["between you and me", "grüße, 世界 🦀", "  two  spaces ", "x", &"z".repeat(2500)];
     for text in texts {
         let first = sealed_for_bob(&mut client, &us, &bob, &key, text);
@@ -90,7 +146,8 @@ wire(client) fn a_private_message_leaves_sealed(case) {
     }
     let sent = us.peer.everything();
     let sent = String::from_utf8_lossy(&sent);
-    require(!sent.contains("between you") && !sent.contains("/msg"), "no text in the clear", shown(sent.as_ref()));
+    let in_the_clear = ["between you", "secret", "/msg"].iter().any(|part| sent.to_lowercase().contains(part));
+    require(!in_the_clear, "no text in the clear", shown(sent.as_ref()));
 }
 
 /// What bob has sealed for alice is opened and shown, as from bob.

@@ -13,7 +13,8 @@ checks! {
 /// Lines that are plain inside TLS.
 pub server:
 
-/// Bytes that are no UTF-8 get an error, the connection goes on, and nobody hears them.
+/// Bytes that are no UTF-8 get an error, the connection goes on, in the dialogue too, and
+/// nobody hears them.
 wire(server) fn invalid_utf8_gets_an_error_and_the_connection_goes_on(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();
@@ -22,6 +23,11 @@ wire(server) fn invalid_utf8_gets_an_error_and_the_connection_goes_on(case) {
         alice.hears(NOT_UTF8);
     }
     alice.tells(&bob, "still here");
+    let carol = chat.asked("carol");
+    carol.peer.send_bytes(b"caf\xe9\n");
+    carol.receives(NOT_UTF8);
+    carol.send(&format!("REGISTER {} {PASSWORD}", chat.name("carol")));
+    carol.receives_some("AUTH_SUCCESS", |l| l.starts_with("AUTH_SUCCESS "));
     let heard = String::from_utf8_lossy(&bob.peer.everything()).into_owned();
     require(!heard.contains("caf") && !heard.contains("cut "), "nothing that is no UTF-8", heard);
 }

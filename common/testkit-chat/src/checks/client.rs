@@ -48,7 +48,10 @@ wire(client) fn what_comes_in_is_shown_opened(case) {
         us.send(text);
         client.prints_some(text, |line| line == text);
     }
-    require(client.output().contains("bob: said before"), "the history too", client.output());
+    let output = client.output();
+    for text in ["AUTH_REQUIRED", "AUTH_SUCCESS alice token-1", "[HISTORY] 2026-01-31T09:30:00Z bob: said before"] {
+        require(output.lines().any(|line| line == text), format!("the dialogue and the history too: {text}"), &output);
+    }
 }
 
 /// A text comes from people: escape its control characters after opening it.
@@ -63,7 +66,7 @@ wire(client) fn an_opened_text_cannot_drive_the_terminal(case) {
     require(!line.chars().any(char::is_control), "no control character", shown(&line));
 }
 
-/// The reason of a refusal is shown, and the client ends.
+/// The reason of a refusal is shown, and the client ends with exit code 1.
 wire(client) fn a_refusal_is_shown_and_ends_the_client(case) {
     let server = MockServer::open(case);
     let mut client = server.client();
@@ -73,7 +76,7 @@ wire(client) fn a_refusal_is_shown_and_ends_the_client(case) {
     us.send("AUTH_FAILED wrong name or password");
     us.peer.half_close();
     client.shows("wrong name or password");
-    client.ends(SOON);
+    client.exits(1);
 }
 
 /// At the end of its input it closes its half only, shows what still comes, and

@@ -33,7 +33,7 @@ impl World {
             },
             ("/help", "") => {
                 self.about = rules::COMMAND;
-                self.answer(client, rules::COMMAND, What::Starts("[SERVER] ".to_owned()));
+                self.answer(client, rules::COMMAND, What::Starts("[SERVER] commands: ".to_owned()));
             }
             ("/pubkey" | "/key" | "/dm", rest) if self.stage >= TLS => {
                 self.of_keys(client, user, command, rest)

@@ -36,11 +36,18 @@ checks! {
 pub piped_client:
 
 /// Each line of standard input is sent as a line, at once: do not let it wait
-/// in a buffer until there are more.
+/// in a buffer until there are more. One that is not UTF-8 is not sent, and ends the
+/// client with exit code 1.
 wire(client) fn a_typed_line_is_sent(case) {
     let (mut client, us) = connected(case);
     client.type_line("hello, 🦀");
     us.receives("hello, 🦀");
+    us.send("hello, 🦀");
+    client.try_type(b"caf\xe9\n");
+    client.exits(1);
+    us.sees_the_end();
+    let sent = us.everything();
+    require(!sent.contains(&0xe9), "nothing that is not UTF-8", shown(sent));
 }
 
 /// One received line is one line of standard output, flushed at once, without
@@ -67,12 +74,16 @@ wire(client) fn a_long_received_line_is_printed_whole(case) {
 }
 
 /// A received ESC is printed as `\x1b`, four plain characters: or anybody in
-/// the room could drive this terminal.
+/// the room could drive this terminal. What writing needs stays as it is: U+200C
+/// between two Persian letters.
 wire(client) fn received_control_characters_are_escaped(case) {
     let (mut client, us) = connected(case);
     let line = shows(case, &mut client, &us, b"red \x1b[31m alert");
     let expected = printed(case, "red \\x1b[31m alert");
     require(line == expected, shown(expected), shown(&line));
+    let persian = "\u{645}\u{6cc}\u{200c}\u{62e}\u{648}\u{627}\u{647}\u{645}";
+    let line = shows(case, &mut client, &us, persian.as_bytes());
+    require(line == printed(case, persian), shown(printed(case, persian)), shown(&line));
 }
 
 /// ESC is not the only one: bell, backspace, carriage return, DEL, and the
@@ -129,7 +140,7 @@ wire(client) fn typing_disconnect_ends_the_connection(case) {
     require(!sent.ends_with(b"late\n"), "nothing after !DISCONNECT", shown(sent));
 }
 
-/// `!DISCONNECT` may come from the server too.
+/// `!DISCONNECT` may come from the server too. The client ends then by itself.
 wire(client) fn a_received_disconnect_ends_the_client(case) {
     let (mut client, us) = connected(case);
     if case.echoes() {
@@ -137,9 +148,8 @@ wire(client) fn a_received_disconnect_ends_the_client(case) {
         us.receives("a question");
     }
     us.send("!DISCONNECT");
-    us.half_close();
     us.sees_a_clean_end();
-    client.end_input();
+    us.close();
     client.ends(SOON);
 }
 
@@ -194,12 +204,16 @@ wire(client) fn lines_are_printed_as_they_come(case) {
     }
 }
 
-/// When the server closes, the client ends, though its input is still open.
+/// When the server closes, the client ends, though its input is still open. So it
+/// does after a reset.
 wire(client) fn the_client_ends_when_the_server_closes(case) {
     let (client, us) = connected(case);
     us.send("[SERVER] server is shutting down");
     us.half_close();
     client.prints("[SERVER] server is shutting down");
+    client.ends(SOON);
+    let (client, us) = connected(case);
+    us.reset();
     client.ends(SOON);
 }
 

@@ -30,13 +30,16 @@ checks! {
 pub shutdown_with_clients:
 
 /// At SIGTERM each client is told, then its connection closed in good order:
-/// a server that just ends leaves people guessing.
+/// a server that just ends leaves people guessing. Before that a text whose line end has
+/// not come yet is delivered, as at the end of a stream.
 wire(server) fn clients_are_told_that_the_server_shuts_down(case) {
     let server = case.server();
     let link = case.link(&server);
     link.sender.send("hello");
     link.receiver().hears_of("hello");
+    link.sender.send_bytes(b"half a line");
     server.terminate();
+    link.receiver().hears_of("half a line");
     link.sender.hears(NOTICE);
     link.sender.sees_a_clean_end();
     if !case.echoes() {
