@@ -72,19 +72,19 @@ impl CompressionArgs {
 
 /// A connection that is compressed as soon as both sides have agreed.
 struct Compressed {
-    state: Mutex<State>,
+    directions: Mutex<Directions>,
     below: Arc<dyn Transport>,
 }
 
-/// Used by the reader, and by the one thread that writes at a time. No thread waits while
-/// it holds the lock. If one panicked, half a block may be missing, so a poisoned lock is
-/// an error and ends the connection.
-struct State {
+/// Both directions, used by the reader, and by the one thread that writes at a time. No
+/// thread waits while it holds the lock. If one panicked, half a block may be missing, so a
+/// poisoned lock is an error and ends the connection.
+struct Directions {
     reading: Reading,
     writing: Writing,
 }
 
-impl State {
+impl Directions {
     fn take(&mut self, into: &mut [u8]) -> io::Result<Option<usize>> {
         self.reading.take(into, &mut self.writing)
     }
@@ -92,12 +92,12 @@ impl State {
 
 impl Compressed {
     fn new(below: Arc<dyn Transport>, first: &[u8], expected: Expected) -> Self {
-        let state = State { reading: Reading::new(expected), writing: Writing::plain(first) };
-        Compressed { state: Mutex::new(state), below }
+        let directions = Directions { reading: Reading::new(expected), writing: Writing::plain(first) };
+        Compressed { directions: Mutex::new(directions), below }
     }
 
-    fn lock(&self) -> io::Result<MutexGuard<'_, State>> {
-        self.state
+    fn lock(&self) -> io::Result<MutexGuard<'_, Directions>> {
+        self.directions
             .lock()
             .map_err(|_| io::Error::other("a thread panicked in the middle of a compressed block"))
     }

@@ -44,7 +44,7 @@ const PUBLISH: &str = "INSERT INTO public_keys (user_id, public_key, published_a
 /// Parameter: the user's id.
 const KEYS: &str = "SELECT public_key FROM public_keys WHERE user_id = ? ORDER BY id";
 
-/// The most keys that one user can publish, all in all. A person needs another one when
+/// The most keys that one user can publish, all in all. A user needs another one when
 /// an identity file is lost; without a bound, one user could fill the disk.
 pub const MAX_KEYS: usize = 100;
 

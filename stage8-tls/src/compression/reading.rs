@@ -84,14 +84,21 @@ impl Reading {
 
     /// The other side has sent the line of the agreement.
     fn agree(&mut self, writing: &mut Writing) {
-        let (inflate, max_ratio) = (Decompress::new(false), u64::MAX);
-        self.expected = match self.expected {
-            Expected::Offer => Expected::Confirmation,
-            // A server sends its history in one piece, however often it repeats itself.
-            Expected::Confirmation => return self.expected = Expected::Compressed { inflate, max_ratio },
-            _ => Expected::Compressed { inflate, max_ratio: MAX_RATIO },
-        };
-        writing.start();
+        let inflate = Decompress::new(false);
+        match self.expected {
+            Expected::Offer => {
+                self.expected = Expected::Confirmation;
+                writing.start();
+            }
+            Expected::Confirmation => {
+                // A server sends its history in one piece, however often it repeats itself.
+                self.expected = Expected::Compressed { inflate, max_ratio: u64::MAX };
+            }
+            _ => {
+                self.expected = Expected::Compressed { inflate, max_ratio: MAX_RATIO };
+                writing.start();
+            }
+        }
     }
 
     /// Plain bytes, one line at most: the next one may be the confirmation.

@@ -46,6 +46,14 @@ fn author(line: &str) -> Option<&str> {
     said.split_once(": ").map(|(name, _)| name)
 }
 
+/// Returns `true` if an `error` of the server can be its answer to `/key NAME`.
+pub(super) fn is_about_key(error: &str, name: &str) -> bool {
+    let (error, name) = (error.to_ascii_lowercase(), name.to_ascii_lowercase());
+    // A server that has no such command says so without the name.
+    let is_unknown = error.starts_with("unknown command /key") || error.starts_with("/key ");
+    is_unknown || error == format!("no user {name}") || error == format!("{name} has published no key")
+}
+
 impl EndToEnd {
     /// Takes in a line that was received after the login, and returns the lines to
     /// be shown in its place: mostly the same one.
@@ -134,7 +142,7 @@ impl EndToEnd {
     fn key_given(&self, answer: &str) -> Option<Vec<String>> {
         let (name, text) = answer.split_once(' ')?;
         let user = self.user()?;
-        if !self.lock().is_automatic_request(name) {
+        if !self.lock().take_automatic_request(name) {
             return None;
         }
         let answer = match text.parse::<PublicKey>() {
@@ -176,19 +184,14 @@ impl EndToEnd {
         let error = notice.strip_prefix("error: ")?;
         let user = self.user()?;
         let mut state = self.lock();
-        let about = |name: &str| {
-            let (error, name) = (error.to_ascii_lowercase(), name.to_ascii_lowercase());
-            // A server that knows no keys says so without the name.
-            let unknown = error.starts_with("unknown command /key") || error.starts_with("/key ");
-            unknown || error == format!("no user {name}") || error == format!("{name} has published no key")
-        };
+        let about = |name: &str| is_about_key(error, name);
         let lookup = state.lookup.as_ref().filter(|lookup| lookup.answer.is_none() && about(&lookup.name));
         let awaited = lookup.is_some();
         let name = match lookup {
             Some(lookup) => lookup.name.clone(),
             None => state.pending.iter().find(|pending| about(&pending.from))?.from.clone(),
         };
-        if !state.is_automatic_request(&name) {
+        if !state.take_automatic_request(&name) {
             return None;
         }
         drop(state);
@@ -230,9 +233,9 @@ impl State {
         self.pending.iter().any(|pending| pending.from == name)
     }
 
-    /// Returns `true` if an answer about the key of `name` is one to a question that
-    /// the client has asked, which it is then no longer waiting for.
-    fn is_automatic_request(&mut self, name: &str) -> bool {
+    /// An answer about the key of `name` has come. Returns `true` if the client itself has
+    /// asked, and then counts one question less.
+    fn take_automatic_request(&mut self, name: &str) -> bool {
         let count = self.automatic_requests.get_mut(&name.to_ascii_lowercase()).filter(|count| **count > 0);
         count.map(|count| *count -= 1).is_some()
     }

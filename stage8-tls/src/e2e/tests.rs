@@ -9,7 +9,7 @@ use std::thread;
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
-/// What was said to the person.
+/// What was said to the user.
 #[derive(Clone, Default)]
 struct Told(Arc<Mutex<Vec<String>>>);
 
@@ -53,7 +53,7 @@ impl Transport for Wire {
     }
 }
 
-/// One person's program, its sending thread running.
+/// One user's program, its sending thread running.
 struct Side {
     folder: TempDir,
     e2e: Arc<EndToEnd>,
@@ -210,7 +210,7 @@ fn a_changed_key_is_noticed_before_anything_is_sent() {
         assert!(alarms >= 3 && alarms == told.len(), "{attempt}: {told:?}");
         assert!(told.iter().any(|line| line.contains("/trust bob")), "{told:?}");
     }
-    // The old one is still the one that counts, until the person says otherwise.
+    // The old one is still the one that counts, until the user says otherwise.
     alice.types("/msg bob two");
     alice.learns("bob", &bob.key);
     passes_on(("alice", &alice), "bob");
@@ -226,6 +226,20 @@ fn a_changed_key_is_noticed_before_anything_is_sent() {
         alice.types(line);
         alice.sends_nothing_before("nobody");
         alice.was_told(told);
+    }
+}
+
+#[test]
+fn an_error_is_about_the_key_of_the_user_that_it_names() {
+    for error in ["no user Bob", "bob has published no key"] {
+        assert!(incoming::is_about_key(error, "bob") && incoming::is_about_key(error, "BOB"), "{error}");
+        assert!(!incoming::is_about_key(error, "bo") && !incoming::is_about_key(error, "alice"), "{error}");
+    }
+    for error in ["unknown command /key; there are /join", "/key needs a user: /key USER"] {
+        assert!(incoming::is_about_key(error, "bob") && incoming::is_about_key(error, "alice"), "{error}");
+    }
+    for error in ["no user bob today", "bob is not online", "too fast, 3 lines per second allowed"] {
+        assert!(!incoming::is_about_key(error, "bob"), "{error}");
     }
 }
 
@@ -427,7 +441,7 @@ fn both_sides_compare_the_same_number() {
 }
 
 #[test]
-fn what_the_person_asks_for_is_shown() {
+fn what_the_user_asks_for_is_shown() {
     let (alice, bob) = alice_and_bob();
     alice.types("/key bob");
     assert_eq!(alice.sends(), "/key bob");

@@ -60,20 +60,20 @@ pub(super) fn first_key(name: &str) -> [String; 2] {
     ]
 }
 
-pub(super) fn comparison(me: &str, name: &str, number: &str) -> [String; 3] {
+pub(super) fn comparison(own_name: &str, name: &str, number: &str) -> [String; 3] {
     [
-        format!("Compare with {name}, face to face or on the telephone: if /fingerprint {me}"),
+        format!("Compare with {name}, face to face or on the telephone: if /fingerprint {own_name}"),
         "shows the same there, nobody reads along between you.".to_owned(),
         number.to_owned(),
     ]
 }
 
-pub(super) fn changed_key(me: &str, name: &str, number: &str) -> [String; 7] {
+pub(super) fn changed_key(own_name: &str, name: &str, number: &str) -> [String; 7] {
     [
         format!("WARNING: THE KEY OF {name} HAS CHANGED"),
         format!("Either {name} has a new identity, since the old one is lost,"),
         "or an attacker between you, perhaps the server, wants to read along.".to_owned(),
-        format!("Ask {name}, face to face or on the telephone, whether /fingerprint {me}"),
+        format!("Ask {name}, face to face or on the telephone, whether /fingerprint {own_name}"),
         "shows this number there:".to_owned(),
         number.to_owned(),
         format!("If so, accept the new key with /trust {name}. Until then nothing is sent."),

@@ -49,8 +49,8 @@ impl ReplayCache {
     /// Returns `true` if `sealed` is seen for the first time, and remembers it. To be
     /// asked for messages that could be opened: rubbish is not worth a place.
     ///
-    /// It is remembered before it is shown. A program that is killed between
-    /// the two has shown it never; the other way round, twice.
+    /// It is remembered before it is shown. A program that is killed between the two
+    /// never shows the message. In the other order it could show the message twice.
     ///
     /// # Errors
     /// [`ReplayCacheError`].

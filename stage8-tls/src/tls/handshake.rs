@@ -37,9 +37,10 @@ pub(super) fn shake_hands(
             Err(HandshakeError::TooSlow) if silent => return Err(HandshakeError::Silent),
             Err(error) => return Err(error),
         }
-        let permit = computing
-            .map(|semaphore| semaphore.acquire(deadline).ok_or(HandshakeError::TooMany))
-            .transpose()?;
+        let permit = match computing {
+            Some(semaphore) => Some(semaphore.acquire(deadline).ok_or(HandshakeError::TooMany)?),
+            None => None,
+        };
         let processed = connection.process_new_packets();
         // The network may be slow, and a permit must not wait for it.
         drop(permit);

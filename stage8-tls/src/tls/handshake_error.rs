@@ -101,7 +101,7 @@ pub(super) fn for_the_user(error: &HandshakeError, name: &ServerName<'_>, ca: &P
 
 fn certificate(problem: &CertificateError, name: &str, ca: &str) -> String {
     if let Some(rejection) = Rejection::from_rustls(problem) {
-        return format!("its certificate {rejection}. (That is for the person who runs the server.)");
+        return format!("its certificate {rejection}. (That is for the administrator of the server.)");
     }
     match problem {
         CertificateError::UnknownIssuer | CertificateError::BadSignature => format!(
@@ -109,7 +109,7 @@ fn certificate(problem: &CertificateError, name: &str, ca: &str) -> String {
              trust, and name it with --ca FILE. If {ca} is that file, another program answers in the server's place"
         ),
         CertificateError::ExpiredContext { not_after, .. } => format!(
-            "its certificate expired on {}. The person who runs the server makes new ones with stage8-certs --force \
+            "its certificate expired on {}. The administrator of the server makes new ones with stage8-certs --force \
              and hands out the new ca.pem; if that date is still to come, this machine's clock is wrong",
             date(*not_after)
         ),

@@ -48,12 +48,12 @@ pub struct TlsStream {
 
 struct State {
     connection: Connection,
-    writing: Writing,
+    phase: SendPhase,
 }
 
 /// How far the sending direction is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Writing {
+enum SendPhase {
     Open,
     /// `close_notify` is the last record, and not sent yet.
     Ending,
@@ -76,32 +76,33 @@ impl State {
     /// Sends what TLS itself has to say after it has processed what came: an alert, a
     /// new key. The peer may wait for that while no line is to be sent to it.
     fn answer(&mut self, socket: &TcpStream) {
-        match self.writing {
-            // rustls keeps the answer to a key update until something is written. An
-            // empty write is enough.
+        match self.phase {
             // Not while something is unsent: a client that asks for new keys again and
             // again and never reads would make the answers pile up.
-            Writing::Open if self.connection.wants_write() => {}
-            Writing::Open => drop(self.connection.writer().write(&[])),
-            Writing::Ending => {}
-            Writing::Closed => return,
+            SendPhase::Open if self.connection.wants_write() => {}
+            // rustls keeps the answer to a key update until something is written. An
+            // empty write is enough.
+            SendPhase::Open => drop(self.connection.writer().write(&[])),
+            // Nothing is written after `close_notify`: that may be still to be sent.
+            SendPhase::Ending => {}
+            SendPhase::Closed => return,
         }
         match self.flush_records(socket) {
-            Err(e) if e.kind() != ErrorKind::WouldBlock => self.writing = Writing::Closed,
+            Err(e) if e.kind() != ErrorKind::WouldBlock => self.phase = SendPhase::Closed,
             _ => {}
         }
     }
 
     /// Returns `true` if records wait for the socket to take more.
     fn has_unsent(&self) -> bool {
-        self.writing != Writing::Closed && self.connection.wants_write()
+        self.phase != SendPhase::Closed && self.connection.wants_write()
     }
 }
 
 impl TlsStream {
     /// The connection after its handshake.
     pub(super) fn new(socket: Arc<TcpStream>, connection: Connection) -> TlsStream {
-        let state = State { connection, writing: Writing::Open };
+        let state = State { connection, phase: SendPhase::Open };
         TlsStream { socket, read_stopped: AtomicBool::new(false), state: Mutex::new(state) }
     }
 
@@ -182,8 +183,8 @@ impl Transport for TlsStream {
     fn flush(&self) -> io::Result<()> {
         let mut state = self.lock()?;
         state.flush_records(&self.socket)?;
-        if state.writing == Writing::Ending {
-            state.writing = Writing::Closed;
+        if state.phase == SendPhase::Ending {
+            state.phase = SendPhase::Closed;
             let _ = self.socket.shutdown(Shutdown::Write);
         }
         Ok(())
@@ -192,10 +193,10 @@ impl Transport for TlsStream {
     fn shutdown_write(&self) {
         // After a panic in the lock there is no connection to end in good order.
         if let Ok(mut state) = self.lock()
-            && state.writing == Writing::Open
+            && state.phase == SendPhase::Open
         {
             state.connection.send_close_notify();
-            state.writing = Writing::Ending;
+            state.phase = SendPhase::Ending;
         }
     }
 
