@@ -78,7 +78,7 @@ fn serve(stream: &TcpStream, peer: SocketAddr, listener: &Listener, log: &Log) {
         Err(e) => log.info(format_args!("{peer} lost: {e}")),
     }
     if listener.stopping() {
-        // An error means that the client has gone: it needs no farewell.
+        // An error means that the client has gone: it needs no last line.
         let _ = line::send_line(stream, line::SHUTTING_DOWN);
     }
 }

@@ -36,7 +36,7 @@ const HELP: &str = "Type a line and press Enter; all other users in the room see
 /quit, !DISCONNECT or Ctrl-D: leave
 /help: this text";
 
-/// The longest line from a server, in bytes: the speaker's name stands before
+/// The longest line from a server, in bytes: the sender's name stands before
 /// what may have been as long as allowed, and later stages send lists.
 pub const MAX_FROM_SERVER: usize = 1 << 20;
 

@@ -15,8 +15,8 @@ pub struct LimitArgs {
     pub rate: u32,
 
     /// Bytes that may wait for a client that does not read, before it is disconnected
-    #[arg(long, value_name = "BYTES", default_value_t = 1 << 20)]
-    pub queue: usize,
+    #[arg(long = "queue", value_name = "BYTES", default_value_t = 1 << 20)]
+    pub outbox_bytes: usize,
 }
 
 /// A bounded number of slots. Each client needs one.

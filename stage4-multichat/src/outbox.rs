@@ -17,8 +17,7 @@
 //! - What has to be kept is shared by all clients ([`Bytes`]), not copied: a
 //!   thousand clients that do not read hold one copy of what was said.
 
-// `super::sync` is the standard library's, or, in a test that tries thousands of
-// interleavings, a model of it.
+// As in `queue`: the standard library's, or a model of it in a test.
 use super::sync::{Condvar, Mutex, MutexGuard};
 use crate::line_codec::LineCodec;
 use crate::outbox_state::{OutboxState, Phase, Writer, total_len};
@@ -86,7 +85,7 @@ impl Outbox {
         }
         state.append(pieces);
         drop(state);
-        self.write_pending();
+        self.write_unless_busy();
     }
 
     /// Sends one line to this client alone.
@@ -135,7 +134,7 @@ impl Outbox {
         }
         state.phase = Phase::Closing;
         drop(state);
-        self.write_pending();
+        self.write_unless_busy();
     }
 
     /// Waits until the outbox is [closed](Outbox::close) and everything is
@@ -171,7 +170,7 @@ impl Outbox {
     /// For the drainer: the socket can take more. Returns `true` if it is full
     /// again, and the drainer has to wait and call again.
     pub fn on_writable(&self) -> bool {
-        let is_full = self.write();
+        let is_full = self.write_until_full();
         if is_full && self.lock().bytes < self.config.limit / 4 {
             self.drained.notify_all();
         }
@@ -180,18 +179,18 @@ impl Outbox {
 
     /// Writes what waits, unless another thread does that already. The drainer
     /// gets what is left; if that is too much, the client is disconnected.
-    fn write_pending(self: &Arc<Self>) {
+    fn write_unless_busy(self: &Arc<Self>) {
         let mut state = self.lock();
         if state.writer == Writer::Nobody && state.phase != Phase::Gone {
             state.writer = Writer::Sender;
             drop(state);
-            if self.write() {
+            if self.write_until_full() {
                 self.config.drainer.register(self.clone());
             }
             state = self.lock();
         }
-        // While a sender writes, no thread knows how much will be left. The
-        // sender itself comes here afterwards.
+        // Not while a thread still writes: the socket may take all that waits. That
+        // thread checks this itself when it has written.
         if state.writer == Writer::Drainer && state.bytes > self.config.limit {
             state.overrun = true;
             drop(state);
@@ -203,7 +202,7 @@ impl Outbox {
     /// The caller is the `writer`. Returns `true` if the socket is full: then the
     /// drainer is the writer. The lock is free during each write, so that other
     /// threads can append.
-    fn write(&self) -> bool {
+    fn write_until_full(&self) -> bool {
         loop {
             let mut pieces = std::mem::take(&mut self.lock().pending);
             let size = total_len(&pieces);

@@ -11,6 +11,13 @@
 //!
 //! In the phase `Gone` nothing waits, nothing is accepted, and no thread begins to
 //! write.
+//!
+//! Two marks say what became of a client that does not read:
+//!
+//! | | set when | cleared when |
+//! |---|---|---|
+//! | `unresponsive` | a thread has waited in vain for it to read | everything is written |
+//! | `overrun` | more than the limit waits: its phase is `Gone` from now on | never |
 
 use bytes::Bytes;
 use std::collections::VecDeque;

@@ -8,7 +8,8 @@
 //! Why not `std::sync::mpsc::sync_channel`: it counts items and not bytes, and
 //! gives them out one by one. What comes out here at once is sent in one write.
 
-// As in `outbox`: the standard library's, or a model of it in a test.
+// `super::sync` is the standard library's, or, in a test that tries thousands of
+// interleavings, a model of it.
 use super::sync::{Condvar, Mutex, MutexGuard};
 use common::poison::IgnorePoison;
 

@@ -50,7 +50,8 @@ pub enum RoomEvent {
     Shutdown(String),
 }
 
-/// What the room thread owns: nothing here is shared.
+/// What the room thread owns: nothing here is shared. In this stage it is the fan-out
+/// alone; the `RoomState` of stage 6 has a history and a list of users, too.
 pub struct RoomState {
     fanout: Fanout,
 }
@@ -131,12 +132,12 @@ impl Room {
         name: String,
         outbox: &Arc<Outbox>,
         slot: ClientSlot,
-    ) -> Result<RoomMember, QueueClosed> {
+    ) -> Result<MemberGuard, QueueClosed> {
         let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
         let name: Arc<str> = name.into();
         let reading = Some(self.readers.add());
         self.events.push(RoomEvent::Join(id, Member::new(name.clone(), outbox.clone(), slot)), name.len())?;
-        Ok(RoomMember { room: self.clone(), id, name, outbox: outbox.clone(), reading })
+        Ok(MemberGuard { room: self.clone(), id, name, outbox: outbox.clone(), reading })
     }
 
     /// For a server that ends: sends `line` to all members as the last line, and
@@ -151,7 +152,7 @@ impl Room {
 
 /// A member, for the thread that reads from it. It leaves the room when this is
 /// dropped, by a panic too.
-pub struct RoomMember {
+pub struct MemberGuard {
     room: Arc<Room>,
     id: ClientId,
     name: Arc<str>,
@@ -160,7 +161,7 @@ pub struct RoomMember {
     reading: Option<WaitGuard>,
 }
 
-impl RoomMember {
+impl MemberGuard {
     /// What the others call it: its address.
     pub fn name(&self) -> &str {
         &self.name
@@ -195,7 +196,7 @@ impl RoomMember {
     }
 }
 
-impl Drop for RoomMember {
+impl Drop for MemberGuard {
     fn drop(&mut self) {
         // An error: the room thread has ended, and every member is out.
         let _ = self.room.events.push(RoomEvent::Leave(self.id), 0);

@@ -27,7 +27,7 @@ use crate::drainer::PollDrainer;
 use crate::limits::{ClientSlots, LimitArgs};
 use crate::line_codec::{LineCodec, Plaintext};
 use crate::outbox::{Outbox, OutboxConfig};
-use crate::room::{Room, RoomMember, RoomState};
+use crate::room::{MemberGuard, Room, RoomState};
 use crate::token_bucket::{Decision, TokenBucket};
 use clap::Parser;
 use common::cli::LogFileArgs;
@@ -98,7 +98,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         slots: ClientSlots::new(options.limits.max_clients),
         room: Room::open(RoomState::new(&codec, Some(&log)))?,
         outboxes: Arc::new(OutboxConfig {
-            limit: options.limits.queue,
+            limit: options.limits.outbox_bytes,
             drainer: PollDrainer::start()?,
             codec,
         }),
@@ -150,7 +150,7 @@ fn serve(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>) {
 
 /// A client in the room. It leaves when `member` is dropped, even if this thread
 /// panics, and the room thread then closes its outbox.
-fn chat(stream: &TcpStream, member: RoomMember, server: &Server) {
+fn chat(stream: &TcpStream, member: MemberGuard, server: &Server) {
     let ended = relay(stream, &member, server);
     if member.is_overrun() {
         server.log.warn(format_args!("{} does not read: disconnected", member.name()));
@@ -166,7 +166,7 @@ fn chat(stream: &TcpStream, member: RoomMember, server: &Server) {
 ///
 /// This thread only reads. What the others say reaches this client through its
 /// outbox, from the room thread, at any time.
-fn relay(stream: &TcpStream, member: &RoomMember, server: &Server) -> io::Result<()> {
+fn relay(stream: &TcpStream, member: &MemberGuard, server: &Server) -> io::Result<()> {
     let mut lines = LineReader::new(stream);
     let mut bucket = TokenBucket::new(server.rate);
     loop {
@@ -190,7 +190,7 @@ fn read_batch(
     lines: &mut LineReader<&TcpStream>,
     batch: &mut String,
     bucket: &mut TokenBucket,
-    member: &RoomMember,
+    member: &MemberGuard,
     server: &Server,
 ) -> io::Result<bool> {
     loop {

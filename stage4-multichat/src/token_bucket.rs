@@ -22,6 +22,11 @@ impl Rate {
     }
 
     /// How long it takes until there is a token in a bucket that will be full at `full_at`.
+    ///
+    /// For example, a bucket holds 4 tokens, and one comes each second. It is empty now, so
+    /// `full_at` is in 4 s. To take a token would make that 5 s. But no bucket needs more
+    /// than 4 s to be full: the wait is 5 s - 4 s = 1 s. One second later the bucket has
+    /// its token: to take it makes `full_at` 3 s + 1 s = 4 s, and the wait is zero.
     pub fn wait(self, full_at: Instant, now: Instant) -> Duration {
         if self.step.is_zero() {
             return Duration::ZERO;

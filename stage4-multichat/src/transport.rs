@@ -30,13 +30,6 @@ use std::time::Instant;
 ///
 /// `abort` and `shutdown_read` come at any time, from any thread, more than once.
 pub trait Transport: Send + Sync {
-    /// Waits for bytes and takes them, as [`Read::read`] does. 0 is the end.
-    ///
-    /// # Errors
-    /// `TimedOut` once the `deadline` has passed, even if there are bytes; any other
-    /// error when the connection is gone.
-    fn read(&self, into: &mut [u8], deadline: Option<Instant>) -> io::Result<usize>;
-
     /// Takes as many bytes as it can take without waiting, and returns how many.
     ///
     /// Bytes that were taken may still be inside: a TLS record that went out in
@@ -48,15 +41,6 @@ pub trait Transport: Send + Sync {
     /// connection is gone.
     fn write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize>;
 
-    /// Sends what was taken and is still inside, without waiting.
-    ///
-    /// # Errors
-    /// `WouldBlock` when something is still inside; any other error when the
-    /// connection is gone.
-    fn flush(&self) -> io::Result<()> {
-        Ok(())
-    }
-
     /// Says to the other side that nothing more comes. Reading goes on. What
     /// this adds (TLS has an alert for it) may stay inside until the `flush`
     /// that follows.
@@ -65,23 +49,34 @@ pub trait Transport: Send + Sync {
     /// Ends both directions at once, and wakes the thread that reads.
     fn abort(&self);
 
-    /// Lets the thread that reads find the end of the input, while writing goes
-    /// on: for a server that wants a client to leave and still has a line for it.
-    fn shutdown_read(&self);
-
     /// The socket, for poll(2).
     fn as_fd(&self) -> BorrowedFd<'_>;
+
+    /// For TLS: sends what was taken and is still inside, without waiting. TCP keeps
+    /// nothing inside.
+    ///
+    /// # Errors
+    /// `WouldBlock` when something is still inside; any other error when the
+    /// connection is gone.
+    fn flush(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// From stage 6 on, where a login has a deadline: waits for bytes and takes them, as
+    /// [`Read::read`] does. 0 is the end.
+    ///
+    /// # Errors
+    /// `TimedOut` once the `deadline` has passed, even if there are bytes; any other
+    /// error when the connection is gone.
+    fn read(&self, into: &mut [u8], deadline: Option<Instant>) -> io::Result<usize>;
+
+    /// From stage 6 on, where a server can want one client to leave and still has a line
+    /// for it: lets the thread that reads find the end of the input, while writing goes on.
+    fn shutdown_read(&self);
 }
 
 /// The plain TCP connection.
 impl Transport for TcpStream {
-    fn read(&self, into: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
-        if deadline.is_some() {
-            wait_ready(AsFd::as_fd(self), PollFlags::IN, deadline)?;
-        }
-        Read::read(&mut &*self, into)
-    }
-
     fn write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
         // The socket itself stays blocking, for the thread that reads. Only this
         // one call must not wait.
@@ -97,16 +92,23 @@ impl Transport for TcpStream {
         let _ = self.shutdown(Shutdown::Both);
     }
 
-    fn shutdown_read(&self) {
-        let _ = self.shutdown(Shutdown::Read);
-    }
-
     fn as_fd(&self) -> BorrowedFd<'_> {
         AsFd::as_fd(self)
     }
+
+    fn read(&self, into: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
+        if deadline.is_some() {
+            wait_ready(AsFd::as_fd(self), PollFlags::IN, deadline)?;
+        }
+        Read::read(&mut &*self, into)
+    }
+
+    fn shutdown_read(&self) {
+        let _ = self.shutdown(Shutdown::Read);
+    }
 }
 
-/// Waits with poll(2) until the socket can be read or written, as `flags` says.
+/// From stage 6 on: waits with poll(2) until the socket can be read or written, as `flags` says.
 ///
 /// # Errors
 /// `TimedOut` once the `deadline` has passed; what poll(2) says otherwise.

@@ -138,7 +138,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         auth: options.args.auth.authenticator(&store, tokens, &log),
         room,
         outboxes: Arc::new(OutboxConfig {
-            limit: options.args.limits.queue,
+            limit: options.args.limits.outbox_bytes,
             drainer: PollDrainer::start()?,
             codec,
         }),

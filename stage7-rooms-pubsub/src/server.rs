@@ -155,7 +155,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         chat,
         store,
         outboxes: Arc::new(OutboxConfig {
-            limit: options.args.limits.queue,
+            limit: options.args.limits.outbox_bytes,
             drainer: PollDrainer::start()?,
             codec,
         }),

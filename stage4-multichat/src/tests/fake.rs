@@ -21,8 +21,8 @@ pub enum Step {
     /// Takes this many bytes at most, and holds them inside until the second
     /// flush from then on, as TLS may.
     Holds(usize),
-    /// Waits until the test lets go of the [gate](FakeTransport::gate), as no
-    /// transport may, and takes everything.
+    /// Waits while the test holds the lock [`block`](FakeTransport::block), as no
+    /// transport may, and then takes everything.
     Waits,
     /// Is gone.
     Broken,
@@ -45,7 +45,7 @@ pub struct FakeTransport {
     seen: Arc<Mutex<Recorded>>,
     in_use: Arc<AtomicBool>,
     /// What `Waits` waits for.
-    pub gate: Arc<Mutex<()>>,
+    pub block: Arc<Mutex<()>>,
     waits: Arc<AtomicBool>,
 }
 
@@ -68,7 +68,7 @@ impl FakeTransport {
         self.text().lines().map(str::to_owned).collect()
     }
 
-    /// Whether it waits, or has waited, for the gate.
+    /// Whether it waits, or has waited, for that lock.
     pub fn waits(&self) -> bool {
         self.waits.load(Ordering::SeqCst)
     }
@@ -109,7 +109,7 @@ impl Transport for FakeTransport {
             }
             Step::Waits => {
                 self.waits.store(true, Ordering::SeqCst);
-                drop(self.gate.lock().unwrap());
+                drop(self.block.lock().unwrap());
                 usize::MAX
             }
             Step::Full => return Err(io::ErrorKind::WouldBlock.into()),

@@ -87,16 +87,16 @@ impl Transport for RandomTransport {
     }
 }
 
-/// A thread that tries all stalled outboxes in turn, until it is told to stop.
+/// A thread that tries all outboxes whose sockets are full in turn, until it is told to stop.
 #[derive(Default)]
 struct Trying {
-    stalled: sync::Mutex<(VecDeque<Arc<Outbox>>, bool)>,
+    full: sync::Mutex<(VecDeque<Arc<Outbox>>, bool)>,
     more: sync::Condvar,
 }
 
 impl Drainer for Trying {
     fn register(&self, full: Arc<Outbox>) {
-        self.stalled.lock().unwrap().0.push_back(full);
+        self.full.lock().unwrap().0.push_back(full);
         self.more.notify_one();
     }
 }
@@ -104,11 +104,10 @@ impl Drainer for Trying {
 impl Trying {
     fn run(&self) {
         loop {
-            let stalled = self.stalled.lock().unwrap();
-            let mut stalled =
-                self.more.wait_while(stalled, |(list, stop)| list.is_empty() && !*stop).unwrap();
-            let Some(outbox) = stalled.0.pop_front() else { return };
-            drop(stalled);
+            let full = self.full.lock().unwrap();
+            let mut full = self.more.wait_while(full, |(list, stop)| list.is_empty() && !*stop).unwrap();
+            let Some(outbox) = full.0.pop_front() else { return };
+            drop(full);
             if outbox.on_writable() {
                 self.register(outbox);
             }
@@ -116,7 +115,7 @@ impl Trying {
     }
 
     fn stop(&self) {
-        self.stalled.lock().unwrap().1 = true;
+        self.full.lock().unwrap().1 = true;
         self.more.notify_one();
     }
 }

@@ -4,7 +4,7 @@ use super::fake::{FakeTransport, ManualDrainer, Step::*, config};
 use crate::fanout::{ClientId, Member};
 use crate::limits::{ClientSlot, ClientSlots};
 use crate::outbox::{Outbox, OutboxConfig};
-use crate::room::{Room, RoomEvent, RoomMember, RoomState};
+use crate::room::{MemberGuard, Room, RoomEvent, RoomState};
 use common::log::{Level, Log, LogGuard};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -157,14 +157,14 @@ impl Running {
         Running { room, config, _log: guard }
     }
 
-    fn join(&self, name: &str) -> (RoomMember, FakeTransport) {
+    fn join(&self, name: &str) -> (MemberGuard, FakeTransport) {
         let transport = FakeTransport::default();
         let outbox = Outbox::new(Arc::new(transport.clone()), self.config.clone());
         (self.room.join(name.to_owned(), &outbox, slot()).unwrap(), transport)
     }
 
     /// Shuts the room down when all of `members`, and all others, have read everything.
-    fn shut_down(&self, members: impl IntoIterator<Item = RoomMember>) {
+    fn shut_down(&self, members: impl IntoIterator<Item = MemberGuard>) {
         thread::scope(|scope| {
             for member in members {
                 scope.spawn(move || member.wait_for_shutdown());
@@ -251,7 +251,7 @@ fn a_busy_room_thread_holds_back_those_that_flood() {
     until(|| !at_bob.lines().is_empty());
     let said = AtomicUsize::new(0);
     thread::scope(|scope| {
-        let gate = at_bob.gate.lock().unwrap();
+        let block = at_bob.block.lock().unwrap();
         at_bob.then([Waits]);
         carol.broadcast("the room thread is busy with this\n".to_owned()).unwrap();
         until(|| at_bob.waits());
@@ -265,7 +265,7 @@ fn a_busy_room_thread_holds_back_those_that_flood() {
         until(|| said.load(SeqCst) == 4);
         thread::sleep(Duration::from_millis(20));
         assert_eq!(said.load(SeqCst), 4);
-        drop(gate);
+        drop(block);
     });
     running.shut_down([carol, bob]);
     let numbers: Vec<usize> = at_bob.lines().iter().filter_map(|line| line.parse().ok()).collect();
