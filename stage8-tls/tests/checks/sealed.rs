@@ -117,14 +117,21 @@ checks! {
 /// Owed by a client in any language.
 pub sealed:
 
-/// At the login the client publishes its key, base64 of 32 bytes.
+/// At the login the client publishes its key, base64 of 32 bytes, and again when it comes
+/// back after a lost connection.
 wire(client) fn the_client_publishes_its_key(case) {
     let server = MockServer::open(case);
-    let (_client, _us, key) = alice(&server);
+    let (_client, us, key) = alice(&server);
     // Opening asks for a key of the right form first.
     let bob = Identity::new("bob");
     let refused = bob.open("alice", &key, "AAAA").err().unwrap_or_default();
-    require(!refused.contains("key published"), "base64 of 32 bytes", key);
+    require(!refused.contains("key published"), "base64 of 32 bytes", &key);
+    us.peer.truncate();
+    let mut us = server.asks();
+    us.from_a_client = false;
+    us.receives("RESUME token-1");
+    us.lets_in("alice", "token-2");
+    us.receives(&format!("/pubkey {key}"));
 }
 
 /// `/msg bob TEXT` leaves as `/dm bob BASE64`, sealed as HPKE in mode auth, info `chat
@@ -230,5 +237,9 @@ wire(client) fn a_changed_key_stops_sending(case) {
         let line = next_from(&us, &mallory);
         require(line == after, "nothing for bob", shown(line));
     }
+    us.send(&format!("[DM] bob {}", mallory.seal("alice", &key, "forged")));
+    us.send("[SERVER] so much for messages");
+    client.prints_some("what was said behind the message", |line| line == "[SERVER] so much for messages");
+    require(!client.output().contains("forged"), "nothing that was sealed with the new key", shown(client.output()));
 }
 }
