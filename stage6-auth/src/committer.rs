@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 
 /// What the committer thread does, until the queue is closed and empty.
 ///
-/// `append` makes a batch durable and returns the indices of messages that the database
-/// cannot take, now or ever. While the room thread delivers a batch, the next one
+/// `append` makes a batch durable and returns the indices, in that batch, of messages that the
+/// database cannot take, now or ever. While the room thread delivers a batch, the next one
 /// gathers and is committed.
 pub(crate) fn commit_all<M: MessageRow, E>(
     queue: &Queue<M, E>,
@@ -32,21 +32,22 @@ pub(crate) fn commit_all<M: MessageRow, E>(
     // that share a database must not draw the same one.
     let mut id = MessageId { run: rand::random::<i64>() & i64::MAX, number: 0 };
     while let Some(mut submissions) = queue.take_all() {
-        let mut rows: Vec<&dyn MessageRow> = Vec::new();
-        for message in submissions.iter_mut().filter_map(|submission| submission.message.as_mut()) {
+        // `rows[i]` is the message of `submissions[positions[i]]`.
+        let (mut rows, mut positions): (Vec<&dyn MessageRow>, _) = (Vec::new(), Vec::new());
+        for (position, submission) in submissions.iter_mut().enumerate() {
+            let Some(message) = &mut submission.message else { continue };
             id.number += 1;
             message.stamp(id, now());
             rows.push(message);
+            positions.push(position);
         }
         let stored = if rows.is_empty() { Ok(Vec::new()) } else { breaker.attempt(|| append(&rows)) };
         let (refused, failure) = match stored {
             Ok(refused) => (refused, None),
             Err(error) => ((0..rows.len()).collect(), Some(error)),
         };
-        let messages = submissions.iter_mut().map(|submission| &mut submission.message);
-        let mut messages: Vec<&mut Option<M>> = messages.filter(|message| message.is_some()).collect();
-        for &index in &refused {
-            *messages[index] = None;
+        for &row in &refused {
+            submissions[positions[row]].message = None;
         }
         room.send(Batch { submissions, refused: refused.len(), failure });
     }

@@ -9,6 +9,9 @@
 //! is one order for all. At the moment of a client's arrival, every message is
 //! either in the history that it is sent, or after it in the queue: it sees no gap
 //! and nothing twice.
+//!
+//! In all types here `M` is a message and `E` is what happens. Stage 6 has one of each
+//! (`Message` and `RoomEvent`), and stage 7 has its own two.
 
 use crate::committer::commit_all;
 use crate::store::{MessageRow, StoreError};
@@ -103,8 +106,8 @@ impl<M: MessageRow, E: Send + 'static> Pipeline<M, E> {
         Self::start_with(&Self::queue(), move |queue, room| commit_all(queue, append, room), room)
     }
 
-    /// Starts both threads, with a committer thread that does something else: `commit`
-    /// takes from the queue until that is closed and empty.
+    /// For stage 7's backplane. Starts both threads, with a committer thread that does
+    /// something else: `commit` takes from the `queue` until that is closed and empty.
     ///
     /// # Errors
     /// When no thread can be started.
@@ -129,7 +132,8 @@ impl<M: MessageRow, E: Send + 'static> Pipeline<M, E> {
         Ok(Pipeline { queue: queue.clone(), running })
     }
 
-    /// The queue to the committer thread, empty.
+    /// The queue to the committer thread, empty. Stage 7's backplane needs it before the
+    /// threads start.
     pub fn queue() -> Arc<Queue<M, E>> {
         Arc::new(Queue::new(QUEUE))
     }

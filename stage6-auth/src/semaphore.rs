@@ -10,35 +10,35 @@ use std::time::{Duration, Instant};
 pub struct Semaphore {
     /// Written by all threads that use it; held for memory operations only.
     state: Mutex<State>,
-    /// Signalled for each place that is given back.
+    /// Signalled for each permit that is given back.
     released: Condvar,
 }
 
 #[derive(Debug)]
 struct State {
-    /// Places.
+    /// Permits.
     free: usize,
     /// Threads.
     waiting: usize,
 }
 
-/// A place. Dropping it, even in a panic, gives it back.
+/// The right to go on. Dropping it, even in a panic, gives it back.
 #[derive(Debug)]
 pub struct Permit<'a>(&'a Semaphore);
 
 impl Semaphore {
-    /// A semaphore with so many places, at least one.
-    pub fn new(places: usize) -> Self {
-        let state = Mutex::new(State { free: places.max(1), waiting: 0 });
+    /// A semaphore with so many permits, at least one.
+    pub fn new(permits: usize) -> Self {
+        let state = Mutex::new(State { free: permits.max(1), waiting: 0 });
         Semaphore { state, released: Condvar::new() }
     }
 
-    /// Waits for a place until `deadline`; `None` when there was none in time.
+    /// Waits for a permit until `deadline`; `None` when none was free in time.
     pub fn acquire(&self, deadline: Instant) -> Option<Permit<'_>> {
         let patience = deadline.saturating_duration_since(Instant::now());
         let mut state = self.lock();
-        // A place that is free just now is for a thread that is being woken. Without
-        // this a thread that gives its place back and comes again at once, as the
+        // A permit that is free just now is for a thread that is being woken. Without
+        // this a thread that gives its permit back and comes again at once, as the
         // committer does, would be faster each time.
         let mut is_early = state.waiting > 0;
         state.waiting += 1;
@@ -75,7 +75,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(20);
 
     #[test]
-    fn never_more_than_the_places_inside_and_threads_that_wait_are_woken() {
+    fn never_more_than_the_permits_inside_and_threads_that_wait_are_woken() {
         let (semaphore, started) = (Semaphore::new(3), Instant::now());
         let (inside, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
         thread::scope(|scope| {
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn those_who_gave_up_lose_no_place() {
+    fn threads_that_gave_up_lose_no_permit() {
         let semaphore = Semaphore::new(1);
         let inside = semaphore.acquire_for(LONG).unwrap();
         for _ in 0..10 {
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn giving_up_while_being_let_in_loses_no_place() {
+    fn giving_up_while_being_let_in_loses_no_permit() {
         let semaphore = Semaphore::new(1);
         thread::scope(|scope| {
             for n in 0..4 {

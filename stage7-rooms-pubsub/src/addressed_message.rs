@@ -102,8 +102,8 @@ impl MessageRow for AddressedMessage {
         self.message.id
     }
 
-    fn params(&self, id: i64) -> Vec<Value> {
-        let mut params = self.message.params(id);
+    fn params(&self, row_id: i64) -> Vec<Value> {
+        let mut params = self.message.params(row_id);
         params.extend([self.to.kind().to_owned(), self.to.place()].map(Value::Text));
         params
     }

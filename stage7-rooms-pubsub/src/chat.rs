@@ -36,7 +36,7 @@ const JOIN_TIMEOUT: Duration = Duration::from_secs(8);
 /// See the [module](self).
 pub struct Chat {
     /// The committer thread and the room thread.
-    pub pipeline: Pipeline<AddressedMessage, RoomEvent>,
+    pipeline: Pipeline<AddressedMessage, RoomEvent>,
     /// How many earlier messages a newcomer is sent, and `/history` shows where no
     /// number is given.
     pub history: usize,
@@ -90,13 +90,19 @@ impl Chat {
         self.pipeline.close(RoomEvent::Shutdown(line.to_owned()));
     }
 
+    /// After [`shutdown`](Self::shutdown): returns `true` if all that was said is stored
+    /// and handed on within `limit`.
+    pub fn wait(&self, limit: Duration) -> bool {
+        self.pipeline.wait(limit)
+    }
+
     /// Submits a message.
     ///
     /// # Errors
     /// When nothing is taken any longer.
     pub fn say(&self, session: &Arc<Session>, to: Recipient, text: String) -> Result<(), QueueClosed> {
         let message = AddressedMessage { message: Message::new(session.name.clone(), text), to };
-        self.pipeline.submit(Some(message), RoomEvent::Message(session.clone()))
+        self.pipeline.submit(Some(message), RoomEvent::MessageFrom(session.clone()))
     }
 
     /// Submits an event, with the entry for other servers that belongs to it.

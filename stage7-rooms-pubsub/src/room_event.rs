@@ -15,8 +15,8 @@ pub enum RoomEvent {
     /// A client that has logged in comes into the lobby. With several servers it may be
     /// refused.
     Join(Newcomer),
-    /// The sender of the message that it goes with.
-    Message(Arc<Session>),
+    /// This client has sent the message of the submission.
+    MessageFrom(Arc<Session>),
     /// A client goes to the room of this name.
     Move(Arc<Session>, Arc<str>),
     /// A client subscribes to the publisher of this name, or no longer does.

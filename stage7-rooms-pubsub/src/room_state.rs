@@ -91,7 +91,7 @@ impl RoomLogic<AddressedMessage, RoomEvent> for RoomState {
         self.outage_log.note(&batch);
         for Submission { event, message } in batch.submissions {
             match (event, message) {
-                (RoomEvent::Message(session), Some(message)) => self.gather(Some(session.id), message),
+                (RoomEvent::MessageFrom(session), Some(message)) => self.gather(Some(session.id), message),
                 (RoomEvent::Replicated, Some(message)) if !matches!(message.to, Recipient::Servers(_)) => {
                     self.gather(None, message);
                 }
@@ -124,7 +124,7 @@ impl RoomState {
     fn apply(&mut self, event: RoomEvent, entry: Option<&AddressedMessage>) {
         match event {
             RoomEvent::Join(newcomer) => self.decide_join(newcomer, entry),
-            RoomEvent::Message(session) => self.fanout.send(&format!("{NOT_STORED}\n"), [session.id]),
+            RoomEvent::MessageFrom(session) => self.fanout.send(&format!("{NOT_STORED}\n"), [session.id]),
             RoomEvent::Ask(session, question) => self.ask(&session, question),
             RoomEvent::RoomName(session, answer) => {
                 let name = self.rooms.of(session.id).and_then(|room| self.rooms.name(room));

@@ -182,7 +182,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     server.presence.wait_for_readers(SHUTDOWN_TIMEOUT);
     server.chat.shutdown(line::SHUTTING_DOWN);
     server.listener.finish();
-    if !server.chat.pipeline.wait(Duration::from_millis(500)) {
+    if !server.chat.wait(Duration::from_millis(500)) {
         server.log.error("the database does not answer: what it was given last may be stored or not");
     }
     server.workers.join_all(Duration::from_millis(200));
@@ -231,6 +231,8 @@ fn log_in(
 ) -> Result<PresenceGuard, LoginError> {
     let AcceptedConnection { peer, outbox, lines, deadline, .. } = connection;
     let login = server.auth.authenticate(|| read_line(lines, &server.envelope), outbox, *peer, *deadline);
+    // A new connection may have got this one's slot meanwhile, on a full server. Then the
+    // client is turned away, even if it has proved who it is.
     let (login, slot) = pending.finish(login)?;
     let session = Session::new(&login, *peer, outbox);
     // From here on the client has its name, and the room thread sends it what is said.

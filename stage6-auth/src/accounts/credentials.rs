@@ -1,6 +1,6 @@
 //! What a name and a password may be, and how a password is stored.
 
-use super::AuthError;
+use super::AccountError;
 use crate::store::PasswordHash;
 use std::panic::resume_unwind;
 use std::thread;
@@ -31,13 +31,13 @@ const RESERVED_NAME: &str = "server";
 /// other.
 ///
 /// # Errors
-/// [`AuthError::BadName`].
-pub fn check_name(name: &str) -> Result<(), AuthError> {
+/// [`AccountError::BadName`].
+pub fn check_name(name: &str) -> Result<(), AccountError> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
     if (1..=LONGEST_NAME).contains(&name.len()) && name.bytes().all(allowed) {
         return Ok(());
     }
-    Err(AuthError::BadName)
+    Err(AccountError::BadName)
 }
 
 /// Checks that a new account can have this name. Files are called after names,
@@ -45,14 +45,14 @@ pub fn check_name(name: &str) -> Result<(), AuthError> {
 /// line. Accounts that have such a name since before this rule can still log in.
 ///
 /// # Errors
-/// [`AuthError::BadName`], [`AuthError::BadFirstCharacter`], [`AuthError::NameTaken`].
-pub fn check_new_name(name: &str) -> Result<(), AuthError> {
+/// [`AccountError::BadName`], [`AccountError::BadFirstCharacter`], [`AccountError::NameTaken`].
+pub fn check_new_name(name: &str) -> Result<(), AccountError> {
     check_name(name)?;
     if !name.starts_with(|c: char| c.is_ascii_alphanumeric()) {
-        return Err(AuthError::BadFirstCharacter);
+        return Err(AccountError::BadFirstCharacter);
     }
     if name.eq_ignore_ascii_case(RESERVED_NAME) {
-        return Err(AuthError::NameTaken);
+        return Err(AccountError::NameTaken);
     }
     Ok(())
 }
@@ -61,22 +61,22 @@ pub fn check_new_name(name: &str) -> Result<(), AuthError> {
 /// no line end, since a password is sent as part of one line.
 ///
 /// # Errors
-/// [`AuthError::BadPassword`], [`AuthError::PasswordWithLineEnd`].
-pub fn check_password(password: &str) -> Result<(), AuthError> {
+/// [`AccountError::BadPassword`], [`AccountError::PasswordWithLineEnd`].
+pub fn check_password(password: &str) -> Result<(), AccountError> {
     check_one_line(password)?;
     if password.len() >= SHORTEST_PASSWORD && readable_by_bcrypt(password) {
         return Ok(());
     }
-    Err(AuthError::BadPassword)
+    Err(AccountError::BadPassword)
 }
 
 /// Checks that a password can be sent to a server: what stands after a line end
 /// would be the next line, and no part of the password.
 ///
 /// # Errors
-/// [`AuthError::PasswordWithLineEnd`].
-pub fn check_one_line(password: &str) -> Result<(), AuthError> {
-    if password.contains(['\n', '\r']) { Err(AuthError::PasswordWithLineEnd) } else { Ok(()) }
+/// [`AccountError::PasswordWithLineEnd`].
+pub fn check_one_line(password: &str) -> Result<(), AccountError> {
+    if password.contains(['\n', '\r']) { Err(AccountError::PasswordWithLineEnd) } else { Ok(()) }
 }
 
 /// Returns `true` if bcrypt reads all of it. bcrypt repeats the password and the

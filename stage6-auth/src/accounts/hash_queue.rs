@@ -8,10 +8,10 @@
 //! 1. A login goes before a registration.
 //! 2. A login with a name that has logged in from this address before goes first:
 //!    a crowd of strangers does not keep out a user who comes back.
-//! 3. The address goes first whose last turn was longest ago (*round robin*);
-//!    within an address it is the same with names. To wait in vain counts as a
-//!    turn, or a crowd that comes back would be new again.
-//! 4. Of several addresses that had no turn lately the newest goes first. With
+//! 3. The address goes first that was served longest ago (*round robin*);
+//!    within an address it is the same with names. To wait in vain counts
+//!    too, or a crowd that comes back would be new again.
+//! 4. Of several addresses that were not served lately the newest goes first. With
 //!    too many of them some clients wait too long in any order. In the order of
 //!    arrival all of them would, as long as the crowd lasts.
 
@@ -43,7 +43,7 @@ const MOST_OF_ADDRESS: usize = 1024;
 const REGISTRATIONS: u32 = 10_000;
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// How long a turn is remembered; then the address is like a new one.
+/// How long it is remembered that an address was served; then the address is like a new one.
 const MEMORY: Duration = Duration::from_secs(600);
 
 /// How long it is remembered that a name has logged in from an address.
@@ -65,9 +65,9 @@ struct State {
     last_number: u64,
     limiter: LoginLimiter,
     registrations: RateLimit<IpAddr>,
-    /// When an address, and a name from an address, had its last turn, plus [`MEMORY`].
-    address_turns: HashMap<(Purpose, IpAddr), Instant>,
-    name_turns: HashMap<(Purpose, Origin), Instant>,
+    /// When an address, and a name from an address, was last served, plus [`MEMORY`].
+    address_served: HashMap<(Purpose, IpAddr), Instant>,
+    name_served: HashMap<(Purpose, Origin), Instant>,
     /// The origins from which a login has succeeded, and when that is forgotten.
     known: HashMap<Origin, Instant>,
 }
@@ -77,11 +77,11 @@ struct Waiting {
     number: u64,
     purpose: Purpose,
     origin: Origin,
-    /// Wakes its thread, whose turn it is.
+    /// Wakes its thread: it has a permit.
     wake: SyncSender<()>,
 }
 
-/// The right to compute a hash. Dropping it, even in a panic, is the next one's turn.
+/// The right to compute a hash. Dropping it, even in a panic, gives it to the next one.
 #[derive(Debug)]
 pub struct Permit<'a>(&'a HashQueue);
 
@@ -95,8 +95,8 @@ impl HashQueue {
             last_number: 0,
             limiter: LoginLimiter::new(failures_per_minute),
             registrations: RateLimit::new(REGISTRATIONS, DAY),
-            address_turns: HashMap::new(),
-            name_turns: HashMap::new(),
+            address_served: HashMap::new(),
+            name_served: HashMap::new(),
             known: HashMap::new(),
         }))
     }
@@ -117,8 +117,8 @@ impl HashQueue {
         state.waiting.push(Waiting { number, purpose, origin: origin.clone(), wake });
         loop {
             let now = Instant::now();
-            state.next_turns(now);
-            // Its turn may be due to a limit that ends; then this thread has to see to it.
+            state.wake_next(now);
+            // It may be held back by a limit that ends; then this thread has to see to it.
             let limited = state.limited(purpose, origin, now);
             drop(state);
             let left = deadline.saturating_duration_since(now);
@@ -134,7 +134,7 @@ impl HashQueue {
             let now = Instant::now();
             if now >= deadline {
                 let in_vain = state.waiting.swap_remove(at);
-                state.count_turn(in_vain.purpose, in_vain.origin, now);
+                state.count_served(in_vain.purpose, in_vain.origin, now);
                 return None;
             }
         }
@@ -168,8 +168,8 @@ impl HashQueue {
 }
 
 impl State {
-    /// Gives the free turns to the first of those that may compute now.
-    fn next_turns(&mut self, now: Instant) {
+    /// Gives the free permits to the first of those that may compute now.
+    fn wake_next(&mut self, now: Instant) {
         while self.free > 0 {
             let may = (0..self.waiting.len()).filter(|&at| {
                 let Waiting { purpose, origin, .. } = &self.waiting[at];
@@ -177,18 +177,18 @@ impl State {
             });
             let Some(first) = may.min_by_key(|&at| self.rank(&self.waiting[at], now)) else { return };
             let Waiting { purpose, origin, wake, .. } = self.waiting.swap_remove(first);
-            self.count_turn(purpose, origin, now);
+            self.count_served(purpose, origin, now);
             self.free -= 1;
-            // Its thread takes the turn in any case, even if it is just giving up.
+            // Its thread takes the permit in any case, even if it is just giving up.
             let _ = wake.try_send(());
         }
     }
 
-    fn count_turn(&mut self, purpose: Purpose, origin: Origin, now: Instant) {
-        make_room(&mut self.address_turns, now);
-        self.address_turns.insert((purpose, origin.address), now + MEMORY);
-        make_room(&mut self.name_turns, now);
-        self.name_turns.insert((purpose, origin), now + MEMORY);
+    fn count_served(&mut self, purpose: Purpose, origin: Origin, now: Instant) {
+        make_room(&mut self.address_served, now);
+        self.address_served.insert((purpose, origin.address), now + MEMORY);
+        make_room(&mut self.name_served, now);
+        self.name_served.insert((purpose, origin), now + MEMORY);
     }
 
     fn limited(&self, purpose: Purpose, origin: &Origin, now: Instant) -> Duration {
@@ -206,8 +206,8 @@ impl State {
             *purpose,
             // `false` is the lower.
             current(self.known.get(origin)).is_none(),
-            current(self.address_turns.get(&(*purpose, origin.address))),
-            current(self.name_turns.get(&(*purpose, origin.clone()))),
+            current(self.address_served.get(&(*purpose, origin.address))),
+            current(self.name_served.get(&(*purpose, origin.clone()))),
             Reverse(*number),
         )
     }
@@ -238,7 +238,7 @@ impl Drop for Permit<'_> {
     fn drop(&mut self) {
         let mut state = self.0.lock();
         state.free += 1;
-        state.next_turns(Instant::now());
+        state.wake_next(Instant::now());
     }
 }
 

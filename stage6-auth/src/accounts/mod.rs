@@ -29,7 +29,7 @@ use std::time::Instant;
 
 /// Why a login or a registration failed. The text is for the client.
 #[derive(Debug, thiserror::Error)]
-pub enum AuthError {
+pub enum AccountError {
     /// Not a possible name.
     #[error("a name has 1 to 32 of the characters A-Z a-z 0-9 _ . -")]
     BadName,
@@ -82,35 +82,35 @@ impl Accounts {
         Accounts { store, cost, queue: HashQueue::new(processors, login_rate) }
     }
 
-    /// Makes an account. Blocks for as long as a hash takes, and its turn in the
+    /// Makes an account. Blocks for as long as a hash takes, and its wait in the
     /// queue. `from` is the client's address.
     ///
     /// # Errors
-    /// [`AuthError`], never `WrongNameOrPassword`.
+    /// [`AccountError`], never `WrongNameOrPassword`.
     pub fn register(
         &self,
         name: &str,
         password: &str,
         from: IpAddr,
         deadline: Instant,
-    ) -> Result<User, AuthError> {
+    ) -> Result<User, AccountError> {
         check_new_name(name)?;
         check_password(password)?;
         // Only to spare the work: the table decides, should two come at once.
         if self.store.user(name)?.is_some() {
-            return Err(AuthError::NameTaken);
+            return Err(AccountError::NameTaken);
         }
         let origin = Origin::new(from, Some(name_key(name)));
         if !self.queue.admit_registration(&origin, Instant::now()) {
-            return Err(AuthError::TooManyAccounts);
+            return Err(AccountError::TooManyAccounts);
         }
         let password = {
             let _permit =
-                self.queue.acquire(Purpose::Registration, &origin, deadline).ok_or(AuthError::Busy)?;
+                self.queue.acquire(Purpose::Registration, &origin, deadline).ok_or(AccountError::Busy)?;
             at_low_priority(|| hash(password, self.cost))
         };
         match self.store.add_users(&[NewUser { name: name.to_owned(), password }]) {
-            Err(StoreError::NameTaken(_)) => Err(AuthError::NameTaken),
+            Err(StoreError::NameTaken(_)) => Err(AccountError::NameTaken),
             Err(error) => Err(error.into()),
             Ok(()) => {
                 self.queue.succeeded(origin);
@@ -120,11 +120,11 @@ impl Accounts {
     }
 
     /// Returns the user if the password is right. Blocks for as long as a hash
-    /// takes, and its turn in the queue; longer for an address or a name with many
+    /// takes, and its wait in the queue; longer for an address or a name with many
     /// failures of late. `from` is the client's address.
     ///
     /// # Errors
-    /// [`AuthError`]; `Busy` when the turn did not come before `deadline`, so that a
+    /// [`AccountError`]; `Busy` when no permit came before `deadline`, so that a
     /// right password is never called wrong.
     pub fn login(
         &self,
@@ -132,11 +132,11 @@ impl Accounts {
         password: &str,
         from: IpAddr,
         deadline: Instant,
-    ) -> Result<User, AuthError> {
+    ) -> Result<User, AccountError> {
         let possible = check_name(name).is_ok();
         let user = if possible { self.store.user(name)? } else { None };
         let origin = Origin::new(from, possible.then(|| name_key(name)));
-        let _permit = self.queue.acquire(Purpose::Login, &origin, deadline).ok_or(AuthError::Busy)?;
+        let _permit = self.queue.acquire(Purpose::Login, &origin, deadline).ok_or(AccountError::Busy)?;
         // An unknown name costs the same work as a wrong password, or the time
         // would tell what the answer does not. (Users imported with another
         // cost than this server's can still be told by it.)
@@ -152,7 +152,7 @@ impl Accounts {
             }
             user => {
                 self.queue.failed(&origin);
-                Err(AuthError::WrongNameOrPassword { registered: user.map(|user| user.name) })
+                Err(AccountError::WrongNameOrPassword { registered: user.map(|user| user.name) })
             }
         }
     }

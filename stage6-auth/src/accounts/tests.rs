@@ -17,16 +17,16 @@ fn soon() -> Instant {
     Instant::now() + Duration::from_secs(20)
 }
 
-fn login(accounts: &Accounts, name: &str, password: &str) -> Result<User, AuthError> {
+fn login(accounts: &Accounts, name: &str, password: &str) -> Result<User, AccountError> {
     accounts.login(name, password, HOME, soon())
 }
 
-fn register(accounts: &Accounts, name: &str, password: &str) -> Result<User, AuthError> {
+fn register(accounts: &Accounts, name: &str, password: &str) -> Result<User, AccountError> {
     accounts.register(name, password, HOME, soon())
 }
 
-fn is_wrong(result: Result<User, AuthError>) -> bool {
-    matches!(result, Err(AuthError::WrongNameOrPassword { .. }))
+fn is_wrong(result: Result<User, AccountError>) -> bool {
+    matches!(result, Err(AccountError::WrongNameOrPassword { .. }))
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn who_registered_can_log_in_and_nobody_else() {
         assert_eq!(error.to_string(), "wrong name or password", "{name} {password}");
     }
     let again = register(&accounts, "ALICE", "another one");
-    assert!(matches!(again, Err(AuthError::NameTaken)));
+    assert!(matches!(again, Err(AccountError::NameTaken)));
 }
 
 #[test]
@@ -50,13 +50,13 @@ fn names_have_bounds() {
         assert!(check_new_name(name).is_ok(), "{name}");
     }
     for name in ["", &"x".repeat(33), "a b", "a\n", "é", "a,b", "[SERVER]", "a\0", "ａ"] {
-        assert!(matches!(check_new_name(name), Err(AuthError::BadName)), "{name}");
+        assert!(matches!(check_new_name(name), Err(AccountError::BadName)), "{name}");
     }
     for name in [".", "..", "-rf", "_a", ".ssh"] {
-        assert!(matches!(check_new_name(name), Err(AuthError::BadFirstCharacter)), "{name}");
+        assert!(matches!(check_new_name(name), Err(AccountError::BadFirstCharacter)), "{name}");
     }
     for name in ["server", "SERVER", "Server"] {
-        assert!(matches!(check_new_name(name), Err(AuthError::NameTaken)), "{name}");
+        assert!(matches!(check_new_name(name), Err(AccountError::NameTaken)), "{name}");
     }
 }
 
@@ -74,7 +74,7 @@ fn an_older_account_whose_name_is_reserved_now_still_logs_in() {
 #[test]
 fn a_password_is_one_line() {
     for password in ["correct\nhorse", "correct horse\n", "correct horse\r"] {
-        assert!(matches!(check_password(password), Err(AuthError::PasswordWithLineEnd)), "{password:?}");
+        assert!(matches!(check_password(password), Err(AccountError::PasswordWithLineEnd)), "{password:?}");
     }
 }
 
@@ -90,7 +90,7 @@ fn passwords_have_bounds_in_bytes() {
         assert!(is_wrong(login(&accounts, &name, &password[2..])));
     }
     for password in ["x".repeat(7), "x".repeat(73), "é".repeat(37), "with\0a NUL".into(), String::new()] {
-        assert!(matches!(register(&accounts, "bob", &password), Err(AuthError::BadPassword)));
+        assert!(matches!(register(&accounts, "bob", &password), Err(AccountError::BadPassword)));
     }
     // To bcrypt alone this would be the same as eight times x.
     assert!(is_wrong(login(&accounts, "user0", &format!("{0}\0{0}", "x".repeat(8)))));
@@ -156,7 +156,7 @@ fn guessing_is_slowed_and_success_is_not() {
     let limit = Duration::from_millis(200);
     for password in ["guess", "correct horse"] {
         let result = accounts.login("alice", password, HOME, started + limit);
-        assert!(matches!(result, Err(AuthError::Busy)), "{result:?}");
+        assert!(matches!(result, Err(AccountError::Busy)), "{result:?}");
     }
     assert!(started.elapsed() >= limit);
     // Another address and another name are not concerned.
@@ -188,7 +188,7 @@ fn parallel_guesses_do_not_slip_through() {
 
 /// Guessers at many addresses, each with a guess on its way all the time, and
 /// registrations beside them. The owner of the name is in before the guessers
-/// have had two turns each, and so is everybody else.
+/// have been served twice each, and so is everybody else.
 #[test]
 fn guessers_and_registrations_keep_nobody_out() {
     let (_folder, accounts) = accounts(20);
@@ -223,14 +223,14 @@ fn guessers_and_registrations_keep_nobody_out() {
 }
 
 #[test]
-fn a_login_whose_turn_does_not_come_in_time_is_told_so() {
+fn a_login_that_gets_no_permit_in_time_is_told_so() {
     let (_folder, accounts) = accounts(0);
     let origin = Origin::new(HOME, None);
     let all: Vec<_> =
         std::iter::from_fn(|| accounts.queue.acquire(Purpose::Login, &origin, Instant::now())).collect();
     assert!(!all.is_empty());
     let late = Instant::now() + Duration::from_millis(20);
-    assert!(matches!(accounts.login("alice", "x", HOME, late), Err(AuthError::Busy)));
+    assert!(matches!(accounts.login("alice", "x", HOME, late), Err(AccountError::Busy)));
 }
 
 #[test]
@@ -240,7 +240,7 @@ fn an_address_that_has_made_too_many_accounts_is_told_so_and_still_logs_in() {
     // All of them in a moment that is still to come, so that none is worked off meanwhile.
     let (origin, later) = (Origin::new(HOME, None), Instant::now() + Duration::from_secs(3600));
     while accounts.queue.admit_registration(&origin, later) {}
-    assert!(matches!(register(&accounts, "mallory", "correct horse"), Err(AuthError::TooManyAccounts)));
+    assert!(matches!(register(&accounts, "mallory", "correct horse"), Err(AccountError::TooManyAccounts)));
     login(&accounts, "alice", "correct horse").unwrap();
     accounts.register("bob", "correct horse", address(2), soon()).unwrap();
 }

@@ -35,12 +35,7 @@ impl AuthArgs {
     }
 
     /// Logs in the users of `store`. Warns when their passwords are cheap to guess.
-    pub fn authenticator(
-        &self,
-        store: &Arc<Store>,
-        sessions: Arc<SessionTokens>,
-        log: &Log,
-    ) -> Authenticator {
+    pub fn authenticator(&self, store: &Arc<Store>, tokens: Arc<SessionTokens>, log: &Log) -> Authenticator {
         if self.bcrypt_cost < CHEAP_COST {
             log.warn(format_args!(
                 "--bcrypt-cost {} makes stolen passwords cheap to guess",
@@ -49,7 +44,7 @@ impl AuthArgs {
         }
         Authenticator {
             accounts: Accounts::new(store.clone(), self.bcrypt_cost, self.login_rate),
-            sessions,
+            tokens,
             timeout: Duration::from_secs(self.login_timeout.into()),
             log: log.clone(),
         }

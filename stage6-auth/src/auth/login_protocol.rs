@@ -15,7 +15,7 @@ pub const AUTH_REQUIRED: &str = "AUTH_REQUIRED";
 #[derive(Debug, PartialEq, Eq)]
 pub enum Request {
     /// With name and password.
-    Password(Credentials),
+    Password(PasswordLogin),
     /// With the token of an earlier login.
     Resume(Token),
 }
@@ -23,7 +23,7 @@ pub enum Request {
 /// A name and a password as they were typed: neither is checked yet. `{:?}` shows
 /// neither, since users do type passwords where names belong.
 #[derive(PartialEq, Eq)]
-pub struct Credentials {
+pub struct PasswordLogin {
     /// Whether the account exists already.
     pub command: Command,
     /// The name.
@@ -56,7 +56,7 @@ impl Command {
     }
 }
 
-impl fmt::Debug for Credentials {
+impl fmt::Debug for PasswordLogin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} (…)", self.command)
     }
@@ -151,7 +151,7 @@ impl LoginProtocol {
 
 fn check(command: Command, name: &str, password: &str) -> Action {
     let password = Zeroizing::new(password.to_owned());
-    Action::Check(Request::Password(Credentials { command, name: name.to_owned(), password }))
+    Action::Check(Request::Password(PasswordLogin { command, name: name.to_owned(), password }))
 }
 
 #[cfg(test)]

@@ -11,13 +11,13 @@ pub use args::AuthArgs;
 pub use deadline_reader::DeadlineReader;
 pub use pending_logins::{PendingLogin, PendingLogins, Refused};
 
-use crate::accounts::{Accounts, AuthError};
+use crate::accounts::{AccountError, Accounts};
 use crate::read_line::ClientLine;
 use crate::sessions::NameInUse;
 use crate::sessions::{SessionTokens, Token};
 use crate::store::{StoreError, User};
 use common::log::Log;
-use login_protocol::{AUTH_REQUIRED, Action, Command, Credentials, LoginProtocol, Malformed, Request};
+use login_protocol::{AUTH_REQUIRED, Action, Command, LoginProtocol, Malformed, PasswordLogin, Request};
 use stage4_multichat::outbox::Outbox;
 use std::io;
 use std::net::SocketAddr;
@@ -33,7 +33,7 @@ pub enum LoginError {
     Malformed(#[from] Malformed),
     /// Name or password; or the database.
     #[error(transparent)]
-    Auth(#[from] AuthError),
+    Account(#[from] AccountError),
     /// The token is unknown, or its session has ended.
     #[error("session unknown or over, log in again")]
     NoSession,
@@ -60,7 +60,7 @@ pub enum LoginError {
 
 impl From<StoreError> for LoginError {
     fn from(error: StoreError) -> Self {
-        LoginError::Auth(error.into())
+        LoginError::Account(error.into())
     }
 }
 
@@ -78,7 +78,7 @@ impl LoginError {
     /// The text for the log: more than the client is told.
     pub fn for_the_log(&self) -> String {
         match self {
-            LoginError::Auth(AuthError::Store(error)) => error.to_string(),
+            LoginError::Account(AccountError::Store(error)) => error.to_string(),
             reason => reason.to_string(),
         }
     }
@@ -106,7 +106,7 @@ pub const READER_STACK: usize = 256 << 10;
 /// Logs clients in. Made by [`AuthArgs::authenticator`].
 pub struct Authenticator {
     accounts: Accounts,
-    sessions: Arc<SessionTokens>,
+    tokens: Arc<SessionTokens>,
     /// How long a login may take.
     pub timeout: Duration,
     log: Log,
@@ -125,10 +125,10 @@ impl Authenticator {
         peer: SocketAddr,
         deadline: Instant,
     ) -> Result<AuthenticatedUser, LoginError> {
-        let Credentials { command, name, password } = match self.ask(read_line, outbox)? {
+        let PasswordLogin { command, name, password } = match self.ask(read_line, outbox)? {
             Request::Password(credentials) => credentials,
             Request::Resume(token) => {
-                let user = self.sessions.resume(&token)?.ok_or(LoginError::NoSession)?;
+                let user = self.tokens.user_of(&token)?.ok_or(LoginError::NoSession)?;
                 return Ok(AuthenticatedUser { user, token, resumed: true });
             }
         };
@@ -142,7 +142,7 @@ impl Authenticator {
             }
         };
         self.log.info(format_args!("{} {what} from {peer}", user.name));
-        let token = self.sessions.start(&user)?;
+        let token = self.tokens.start(&user)?;
         Ok(AuthenticatedUser { user, token, resumed: false })
     }
 
@@ -176,8 +176,8 @@ impl Authenticator {
     /// Logs a wrong password, with the name if it is that of an account, since an
     /// administrator has to know which one is attacked. Any other name may be a
     /// password that was typed in the wrong place.
-    fn log_failure(&self, error: &AuthError, peer: SocketAddr) {
-        if let AuthError::WrongNameOrPassword { registered } = error {
+    fn log_failure(&self, error: &AccountError, peer: SocketAddr) {
+        if let AccountError::WrongNameOrPassword { registered } = error {
             let name = registered.as_deref().unwrap_or("an unknown name");
             self.log.warn(format_args!("{name} not logged in from {peer}: {error}"));
         }

@@ -88,7 +88,7 @@ impl PendingLogins {
     ) -> Result<PendingLogin, Refused> {
         let address = network_prefix(peer.ip());
         let mut table = self.lock();
-        let Some(slot) = self.slots.try_acquire().or_else(|| evict(&mut table, address)) else {
+        let Some(slot) = self.slots.try_acquire().or_else(|| free_slot(&mut table, address)) else {
             let refusal = self.refusals.try_acquire();
             if refusal.is_none() {
                 let _ = stream.shutdown(Shutdown::Both);
@@ -105,7 +105,7 @@ impl PendingLogins {
 }
 
 /// Ends a connection in favour of a new one from `address`, and returns its slot.
-fn evict(table: &mut Table, address: IpAddr) -> Option<ClientSlot> {
+fn free_slot(table: &mut Table, address: IpAddr) -> Option<ClientSlot> {
     let of_address = table.get(&address).map_or(0, Vec::len);
     let (&most, entries) = table.iter().max_by_key(|(_, entries)| entries.len())?;
     if entries.len() / 2 <= of_address && of_address < MANY {
@@ -127,7 +127,8 @@ fn take(table: &mut Table, address: IpAddr, index: usize) -> Entry {
 }
 
 impl PendingLogin {
-    /// The login has ended: what it came to, and the slot, which the client keeps.
+    /// The login has ended, and the client keeps the slot. The outcome is passed through,
+    /// since the loss of the slot goes before it.
     ///
     /// # Errors
     /// That of the login; [`LoginError::ServerFull`] when a new connection has got

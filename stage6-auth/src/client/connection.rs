@@ -1,19 +1,12 @@
-//! A connection as a client uses it, and how a line goes over it.
+//! A connection as a client uses it.
 //!
 //! It is stage 4's [`Transport`], as at the server. There the outbox writes to it, and
 //! no thread waits for a full socket. A client has one connection, so its sending
 //! simply waits.
-//!
-//! Why a trait for the line, when there is only one envelope so far: the
-//! [send queue](crate::client::send_queue) serves stage 8 as well. There a line may have
-//! to be sealed for one user, whose key the client has to ask for first.
 
-use crate::client::send_queue::SendQueue;
-use crate::envelope::Envelope;
 use rustix::event::PollFlags;
 use stage4_multichat::transport::{Transport, wait_ready};
 use std::io::{self, ErrorKind, IoSlice, Read};
-use zeroize::Zeroizing;
 
 /// Sends all bytes, and waits while the socket is full. One thread at a time.
 ///
@@ -56,42 +49,5 @@ pub struct Reader<'a>(pub &'a dyn Transport);
 impl Read for Reader<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         self.0.read(into, None)
-    }
-}
-
-/// What a line becomes before it goes over the wire.
-pub enum Encoded {
-    /// These bytes, the line end included.
-    Line(Zeroizing<Vec<u8>>),
-    /// Nothing: the line is for the client itself, or cannot be sent.
-    Nothing,
-    /// It is not known: the connection was lost first. The line is encoded again on the
-    /// next one.
-    ConnectionLost,
-}
-
-impl Encoded {
-    /// The line as it is.
-    pub fn line(line: &str) -> Encoded {
-        Encoded::Line(Zeroizing::new(format!("{line}\n").into_bytes()))
-    }
-}
-
-/// How a line goes over the wire.
-pub trait Encode: Send + Sync {
-    /// What `line` becomes. Called by the sender thread: it may ask the server for what
-    /// it needs ([`SendQueue::send_now`]) and wait for the answer.
-    fn encode(&self, line: &str, queue: &SendQueue) -> Encoded;
-
-    /// The connection is gone: nothing on it is answered any longer.
-    fn disconnected(&self) {}
-}
-
-impl Encode for Envelope {
-    fn encode(&self, line: &str, _: &SendQueue) -> Encoded {
-        let mut sealed = Vec::new();
-        self.seal_into(line, &mut sealed);
-        sealed.push(b'\n');
-        Encoded::Line(Zeroizing::new(sealed))
     }
 }

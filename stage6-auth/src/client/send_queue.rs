@@ -12,11 +12,14 @@
 //! is not sent again: better a line too few, which its author misses, than one
 //! that all others read twice.
 
+mod encode;
 mod state;
 
+pub use encode::{Encode, Encoded};
 pub use state::ClientSession;
 
-use crate::client::connection::{Encode, Encoded, finish, send_all};
+use crate::client::connection::{finish, send_all};
+use crate::sessions::ELSEWHERE;
 use anyhow::{bail, ensure};
 use common::poison::IgnorePoison;
 use stage2_echo::line::DISCONNECT;
@@ -191,7 +194,7 @@ impl SendQueue {
     /// Takes in what a notice of the server says about the end of the connection.
     pub fn on_server_line(&self, line: &str) {
         match line {
-            "[SERVER] you logged in elsewhere" => self.leave(),
+            ELSEWHERE => self.leave(),
             "[SERVER] error: not logged out, try again" => self.change(|state| state.leaving = false),
             _ => {}
         }

@@ -27,11 +27,12 @@ use stage4_multichat::line_codec::LineCodec;
 use stage4_multichat::queue::QueueClosed;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The way into the room, for the threads that serve clients.
 pub struct Room {
     /// The committer thread and the room thread.
-    pub pipeline: Pipeline<Message, RoomEvent>,
+    pipeline: Pipeline<Message, RoomEvent>,
 }
 
 impl Room {
@@ -59,13 +60,19 @@ impl Room {
         self.pipeline.close(RoomEvent::Shutdown(line.to_owned()));
     }
 
+    /// After [`shutdown`](Self::shutdown): returns `true` if all that was said is stored
+    /// and handed on within `limit`.
+    pub fn wait(&self, limit: Duration) -> bool {
+        self.pipeline.wait(limit)
+    }
+
     /// Submits a message.
     ///
     /// # Errors
     /// When nothing is taken any longer.
     pub fn say(&self, session: &Arc<Session>, text: String) -> Result<(), QueueClosed> {
         let message = Message::new(session.name.clone(), text);
-        self.pipeline.submit(Some(message), RoomEvent::Message(session.clone()))
+        self.pipeline.submit(Some(message), RoomEvent::MessageFrom(session.clone()))
     }
 }
 

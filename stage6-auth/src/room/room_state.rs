@@ -27,8 +27,8 @@ pub const MAX_LISTED: usize = 100;
 pub enum RoomEvent {
     /// A client that has logged in comes into the room.
     Join(Arc<Session>, ClientSlot),
-    /// The sender of the message that it goes with.
-    Message(Arc<Session>),
+    /// This client has sent the message of the submission.
+    MessageFrom(Arc<Session>),
     /// A client goes. The guard is dropped when that is delivered.
     Leave(Arc<Session>, WaitGuard),
     /// The server ends, and this is the last line for all.
@@ -86,12 +86,12 @@ impl RoomLogic<Message, RoomEvent> for RoomState {
 impl RoomState {
     fn apply(&mut self, event: RoomEvent, message: Option<Message>) {
         match (event, message) {
-            (RoomEvent::Message(session), Some(message)) => {
+            (RoomEvent::MessageFrom(session), Some(message)) => {
                 let line = format!("{}: {}\n", message.name, message.text);
                 self.fanout.broadcast(&line, Some(session.id));
                 self.history.push(message);
             }
-            (RoomEvent::Message(session), None) => session.send_to(NOT_STORED),
+            (RoomEvent::MessageFrom(session), None) => session.send_to(NOT_STORED),
             (RoomEvent::Join(session, slot), _) => self.join(&session, slot),
             (RoomEvent::Leave(session, until_left), _) => {
                 self.leave(&session);

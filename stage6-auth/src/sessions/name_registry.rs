@@ -51,7 +51,7 @@ impl NameRegistry {
         Arc::new(NameRegistry { on_duplicate, holders: Mutex::default(), freed: Condvar::new() })
     }
 
-    /// Takes its name for `newcomer`. If another connection has it and has to go, `evict`
+    /// Takes its name for `newcomer`. If another connection has it and has to go, `replace`
     /// tells that connection to leave, once, and this waits until `deadline` for that. If a
     /// third connection gets the name meanwhile, the same happens to it: of many that come
     /// at once, each makes way for the next.
@@ -61,12 +61,12 @@ impl NameRegistry {
     pub fn take(
         self: &Arc<Self>,
         newcomer: &Arc<Session>,
-        evict: impl Fn(&Session),
+        replace: impl Fn(&Session),
         deadline: Instant,
     ) -> Result<NameGuard, NameInUse> {
         let key = name_key(&newcomer.name);
         let grace = Instant::now() + GRACE;
-        let mut evicted = None;
+        let mut replaced = None;
         let mut holders = self.lock();
         loop {
             let Some(holder) = holders.get(&key).cloned() else {
@@ -81,11 +81,11 @@ impl NameRegistry {
                 true => holder.token == newcomer.token,
                 false => self.on_duplicate == OnDuplicate::Replace,
             };
-            if has_to_go && evicted != Some(holder.id) {
+            if has_to_go && replaced != Some(holder.id) {
                 // Without the lock: this writes to the other connection.
                 drop(holders);
-                evict(&holder);
-                evicted = Some(holder.id);
+                replace(&holder);
+                replaced = Some(holder.id);
                 holders = self.lock();
                 continue;
             }
@@ -150,11 +150,11 @@ mod tests {
         let second = session("alice", 'B', false).0;
         thread::scope(|scope| {
             let newcomer = scope.spawn(|| {
-                let evict = |holder: &Session| {
+                let replace = |holder: &Session| {
                     assert_eq!(holder.id, first.id);
                     told.fetch_add(1, Ordering::SeqCst);
                 };
-                names.take(&second, evict, soon()).map(std::mem::forget)
+                names.take(&second, replace, soon()).map(std::mem::forget)
             });
             while told.load(Ordering::SeqCst) == 0 {
                 thread::yield_now();
@@ -176,12 +176,12 @@ mod tests {
         let other = session("alice", 'B', true).0;
         assert_eq!(names.take(&other, no_one_goes, soon()).err(), Some(NameInUse));
         let again = session("alice", 'A', true).0;
-        let evict = |_: &Session| drop(older.lock().unwrap().take());
-        assert!(names.take(&again, evict, soon()).is_ok());
+        let replace = |_: &Session| drop(older.lock().unwrap().take());
+        assert!(names.take(&again, replace, soon()).is_ok());
     }
 
     #[test]
-    fn of_many_that_come_at_once_each_yields_to_the_next() {
+    fn of_many_that_come_at_once_each_makes_way_for_the_next() {
         let names = NameRegistry::new(OnDuplicate::Replace);
         let sessions: Vec<_> = (0..8).map(|_| session("alice", 'A', false).0).collect();
         let gone: HashMap<_, _> = sessions.iter().map(|s| (s.id, AtomicUsize::new(0))).collect();
@@ -189,8 +189,8 @@ mod tests {
             for session in &sessions {
                 let (names, gone) = (&names, &gone);
                 scope.spawn(move || {
-                    let evict = |holder: &Session| gone[&holder.id].store(1, Ordering::SeqCst);
-                    let name = names.take(session, evict, soon()).unwrap();
+                    let replace = |holder: &Session| gone[&holder.id].store(1, Ordering::SeqCst);
+                    let name = names.take(session, replace, soon()).unwrap();
                     // The last one stays.
                     let stays = || gone.values().map(|g| g.load(Ordering::SeqCst)).sum::<usize>() == 7;
                     while gone[&session.id].load(Ordering::SeqCst) == 0 && !stays() {

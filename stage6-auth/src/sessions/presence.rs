@@ -86,10 +86,10 @@ impl Presence {
         deadline: Instant,
     ) -> Result<PresenceGuard, LoginError> {
         let entering = session.entering.lock();
-        let evict = |older: &Session| self.evict(older, session);
-        let name = self.names.take(session, evict, deadline).inspect_err(|_| self.forget(login))?;
+        let replace = |older: &Session| self.replace(older, session);
+        let name = self.names.take(session, replace, deadline).inspect_err(|_| self.forget(login))?;
         // While this waited for the name, an admin may have ended the session.
-        if login.resumed && self.tokens.resume(&login.token)?.is_none() {
+        if login.resumed && self.tokens.user_of(&login.token)?.is_none() {
             return Err(LoginError::NoSession);
         }
         let resumed = if login.resumed { ", back with its token" } else { "" };
@@ -113,7 +113,8 @@ impl Presence {
         }
     }
 
-    fn evict(&self, older: &Session, newer: &Session) {
+    /// An older session of the user makes way for `newer`.
+    fn replace(&self, older: &Session, newer: &Session) {
         self.log.info(format_args!("{} from {} yields to {}", older.name, older.peer, newer.peer));
         if older.token == newer.token {
             self.disconnect(older, ELSEWHERE);
@@ -147,8 +148,7 @@ impl Presence {
     }
 
     fn disconnect(&self, session: &Session, why: &str) {
-        // Not before it was told that it is in.
-        drop(session.entering.lock());
+        session.wait_until_entered();
         session.send_to(why);
         session.outbox.close();
         // Its reader thread finds the end of its input, and leaves the room.

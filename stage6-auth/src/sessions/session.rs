@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// What becomes of the session when its client has to go.
+/// What becomes of the session when the room thread takes its client out. From stage 7 on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Eviction {
     /// It is over: the client cannot come back with its token.
@@ -36,8 +36,8 @@ pub struct Session {
     pub token: Token,
     /// `true` if the client has come back with it.
     pub resumed: bool,
-    /// Held by the login thread from before it takes the name until it has told
-    /// the client so: a newer connection that wants the name waits for that.
+    /// Held by the login thread from before it takes the name until the room has let the
+    /// client in.
     pub(crate) entering: Mutex<()>,
     /// Whether its token ends with the connection. Set by the room thread.
     ends: AtomicBool,
@@ -61,11 +61,18 @@ impl Session {
         })
     }
 
-    /// The room has told the client why it has to go, and has taken it out: the
-    /// reader thread finds the end of its input.
+    /// From stage 7 on, where a login on another server can take the name. The room thread
+    /// has told the client why it has to go, and has taken it out: the reader thread finds
+    /// the end of its input.
     pub fn evict(&self, eviction: Eviction) {
         self.ends.store(eviction == Eviction::EndSession, Ordering::Release);
         self.outbox.transport().shutdown_read();
+    }
+
+    /// Waits for a login thread that is just bringing the client in. A client that has to go
+    /// is told so after `AUTH_SUCCESS`, not before.
+    pub(crate) fn wait_until_entered(&self) {
+        drop(self.entering.lock());
     }
 
     pub(crate) fn ends(&self) -> bool {

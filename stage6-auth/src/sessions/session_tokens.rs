@@ -84,7 +84,7 @@ impl SessionTokens {
     ///
     /// # Errors
     /// When the database cannot be asked.
-    pub fn resume(&self, token: &Token) -> Result<Option<User>, StoreError> {
+    pub fn user_of(&self, token: &Token) -> Result<Option<User>, StoreError> {
         self.store.session_user(&token.hash(), now())
     }
 
@@ -128,18 +128,18 @@ mod tests {
         let (_folder, sessions, alice) = sessions(Duration::from_secs(3600));
         let (kept, ended) = (sessions.start(&alice).unwrap(), sessions.start(&alice).unwrap());
         sessions.end(&ended).unwrap();
-        assert_eq!(sessions.resume(&ended).unwrap(), None);
+        assert_eq!(sessions.user_of(&ended).unwrap(), None);
         for _ in 0..2 {
-            assert_eq!(sessions.resume(&kept).unwrap().as_ref(), Some(&alice));
+            assert_eq!(sessions.user_of(&kept).unwrap().as_ref(), Some(&alice));
         }
-        assert_eq!(sessions.resume(&Token::random()).unwrap(), None);
+        assert_eq!(sessions.user_of(&Token::random()).unwrap(), None);
     }
 
     #[test]
     fn a_session_ends_by_itself() {
         let (_folder, sessions, alice) = sessions(Duration::ZERO);
         let token = sessions.start(&alice).unwrap();
-        assert_eq!(sessions.resume(&token).unwrap(), None);
+        assert_eq!(sessions.user_of(&token).unwrap(), None);
     }
 
     #[test]

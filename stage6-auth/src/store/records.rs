@@ -5,7 +5,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// The number that the server gives a message before the database has it.
+/// What names a message before it is in the database: the committer gives it. The
+/// columns `run` and `number` have it; the column `id` is another number, that of the row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageId {
     /// A random number that the server chose when it started.

@@ -4,7 +4,7 @@ use super::{Message, MessageId, Millis, Value, sql};
 
 /// A message as a row. Stage 7's messages have more columns than this stage's.
 pub trait MessageRow: Send + 'static {
-    /// Takes over the number and the time that the committer gives.
+    /// Takes over the id and the time that the committer gives.
     fn stamp(&mut self, id: MessageId, sent: Millis);
 
     /// What it counts for against the bytes of the committer's queue.
@@ -13,11 +13,12 @@ pub trait MessageRow: Send + 'static {
     /// The INSERT of one row, its `VALUES (?, …)` at the end.
     fn insert(&self) -> &'static str;
 
-    /// The number by which a retraction names the message.
+    /// What the committer gave: by this a retraction names the message.
     fn id(&self) -> MessageId;
 
-    /// The parameters of that INSERT, for the row with this id, which the store gives.
-    fn params(&self, id: i64) -> Vec<Value>;
+    /// The parameters of that INSERT. `row_id` is for the column `id`, the place of the row
+    /// in the history, which the store gives.
+    fn params(&self, row_id: i64) -> Vec<Value>;
 }
 
 /// A batch of messages, as [`Store::append`](super::Store::append) takes it.
@@ -43,9 +44,9 @@ impl MessageRow for Message {
         self.id
     }
 
-    fn params(&self, id: i64) -> Vec<Value> {
+    fn params(&self, row_id: i64) -> Vec<Value> {
         let MessageId { run, number } = self.id;
-        let numbers = [id, run, number, self.sent].map(Value::Integer);
+        let numbers = [row_id, run, number, self.sent].map(Value::Integer);
         let texts = [&*self.name, &self.text].map(|text| Value::Text(text.to_owned()));
         numbers.into_iter().chain(texts).collect()
     }

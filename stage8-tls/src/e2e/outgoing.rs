@@ -3,8 +3,7 @@
 use super::{EndToEnd, KEY_TIMEOUT, KeyAnswer, KeyLookup, LocalUser, State, safety_number, user_output};
 use crate::identity;
 use common::poison::IgnorePoison;
-use stage6_auth::client::connection::{Encode, Encoded};
-use stage6_auth::client::send_queue::SendQueue;
+use stage6_auth::client::send_queue::{Encode, Encoded, SendQueue};
 
 impl Encode for EndToEnd {
     fn encode(&self, line: &str, queue: &SendQueue) -> Encoded {

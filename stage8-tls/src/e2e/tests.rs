@@ -1,7 +1,6 @@
 use super::*;
 use stage4_multichat::transport::Transport;
-use stage6_auth::client::connection::{Encode, Encoded};
-use stage6_auth::client::send_queue::{ClientSession, SendQueue};
+use stage6_auth::client::send_queue::{ClientSession, Encode, Encoded, SendQueue};
 use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
 use std::sync::mpsc::{self, Receiver, Sender};

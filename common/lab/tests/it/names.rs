@@ -109,7 +109,7 @@ const GIVEN_UP: &[GivenUp] = &[
             ("nobodys_hash", "dummy_hash"),
             ("Members", "NameRegistry"),
             ("Hold", "NameGuard"),
-            ("oust", "evict"),
+            ("oust", "replace"),
             ("yields", "(gone)"),
             ("People", "Presence"),
             ("Here", "PresenceGuard"),

@@ -13,7 +13,7 @@ fn acquire(queue: &HashQueue, purpose: Purpose, origin: Origin) -> Option<Permit
     queue.acquire(purpose, &origin, Instant::now() + LONG)
 }
 
-/// The order in which they get their turns, when they arrive in the order given
+/// The order in which they get their permits, when they arrive in the order given
 /// while another one computes.
 fn order(before: &[Origin], arrivals: &[(Purpose, Origin)]) -> Vec<usize> {
     let queue = HashQueue::new(1, 0);
@@ -51,19 +51,19 @@ fn a_login_goes_before_registrations() {
 }
 
 #[test]
-fn addresses_take_turns_however_many_connections_each_has() {
+fn addresses_are_served_evenly_however_many_connections_each_has() {
     let many = |address| vec![(Purpose::Login, from(address, "a")); 3];
     let arrivals = [many(1), many(2), vec![(Purpose::Login, from(3, "a"))]].concat();
     let addresses: Vec<_> = order(&[], &arrivals).iter().map(|&n| arrivals[n].1.address).collect();
     let mut first: Vec<_> = addresses[..3].to_vec();
     first.sort_unstable();
     first.dedup();
-    assert_eq!(first.len(), 3, "each address once before any has a second turn: {addresses:?}");
+    assert_eq!(first.len(), 3, "each address once before any a second time: {addresses:?}");
 }
 
 /// A user who has just registered is not behind a crowd of strangers.
 #[test]
-fn a_registration_is_no_turn_of_a_login() {
+fn a_registration_does_not_count_as_a_login() {
     let queue = HashQueue::new(1, 0);
     drop(acquire(&queue, Purpose::Registration, from(1, "a")));
     let state = queue.lock();
@@ -76,13 +76,13 @@ fn a_registration_is_no_turn_of_a_login() {
 }
 
 #[test]
-fn an_address_that_had_a_turn_waits_for_those_that_had_none() {
+fn an_address_that_was_served_waits_for_those_that_were_not() {
     let login = |address| (Purpose::Login, from(address, "a"));
     assert_eq!(order(&[from(1, "a"), from(2, "a")], &[login(2), login(3), login(1)]), [1, 2, 0]);
 }
 
 #[test]
-fn within_an_address_names_take_turns() {
+fn within_an_address_names_are_served_evenly() {
     let login = |name| (Purpose::Login, from(1, name));
     assert_eq!(order(&[from(1, "a")], &[login("b"), login("a"), login("a")])[0], 0);
 }
@@ -103,7 +103,7 @@ fn a_user_who_comes_back_goes_before_a_crowd_of_strangers() {
 }
 
 #[test]
-fn among_users_who_come_back_addresses_take_turns() {
+fn among_users_who_come_back_addresses_are_served_evenly() {
     let queue = HashQueue::new(1, 0);
     for address in [1, 2] {
         queue.succeeded(from(address, "alice"));
@@ -114,7 +114,7 @@ fn among_users_who_come_back_addresses_take_turns() {
 }
 
 #[test]
-fn to_wait_in_vain_is_a_turn() {
+fn to_wait_in_vain_counts_as_served() {
     let queue = HashQueue::new(1, 0);
     let computing = acquire(&queue, Purpose::Login, from(9, "x"));
     for address in [1, 2] {
@@ -130,7 +130,7 @@ fn to_wait_in_vain_is_a_turn() {
 }
 
 #[test]
-fn giving_up_while_being_woken_loses_no_turn() {
+fn giving_up_while_being_woken_loses_no_permit() {
     let queue = HashQueue::new(1, 0);
     thread::scope(|scope| {
         for n in 0..4u8 {

@@ -20,7 +20,7 @@ fn open(pending: &Arc<PendingLogins>, peer: &str, count: usize) -> Vec<PendingLo
     handles.filter_map(|handle| pending.register(&handle, peer.parse().unwrap()).ok()).collect()
 }
 
-fn evicted(connections: Vec<PendingLogin>) -> usize {
+fn lost_slots(connections: Vec<PendingLogin>) -> usize {
     connections.into_iter().filter(|c| c.remove().is_none()).count()
 }
 
@@ -31,8 +31,8 @@ fn one_address_keeps_no_other_out() {
     assert_eq!(flood.len(), 20, "the address alone gets every slot, and no more");
     let guests = open(&pending, GUEST, 5);
     assert_eq!(guests.len(), 5);
-    assert_eq!(evicted(flood), 5);
-    assert_eq!(evicted(guests), 0);
+    assert_eq!(lost_slots(flood), 5);
+    assert_eq!(lost_slots(guests), 0);
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn no_address_pushes_out_others_for_more_than_its_share() {
     let class = open(&pending, FLOOD, 20);
     let flood = open(&pending, GUEST, 50);
     assert!((5..=10).contains(&flood.len()), "{} of 20", flood.len());
-    assert_eq!(evicted(class), flood.len());
+    assert_eq!(lost_slots(class), flood.len());
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn an_address_with_one_connection_keeps_it() {
     let pending = PendingLogins::new(3);
     let single: Vec<_> = (1..=3).flat_map(|n| open(&pending, &format!("10.0.1.{n}:5"), 1)).collect();
     assert!(open(&pending, GUEST, 9).is_empty());
-    assert_eq!(evicted(single), 0);
+    assert_eq!(lost_slots(single), 0);
 }
 
 #[test]
@@ -58,8 +58,8 @@ fn a_crowd_makes_room_for_others_of_its_own_address() {
     let crowd = open(&pending, FLOOD, MANY);
     let one_more = open(&pending, FLOOD, 1);
     assert_eq!((crowd.len(), one_more.len()), (MANY, 1));
-    assert_eq!(evicted(one_more), 0);
-    assert_eq!(evicted(crowd), 1);
+    assert_eq!(lost_slots(one_more), 0);
+    assert_eq!(lost_slots(crowd), 1);
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn an_ipv6_network_is_one_address() {
     let flood: Vec<_> = (1..=8).flat_map(|n| open(&pending, &format!("[2001:db8:1:2::{n}]:5"), 1)).collect();
     assert!(open(&pending, "[2001:db8:1:2:9::1]:5", 1).is_empty());
     assert_eq!(open(&pending, "[2001:db8:1:3::1]:5", 1).len(), 1);
-    assert_eq!(evicted(flood), 1);
+    assert_eq!(lost_slots(flood), 1);
 }
 
 #[test]

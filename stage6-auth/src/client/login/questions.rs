@@ -1,7 +1,7 @@
 //! The questions of the login to a user at a terminal, and what may be answered.
 
 use crate::accounts::{
-    AuthError, check_name, check_new_name, check_one_line, check_password as check_new_password,
+    AccountError, check_name, check_new_name, check_one_line, check_password as check_new_password,
 };
 use crate::auth::login_protocol::Command;
 use anyhow::Context;
@@ -98,7 +98,7 @@ fn command_of(answer: &str) -> Option<(Command, &str)> {
 
 /// # Errors
 /// What is wrong with the name, for the user. It is not sent then.
-fn check_name_for(command: Command, name: &str) -> Result<(), AuthError> {
+fn check_name_for(command: Command, name: &str) -> Result<(), AccountError> {
     match command {
         Command::Login => check_name(name),
         Command::Register => check_new_name(name),
@@ -107,10 +107,10 @@ fn check_name_for(command: Command, name: &str) -> Result<(), AuthError> {
 
 /// # Errors
 /// What is wrong with the password, as for the name.
-pub fn check_password(command: Command, password: &str) -> Result<(), AuthError> {
+pub fn check_password(command: Command, password: &str) -> Result<(), AccountError> {
     match command {
         // An empty line counts nowhere: the server would go on waiting.
-        Command::Login if password.is_empty() => Err(AuthError::BadPassword),
+        Command::Login if password.is_empty() => Err(AccountError::BadPassword),
         // Imported accounts may have other passwords than new ones can have.
         Command::Login => check_one_line(password),
         Command::Register => check_new_password(password),

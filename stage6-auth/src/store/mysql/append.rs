@@ -134,7 +134,7 @@ fn add_rows(
 /// stored or not.
 pub fn insert(conn: &mut Conn, first: i64, rows: &[&dyn MessageRow]) -> mysql::Result<()> {
     let Some(row) = rows.first() else { return Ok(()) };
-    let params: Vec<_> = (first..).zip(rows).flat_map(|(id, row)| row.params(id)).collect();
+    let params: Vec<_> = (first..).zip(rows).flat_map(|(row_id, row)| row.params(row_id)).collect();
     let more = format!(", ({})", vec!["?"; params.len() / rows.len()].join(", "));
     conn.exec_drop(format!("{}{}", row.insert(), more.repeat(rows.len() - 1)), to_mysql(&params))
 }

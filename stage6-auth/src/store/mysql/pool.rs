@@ -15,8 +15,8 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 /// Connections at most. A login holds one for a millisecond or two.
-const PLACES: usize = 6;
-const WAIT_FOR_PLACE: Duration = Duration::from_millis(1500);
+const CONNECTIONS: usize = 6;
+const WAIT_FOR_PERMIT: Duration = Duration::from_millis(1500);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// For each read and write on a connection: how long a commit may take before
 /// it is given up.
@@ -24,14 +24,15 @@ const IO_TIMEOUT: Duration = Duration::from_millis(1500);
 
 pub struct Pool {
     opts: Opts,
-    places: Semaphore,
+    /// One permit for each connection.
+    permits: Semaphore,
     /// Held only to push and pop.
     idle: Mutex<Vec<Conn>>,
 }
 
 impl Pool {
     pub fn new(url: &MySqlUrl) -> Self {
-        Pool { opts: options(url), places: Semaphore::new(PLACES), idle: Mutex::default() }
+        Pool { opts: options(url), permits: Semaphore::new(CONNECTIONS), idle: Mutex::default() }
     }
 
     /// A connection outside the pool.
@@ -54,7 +55,7 @@ impl Pool {
 
     /// Runs `work` on a connection that was alive a moment ago.
     pub fn with<T>(&self, work: impl FnOnce(&mut Conn) -> mysql::Result<T>) -> mysql::Result<T> {
-        let _place = self.places.acquire_for(WAIT_FOR_PLACE).ok_or(DriverError::Timeout)?;
+        let _permit = self.permits.acquire_for(WAIT_FOR_PERMIT).ok_or(DriverError::Timeout)?;
         let mut conn = self.take()?;
         let result = work(&mut conn);
         // After a failure of the network an answer to the old question could

@@ -23,7 +23,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 /// How long to wait for our own threads that write.
-const WAIT_FOR_TURN: Duration = Duration::from_millis(1500);
+const WAIT_FOR_PERMIT: Duration = Duration::from_millis(1500);
 
 /// An open SQLite file.
 ///
@@ -34,8 +34,8 @@ const WAIT_FOR_TURN: Duration = Duration::from_millis(1500);
 /// these are held across I/O: they stand for the file.
 pub(super) struct SqliteDatabase {
     path: PathBuf,
-    /// The committer, and logins that store a session or an account.
-    turns: Semaphore,
+    /// One permit, for the committer and for logins that store a session or an account.
+    permits: Semaphore,
     /// Locked by the thread that has the permit.
     writer: Mutex<Connection>,
     /// For look-ups, which never wait for a commit.
@@ -78,16 +78,16 @@ impl SqliteDatabase {
         }
         check_schema(&path, &mut writer, schema, OlderTables::Refuse)?;
         let reader = Mutex::new(connect(&path)?);
-        let (turns, writer, files) = (Semaphore::new(1), Mutex::new(writer), file_ids(&path));
-        Ok(SqliteDatabase { path, turns, writer, reader, files })
+        let (permits, writer, files) = (Semaphore::new(1), Mutex::new(writer), file_ids(&path));
+        Ok(SqliteDatabase { path, permits, writer, reader, files })
     }
 
     fn with_writer<T>(
         &self,
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        let turn = self.turns.acquire_for(WAIT_FOR_TURN);
-        let _turn = turn.ok_or_else(|| locked(self.path.display()))?;
+        let permit = self.permits.acquire_for(WAIT_FOR_PERMIT);
+        let _permit = permit.ok_or_else(|| locked(self.path.display()))?;
         // Poisoned: a transaction that was open is undone when it is dropped,
         // so the connection is as good as before. So it is with the reader.
         let mut conn = self.writer.lock().ignore_poison();
@@ -178,10 +178,10 @@ fn add_rows(tx: &Transaction, retract: &[NumberRange], batch: &[&dyn MessageRow]
     for range in retract {
         tx.prepare_cached(sql::RETRACT)?.execute(params![range.run, range.first, range.last, now()])?;
     }
-    // No other connection can write until this transaction ends, so the next id is free.
+    // No other connection can write until this transaction ends, so the next row id is free.
     let last: i64 = tx.prepare_cached(sql::LAST_ID)?.query_row([], |row| row.get(0))?;
-    for (id, message) in (last + 1..).zip(batch) {
-        tx.prepare_cached(message.insert())?.execute(params_from_iter(message.params(id)))?;
+    for (row_id, message) in (last + 1..).zip(batch) {
+        tx.prepare_cached(message.insert())?.execute(params_from_iter(message.params(row_id)))?;
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ impl LogWriter {
                 true
             }
             RoomEvent::Leave(session, _) => self.clients.remove(session.id),
-            RoomEvent::Message(session) | RoomEvent::Move(session, _) | RoomEvent::Kick(session, _) => {
+            RoomEvent::MessageFrom(session) | RoomEvent::Move(session, _) | RoomEvent::Kick(session, _) => {
                 self.clients.may_append(session.id)
             }
             _ => true,
@@ -36,7 +36,7 @@ impl LogWriter {
     /// client may have left since.
     pub(super) fn refuse_taken_over(&mut self, entry: &AddressedMessage) {
         let is_late = |submission: &ChatSubmission, _| match &submission.event {
-            RoomEvent::Message(session) => is_taken_over(session, entry),
+            RoomEvent::MessageFrom(session) => is_taken_over(session, entry),
             _ => false,
         };
         self.pending.take_if(is_late).into_iter().for_each(|submission| self.refuse(submission));
@@ -47,13 +47,13 @@ impl LogWriter {
     pub(super) fn refuse_pending(&mut self) {
         let goes = |submission: &ChatSubmission, in_doubt| match &submission.event {
             _ if in_doubt => false,
-            RoomEvent::Join(_) | RoomEvent::Message(_) | RoomEvent::PollLog => true,
+            RoomEvent::Join(_) | RoomEvent::MessageFrom(_) | RoomEvent::PollLog => true,
             _ => submission.message.is_none(),
         };
         for submission in self.pending.take_if(goes) {
             match &submission.event {
                 RoomEvent::Join(newcomer) => _ = self.clients.remove(newcomer.session.id),
-                RoomEvent::Message(_) => self.refused += 1,
+                RoomEvent::MessageFrom(_) => self.refused += 1,
                 _ => {}
             }
             self.refuse(submission);
