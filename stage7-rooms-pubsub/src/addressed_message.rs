@@ -17,9 +17,9 @@ pub struct AddressedMessage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recipient {
     /// All others in the room with this [key](stage6_auth::store::name_key), and the
-    /// speaker's subscribers elsewhere.
+    /// sender's subscribers elsewhere.
     Room(Arc<str>),
-    /// The speaker's subscribers, wherever they are.
+    /// The sender's subscribers, wherever they are.
     Subscribers,
     /// The user of this name alone. The database has the name's key.
     User(Arc<str>, &'static PrivateKind),
@@ -35,7 +35,7 @@ pub enum Recipient {
 pub struct PrivateKind {
     /// What the database calls it, at most 12 letters.
     pub kind: &'static str,
-    /// What the receiver sees before the speaker's name.
+    /// What the receiver sees before the sender's name.
     pub before: &'static str,
     /// What it sees between name and text.
     pub between: &'static str,

@@ -99,7 +99,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     if output.interactive() {
         queue.wait_for_login();
     }
-    while let Some(text) = input.next(&state.prompt())?.map(Zeroizing::new) {
+    while let Some(text) = input.next(&state.wait_for_prompt())?.map(Zeroizing::new) {
         match text.as_str() {
             // For this user alone: nothing is sent.
             "/help" if output.interactive() => {

@@ -7,15 +7,13 @@
 //! session begins in the lobby as every session does.
 
 use crate::commands::CommandInfo;
+use crate::rooms::LOBBY;
 use common::poison::IgnorePoison;
 use common::terminal::Complete;
 use stage6_auth::accounts::check_name;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
-
-/// The room where every session begins.
-pub const LOBBY: &str = "lobby";
 
 /// How long a prompt waits for the answer to `/join`: it is to show the new room,
 /// and a server that does not answer is not to keep the user from typing.
@@ -31,7 +29,7 @@ pub enum StateChange {
     Nothing,
     /// The user is in another room, and this is the prompt there.
     Moved {
-        /// As [`ClientState::prompt`] has it.
+        /// As [`ClientState::wait_for_prompt`] has it.
         prompt: String,
     },
     /// The user was kicked: the client does not come back by itself.
@@ -58,8 +56,8 @@ struct State {
     moving: bool,
     rooms: BTreeSet<String>,
     /// The users in this room, and others whose names were in a line.
-    people: BTreeSet<String>,
-    others: BTreeSet<String>,
+    users_here: BTreeSet<String>,
+    users_elsewhere: BTreeSet<String>,
 }
 
 impl ClientState {
@@ -90,7 +88,7 @@ impl ClientState {
                 let names = rooms.split(',').filter_map(|room| room.split(' ').next());
                 state.rooms = names.filter(|name| check_name(name).is_ok()).map(str::to_owned).collect();
             }
-            Some(("[USERS_LIST]", names)) => state.people = listed(names).collect(),
+            Some(("[USERS_LIST]", names)) => state.users_here = listed(names).collect(),
             Some(("[SUBS]", names)) => listed(names).for_each(|name| state.remember_name(&name)),
             Some(("[pub]" | "[private]", said)) => state.remember_author(said),
             Some((room, said)) if room.starts_with("[#") && room.ends_with(']') => {
@@ -109,9 +107,9 @@ impl ClientState {
         }
     }
 
-    /// The prompt: the user's name and room. Waits for the answer of a server
-    /// that was asked for another one.
-    pub fn prompt(&self) -> String {
+    /// The prompt: the user's name and room. After `/join` or `/leave` this first waits for
+    /// the server's answer, two seconds at most.
+    pub fn wait_for_prompt(&self) -> String {
         let waited = self.moved.wait_timeout_while(self.lock(), PATIENCE, |state| state.moving);
         let mut state = waited.ignore_poison().0;
         state.moving = false;
@@ -143,7 +141,7 @@ impl State {
             return StateChange::Nothing;
         };
         // The list of the users in the new room comes next. The others are not forgotten.
-        std::mem::take(&mut self.people).iter().for_each(|name| self.remember_name(name));
+        std::mem::take(&mut self.users_here).iter().for_each(|name| self.remember_name(name));
         self.room = rest.split(' ').next().and_then(|room| listed(room).next());
         self.rooms.extend(self.room.clone());
         self.moving = false;
@@ -160,14 +158,14 @@ impl State {
     }
 
     fn remember_name(&mut self, name: &str) {
-        if self.people.contains(name) || self.others.contains(name) {
+        if self.users_here.contains(name) || self.users_elsewhere.contains(name) {
             return;
         }
         // Among so many, no user looks for a name with Tab.
-        if self.others.len() >= MOST_REMEMBERED {
-            self.others.clear();
+        if self.users_elsewhere.len() >= MOST_REMEMBERED {
+            self.users_elsewhere.clear();
         }
-        self.others.insert(name.to_owned());
+        self.users_elsewhere.insert(name.to_owned());
     }
 }
 
@@ -188,7 +186,9 @@ impl Complete for ClientState {
         let state = self.lock();
         let names: Vec<_> = match command.argument() {
             Some("ROOM") => state.rooms.iter().collect(),
-            Some("USER") => state.people.union(&state.others).filter(|name| **name != state.me).collect(),
+            Some("USER") => {
+                state.users_here.union(&state.users_elsewhere).filter(|name| **name != state.me).collect()
+            }
             _ => Vec::new(),
         };
         // As everywhere, upper and lower case are the same name.

@@ -15,13 +15,12 @@ pub(crate) use other_servers::not_stored;
 
 use crate::addressed_message::{AddressedMessage, Recipient};
 use crate::backplane::{Login, Status};
-use crate::room_event::{Question, RoomEvent};
+use crate::room_event::{Newcomer, Question, RoomEvent};
 use crate::rooms::{LOBBY, Rooms};
 use crate::subscriptions::Subscriptions;
 use common::log::Log;
 use stage3_threads::workers::WaitGuard;
 use stage4_multichat::fanout::{ClientId, Fanout, Member};
-use stage4_multichat::limits::ClientSlot;
 use stage4_multichat::line_codec::LineCodec;
 use stage6_auth::pipeline::{Batch, RoomLogic, Submission};
 use stage6_auth::room::{History, NOT_STORED, OutageLog};
@@ -55,9 +54,9 @@ struct Online {
     id: ClientId,
     /// As registered.
     name: Arc<str>,
-    /// The run of its server; 0 if there is one server only.
-    run: i64,
-    login: Login,
+    /// Its entry in the log that several servers share, and the run of its server. `None`
+    /// on a server that is alone.
+    login: Option<(i64, Login)>,
     /// `None` if the user is online on another server.
     session: Option<Arc<Session>>,
 }
@@ -123,7 +122,8 @@ impl RoomState {
     /// `entry` is what other servers read of it in the shared log.
     fn apply(&mut self, event: RoomEvent, entry: Option<&AddressedMessage>) {
         match event {
-            RoomEvent::Join(newcomer) => self.decide_join(newcomer, entry),
+            RoomEvent::Join(newcomer) if self.other_servers.is_some() => self.decide_join(newcomer, entry),
+            RoomEvent::Join(newcomer) => self.join(newcomer, None),
             RoomEvent::MessageFrom(session) => self.fanout.send(&format!("{NOT_STORED}\n"), [session.id]),
             RoomEvent::Ask(session, question) => self.ask(&session, question),
             RoomEvent::RoomName(session, answer) => {
@@ -154,22 +154,18 @@ impl RoomState {
         }
     }
 
-    /// The greeting first, then the lobby: from here on the client hears
-    /// everything, and everything before is in the history.
-    fn join(
-        &mut self,
-        session: &Arc<Session>,
-        slot: ClientSlot,
-        publishers: &[Arc<str>],
-        (run, login): (i64, Login),
-    ) {
+    /// The greeting first, then the lobby: from here on the client gets all messages,
+    /// and those from before are in the history.
+    fn join(&mut self, newcomer: Newcomer, login: Option<(i64, Login)>) {
+        let Newcomer { session, slot, publishers, welcome, answer } = newcomer;
+        session.send_to(&welcome);
         let id = session.id;
         let member = Member::new(session.name.clone(), session.outbox.clone(), slot);
         self.fanout.add(id, member);
         let name = session.name.clone();
-        let online = Online { id, name, run, login, session: Some(session.clone()) };
+        let online = Online { id, name, login, session: Some(session.clone()) };
         self.online.insert(name_key(&session.name).into(), online);
-        for publisher in publishers {
+        for publisher in &publishers {
             self.subscriptions.subscribe(id, publisher);
         }
         self.rooms.enter(LOBBY, &session.name, id);
@@ -178,6 +174,8 @@ impl RoomState {
         let greeting = self.history.lines(session.outbox.limit()) + &self.rooms.users(LOBBY);
         session.outbox.send_lines(&greeting);
         self.announce(id, LOBBY, &session.name, "joined");
+        // The login thread may have given up; then it takes its client out again.
+        let _ = answer.send(Ok(()));
     }
 
     fn move_to(&mut self, id: ClientId, name: &Arc<str>, room: &str) {

@@ -132,9 +132,9 @@ impl BackplaneArgs {
         // The database's own name for itself: the servers may call it by different ones.
         let chat_name = "SELECT CONCAT(@@hostname, ':', @@port, '/', DATABASE())";
         let chat: Option<String> = shared.database().with(|conn| conn.query_first(chat_name))?;
-        let (status, told) = Status::new();
+        let (status, woken) = Status::new();
         let status = Arc::new(status);
-        let notifier = Notifier::new(redis, &chat.unwrap_or_default(), &status, told, log)?;
+        let notifier = Notifier::new(redis, &chat.unwrap_or_default(), &status, woken, log)?;
         let liveness = Liveness::start(shared.database(), &status, log)?;
         log.info(format_args!("one of several servers of {db}, through Redis at {redis}"));
 

@@ -1,7 +1,7 @@
 //! Redis tells the servers that the log has grown: each publishes the id of its last
 //! entry, in a channel that all have subscribed to, after each batch and once a second.
 //!
-//! What a server publishes it hears itself. When it does not hear itself for
+//! A server also receives what it publishes itself. When that does not come for
 //! [`SILENCE`], Redis is away for it, whatever the reason: ended, frozen, cut off,
 //! restarted, or not allowed any longer.
 
@@ -35,7 +35,7 @@ pub struct Notifier {
     redis: RedisServer,
     status: Arc<Status>,
     /// Wakes the thread that publishes.
-    told: Receiver<()>,
+    woken: Receiver<()>,
     log: Log,
 }
 
@@ -48,32 +48,32 @@ impl Notifier {
         url: &RedisUrl,
         chat: &str,
         status: &Arc<Status>,
-        told: Receiver<()>,
+        woken: Receiver<()>,
         log: &Log,
     ) -> Result<Self, RedisError> {
         let redis = RedisServer::new(url, chat)?;
         redis.check(status)?;
-        Ok(Notifier { redis, status: status.clone(), told, log: log.clone() })
+        Ok(Notifier { redis, status: status.clone(), woken, log: log.clone() })
     }
 
-    /// Starts the two threads: one that publishes, one that listens.
+    /// Starts the two threads: one that publishes, one that has subscribed.
     pub(super) fn start(self, queue: &Arc<ChatQueue>) -> io::Result<()> {
-        let Notifier { redis, status, told, log } = self;
+        let Notifier { redis, status, woken, log } = self;
         critical_thread::spawn("publish", {
             let (redis, status, queue) = (redis.clone(), status.clone(), queue.clone());
-            move || publish(&redis, &status, &told, &queue)
+            move || publish(&redis, &status, &woken, &queue)
         })?;
-        let listener = Listener { redis, status, log, queue: queue.clone(), heard_self: Instant::now() };
-        critical_thread::spawn("subscribe", move || listener.listen())?;
+        let subscriber = Subscriber { redis, status, log, queue: queue.clone(), last_own: Instant::now() };
+        critical_thread::spawn("subscribe", move || subscriber.run())?;
         Ok(())
     }
 }
 
 /// The thread that publishes. It may hang: the committer thread does not wait for it.
-fn publish(redis: &RedisServer, status: &Status, told: &Receiver<()>, queue: &ChatQueue) {
+fn publish(redis: &RedisServer, status: &Status, woken: &Receiver<()>, queue: &ChatQueue) {
     let mut conn = None;
     loop {
-        // After the end there is a last entry to tell of, and nothing after that.
+        // After the end there is a last entry to announce, and nothing after that.
         let stopped = queue.is_closed();
         if conn.is_none() {
             conn = redis.connect(TIMEOUT).ok();
@@ -86,45 +86,46 @@ fn publish(redis: &RedisServer, status: &Status, told: &Receiver<()>, queue: &Ch
         if stopped {
             return;
         }
-        if told.recv_timeout(HEARTBEAT) == Err(RecvTimeoutError::Disconnected) {
+        if woken.recv_timeout(HEARTBEAT) == Err(RecvTimeoutError::Disconnected) {
             return;
         }
     }
 }
 
-/// The thread that listens.
-struct Listener {
+/// The thread that has subscribed.
+struct Subscriber {
     redis: RedisServer,
     status: Arc<Status>,
     log: Log,
     queue: Arc<ChatQueue>,
-    heard_self: Instant,
+    /// When a message of this server itself came last.
+    last_own: Instant,
 }
 
-impl Listener {
-    fn listen(mut self) {
+impl Subscriber {
+    fn run(mut self) {
         let mut pause = FIRST_PAUSE;
         while !self.queue.is_closed() {
-            let before = self.heard_self;
-            // After any error the connection is thrown away. That one broke off is
-            // nothing to tell, if the next one works.
+            let before = self.last_own;
+            // After any error the connection is thrown away. One that broke off is
+            // not logged, if the next one works.
             match self.redis.connect(SILENCE) {
                 Err(error) => self.is_away(&error),
                 Ok(conn) => {
-                    let error = self.hear(conn);
-                    if self.heard_self.elapsed() > SILENCE {
+                    let error = self.receive(conn);
+                    if self.last_own.elapsed() > SILENCE {
                         self.is_away(&error);
                     }
                 }
             }
-            pause = if self.heard_self > before { FIRST_PAUSE } else { LONGEST_PAUSE.min(pause * 2) };
+            pause = if self.last_own > before { FIRST_PAUSE } else { LONGEST_PAUSE.min(pause * 2) };
             thread::sleep(pause.mul_f64(rand::random_range(0.5..1.0)));
         }
     }
 
     /// Wakes the committer thread at each number that is greater than its own, until
     /// the connection fails.
-    fn hear(&mut self, mut conn: Connection) -> redis::RedisError {
+    fn receive(&mut self, mut conn: Connection) -> redis::RedisError {
         let subscribed = Instant::now();
         let mut channel = conn.as_pubsub();
         if let Err(error) = channel.subscribe(&self.redis.channel) {
@@ -136,7 +137,7 @@ impl Listener {
                 Ok(message) => self.take(&message.get_payload::<String>().unwrap_or_default()),
                 Err(error) => return error,
             }
-            if self.heard_self.max(subscribed).elapsed() > SILENCE {
+            if self.last_own.max(subscribed).elapsed() > SILENCE {
                 break;
             }
         }
@@ -149,12 +150,12 @@ impl Listener {
     fn take(&mut self, text: &str) {
         let Some((run, tail)) = text.split_once(' ') else { return };
         if run.parse() == Ok(self.status.run()) {
-            self.heard_self = Instant::now();
+            self.last_own = Instant::now();
             if self.status.set_redis_away(false) {
                 self.log.warn(format_args!("Redis at {} is back", self.redis.url));
                 submit(&self.queue, None, RoomEvent::Notice(ON_TIME));
             }
-        } else if tail.parse().is_ok_and(|tail| self.status.hear(tail)) {
+        } else if tail.parse().is_ok_and(|tail| self.status.note_announced(tail)) {
             self.status.wake(&self.queue);
         }
     }

@@ -1,4 +1,4 @@
-//! What the threads of a server that is one of several tell each other.
+//! What the threads of a server that is one of several share.
 
 use super::{Change, ChatQueue, submit};
 use crate::addressed_message::{AddressedMessage, Recipient};
@@ -16,35 +16,35 @@ pub struct Status {
     /// The last entry that this server knows and that cannot be lost. Written by the
     /// committer thread.
     tail: AtomicI64,
-    /// The greatest of these numbers that other servers have told through Redis.
-    heard: AtomicI64,
+    /// The greatest of these numbers that other servers have announced through Redis.
+    announced: AtomicI64,
     /// Whether a wake-up is on its way to the committer thread: one is enough.
     waking: AtomicBool,
-    /// Written by the thread that listens to Redis.
+    /// Written by the thread that has subscribed in Redis.
     redis_away: AtomicBool,
     /// The runs of the other servers. Written by the committer thread.
     peers: Mutex<HashSet<i64>>,
     /// Users of other servers, name by key. Written by the room thread.
     elsewhere: Mutex<HashMap<Arc<str>, Arc<str>>>,
-    /// Wakes the thread that tells Redis.
-    tell: SyncSender<()>,
+    /// Wakes the thread that publishes in Redis.
+    wake_publisher: SyncSender<()>,
 }
 
 impl Status {
-    /// With what wakes the thread that tells Redis.
+    /// With what wakes the thread that publishes in Redis.
     pub(super) fn new() -> (Self, Receiver<()>) {
-        let (tell, told) = sync_channel(1);
+        let (wake_publisher, woken) = sync_channel(1);
         let status = Status {
             run: AtomicI64::new(random_run()),
             tail: AtomicI64::new(0),
-            heard: AtomicI64::new(0),
+            announced: AtomicI64::new(0),
             waking: AtomicBool::new(false),
             redis_away: AtomicBool::new(false),
             peers: Mutex::default(),
             elsewhere: Mutex::default(),
-            tell,
+            wake_publisher,
         };
-        (status, told)
+        (status, woken)
     }
 
     /// The run of this server.
@@ -63,17 +63,17 @@ impl Status {
     pub(super) fn set_tail(&self, tail: i64) {
         if self.tail.swap(tail, Ordering::SeqCst) != tail {
             // Full: the thread has not yet come to the last one, and will see this too.
-            let _ = self.tell.try_send(());
+            let _ = self.wake_publisher.try_send(());
         }
     }
 
-    pub(super) fn heard(&self) -> i64 {
-        self.heard.load(Ordering::SeqCst)
+    pub(super) fn announced(&self) -> i64 {
+        self.announced.load(Ordering::SeqCst)
     }
 
-    /// Takes note of what another server tells. Returns `true` if it is news.
-    pub(super) fn hear(&self, tail: i64) -> bool {
-        self.heard.fetch_max(tail, Ordering::SeqCst);
+    /// Takes note of a number that another server has announced. Returns `true` if it is new.
+    pub(super) fn note_announced(&self, tail: i64) -> bool {
+        self.announced.fetch_max(tail, Ordering::SeqCst);
         tail > self.tail()
     }
 

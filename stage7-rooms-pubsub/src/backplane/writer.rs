@@ -133,7 +133,7 @@ impl LogWriter {
             match self.append(count) {
                 Ok(()) => most = MOST,
                 Err(AppendError::Unstorable) if count > 1 => most = count / 2,
-                // A message: what servers tell each other can always be stored.
+                // A message: what servers write for each other can always be stored.
                 Err(AppendError::Unstorable) => {
                     self.refused += 1;
                     self.pending.take_first(1).into_iter().for_each(|submission| self.refuse(submission));
@@ -179,7 +179,7 @@ impl LogWriter {
             let count = entries.len();
             entries.into_iter().for_each(|(id, entry)| self.on_read(id, entry));
             if count < PAGE {
-                self.log.confirm(self.status.heard());
+                self.log.confirm(self.status.announced());
                 self.release_confirmed();
                 return Ok(());
             }

@@ -98,7 +98,7 @@ fn so_many_names_are_no_burden() {
 #[test]
 fn the_room_is_where_the_server_says() {
     let state = state(&[]);
-    assert_eq!(state.prompt(), "alice@lobby> ");
+    assert_eq!(state.wait_for_prompt(), "alice@lobby> ");
     state.typed("/join Rust");
     state.on_line("bob: hello");
     let prompt = "alice@rust> ".to_owned();
@@ -106,14 +106,14 @@ fn the_room_is_where_the_server_says() {
         state.on_line("[SERVER] you are in rust (2 online)"),
         StateChange::Moved { prompt: prompt.clone() }
     );
-    assert_eq!(state.prompt(), prompt);
+    assert_eq!(state.wait_for_prompt(), prompt);
     state.typed("/join somewhere else");
     state.on_line("[SERVER] error: a room has 1 to 32 of the characters A-Z a-z 0-9 _ . -");
-    assert_eq!(state.prompt(), "alice@rust> ");
+    assert_eq!(state.wait_for_prompt(), "alice@rust> ");
     // No other line can say so.
     state.on_line("bob: [SERVER] you are in a trap (2 online)");
     state.on_line("[SERVER] announcement by bob: you are in trouble (2 online)");
-    assert_eq!(state.prompt(), "alice@rust> ");
+    assert_eq!(state.wait_for_prompt(), "alice@rust> ");
 }
 
 #[test]
@@ -121,18 +121,18 @@ fn the_room_is_waited_for_and_not_for_ever() {
     let state = state(&[]);
     state.typed("/join rust");
     thread::scope(|scope| {
-        let waiting = scope.spawn(|| state.prompt());
+        let waiting = scope.spawn(|| state.wait_for_prompt());
         state.on_line("bob: still in the lobby");
         state.on_line("[SERVER] you are in rust (1 online)");
         assert_eq!(waiting.join().unwrap(), "alice@rust> ");
     });
     state.typed("/leave");
     let start = Instant::now();
-    assert_eq!(state.prompt(), "alice@rust> ");
+    assert_eq!(state.wait_for_prompt(), "alice@rust> ");
     assert!(start.elapsed() >= PATIENCE);
     // Once is enough.
     let start = Instant::now();
-    state.prompt();
+    state.wait_for_prompt();
     assert!(start.elapsed() < PATIENCE);
 }
 

@@ -135,16 +135,16 @@ impl<'a> Commands<'a> {
     fn move_to(&mut self, room: &str) -> CommandResult {
         let key = name_key(room);
         if *key == *self.room {
-            return Err(format!("you are in {} already", self.room_name()?).into());
+            return Err(format!("you are in {} already", self.room_name_when_stored()?).into());
         }
         self.room = key.into();
         self.log.info(format_args!("{} goes to the room {room}", self.session.name));
         Ok(self.chat.submit(RoomEvent::Move(self.session.clone(), room.into()))?)
     }
 
-    /// The room's name, as the user who opened it wrote it. Waits until all is stored that
-    /// the client has said.
-    pub(super) fn room_name(&self) -> Result<Arc<str>, CommandError> {
+    /// Waits until all is stored that the client has said, and returns the room's name, as
+    /// the user who opened it wrote it.
+    pub(super) fn room_name_when_stored(&self) -> Result<Arc<str>, CommandError> {
         let (answer, name) = sync_channel(1);
         self.chat.submit(RoomEvent::RoomName(self.session.clone(), answer))?;
         Ok(name.recv_timeout(COMMIT_WAIT).unwrap_or_else(|_| self.room.clone()))

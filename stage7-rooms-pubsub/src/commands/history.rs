@@ -13,8 +13,8 @@ const READ_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl Commands<'_> {
     pub(super) fn show_history(&self, limit: usize) -> CommandResult {
-        // What the client has just said belongs to it.
-        let room_name = self.room_name()?;
+        // This waits: what the client has just said belongs to the history.
+        let room_name = self.room_name_when_stored()?;
         let messages = message_store::room_history(self.store, &self.room, limit)?;
         if messages.is_empty() {
             self.session.send_to(&format!("[SERVER] no earlier messages in {room_name}"));

@@ -6,11 +6,12 @@ use crate::rooms::LOBBY;
 use stage4_multichat::fanout::ClientId;
 use stage6_auth::store::{Message, name_key};
 
-/// Messages of one sender to one recipient, with nothing in between: they are encoded
-/// and sent together.
+/// Messages of one sender to one recipient, with nothing in between. They are sealed and
+/// put into the outboxes together: 100 lines that one user pastes are one text for each
+/// receiver, not 100.
 #[derive(Default)]
 pub(super) struct Gathered {
-    /// The sender, which does not hear itself; `None` for a user of another server.
+    /// The sender, which is not sent its own messages; `None` for a user of another server.
     own: Option<ClientId>,
     messages: Vec<AddressedMessage>,
 }
@@ -18,7 +19,8 @@ pub(super) struct Gathered {
 impl RoomState {
     /// `own` is the sender, if it is a client of this server.
     pub(super) fn gather(&mut self, own: Option<ClientId>, next: AddressedMessage) {
-        // A newer session of the name would have come in between.
+        // The same name is the same session: a newer one of that name comes in by a `Join`,
+        // and before each `Join` all that has gathered is sent.
         let goes_on = |last: &AddressedMessage| last.message.name == next.message.name && last.to == next.to;
         if !self.gathered.messages.last().is_some_and(goes_on) {
             self.send_gathered();

@@ -15,7 +15,7 @@ use stage4_multichat::fanout::ClientId;
 use stage6_auth::auth::LoginError;
 use stage6_auth::sessions::ELSEWHERE;
 use stage6_auth::sessions::Eviction;
-use stage6_auth::sessions::{NameInUse, OnDuplicate};
+use stage6_auth::sessions::NameInUse;
 use stage6_auth::store::{StoreError, name_key};
 use std::sync::Arc;
 
@@ -40,26 +40,19 @@ impl OtherServers {
 }
 
 impl RoomState {
-    /// A client of this server comes in, if the log lets it. A server that is alone has no
-    /// log: there the name is free.
+    /// A client of this server comes in, if the log lets it.
     pub(super) fn decide_join(&mut self, newcomer: Newcomer, entry: Option<&AddressedMessage>) {
-        let Newcomer { session, slot, publishers, welcome, answer } = newcomer;
-        let place = match entry.map(|entry| (entry.message.id.run, &entry.to)) {
-            Some((run, Recipient::Servers(Change::Join(login)))) => Some((run, login.clone())),
-            _ if self.other_servers.is_none() => Some((0, Login::of(&session, OnDuplicate::Reject))),
-            _ => None,
-        };
-        let decision = match place {
-            None => Err(not_stored()),
-            Some((_, login)) if !self.make_way(&session.name, &login) => Err(NameInUse.into()),
-            Some(place) => {
-                session.send_to(&welcome);
-                self.join(&session, slot, &publishers, place);
-                Ok(())
+        let refusal = match entry.map(|entry| (entry.message.id.run, &entry.to)) {
+            Some((run, Recipient::Servers(Change::Join(login)))) => {
+                if self.make_way(&newcomer.session.name, login) {
+                    return self.join(newcomer, Some((run, login.clone())));
+                }
+                NameInUse.into()
             }
+            _ => not_stored(),
         };
-        // The login thread may have given up; then it takes its client out again.
-        let _ = answer.send(decision);
+        // The login thread may have given up.
+        let _ = newcomer.answer.send(Err(refusal));
     }
 
     /// Applies an entry that is no message and was not made by a client of this server.
@@ -91,7 +84,8 @@ impl RoomState {
             Change::Confirm => {}
             Change::Start => self.log(format_args!("a server has started")),
             Change::Dead(ended) => {
-                let users = self.online.iter().filter(|(_, online)| online.run == *ended);
+                let is_of = |online: &Online| online.login.as_ref().is_some_and(|(run, _)| run == ended);
+                let users = self.online.iter().filter(|(_, online)| is_of(online));
                 let users: Vec<Arc<str>> = users.map(|(key, _)| key.clone()).collect();
                 self.log(format_args!("a server has ended, with {} users", users.len()));
                 users.iter().for_each(|key| self.take_out(key, Some((CUT_OFF, Eviction::KeepSession))));
@@ -104,10 +98,11 @@ impl RoomState {
     fn make_way(&mut self, name: &str, newcomer: &Login) -> bool {
         let key = name_key(name);
         let Some(older) = self.online.get(&*key) else { return true };
-        if !newcomer.takes_over(&older.login.token) {
+        let Some((_, login)) = &older.login else { return false };
+        if !newcomer.takes_over(&login.token) {
             return false;
         }
-        let is_same_session = older.login.token == newcomer.token;
+        let is_same_session = login.token == newcomer.token;
         let eviction = if is_same_session { Eviction::KeepSession } else { Eviction::EndSession };
         self.take_out(&key, Some((ELSEWHERE, eviction)));
         true
@@ -122,7 +117,8 @@ impl RoomState {
         let id = REMOTE | servers.remote;
         self.rooms.enter(LOBBY, name, id);
         self.announce(id, LOBBY, name, "joined");
-        let online = Online { id, name: name.clone(), run, login: login.clone(), session: None };
+        let login = Some((run, login.clone()));
+        let online = Online { id, name: name.clone(), login, session: None };
         self.online.insert(key, online);
     }
 
@@ -143,7 +139,8 @@ impl RoomState {
     /// The user of this name, if it is online by that login on another server.
     fn of_login(&self, name: &str, run: i64, session: ClientId) -> Option<&Online> {
         let online = self.online.get(&*name_key(name))?;
-        (online.run == run && online.login.session == session).then_some(online)
+        let (of_run, login) = online.login.as_ref()?;
+        (*of_run == run && login.session == session).then_some(online)
     }
 
     fn log(&self, line: std::fmt::Arguments<'_>) {
