@@ -214,8 +214,6 @@ fn log_in(
 ) -> Result<PresenceGuard, LoginError> {
     let AcceptedConnection { peer, outbox, lines, deadline, .. } = connection;
     let login = server.auth.authenticate(|| read_line(lines, &server.envelope), outbox, *peer, *deadline);
-    // A new connection may have got this one's slot meanwhile, on a full server. Then the
-    // client is turned away, even if it has proved who it is.
     let (login, slot) = pending.finish(login)?;
     let session = Session::new(&login, *peer, outbox);
     // From here on the client has its name, and the room thread sends it what is said.

@@ -127,12 +127,12 @@ fn take(table: &mut Table, address: IpAddr, index: usize) -> Entry {
 }
 
 impl PendingLogin {
-    /// The login has ended, and the client keeps the slot. The outcome is passed through,
-    /// since the loss of the slot goes before it.
+    /// The login has ended, well or badly. If it went well, its outcome comes back with
+    /// the slot, which the client keeps.
     ///
     /// # Errors
-    /// That of the login; [`LoginError::ServerFull`] when a new connection has got
-    /// the slot, whatever the login came to.
+    /// [`LoginError::ServerFull`] when a new connection has got the slot meanwhile: then the
+    /// client is turned away, even if it has proved who it is. Otherwise that of the login.
     pub fn finish<T>(self, login: Result<T, LoginError>) -> Result<(T, ClientSlot), LoginError> {
         let slot = self.remove().ok_or(LoginError::ServerFull)?;
         Ok((login?, slot))
