@@ -20,7 +20,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 const CLIENTS: usize = 3;
 
 /// Of a kilobyte each. What two others say, 16 MB, is more than a connection's
-/// two sockets hold: every outbox of the server is stalled.
+/// two sockets hold: every outbox of the server lags behind.
 const LINES: usize = 8000;
 
 struct Server {
