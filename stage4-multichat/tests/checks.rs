@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         .with(checks::log_file())
         .with(room::messages())
         .with(checks::server_sessions())
+        .with(room::newcomers())
         .with(room::notices())
         .with(room::order())
         .with(room::leaving())

@@ -4,15 +4,19 @@
 //! on reading while it writes: two locks, of which none is held while waiting for
 //! the network to bring something.
 
+use rustls::client::ResolvesClientCert;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, Connection, RootCertStore, SupportedProtocolVersion};
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, ClientConnection, Connection, RootCertStore};
+use rustls::{SignatureScheme, SupportedProtocolVersion};
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 use testkit::IgnorePoison;
@@ -61,6 +65,15 @@ impl TrustedCa {
         Self(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
     }
 
+    /// The same trust, and a flag that is set when a server asks the client for a
+    /// certificate. The client has none.
+    pub fn noticing_requests(&self) -> (Self, Arc<AtomicBool>) {
+        let asked = Arc::new(AtomicBool::new(false));
+        let mut config = ClientConfig::clone(&self.0);
+        config.client_auth_cert_resolver = Arc::new(NoticesRequests(asked.clone()));
+        (Self(Arc::new(config)), asked)
+    }
+
     /// A handshake that must succeed.
     #[track_caller]
     pub fn connect(&self, who: &str, stream: TcpStream, name: &str) -> Carried {
@@ -73,6 +86,21 @@ impl TrustedCa {
         let name = ServerName::try_from(name.to_owned()).expect("a name as the check gives it");
         let connection = ClientConnection::new(self.0.clone(), name).map_err(io::Error::other)?;
         carried(stream, connection.into())
+    }
+}
+
+/// Is asked for a client's certificate when the server's handshake asks for one.
+#[derive(Debug)]
+struct NoticesRequests(Arc<AtomicBool>);
+
+impl ResolvesClientCert for NoticesRequests {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.0.store(true, Ordering::Relaxed);
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        false
     }
 }
 

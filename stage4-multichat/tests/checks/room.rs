@@ -109,6 +109,26 @@ wire(server) fn an_ipv4_client_of_an_ipv6_server_has_its_ipv4_address(case) {
 }
 }
 
+checks! { pub newcomers:
+
+/// Nothing is kept for those who come: what was said before is not for them, also
+/// when nobody was there to hear it.
+wire(server) fn a_newcomer_gets_nothing_from_before_it_came(case) {
+    let server = case.server();
+    let alone = case.connect("alone", &server);
+    alone.send("is anybody there?");
+    alone.half_close();
+    alone.sees_the_end();
+    let [alice, bob] = case.room(&server);
+    alice.send("the fence");
+    bob.hears_of("the fence");
+    for newcomer in [&alice, &bob] {
+        let heard = String::from_utf8_lossy(&newcomer.everything()).contains("is anybody there?");
+        require(!heard, "nothing from before it came", format!("{} received it", newcomer.name()));
+    }
+}
+}
+
 checks! { pub notices:
 
 /// Those who are there are told who came and how many they are now, the new

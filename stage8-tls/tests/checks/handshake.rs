@@ -1,5 +1,6 @@
 //! The handshake: who gets through it, and what becomes of those who do not.
 
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 use testkit::{Carried, Case, Next, Peer, checks, fail, require, shown};
@@ -67,6 +68,19 @@ wire(server) fn tls_1_2_and_tls_1_3_are_spoken(case) {
         peer.hears_of("AUTH_SUCCESS");
         peer.send("hello");
         alice.hears_some("hello", |l| l.ends_with(": hello"));
+    }
+}
+
+/// Users log in with a password: the handshake asks a client for no certificate.
+wire(server) fn no_client_is_asked_for_a_certificate(case) {
+    let chat = Chat::start(case);
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let (trust, asked) = TrustedCa::in_file(&ca_file(case), &[version]).noticing_requests();
+        let mut peer = case.carry("alice", trust.connect("alice", case.stream_to("alice", chat.here()), "localhost"));
+        peer.read_on();
+        peer.receives("AUTH_REQUIRED");
+        let asked = asked.load(Ordering::Relaxed);
+        require(!asked, format!("no CertificateRequest in {:?}", version.version), "one");
     }
 }
 

@@ -233,4 +233,20 @@ wire(server, waits) fn the_dialogue_has_a_time_limit(case) {
     let bob = chat.register("bob");
     alice.tells(&bob, "still here");
 }
+
+/// The limit is for the dialogue as a whole: a byte now and then buys no time.
+wire(server, waits) fn a_dialogue_that_drips_has_the_same_time_limit(case) {
+    let limit = if case.foreign_server() { login_timeout(case) } else { Duration::from_secs(1) };
+    let chat = Chat::start_with(case, &["--login-timeout", "1"]);
+    let (slow, start) = (chat.asked("slow"), Instant::now());
+    let late = limit + Duration::from_secs(5);
+    for byte in slow.encoded("REGISTER").bytes().cycle() {
+        if slow.peer.try_send(&[byte]).is_err() || start.elapsed() > late {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    require(start.elapsed() < late, format!("the end within {limit:?}"), "an open connection");
+    slow.peer.sees_the_end();
+}
 }

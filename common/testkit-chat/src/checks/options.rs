@@ -10,20 +10,6 @@ checks! {
 /// Options of our server.
 pub options:
 
-/// The limit is for the dialogue as a whole: a byte now and then buys no time.
-ours(server, waits) fn a_dialogue_that_drips_has_the_same_time_limit(case) {
-    let chat = Chat::start_with(case, &["--login-timeout", "1"]);
-    let (slow, start) = (chat.asked("slow"), Instant::now());
-    for byte in slow.encoded("REGISTER").bytes().cycle() {
-        if slow.peer.try_send(&[byte]).is_err() || start.elapsed() > Duration::from_secs(4) {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    require(start.elapsed() < Duration::from_secs(4), "the end after about 1 s", "an open connection");
-    slow.peer.sees_the_end();
-}
-
 /// Values that make no sense are wrong usage, exit code 2, and so is a database
 /// of no known kind; its URL is not repeated, for it may hold a password.
 ours(server) fn options_that_make_no_sense_are_wrong_usage(case) {
@@ -88,19 +74,5 @@ ours(server) fn what_is_over_the_rate_is_dropped(case) {
     let history = chat.register("carol").history;
     let stored = history.iter().filter(|line| line.contains(": burst ")).count();
     require((10..20).contains(&stored), "10 of 60 lines, or a few more", stored.to_string());
-}
-
-/// Those who are still in the dialogue are told of the end of the server too.
-ours(server) fn the_nameless_are_told_that_the_server_shuts_down(case) {
-    let chat = Chat::start(case);
-    let nameless = [chat.asked("eve"), chat.asked("mallory")];
-    nameless[1].send("LOGIN");
-    nameless[1].receives("ENTER_USERNAME");
-    chat.server.terminate();
-    for line in &nameless {
-        let lines = line.lines_to_the_end();
-        require(lines == ["[SERVER] server is shutting down"], "[SERVER] server is shutting down", format!("{lines:?}"));
-    }
-    chat.server.program.exits(0);
 }
 }

@@ -26,14 +26,32 @@ wire(server) fn everybody_is_told_that_the_server_shuts_down(case) {
     }
 }
 
+/// Those who are still in the dialogue are told of the end of the server too.
+wire(server) fn the_nameless_are_told_that_the_server_shuts_down(case) {
+    let chat = Chat::start(case);
+    let nameless = [chat.asked("eve"), chat.asked("mallory")];
+    nameless[1].send("LOGIN");
+    nameless[1].receives("ENTER_USERNAME");
+    chat.server.terminate();
+    for line in &nameless {
+        let lines = line.lines_to_the_end();
+        require(lines == ["[SERVER] server is shutting down"], "[SERVER] server is shutting down", format!("{lines:?}"));
+    }
+}
+
 /// There is no limit on how long a user may be silent, but for the login: no read
-/// time-out is left over from it.
+/// time-out is left over from it. In the middle of a line there is none either.
 wire(server, waits) fn a_silent_user_stays_connected(case) {
     let chat = Chat::start(case);
-    let [alice, bob] = chat.room();
+    let [alice, bob, carol] = chat.room();
+    let line = carol.encoded("I was only thinking") + "\n";
+    let (half, rest) = line.split_at(line.len() / 2);
+    carol.peer.send_bytes(half.as_bytes());
     std::thread::sleep(SILENCE);
     alice.tells(&bob, "I was only listening");
     bob.tells(&alice, "So was I");
+    carol.peer.send_bytes(rest.as_bytes());
+    alice.hears(&format!("{}: I was only thinking", carol.name));
 }
 
 /// Of several things that end a connection none harms the others.

@@ -48,6 +48,22 @@ wire(server) fn a_text_is_delivered_and_kept_unchanged(case) {
     }
 }
 
+/// A newcomer gets what was said before as history, and as nothing else, also when
+/// nobody was there to hear it.
+wire(server) fn what_nobody_heard_is_history_only(case) {
+    let chat = Chat::start(case);
+    let alice = chat.register("alice");
+    alice.send_all(["is anybody there?", "/quit"]);
+    alice.lines_to_the_end();
+    let [bob, carol] = [chat.register("bob"), chat.register("carol")];
+    carol.tells(&bob, "the fence");
+    bob.tells(&carol, "the other fence");
+    for newcomer in [&bob, &carol] {
+        let live = newcomer.has_received(&format!("{}: is anybody there?", alice.name));
+        require(!live, "the line as history only", format!("{} received it as said now", newcomer.name));
+    }
+}
+
 /// All receivers see one sender's lines in the order sent, all of them and once.
 wire(server) fn one_senders_messages_arrive_in_order(case) {
     let chat = Chat::start(case);

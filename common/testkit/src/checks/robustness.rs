@@ -111,13 +111,17 @@ wire(server) fn idle_clients_keep_nobody_waiting(case) {
     others_are_served(case, &server);
 }
 
-/// There is no limit on how long a living client may be silent: no read time-out.
+/// There is no limit on how long a living client may be silent: no read time-out. In
+/// the middle of a line there is none either.
 wire(server, waits) fn a_silent_client_stays_connected(case) {
     let server = case.server();
-    let link = case.link(&server);
+    let [listening, thinking] = [case.link(&server), case.link(&server)];
+    thinking.sender.send_bytes(b"I was only ");
     std::thread::sleep(SILENCE);
-    link.sender.send("I was only listening");
-    link.delivers("I was only listening");
+    thinking.sender.send_bytes(b"thinking\n");
+    thinking.receiver().hears_of("I was only thinking");
+    listening.sender.send("I was only listening");
+    listening.receiver().hears_of("I was only listening");
 }
 
 /// A line without its end is that client's own wait: read each connection in a
