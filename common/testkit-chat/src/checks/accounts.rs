@@ -151,13 +151,11 @@ wire(server) fn an_unknown_name_takes_as_long_as_a_wrong_password(case) {
         connection.receives(WRONG);
         start.elapsed()
     };
-    let median = |mut times: Vec<Duration>| {
-        times.sort_unstable();
-        times[times.len() / 2]
-    };
+    // A busy machine makes some of them slow, but not all.
+    let fastest = |times: Vec<Duration>| times.into_iter().min().unwrap_or_default();
     let (wrong, unknown): (Vec<_>, Vec<_>) =
         (0..7).map(|_| (attempt(&chat.name("alice")), attempt(&chat.name("nobody")))).unzip();
-    let (wrong, unknown) = (median(wrong), median(unknown));
+    let (wrong, unknown) = (fastest(wrong), fastest(unknown));
     let ratio = unknown.as_secs_f64() / wrong.as_secs_f64();
     require((0.3..3.3).contains(&ratio), format!("about {wrong:?}, as for a wrong password"), format!("{unknown:?}"));
 }
