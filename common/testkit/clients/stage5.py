@@ -137,6 +137,16 @@ def shown(line):
 
 
 def receive(connection):
+    """The printing thread: it ends the program, whose input may still be open."""
+    try:
+        show_all(connection)
+    except OSError as error:
+        print(f"error: the connection is lost: {error}", file=sys.stderr, flush=True)
+        os._exit(1)
+    os._exit(0)
+
+
+def show_all(connection):
     with connection.makefile("rb") as lines:
         for line in lines:
             line = line.decode().rstrip("\n")
@@ -145,8 +155,6 @@ def receive(connection):
             line = shown(line)
             if line is not None:
                 print(line, flush=True)
-    # The other thread may wait for somebody to type.
-    os._exit(0)
 
 
 def main():
