@@ -68,7 +68,7 @@ def source(kind, number):
     return f"127.0.{kind}.{number % 250 + 1}"
 
 
-def attacker(done, what, *arguments):
+def attack(done, what, *arguments):
     """An attacking process; it counts in `done` what it has done.
 
     In life it has a machine of its own. So it takes only the processor time that the server
@@ -237,7 +237,7 @@ def measure(options, server, to, ca, attackers):
     }
     done = {what: multiprocessing.Value("q", 0) for what in attacks}
     for what, arguments in attacks.items():
-        attackers.append(multiprocessing.Process(target=attacker, args=(done[what], *arguments)))
+        attackers.append(multiprocessing.Process(target=attack, args=(done[what], *arguments)))
         attackers[-1].start()
     time.sleep(5)
     found, most = [], used(server)
