@@ -25,7 +25,9 @@ fn rooms_and_lists() {
     users[1].hears("alice: hello");
     users[2].hears("alice: hello");
     users[1].send("/join Rust");
+    // Each server answers for what it has read of the log.
     users[0].hears("[SERVER] bob left (2 online)");
+    users[2].hears("[SERVER] bob left (2 online)");
     users[2].send("/rooms");
     users[2].hears("[ROOMS] lobby 2,Rust 1");
     users[2].send("/join rUST");
@@ -38,6 +40,7 @@ fn rooms_and_lists() {
     users[2].send("/history");
     users[2]
         .hears_some("the history", |line| line.starts_with("[HISTORY] ") && line.ends_with("in the room"));
+    users[0].hears("[SERVER] carol left (1 online)");
     users[0].send("/rooms");
     users[0].hears("[ROOMS] lobby 1,Rust 2");
     assert_eq!(users[0].count("bob: in the room"), 0, "alice is in another room");
