@@ -101,6 +101,6 @@ impl<'a> Commands<'a> {
         let Some((user, sealed)) = addressed(rest) else {
             return Err("/dm needs a user and a sealed message: /dm USER BASE64".to_owned().into());
         };
-        self.base.say_to(user, sealed.trim(), &SEALED)
+        self.base.say_to(user, sealed, &SEALED)
     }
 }

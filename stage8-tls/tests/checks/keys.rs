@@ -93,8 +93,8 @@ wire(server) fn what_is_sealed_reaches_one_only_and_unchanged(case) {
         bob.joins(&chat.name("rust"));
         bob.leaves();
     }
-    alice.send(&format!("/dm {} no  base64, ***", bob.name));
-    bob.hears(&format!("[DM] {} no  base64, ***", alice.name));
+    alice.send(&format!("/dm {}  no  base64, *** ", bob.name));
+    bob.hears(&format!("[DM] {}  no  base64, *** ", alice.name));
     bob.send("the other fence");
     alice.never_hears("[DM]", "the other fence");
     for user in [&bob, &chat.register("dave")] {
