@@ -99,6 +99,7 @@ impl Judge {
         drop(among_others);
         if result.as_ref().is_err_and(|complaint| complaint.late) && crate::is_busy() && self.may_try_again()
         {
+            println!("{}: time was over, on a busy machine: it is tried again, alone.", check.name);
             let _alone = self.alone.write().ignore_poison();
             result = run();
         }

@@ -4,6 +4,7 @@
 use crate::case::{Case, Side};
 use crate::check::{Check, Kind};
 use crate::context::Graded;
+use crate::report::Complaint;
 use crate::run_check::run_one;
 use rustix::process::Signal;
 use std::path::Path;
@@ -16,6 +17,10 @@ fn run(server: &str, body: fn(&Case)) -> Result<(), String> {
 }
 
 fn graded(server: &str, client: &str, check: Check) -> Result<(), String> {
+    judged(server, client, check).map_err(|complaint| complaint.to_string())
+}
+
+fn judged(server: &str, client: &str, check: Check) -> Result<(), Complaint> {
     let graded = Graded {
         stage: 4,
         server: "/nonexistent/server".into(),
@@ -24,7 +29,7 @@ fn graded(server: &str, client: &str, check: Check) -> Result<(), String> {
         foreign_client: Some(client.to_owned()),
         programs: None,
     };
-    run_one(graded, check).map_err(|complaint| complaint.to_string())
+    run_one(graded, check)
 }
 
 #[track_caller]
@@ -87,6 +92,20 @@ fn a_server_that_never_listens_is_reported_and_ended() {
     let result = run("sleep 61.5", |case| drop(case.server()));
     report_of(result, &["does not listen on any port", "sleep 61.5"]);
     assert!(start.elapsed() < limit_before.max(limit()), "{:?}", start.elapsed());
+}
+
+#[test]
+fn what_did_not_come_in_time_is_told_from_what_was_wrong() {
+    let is_late = |client: &str, body: fn(&Case)| {
+        let check = Check::new("a_check", &["It ends."], Kind::Wire, Side::Client, body);
+        judged("true", client, check).unwrap_err().late
+    };
+    assert!(is_late("sleep 63.5", |case| {
+        case.client(([127, 0, 0, 1], 1).into()).ends(Duration::from_millis(100));
+    }));
+    assert!(!is_late("exit 3", |case| {
+        case.client(([127, 0, 0, 1], 1).into()).exits(0);
+    }));
 }
 
 #[test]
