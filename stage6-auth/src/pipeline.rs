@@ -65,7 +65,7 @@ pub struct Batch<M, E> {
 pub struct RoomSender<M, E>(SyncSender<Batch<M, E>>);
 
 impl<M, E> RoomSender<M, E> {
-    /// Waits until the room thread takes `batch`, or until it is the next one.
+    /// Waits until the room thread takes `batch`.
     ///
     /// # Panics
     /// When the room thread has panicked: the committer thread ends too.
@@ -116,9 +116,12 @@ impl<M: MessageRow, E: Send + 'static> Pipeline<M, E> {
         commit: impl FnOnce(&Queue<M, E>, &RoomSender<M, E>) + Send + 'static,
         room: impl RoomLogic<M, E>,
     ) -> io::Result<Self> {
-        // One batch waits while one is delivered and one is committed. When that
-        // is not enough, the committer waits, and then each reader thread.
-        let (sender, batches) = sync_channel(1);
+        // The channel holds no batch: while one is delivered, the committer commits the next
+        // one and waits with it, and then each reader thread waits. With a batch between the
+        // two threads the same messages went in smaller batches, and a write costs the
+        // same for a small batch as for a large one: 36 % more processor time for a
+        // thousand clients.
+        let (sender, batches) = sync_channel(0);
         critical_thread::spawn("room", move || run_room(room, &batches))?;
         let running = WaitGroup::default();
         critical_thread::spawn("committer", {

@@ -37,7 +37,7 @@
 //! | hash (one for each password, at low priority), log, signals, cut-off (when the server ends) | not part of this flow | |
 //!
 //! What is bounded, and what happens at the bound. The queue to the committer: the
-//! reader threads wait, and read no more. The channel to the room thread, one batch: the
+//! reader threads wait, and read no more. The channel to the room thread, no batch: the
 //! committer waits. An outbox (`--queue` bytes): its client is disconnected.
 //! At each delivery the room thread waits up to 100 ms for clients that lag behind. One that does
 //! not catch up in that time is not waited for again before it has read everything.
