@@ -54,6 +54,7 @@ FAULTS = {
     "keeps-cr": ("234", "line-end", "leaves the CR of a CR LF in the text"),
     "strips-spaces": ("234", "byte-by-byte", "strips the text of its spaces"),
     "blocks-on-slow-clients": ("4", None, "writes to each client itself, and waits"),
+    "drops-for-the-slow": ("4", None, "leaves lines out for a client whose queue is full, and goes on"),
     "dies-of-a-reset": ("234", "one-connection", "lets the exception of one connection end the server"),
     "keeps-the-dead": ("4", "departure", "never removes who was reset"),
     "reverses-reads": ("234", "order", "relays what came in one read last line first"),
@@ -152,6 +153,8 @@ class Client:
             if self.ending:
                 return
             if self.queued + len(data) > QUEUE:
+                if fault == "drops-for-the-slow":
+                    return
                 self.ending = True
                 self.queue.clear()
                 self.hang_up()

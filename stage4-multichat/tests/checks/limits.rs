@@ -2,7 +2,7 @@
 
 use std::process::Command;
 use std::time::{Duration, Instant};
-use testkit::{Case, Peer, Server, checks, fail, require};
+use testkit::{Case, Next, Peer, Server, checks, fail, require};
 
 /// Lines of 4000 bytes sent at a time: far below what a server may queue for
 /// one client, so that nobody but the one who does not read falls behind.
@@ -62,6 +62,32 @@ ours(server) fn a_client_that_never_reads_is_put_out_and_logged(case) {
     server.program.says("why stuck was put out", |line| {
         line.contains(&address) && slow.iter().any(|word| line.contains(word))
     });
+}
+
+/// A client that falls behind by more than the bound is disconnected. Up to its end it gets
+/// every line: a chat with holes in it, of which the client cannot know, is worse than an end.
+wire(server) fn a_client_that_falls_behind_misses_no_line_before_its_end(case) {
+    let server = case.server();
+    let [alice, bob] = case.room(&server);
+    let mut late = one_who_never_reads(case, &server, &alice);
+    talk(&alice, &bob, 130);
+    alice.send("the fence");
+    late.read_on();
+    let mut texts = (0..130).flat_map(|block| (0..BLOCK).map(move |n| format!("] {block}.{n} xx")));
+    loop {
+        match late.next() {
+            Next::Line(line) if line.ends_with("] the fence") => {
+                return require(texts.next().is_none(), "all lines before the fence", "not all of them");
+            }
+            Next::Line(line) if line.contains("xxxx") => {
+                let text = texts.next().unwrap_or_default();
+                require(line.contains(&text), format!("{text}…, the next line"), testkit::shown(line));
+            }
+            Next::Line(_) => {}
+            Next::End(..) => return,
+            Next::Nothing => fail("the next line, or the end of the connection", "neither"),
+        }
+    }
 }
 
 /// A client that pauses, within the bound, loses nothing.

@@ -170,7 +170,7 @@ wire(server) fn everybody_gets_a_new_list(case) {
 /// A crowd comes in: a list to everybody for each of them would be quadratic.
 /// Gather them for up to 250 ms. The last list is the right one.
 wire(server) fn lists_are_gathered_when_a_crowd_comes_in(case) {
-    const CROWD: usize = 24;
+    const CROWD: usize = 32;
     let chat = Chat::start(case);
     let alice = chat.register("alice");
     for n in 0..CROWD {

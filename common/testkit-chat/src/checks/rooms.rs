@@ -134,8 +134,8 @@ wire(server) fn who_comes_back_begins_in_the_lobby(case) {
     alice.tells(&bob, "here I am");
 }
 
-/// A room has 1 to 32 of the characters of a name. Whatever else is asked for, one
-/// stays where one is.
+/// A room has 1 to 32 of the characters of a name, and may begin with each of them. Whatever
+/// else is asked for, one stays where one is.
 wire(server) fn room_names_have_1_to_32_plain_characters(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();
@@ -147,6 +147,11 @@ wire(server) fn room_names_have_1_to_32_plain_characters(case) {
     alice.joins(&longest);
     let listed = rooms(&bob);
     require(listed.contains(&format!("{longest} 1")), format!("{longest} 1"), listed.join(","));
+    for room in ["7", "_", ".", "-", "7a", "_a", ".a", "-a", "A-", "a."] {
+        alice.joins(room);
+        let listed = rooms(&alice);
+        require(listed.contains(&format!("{room} 1")), format!("{room} 1"), listed.join(","));
+    }
 }
 
 /// `/history` shows what was said in this room, oldest first, and nothing from

@@ -205,13 +205,17 @@ wire(client) fn lines_are_printed_as_they_come(case) {
 }
 
 /// When the server closes, the client ends, though its input is still open. So it
-/// does after a reset.
+/// does after a reset. It prints what it receives and nothing else, so no word of its own
+/// about the end on standard output.
 wire(client) fn the_client_ends_when_the_server_closes(case) {
     let (client, us) = connected(case);
     us.send("[SERVER] server is shutting down");
     us.half_close();
     client.prints("[SERVER] server is shutting down");
     client.ends(SOON);
+    let output = client.output();
+    let last = "[SERVER] server is shutting down\n";
+    require(output.ends_with(last), "what was received, and nothing after it", shown(output));
     let (client, us) = connected(case);
     us.reset();
     client.ends(SOON);

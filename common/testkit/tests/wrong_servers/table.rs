@@ -107,6 +107,9 @@ pub const WRONG: &[(&str, Fails)] = &[
     ("blocks-on-slow-clients", Fails::These(&[
         "a_client_that_never_reads_does_not_slow_the_others"
     ])),
+    ("drops-for-the-slow", Fails::These(&[
+        "a_client_that_falls_behind_misses_no_line_before_its_end"
+    ])),
     ("dies-of-a-reset", Fails::Perhaps(&[
         "a_reset_is_a_departure", "the_count_follows_arrivals_and_departures",
         "the_server_outlives_a_client_that_leaves_without_reading", "the_server_outlives_a_reset",
