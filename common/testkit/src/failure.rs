@@ -12,23 +12,12 @@ pub(crate) struct Failure {
     pub expected: String,
     pub got: String,
     pub place: Place,
+    /// It came too late, or did not come: this may be the machine's fault.
+    pub late: bool,
 }
 
 /// What a check says where nothing has come.
 pub(crate) const NO_LINE: &str = "nothing (and the stream is still open)";
-/// What it says where a server has not begun to serve.
-pub(crate) const NOT_LISTENING: &str = "it runs, but does not listen on any port";
-/// What came instead, where time was over: this may be the machine's fault.
-const LATE: [&str; 5] =
-    [NO_LINE, NOT_LISTENING, "it still runs", "an open connection", "a connection that stays open"];
-
-impl Failure {
-    /// Returns `true` if something came too late, or did not come.
-    pub fn is_late(&self) -> bool {
-        let of_a_session = matches!(self.place, Place::Rule { .. }) && self.got == NOTHING;
-        of_a_session || LATE.iter().any(|late| self.got.ends_with(late))
-    }
-}
 
 /// Where the requirement is written down that was not met.
 pub(crate) enum Place {
@@ -41,7 +30,8 @@ pub(crate) enum Place {
 /// Ends the check as failed: a session has broken `rule`.
 pub(crate) fn fail_by_rule(broken: Broken, session: String) -> ! {
     let Broken { rule, expected, got } = broken;
-    std::panic::panic_any(Failure { expected, got, place: Place::Rule { rule, session } })
+    let late = got == NOTHING;
+    std::panic::panic_any(Failure { expected, got, place: Place::Rule { rule, session }, late })
 }
 
 /// Ends the check as failed.
@@ -49,8 +39,17 @@ pub(crate) fn fail_by_rule(broken: Broken, session: String) -> ! {
 /// Both texts complete a sentence: "expected …", "got …".
 #[track_caller]
 pub fn fail(expected: impl Into<String>, got: impl Into<String>) -> ! {
+    let (got, place) = (got.into(), Place::Code(Location::caller()));
+    let late = got.ends_with(NO_LINE);
+    std::panic::panic_any(Failure { expected: expected.into(), got, place, late })
+}
+
+/// Ends the check as failed since something took too long. On a busy machine the check is
+/// tried again, alone, before this is a verdict.
+#[track_caller]
+pub fn fail_late(expected: impl Into<String>, got: impl Into<String>) -> ! {
     let place = Place::Code(Location::caller());
-    std::panic::panic_any(Failure { expected: expected.into(), got: got.into(), place })
+    std::panic::panic_any(Failure { expected: expected.into(), got: got.into(), place, late: true })
 }
 
 /// Ends the check as failed unless `holds`.
@@ -58,5 +57,13 @@ pub fn fail(expected: impl Into<String>, got: impl Into<String>) -> ! {
 pub fn require(holds: bool, expected: impl Into<String>, got: impl Into<String>) {
     if !holds {
         fail(expected, got);
+    }
+}
+
+/// Ends the check as failed unless it was `in_time`, as [`fail_late`] does.
+#[track_caller]
+pub fn require_in_time(in_time: bool, expected: impl Into<String>, got: impl Into<String>) {
+    if !in_time {
+        fail_late(expected, got);
     }
 }

@@ -48,7 +48,7 @@ pub use case::{Case, Side};
 pub use change::{NotOnce, changed};
 pub use chat::Link;
 pub use check::{Check, Kind};
-pub use failure::{fail, require};
+pub use failure::{fail, fail_late, require, require_in_time};
 pub use inbox::{End, Inbox, Next};
 pub use peer::{Carried, Peer, Wire};
 pub use poison::IgnorePoison;

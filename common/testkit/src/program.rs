@@ -196,7 +196,7 @@ impl Program {
                 return exit;
             }
             if Instant::now() >= deadline {
-                crate::fail(format!("{} to end within {limit:?}", self.who), "it still runs");
+                crate::fail_late(format!("{} to end within {limit:?}", self.who), "it still runs");
             }
             std::thread::sleep(Duration::from_millis(3));
         }

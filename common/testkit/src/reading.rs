@@ -68,7 +68,7 @@ impl Reading<'_> {
             match self.inbox.next(deadline) {
                 Next::Line(_) => {}
                 Next::End(end, _) => return end,
-                Next::Nothing => crate::fail(
+                Next::Nothing => crate::fail_late(
                     format!("{} to see {what} (within {:?})", self.who, self.patience),
                     "a connection that stays open",
                 ),

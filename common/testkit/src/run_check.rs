@@ -35,7 +35,7 @@ pub(crate) fn run_one(graded: Graded, check: Check) -> Result<(), Complaint> {
             body(&case);
         }));
         let failed = |payload: Box<dyn Any + Send>| {
-            let late = payload.downcast_ref::<Failure>().is_some_and(Failure::is_late);
+            let late = payload.downcast_ref::<Failure>().is_some_and(|failure| failure.late);
             (described(payload), late, case.context.errors())
         };
         let _ = done.send(result.map_err(failed));
@@ -122,7 +122,7 @@ fn overdue(limit: Duration) -> String {
 /// What was expected and what came instead, and a better hint than that of the check.
 fn described(payload: Box<dyn Any + Send>) -> (String, Option<String>) {
     if let Some(failure) = payload.downcast_ref::<Failure>() {
-        let Failure { expected, got, place } = failure;
+        let Failure { expected, got, place, .. } = failure;
         let what = format!("  expected: {expected}\n  got:      {got}\n");
         return match place {
             Place::Code(place) => (format!("{what}  (at {place})\n"), None),

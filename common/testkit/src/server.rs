@@ -2,7 +2,7 @@
 
 use crate::case::Side;
 use crate::context::Context;
-use crate::failure::NOT_LISTENING;
+use crate::failure::{fail, fail_late};
 use crate::listening::{free_port, is_listening, listening_addresses};
 use crate::program::{Exit, Program};
 use rustix::process::Signal;
@@ -52,10 +52,7 @@ impl Server {
                     return Self { program, address };
                 }
                 Err(Some(_)) if tries > 0 => {}
-                Err(exit) => crate::fail(
-                    format!("a server that listens on {address} within {FOREIGN_START:?}"),
-                    why_not_listening(&program, exit),
-                ),
+                Err(exit) => fail_not_listening(&program, exit, address),
             }
         }
     }
@@ -106,17 +103,20 @@ impl Server {
     }
 }
 
-/// What the program did instead of listening where it was told to.
-fn why_not_listening(program: &Program, exit: Option<Exit>) -> String {
-    match exit {
+/// Fails, with what the program did instead of listening on `address`.
+#[track_caller]
+fn fail_not_listening(program: &Program, exit: Option<Exit>, address: SocketAddr) -> ! {
+    let expected = format!("a server that listens on {address} within {FOREIGN_START:?}");
+    let got = match exit {
         Some(Exit::Code(127)) => "there is no such command (exit code 127)".to_owned(),
         Some(Exit::Code(126)) => "the file cannot be executed (exit code 126): chmod +x".to_owned(),
         Some(exit) => format!("the server ended before it listened: {exit}"),
         None => match listening_addresses(program.group()).join(" and ") {
-            none if none.is_empty() => NOT_LISTENING.to_owned(),
+            none if none.is_empty() => fail_late(expected, "it runs, but does not listen on any port"),
             others => format!("it listens on {others}; the command gets {{host}} and {{port}} filled in"),
         },
-    }
+    };
+    fail(expected, got)
 }
 
 /// `Err` holds the exit of a program that ended, or `None` for one that runs

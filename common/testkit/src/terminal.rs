@@ -135,7 +135,7 @@ impl Terminal {
                 Some(WaitStatus::Exited(_, code)) => break Exit::Code(code),
                 Some(WaitStatus::Signaled(_, signal, _)) => break Exit::Signal(signal as i32),
                 _ if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(3)),
-                _ => crate::fail("the client to end within 5 s", "it still runs"),
+                _ => crate::fail_late("the client to end within 5 s", "it still runs"),
             }
         };
         self.context.transcript.note("terminal", format!("the client ended: {exit}"));

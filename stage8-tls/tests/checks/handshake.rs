@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
-use testkit::{Carried, Case, Next, Peer, checks, fail, require, shown};
+use testkit::{Carried, Case, Next, Peer, checks, fail, require, require_in_time, shown};
 use testkit_chat::chat::Chat;
 use testkit_chat::tls::{TrustedCa, ca_file};
 
@@ -42,7 +42,7 @@ fn is_dropped(peer: &Peer, start: Instant) {
         match peer.next() {
             Next::End(..) => return,
             Next::Line(_) => {}
-            Next::Nothing => require(
+            Next::Nothing => require_in_time(
                 start.elapsed() < BOUND + ROOM,
                 "the end after 10 s at the latest",
                 "an open connection",
@@ -151,7 +151,7 @@ wire(server, waits) fn whoever_stops_in_the_handshake_is_dropped(case) {
         let asked = Instant::now();
         alice.tells(&bob, "do you hear me?");
         let took = asked.elapsed();
-        require(took < Duration::from_secs(1), "the others undisturbed", format!("a message that took {took:?}"));
+        require_in_time(took < Duration::from_secs(1), "the others undisturbed", format!("a message that took {took:?}"));
         if dripping.try_send(&[*byte]).is_err() || start.elapsed() > BOUND {
             break;
         }
@@ -190,7 +190,7 @@ wire(server) fn a_flood_of_handshakes_leaves_the_others_undisturbed(case) {
         }
         slowest
     });
-    require(slowest < Duration::from_secs(1), "each message within 1 s", format!("one took {slowest:?}"));
+    require_in_time(slowest < Duration::from_secs(1), "each message within 1 s", format!("one took {slowest:?}"));
     chat.register("carol").tells(&bob, "and there is room for me");
 }
 

@@ -3,7 +3,7 @@
 use crate::chat::{Chat, PASSWORD, WRONG};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
-use testkit::{checks, require};
+use testkit::{checks, require, require_in_time};
 
 /// SQL that would show, were it ever read as such.
 const INJECTIONS: [&str; 5] =
@@ -157,7 +157,7 @@ wire(server) fn an_unknown_name_takes_as_long_as_a_wrong_password(case) {
         (0..7).map(|_| (attempt(&chat.name("alice")), attempt(&chat.name("nobody")))).unzip();
     let (wrong, unknown) = (fastest(wrong), fastest(unknown));
     let ratio = unknown.as_secs_f64() / wrong.as_secs_f64();
-    require((0.3..3.3).contains(&ratio), format!("about {wrong:?}, as for a wrong password"), format!("{unknown:?}"));
+    require_in_time((0.3..3.3).contains(&ratio), format!("about {wrong:?}, as for a wrong password"), format!("{unknown:?}"));
 }
 
 /// SQL in any field is text like any other: parameters, never strings put together.
@@ -224,7 +224,7 @@ ours(server, waits) fn failed_logins_slow_their_address_and_nobody_else(case) {
     chat.login("carol");
     require(!slowed.has_received(WRONG), "the others served while the guesser waits", "the guesser served first");
     while !slowed.has_received(WRONG) {
-        require(start.elapsed() < Duration::from_secs(15), "an answer after 5 s", "none after 15 s");
+        require_in_time(start.elapsed() < Duration::from_secs(15), "an answer after 5 s", "none after 15 s");
         std::thread::sleep(Duration::from_millis(20));
     }
     let waited = start.elapsed();

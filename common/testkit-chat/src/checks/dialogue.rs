@@ -4,7 +4,7 @@ use crate::chat::{Chat, PASSWORD, WRONG};
 use crate::connection::Connection;
 use crate::user::User;
 use std::time::{Duration, Instant};
-use testkit::{Case, End, Next, checks, fail, require};
+use testkit::{Case, End, Next, checks, fail, require, require_in_time};
 
 /// The bound on the dialogue: 30 s, unless `STAGEn_LOGIN_TIMEOUT` says that the
 /// server in another language was started with less.
@@ -225,7 +225,7 @@ wire(server, waits) fn the_dialogue_has_a_time_limit(case) {
     let late = limit + Duration::from_secs(5);
     for line in [&mute, &slow] {
         while !matches!(line.next(), Next::End(..)) {
-            require(start.elapsed() < late, format!("the end within {limit:?}"), "an open connection");
+            require_in_time(start.elapsed() < late, format!("the end within {limit:?}"), "an open connection");
         }
     }
     require(start.elapsed() >= limit.mul_f64(0.8), format!("{limit:?} of time"), format!("{:?}", start.elapsed()));
@@ -246,7 +246,7 @@ wire(server, waits) fn a_dialogue_that_drips_has_the_same_time_limit(case) {
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-    require(start.elapsed() < late, format!("the end within {limit:?}"), "an open connection");
+    require_in_time(start.elapsed() < late, format!("the end within {limit:?}"), "an open connection");
     slow.peer.sees_the_end();
 }
 }

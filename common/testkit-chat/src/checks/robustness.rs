@@ -4,7 +4,7 @@ use crate::chat::{Chat, PASSWORD};
 use crate::user::User;
 use std::time::{Duration, Instant};
 use testkit::checks::SILENCE;
-use testkit::{Signal, checks, require};
+use testkit::{Signal, checks, require, require_in_time};
 
 checks! {
 /// What one client does to the others.
@@ -118,6 +118,6 @@ wire(server) fn logins_keep_nobody_waiting(case) {
         line.send(&format!("LOGIN {} wrong password", chat.name("nobody")));
     }
     let took = ten_messages();
-    require(took < most, format!("ten messages within {most:.1?}"), format!("{took:?}"));
+    require_in_time(took < most, format!("ten messages within {most:.1?}"), format!("{took:?}"));
 }
 }
