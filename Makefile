@@ -168,7 +168,7 @@ help:
 	@echo
 	@echo 'Check and measure'
 	@echo '  make check N [PART] the graded checks of stage N, or up to a part'
-	@echo '  make load N         load the server of stage N and measure'
+	@echo '  make load N         load the server of stage N (2 to 5) and measure'
 	@echo '  make grade DIR      the checks against a submission, with points'
 	@echo
 	@echo 'The course itself'
