@@ -8,7 +8,7 @@
 //! grades any other server. `{folder}` is a fresh folder for each check; a server
 //! that keeps its database elsewhere is checked with `-- --test-threads 1`. The key
 //! is the `chat.key` of the folder in which this is typed. With a server whose time
-//! limit for the dialogue is not 30 s, say so in `STAGE6_LOGIN_TIMEOUT`.
+//! limit for the login is not 30 s, say so in `STAGE6_LOGIN_TIMEOUT`.
 
 #[path = "checks/mysql.rs"]
 mod mysql;

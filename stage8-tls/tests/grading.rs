@@ -30,7 +30,7 @@ const SERVER_FAULTS: Faults = &[
     ("tells-no-end", "a_failed_login_ends_the_connection"),
     ("takes-truncation-for-an-end", "a_line_cut_off_on_its_way_is_no_message"),
     ("minds-no-utf8", "invalid_utf8_gets_an_error_and_the_connection_goes_on"),
-    ("minds-no-utf8-in-the-dialogue", "invalid_utf8_gets_an_error_and_the_connection_goes_on"),
+    ("minds-no-utf8-in-the-login", "invalid_utf8_gets_an_error_and_the_connection_goes_on"),
     ("takes-any-key", "only_a_key_can_be_published"),
     ("takes-weak-keys", "only_a_key_can_be_published"),
     ("has-keys-for-the-unknown", "there_is_no_key_where_none_was_published"),

@@ -27,7 +27,7 @@ fn at_the_prompt<'c>(case: &Case, server: &MockServer<'c>) -> (Terminal, Connect
     let terminal = case.terminal_with(&["--connect", &server.address(), "--login", "alice"], &[password]);
     let mut us = server.asks();
     us.from_a_client = false;
-    us.dialogue();
+    us.receives_login();
     us.lets_in("alice", "token-1");
     let line = us.receives_some("/pubkey BASE64", |l| l.starts_with("/pubkey "));
     let key = line["/pubkey ".len()..].parse();

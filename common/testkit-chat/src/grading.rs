@@ -134,7 +134,7 @@ impl Grading {
 
     /// The report on these sessions with the server in `file`.
     fn at_random(&self, file: &str, options: &str, sessions: [&str; 2]) -> Result<String, Failed> {
-        // Sessions give up a dialogue that is slow, and see nothing of what would have come
+        // Sessions give up a login that is slow, and see nothing of what would have come
         // behind it. On a busy machine that must not happen.
         let patient = format!("{options} --login-timeout 600");
         let mut checks = self.graded_in(file, &patient, "", "1500")?;
@@ -181,7 +181,7 @@ const RANDOM: &str = "random_sessions_keep_to_the_contract";
 /// however slow the machine is at this moment.
 const RANDOM_SESSIONS: [&str; 2] = ["--sessions", "24"];
 
-/// A server's limit for the dialogue, on an idle machine.
+/// A server's limit for the login, on an idle machine.
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Set for the suite that is to run the new checks only.

@@ -62,7 +62,7 @@ impl<'c> MockServer<'c> {
         let mut client = self.client();
         client.try_type(b"LOGIN\nalice\ncorrect horse\n");
         let us = self.asks();
-        let login = us.dialogue();
+        let login = us.receives_login();
         require(login == "LOGIN alice correct horse", "LOGIN alice correct horse", shown(login));
         us.lets_in("alice", "token-1");
         (client, us)
@@ -75,16 +75,16 @@ impl<'c> MockServer<'c> {
         let options = ["--connect", &self.address(), "--login", "alice"];
         let terminal = self.case.terminal_with(&options, &[password]);
         let us = self.asks();
-        us.dialogue();
+        us.receives_login();
         us.lets_in("alice", "token-1");
         (terminal, us)
     }
 }
 
 impl Connection<'_> {
-    /// The client's side of the dialogue, in one line or step by step, as one line.
+    /// The client's side of the login, in one line or step by step, as one line.
     #[track_caller]
-    pub fn dialogue(&self) -> String {
+    pub fn receives_login(&self) -> String {
         let mut request = self.receives_some("LOGIN, REGISTER or RESUME", |_| true);
         if request == "LOGIN" || request == "REGISTER" {
             for question in ["ENTER_USERNAME", "ENTER_PASSWORD"] {

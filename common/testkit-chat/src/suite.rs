@@ -25,7 +25,7 @@ pub fn starts() -> Vec<Check> {
 /// see [`duplicates_are_rejected`] and [`duplicates_are_replaced`].
 pub fn since_stage_6() -> Vec<Check> {
     [
-        patiently(checks::dialogue()),
+        patiently(checks::login()),
         checks::messages(),
         checks::notices(),
         checks::lines(),
@@ -95,7 +95,7 @@ pub fn with_mariadb(checks: Vec<Check>) -> Vec<Check> {
     checks.into_iter().map(|check| check.ignored_if(missing)).collect()
 }
 
-/// These checks with time for a dialogue that nobody ends, or for a database.
+/// These checks with time for a login that nobody ends, or for a database.
 pub fn patiently(checks: Vec<Check>) -> Vec<Check> {
     checks.into_iter().map(|check| check.within(Duration::from_secs(60))).collect()
 }

@@ -25,7 +25,7 @@ FAULTS = {
     "shows-what-is-not-sealed": "shows a line as it came when it does not open",
     "shows-escapes": "prints control characters raw",
     "cuts-long-lines": "shows 3023 characters of a line",
-    "hides-the-dialogue": "shows neither the questions nor AUTH_SUCCESS",
+    "hides-the-login": "shows neither the questions nor AUTH_SUCCESS",
     "ignores-refusals": "waits on after AUTH_FAILED",
     "calls-a-refusal-a-success": "ends with 0 after AUTH_FAILED",
     "ends-hastily": "ends at the end of its input",
@@ -129,7 +129,7 @@ def next_answer():
 
 
 def answers(connection, text):
-    """What the dialogue asks for; true when `text` was a question."""
+    """What the login asks for; true when `text` was a question."""
     if text == "AUTH_REQUIRED" and token and FAULT != "comes-back-as-somebody-new":
         send(connection, f"RESUME {token}")
     elif text in ("AUTH_REQUIRED", "ENTER_USERNAME", "ENTER_PASSWORD"):
@@ -156,7 +156,7 @@ def converse(connection):
         for line in lines_of(connection):
             text = unsealed(line.rstrip(b"\n"))
             asked = text in ("AUTH_REQUIRED", "ENTER_USERNAME", "ENTER_PASSWORD") or text.startswith("AUTH_SUCCESS ")
-            if not (asked and FAULT == "hides-the-dialogue"):
+            if not (asked and FAULT == "hides-the-login"):
                 show(text)
             if answers(connection, text):
                 continue

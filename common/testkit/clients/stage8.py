@@ -74,7 +74,7 @@ def connect():
 
 
 def send(connection, text):
-    """A line that was typed, or an answer of the dialogue."""
+    """A line that was typed, or an answer of the login."""
     command, _, rest = text.partition(" ")
     name, _, said = rest.partition(" ")
     right = command == "/msg" and name and said and me
@@ -187,7 +187,7 @@ def lines_of(connection):
 
 
 def next_answer():
-    """An answer of the dialogue: a private message is none."""
+    """An answer of the login: a private message is none."""
     answer = base.typed.get() or "/quit"
     while answer.lower().startswith("/msg") and FAULT not in ("sends-what-is-mistyped", "whispers-in-the-clear"):
         show_line("(not sent: there is no /msg before the login)")

@@ -48,7 +48,7 @@ FAULTS = {
     "cuts-passwords": "reads the first 72 bytes of any password",
     "takes-short-passwords": "registers a password of three letters",
     "builds-its-sql": "puts the name into the text of a statement",
-    "waits-for-ever": "has no time limit for the dialogue",
+    "waits-for-ever": "has no time limit for the login",
     "counts-the-nameless": "counts connections, not people",
     "lets-the-nameless-talk": "relays what comes before a login",
     "lets-two-in": "allows the same name twice at once",
@@ -353,7 +353,7 @@ class Client:
             raise ConnectionError
         return answer
 
-    def dialogue(self):
+    def read_login(self):
         """From AUTH_REQUIRED to the name; raises Refused."""
         request = self.ask("WELCOME" if FAULT == "asks-nothing" else "AUTH_REQUIRED")
         word, _, rest = request.partition(" ")
@@ -377,7 +377,7 @@ class Client:
         return login(name, password) if word == "LOGIN" else register(name, password)
 
     def enter(self):
-        name = self.dialogue()
+        name = self.read_login()
         wait_until_free(name, self.token)
         with room:
             older = next((m for m in members if key_of(m.name) == key_of(name)), None)

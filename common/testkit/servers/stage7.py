@@ -114,7 +114,7 @@ class Client(base.Client):
     # --- coming in ---
 
     def enter(self):
-        name = self.dialogue()
+        name = self.read_login()
         if self.token:
             # Another login takes the place of the older one.
             base.wait_until_free(name, self.token)

@@ -33,7 +33,7 @@ FAULTS = {
     "tells-no-end": "closes without close_notify",
     "takes-truncation-for-an-end": "delivers a last line that was cut off on its way",
     "minds-no-utf8": "ends the connection at bytes that are no UTF-8",
-    "minds-no-utf8-in-the-dialogue": "ends the dialogue at bytes that are no UTF-8",
+    "minds-no-utf8-in-the-login": "ends the login at bytes that are no UTF-8",
     "takes-any-key": "publishes whatever comes with /pubkey",
     "takes-weak-keys": "publishes a key with which every secret is the same",
     "has-keys-for-the-unknown": "makes a key up for who has published none",
@@ -172,7 +172,7 @@ class Client(stage7.Client):
             except UnicodeDecodeError:
                 if FAULT == "minds-no-utf8":
                     raise
-                if FAULT == "minds-no-utf8-in-the-dialogue" and not self.name:
+                if FAULT == "minds-no-utf8-in-the-login" and not self.name:
                     raise
                 self.send(NOT_UTF8)
 

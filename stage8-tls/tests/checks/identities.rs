@@ -34,7 +34,7 @@ ours(client) fn an_identity_is_made_once(case) {
     let mut client = server.client();
     client.try_type(b"LOGIN\nalice\ncorrect horse\n");
     let us = server.asks();
-    us.dialogue();
+    us.receives_login();
     // Nothing behind it: the client may have ended by then.
     us.send("AUTH_SUCCESS alice token-1");
     client.exits(1);

@@ -13,7 +13,7 @@ checks! {
 /// Lines that are plain inside TLS.
 pub server:
 
-/// Bytes that are no UTF-8 get an error, the connection goes on, in the dialogue too, and
+/// Bytes that are no UTF-8 get an error, the connection goes on, during the login too, and
 /// nobody hears them.
 wire(server) fn invalid_utf8_gets_an_error_and_the_connection_goes_on(case) {
     let chat = Chat::start(case);

@@ -130,7 +130,7 @@ pub const ATTACKS: [Attack; 17] = [
         name: "login-flood",
         tries: "mallory has no account and keeps the door busy, so that those who are in have to wait.",
         ended_by: Some(6),
-        how: "At most as many hashes are computed as there are processors, failures are slowed, and the dialogue has a deadline.",
+        how: "At most as many hashes are computed as there are processors, failures are slowed, and the login has a deadline.",
         alone: true,
         run: by::login_flood::run,
     },

@@ -10,15 +10,15 @@ checks! {
 /// Owed by a client in any language.
 pub client:
 
-/// The first lines of the input answer the dialogue, whenever they were typed:
+/// The first lines of the input are the answers of the login, whenever they were typed:
 /// one for each question, or all in one.
-wire(client) fn the_first_lines_of_input_answer_the_dialogue(case) {
+wire(client) fn the_first_lines_of_input_answer_the_login(case) {
     let server = MockServer::open(case);
     for input in ["REGISTER\nalice\ncorrect horse\nhello\n", "REGISTER alice correct horse\nhello\n"] {
         let mut client = server.client();
         client.try_type(input.as_bytes());
         let us = server.asks();
-        let request = us.dialogue();
+        let request = us.receives_login();
         require(request == "REGISTER alice correct horse", "REGISTER alice correct horse", shown(request));
         us.lets_in("alice", "token-1");
         us.receives("hello");
@@ -50,7 +50,7 @@ wire(client) fn what_comes_in_is_shown_opened(case) {
     }
     let output = client.output();
     for text in ["AUTH_REQUIRED", "AUTH_SUCCESS alice token-1", "[HISTORY] 2026-01-31T09:30:00Z bob: said before"] {
-        require(output.lines().any(|line| line == text), format!("the dialogue and the history too: {text}"), &output);
+        require(output.lines().any(|line| line == text), format!("the login and the history too: {text}"), &output);
     }
 }
 
@@ -72,7 +72,7 @@ wire(client) fn a_refusal_is_shown_and_ends_the_client(case) {
     let mut client = server.client();
     client.try_type(b"LOGIN alice wrong password\n");
     let us = server.asks();
-    us.dialogue();
+    us.receives_login();
     us.send("AUTH_FAILED wrong name or password");
     us.peer.half_close();
     client.shows("wrong name or password");

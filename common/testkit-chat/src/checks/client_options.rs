@@ -20,7 +20,7 @@ checks! {
 /// Options, and a terminal.
 pub client_options:
 
-/// `--login NAME` and `--register NAME` answer the dialogue with the password in
+/// `--login NAME` and `--register NAME` answer the questions of the login with the password in
 /// `CHAT_PASSWORD`; the whole input is messages then.
 ours(client) fn the_password_may_come_from_the_environment(case) {
     let server = MockServer::open(case);
@@ -28,7 +28,7 @@ ours(client) fn the_password_may_come_from_the_environment(case) {
         let mut client = with_password(case, &["--connect", &server.address(), flag, "alice"]);
         client.type_line("hello");
         let us = server.asks();
-        let request = us.dialogue();
+        let request = us.receives_login();
         require(request == format!("{word} alice {PASSWORD}"), format!("{word} alice {PASSWORD}"), request);
         us.lets_in("alice", "token-1");
         us.receives("hello");
@@ -45,7 +45,7 @@ ours(client) fn a_refused_login_is_exit_code_1(case) {
     let server = MockServer::open(case);
     let client = with_password(case, &["--connect", &server.address(), "--login", "alice"]);
     let us = server.asks();
-    us.dialogue();
+    us.receives_login();
     us.send("AUTH_FAILED wrong name or password");
     us.peer.half_close();
     client.exits(1);
@@ -66,7 +66,7 @@ ours(client) fn the_password_is_typed_without_echo(case) {
         let us = std::thread::scope(|scope| {
             let asked = scope.spawn(|| {
                 let us = server.asks();
-                let request = us.dialogue();
+                let request = us.receives_login();
                 (us, request)
             });
             asked.join().unwrap_or_else(|_| testkit::fail("a client that logs in", "none"))
@@ -83,9 +83,9 @@ ours(client) fn the_password_is_typed_without_echo(case) {
     }
 }
 
-/// Without --login the dialogue is held on the terminal, the password without echo
+/// Without --login the login is typed on the terminal, the password without echo
 /// in it too.
-ours(client) fn the_dialogue_can_be_held_on_a_terminal(case) {
+ours(client) fn the_login_can_be_typed_on_a_terminal(case) {
     let server = MockServer::open(case);
     let mut terminal = case.terminal(server.address(), &[]);
     let us = server.asks();
@@ -134,7 +134,7 @@ ours(client) fn nothing_tears_the_line_being_typed(case) {
     let server = MockServer::open(case);
     let mut terminal = case.terminal_with(&["--connect", &server.address(), "--login", "alice"], &[("CHAT_PASSWORD", PASSWORD)]);
     let us = server.asks();
-    us.dialogue();
+    us.receives_login();
     us.lets_in("alice", "token-1");
     terminal.shows("who is there", |rows| rows.iter().any(|row| row.contains("bob")));
     terminal.types("half a sen");

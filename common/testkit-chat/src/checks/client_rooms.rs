@@ -18,7 +18,7 @@ fn logged_in<'c>(
     let environment = [&[("CHAT_PASSWORD", "correct horse")], environment].concat();
     let terminal = case.terminal_with(&["--connect", &server.address(), "--login", "alice"], &environment);
     let us = server.asks();
-    us.dialogue();
+    us.receives_login();
     us.send("AUTH_SUCCESS alice token-1");
     us.send("[USERS_LIST] alice,bobby");
     terminal.shows("who is there", |rows| rows.iter().any(|row| row.contains("bobby")));

@@ -62,7 +62,7 @@ ours(client) fn nothing_hostile_is_printed_raw_before_the_login(case) {
             let us = server.accept();
             if is_asked {
                 us.send("AUTH_REQUIRED");
-                us.dialogue();
+                us.receives_login();
             }
             us.send(&line);
             client.shows("-and-no-more");

@@ -60,8 +60,8 @@ wire(server) fn lines_may_come_in_pieces_and_together(case) {
     }
 }
 
-/// The whole dialogue may come at once, and the first messages with it.
-wire(server) fn the_dialogue_may_come_in_one_packet(case) {
+/// The whole login may come at once, and the first messages with it.
+wire(server) fn the_login_may_come_in_one_packet(case) {
     let chat = Chat::start(case);
     let bob = chat.register("bob");
     let connection = chat.connect("alice");

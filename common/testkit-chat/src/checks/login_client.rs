@@ -169,7 +169,7 @@ ours(client) fn what_is_typed_before_the_login_is_never_said(case) {
     let server = MockServer::open(case);
     let (mut terminal, us) = at_the_question(case, &server);
     terminal.types(&["LOGIN", "alice", PASSWORD, "too early", ""].join(ENTER));
-    require(us.dialogue() == "LOGIN alice correct horse", "the three answers", "others");
+    require(us.receives_login() == "LOGIN alice correct horse", "the three answers", "others");
     us.lets_in("alice", "token-1");
     shows_row_with(&terminal, "bob: said before");
     for _ in 0..3 {

@@ -26,7 +26,7 @@ wire(server) fn everybody_is_told_that_the_server_shuts_down(case) {
     }
 }
 
-/// Those who are still in the dialogue are told of the end of the server too.
+/// Those who are still logging in are told of the end of the server too.
 wire(server) fn the_nameless_are_told_that_the_server_shuts_down(case) {
     let chat = Chat::start(case);
     let nameless = [chat.asked("eve"), chat.asked("mallory")];

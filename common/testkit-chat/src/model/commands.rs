@@ -1,6 +1,6 @@
 //! The commands of stage 7 ("Commands" in the contract).
 
-use super::dialogue::HISTORY;
+use super::login_protocol::HISTORY;
 use super::expected::{Stream, What};
 use super::history::History;
 use super::rules;

@@ -1,7 +1,7 @@
 //! Sessions at random, with a liking for the edges of the contract.
 
 use super::bad::Bad;
-use super::dialogue::Dialogue;
+use super::login_protocol::LoginState;
 use super::session::{Act, Session, Step};
 use super::words::{self, SLOTS};
 use super::world::{END_WORDS, Phase, ROOMS, TLS, User, World};
@@ -88,11 +88,11 @@ impl Draw {
     fn acts(&mut self, client: usize) -> Vec<Act> {
         match self.world.clients[client].phase.clone() {
             Phase::Away => vec![Act::Connect],
-            Phase::Dialogue(Dialogue::First) => self.login(),
-            Phase::Dialogue(_) if self.random.one_in(4) => vec![self.leaves()],
-            Phase::Dialogue(_) if self.random.one_in(3) => vec![Act::say(self.no_text())],
-            Phase::Dialogue(Dialogue::Name(_)) => vec![Act::say(*self.random.pick(words::NAMES))],
-            Phase::Dialogue(_) => vec![Act::say(*self.random.pick(words::PASSWORDS))],
+            Phase::Login(LoginState::First) => self.login(),
+            Phase::Login(_) if self.random.one_in(4) => vec![self.leaves()],
+            Phase::Login(_) if self.random.one_in(3) => vec![Act::say(self.no_text())],
+            Phase::Login(LoginState::Name(_)) => vec![Act::say(*self.random.pick(words::NAMES))],
+            Phase::Login(_) => vec![Act::say(*self.random.pick(words::PASSWORDS))],
             Phase::In(_) if self.random.one_in(16) => vec![self.leaves()],
             Phase::In(_) if self.world.stage >= TLS && self.random.one_in(16) => vec![Act::Bad(Bad::NotUtf8)],
             Phase::In(user) if self.world.stage >= ROOMS && !self.random.one_in(4) => {

@@ -10,7 +10,7 @@ use testkit::{End, Next, shown};
 /// in any.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) enum Stream {
-    /// The dialogue and what stands before the room. Nothing else comes before it is done.
+    /// The login and what stands before the room. Nothing else comes before it is done.
     Login,
     /// What another user does.
     Of(String),

@@ -6,7 +6,7 @@ use super::words::{self, SUFFIX};
 use super::world::END_WORDS;
 
 impl Draw {
-    /// An answer to AUTH_REQUIRED, or the whole dialogue.
+    /// An answer to AUTH_REQUIRED, or the whole login.
     pub(super) fn login(&mut self) -> Vec<Act> {
         if self.random.one_in(6) {
             return vec![self.leaves()];

@@ -8,7 +8,7 @@
 //!
 //! - [`rules`]: the rules, by the names that `docs/src/contract.md` gives them.
 //! - [`world`]: the server's accounts, sessions, rooms and connections.
-//! - [`dialogue`]: from `AUTH_REQUIRED` to a name.
+//! - [`login_protocol`]: from `AUTH_REQUIRED` to a name.
 //! - [`room`]: who receives what a user says, and who is told of arrivals and departures.
 //! - [`commands`]: what stage 7 adds; [`keys`]: what stage 8 adds.
 //! - [`expected`], [`history`]: what one connection must and may receive.
@@ -18,7 +18,7 @@
 
 mod bad;
 mod commands;
-mod dialogue;
+mod login_protocol;
 mod draw;
 mod expected;
 mod history;

@@ -56,7 +56,7 @@ impl Sessions for ChatSessions {
         let mut player =
             Player { chat, suffix, patience, half_of_the_time, world, connections, nameless, tokens };
         for (at, step) in session.steps.iter().enumerate() {
-            player.give_up_slow_dialogues();
+            player.give_up_slow_logins();
             // The lists that follow from the last step are not those of an earlier one.
             if at + 1 == session.steps.len() {
                 player.last_lists()?;
@@ -65,7 +65,7 @@ impl Sessions for ChatSessions {
             if player.world.allows(step)
                 && let Err((client, broken)) = player.step(step)
             {
-                // What a server does with slow dialogues is another check.
+                // What a server does with slow logins is another check.
                 return if player.was_slow(client, &broken) { Ok(()) } else { Err(broken) };
             }
         }
@@ -92,9 +92,9 @@ struct Player<'c> {
 
 impl Player<'_> {
     /// Closes the connections that have no name after half of the time for it.
-    fn give_up_slow_dialogues(&mut self) {
+    fn give_up_slow_logins(&mut self) {
         let world = &self.world;
-        self.nameless.retain(|client, _| matches!(world.clients[*client].phase, Phase::Dialogue(_)));
+        self.nameless.retain(|client, _| matches!(world.clients[*client].phase, Phase::Login(_)));
         let slow = self.nameless.iter().filter(|(_, since)| since.elapsed() > self.half_of_the_time);
         let slow: Vec<_> = slow.map(|(client, _)| *client).collect();
         for client in slow {
@@ -103,7 +103,7 @@ impl Player<'_> {
         }
     }
 
-    /// Returns `true` if the time for the dialogue may be the reason for what has come.
+    /// Returns `true` if the time for the login may be the reason for what has come.
     fn was_slow(&self, client: usize, broken: &Broken) -> bool {
         let since = self.nameless.get(&client);
         broken.got != NOTHING && since.is_some_and(|since| since.elapsed() > self.half_of_the_time)

@@ -8,10 +8,10 @@ SEALED_LIMIT "sealed-limit":
     "A line of more than 4096 bytes gets an error and the end; a text of 3023 bytes fits",
     "Count the bytes of the line as it came, before you open it, and let 4096 pass.";
 NO_TEXT "no-text":
-    "An empty line, or a sealed text of no bytes, counts nowhere: not as an answer in the dialogue, nor as a message",
-    "Skip empty texts where you read a line, so that the dialogue and the room both have it.";
+    "An empty line, or a sealed text of no bytes, counts nowhere: not as an answer during the login, nor as a message",
+    "Skip empty texts where you read a line, so that the login and the room both have it.";
 QUESTIONS "questions":
-    "The dialogue is AUTH_REQUIRED, ENTER_USERNAME and ENTER_PASSWORD in this order, or one line in place of all three answers",
+    "The login is AUTH_REQUIRED, ENTER_USERNAME and ENTER_PASSWORD in this order, or one line in place of all three answers",
     "Read with one buffer from the first line on: several lines may come in one packet, the first messages with them.";
 REQUEST "request":
     "LOGIN, REGISTER and RESUME stand in upper case with one blank after them; anything else fails",
@@ -35,7 +35,7 @@ WRONG "wrong":
     "A wrong password and an unknown name are told the same, `AUTH_FAILED wrong name or password`",
     "Compare with the stored hash; one answer for both cases.";
 FAILED "failed":
-    "What fails in the dialogue is one line, `AUTH_FAILED reason`, and then the connection is closed in good order",
+    "What fails during the login is one line, `AUTH_FAILED reason`, and then the connection is closed in good order",
     "Send the reason, shut down the sending half, read what is still under way, and close.";
 SAME_TOKEN "same-token":
     "RESUME brings the session back: AUTH_SUCCESS repeats the name and the same token, and every login has a token of its own",
@@ -72,12 +72,12 @@ GOES "goes":
     "Take the user off the list, count, and tell the others, in one place that every way out reaches.";
 ENDS "ends":
     "/quit and !DISCONNECT, alone and in these letters, end the connection at every step, without an answer; what comes after is thrown away",
-    "Compare the whole text, in the dialogue too, and leave the loop over what was read.";
+    "Compare the whole text, during the login too, and leave the loop over what was read.";
 NOTHING_MORE "nothing-more":
     "A server sends what the contract names and nothing else",
     "No banner, no confirmation: other programs read these lines.";
 SHUTS_DOWN "shuts-down":
-    "At SIGTERM everybody, in the dialogue too, gets `[SERVER] server is shutting down` as the last line, and then the end in good order",
+    "At SIGTERM everybody, during the login too, gets `[SERVER] server is shutting down` as the last line, and then the end in good order",
     "Keep a list of all connections, not only of those in the room.";
 COMMAND "command":
     "A line that begins with / is a command or gets `[SERVER] error: …`, never reaches another user, and the connection goes on",

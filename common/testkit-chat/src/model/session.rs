@@ -1,7 +1,7 @@
 //! A session: what some clients do, step by step.
 
 use super::bad::Bad;
-use super::dialogue::{Dialogue, is_name};
+use super::login_protocol::{LoginState, is_name};
 use super::rules;
 use super::words::{SLOTS, SUFFIX};
 use super::world::{Phase, TLS, TokenState, World};
@@ -89,7 +89,7 @@ impl World {
         let phase = &after.clients[step.client].phase;
         let leaves = matches!(phase, Phase::Away);
         // It may have failed, or be asked for its password.
-        let bad_name = matches!(phase, Phase::Dialogue(Dialogue::Password(_, name)) if !is_name(name));
+        let bad_name = matches!(phase, Phase::Login(LoginState::Password(_, name)) if !is_name(name));
         let guesses = after.wrong > MOST_WRONG;
         let is_open = after.open > self.open || bad_name || guesses || self.is_open(step);
         !is_open && (!leaves || self.is_observed(step.client))
@@ -121,7 +121,7 @@ impl World {
     /// Returns `true` if a text asks for a session of which nobody knows whether it is over, or
     /// is not UTF-8 and stands where an answer should.
     fn is_open(&self, step: &Step) -> bool {
-        let has_no_name = matches!(self.clients[step.client].phase, Phase::Dialogue(_));
+        let has_no_name = matches!(self.clients[step.client].phase, Phase::Login(_));
         let Act::Say { texts, .. } = &step.act else {
             return self.stage >= TLS && has_no_name && matches!(step.act, Act::Bad(Bad::NotUtf8));
         };

@@ -1,6 +1,6 @@
 //! The server as the model sees it: accounts, sessions, rooms and connections.
 
-use super::dialogue::{Dialogue, is_name};
+use super::login_protocol::{LoginState, is_name};
 use super::expected::{Expected, Stream, What};
 use super::rules;
 use super::words::{NO_BYTES, SLOTS};
@@ -13,7 +13,7 @@ pub(super) const ROOMS: u8 = 7;
 /// The first stage with TLS, and with keys for messages that the server cannot read.
 pub(super) const TLS: u8 = 8;
 pub(super) const LOBBY: &str = "lobby";
-/// What ends a connection, in the dialogue and in the room.
+/// What ends a connection, during the login and in the room.
 pub(super) const END_WORDS: [&str; 2] = ["/quit", "!DISCONNECT"];
 
 /// All that the server knows.
@@ -79,7 +79,7 @@ pub(super) struct Client {
 #[derive(Clone)]
 pub(super) enum Phase {
     Away,
-    Dialogue(Dialogue),
+    Login(LoginState),
     In(User),
 }
 
@@ -152,7 +152,7 @@ impl World {
     /// The rule that is broken when this client receives `next`, and should not.
     pub fn rule_of_surplus(&self, client: usize, next: &Next) -> Rule {
         let Next::Line(line) = next else { return self.about };
-        let has_no_name = matches!(self.clients[client].phase, Phase::Dialogue(_));
+        let has_no_name = matches!(self.clients[client].phase, Phase::Login(_));
         let login_fails = !self.actor_had_a_name && self.user(self.actor).is_none();
         let notice = line.strip_prefix("[SERVER] ").unwrap_or_default();
         let has_left = |(name, _): (&str, &str)| self.connection_of(name).is_none();
@@ -178,7 +178,7 @@ impl World {
     pub fn connect(&mut self, client: usize) {
         self.about = rules::QUESTIONS;
         self.clients[client] =
-            Client { phase: Phase::Dialogue(Dialogue::First), expected: Expected::default() };
+            Client { phase: Phase::Login(LoginState::First), expected: Expected::default() };
         self.must(client, rules::QUESTIONS, Stream::Login, What::Line("AUTH_REQUIRED".to_owned()));
     }
 
@@ -192,11 +192,11 @@ impl World {
             // What comes after the end is thrown away.
             Phase::Away => {}
             // A name that cannot be may have failed already.
-            Phase::Dialogue(Dialogue::Password(_, name)) if END_WORDS.contains(&text) && !is_name(&name) => {
+            Phase::Login(LoginState::Password(_, name)) if END_WORDS.contains(&text) && !is_name(&name) => {
                 self.open += 1;
             }
             _ if END_WORDS.contains(&text) => self.ends(client, rules::ENDS, true),
-            Phase::Dialogue(dialogue) => self.dialogue(client, dialogue, text),
+            Phase::Login(state) => self.login_line(client, state, text),
             Phase::In(user) => self.in_the_room(client, &user, text),
         }
     }

@@ -1,4 +1,4 @@
-//! The login dialogue.
+//! The login.
 
 use crate::chat::{Chat, PASSWORD, WRONG};
 use crate::connection::Connection;
@@ -6,7 +6,7 @@ use crate::user::User;
 use std::time::{Duration, Instant};
 use testkit::{Case, End, Next, checks, fail, require, require_in_time};
 
-/// The bound on the dialogue: 30 s, unless `STAGEn_LOGIN_TIMEOUT` says that the
+/// The bound on the login: 30 s, unless `STAGEn_LOGIN_TIMEOUT` says that the
 /// server in another language was started with less.
 pub(crate) fn login_timeout(case: &Case) -> Duration {
     let named = std::env::var(format!("STAGE{}_LOGIN_TIMEOUT", case.stage()));
@@ -38,7 +38,7 @@ fn loop_to_the_end(line: &Connection) -> Vec<String> {
 
 checks! {
 /// From AUTH_REQUIRED to AUTH_SUCCESS.
-pub dialogue:
+pub login:
 
 /// Step by step: AUTH_REQUIRED, ENTER_USERNAME, ENTER_PASSWORD, AUTH_SUCCESS with
 /// the name and a token; nothing else in between.
@@ -73,7 +73,7 @@ wire(server) fn logging_in_step_by_step(case) {
 
 /// Both also in one line, and back with a token: split it at the first two
 /// spaces. What comes after them is the password, spaces and all.
-basic(server) fn the_dialogue_fits_one_line(case) {
+basic(server) fn the_login_fits_one_line(case) {
     let chat = Chat::start(case);
     let name = chat.name("alice");
     let bob = chat.register("bob");
@@ -148,7 +148,7 @@ wire(server) fn malformed_answers_are_turned_away(case) {
 }
 
 /// `/quit` and `!DISCONNECT` end it at any step, and empty lines count nowhere.
-wire(server) fn the_dialogue_can_be_left_at_any_step(case) {
+wire(server) fn the_login_can_be_left_at_any_step(case) {
     let chat = Chat::start(case);
     let name = chat.name("alice");
     for (n, command) in ["/quit", "!DISCONNECT"].iter().cycle().take(6).enumerate() {
@@ -167,7 +167,7 @@ wire(server) fn the_dialogue_can_be_left_at_any_step(case) {
 }
 
 /// Closing in the middle, at any step, is no error of the server's.
-wire(server) fn leaving_in_the_middle_of_the_dialogue_harms_nobody(case) {
+wire(server) fn leaving_in_the_middle_of_the_login_harms_nobody(case) {
     let chat = Chat::start(case);
     let name = chat.name("alice");
     for steps in [&[][..], &["LOGIN"], &["REGISTER", &name]] {
@@ -213,8 +213,8 @@ wire(server) fn the_nameless_are_not_counted(case) {
 }
 
 /// Whoever says nothing, or stops half-way, is closed when its time is over: 30 s
-/// by default, for the whole dialogue.
-wire(server, waits) fn the_dialogue_has_a_time_limit(case) {
+/// by default, for the whole login.
+wire(server, waits) fn the_login_has_a_time_limit(case) {
     let limit = if case.foreign_server() { login_timeout(case) } else { Duration::from_secs(2) };
     let chat = Chat::start_with(case, &["--login-timeout", "2"]);
     let start = Instant::now();
@@ -234,8 +234,8 @@ wire(server, waits) fn the_dialogue_has_a_time_limit(case) {
     alice.tells(&bob, "still here");
 }
 
-/// The limit is for the dialogue as a whole: a byte now and then buys no time.
-wire(server, waits) fn a_dialogue_that_drips_has_the_same_time_limit(case) {
+/// The limit is for the login as a whole: a byte now and then buys no time.
+wire(server, waits) fn a_login_that_drips_has_the_same_time_limit(case) {
     let limit = if case.foreign_server() { login_timeout(case) } else { Duration::from_secs(1) };
     let chat = Chat::start_with(case, &["--login-timeout", "1"]);
     let (slow, start) = (chat.asked("slow"), Instant::now());

@@ -1,4 +1,4 @@
-//! From `AUTH_REQUIRED` to a name ("The dialogue" and "Sessions" in the contract).
+//! From `AUTH_REQUIRED` to a name ("The login" and "Sessions" in the contract).
 
 use super::expected::{Stream, What};
 use super::history::History;
@@ -13,7 +13,7 @@ const PASSWORD: std::ops::RangeInclusive<usize> = 8..=72;
 
 /// What the server waits for.
 #[derive(Clone, Debug)]
-pub(super) enum Dialogue {
+pub(super) enum LoginState {
     First,
     Name(Request),
     Password(Request, String),
@@ -33,23 +33,23 @@ const TAKEN: &str = "AUTH_FAILED name already taken";
 const ALREADY_IN: &str = "AUTH_FAILED already logged in";
 
 impl World {
-    pub(super) fn dialogue(&mut self, client: usize, dialogue: Dialogue, text: &str) {
-        match dialogue {
-            Dialogue::First => self.request(client, text),
-            Dialogue::Name(request) => {
+    pub(super) fn login_line(&mut self, client: usize, state: LoginState, text: &str) {
+        match state {
+            LoginState::First => self.request(client, text),
+            LoginState::Name(request) => {
                 let question = "ENTER_PASSWORD".to_owned();
                 // A name that cannot be may fail at once.
                 let question = if is_name(text) { What::Line(question) } else { What::Perhaps(question) };
-                self.asks(client, question, Dialogue::Password(request, text.to_owned()));
+                self.asks(client, question, LoginState::Password(request, text.to_owned()));
             }
-            Dialogue::Password(request, name) => self.proof(client, request, &name, text),
+            LoginState::Password(request, name) => self.proof(client, request, &name, text),
         }
     }
 
-    fn asks(&mut self, client: usize, question: What, next: Dialogue) {
+    fn asks(&mut self, client: usize, question: What, next: LoginState) {
         self.about = rules::QUESTIONS;
         self.must(client, rules::QUESTIONS, Stream::Login, question);
-        self.clients[client].phase = Phase::Dialogue(next);
+        self.clients[client].phase = Phase::Login(next);
     }
 
     fn request(&mut self, client: usize, text: &str) {
@@ -62,7 +62,7 @@ impl World {
         };
         match rest.map(|rest| rest.split_once(' ').unwrap_or((rest, ""))) {
             None => {
-                self.asks(client, What::Line("ENTER_USERNAME".to_owned()), Dialogue::Name(request));
+                self.asks(client, What::Line("ENTER_USERNAME".to_owned()), LoginState::Name(request));
             }
             Some((name, password)) if name.is_empty() || password.is_empty() => {
                 self.fails(client, rules::REQUEST, None);
