@@ -29,9 +29,9 @@ pub struct Panicked(String);
 /// # Errors
 /// When the system cannot start another thread.
 pub fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
-    let watch = Watch(name.to_owned());
+    let guard = PanicGuard(name.to_owned());
     thread::Builder::new().name(name.to_owned()).spawn(move || {
-        let _watch = watch;
+        let _guard = guard;
         run();
     })
 }
@@ -58,9 +58,9 @@ pub fn check() -> Result<(), Panicked> {
     }
 }
 
-struct Watch(String);
+struct PanicGuard(String);
 
-impl Drop for Watch {
+impl Drop for PanicGuard {
     fn drop(&mut self) {
         if !thread::panicking() {
             return;

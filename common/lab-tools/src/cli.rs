@@ -102,7 +102,7 @@ fn task(task: Task) -> Result<(), Failure> {
         Task::Hunt(options) => {
             let stage = find(options.stage.clone())?;
             hunt::Options::fit(stage).map_err(Failure::Usage)?;
-            if hunt::run(stage, &options)? { Ok(()) } else { Err(Failure::Said) }
+            if hunt::run(stage, &options)? { Ok(()) } else { Err(Failure::Reported) }
         }
         Task::Cluster(options) => {
             let stage = find(options.stage.clone())?;
@@ -112,11 +112,11 @@ fn task(task: Task) -> Result<(), Failure> {
         Task::Chaos(options) => {
             let stage = find(options.stage.clone())?;
             chaos::check(stage, &options).map_err(Failure::Usage)?;
-            if chaos::run(stage, &all, &options)? { Ok(()) } else { Err(Failure::Said) }
+            if chaos::run(stage, &all, &options)? { Ok(()) } else { Err(Failure::Reported) }
         }
         Task::Grade(options) => match grade::run(&all, &options)? {
             true => Ok(()),
-            false => Err(Failure::Said),
+            false => Err(Failure::Reported),
         },
         Task::Supervise => Ok(grade::supervisor::supervise()?),
         Task::Diff(options) => {

@@ -158,7 +158,7 @@ fn task(task: Task) -> Result<(), Failure> {
         Task::Check { stage, part, args } => {
             let stage = find(stage)?;
             match wanted_part(stage, part.as_deref(), &args, &all)? {
-                Some(part) => check_run::check(stage, part)?.then_some(()).ok_or(Failure::Said),
+                Some(part) => check_run::check(stage, part)?.then_some(()).ok_or(Failure::Reported),
                 None => {
                     let mut command = cargo();
                     command.args(["test", "-p", &stage.package, "--test", "checks", "--"]).args(&args);
@@ -172,7 +172,7 @@ fn task(task: Task) -> Result<(), Failure> {
         }
         Task::Next => Ok(check_run::next(&all)?),
         Task::Hint { check } => Ok(check_run::hint(&all, check.as_deref())?),
-        Task::Doctor => doctor::run().then_some(()).ok_or(Failure::Said),
+        Task::Doctor => doctor::run().then_some(()).ok_or(Failure::Reported),
         Task::Stages => {
             for stage in &all.stages {
                 say!("{}  {:<10} {}", stage.number, stage.title, stage.teaches);

@@ -11,7 +11,7 @@ pub enum Failure {
     /// Exit code 1, or the signal that ended the command.
     Other(anyhow::Error),
     /// Exit code 1; everything is printed already.
-    Said,
+    Reported,
 }
 
 impl From<anyhow::Error> for Failure {
@@ -28,7 +28,7 @@ pub fn exit_code(result: Result<(), Failure>) -> ExitCode {
             print_error(format_args!("error: {why}"));
             ExitCode::from(2)
         }
-        Err(Failure::Said) => ExitCode::FAILURE,
+        Err(Failure::Reported) => ExitCode::FAILURE,
         Err(Failure::Other(error)) => {
             if let Some(Interrupted(signal)) = error.downcast_ref() {
                 // Everything is cleaned up by now. Our parent is to see that it

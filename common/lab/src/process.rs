@@ -22,7 +22,7 @@ const GLANCE: Duration = Duration::from_millis(10);
 
 /// Whether a program gets the keyboard's signals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum ProcessGroup {
     /// In our own process group: it may read the terminal, and Ctrl-C is its.
     Foreground,
     /// In a group of its own: Ctrl-C is not meant for it, we end it.
@@ -33,7 +33,7 @@ pub enum Place {
 /// listen, SIGKILL.
 pub struct Program {
     child: Child,
-    place: Place,
+    group: ProcessGroup,
 }
 
 /// A command that runs `program` on a leash: when we are gone, whatever the
@@ -73,12 +73,12 @@ impl Program {
     ///
     /// # Errors
     /// When the system cannot start it.
-    pub fn start(command: &mut Command, place: Place) -> anyhow::Result<Program> {
-        if place == Place::Background {
+    pub fn start(command: &mut Command, group: ProcessGroup) -> anyhow::Result<Program> {
+        if group == ProcessGroup::Background {
             command.process_group(0);
         }
         let child = command.spawn().context("cannot start a program")?;
-        Ok(Program { child, place })
+        Ok(Program { child, group })
     }
 
     /// The process, to take its pipes from.
@@ -118,9 +118,9 @@ impl Program {
             return;
         }
         let Some(pid) = Pid::from_raw(self.child.id().cast_signed()) else { return };
-        let _ = match self.place {
-            Place::Background => kill_process_group(pid, signal),
-            Place::Foreground => kill_process(pid, signal),
+        let _ = match self.group {
+            ProcessGroup::Background => kill_process_group(pid, signal),
+            ProcessGroup::Foreground => kill_process(pid, signal),
         };
     }
 }

@@ -51,7 +51,7 @@ pub struct Stage {
     /// How a load test talks to the server; `None` where there is none.
     pub load: Option<Shape>,
     /// What its bytes on the wire are.
-    pub wire: WireForm,
+    pub wire: WireFormat,
     /// A diff budget of its own.
     pub budget: Option<Budget>,
     /// The script of a run without a terminal.
@@ -120,7 +120,7 @@ pub enum Shape {
 /// What a stage's bytes on the wire are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum WireForm {
+pub enum WireFormat {
     /// Lines of text.
     Lines,
     /// What the clients say is encrypted line by line; the server's own lines are not.

@@ -1,6 +1,6 @@
 //! What every run of a stage has: its built programs, a folder, a server's log.
 
-use crate::process::{Place, Program, leashed, wait_for};
+use crate::process::{ProcessGroup, Program, leashed, wait_for};
 use crate::registry::{Registry, Stage, matches};
 use crate::workspace::{Profile, Programs, build, root, without_the_users_settings};
 use anyhow::Context;
@@ -112,7 +112,7 @@ impl<'a> RunContext<'a> {
         command.args(["--listen", listen]).args(&self.stage.server_args).args(more);
         command.envs(env.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
-        Program::start(&mut command, Place::Background)
+        Program::start(&mut command, ProcessGroup::Background)
     }
 
     /// The server, and the address where it listens.
@@ -156,7 +156,7 @@ impl<'a> RunContext<'a> {
     pub fn client_on_pipes(&self, address: &str, more: &[String], errors: Stdio) -> anyhow::Result<Program> {
         let mut command = self.client_command(address, more)?;
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors);
-        Program::start(&mut command, Place::Background)
+        Program::start(&mut command, ProcessGroup::Background)
     }
 
     /// The client that gets the terminal.
@@ -164,7 +164,7 @@ impl<'a> RunContext<'a> {
     /// # Errors
     /// When it cannot be started.
     pub fn client_on_terminal(&self, address: &str) -> anyhow::Result<Program> {
-        Program::start(&mut self.client_command(address, &[])?, Place::Foreground)
+        Program::start(&mut self.client_command(address, &[])?, ProcessGroup::Foreground)
     }
 
     fn client_command(&self, address: &str, more: &[String]) -> anyhow::Result<Command> {

@@ -26,7 +26,7 @@ use std::time::Duration;
 const MOST_WAITING: usize = 1 << 20;
 
 /// How long the last words may take to get on the screen.
-const LAST_WORDS: Duration = Duration::from_millis(500);
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// What the printer is given: one row up, and down again. It wants to print
 /// something that ends a row.
@@ -165,7 +165,7 @@ impl Screen {
             // When it begins to draw once more, what it drew before is there.
             let enough = state.drawings + 2;
             let on_its_way = |state: &mut State| state.editing && state.drawings < enough;
-            let waited = self.changed.wait_timeout_while(state, LAST_WORDS, on_its_way);
+            let waited = self.changed.wait_timeout_while(state, FLUSH_TIMEOUT, on_its_way);
             state = waited.ignore_poison().0;
             let _ = write("\n").and_then(|()| write(&state.waiting));
         }

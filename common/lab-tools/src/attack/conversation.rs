@@ -2,7 +2,7 @@
 //! alice alone.
 
 use super::client_process::{ClientProcess, PrintedLine};
-use super::tap::Tap;
+use super::mitm_proxy::MitmProxy;
 use super::target::{TIMEOUT, Target};
 use std::time::Duration;
 
@@ -15,25 +15,25 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    /// A tap in front of the server, and a conversation whose speaker, alice, is
+    /// A proxy in front of the server, and a conversation whose speaker, alice, is
     /// connected through it.
     ///
     /// # Errors
-    /// When the tap cannot listen or a client cannot enter.
-    pub fn tapped(target: &Target<'_>) -> anyhow::Result<(Tap, Conversation)> {
-        let tap = target.tap()?;
-        let conversation = Conversation::through(target, &tap, &[])?;
-        Ok((tap, conversation))
+    /// When the proxy cannot listen or a client cannot enter.
+    pub fn intercepted(target: &Target<'_>) -> anyhow::Result<(MitmProxy, Conversation)> {
+        let proxy = target.proxy()?;
+        let conversation = Conversation::through(target, &proxy, &[])?;
+        Ok((proxy, conversation))
     }
 
-    /// A conversation in which alice's client is connected through `tap` and has
+    /// A conversation in which alice's client is connected through `proxy` and has
     /// these options.
     ///
     /// # Errors
     /// When a client cannot enter.
-    pub fn through(target: &Target<'_>, tap: &Tap, options: &[&str]) -> anyhow::Result<Conversation> {
+    pub fn through(target: &Target<'_>, proxy: &MitmProxy, options: &[&str]) -> anyhow::Result<Conversation> {
         let bob = if target.protocol.is_room() { Some(target.enter("bob")?) } else { None };
-        let mut alice = target.client("alice", tap.address, options)?;
+        let mut alice = target.client("alice", proxy.address, options)?;
         target.log_in(&mut alice, "REGISTER")?;
         Ok(Conversation { alice, bob })
     }

@@ -13,11 +13,11 @@ mod conversation;
 mod exploits;
 mod finding;
 mod matrix;
+mod mitm_proxy;
 mod options;
 mod protocol;
 mod shared_key;
 mod table;
-mod tap;
 mod target;
 
 pub use options::Options;

@@ -2,9 +2,9 @@
 
 use super::cancellation::Cancellation;
 use super::client_process::ClientProcess;
+use super::mitm_proxy::MitmProxy;
 use super::protocol::Protocol;
 use super::shared_key::SharedKey;
-use super::tap::Tap;
 use anyhow::{Context, bail};
 use lab::process::Program;
 use lab::run_context::RunContext;
@@ -52,12 +52,12 @@ pub struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    /// A tap in front of the server.
+    /// A proxy in front of the server.
     ///
     /// # Errors
     /// When it cannot listen.
-    pub fn tap(&self) -> anyhow::Result<Tap> {
-        Tap::before(self.address, self.protocol)
+    pub fn proxy(&self) -> anyhow::Result<MitmProxy> {
+        MitmProxy::before(self.address, self.protocol)
     }
 
     /// The folder in which the programs run.
@@ -99,12 +99,12 @@ impl<'a> Target<'a> {
         self.enter_at(name, self.address)
     }
 
-    /// As [`Target::enter`], through `tap`.
+    /// As [`Target::enter`], through `proxy`.
     ///
     /// # Errors
     /// When it does not come so far.
-    pub fn enter_through(&self, name: &str, tap: &Tap) -> anyhow::Result<ClientProcess> {
-        self.enter_at(name, tap.address)
+    pub fn enter_through(&self, name: &str, proxy: &MitmProxy) -> anyhow::Result<ClientProcess> {
+        self.enter_at(name, proxy.address)
     }
 
     /// As [`Target::enter`], at an address that leads to the server.

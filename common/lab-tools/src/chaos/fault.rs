@@ -45,7 +45,7 @@ pub enum Fault {
     /// Everything comes later.
     Delay(LinkTo, usize),
     /// Only so many bytes a second are carried.
-    Throttle(LinkTo, usize),
+    LimitRate(LinkTo, usize),
     /// Everything comes byte by byte.
     Split(LinkTo, usize),
     /// The connections that there are end in one direction: it has no end.
@@ -76,7 +76,7 @@ impl Fault {
             13 => Fault::Delay(to, server),
             14 => Fault::AgeRedis,
             15 => Fault::HalfClose(to, server),
-            16 => Fault::Throttle(to, server),
+            16 => Fault::LimitRate(to, server),
             17 => Fault::Lose(if to == LinkTo::Server { LinkTo::Redis } else { to }, server),
             _ => Fault::Split(to, server),
         }
@@ -103,7 +103,7 @@ impl Fault {
             Fault::Cut(to, n)
             | Fault::Freeze(to, n)
             | Fault::Delay(to, n)
-            | Fault::Throttle(to, n)
+            | Fault::LimitRate(to, n)
             | Fault::Split(to, n)
             | Fault::HalfClose(to, n)
             | Fault::Lose(to, n) => Some((to, n)),
@@ -167,7 +167,7 @@ impl fmt::Display for Fault {
             Fault::Cut(to, n) => write!(f, "{} is cut", link(*to, n)),
             Fault::Freeze(to, n) => write!(f, "{} is frozen", link(*to, n)),
             Fault::Delay(to, n) => write!(f, "{} is slow", link(*to, n)),
-            Fault::Throttle(to, n) => write!(f, "{} carries few bytes a second", link(*to, n)),
+            Fault::LimitRate(to, n) => write!(f, "{} carries few bytes a second", link(*to, n)),
             Fault::Split(to, n) => write!(f, "{} carries byte by byte", link(*to, n)),
             Fault::HalfClose(to, n) => write!(f, "{} is half-closed: its server's side ends", link(*to, n)),
             Fault::Lose(to, n) => write!(f, "{} loses its connections, and no side is told", link(*to, n)),

@@ -18,7 +18,7 @@ mod connection;
 mod diagram;
 mod fault;
 mod history;
-mod line_form;
+mod line_format;
 mod report;
 mod run;
 mod schedule;
@@ -98,7 +98,7 @@ pub fn run(stage: &Stage, all: &Registry, options: &Options) -> anyhow::Result<b
     let foreign = cluster::foreign::command(stage.number)?;
     Services::check_client()?;
     if stage.number == 8 {
-        line_form::check_tls()?;
+        line_format::check_tls()?;
     }
     let context = cluster::build(stage, all, Profile::Dev)?;
     let cancellation = Cancellation::watch()?;

@@ -1,4 +1,4 @@
-//! One run: everything is started, users talk, faults come and go, everything settles,
+//! One run: everything is started, users talk, faults come and go, everything recovers,
 //! and the history is checked.
 
 use super::check::{self, Violation};
@@ -27,7 +27,7 @@ const EPILOGUE: Duration = Duration::from_millis(500);
 
 /// Then everything is right within this time: users of a server that died are gone after
 /// 10 s (P5), and logins take some time.
-const SETTLED: Duration = Duration::from_secs(20);
+const RECOVERY_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Lists are asked for so long at least.
 const ANSWERS: Duration = Duration::from_secs(5);
@@ -54,7 +54,7 @@ pub struct Outcome {
     /// Messages in the lobby.
     lines: usize,
     connections: usize,
-    settled: Duration,
+    recovery: Duration,
     /// The broken promises.
     pub violations: Vec<Violation>,
     /// With a file for each user, the logs, and the history; removed after a good run.
@@ -65,10 +65,10 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Outcome { seed, faults, lines, connections, .. } = self;
         let result = if self.violations.is_empty() { "ok" } else { "FAILED" };
-        let settled = self.settled.as_secs_f32();
+        let recovery = self.recovery.as_secs_f32();
         write!(
             f,
-            "seed {seed:<6} {faults} faults  {lines:>5} lines  {connections:>3} connections  settled after {settled:>4.1} s  {result}"
+            "seed {seed:<6} {faults} faults  {lines:>5} lines  {connections:>3} connections  recovered after {recovery:>4.1} s  {result}"
         )
     }
 }
@@ -102,15 +102,15 @@ impl Trial<'_> {
         crowd.state.talking.store(false, Ordering::SeqCst);
         let began = Instant::now();
         let look = || crowd.history(&testbed, schedule, &faults);
-        let (history, violations) = settle(&crowd, look, cancellation)?;
-        let settled = began.elapsed();
+        let (history, violations) = wait_for_recovery(&crowd, look, cancellation)?;
+        let recovery = began.elapsed();
         match violations.is_empty() {
             true => fs::remove_dir_all(&folder).context("cannot remove the run's folder")?,
             false => keep(&folder, &history, &violations)?,
         }
         let (lines, connections) = (history.database.len(), history.sessions.len());
         let (seed, faults) = (schedule.seed, schedule.faults.len());
-        Ok(Outcome { seed, faults, lines, connections, settled, violations, folder })
+        Ok(Outcome { seed, faults, lines, connections, recovery, violations, folder })
     }
 }
 
@@ -154,12 +154,12 @@ fn carry_out(
 }
 
 /// Looks until every promise is kept, or the time is over.
-fn settle(
+fn wait_for_recovery(
     crowd: &Crowd,
     look: impl Fn() -> anyhow::Result<History>,
     cancellation: &Cancellation,
 ) -> anyhow::Result<(History, Vec<Violation>)> {
-    let deadline = Instant::now() + SETTLED;
+    let deadline = Instant::now() + RECOVERY_TIMEOUT;
     // First without a question to the servers, which would wake them (P3).
     loop {
         let history = look()?;
@@ -200,7 +200,7 @@ impl Crowd {
         cancellation: &Cancellation,
     ) -> anyhow::Result<Crowd> {
         let state = Arc::new(RunState {
-            form: testbed.form()?,
+            format: testbed.format()?,
             servers: testbed.addresses()?,
             started: Instant::now(),
             talking: AtomicBool::new(false),

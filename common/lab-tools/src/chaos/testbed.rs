@@ -2,7 +2,7 @@
 
 use super::fault::{Fault, LinkTo, SERVERS};
 use super::history::Line;
-use super::line_form::{LineForm, listen_for_tls};
+use super::line_format::{LineFormat, listen_for_tls};
 use crate::cluster::{Launch, Server, Services, foreign};
 use crate::proxy::Proxy;
 use crate::sealed::Keys;
@@ -89,15 +89,15 @@ impl<'a> Testbed<'a> {
     ///
     /// # Errors
     /// When the key cannot be read.
-    pub fn form(&self) -> anyhow::Result<LineForm> {
+    pub fn format(&self) -> anyhow::Result<LineFormat> {
         match self.speaks_tls() {
-            true => Ok(LineForm::Plain),
-            false => Ok(LineForm::Sealed(Keys::read(&self.file("chat.key"))?)),
+            true => Ok(LineFormat::Plain),
+            false => Ok(LineFormat::Sealed(Keys::read(&self.file("chat.key"))?)),
         }
     }
 
     fn speaks_tls(&self) -> bool {
-        matches!(self.context.stage.wire, lab::registry::WireForm::Tls)
+        matches!(self.context.stage.wire, lab::registry::WireFormat::Tls)
     }
 
     /// The key that users and servers share, or the authority that users trust. Another
@@ -153,7 +153,7 @@ impl<'a> Testbed<'a> {
             Fault::Cut(to, n) => self.without_answers(to, n).cut(),
             Fault::Freeze(to, n) => self.link(to, n).link().freeze(),
             Fault::Delay(to, n) => self.link(to, n).link().slow_down(DELAY),
-            Fault::Throttle(to, n) => self.link(to, n).link().limit_rate(BYTES_A_SECOND),
+            Fault::LimitRate(to, n) => self.link(to, n).link().limit_rate(BYTES_A_SECOND),
             Fault::Split(to, n) => self.link(to, n).link().split(),
             Fault::HalfClose(to, n) => self.link(to, n).link().half_close(),
             Fault::Lose(to, n) => self.without_answers(to, n).lose(),
@@ -183,7 +183,7 @@ impl<'a> Testbed<'a> {
             Fault::Cut(to, n)
             | Fault::Freeze(to, n)
             | Fault::Delay(to, n)
-            | Fault::Throttle(to, n)
+            | Fault::LimitRate(to, n)
             | Fault::Split(to, n) => Link::restore(self.link(to, n).link()),
         }
     }

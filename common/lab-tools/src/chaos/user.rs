@@ -3,7 +3,7 @@
 
 use super::connection::{Connection, Known};
 use super::history::{Millis, Session};
-use super::line_form::LineForm;
+use super::line_format::LineFormat;
 use anyhow::Context;
 use common::poison::IgnorePoison;
 use rand::RngExt;
@@ -40,7 +40,7 @@ pub enum Habit {
 /// What the users of a run share.
 pub struct RunState {
     /// How lines look.
-    pub form: LineForm,
+    pub format: LineFormat,
     /// Where the servers are reached.
     pub servers: Vec<SocketAddr>,
     /// When the run began.
@@ -111,7 +111,7 @@ impl User {
             }
             let pause = if self.habit == Habit::Competes { 500..2500 } else { 50..300 };
             thread::sleep(Duration::from_millis(rand::rng().random_range(pause)));
-            // While everything settles, nobody takes a name any more.
+            // While everything recovers, nobody takes a name any more.
             if self.habit == Habit::Competes && !self.state.talking.load(Ordering::SeqCst) {
                 return;
             }
@@ -164,7 +164,7 @@ impl User {
     }
 
     fn send(&self, connection: &Connection, text: &str) {
-        if (&connection.stream).write_all(&self.state.form.line(text)).is_err() {
+        if (&connection.stream).write_all(&self.state.format.line(text)).is_err() {
             let _ = connection.stream.shutdown(Shutdown::Both);
         }
     }
@@ -182,7 +182,7 @@ impl User {
     fn read(&self, connection: &Connection) {
         let mut lines = BufReader::new(&connection.stream).split(b'\n');
         while let Some(Ok(line)) = lines.next() {
-            let Some(text) = self.state.form.text(&line) else { break };
+            let Some(text) = self.state.format.text(&line) else { break };
             self.note(connection, "shown", &text);
             connection.lock().take_in(&text, self.state.now());
             connection.changed.notify_all();

@@ -2,7 +2,7 @@
 //! graded checks.
 
 use anyhow::{Context, bail};
-use lab::process::{Place, Program, leashed, wait_for};
+use lab::process::{ProcessGroup, Program, leashed, wait_for};
 use lab::run_context::RunContext;
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -57,7 +57,7 @@ pub fn start(
         shell.env("HOST", host).env("PORT", port).env("PYTHONUNBUFFERED", "1");
         shell.envs(environment.iter().copied());
         shell.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
-        let mut program = Program::start(&mut shell, Place::Background)?;
+        let mut program = Program::start(&mut shell, ProcessGroup::Background)?;
         let waited = wait_for(START, &format!("a server that listens on {address}"), || {
             program.ended().is_some() || TcpStream::connect(address).is_ok()
         });

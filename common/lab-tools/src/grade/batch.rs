@@ -215,12 +215,13 @@ impl WorkQueue<'_> {
         loop {
             let Some(&number) = self.todo.get(self.next.fetch_add(1, Ordering::Relaxed)) else { return };
             let (job, from) = (&self.jobs[number], Instant::now());
-            let tell = |what: &str| self.tell(number, Some(&format!("{} {what}", escape(&job.name))));
+            let on_progress =
+                |what: &str| self.show_progress(number, Some(&format!("{} {what}", escape(&job.name))));
             let graded = match &job.submission {
-                Ok(submission) => self.grader.grade(submission, slot, &tell),
+                Ok(submission) => self.grader.grade(submission, slot, &on_progress),
                 Err(why) => Ok(Result::without_checks(None, Verdict::NotGraded(why.clone()))),
             };
-            self.tell(number, None);
+            self.show_progress(number, None);
             let Ok(mut result) = graded else { return };
             if self.again {
                 result.notes.push("graded again: a greedy one had run beside it".to_owned());
@@ -232,7 +233,7 @@ impl WorkQueue<'_> {
         }
     }
 
-    fn tell(&self, number: usize, what: Option<&str>) {
+    fn show_progress(&self, number: usize, what: Option<&str>) {
         let mut doing = self.doing.lock().ignore_poison();
         match what {
             Some(what) => doing.insert(number, what.to_owned()),

@@ -4,7 +4,7 @@ use super::process_tree;
 use super::supervisor::{ConfinedCommand, Ended};
 use anyhow::{Context, bail};
 use common::poison::IgnorePoison;
-use lab::process::{Place, Program, leashed};
+use lab::process::{ProcessGroup, Program, leashed};
 use lab::run_context::{END_SIGNALS, Interrupted};
 use rustix::process::{Pid, Signal, getpid};
 use signal_hook::iterator::Signals;
@@ -86,7 +86,7 @@ impl CommandRunner {
         let mut command = leashed(&own)?;
         command.arg("supervise").stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut supervisors = self.supervisors();
-        let mut supervisor = Program::start(&mut command, Place::Background)?;
+        let mut supervisor = Program::start(&mut command, ProcessGroup::Background)?;
         let pid = Pid::from_child(supervisor.child());
         supervisors.push(pid);
         drop(supervisors);

@@ -6,7 +6,7 @@ use super::limits::Limits;
 use super::slot::{Built, Slot};
 use super::sources::{self, Source};
 use super::store::Store;
-use super::submission::{Brought, Form, Submission};
+use super::submission::{Brought, Submission, SubmissionKind};
 use super::supervisor::ConfinedCommand;
 use super::tree::{Original, hex};
 use super::verdict::{Result, Verdict};
@@ -38,7 +38,7 @@ pub struct Grader<'a> {
 }
 
 /// A step on the way, told to whoever watches.
-pub type Tell<'a> = &'a dyn Fn(&str);
+pub type OnProgress<'a> = &'a dyn Fn(&str);
 
 impl Grader<'_> {
     /// Grades a submission. What goes wrong is part of the result, except for a
@@ -46,10 +46,15 @@ impl Grader<'_> {
     ///
     /// # Errors
     /// [`Interrupted`].
-    pub fn grade(&self, submission: &Submission, slot: Option<&Slot>, tell: Tell) -> anyhow::Result<Result> {
+    pub fn grade(
+        &self,
+        submission: &Submission,
+        slot: Option<&Slot>,
+        on_progress: OnProgress,
+    ) -> anyhow::Result<Result> {
         let start = Instant::now();
         let stage = Some(submission.stage.number);
-        let mut result = match self.try_to(submission, slot, tell) {
+        let mut result = match self.try_to(submission, slot, on_progress) {
             Ok(result) => result,
             Err(error) if error.is::<Interrupted>() => return Err(error),
             Err(error) => Result::without_checks(stage, Verdict::NotGraded(format!("{error:#}"))),
@@ -61,7 +66,12 @@ impl Grader<'_> {
         Ok(result)
     }
 
-    fn try_to(&self, submission: &Submission, slot: Option<&Slot>, tell: Tell) -> anyhow::Result<Result> {
+    fn try_to(
+        &self,
+        submission: &Submission,
+        slot: Option<&Slot>,
+        on_progress: OnProgress,
+    ) -> anyhow::Result<Result> {
         // A name as short as that: paths of sockets in it must not be long.
         let private = tempfile::Builder::new().prefix("grade-").tempdir().context("no temporary folder")?;
         let stage = submission.stage;
@@ -72,25 +82,25 @@ impl Grader<'_> {
         let Limits { seconds, processes, memory_mib, disk_mib, .. } = self.limits;
         let limits = (self.build_limits.seconds, seconds, processes, memory_mib, disk_mib);
         sources::add(&mut digest, format!("{limits:?}").as_bytes());
-        match &submission.form {
-            Form::Source(source) => {
+        match &submission.kind {
+            SubmissionKind::Source(source) => {
                 sources::add(&mut digest, self.original.digest.as_bytes());
                 source.digest(&mut digest);
                 let slot = slot.context("no place to build in")?;
                 self.known_or(submission, hex(digest), || {
-                    self.source(stage, source, slot, private.path(), tell)
+                    self.source(stage, source, slot, private.path(), on_progress)
                 })
             }
-            Form::Commands(folder, brought) => {
+            SubmissionKind::Commands(folder, brought) => {
                 let copy = private.path().join("work");
                 sources::add(&mut digest, format!("{brought:?}").as_bytes());
                 sources::copy(folder, &copy, &mut digest)?;
                 self.known_or(submission, hex(digest), || {
-                    self.commands(stage, brought, &copy, private.path(), tell)
+                    self.commands(stage, brought, &copy, private.path(), on_progress)
                 })
             }
-            Form::CommandsHere(folder, brought) => {
-                self.commands(stage, brought, folder, private.path(), tell)
+            SubmissionKind::CommandsInPlace(folder, brought) => {
+                self.commands(stage, brought, folder, private.path(), on_progress)
             }
         }
     }
@@ -118,17 +128,17 @@ impl Grader<'_> {
         source: &Source,
         slot: &Slot,
         private: &Path,
-        tell: Tell,
+        on_progress: OnProgress,
     ) -> anyhow::Result<Result> {
         let ended = |verdict| Ok(Result::without_checks(Some(stage.number), verdict));
-        tell("builds");
+        on_progress("builds");
         let to = (&self.runner, &self.build_limits, &*private.join("programs"));
         match slot.build(stage, source, self.original, to)? {
             Built::Failed(messages) => ended(Verdict::DoesNotCompile(messages)),
             Built::Stopped(limit) => {
                 ended(Verdict::DoesNotCompile(format!("error: building was broken off: {limit}")))
             }
-            Built::Programs(folder) => self.check(stage, &Subject::Programs(&folder), private, tell),
+            Built::Programs(folder) => self.check(stage, &Subject::Programs(&folder), private, on_progress),
         }
     }
 
@@ -138,23 +148,33 @@ impl Grader<'_> {
         brought: &Brought,
         folder: &Path,
         private: &Path,
-        tell: Tell,
+        on_progress: OnProgress,
     ) -> anyhow::Result<Result> {
         if let Some(programs) = self.programs.get(&stage.number) {
             programs.prepare(stage, folder, &[])?;
         }
-        if let Some(failed) = self.build_command(brought, folder, tell)? {
+        if let Some(failed) = self.build_command(brought, folder, on_progress)? {
             return Ok(Result::without_checks(Some(stage.number), Verdict::DoesNotCompile(failed)));
         }
         let Brought { server, client, at_once, .. } = brought;
         let (server, client) = (server.as_deref(), client.as_deref());
-        self.check(stage, &Subject::Commands { server, client, folder, at_once: *at_once }, private, tell)
+        self.check(
+            stage,
+            &Subject::Commands { server, client, folder, at_once: *at_once },
+            private,
+            on_progress,
+        )
     }
 
     /// Runs the submission's own build command; what it said, if it failed.
-    fn build_command(&self, brought: &Brought, folder: &Path, tell: Tell) -> anyhow::Result<Option<String>> {
+    fn build_command(
+        &self,
+        brought: &Brought,
+        folder: &Path,
+        on_progress: OnProgress,
+    ) -> anyhow::Result<Option<String>> {
         let Some(build) = &brought.build else { return Ok(None) };
-        tell("builds");
+        on_progress("builds");
         let mut environment = seen_from_outside();
         environment.push(("HOME".to_owned(), folder.to_string_lossy().into_owned()));
         let order = ConfinedCommand {
@@ -174,8 +194,14 @@ impl Grader<'_> {
         })
     }
 
-    fn check(&self, stage: &Stage, subject: &Subject, private: &Path, tell: Tell) -> anyhow::Result<Result> {
-        tell("is checked");
+    fn check(
+        &self,
+        stage: &Stage,
+        subject: &Subject,
+        private: &Path,
+        on_progress: OnProgress,
+    ) -> anyhow::Result<Result> {
+        on_progress("is checked");
         let harness = self.harnesses.get(&stage.number).context("the checks were not built")?;
         let findings = harness.run(subject, private, &self.limits, &self.runner)?;
         let mut result = Result::without_checks(Some(stage.number), findings.verdict);

@@ -46,7 +46,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::Utf8Chunk;
 use store::Store;
-use submission::{Form, Submission, here, look};
+use submission::{Submission, SubmissionKind, here, look};
 use tree::Original;
 
 /// What whoever grades has written, or had written, beside the submissions.
@@ -199,7 +199,7 @@ fn harnesses(
 /// A place to build in for each worker, where there is something to build.
 fn slots(jobs: &[Job], workers: usize, cache: &Path, original: &Original) -> anyhow::Result<Vec<Slot>> {
     let submissions = jobs.iter().filter_map(|job| job.submission.as_ref().ok());
-    let sources = submissions.filter(|submission| matches!(submission.form, Form::Source(_)));
+    let sources = submissions.filter(|submission| matches!(submission.kind, SubmissionKind::Source(_)));
     let stages: BTreeMap<u16, &Stage> = sources.map(|s| (s.stage.number, s.stage)).collect();
     let mut slots: Vec<Slot> = Vec::new();
     for _ in (0..workers).filter(|_| !stages.is_empty()) {
@@ -218,7 +218,7 @@ fn programs(jobs: &[Job], all: &Registry) -> anyhow::Result<HashMap<u16, lab::wo
     let mut programs = HashMap::new();
     for submission in jobs.iter().filter_map(|job| job.submission.as_ref().ok()) {
         let stage = submission.stage;
-        let needed = !matches!(submission.form, Form::Source(_)) && !stage.prepare.is_empty();
+        let needed = !matches!(submission.kind, SubmissionKind::Source(_)) && !stage.prepare.is_empty();
         if needed && !programs.contains_key(&stage.number) {
             let built =
                 build(stage, all, Profile::Dev).context("our own programs are needed for their files")?;

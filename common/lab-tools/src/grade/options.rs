@@ -112,7 +112,7 @@ pub struct Options {
 }
 
 /// Where submissions are.
-pub enum Place {
+pub enum ProcessGroup {
     /// One, in this folder.
     Folder(PathBuf),
     /// One, a command that was typed here.

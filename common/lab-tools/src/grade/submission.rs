@@ -37,7 +37,7 @@ pub struct Submission<'a> {
     /// The stage.
     pub stage: &'a Stage,
     /// How it comes.
-    pub form: Form,
+    pub kind: SubmissionKind,
     /// What the person who grades it should know.
     pub notes: Vec<String>,
     /// Whether the result of an earlier run does not count.
@@ -46,13 +46,13 @@ pub struct Submission<'a> {
 
 /// How a submission comes.
 #[derive(Debug)]
-pub enum Form {
+pub enum SubmissionKind {
     /// As the `src` of one of our stages.
     Source(Source),
     /// As commands that are run in a copy of this folder.
     Commands(PathBuf, Brought),
     /// As commands that are run where they were typed.
-    CommandsHere(PathBuf, Brought),
+    CommandsInPlace(PathBuf, Brought),
 }
 
 impl Brought {
@@ -112,7 +112,7 @@ pub fn look<'a>(folder: &Path, asked: &Brought, all: &'a Registry) -> anyhow::Re
 pub fn here<'a>(asked: &Brought, all: &'a Registry) -> anyhow::Result<Submission<'a>> {
     let here = std::env::current_dir().context("no current folder")?;
     let submission = commands(&here, asked.clone(), all)?;
-    Ok(Submission { form: Form::CommandsHere(here, asked.clone()), ..submission })
+    Ok(Submission { kind: SubmissionKind::CommandsInPlace(here, asked.clone()), ..submission })
 }
 
 /// Folders in folders with nothing else, at most.
@@ -141,8 +141,8 @@ fn unwrapped(folder: &Path, all: &Registry) -> PathBuf {
 fn commands<'a>(folder: &Path, brought: Brought, all: &'a Registry) -> anyhow::Result<Submission<'a>> {
     let Some(number) = brought.stage else { bail!("which stage? give --stage N, or `stage = N` in {FILE}") };
     let stage = find(number, all)?;
-    let form = Form::Commands(folder.to_owned(), brought);
-    Ok(Submission { stage, form, notes: Vec::new(), anew: false })
+    let kind = SubmissionKind::Commands(folder.to_owned(), brought);
+    Ok(Submission { stage, kind, notes: Vec::new(), anew: false })
 }
 
 fn find(number: u16, all: &Registry) -> anyhow::Result<&Stage> {
@@ -176,7 +176,7 @@ fn ours<'a>(folder: &Path, asked: Option<u16>, all: &'a Registry) -> anyhow::Res
         .map(|path| format!("src/{} is no plain file: left out", path.display()))
         .collect();
     notes.extend(unused(&place, &root().join(&stage.package)));
-    Ok(Submission { stage, form: Form::Source(source), notes, anew: false })
+    Ok(Submission { stage, kind: SubmissionKind::Source(source), notes, anew: false })
 }
 
 /// What its `Cargo.toml` has and ours has not.

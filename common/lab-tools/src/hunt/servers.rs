@@ -3,7 +3,7 @@
 //! (`common/testkit/servers`).
 
 use anyhow::{Context, bail};
-use lab::process::{Place, Program, leashed};
+use lab::process::{ProcessGroup, Program, leashed};
 use lab::workspace::root;
 use rustix::process::Signal;
 use std::io::{BufRead, BufReader};
@@ -90,7 +90,7 @@ impl Servers {
         command.args(["-S", "-E"]).arg(script()).args(["--host", "127.0.0.1", "--port", "0"]);
         command.args(["--trace", "yes", "--stage", &self.stage]).args(more);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut program = Program::start(&mut command, Place::Background)?;
+        let mut program = Program::start(&mut command, ProcessGroup::Background)?;
         let output = program.child().stdout.take().context("a server without standard output")?;
         let (sender, trace) = channel();
         // Ends with the server's standard output.

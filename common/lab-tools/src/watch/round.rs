@@ -4,7 +4,7 @@ use super::screen::Screen;
 use super::{End, Event};
 use anyhow::Context;
 use lab::new_checks::{NewCheck, new_checks};
-use lab::process::{Place, Program, leashed};
+use lab::process::{ProcessGroup, Program, leashed};
 use lab::registry::Stage;
 use lab::workspace::{as_from_a_shell, cargo_path, root, without_the_users_settings};
 use serde_json::Value;
@@ -130,7 +130,7 @@ impl Round<'_> {
         let of = *self.starts;
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // Of a group of its own: Ctrl-C is ours, and we end it with all it started.
-        let mut program = Program::start(&mut command, Place::Background)?;
+        let mut program = Program::start(&mut command, ProcessGroup::Background)?;
         let (output, errors) = (program.child().stdout.take(), program.child().stderr.take());
         let sender = self.sender.clone();
         thread::spawn(move || {

@@ -16,7 +16,7 @@ use std::time::Duration;
 const ERRORS: usize = 3;
 
 /// Lines of an end that nobody expected.
-const LAST_WORDS: usize = 12;
+const LAST_LINES: usize = 12;
 
 /// Home, and everything cleared, what is above the screen too.
 const CLEAR: &str = "\x1b[H\x1b[2J\x1b[3J";
@@ -161,7 +161,7 @@ impl Screen {
     pub fn broke_off(&mut self, said: &[String], status: ExitStatus) {
         self.line("");
         self.line(&self.coloured(&format!("The checks came to no end: {status}"), 31));
-        let last = &said[said.len().saturating_sub(LAST_WORDS)..];
+        let last = &said[said.len().saturating_sub(LAST_LINES)..];
         last.iter().filter(|line| !line.starts_with('{')).for_each(|line| self.line(&escape(line)));
     }
 

@@ -6,10 +6,10 @@
 //! when it passes, and what they mean together when the line is complete.
 
 use crate::sealed::{Keys, Message, TAG};
-use crate::wire::annotation::{Annotated, Layer, Said, shown};
+use crate::wire::annotation::{Annotated, Layer, Summary, shown};
 use crate::wire::tap::Side;
 use crate::wire::tls;
-use lab::registry::WireForm;
+use lab::registry::WireFormat;
 
 /// A line that is longer than this has no line end any more: it is shown, but
 /// nothing is looked for in it. (A line has at most 4096 bytes.)
@@ -17,9 +17,9 @@ const LONGEST: usize = 8192;
 
 /// Decodes one connection: what both sides say.
 pub struct Decoder {
-    form: WireForm,
+    format: WireFormat,
     directions: [Direction; 2],
-    tls: tls::Agreed,
+    tls: tls::Negotiated,
 }
 
 #[derive(Default)]
@@ -38,31 +38,31 @@ enum Kind {
 }
 
 impl Decoder {
-    /// A connection of a stage that has lines of this form.
-    pub fn new(form: WireForm) -> Decoder {
-        Decoder { form, directions: Default::default(), tls: tls::Agreed::default() }
+    /// A connection of a stage that has lines of this format.
+    pub fn new(format: WireFormat) -> Decoder {
+        Decoder { format, directions: Default::default(), tls: tls::Negotiated::default() }
     }
 
     /// What the next bytes of one side are.
     pub fn next(&mut self, from: Side, bytes: &[u8], keys: Option<&Keys>) -> Annotated {
         let direction = &mut self.directions[from as usize];
         // Who speaks TLS on a plain port or plain text on a TLS port is to see
-        // what he does; the stage's own form decides where a byte is too little.
+        // what he does; the stage's own format decides where a byte is too little.
         let kind = *direction.kind.get_or_insert_with(|| match tls::looks_like_it(bytes) {
             Some(true) => Kind::Records,
             Some(false) => Kind::Lines,
-            None if self.form == WireForm::Tls => Kind::Records,
+            None if self.format == WireFormat::Tls => Kind::Records,
             None => Kind::Lines,
         });
         match kind {
             Kind::Records => direction.records.next(bytes, &mut self.tls),
-            Kind::Lines => direction.lines(from, bytes, self.form, keys),
+            Kind::Lines => direction.lines(from, bytes, self.format, keys),
         }
     }
 }
 
 impl Direction {
-    fn lines(&mut self, from: Side, bytes: &[u8], form: WireForm, keys: Option<&Keys>) -> Annotated {
+    fn lines(&mut self, from: Side, bytes: &[u8], format: WireFormat, keys: Option<&Keys>) -> Annotated {
         let mut found = Annotated::default();
         for piece in bytes.split_inclusive(|b| *b == b'\n') {
             let (text, end) = split_line_end(piece);
@@ -84,10 +84,12 @@ impl Direction {
             found.part(Layer::Wire, "line end", end, "");
             let line = std::mem::take(&mut self.line);
             if line.len() > LONGEST {
-                found.said.push(Said { open: format!("more than {LONGEST} bytes of text"), secret: None });
+                found
+                    .summaries
+                    .push(Summary { open: format!("more than {LONGEST} bytes of text"), secret: None });
             } else {
                 // The CR of a line end may have come with the read before.
-                describe(line.strip_suffix(b"\r").unwrap_or(&line), from, form, keys, &mut found);
+                describe(line.strip_suffix(b"\r").unwrap_or(&line), from, format, keys, &mut found);
             }
         }
         found
@@ -104,21 +106,21 @@ fn split_line_end(piece: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// What a whole line is.
-fn describe(line: &[u8], from: Side, form: WireForm, keys: Option<&Keys>, found: &mut Annotated) {
-    let (who, body) = match form {
-        WireForm::Encrypted if from == Side::Server => split_sender(line),
+fn describe(line: &[u8], from: Side, format: WireFormat, keys: Option<&Keys>, found: &mut Annotated) {
+    let (who, body) = match format {
+        WireFormat::Encrypted if from == Side::Server => split_sender(line),
         _ => (&b""[..], line),
     };
-    let tag = if form == WireForm::Sealed { TAG } else { 0 };
-    let message = match form {
-        WireForm::Encrypted | WireForm::Sealed => Message::parse(body, tag),
-        WireForm::Lines | WireForm::Tls => None,
+    let tag = if format == WireFormat::Sealed { TAG } else { 0 };
+    let message = match format {
+        WireFormat::Encrypted | WireFormat::Sealed => Message::parse(body, tag),
+        WireFormat::Lines | WireFormat::Tls => None,
     };
     let Some(message) = message else {
         if !line.is_ascii() {
             found.note_text(shown(line));
         }
-        found.said.push(Said { open: shown(line), secret: None });
+        found.summaries.push(Summary { open: shown(line), secret: None });
         return;
     };
     let what = if who.is_empty() { "base64" } else { "the sender, as the server wrote it, and base64" };
@@ -148,7 +150,7 @@ fn describe(line: &[u8], from: Side, form: WireForm, keys: Option<&Keys>, found:
         message.ciphertext.len(),
         if tag > 0 { " + tag" } else { "" }
     );
-    found.said.push(Said { open, secret });
+    found.summaries.push(Summary { open, secret });
 }
 
 /// `[IP:PORT] ` and the rest.

@@ -26,12 +26,12 @@ pub struct Part {
     pub note: String,
 }
 
-/// What somebody has said with these bytes, in a few words.
+/// What these bytes say, in a few words.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Said {
-    /// As everybody sees it.
+pub struct Summary {
+    /// As anyone on the network sees it.
     pub open: String,
-    /// As those with the key do.
+    /// As the owner of a key sees it.
     pub secret: Option<String>,
 }
 
@@ -41,7 +41,7 @@ pub struct Annotated {
     /// Byte by byte.
     pub parts: Vec<Part>,
     /// What was completed by them.
-    pub said: Vec<Said>,
+    pub summaries: Vec<Summary>,
 }
 
 impl Annotated {

@@ -22,7 +22,7 @@ pub use recorder::{Connection, Event, Recorder};
 pub use run::{Options, run};
 
 use crate::wire::recorder::Id;
-use crate::wire::tap::{Did, Link};
+use crate::wire::tap::{Link, SideEvent};
 use common::endpoint::Endpoint;
 use common::net::{NetError, connect, listen};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -80,7 +80,7 @@ fn accept(
             let (server, recorder, link) = (server.clone(), recorder.clone(), link.cloned());
             move || {
                 if let Some(stream) = open(&client, name, &server, &recorder, id) {
-                    let see = |side, did: Did<'_>| recorder.sees(id, Event::from((side, did)));
+                    let see = |side, did: SideEvent<'_>| recorder.sees(id, Event::from((side, did)));
                     // Where it could not be set up, both ends are closed.
                     let _ = tap::carry(client, stream, link.as_deref(), see);
                 }

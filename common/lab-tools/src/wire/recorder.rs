@@ -1,4 +1,4 @@
-//! What happens on the wire, told to all who want to know, in order.
+//! What happens on the wire, given to all outputs, in order.
 
 use crate::sealed::Keys;
 use crate::wire::annotate::Decoder;
@@ -6,9 +6,9 @@ use crate::wire::annotation::Annotated;
 use crate::wire::pcap::Capture;
 use crate::wire::show::Show;
 use crate::wire::svg::Diagram;
-use crate::wire::tap::{Did, Side};
+use crate::wire::tap::{Side, SideEvent};
 use common::poison::IgnorePoison;
-use lab::registry::WireForm;
+use lab::registry::WireFormat;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
@@ -56,19 +56,19 @@ impl Event<'_> {
     }
 }
 
-impl<'a> From<(Side, Did<'a>)> for Event<'a> {
-    fn from((side, did): (Side, Did<'a>)) -> Event<'a> {
+impl<'a> From<(Side, SideEvent<'a>)> for Event<'a> {
+    fn from((side, did): (Side, SideEvent<'a>)) -> Event<'a> {
         match did {
-            Did::Sent(bytes) => Event::Sent(side, bytes),
-            Did::Ended => Event::Ended(side),
-            Did::Reset => Event::Reset(side),
+            SideEvent::Sent(bytes) => Event::Sent(side, bytes),
+            SideEvent::Ended => Event::Ended(side),
+            SideEvent::Reset => Event::Reset(side),
         }
     }
 }
 
-/// Those who want to know.
-pub struct Audience {
-    /// The person.
+/// What is made of the events.
+pub struct Outputs {
+    /// The bytes, for the user.
     pub show: Show,
     /// The capture.
     pub capture: Option<Capture>,
@@ -78,7 +78,7 @@ pub struct Audience {
 
 /// Takes down what the taps see.
 pub struct Recorder {
-    form: WireForm,
+    format: WireFormat,
     keys: Option<Keys>,
     start: Instant,
     state: Mutex<State>,
@@ -87,7 +87,7 @@ pub struct Recorder {
 }
 
 struct State {
-    audience: Audience,
+    outputs: Outputs,
     next: Id,
     /// Connections that have begun and are not over.
     unfinished: usize,
@@ -98,10 +98,10 @@ struct State {
 
 impl Recorder {
     /// A recorder whose time begins now.
-    pub fn new(form: WireForm, keys: Option<Keys>, audience: Audience) -> Recorder {
+    pub fn new(format: WireFormat, keys: Option<Keys>, outputs: Outputs) -> Recorder {
         let state =
-            State { audience, next: 0, unfinished: 0, connections: HashMap::new(), names: HashMap::new() };
-        Recorder { form, keys, start: Instant::now(), state: Mutex::new(state), over: Condvar::new() }
+            State { outputs, next: 0, unfinished: 0, connections: HashMap::new(), names: HashMap::new() };
+        Recorder { format, keys, start: Instant::now(), state: Mutex::new(state), over: Condvar::new() }
     }
 
     /// A panic in one tap's thread costs the others nothing: what it left behind
@@ -134,14 +134,14 @@ impl Recorder {
     }
 
     fn joined(&self, id: Id, connection: Connection, event: Event<'_>) {
-        self.lock().connections.insert(id, (connection, Decoder::new(self.form)));
+        self.lock().connections.insert(id, (connection, Decoder::new(self.format)));
         self.sees(id, event);
     }
 
     /// Something happened to connection number `id`.
     pub fn sees(&self, id: Id, event: Event<'_>) {
         let mut state = self.lock();
-        let State { audience, connections, .. } = &mut *state;
+        let State { outputs, connections, .. } = &mut *state;
         let Some((connection, decoder)) = connections.get_mut(&id) else { return };
         // Under the lock, so that the times only ever grow.
         let at = self.start.elapsed();
@@ -149,11 +149,11 @@ impl Recorder {
             Event::Sent(from, bytes) => decoder.next(from, bytes, self.keys.as_ref()),
             _ => Annotated::default(),
         };
-        audience.show.event(at, connection, &event, &annotated);
-        if let Some(capture) = &mut audience.capture {
+        outputs.show.event(at, connection, &event, &annotated);
+        if let Some(capture) = &mut outputs.capture {
             capture.event(at, id, connection, &event);
         }
-        if let Some(diagram) = &mut audience.diagram {
+        if let Some(diagram) = &mut outputs.diagram {
             diagram.event(at, id, connection, &event, &annotated);
         }
     }
@@ -167,14 +167,14 @@ impl Recorder {
     }
 
     /// Waits until all connections are over, for `limit` at the longest.
-    pub fn settle(&self, limit: Duration) {
+    pub fn wait_idle(&self, limit: Duration) {
         drop(self.over.wait_timeout_while(self.lock(), limit, |state| state.unfinished > 0));
     }
 
     /// The diagram so far, and what went wrong with the capture.
     pub fn results(&self) -> (Option<String>, Option<io::Error>) {
-        let audience = &mut self.lock().audience;
-        let diagram = audience.diagram.as_ref().map(Diagram::render);
-        (diagram, audience.capture.as_mut().and_then(Capture::failure))
+        let outputs = &mut self.lock().outputs;
+        let diagram = outputs.diagram.as_ref().map(Diagram::render);
+        (diagram, outputs.capture.as_mut().and_then(Capture::failure))
     }
 }

@@ -5,13 +5,13 @@ use crate::sealed::Keys;
 use crate::wire::listen_for;
 use crate::wire::net::Network;
 use crate::wire::pcap::Capture;
-use crate::wire::recorder::{Audience, Recorder};
+use crate::wire::recorder::{Outputs, Recorder};
 use crate::wire::show::Show;
 use crate::wire::svg::Diagram;
 use crate::wire::tap::Link;
 use anyhow::Context;
 use common::endpoint::Endpoint;
-use lab::registry::{Registry, Stage, WireForm};
+use lab::registry::{Registry, Stage, WireFormat};
 use lab::run_context::{END_SIGNALS, RunContext};
 use lab::say;
 use lab::workspace::Profile;
@@ -28,7 +28,7 @@ use std::time::{Duration, SystemTime};
 const WIRE: &str = "wire.txt";
 
 /// How long connections may take to be over when their programs have ended.
-const SETTLE: Duration = Duration::from_secs(2);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A tap alone has one listener for everybody.
 const CONNECTIONS: usize = 10_000;
@@ -124,7 +124,7 @@ pub fn run(stage: &Stage, all: &Registry, options: &Options) -> anyhow::Result<(
             terminal::run_in(&context, &route)
         }
     };
-    recorder.settle(SETTLE);
+    recorder.wait_idle(CLOSE_TIMEOUT);
     // First what went wrong in the run; but a diagram of what led there is worth
     // having all the more.
     let written = files.finish(&recorder);
@@ -138,7 +138,8 @@ pub fn run(stage: &Stage, all: &Registry, options: &Options) -> anyhow::Result<(
 /// The run's own key file, at the stages whose lines such a key encrypts.
 fn key_of(context: &RunContext<'_>) -> Option<PathBuf> {
     let made = context.stage.prepare.first()?;
-    matches!(context.stage.wire, WireForm::Encrypted | WireForm::Sealed).then(|| context.path(&made.creates))
+    matches!(context.stage.wire, WireFormat::Encrypted | WireFormat::Sealed)
+        .then(|| context.path(&made.creates))
 }
 
 fn any_port() -> anyhow::Result<Endpoint> {
@@ -190,7 +191,7 @@ impl<'a> Files<'a> {
         };
         let show = Show::new(out, colour, self.options.full);
         let diagram = self.options.svg.is_some().then(|| Diagram::new(&title));
-        Ok(Arc::new(Recorder::new(stage.wire, keys, Audience { show, capture, diagram })))
+        Ok(Arc::new(Recorder::new(stage.wire, keys, Outputs { show, capture, diagram })))
     }
 
     /// Writes what is written at the end, and says where everything is.

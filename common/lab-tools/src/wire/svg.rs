@@ -88,9 +88,9 @@ impl Diagram {
             Event::Ended(_) => arrow("ends (FIN)", None, "tcp"),
             Event::Reset(_) => arrow("breaks off (RST)", None, "tcp"),
             Event::Sent(..) => {
-                for said in &annotated.said {
-                    let secret = said.secret.as_ref().map(|text| format!("with the key: {text}"));
-                    arrow(&said.open, secret, if from == Side::Client { "client" } else { "server" });
+                for summary in &annotated.summaries {
+                    let secret = summary.secret.as_ref().map(|text| format!("with the key: {text}"));
+                    arrow(&summary.open, secret, if from == Side::Client { "client" } else { "server" });
                 }
             }
         }

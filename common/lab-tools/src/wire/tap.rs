@@ -45,7 +45,7 @@ impl Side {
 
 /// What a side did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Did<'a> {
+pub enum SideEvent<'a> {
     /// It sent these.
     Sent(&'a [u8]),
     /// It will send no more: a FIN.
@@ -69,7 +69,7 @@ pub fn carry(
     client: TcpStream,
     server: TcpStream,
     link: Option<&Link>,
-    mut see: impl FnMut(Side, Did<'_>),
+    mut see: impl FnMut(Side, SideEvent<'_>),
 ) -> io::Result<()> {
     let losses = link.map_or(0, Link::losses);
     let mut pair = Pair { ends: [End::new(client)?, End::new(server)?], link, losses, see: &mut see };
@@ -88,7 +88,7 @@ pub fn carry(
         if link.map(Link::half_closes) != half_closes {
             pair.half_close();
         }
-        if pair.turn(&mut piece)? == Turn::Reset {
+        if pair.poll_once(&mut piece)? == PollResult::Reset {
             pair.reset();
             break;
         }
@@ -97,8 +97,8 @@ pub fn carry(
 }
 
 #[derive(PartialEq, Eq)]
-enum Turn {
-    GoesOn,
+enum PollResult {
+    Continue,
     /// A side has reset; the other is to be reset as well.
     Reset,
 }
@@ -108,7 +108,7 @@ struct Pair<'a> {
     link: Option<&'a Link>,
     /// How often the link had lost its connections when this one began.
     losses: u64,
-    see: &'a mut dyn FnMut(Side, Did<'_>),
+    see: &'a mut dyn FnMut(Side, SideEvent<'_>),
 }
 
 impl Pair<'_> {
@@ -147,7 +147,7 @@ impl Pair<'_> {
     }
 
     /// Waits until something can be done, and does it.
-    fn turn(&mut self, piece: &mut [u8]) -> io::Result<Turn> {
+    fn poll_once(&mut self, piece: &mut [u8]) -> io::Result<PollResult> {
         if let Some(gone) = Side::BOTH.into_iter().find(|side| self.is_gone(*side)) {
             return Ok(self.saw_reset(gone));
         }
@@ -161,23 +161,23 @@ impl Pair<'_> {
             .map(|(side, wants)| PollFd::new(&self.ends[*side as usize].stream, *wants))
             .collect();
         match poll(&mut fds, self.link.map(|_| Link::POLL_TIMEOUT).as_ref()) {
-            Err(rustix::io::Errno::INTR) => return Ok(Turn::GoesOn),
+            Err(rustix::io::Errno::INTR) => return Ok(PollResult::Continue),
             done => done?,
         };
         // While this waited, the link may have been frozen or reset, or have lost this.
         if self.carries_nothing() {
-            return Ok(Turn::GoesOn);
+            return Ok(PollResult::Continue);
         }
         let found: Vec<_> = fds.iter().map(PollFd::revents).collect();
         for ((side, wants), found) in asked.into_iter().zip(found) {
-            if self.serve(side, wants, found, piece) == Turn::Reset {
-                return Ok(Turn::Reset);
+            if self.serve(side, wants, found, piece) == PollResult::Reset {
+                return Ok(PollResult::Reset);
             }
         }
-        Ok(Turn::GoesOn)
+        Ok(PollResult::Continue)
     }
 
-    fn serve(&mut self, side: Side, wants: PollFlags, found: PollFlags, piece: &mut [u8]) -> Turn {
+    fn serve(&mut self, side: Side, wants: PollFlags, found: PollFlags, piece: &mut [u8]) -> PollResult {
         let bad = found.intersects(PollFlags::ERR | PollFlags::NVAL);
         self.end(side).hung_up |= found.contains(PollFlags::HUP);
         if found.intersects(PollFlags::OUT | PollFlags::ERR) && wants.contains(PollFlags::OUT) {
@@ -189,11 +189,11 @@ impl Pair<'_> {
         }
         match bad {
             true => self.saw_reset(side),
-            false => Turn::GoesOn,
+            false => PollResult::Continue,
         }
     }
 
-    fn read(&mut self, side: Side, piece: &mut [u8]) -> Turn {
+    fn read(&mut self, side: Side, piece: &mut [u8]) -> PollResult {
         let length = self.link.map_or(piece.len(), |link| link.piece(piece.len()));
         let end = self.end(side);
         match end.stream.read(&mut piece[..length]) {
@@ -201,18 +201,20 @@ impl Pair<'_> {
             Ok(0) if end.broken => self.saw_reset(side),
             Ok(0) => {
                 self.ends_sending(side);
-                Turn::GoesOn
+                PollResult::Continue
             }
             Ok(n) => {
-                (self.see)(side, Did::Sent(&piece[..n]));
+                (self.see)(side, SideEvent::Sent(&piece[..n]));
                 self.link.into_iter().for_each(|link| link.delay(n));
                 let other = self.end(side.other());
                 other.waiting.extend_from_slice(&piece[..n]);
                 // It will take them at once nearly always.
                 other.write();
-                Turn::GoesOn
+                PollResult::Continue
             }
-            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Turn::GoesOn,
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
+                PollResult::Continue
+            }
             Err(_) => self.saw_reset(side),
         }
     }
@@ -227,14 +229,14 @@ impl Pair<'_> {
     /// Nothing more comes from this side.
     fn ends_sending(&mut self, side: Side) {
         self.end(side).ended = true;
-        (self.see)(side, Did::Ended);
-        // It fails where that side has reset; the next turn finds that.
+        (self.see)(side, SideEvent::Ended);
+        // It fails where that side has reset; the next poll finds that.
         let _ = self.end(side.other()).stream.shutdown(Shutdown::Write);
     }
 
-    fn saw_reset(&mut self, side: Side) -> Turn {
-        (self.see)(side, Did::Reset);
-        Turn::Reset
+    fn saw_reset(&mut self, side: Side) -> PollResult {
+        (self.see)(side, SideEvent::Reset);
+        PollResult::Reset
     }
 
     /// A socket that is closed while it would linger for no time sends an RST.

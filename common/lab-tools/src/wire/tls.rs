@@ -6,19 +6,19 @@
 //! agree on. Everything is taken as a stranger's bytes: lengths are checked, and
 //! what makes no sense is shown as bytes without a name.
 
-use crate::wire::annotation::{Annotated, Layer, Said, count};
+use crate::wire::annotation::{Annotated, Layer, Summary, count};
 use crate::wire::hello::{self, ClientHello, ServerHello};
 
 const HEAD: usize = 5;
 
-/// What both sides of a connection have agreed on.
+/// What both sides of a connection have negotiated.
 #[derive(Debug, Default)]
-pub struct Agreed {
+pub struct Negotiated {
     /// The version that the server has chosen.
     version: Option<u16>,
 }
 
-impl Agreed {
+impl Negotiated {
     /// TLS 1.3 encrypts under the type of application data, and its
     /// `ChangeCipherSpec` means nothing.
     fn is_1_3(&self) -> bool {
@@ -52,14 +52,14 @@ pub fn looks_like_it(bytes: &[u8]) -> Option<bool> {
 
 impl Records {
     /// What the next bytes of this direction are.
-    pub fn next(&mut self, bytes: &[u8], agreed: &mut Agreed) -> Annotated {
+    pub fn next(&mut self, bytes: &[u8], negotiated: &mut Negotiated) -> Annotated {
         let mut found = Annotated::default();
         let mut names = Names::default();
         self.record.extend_from_slice(bytes);
         while let Some(length) = whole_record(&self.record) {
             let rest = self.record.split_off(length);
             let record = std::mem::replace(&mut self.record, rest);
-            self.whole(&record, agreed, &mut found, &mut names);
+            self.whole(&record, negotiated, &mut found, &mut names);
             self.shown = 0;
         }
         if self.shown < self.record.len() {
@@ -74,12 +74,18 @@ impl Records {
             found.part(Layer::Wire, label, &self.record[self.shown..], note);
             self.shown = self.record.len();
         }
-        found.said.extend(names.said());
+        found.summaries.extend(names.summary());
         found
     }
 
     /// A record that has come as a whole.
-    fn whole(&mut self, record: &[u8], agreed: &mut Agreed, found: &mut Annotated, names: &mut Names) {
+    fn whole(
+        &mut self,
+        record: &[u8],
+        negotiated: &mut Negotiated,
+        found: &mut Annotated,
+        names: &mut Names,
+    ) {
         let (head, body) = record.split_at(HEAD);
         // Where its beginning was shown already, the rest is shown as that.
         let shown = self.shown;
@@ -95,8 +101,8 @@ impl Records {
         found.part(Layer::Wire, "head", head, note);
         match head[0] {
             20 => {
-                self.encrypted |= !agreed.is_1_3() && agreed.version.is_some();
-                let note = match agreed.is_1_3() {
+                self.encrypted |= !negotiated.is_1_3() && negotiated.version.is_some();
+                let note = match negotiated.is_1_3() {
                     true => "means nothing in TLS 1.3; sent for boxes on the way that know TLS 1.2 only",
                     false => "from here on this side encrypts",
                 };
@@ -108,9 +114,9 @@ impl Records {
                 names.push(&format!("Alert {alert}"));
                 found.part(Layer::Wire, "body", body, alert);
             }
-            22 if !self.encrypted => self.messages(body, agreed, found, names),
+            22 if !self.encrypted => self.messages(body, negotiated, found, names),
             _ => {
-                let what = match (head[0], agreed.is_1_3()) {
+                let what = match (head[0], negotiated.is_1_3()) {
                     (23, true) => "whether handshake, data or alert, is encrypted too",
                     (23, false) => "data",
                     (22, _) => "a message of the handshake",
@@ -128,7 +134,13 @@ impl Records {
 
     /// The handshake messages of a record that is not encrypted. A message may
     /// go over several records, and a record may have several messages.
-    fn messages(&mut self, body: &[u8], agreed: &mut Agreed, found: &mut Annotated, names: &mut Names) {
+    fn messages(
+        &mut self,
+        body: &[u8],
+        negotiated: &mut Negotiated,
+        found: &mut Annotated,
+        names: &mut Names,
+    ) {
         let (end, mut rest) = body.split_at(self.unfinished.min(body.len()));
         self.unfinished -= end.len();
         if !end.is_empty() {
@@ -143,7 +155,7 @@ impl Records {
             let (message, after) = rest.split_at(length.min(rest.len()));
             self.unfinished = length - message.len();
             let name = hello::message_name(kind);
-            let note = about(kind, &message[4..], agreed);
+            let note = about(kind, &message[4..], negotiated);
             names.push(name);
             found.part(Layer::Wire, name, message, note);
             rest = after;
@@ -152,11 +164,11 @@ impl Records {
 }
 
 /// What a message says beyond its name; of the server's hello, what it decides.
-fn about(kind: u8, body: &[u8], agreed: &mut Agreed) -> String {
+fn about(kind: u8, body: &[u8], negotiated: &mut Negotiated) -> String {
     match kind {
         hello::CLIENT_HELLO => ClientHello::parse(body).map(|hello| hello.describe()),
         hello::SERVER_HELLO => ServerHello::parse(body).map(|hello| {
-            agreed.version = Some(hello.version);
+            negotiated.version = Some(hello.version);
             hello.describe()
         }),
         _ => None,
@@ -193,7 +205,7 @@ struct Names {
 
 impl Names {
     fn push(&mut self, name: &str) {
-        self.settle();
+        self.flush_encrypted();
         self.names.push(name.to_owned());
     }
 
@@ -202,7 +214,7 @@ impl Names {
         self.bytes += bytes;
     }
 
-    fn settle(&mut self) {
+    fn flush_encrypted(&mut self) {
         let what = match std::mem::take(&mut self.records) {
             0 => return,
             1 => "encrypted record".to_owned(),
@@ -211,10 +223,10 @@ impl Names {
         self.names.push(format!("{what} ({} bytes)", std::mem::take(&mut self.bytes)));
     }
 
-    fn said(mut self) -> Option<Said> {
-        self.settle();
+    fn summary(mut self) -> Option<Summary> {
+        self.flush_encrypted();
         let names = self.names.join(", ");
-        (!names.is_empty()).then(|| Said { open: format!("TLS {names}"), secret: None })
+        (!names.is_empty()).then(|| Summary { open: format!("TLS {names}"), secret: None })
     }
 }
 

@@ -4,7 +4,7 @@
 //! an XML parser.
 
 use assert_cmd::Command;
-use lab::registry::{Registry, Stage, WireForm};
+use lab::registry::{Registry, Stage, WireFormat};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -60,15 +60,17 @@ fn expected(stage: &Stage) -> &'static [&'static str] {
     match (stage.number, stage.wire) {
         (1, _) => &["alice connects (SYN, SYN-ACK, ACK)", "(FIN)"],
         (2 | 3, _) => &["alice -> server: 6 bytes\n  | text         68 65 6c 6c 6f  ", "| line end     0a "],
-        (_, WireForm::Lines) => &["hello, I am bob", "server -> alice: "],
-        (_, WireForm::Encrypted) => &[
+        (_, WireFormat::Lines) => &["hello, I am bob", "server -> alice: "],
+        (_, WireFormat::Encrypted) => &[
             "= iv  ",
             "= ciphertext  ",
             "2 blocks of AES-256-CBC",
             "for nobody else:\n  * text         61 20 73 65",
         ],
-        (_, WireForm::Sealed) => &["= tag  ", "* text         52 45 47 49 53 54 45 52", "bobs-own-password"],
-        (_, WireForm::Tls) => &[
+        (_, WireFormat::Sealed) => {
+            &["= tag  ", "* text         52 45 47 49 53 54 45 52", "bobs-own-password"]
+        }
+        (_, WireFormat::Tls) => &[
             "TLS record: Handshake, version 3.",
             "| ClientHello ",
             "has chosen TLS 1.3 with",
@@ -97,7 +99,7 @@ fn every_stage_plays_its_session_through_the_tap() {
             let mode = fs::metadata(file(name)).unwrap().permissions().mode();
             assert_eq!(mode & 0o077, 0, "passwords are in {name}");
         }
-        if stage.wire == WireForm::Tls {
+        if stage.wire == WireFormat::Tls {
             // Found without being told which port it is.
             let found = tshark(&file("a.pcap"), &["-Y", "tls.handshake.type == 1"]);
             assert!(found.is_none_or(|found| found.contains("Client Hello")));

@@ -1,8 +1,8 @@
 //! The commands of stage 7 ("Commands" in the contract).
 
-use super::login_protocol::HISTORY;
 use super::expected::{Stream, What};
 use super::history::History;
+use super::login_protocol::HISTORY;
 use super::rules;
 use super::words::sort_key;
 use super::world::{LOBBY, Phase, TLS, User, World};

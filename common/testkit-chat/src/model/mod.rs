@@ -18,12 +18,12 @@
 
 mod bad;
 mod commands;
-mod login_protocol;
 mod draw;
 mod expected;
 mod history;
 mod keys;
 mod login;
+mod login_protocol;
 mod play;
 mod room;
 pub mod rules;

@@ -1,7 +1,7 @@
 //! The server as the model sees it: accounts, sessions, rooms and connections.
 
-use super::login_protocol::{LoginState, is_name};
 use super::expected::{Expected, Stream, What};
+use super::login_protocol::{LoginState, is_name};
 use super::rules;
 use super::words::{NO_BYTES, SLOTS};
 use std::collections::{BTreeMap, BTreeSet};

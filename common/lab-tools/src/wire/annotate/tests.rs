@@ -1,4 +1,4 @@
-//! Lines of all forms, and the one thing that must hold for any bytes: what is
+//! Lines of all formats, and the one thing that must hold for any bytes: what is
 //! said to have passed is what has passed.
 
 use super::*;
@@ -11,7 +11,7 @@ fn parts(found: &Annotated) -> Vec<(Layer, &str, &[u8])> {
 }
 
 fn said(found: &Annotated) -> Vec<(&str, Option<&str>)> {
-    found.said.iter().map(|s| (s.open.as_str(), s.secret.as_deref())).collect()
+    found.summaries.iter().map(|s| (s.open.as_str(), s.secret.as_deref())).collect()
 }
 
 /// What all wire parts have, one behind the other.
@@ -21,7 +21,7 @@ fn on_the_wire(found: &Annotated) -> Vec<u8> {
 
 #[test]
 fn lines_end_where_they_end_and_not_where_a_read_does() {
-    let mut decoder = Decoder::new(WireForm::Lines);
+    let mut decoder = Decoder::new(WireFormat::Lines);
     let found = decoder.next(Client, b"one\r\ntwo\nthr", None);
     let (wire, begins) = (Layer::Wire, b"thr".as_slice());
     assert_eq!(
@@ -48,7 +48,7 @@ fn lines_end_where_they_end_and_not_where_a_read_does() {
 fn an_encrypted_line_is_taken_apart_and_read_by_those_with_the_key_only() {
     let keys = example_keys();
     let line = format!("{ENCRYPTED}\n");
-    let found = Decoder::new(WireForm::Encrypted).next(Client, line.as_bytes(), Some(&keys));
+    let found = Decoder::new(WireFormat::Encrypted).next(Client, line.as_bytes(), Some(&keys));
     let labels: Vec<_> =
         parts(&found).iter().map(|(layer, label, bytes)| (*layer, *label, bytes.len())).collect();
     assert_eq!(
@@ -64,7 +64,7 @@ fn an_encrypted_line_is_taken_apart_and_read_by_those_with_the_key_only() {
     assert_eq!(found.parts[0].note, "base64 of 32 bytes, which are:");
     assert_eq!(found.parts[2].bytes, b"defghijklmnopqrs");
     assert_eq!(said(&found), [("IV + 16 bytes ciphertext", Some("Grüße, alice"))]);
-    let found = Decoder::new(WireForm::Encrypted).next(Client, line.as_bytes(), None);
+    let found = Decoder::new(WireFormat::Encrypted).next(Client, line.as_bytes(), None);
     assert_eq!(said(&found), [("IV + 16 bytes ciphertext", None)]);
     assert!(found.parts.iter().all(|p| p.layer != Layer::Key));
 }
@@ -72,7 +72,7 @@ fn an_encrypted_line_is_taken_apart_and_read_by_those_with_the_key_only() {
 #[test]
 fn the_server_puts_the_sender_before_what_it_cannot_read_and_speaks_plainly() {
     let keys = example_keys();
-    let mut decoder = Decoder::new(WireForm::Encrypted);
+    let mut decoder = Decoder::new(WireFormat::Encrypted);
     let line = format!("[[::1]:9004] {ENCRYPTED}\n[SERVER] [::1]:5 joined (2 online)\n");
     let found = decoder.next(Server, line.as_bytes(), Some(&keys));
     assert_eq!(
@@ -88,7 +88,7 @@ fn the_server_puts_the_sender_before_what_it_cannot_read_and_speaks_plainly() {
 #[test]
 fn a_sealed_line_has_its_tag_and_one_that_was_changed_does_not_open() {
     let keys = example_keys();
-    let mut decoder = Decoder::new(WireForm::Sealed);
+    let mut decoder = Decoder::new(WireFormat::Sealed);
     let found = decoder.next(Server, format!("{SEALED}\n").as_bytes(), Some(&keys));
     assert_eq!(said(&found), [("IV + 16 bytes ciphertext + tag", Some("Grüße, alice"))]);
     assert!(parts(&found).iter().any(|(_, label, bytes)| *label == "tag" && bytes.len() == 32));
@@ -101,15 +101,20 @@ fn a_sealed_line_has_its_tag_and_one_that_was_changed_does_not_open() {
 
 #[test]
 fn plain_text_on_a_tls_port_and_tls_on_a_plain_port_are_told_apart() {
-    let mut decoder = Decoder::new(WireForm::Tls);
+    let mut decoder = Decoder::new(WireFormat::Tls);
     assert_eq!(said(&decoder.next(Client, b"hello\n", None)), [("hello", None)]);
     let alert = [21, 3, 3, 0, 2, 2, 10];
-    let found = Decoder::new(WireForm::Lines).next(Client, &alert, None);
+    let found = Decoder::new(WireFormat::Lines).next(Client, &alert, None);
     assert_eq!(said(&found), [("TLS Alert fatal unexpected_message", None)]);
 }
 
-fn forms() -> impl Strategy<Value = WireForm> {
-    prop_oneof![Just(WireForm::Lines), Just(WireForm::Encrypted), Just(WireForm::Sealed), Just(WireForm::Tls)]
+fn formats() -> impl Strategy<Value = WireFormat> {
+    prop_oneof![
+        Just(WireFormat::Lines),
+        Just(WireFormat::Encrypted),
+        Just(WireFormat::Sealed),
+        Just(WireFormat::Tls)
+    ]
 }
 
 /// Bytes of which something may come: lines, records, and neither.
@@ -132,14 +137,14 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #[test]
     fn what_is_shown_as_passed_has_passed_however_it_is_cut(
-        form in forms(),
+        format in formats(),
         bytes in bytes(),
         cuts in prop::collection::vec(1..60usize, 0..30),
         client: bool,
     ) {
         let side = if client { Client } else { Server };
         let keys = example_keys();
-        let mut decoder = Decoder::new(form);
+        let mut decoder = Decoder::new(format);
         let (mut rest, mut cuts) = (&bytes[..], cuts.into_iter());
         while !rest.is_empty() {
             let (piece, after) = rest.split_at(cuts.next().unwrap_or(rest.len()).min(rest.len()));
@@ -154,10 +159,10 @@ proptest! {
         let bytes = texts.concat().into_bytes();
         let text: Vec<u8> = texts.iter().flat_map(|t| format!("{t}\n").into_bytes()).collect();
         prop_assume!(!matches!(bytes.first(), Some(20..=23)));
-        let mut decoder = Decoder::new(WireForm::Lines);
-        let whole = decoder.next(Client, &text, None).said;
-        let mut decoder = Decoder::new(WireForm::Lines);
-        let pieces: Vec<_> = text.chunks(cut).flat_map(|piece| decoder.next(Client, piece, None).said).collect();
+        let mut decoder = Decoder::new(WireFormat::Lines);
+        let whole = decoder.next(Client, &text, None).summaries;
+        let mut decoder = Decoder::new(WireFormat::Lines);
+        let pieces: Vec<_> = text.chunks(cut).flat_map(|piece| decoder.next(Client, piece, None).summaries).collect();
         prop_assert_eq!(&whole, &pieces);
         prop_assert_eq!(whole.len(), texts.len());
     }

@@ -2,7 +2,7 @@
 //! anything.
 
 use super::*;
-use crate::wire::annotation::Said;
+use crate::wire::annotation::Summary;
 use proptest::prelude::*;
 
 fn connection(name: &str) -> Connection {
@@ -11,8 +11,8 @@ fn connection(name: &str) -> Connection {
 }
 
 fn said(open: &str, secret: Option<&str>) -> Annotated {
-    let said = Said { open: open.to_owned(), secret: secret.map(str::to_owned) };
-    Annotated { parts: Vec::new(), said: vec![said] }
+    let said = Summary { open: open.to_owned(), secret: secret.map(str::to_owned) };
+    Annotated { parts: Vec::new(), summaries: vec![said] }
 }
 
 /// A diagram of `count` lines, each the same, of `clients` clients in turn.

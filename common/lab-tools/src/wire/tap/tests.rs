@@ -49,9 +49,9 @@ fn tapped_over(link: Option<Arc<Link>>) -> Tapped {
     thread::spawn(move || {
         carry(inner, outer, link.as_deref(), |side, did| {
             let _ = sender.send(match did {
-                Did::Sent(bytes) => Told::Sent(side, bytes.to_vec()),
-                Did::Ended => Told::Ended(side),
-                Did::Reset => Told::Reset(side),
+                SideEvent::Sent(bytes) => Told::Sent(side, bytes.to_vec()),
+                SideEvent::Ended => Told::Ended(side),
+                SideEvent::Reset => Told::Reset(side),
             });
         })
     });
@@ -172,7 +172,7 @@ fn last_words_are_read_even_when_a_write_has_failed_first() {
     let ((open, gate), (arrives, arrival)) = (channel(), channel());
     thread::spawn(move || {
         carry(inner, outer, None, |side, did| {
-            if (side, did) == (Side::Client, Did::Sent(b"1")) {
+            if (side, did) == (Side::Client, SideEvent::Sent(b"1")) {
                 let _ = arrives.send(());
                 let _ = gate.recv_timeout(LIMIT);
             }

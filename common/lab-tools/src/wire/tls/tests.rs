@@ -4,7 +4,7 @@ use super::*;
 use crate::wire::annotate::Decoder;
 use crate::wire::annotation::Part;
 use crate::wire::tap::Side::{Client, Server};
-use lab::registry::WireForm;
+use lab::registry::WireFormat;
 
 fn record(kind: u8, body: &[u8]) -> Vec<u8> {
     [&[kind, 3, 3][..], &(body.len() as u16).to_be_bytes(), body].concat()
@@ -31,7 +31,7 @@ fn server_hello(version: Option<&[u8]>) -> Vec<u8> {
 }
 
 fn said(decoder: &mut Decoder, from: crate::wire::tap::Side, bytes: &[u8]) -> String {
-    let said = decoder.next(from, bytes, None).said;
+    let said = decoder.next(from, bytes, None).summaries;
     said.into_iter().map(|s| s.open).collect::<Vec<_>>().join(" / ")
 }
 
@@ -41,7 +41,7 @@ fn notes(parts: &[Part]) -> Vec<&str> {
 
 #[test]
 fn a_handshake_of_tls_1_3_is_readable_up_to_the_servers_hello() {
-    let mut decoder = Decoder::new(WireForm::Tls);
+    let mut decoder = Decoder::new(WireFormat::Tls);
     let found = decoder.next(Client, &record(22, &client_hello()), None);
     assert_eq!(
         notes(&found.parts),
@@ -58,7 +58,7 @@ fn a_handshake_of_tls_1_3_is_readable_up_to_the_servers_hello() {
     ]
     .concat();
     let found = decoder.next(Server, &answer, None);
-    assert_eq!(found.said[0].open, "TLS ServerHello, ChangeCipherSpec, 2 encrypted records (70 bytes)");
+    assert_eq!(found.summaries[0].open, "TLS ServerHello, ChangeCipherSpec, 2 encrypted records (70 bytes)");
     assert_eq!(found.parts[1].note, "has chosen TLS 1.3 with TLS_CHACHA20_POLY1305_SHA256");
     assert!(found.parts[3].note.starts_with("means nothing in TLS 1.3"), "{:?}", found.parts[3]);
     // The server may ask for another hello, which follows a ChangeCipherSpec.
@@ -68,7 +68,7 @@ fn a_handshake_of_tls_1_3_is_readable_up_to_the_servers_hello() {
 
 #[test]
 fn a_handshake_of_tls_1_2_is_readable_up_to_the_change_of_cipher() {
-    let mut decoder = Decoder::new(WireForm::Tls);
+    let mut decoder = Decoder::new(WireFormat::Tls);
     said(&mut decoder, Client, &record(22, &client_hello()));
     // Three messages in one record.
     let flight = [server_hello(None), message(11, &[0; 9]), message(14, &[])].concat();
@@ -88,7 +88,7 @@ fn a_handshake_of_tls_1_2_is_readable_up_to_the_change_of_cipher() {
 
 #[test]
 fn a_message_may_go_over_several_records_and_a_record_over_several_reads() {
-    let mut decoder = Decoder::new(WireForm::Tls);
+    let mut decoder = Decoder::new(WireFormat::Tls);
     let certificate = message(11, &[5; 100]);
     let (one, two) = certificate.split_at(50);
     assert_eq!(said(&mut decoder, Server, &record(22, one)), "TLS Certificate");
@@ -96,9 +96,9 @@ fn a_message_may_go_over_several_records_and_a_record_over_several_reads() {
     let (begin, end) = second.split_at(20);
     let found = decoder.next(Server, begin, None);
     assert_eq!(notes(&found.parts), ["20 of the 63 bytes of a record"]);
-    assert!(found.said.is_empty());
+    assert!(found.summaries.is_empty());
     let found = decoder.next(Server, end, None);
-    assert_eq!(found.said[0].open, "TLS ServerHelloDone");
+    assert_eq!(found.summaries[0].open, "TLS ServerHelloDone");
     let labels: Vec<_> = found.parts.iter().map(|p| (p.label.as_str(), p.bytes.len())).collect();
     assert_eq!(labels, [("head (its rest)", 0), ("goes on (its rest)", 39), ("ServerHelloDone", 4)]);
 }
@@ -107,7 +107,7 @@ fn a_message_may_go_over_several_records_and_a_record_over_several_reads() {
 fn retry_and_nonsense_have_no_wrong_names() {
     let mut hello = server_hello(Some(b"\x03\x04"));
     hello[6..14].copy_from_slice(&[0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11]);
-    let found = Decoder::new(WireForm::Tls).next(Server, &record(22, &hello), None);
+    let found = Decoder::new(WireFormat::Tls).next(Server, &record(22, &hello), None);
     assert!(
         found.parts[1].note.starts_with("asks for another hello, has chosen TLS 1.3"),
         "{:?}",
@@ -115,7 +115,7 @@ fn retry_and_nonsense_have_no_wrong_names() {
     );
     // A hello that is cut off within its lengths gets its name and no more.
     let cut = &client_hello()[4..60];
-    let found = Decoder::new(WireForm::Tls).next(Client, &record(22, &message(1, cut)), None);
+    let found = Decoder::new(WireFormat::Tls).next(Client, &record(22, &message(1, cut)), None);
     assert_eq!((found.parts[1].label.as_str(), found.parts[1].note.as_str()), ("ClientHello", ""));
 }
 

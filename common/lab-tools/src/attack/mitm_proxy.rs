@@ -1,4 +1,4 @@
-//! A man in the middle: a client that is given the tap's address talks to the
+//! A man in the middle: a client that is given the proxy's address talks to the
 //! server through it. It records what passes, can change it, and can stop
 //! carrying what the server says.
 
@@ -28,8 +28,8 @@ pub enum Way {
 /// What changes a unit on its way; what it returns is carried on.
 pub type Editor = Box<dyn FnMut(Way, Vec<u8>) -> Vec<u8> + Send>;
 
-/// A running tap. Dropping it cuts all connections through it.
-pub struct Tap {
+/// A running proxy. Dropping it cuts all connections through it.
+pub struct MitmProxy {
     /// Where it listens.
     pub address: SocketAddr,
     inner: Arc<Inner>,
@@ -53,16 +53,16 @@ struct Inner {
     sockets: Mutex<Vec<TcpStream>>,
 }
 
-impl Tap {
-    /// A tap in front of `server`.
+impl MitmProxy {
+    /// A proxy in front of `server`.
     ///
     /// # Errors
     /// When it cannot listen.
-    pub fn before(server: SocketAddr, protocol: Protocol) -> anyhow::Result<Tap> {
-        Tap::with_source(server, protocol, |_| Ipv4Addr::LOCALHOST)
+    pub fn before(server: SocketAddr, protocol: Protocol) -> anyhow::Result<MitmProxy> {
+        MitmProxy::with_source(server, protocol, |_| Ipv4Addr::LOCALHOST)
     }
 
-    /// A tap whose connections come from other addresses than the clients' own: the
+    /// A proxy whose connections come from other addresses than the clients' own: the
     /// first from `source(0)`, and so on.
     ///
     /// # Errors
@@ -71,9 +71,9 @@ impl Tap {
         server: SocketAddr,
         protocol: Protocol,
         source: fn(usize) -> Ipv4Addr,
-    ) -> anyhow::Result<Tap> {
-        let listener = TcpListener::bind("127.0.0.1:0").context("the tap cannot listen")?;
-        let address = listener.local_addr().context("the tap has no address")?;
+    ) -> anyhow::Result<MitmProxy> {
+        let listener = TcpListener::bind("127.0.0.1:0").context("the proxy cannot listen")?;
+        let address = listener.local_addr().context("the proxy has no address")?;
         let inner = Arc::new(Inner {
             server,
             source,
@@ -98,7 +98,7 @@ impl Tap {
                 }
             }
         });
-        Ok(Tap { address, inner })
+        Ok(MitmProxy { address, inner })
     }
 
     /// From now on `editor` decides what is carried on.
@@ -134,7 +134,7 @@ impl Tap {
     }
 }
 
-impl Drop for Tap {
+impl Drop for MitmProxy {
     fn drop(&mut self) {
         self.inner.ended.store(true, Ordering::SeqCst);
         self.inner.cut();
@@ -145,7 +145,7 @@ impl Drop for Tap {
 
 impl Inner {
     /// Connects a client with the server and carries between them. Two threads,
-    /// one for each way, until either side closes or the tap is dropped.
+    /// one for each way, until either side closes or the proxy is dropped.
     fn join(self: &Arc<Self>, client: TcpStream, number: usize) -> io::Result<()> {
         let server = connect_from((self.source)(number), self.server)?;
         for socket in [&client, &server] {
@@ -169,7 +169,7 @@ impl Inner {
         let mut from = BufReader::new(from);
         loop {
             if way == Way::ToClient && self.reads_nothing.load(Ordering::SeqCst) {
-                // The socket stays open and unread until the tap is dropped.
+                // The socket stays open and unread until the proxy is dropped.
                 return;
             }
             let Ok(Some(unit)) = self.next_unit(&mut from) else { break };

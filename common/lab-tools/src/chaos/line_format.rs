@@ -14,27 +14,27 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 /// See the [module](self).
-pub enum LineForm {
+pub enum LineFormat {
     /// Each line is encrypted and has a tag, under the key of the key file.
     Sealed(Keys),
     /// As it is: TLS is around it.
     Plain,
 }
 
-impl LineForm {
+impl LineFormat {
     /// The bytes of a line.
     pub fn line(&self, text: &str) -> Vec<u8> {
         match self {
-            LineForm::Sealed(keys) => keys.seal(text, true).line(),
-            LineForm::Plain => format!("{text}\n").into_bytes(),
+            LineFormat::Sealed(keys) => keys.seal(text, true).line(),
+            LineFormat::Plain => format!("{text}\n").into_bytes(),
         }
     }
 
     /// The text of a line; `None` for half a line, as a server that was killed may leave.
     pub fn text(&self, line: &[u8]) -> Option<String> {
         let text = match self {
-            LineForm::Sealed(keys) => keys.open(&Message::parse(line, TAG)?)?,
-            LineForm::Plain => line.to_vec(),
+            LineFormat::Sealed(keys) => keys.open(&Message::parse(line, TAG)?)?,
+            LineFormat::Plain => line.to_vec(),
         };
         String::from_utf8(text).ok()
     }
