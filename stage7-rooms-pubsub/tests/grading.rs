@@ -54,7 +54,7 @@ const FAULTS: Faults = &[
     ("keeps-whispers", "the_history_is_the_rooms_own"),
     ("remembers-everywhere", "the_history_is_the_rooms_own"),
     ("has-one-history", "the_history_can_be_asked_for_by_number"),
-    ("obeys-anybody", "members_neither_kick_nor_announce"),
+    ("lets-anyone-kick", "members_neither_kick_nor_announce"),
     ("turns-the-second-away", "a_second_login_can_replace_the_first"),
     ("lets-two-in", "of_many_replacements_one_remains"),
     ("keeps-replaced-sessions", "a_second_login_can_replace_the_first"),

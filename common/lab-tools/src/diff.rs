@@ -124,7 +124,7 @@ pub struct Compared<'a> {
 /// A sentence for wrong usage.
 pub fn compared<'a>(all: &'a Registry, options: &Options) -> Result<Compared<'a>, String> {
     let to = all.stage(options.stage.as_deref())?;
-    let below = Sources::here(all).below(to);
+    let below = Sources::of_course(all).below(to);
     let Some(other) = &options.other else { return Ok(Compared { from: below, to, part: None }) };
     if !other.starts_with(|c: char| c.is_ascii_digit()) {
         return Ok(Compared { from: below, to, part: Some(all.part(to, other)?) });
@@ -140,7 +140,7 @@ pub fn compared<'a>(all: &'a Registry, options: &Options) -> Result<Compared<'a>
 impl<'a> Comparison<'a> {
     fn new(compared: &Compared<'a>, all: &'a Registry) -> Comparison<'a> {
         let &Compared { from, to, part } = compared;
-        let (sources, lessons) = (Sources::here(all), Lessons::load());
+        let (sources, lessons) = (Sources::of_course(all), Lessons::load());
         let lowest = from.map_or(0, |stage| stage.number);
         let on_the_way = |s: &&Stage| s.number > lowest && s.number <= to.number;
         let way: Vec<_> = all.stages.iter().filter(on_the_way).collect();

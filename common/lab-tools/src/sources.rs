@@ -42,7 +42,7 @@ pub struct Sources<'a> {
 
 impl<'a> Sources<'a> {
     /// Those of this workspace.
-    pub fn here(all: &'a Registry) -> Sources<'a> {
+    pub fn of_course(all: &'a Registry) -> Sources<'a> {
         Sources { all, root: root() }
     }
 
@@ -236,7 +236,7 @@ mod tests {
     #[ignore = "self-test of the course: make test-course"]
     fn an_imported_flow_is_the_lenders() {
         let all = Registry::load();
-        let sources = Sources::here(&all);
+        let sources = Sources::of_course(&all);
         let (three, five) = (&all.stages[2], &all.stages[4]);
         assert_eq!(sources.flow(three, "client").unwrap().of, 2);
         assert_eq!(sources.flow(five, "server").unwrap().of, 4);

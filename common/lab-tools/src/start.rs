@@ -74,7 +74,7 @@ pub fn run(stage: &Stage, part: Option<&Part>, all: &Registry, folder: Option<&P
     let unfinished = tempfile::Builder::new().prefix(".start-").tempdir_in(parent);
     let unfinished = unfinished.with_context(|| format!("cannot make a folder in {}", shown(parent)))?;
     let to = unfinished.path().join("copy");
-    Copy { stage, part, all, sources: Sources::here(all), to: to.clone() }.make()?;
+    Copy { stage, part, all, sources: Sources::of_course(all), to: to.clone() }.make()?;
     let _ = fs::remove_dir(&folder);
     fs::rename(&to, &folder).with_context(|| format!("cannot make {}", shown(&folder)))?;
     tell(stage, part, &folder);

@@ -70,8 +70,8 @@ pub fn check(stage: &Stage, part: &Part) -> anyhow::Result<bool> {
 /// # Errors
 /// When this is no working copy, or the checks cannot run.
 pub fn next(all: &Registry) -> anyhow::Result<()> {
-    let progress = Progress::here()?.context(NO_COPY)?;
-    let (stage, part) = progress.place(all)?;
+    let progress = Progress::load()?.context(NO_COPY)?;
+    let (stage, part) = progress.stage_and_part(all)?;
     let (results, _) = run(stage, &selection(&later_checks(stage, part)), Output::Hidden)?;
     if !results.is_complete {
         bail!(
@@ -112,8 +112,8 @@ pub fn next(all: &Registry) -> anyhow::Result<()> {
 /// # Errors
 /// When there is no such check, or the checks cannot run.
 pub fn hint(all: &Registry, check: Option<&str>) -> anyhow::Result<()> {
-    let mut progress = Progress::here()?.context(NO_COPY)?;
-    let (stage, part) = progress.place(all)?;
+    let mut progress = Progress::load()?.context(NO_COPY)?;
+    let (stage, part) = progress.stage_and_part(all)?;
     let words = match check {
         Some(check) => vec!["--exact".to_owned(), check.to_owned()],
         None => selection(&later_checks(stage, part)),

@@ -44,7 +44,7 @@ struct Goal {
 
 /// Prints the findings. Returns `true` if everything needed is there.
 pub fn run() -> bool {
-    let goals = examine(&PackageManager::here());
+    let goals = examine(&PackageManager::detect());
     for goal in &goals {
         say!("{}", goal.what);
         goal.findings.iter().for_each(print);

@@ -31,7 +31,7 @@ impl Progress {
     ///
     /// # Errors
     /// When the file cannot be read, or says what it should not.
-    pub fn here() -> anyhow::Result<Option<Progress>> {
+    pub fn load() -> anyhow::Result<Option<Progress>> {
         let path = root().join(FILE);
         if !path.exists() {
             return Ok(None);
@@ -55,7 +55,7 @@ impl Progress {
     ///
     /// # Errors
     /// When the course has no such part.
-    pub fn place<'a>(&self, all: &'a Registry) -> anyhow::Result<(&'a Stage, &'a Part)> {
+    pub fn stage_and_part<'a>(&self, all: &'a Registry) -> anyhow::Result<(&'a Stage, &'a Part)> {
         let of_file = |why: String| anyhow::anyhow!("{FILE}: {why}");
         let stage = all.stage(Some(&self.stage.to_string())).map_err(of_file)?;
         Ok((stage, all.part(stage, &self.part).map_err(of_file)?))
@@ -80,7 +80,7 @@ pub fn wanted_part<'a>(
         }
         Some(name) => Ok(Some(find(name)?)),
         None if !args.is_empty() => Ok(None),
-        None => match Progress::here()?.filter(|progress| progress.stage == stage.number) {
+        None => match Progress::load()?.filter(|progress| progress.stage == stage.number) {
             Some(progress) => Ok(Some(find(&progress.part)?)),
             None => Ok(None),
         },
@@ -99,9 +99,9 @@ mod tests {
         progress.write(folder.path()).unwrap();
         let text = fs::read_to_string(folder.path().join(FILE)).unwrap();
         assert_eq!(serde_json::from_str::<Progress>(&text).unwrap(), progress);
-        assert_eq!(progress.place(&Registry::load()).unwrap().1.name, "limits");
+        assert_eq!(progress.stage_and_part(&Registry::load()).unwrap().1.name, "limits");
         let elsewhere = Progress { part: "accounts".into(), ..progress };
-        let why = elsewhere.place(&Registry::load()).unwrap_err().to_string();
+        let why = elsewhere.stage_and_part(&Registry::load()).unwrap_err().to_string();
         assert!(why.starts_with("progress.json: part 'accounts' is stage 6's"), "{why}");
     }
 }

@@ -84,24 +84,24 @@ impl<'c> Chat<'c> {
     /// A fresh connection.
     #[track_caller]
     pub fn connect(&self, who: &str) -> Connection<'c> {
-        self.over(who, self.case.stream_to(who, self.here()))
+        self.over(who, self.case.stream_to(who, self.address()))
     }
 
     /// Where the server is reached, also when it listens everywhere.
-    pub fn here(&self) -> SocketAddr {
+    pub fn address(&self) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], self.server.address().port()))
     }
 
     /// A fresh connection from another address of this machine.
     #[track_caller]
     pub fn connect_from(&self, who: &str, from: IpAddr) -> Connection<'c> {
-        self.over(who, self.case.stream_from(who, self.here(), from))
+        self.over(who, self.case.stream_from(who, self.address(), from))
     }
 
     /// A fresh connection of somebody who never reads, with a small buffer.
     #[track_caller]
     pub fn connect_unread(&self, who: &str) -> Connection<'c> {
-        let stream = self.case.stream_with_small_buffer(who, self.here());
+        let stream = self.case.stream_with_small_buffer(who, self.address());
         self.line(self.peer(who, stream))
     }
 

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 use testkit::IgnorePoison;
-use testkit::{Carried, Case, Wire, fail};
+use testkit::{Carried, Case, Transport, fail};
 
 /// The name that every server's certificate is for.
 pub const LOCALHOST: &str = "localhost";
@@ -129,7 +129,7 @@ pub(crate) fn carried(mut stream: TcpStream, mut connection: Connection) -> io::
     let out = Mutex::new(Out { socket: out, pending: Vec::new() });
     let core = Arc::new(Tls { core: Mutex::new(connection), out });
     let source = Source { socket: incoming, tls: core.clone(), raw: vec![0; 4096], left: 0..0 };
-    Ok(Carried { stream, wire: Some(core), source: Some(Box::new(source)) })
+    Ok(Carried { stream, transport: Some(core), source: Some(Box::new(source)) })
 }
 
 /// The two sides of a connection share this.
@@ -177,7 +177,7 @@ impl Tls {
     }
 }
 
-impl Wire for Tls {
+impl Transport for Tls {
     fn send(&self, bytes: &[u8]) -> io::Result<()> {
         self.push(|core| core.writer().write_all(bytes))
     }

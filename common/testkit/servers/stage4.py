@@ -91,9 +91,9 @@ FAULTS = {
     "tells-everybody-of-bad-lines": ("4", "error-to-the-sender", "sends the error to the whole room"),
     "drops-the-packet": ("234", "not-utf8", "forgets the good lines that came with a bad one"),
     "ignores-blank-texts": ("234", "empty-line", "takes a text of blanks for an empty line"),
-    "farewell-to-some": ("4", "shutdown", "forgets the one who came last when it ends"),
+    "notifies-some-of-the-shutdown": ("4", "shutdown", "forgets the one who came last when it ends"),
     "forgets-half-lines": ("4", None, "forgets at SIGTERM what has no line end yet"),
-    "departures-at-the-end": ("4", "shutdown", "announces everybody's departure after the farewell"),
+    "departures-at-the-end": ("4", "shutdown", "announces everybody's departure after the notice of the shutdown"),
     "confirms": ("4", "nothing-else", "answers OK to each line"),
     "hasty-end": ("234", "shutdown", "breaks all connections off when it ends, delivered or not"),
     "ignores-empty-lines": ("23", "empty-line", "leaves an empty line without an answer"),
@@ -479,7 +479,7 @@ def stop(listener):
         everyone = list(members)
         if fault != "departures-at-the-end":
             members.clear()
-        if fault == "farewell-to-some":
+        if fault == "notifies-some-of-the-shutdown":
             everyone.pop()
         for client in everyone:
             client.send("[SERVER] server is shutting down", float("inf"))

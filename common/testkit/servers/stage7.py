@@ -38,7 +38,7 @@ FAULTS = {
     "keeps-whispers": "shows private messages in the history",
     "remembers-everywhere": "shows every room's messages in each room's history",
     "has-one-history": "knows /history without a number only",
-    "obeys-anybody": "lets anybody kick",
+    "lets-anyone-kick": "lets anybody kick",
     "turns-the-second-away": "refuses who comes twice, as stage 6 does",
     "lets-two-in": "allows the same name twice at once",
     "keeps-replaced-sessions": "lets the token of a session that was replaced go on",
@@ -185,7 +185,7 @@ class Client(base.Client):
                 with room:
                     if self not in members:
                         return
-                    self.obey(text) if text.startswith("/") else self.say(text)
+                    self.execute(text) if text.startswith("/") else self.say(text)
             except Wrong as why:
                 self.send(f"{ERROR}{why}")
             except sqlite3.OperationalError:
@@ -249,7 +249,7 @@ class Client(base.Client):
 
     # --- commands ---
 
-    def obey(self, line):
+    def execute(self, line):
         command, _, rest = line.partition(" ")
         rest = rest.strip() if command not in ("/publish", "/msg", "/announce") else rest
         if command == "/join":
@@ -276,7 +276,7 @@ class Client(base.Client):
         elif command == "/msg" and rest.partition(" ")[2]:
             self.whisper(*rest.split(" ", 1))
         elif command in ("/kick", "/announce"):
-            if FAULT != "obeys-anybody":
+            if FAULT != "lets-anyone-kick":
                 raise Wrong(f"{command} needs the role admin")
             kicked = self.online(known(rest))
             kicked.end_session()

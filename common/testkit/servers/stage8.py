@@ -176,7 +176,7 @@ class Client(stage7.Client):
                     raise
                 self.send(NOT_UTF8)
 
-    def obey(self, line):
+    def execute(self, line):
         command, _, rest = line.partition(" ")
         if command == "/pubkey":
             self.publish_key(rest)
@@ -186,7 +186,7 @@ class Client(stage7.Client):
             to, _, sealed = rest.partition(" ")
             self.whisper_sealed(to, sealed)
         else:
-            super().obey(line)
+            super().execute(line)
 
     def publish_key(self, text):
         if FAULT != "takes-any-key" and not is_key(text):

@@ -92,7 +92,7 @@ impl Case {
     /// Starts any program in the case's folder.
     #[track_caller]
     pub fn run(&self, who: &str, command: Command) -> Program {
-        Program::start(&self.context, who, self.context.settle(command))
+        Program::start(&self.context, who, self.context.isolated(command))
     }
 
     /// Our server's path, for a check that starts it in a special way.

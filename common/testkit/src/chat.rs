@@ -13,7 +13,7 @@ const STARTS: &str = " starts";
 
 /// A way for lines through the server: in the echo stages back to the sender,
 /// in the chat stages on to another client. The rules about lines hold for both.
-pub struct Link {
+pub struct DeliveryPath {
     /// The end that sends, and that gets the server's errors.
     pub sender: Peer,
     receiver: Option<Peer>,
@@ -22,7 +22,7 @@ pub struct Link {
     prefix: String,
 }
 
-impl Link {
+impl DeliveryPath {
     /// The end at which delivered lines come out.
     pub fn receiver(&self) -> &Peer {
         self.receiver.as_ref().unwrap_or(&self.sender)
@@ -77,19 +77,19 @@ impl Case {
 
     /// A fresh way for lines through `server`.
     #[track_caller]
-    pub fn link(&self, server: &Server) -> Link {
+    pub fn delivery_path(&self, server: &Server) -> DeliveryPath {
         if self.echoes() {
             let sender = self.connect("alice", server);
             sender.send("is this an echo?");
             sender.receives_a_line();
             self.learn_line_end(&[&sender]);
-            return Link { sender, receiver: None, prefix: String::new() };
+            return DeliveryPath { sender, receiver: None, prefix: String::new() };
         }
         let [sender, receiver] = self.room(server);
         let heard = String::from_utf8_lossy(&receiver.everything()).into_owned();
         let prefix = heard.lines().find_map(|line| line.strip_suffix(&format!("{}{READY}", sender.name())));
         let prefix = prefix.unwrap_or_default().to_owned();
-        Link { sender, receiver: Some(receiver), prefix }
+        DeliveryPath { sender, receiver: Some(receiver), prefix }
     }
 
     /// The contract takes one CR before a line end. A server that sends it does so
@@ -111,22 +111,22 @@ impl Case {
     pub fn room<const N: usize>(&self, server: &Server) -> [Peer; N] {
         let names = ["alice", "bob", "carol", "dave", "eve", "frank"];
         let peers: [Peer; N] = std::array::from_fn(|i| self.connect(names[i], server));
-        for (i, speaker) in peers.iter().enumerate() {
-            let text = format!("{}{READY}", speaker.name());
+        for (i, sender) in peers.iter().enumerate() {
+            let text = format!("{}{READY}", sender.name());
             for listener in peers.iter().enumerate().filter(|(j, _)| *j != i).map(|(_, p)| p) {
-                speaker.says_until_heard(&text, listener);
+                sender.says_until_heard(&text, listener);
             }
         }
         self.learn_line_end(&peers.each_ref());
-        for speaker in &peers {
-            speaker.send(&format!("{}{STARTS}", speaker.name()));
+        for sender in &peers {
+            sender.send(&format!("{}{STARTS}", sender.name()));
         }
         for (i, listener) in peers.iter().enumerate() {
             let mut missing: Vec<_> = peers
                 .iter()
                 .enumerate()
                 .filter(|(j, _)| *j != i)
-                .map(|(_, speaker)| format!("{}{STARTS}", speaker.name()))
+                .map(|(_, sender)| format!("{}{STARTS}", sender.name()))
                 .collect();
             let own = format!("{}{STARTS}", listener.name());
             while !missing.is_empty() {

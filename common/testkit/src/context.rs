@@ -155,12 +155,12 @@ impl Context {
             _ => &self.graded.server,
         });
         command.args(arguments);
-        self.settle(command)
+        self.isolated(command)
     }
 
     /// Our programs run in the case's own folder, untouched by the settings of
-    /// the person who runs the checks.
-    pub fn settle(&self, asked: Command) -> Command {
+    /// the user who runs the checks.
+    pub fn isolated(&self, asked: Command) -> Command {
         let mut command = Command::new(self.graded.moved(asked.get_program()));
         command.args(asked.get_args().map(|word| self.graded.moved(word)));
         for (name, value) in asked.get_envs() {

@@ -11,7 +11,7 @@ use std::panic::Location;
 pub(crate) struct Failure {
     pub expected: String,
     pub got: String,
-    pub place: Place,
+    pub source: FailureSource,
     /// It came too late, or did not come: this may be the machine's fault.
     pub late: bool,
 }
@@ -20,7 +20,7 @@ pub(crate) struct Failure {
 pub(crate) const NO_LINE: &str = "nothing (and the stream is still open)";
 
 /// Where the requirement is written down that was not met.
-pub(crate) enum Place {
+pub(crate) enum FailureSource {
     /// In a check.
     Code(&'static Location<'static>),
     /// In the contract, as a rule of the model.
@@ -31,7 +31,7 @@ pub(crate) enum Place {
 pub(crate) fn fail_by_rule(broken: Broken, session: String) -> ! {
     let Broken { rule, expected, got } = broken;
     let late = got == NOTHING;
-    std::panic::panic_any(Failure { expected, got, place: Place::Rule { rule, session }, late })
+    std::panic::panic_any(Failure { expected, got, source: FailureSource::Rule { rule, session }, late })
 }
 
 /// Ends the check as failed.
@@ -39,17 +39,17 @@ pub(crate) fn fail_by_rule(broken: Broken, session: String) -> ! {
 /// Both texts complete a sentence: "expected …", "got …".
 #[track_caller]
 pub fn fail(expected: impl Into<String>, got: impl Into<String>) -> ! {
-    let (got, place) = (got.into(), Place::Code(Location::caller()));
+    let (got, source) = (got.into(), FailureSource::Code(Location::caller()));
     let late = got.ends_with(NO_LINE);
-    std::panic::panic_any(Failure { expected: expected.into(), got, place, late })
+    std::panic::panic_any(Failure { expected: expected.into(), got, source, late })
 }
 
 /// Ends the check as failed since something took too long. On a busy machine the check is
 /// tried again, alone, before this is a verdict.
 #[track_caller]
 pub fn fail_late(expected: impl Into<String>, got: impl Into<String>) -> ! {
-    let place = Place::Code(Location::caller());
-    std::panic::panic_any(Failure { expected: expected.into(), got: got.into(), place, late: true })
+    let source = FailureSource::Code(Location::caller());
+    std::panic::panic_any(Failure { expected: expected.into(), got: got.into(), source, late: true })
 }
 
 /// Ends the check as failed unless `holds`.

@@ -36,21 +36,21 @@ mod report;
 mod run_check;
 mod scripted;
 mod self_test;
-#[cfg(test)]
-mod selftest;
 mod server;
 mod settings;
 mod suite;
 mod terminal;
+#[cfg(test)]
+mod tests;
 mod transcript;
 
 pub use case::{Case, Side};
 pub use change::{NotOnce, changed};
-pub use chat::Link;
+pub use chat::DeliveryPath;
 pub use check::{Check, Kind};
 pub use failure::{fail, fail_late, require, require_in_time};
 pub use inbox::{End, Inbox, Next};
-pub use peer::{Carried, Peer, Wire};
+pub use peer::{Carried, Peer, Transport};
 pub use poison::IgnorePoison;
 pub use program::{Exit, Program};
 pub use rustix::process::Signal;

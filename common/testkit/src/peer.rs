@@ -15,7 +15,7 @@ const SMALL_BUFFER: usize = 4 * 1024;
 
 /// What the sending half of a connection does when something lies between the
 /// lines and the socket, as TLS does.
-pub trait Wire: Send + Sync {
+pub trait Transport: Send + Sync {
     /// Sends all of it.
     fn send(&self, bytes: &[u8]) -> io::Result<()>;
     /// Says that no more will be sent.
@@ -25,10 +25,10 @@ pub trait Wire: Send + Sync {
 /// A connection that something lies on: the socket itself, the way out, and what
 /// comes in.
 pub struct Carried {
-    /// For resets, and for bytes that pass by the wire.
+    /// For resets, and for bytes that bypass the transport.
     pub stream: TcpStream,
     /// What is sent goes through here; else over the socket as it is.
-    pub wire: Option<Arc<dyn Wire>>,
+    pub transport: Option<Arc<dyn Transport>>,
     /// What is received comes from here; else from the socket.
     pub source: Option<Box<dyn Read + Send + Sync>>,
 }
@@ -36,7 +36,7 @@ pub struct Carried {
 impl Carried {
     /// By the socket and nothing else.
     pub fn bare(stream: TcpStream) -> Self {
-        Self { stream, wire: None, source: None }
+        Self { stream, transport: None, source: None }
     }
 }
 
@@ -45,7 +45,7 @@ pub struct Peer {
     name: String,
     stream: Option<TcpStream>,
     /// Both are `None` where the lines go over the socket as they are.
-    wire: Option<Arc<dyn Wire>>,
+    transport: Option<Arc<dyn Transport>>,
     source: Option<Box<dyn Read + Send + Sync>>,
     pub(crate) inbox: Inbox,
     reader: Option<JoinHandle<()>>,
@@ -78,7 +78,7 @@ impl Peer {
     /// A peer whose lines are carried by more than the socket; it does not read yet.
     pub(crate) fn carried(context: &Arc<Context>, name: &str, carried: Carried) -> Self {
         let mut peer = Self::unread(context, name, carried.stream);
-        (peer.wire, peer.source) = (carried.wire, carried.source);
+        (peer.transport, peer.source) = (carried.transport, carried.source);
         peer
     }
 
@@ -102,7 +102,7 @@ impl Peer {
         if context.takes_cr_lf() {
             inbox.take_cr_lf();
         }
-        Self { name, stream, wire: None, source: None, inbox, reader: None, local, remote, context }
+        Self { name, stream, transport: None, source: None, inbox, reader: None, local, remote, context }
     }
 
     /// From now on a peer that was made not to read reads as others do.
@@ -152,8 +152,8 @@ impl Peer {
     /// Sends bytes to somebody who may rightly be gone by now.
     pub fn try_send(&self, bytes: &[u8]) -> io::Result<()> {
         self.context.transcript.note(&self.name, format!("sent {}", shown(bytes)));
-        match &self.wire {
-            Some(wire) => wire.send(bytes),
+        match &self.transport {
+            Some(transport) => transport.send(bytes),
             None => self.stream().write_all(bytes),
         }
     }
@@ -181,8 +181,8 @@ impl Peer {
     /// Sends no more, and goes on reading.
     pub fn half_close(&self) {
         self.context.transcript.note(&self.name, "closed its sending half");
-        match &self.wire {
-            Some(wire) => wire.half_close(),
+        match &self.transport {
+            Some(transport) => transport.half_close(),
             None => drop(self.stream().shutdown(Shutdown::Write)),
         }
     }
@@ -196,7 +196,7 @@ impl Peer {
         if let Some(reader) = self.reader.take() {
             let _ = reader.join();
         }
-        (self.wire, self.source) = (None, None);
+        (self.transport, self.source) = (None, None);
         let _ = SockRef::from(self.stream()).set_linger(Some(Duration::ZERO));
         self.stream = None;
     }
@@ -209,9 +209,9 @@ impl Drop for Peer {
     fn drop(&mut self) {
         if let Some(stream) = &self.stream {
             self.context.transcript.note(&self.name, "closed the connection");
-            if let Some(wire) = &self.wire {
+            if let Some(transport) = &self.transport {
                 let _ = stream.set_write_timeout(Some(Duration::from_millis(100)));
-                wire.half_close();
+                transport.half_close();
             }
             // The reading thread's copy would keep the connection open.
             let _ = stream.shutdown(Shutdown::Both);

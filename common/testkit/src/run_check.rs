@@ -4,7 +4,7 @@
 use crate::case::Case;
 use crate::check::Check;
 use crate::context::{Context, Graded};
-use crate::failure::{Failure, Place};
+use crate::failure::{Failure, FailureSource};
 use crate::poison::IgnorePoison;
 use crate::report::Complaint;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -122,11 +122,11 @@ fn overdue(limit: Duration) -> String {
 /// What was expected and what came instead, and a better hint than that of the check.
 fn described(payload: Box<dyn Any + Send>) -> (String, Option<String>) {
     if let Some(failure) = payload.downcast_ref::<Failure>() {
-        let Failure { expected, got, place, .. } = failure;
+        let Failure { expected, got, source, .. } = failure;
         let what = format!("  expected: {expected}\n  got:      {got}\n");
-        return match place {
-            Place::Code(place) => (format!("{what}  (at {place})\n"), None),
-            Place::Rule { rule, session } => {
+        return match source {
+            FailureSource::Code(place) => (format!("{what}  (at {place})\n"), None),
+            FailureSource::Rule { rule, session } => {
                 let what = format!("{what}  rule:     {}: {}\n  ({session})\n", rule.name, rule.says);
                 (what, Some(rule.hint.to_owned()))
             }

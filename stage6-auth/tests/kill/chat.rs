@@ -121,7 +121,7 @@ pub struct Inbox {
     /// What others said, `name: text`.
     seen: Vec<String>,
     pub not_stored: usize,
-    pub farewell: bool,
+    pub shutdown_notice: bool,
 }
 
 pub struct TestUser {
@@ -143,7 +143,7 @@ fn read(stream: TcpStream, envelope: Arc<Envelope>) -> (Arc<Mutex<Inbox>>, JoinH
                 if text.starts_with("[USERS_LIST]") {
                     inbox.is_in = true;
                 } else if text == "[SERVER] server is shutting down" {
-                    inbox.farewell = true;
+                    inbox.shutdown_notice = true;
                 } else if text == NOT_STORED {
                     inbox.not_stored += 1;
                 } else if text.starts_with("writer") {

@@ -52,6 +52,6 @@ pub fn the_end_while_frozen() {
     mariadb.thaw();
     assert_eq!(code, Some(0));
     assert!(time.as_secs_f64() < 5.0, "it took {time:?}");
-    reader.wait("for the farewell", |inbox| inbox.farewell);
+    reader.wait("for the notice of the shutdown", |inbox| inbox.shutdown_notice);
     writer.end();
 }

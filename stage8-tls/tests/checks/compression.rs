@@ -4,7 +4,7 @@ use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 use std::io::{self, Read};
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
-use testkit::{Carried, Case, IgnorePoison, Wire, checks, require};
+use testkit::{Carried, Case, IgnorePoison, Transport, checks, require};
 use testkit_chat::chat::{Chat, PASSWORD};
 use testkit_chat::connection::Connection;
 use testkit_chat::tls::{LOCALHOST, TrustedCa};
@@ -15,11 +15,11 @@ const AGREEMENT: &str = "COMPRESS DEFLATE";
 
 /// What the check sends, compressed before it is encrypted.
 struct Deflate {
-    below: Arc<dyn Wire>,
+    below: Arc<dyn Transport>,
     state: Mutex<Compress>,
 }
 
-impl Wire for Deflate {
+impl Transport for Deflate {
     fn send(&self, bytes: &[u8]) -> io::Result<()> {
         let mut state = self.state.lock().ignore_poison();
         let mut out = Vec::with_capacity(bytes.len() + 1000);
@@ -84,11 +84,11 @@ fn require_line(from: &mut impl Read, line: &str) {
 #[track_caller]
 fn agree<'c>(case: &'c Case, who: &str, stream: TcpStream, first: &str) -> Connection<'c> {
     let carried = TrustedCa::of_server(case).connect(who, stream, LOCALHOST);
-    let (below, mut source) = (carried.wire.expect("it is TLS"), carried.source.expect("it is TLS"));
+    let (below, mut source) = (carried.transport.expect("it is TLS"), carried.source.expect("it is TLS"));
     let _ = carried.stream.set_read_timeout(Some(testkit::patience()));
     require_line(&mut source, AGREEMENT);
     require_line(&mut source, "AUTH_REQUIRED");
-    let send = |wire: &dyn Wire, line: &str| {
+    let send = |wire: &dyn Transport, line: &str| {
         let sent = wire.send(format!("{line}\n").as_bytes());
         require(sent.is_ok(), format!("a server that takes {line}"), format!("{sent:?}"));
     };
@@ -98,14 +98,14 @@ fn agree<'c>(case: &'c Case, who: &str, stream: TcpStream, first: &str) -> Conne
     require_line(&mut source, AGREEMENT);
     let _ = carried.stream.set_read_timeout(None);
     let source = Box::new(Inflate { below: source, state: Decompress::new(false), left: Vec::new() });
-    let carried = Carried { stream: carried.stream, wire: Some(wire), source: Some(source) };
+    let carried = Carried { stream: carried.stream, transport: Some(wire), source: Some(source) };
     Connection { case, peer: case.carry(who, carried), envelope: None, from_a_client: false }
 }
 
 /// Somebody new in the room, whose connection is compressed.
 #[track_caller]
 fn compressed<'c>(chat: &Chat<'c>, who: &str) -> User<'c> {
-    let stream = chat.case.stream_to(who, chat.here());
+    let stream = chat.case.stream_to(who, chat.address());
     let mut connection = agree(chat.case, who, stream, &format!("REGISTER {} {PASSWORD}", chat.name(who)));
     connection.peer.read_on();
     User::enters(connection)
@@ -149,7 +149,7 @@ ours(server) fn compression_is_agreed_on_by_each_client(case) {
 ours(both) fn clients_and_servers_with_and_without_compression_talk(case) {
     for flags in [&[][..], &["--compress"]] {
         let chat = Chat::start_with(case, flags);
-        let at = chat.here().to_string();
+        let at = chat.address().to_string();
         let mut clients = ["alice", "bob"].map(|who| {
             let compress = if who == "alice" { &["--compress"][..] } else { &[] };
             let identity = case.folder().join(format!("{who}.identity"));
@@ -191,7 +191,7 @@ ours(server) fn a_compressed_client_that_never_reads_is_disconnected(case) {
     let chat = Chat::start_with(case, &["--compress", "--queue", "100000"]);
     let (alice, bob) = (plain(&chat, "alice"), plain(&chat, "bob"));
     let (stuck, request) = (chat.name("stuck"), format!("REGISTER {} {PASSWORD}", chat.name("stuck")));
-    let _unread = agree(case, "stuck", case.stream_with_small_buffer("stuck", chat.here()), &request);
+    let _unread = agree(case, "stuck", case.stream_with_small_buffer("stuck", chat.address()), &request);
     bob.hears_some("stuck joined", |l| l.starts_with(&format!("[SERVER] {stuck} joined")));
     let left = format!("[SERVER] {stuck} left");
     let mut state = 1_u64;

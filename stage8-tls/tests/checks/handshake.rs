@@ -30,7 +30,7 @@ fn client_hello(version: [u8; 2]) -> Vec<u8> {
 /// A connection that nothing lies on.
 #[track_caller]
 fn bare(case: &Case, chat: &Chat, who: &str) -> Peer {
-    let mut peer = case.carry(who, Carried::bare(case.stream_to(who, chat.here())));
+    let mut peer = case.carry(who, Carried::bare(case.stream_to(who, chat.address())));
     peer.read_on();
     peer
 }
@@ -61,7 +61,7 @@ wire(server) fn tls_1_2_and_tls_1_3_are_spoken(case) {
     let alice = chat.register("alice");
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
         let trust = TrustedCa::in_file(&ca_file(case), &[version]);
-        let mut peer = case.carry("bob", trust.connect("bob", case.stream_to("bob", chat.here()), "localhost"));
+        let mut peer = case.carry("bob", trust.connect("bob", case.stream_to("bob", chat.address()), "localhost"));
         peer.read_on();
         peer.receives("AUTH_REQUIRED");
         peer.send(&format!("REGISTER {} correct horse", chat.name(&format!("{:?}", version.version))));
@@ -76,7 +76,7 @@ wire(server) fn no_client_is_asked_for_a_certificate(case) {
     let chat = Chat::start(case);
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
         let (trust, asked) = TrustedCa::in_file(&ca_file(case), &[version]).noticing_requests();
-        let mut peer = case.carry("alice", trust.connect("alice", case.stream_to("alice", chat.here()), "localhost"));
+        let mut peer = case.carry("alice", trust.connect("alice", case.stream_to("alice", chat.address()), "localhost"));
         peer.read_on();
         peer.receives("AUTH_REQUIRED");
         let asked = asked.load(Ordering::Relaxed);
@@ -104,10 +104,10 @@ wire(server) fn the_certificate_is_for_localhost_and_127_0_0_1(case) {
     let chat = Chat::start(case);
     let trust = TrustedCa::in_file(&ca_file(case), rustls::ALL_VERSIONS);
     for name in ["localhost", "127.0.0.1"] {
-        trust.connect("alice", case.stream_to("alice", chat.here()), name);
+        trust.connect("alice", case.stream_to("alice", chat.address()), name);
     }
     for name in ["elsewhere.example", "127.0.0.2"] {
-        let connected = trust.try_connect(case.stream_to("alice", chat.here()), name);
+        let connected = trust.try_connect(case.stream_to("alice", chat.address()), name);
         require(connected.is_err(), format!("a certificate that is not for {name}"), "one that is");
     }
 }
@@ -174,7 +174,7 @@ wire(server) fn a_flood_of_handshakes_leaves_the_others_undisturbed(case) {
         let (trust, hello, chat) = (&trust, &hello, &chat);
         let flood: Vec<_> = (0..4).map(|_| scope.spawn(move || {
             for n in 0..50 {
-                let stream = case.stream_to("flood", chat.here());
+                let stream = case.stream_to("flood", chat.address());
                 if n % 2 == 0 {
                     drop(trust.try_connect(stream, "localhost"));
                 } else {

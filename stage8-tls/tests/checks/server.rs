@@ -44,7 +44,7 @@ wire(server) fn openssl_can_register_log_in_and_chat(case) {
     let s_client = |version: &str| {
         let mut command = Command::new("openssl");
         command.args(["s_client", "-quiet", version, "-verify_return_error", "-verify_hostname", "localhost"]);
-        command.args(["-servername", "localhost", "-connect", &chat.here().to_string()]).arg("-CAfile").arg(ca_file(case));
+        command.args(["-servername", "localhost", "-connect", &chat.address().to_string()]).arg("-CAfile").arg(ca_file(case));
         case.run("openssl", command)
     };
     let hears = |program: &Program, line: &str| {

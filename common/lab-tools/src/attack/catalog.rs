@@ -128,7 +128,7 @@ pub const ATTACKS: [Attack; 17] = [
     },
     Attack {
         name: "login-flood",
-        tries: "mallory has no account and keeps the door busy, so that those who are in have to wait.",
+        tries: "mallory has no account and floods the server with logins, so that the users in the room have to wait.",
         ended_by: Some(6),
         how: "At most as many hashes are computed as there are processors, failures are slowed, and the login has a deadline.",
         alone: true,

@@ -78,7 +78,7 @@ impl ClientProcess {
     ///
     /// # Errors
     /// When the client reads no more.
-    pub fn say(&mut self, line: &str) -> anyhow::Result<()> {
+    pub fn type_line(&mut self, line: &str) -> anyhow::Result<()> {
         let input = self.input.as_mut().with_context(|| format!("{} has left", self.name))?;
         let said = input.write_all(format!("{line}\n").as_bytes());
         said.with_context(|| format!("{} reads no more", self.name))

@@ -15,7 +15,7 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    /// A proxy in front of the server, and a conversation whose speaker, alice, is
+    /// A proxy in front of the server, and a conversation whose sender, alice, is
     /// connected through it.
     ///
     /// # Errors
@@ -49,7 +49,7 @@ impl Conversation {
     /// When it does not.
     pub fn deliver(&mut self, text: &str) -> anyhow::Result<PrintedLine> {
         let mark = self.receiver().mark();
-        self.alice.say(text)?;
+        self.alice.type_line(text)?;
         self.receiver().expect_line_since(mark, &format!("*{text}"), TIMEOUT)
     }
 
@@ -64,7 +64,7 @@ impl Conversation {
         limit: Duration,
     ) -> anyhow::Result<Option<PrintedLine>> {
         let mark = self.receiver().mark();
-        self.alice.say(text)?;
+        self.alice.type_line(text)?;
         self.receiver().find_line_since(mark, pattern, limit)
     }
 }

@@ -1,4 +1,4 @@
-//! An open server, and people who come to it.
+//! An open server, and the clients of an attack.
 
 use super::cancellation::Cancellation;
 use super::client_process::ClientProcess;
@@ -90,7 +90,7 @@ impl<'a> Target<'a> {
         ClientProcess::new(&format!("{name}{}", self.name_suffix), program, &self.cancellation)
     }
 
-    /// A person who is served, or in the room; with a new account where there
+    /// A client that is served, or in the room; with a new account where there
     /// are accounts.
     ///
     /// # Errors
@@ -112,9 +112,9 @@ impl<'a> Target<'a> {
     /// # Errors
     /// When it does not come so far.
     pub fn enter_at(&self, name: &str, at: SocketAddr) -> anyhow::Result<ClientProcess> {
-        let mut person = self.client(name, at, &[])?;
-        self.log_in(&mut person, "REGISTER")?;
-        Ok(person)
+        let mut client = self.client(name, at, &[])?;
+        self.log_in(&mut client, "REGISTER")?;
+        Ok(client)
     }
 
     /// Sees to it that a client is served, or in the room; `command` is LOGIN or
@@ -122,17 +122,17 @@ impl<'a> Target<'a> {
     ///
     /// # Errors
     /// When it does not come so far.
-    pub fn log_in(&self, person: &mut ClientProcess, command: &str) -> anyhow::Result<()> {
+    pub fn log_in(&self, client: &mut ClientProcess, command: &str) -> anyhow::Result<()> {
         match self.protocol {
             Protocol::Silent => {}
             Protocol::Echo => {
-                person.say("hello")?;
-                person.expect_line("server: hello", TIMEOUT)?;
+                client.type_line("hello")?;
+                client.expect_line("server: hello", TIMEOUT)?;
             }
-            Protocol::Room | Protocol::Encrypted => self.connect_until_noticed(person)?,
+            Protocol::Room | Protocol::Encrypted => self.connect_until_noticed(client)?,
             Protocol::Sealed | Protocol::Tls => {
-                person.say(&format!("{command} {} {PASSWORD}", person.name))?;
-                person.expect_line("[USERS_LIST] *", TIMEOUT)?;
+                client.type_line(&format!("{command} {} {PASSWORD}", client.name))?;
+                client.expect_line("[USERS_LIST] *", TIMEOUT)?;
             }
         }
         Ok(())
@@ -140,20 +140,20 @@ impl<'a> Target<'a> {
 
     /// A room without logins tells a newcomer nothing. So others come and go
     /// until it hears one.
-    fn connect_until_noticed(&self, person: &ClientProcess) -> anyhow::Result<()> {
+    fn connect_until_noticed(&self, client: &ClientProcess) -> anyhow::Result<()> {
         let end = Instant::now() + TIMEOUT;
         let mut pause = Duration::from_millis(20);
         while Instant::now() < end {
             let knock = TcpStream::connect(self.address).context("the server takes no connection")?;
-            let heard = person.find_line_since(0, "[SERVER] * joined (*", pause)?;
+            let heard = client.find_line_since(0, "[SERVER] * joined (*", pause)?;
             pause = (2 * pause).min(Duration::from_millis(500));
             drop(knock);
             if heard.is_some() {
                 // Or it would be taken for somebody else's departure.
-                return person.expect_line("[SERVER] * left (*", TIMEOUT).map(drop);
+                return client.expect_line("[SERVER] * left (*", TIMEOUT).map(drop);
             }
         }
-        bail!("{} has not come into the room; it says: {}", person.name, person.last_error())
+        bail!("{} has not come into the room; it says: {}", client.name, client.last_error())
     }
 
     fn context(&self) -> &RunContext<'a> {
@@ -165,7 +165,7 @@ impl Drop for Target<'_> {
     fn drop(&mut self) {
         *self.log_end.borrow_mut() = self.context().log_end();
         if let Some(server) = &mut self.server {
-            // A server may wait some seconds for those who are at its door, as
+            // A server may wait some seconds for clients that are logging in, as
             // it should; a second signal tells it not to (the contract).
             for _ in 0..2 {
                 server.signal(Signal::TERM);

@@ -29,28 +29,28 @@ pub fn play(context: &RunContext<'_>) -> anyhow::Result<()> {
     let balancer = Proxy::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), addresses);
     let balancer = balancer.context("the balancer cannot listen")?;
     let logs = Logs::of(&servers);
-    let mut session = Session { context, cancellation: &cancellation, logs };
-    session.play(&mut servers, &balancer)?;
+    let mut run = ScriptRun { context, cancellation: &cancellation, logs };
+    run.play(&mut servers, &balancer)?;
     end_all(&mut servers)?;
-    session.logs.show();
+    run.logs.show();
     tell("", '#', &format!("the servers of stage {stage} did all that they should"));
     Ok(())
 }
 
-struct Session<'a> {
+struct ScriptRun<'a> {
     context: &'a RunContext<'a>,
     cancellation: &'a Cancellation,
     logs: Logs,
 }
 
-impl Session<'_> {
+impl ScriptRun<'_> {
     fn play(&mut self, servers: &mut [Server], balancer: &Proxy) -> anyhow::Result<()> {
         self.note("alice comes through the balancer, bob and carol straight to their servers.");
         let mut alice = self.register("alice", balancer.address)?;
         let mut bob = self.register("bob", servers[1].address)?;
         let carol = self.register("carol", servers[2].address)?;
         self.sees(&alice, "[SERVER] carol joined (3 online)")?;
-        self.say(&mut alice, "hello from server-1")?;
+        self.type_line(&mut alice, "hello from server-1")?;
         self.sees(&bob, "alice: hello from server-1")?;
         self.sees(&carol, "alice: hello from server-1")?;
         self.note("server-3 is killed: the others take out its user.");
@@ -63,9 +63,9 @@ impl Session<'_> {
         let mark = alice.mark();
         servers[0].kill();
         self.sees_since(mark, &alice, "[USERS_LIST] alice,bob")?;
-        self.say(&mut alice, "hello from server-2")?;
+        self.type_line(&mut alice, "hello from server-2")?;
         self.sees(&bob, "alice: hello from server-2")?;
-        self.say(&mut bob, "you are back")?;
+        self.type_line(&mut bob, "you are back")?;
         self.sees(&alice, "bob: you are back")?;
         for client in [&mut alice, &mut bob] {
             client.leave(STEP)?;
@@ -76,14 +76,14 @@ impl Session<'_> {
     fn register(&mut self, name: &str, address: SocketAddr) -> anyhow::Result<ClientProcess> {
         let program = self.context.client_on_pipes(&address.to_string(), &[], Stdio::piped())?;
         let mut client = ClientProcess::new(name, program, self.cancellation)?;
-        self.say(&mut client, &format!("REGISTER {name} wonderland"))?;
+        self.type_line(&mut client, &format!("REGISTER {name} wonderland"))?;
         self.sees(&client, "[USERS_LIST] *")?;
         Ok(client)
     }
 
-    fn say(&mut self, client: &mut ClientProcess, line: &str) -> anyhow::Result<()> {
+    fn type_line(&mut self, client: &mut ClientProcess, line: &str) -> anyhow::Result<()> {
         tell(&client.name, '>', line);
-        client.say(line)
+        client.type_line(line)
     }
 
     fn sees(&mut self, client: &ClientProcess, pattern: &str) -> anyhow::Result<()> {

@@ -37,7 +37,7 @@ use harness::Harness;
 use lab::failure::Failure;
 use lab::registry::{Registry, Stage};
 use lab::workspace::{Profile, build, target};
-use options::Place;
+use options::SubmissionPath;
 use output::Scale;
 use slot::Slot;
 use sources::nobody_wrote;
@@ -46,7 +46,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::Utf8Chunk;
 use store::Store;
-use submission::{Submission, SubmissionKind, here, look};
+use submission::{Submission, SubmissionKind, commands_in_place, look};
 use tree::Original;
 
 /// What whoever grades has written, or had written, beside the submissions.
@@ -62,17 +62,17 @@ pub fn run(all: &Registry, options: &Options) -> Result<bool, Failure> {
         let stage = options.stage.map(|number| number.to_string());
         return Ok(prepare(all.stage(stage.as_deref()).map_err(Failure::Usage)?, all)?);
     }
-    let place = options.place().map_err(Failure::Usage)?;
+    let path = options.submission_path().map_err(Failure::Usage)?;
     options.check_outputs().map_err(Failure::Usage)?;
     if let Some(number) = options.stage {
         all.stage(Some(&number.to_string())).map_err(Failure::Usage)?;
     }
     let scale = options.scale().map_err(Failure::Usage)?;
     let students = options.students().map_err(Failure::Usage)?;
-    let jobs = match &place {
-        Place::Batch(folder) => several(folder, all, options),
-        Place::Folder(folder) => one(folder, all, options).map(|job| vec![job]),
-        Place::Here => here(&options.asked(), all)
+    let jobs = match &path {
+        SubmissionPath::Batch(folder) => several(folder, all, options),
+        SubmissionPath::Folder(folder) => one(folder, all, options).map(|job| vec![job]),
+        SubmissionPath::CurrentFolder => commands_in_place(&options.asked(), all)
             .map(|submission| vec![Job { name: "here".to_owned(), submission: Ok(submission) }])
             .map_err(|error| format!("{error:#}")),
     };
@@ -98,7 +98,7 @@ pub fn run(all: &Registry, options: &Options) -> Result<bool, Failure> {
     let batch = Batch {
         options,
         scale: &scale,
-        single: !matches!(place, Place::Batch(_)),
+        single: !matches!(path, SubmissionPath::Batch(_)),
         students: students.as_ref(),
     };
     let rows = batch.grade(&grader, &jobs, &slots, workers)?;

@@ -115,8 +115,8 @@ pub struct Options {
 pub enum ProcessGroup {
     /// One, in this folder.
     Folder(PathBuf),
-    /// One, a command that was typed here.
-    Here,
+    /// One, a command that was typed in the current folder.
+    CurrentFolder,
     /// One in each folder of this one.
     Batch(PathBuf),
 }
@@ -138,14 +138,14 @@ impl Options {
     ///
     /// # Errors
     /// A sentence for the user.
-    pub fn place(&self) -> Result<Place, String> {
+    pub fn submission_path(&self) -> Result<SubmissionPath, String> {
         match (&self.batch, &self.dir) {
             (Some(folder), _) | (_, Some(folder)) if !folder.is_dir() => {
                 Err(format!("there is no folder {}", folder.display()))
             }
-            (Some(folder), _) => Ok(Place::Batch(folder.clone())),
-            (None, Some(folder)) => Ok(Place::Folder(folder.clone())),
-            (None, None) if self.asked().is_named() => Ok(Place::Here),
+            (Some(folder), _) => Ok(SubmissionPath::Batch(folder.clone())),
+            (None, Some(folder)) => Ok(SubmissionPath::Folder(folder.clone())),
+            (None, None) if self.asked().is_named() => Ok(SubmissionPath::CurrentFolder),
             (None, None) => {
                 Err("what is to be graded? make grade DIR, or make grade ARGS=\"--batch FOLDER\"".to_owned())
             }

@@ -109,10 +109,10 @@ pub fn look<'a>(folder: &Path, asked: &Brought, all: &'a Registry) -> anyhow::Re
 ///
 /// # Errors
 /// When the stage is missing or wrong.
-pub fn here<'a>(asked: &Brought, all: &'a Registry) -> anyhow::Result<Submission<'a>> {
-    let here = std::env::current_dir().context("no current folder")?;
-    let submission = commands(&here, asked.clone(), all)?;
-    Ok(Submission { kind: SubmissionKind::CommandsInPlace(here, asked.clone()), ..submission })
+pub fn commands_in_place<'a>(asked: &Brought, all: &'a Registry) -> anyhow::Result<Submission<'a>> {
+    let folder = std::env::current_dir().context("no current folder")?;
+    let submission = commands(&folder, asked.clone(), all)?;
+    Ok(Submission { kind: SubmissionKind::CommandsInPlace(folder, asked.clone()), ..submission })
 }
 
 /// Folders in folders with nothing else, at most.

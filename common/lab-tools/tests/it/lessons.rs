@@ -29,7 +29,7 @@ fn differences(what: &str, of: &str, list: &[Why], mut real: Vec<String>) -> Vec
 #[ignore = "self-test of the course: make test-course"]
 fn whatever_is_new_or_gone_has_its_sentence_and_nothing_else_has() {
     let (all, lessons) = (Registry::load(), Lessons::load());
-    let sources = Sources::here(&all);
+    let sources = Sources::of_course(&all);
     let mut wrong = Vec::new();
     for stage in &all.stages {
         let lesson = lessons.of(stage).unwrap_or_else(|| panic!("lessons.toml: stage {}?", stage.number));

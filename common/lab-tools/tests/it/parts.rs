@@ -12,7 +12,7 @@ const USUAL: (usize, usize, usize) = (700, 60, 120);
 #[track_caller]
 fn each_part(mut wrong_with: impl FnMut(&Sources<'_>, &Stage, &Part) -> Vec<String>) {
     let all = Registry::load();
-    let sources = Sources::here(&all);
+    let sources = Sources::of_course(&all);
     let parts = all.stages.iter().flat_map(|stage| stage.parts.iter().map(move |part| (stage, part)));
     let wrong: Vec<_> = parts
         .flat_map(|(stage, part)| {
@@ -27,7 +27,7 @@ fn each_part(mut wrong_with: impl FnMut(&Sources<'_>, &Stage, &Part) -> Vec<Stri
 #[ignore = "self-test of the course: make test-course"]
 fn each_module_of_a_stage_belongs_to_one_part() {
     let all = Registry::load();
-    let sources = Sources::here(&all);
+    let sources = Sources::of_course(&all);
     let mut wrong = Vec::new();
     for stage in &all.stages {
         for file in all_files(&sources, stage) {
@@ -95,7 +95,7 @@ fn a_part_is_one_sitting() {
 #[ignore = "self-test of the course: make test-course"]
 fn a_folder_is_read_from_its_front_and_what_is_taken_out_is_not_in_it() {
     let all = Registry::load();
-    let sources = Sources::here(&all);
+    let sources = Sources::of_course(&all);
     let stage = all.stage(Some("6")).unwrap();
     let names = |part: &str| -> Vec<_> {
         let files = files(&sources, stage, all.part(stage, part).unwrap());

@@ -50,7 +50,7 @@ const NAMES: [(&str, [&str; 6]); 15] = [
 
 impl PackageManager {
     /// The one that this system has.
-    pub fn here() -> PackageManager {
+    pub fn detect() -> PackageManager {
         let column = MANAGERS.iter().position(|(program, _)| find(program).is_some());
         let column = column.unwrap_or(MANAGERS.len() - 1);
         // Root needs no sudo, and in a container there often is none; Homebrew

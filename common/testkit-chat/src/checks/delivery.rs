@@ -7,27 +7,27 @@ use std::thread;
 use std::time::Duration;
 use testkit::{Next, checks, fail, require, shown};
 
-/// Lines that each of the speakers says.
+/// Lines that each of the senders says.
 const LINES: usize = 150;
 /// A sender of these lines is not on a rate that a slow machine could not follow.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// How a line of `speaker` came, and its number: `alice: number 7`, also with
+/// How a line of `sender` came, and its number: `alice: number 7`, also with
 /// `[#ROOM]` or `[pub]` in front.
-fn number(line: &str, speaker: &str) -> Option<usize> {
+fn number(line: &str, sender: &str) -> Option<usize> {
     let (front, n) = line.rsplit_once(": number ")?;
-    let of_speaker = front == speaker || front.ends_with(&format!("] {speaker}"));
-    n.parse().ok().filter(|_| of_speaker)
+    let of_sender = front == sender || front.ends_with(&format!("] {sender}"));
+    n.parse().ok().filter(|_| of_sender)
 }
 
-/// The numbers of `speaker` that `listener` hears, up to the last one.
+/// The numbers of `sender` that `listener` hears, up to the last one.
 #[track_caller]
-fn numbers(listener: &User, speaker: &str, last: usize) -> Vec<usize> {
+fn numbers(listener: &User, sender: &str, last: usize) -> Vec<usize> {
     let mut heard = Vec::new();
     loop {
         match listener.next() {
-            Next::Line(line) => heard.extend(number(&line, speaker)),
-            other => fail(format!("{} to hear number {last} of {speaker}", listener.name), other.to_string()),
+            Next::Line(line) => heard.extend(number(&line, sender)),
+            other => fail(format!("{} to hear number {last} of {sender}", listener.name), other.to_string()),
         }
         if heard.last() == Some(&last) {
             return heard;
@@ -108,19 +108,19 @@ wire(server) fn several_publishers_are_heard_in_order_by_subscribers_who_move(ca
     let users: [User; 4] = chat.room();
     let [alice, bob, carol, dave] = &users;
     for listener in [carol, dave] {
-        for speaker in [alice, bob] {
-            listener.subscribes(speaker);
+        for sender in [alice, bob] {
+            listener.subscribes(sender);
         }
     }
     let rust = chat.name("rust");
     thread::scope(|scope| {
-        for speaker in [alice, bob] {
+        for sender in [alice, bob] {
             scope.spawn(|| {
                 for n in 0..LINES {
                     let verb = if n % 3 == 1 { "/publish " } else { "" };
-                    speaker.send(&format!("{verb}number {n}"));
+                    sender.send(&format!("{verb}number {n}"));
                     if n % 7 == 6 {
-                        speaker.send(&if n % 2 == 0 { format!("/join {rust}") } else { "/leave".into() });
+                        sender.send(&if n % 2 == 0 { format!("/join {rust}") } else { "/leave".into() });
                     }
                     thread::sleep(PAUSE);
                 }
@@ -142,8 +142,8 @@ wire(server) fn several_publishers_are_heard_in_order_by_subscribers_who_move(ca
         while heard.iter().any(|h: &Vec<usize>| h.last() != Some(&(LINES - 1))) {
             match listener.next() {
                 Next::Line(line) => {
-                    for (heard, speaker) in heard.iter_mut().zip([alice, bob]) {
-                        heard.extend(number(&line, &speaker.name));
+                    for (heard, sender) in heard.iter_mut().zip([alice, bob]) {
+                        heard.extend(number(&line, &sender.name));
                     }
                 }
                 other => fail(format!("{} to hear all of both", listener.name), other.to_string()),

@@ -2,9 +2,9 @@
 
 use super::expected::{Stream, What};
 use super::history::History;
+use super::inputs::sort_key;
 use super::login_protocol::HISTORY;
 use super::rules;
-use super::words::sort_key;
 use super::world::{LOBBY, Phase, TLS, User, World};
 use std::collections::BTreeMap;
 use testkit::sessions::Rule;
@@ -54,7 +54,7 @@ impl World {
     }
 
     fn join(&mut self, client: usize, user: &User, room: &str) {
-        let real = super::words::with_suffix(room, "-000000");
+        let real = super::inputs::with_suffix(room, "-000000");
         let plain = real.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
         if !plain || real.len() > 32 || room.eq_ignore_ascii_case(&user.room) {
             return self.wrong(client, rules::JOIN);

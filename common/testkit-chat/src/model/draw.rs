@@ -1,9 +1,9 @@
 //! Sessions at random, with a liking for the edges of the contract.
 
 use super::bad::Bad;
+use super::inputs::{self, SLOTS};
 use super::login_protocol::LoginState;
 use super::session::{Act, Session, Step};
-use super::words::{self, SLOTS};
 use super::world::{END_WORDS, Phase, ROOMS, TLS, User, World};
 use crate::connection::LONGEST_LINE;
 use crate::envelope::LONGEST_TEXT;
@@ -91,8 +91,8 @@ impl Draw {
             Phase::Login(LoginState::First) => self.login(),
             Phase::Login(_) if self.random.one_in(4) => vec![self.leaves()],
             Phase::Login(_) if self.random.one_in(3) => vec![Act::say(self.no_text())],
-            Phase::Login(LoginState::Name(_)) => vec![Act::say(*self.random.pick(words::NAMES))],
-            Phase::Login(_) => vec![Act::say(*self.random.pick(words::PASSWORDS))],
+            Phase::Login(LoginState::Name(_)) => vec![Act::say(*self.random.pick(inputs::NAMES))],
+            Phase::Login(_) => vec![Act::say(*self.random.pick(inputs::PASSWORDS))],
             Phase::In(_) if self.random.one_in(16) => vec![self.leaves()],
             Phase::In(_) if self.world.stage >= TLS && self.random.one_in(16) => vec![Act::Bad(Bad::NotUtf8)],
             Phase::In(user) if self.world.stage >= ROOMS && !self.random.one_in(4) => {
@@ -128,13 +128,13 @@ impl Draw {
 
     /// An empty line, or a sealed text of no bytes.
     pub(super) fn no_text(&mut self) -> String {
-        (*self.random.pick(&["", words::NO_BYTES])).to_owned()
+        (*self.random.pick(&["", inputs::NO_BYTES])).to_owned()
     }
 
     /// A text that is a message in every stage.
     fn text(&mut self) -> String {
         let text = if self.random.one_in(4) {
-            (*self.random.pick(words::NEARLY_WORDS)).to_owned()
+            (*self.random.pick(inputs::NEAR_MISSES)).to_owned()
         } else {
             let longest = if self.world.stage >= TLS { LONGEST_LINE } else { LONGEST_TEXT };
             text(&mut self.random, longest)
@@ -182,25 +182,25 @@ impl Draw {
             return self.say_all(texts, false);
         }
         Act::say(match self.random.below(17) {
-            0 | 1 => format!("/join {}", self.random.pick(words::ROOM_NAMES)),
+            0 | 1 => format!("/join {}", self.random.pick(inputs::ROOM_NAMES)),
             // Only an answer that comes at once has the list of the first room.
             2 => {
-                let rooms = [words::ROOM_NAMES, words::ROOM_NAMES].map(|names| *self.random.pick(names));
+                let rooms = [inputs::ROOM_NAMES, inputs::ROOM_NAMES].map(|names| *self.random.pick(names));
                 return self.say_all(rooms.map(|room| format!("/join {room}")).to_vec(), false);
             }
             3 if user.room != super::world::LOBBY => "/leave".to_owned(),
             3 => "/join lobby".to_owned(),
             4 => (*self.random.pick(&["/rooms", "/users", "/help", "/leave"])).to_owned(),
             5 => "/rooms".to_owned(),
-            6 => (*self.random.pick(words::HISTORIES)).to_owned(),
+            6 => (*self.random.pick(inputs::HISTORIES)).to_owned(),
             7 | 8 => format!("/subscribe {name}"),
             9 if self.random.one_in(4) => format!("/unsubscribe {name}"),
             9 => format!("/unsubscribe {publisher}"),
             10 => "/subs".to_owned(),
             11 | 12 => format!("/publish {text}"),
             13 | 14 => format!("/msg {name} {text}"),
-            15 => format!("/join {}", self.random.pick(words::BAD_ROOMS)),
-            _ => (*self.random.pick(words::NO_COMMANDS)).to_owned(),
+            15 => format!("/join {}", self.random.pick(inputs::BAD_ROOMS)),
+            _ => (*self.random.pick(inputs::NO_COMMANDS)).to_owned(),
         })
     }
 

@@ -1,7 +1,7 @@
 //! The last messages of a room, as a client receives them: those of this session, and in
 //! front of them perhaps some from before it.
 
-use super::words::SUFFIX;
+use super::inputs::SUFFIX;
 use crate::checks::is_utc;
 use testkit::shown;
 

@@ -3,8 +3,8 @@
 
 use super::draw::Draw;
 use super::expected::{Stream, What};
+use super::inputs;
 use super::rules;
-use super::words;
 use super::world::{User, World};
 
 /// A public key is 32 bytes in base64.
@@ -57,12 +57,12 @@ impl Draw {
     /// One of these commands, for the user `name`. No answer shows that a key was taken, so
     /// that it is asked for at once.
     pub(super) fn command_of_keys(&mut self, user: &User, name: &str) -> Vec<String> {
-        let key = (*self.random.pick(words::PUBLIC_KEYS)).to_owned();
+        let key = (*self.random.pick(inputs::PUBLIC_KEYS)).to_owned();
         match self.random.below(8) {
             0..=2 => vec![format!("/pubkey {key}"), format!("/key {}", user.name)],
             3 | 4 => vec![format!("/key {name}")],
             5 | 6 => vec![format!("/dm {name} {key}")],
-            _ => vec![(*self.random.pick(words::NO_COMMANDS_OF_KEYS)).to_owned()],
+            _ => vec![(*self.random.pick(inputs::NO_COMMANDS_OF_KEYS)).to_owned()],
         }
     }
 }

@@ -1,8 +1,8 @@
 //! What a client says before it has a name, drawn at random: most of it is right.
 
 use super::draw::Draw;
+use super::inputs::{self, SUFFIX};
 use super::session::Act;
-use super::words::{self, SUFFIX};
 use super::world::END_WORDS;
 
 impl Draw {
@@ -12,7 +12,7 @@ impl Draw {
             return vec![self.leaves()];
         }
         if self.random.one_in(5) {
-            return vec![Act::say(*self.random.pick(words::BAD_REQUESTS))];
+            return vec![Act::say(*self.random.pick(inputs::BAD_REQUESTS))];
         }
         let tokens = self.world.tokens.len();
         if tokens > 0 && self.random.one_in(4) {
@@ -40,14 +40,14 @@ impl Draw {
         let random = &mut self.random;
         let accounts: Vec<_> = self.world.accounts.values().cloned().collect();
         if random.one_in(3) || accounts.len() < 2 {
-            let password = if random.one_in(4) { words::BAD_PASSWORDS } else { words::PASSWORDS };
-            let name = if random.one_in(3) { words::BAD_NAMES } else { words::NAMES };
+            let password = if random.one_in(4) { inputs::BAD_PASSWORDS } else { inputs::PASSWORDS };
+            let name = if random.one_in(3) { inputs::BAD_NAMES } else { inputs::NAMES };
             return ("REGISTER", self.some_case(name), (*self.random.pick(password)).to_owned());
         }
         let account = random.pick(&accounts).clone();
         let name = self.some_case(&[&account.name]);
         match self.random.below(8) {
-            0 => ("LOGIN", self.random.pick(&words::nearly(&name)).clone(), account.password),
+            0 => ("LOGIN", self.random.pick(&inputs::nearly(&name)).clone(), account.password),
             1 => ("LOGIN", "nobody~".to_owned(), account.password),
             2 | 3 => ("LOGIN", name, self.nearly(&account.password)),
             _ => ("LOGIN", name, account.password),

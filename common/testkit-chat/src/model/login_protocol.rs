@@ -179,7 +179,7 @@ impl World {
 pub(super) fn is_name(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
     // The suffix stands for the one of this run, which is longer.
-    let real = super::words::with_suffix(name, "-000000");
+    let real = super::inputs::with_suffix(name, "-000000");
     (1..=32).contains(&real.len())
         && real.chars().all(plain)
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())

@@ -13,7 +13,7 @@
 //! - [`commands`]: what stage 7 adds; [`keys`]: what stage 8 adds.
 //! - [`expected`], [`history`]: what one connection must and may receive.
 //! - [`session`], [`bad`]: what the clients of a session do.
-//! - [`draw`], [`login`], [`words`]: sessions at random.
+//! - [`draw`], [`login`], [`inputs`]: sessions at random.
 //! - [`play`]: a session, played against a real server.
 
 mod bad;
@@ -21,6 +21,7 @@ mod commands;
 mod draw;
 mod expected;
 mod history;
+mod inputs;
 mod keys;
 mod login;
 mod login_protocol;
@@ -28,8 +29,7 @@ mod play;
 mod room;
 pub mod rules;
 mod session;
-mod words;
 mod world;
 
+pub use inputs::wrong_commands;
 pub use play::ChatSessions;
-pub use words::wrong_commands;

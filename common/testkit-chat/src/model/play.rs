@@ -1,9 +1,9 @@
 //! A session, played against a real server and compared with the model.
 
 use super::draw;
+use super::inputs::{NO_BYTES, SLOTS, SUFFIX, with_suffix};
 use super::rules;
 use super::session::{Act, Session, Step};
-use super::words::{NO_BYTES, SLOTS, SUFFIX, with_suffix};
 use super::world::{Phase, TLS, World};
 use crate::chat::Chat;
 use crate::checks::login_timeout;
@@ -119,7 +119,7 @@ impl Player<'_> {
         } else if let Some(connection) = self.connections.get(&step.client) {
             self.act(connection, &step.act);
         }
-        self.settle()
+        self.check_received()
     }
 
     fn act(&self, connection: &Connection, act: &Act) {
@@ -158,7 +158,7 @@ impl Player<'_> {
     }
 
     /// Everybody receives what the model says.
-    fn settle(&mut self) -> Result<(), (usize, Broken)> {
+    fn check_received(&mut self) -> Result<(), (usize, Broken)> {
         let deadline = Instant::now() + self.patience;
         let mut clients: Vec<_> = self.connections.keys().copied().collect();
         // What is wrong with the answer to the client that did something says most.
@@ -230,7 +230,7 @@ impl Player<'_> {
     fn shutdown(mut self) -> Result<(), Broken> {
         self.world.shuts_down();
         self.chat.server.terminate();
-        self.settle().map_err(|(_, broken)| broken)
+        self.check_received().map_err(|(_, broken)| broken)
     }
 }
 

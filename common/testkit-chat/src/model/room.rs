@@ -2,8 +2,8 @@
 //! room" and "Who hears what" in the contract).
 
 use super::expected::{Stream, What};
+use super::inputs::sort_key;
 use super::rules;
-use super::words::sort_key;
 use super::world::{Phase, ROOMS, User, World};
 
 impl World {

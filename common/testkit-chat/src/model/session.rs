@@ -1,9 +1,9 @@
 //! A session: what some clients do, step by step.
 
 use super::bad::Bad;
+use super::inputs::{SLOTS, SUFFIX};
 use super::login_protocol::{LoginState, is_name};
 use super::rules;
-use super::words::{SLOTS, SUFFIX};
 use super::world::{Phase, TLS, TokenState, World};
 use crate::connection::REJECTED;
 use testkit::sessions::rules as plain;
@@ -102,9 +102,9 @@ impl World {
         self.actor_had_a_name = self.user(client).is_some();
         match &step.act {
             Act::Connect => self.connect(client),
-            Act::Say { texts, .. } => texts.iter().for_each(|text| self.hear(client, text)),
+            Act::Say { texts, .. } => texts.iter().for_each(|text| self.receive(client, text)),
             Act::LastLine(text) => {
-                self.hear(client, text);
+                self.receive(client, text);
                 self.half_closes(client);
             }
             Act::Bad(bad) if bad.is_too_long() => {

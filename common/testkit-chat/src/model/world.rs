@@ -1,9 +1,9 @@
 //! The server as the model sees it: accounts, sessions, rooms and connections.
 
 use super::expected::{Expected, Stream, What};
+use super::inputs::{NO_BYTES, SLOTS};
 use super::login_protocol::{LoginState, is_name};
 use super::rules;
-use super::words::{NO_BYTES, SLOTS};
 use std::collections::{BTreeMap, BTreeSet};
 use testkit::Next;
 use testkit::sessions::Rule;
@@ -183,7 +183,7 @@ impl World {
     }
 
     /// The server reads one text.
-    pub fn hear(&mut self, client: usize, text: &str) {
+    pub fn receive(&mut self, client: usize, text: &str) {
         if text.is_empty() || text == NO_BYTES {
             self.about = rules::NO_TEXT;
             return;
@@ -239,8 +239,8 @@ impl World {
         self.about = rules::SHUTS_DOWN;
         for client in 0..self.clients.len() {
             if !matches!(self.clients[client].phase, Phase::Away) {
-                let farewell = What::Line("[SERVER] server is shutting down".to_owned());
-                self.must(client, rules::SHUTS_DOWN, Stream::End, farewell);
+                let notice = What::Line("[SERVER] server is shutting down".to_owned());
+                self.must(client, rules::SHUTS_DOWN, Stream::End, notice);
                 self.must(client, rules::SHUTS_DOWN, Stream::End, What::End { good_order: true });
             }
         }

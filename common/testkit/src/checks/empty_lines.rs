@@ -10,10 +10,10 @@ pub empty_line_is_echoed:
 /// lock-step waits for it.
 wire(server) fn an_empty_line_is_echoed(case) {
     let server = case.server();
-    let link = case.link(&server);
-    link.sender.send_bytes(b"\n\r\nafter two empty lines\n");
+    let path = case.delivery_path(&server);
+    path.sender.send_bytes(b"\n\r\nafter two empty lines\n");
     for text in ["", "", "after two empty lines"] {
-        link.delivers(text);
+        path.delivers(text);
     }
 }
 }
@@ -25,11 +25,11 @@ pub empty_line_is_ignored:
 /// An empty line says nothing: it reaches nobody and is no error.
 wire(server) fn an_empty_line_is_ignored(case) {
     let server = case.server();
-    let link = case.link(&server);
-    link.sender.send_bytes(b"\n\r\n\nafter three empty lines\n");
-    link.delivers("after three empty lines");
-    link.receiver().send("and the sender heard nothing");
-    let mut before = link.sender.lines_before("and the sender heard nothing");
+    let path = case.delivery_path(&server);
+    path.sender.send_bytes(b"\n\r\n\nafter three empty lines\n");
+    path.delivers("after three empty lines");
+    path.receiver().send("and the sender heard nothing");
+    let mut before = path.sender.lines_before("and the sender heard nothing");
     before.retain(|line| !crate::chat::announces(line));
     if !before.is_empty() {
         fail("nothing to the sender of an empty line", format!("{before:?}"));

@@ -23,10 +23,10 @@ fn file_gets(path: &Path, text: &str) -> String {
 /// Somebody comes, is served and goes; gives the address.
 #[track_caller]
 fn visit(case: &Case, server: &Server, text: &str) -> String {
-    let link = case.link(server);
-    link.sender.send(text);
-    link.receiver().hears_of(text);
-    link.sender.address().to_string()
+    let path = case.delivery_path(server);
+    path.sender.send(text);
+    path.receiver().hears_of(text);
+    path.sender.address().to_string()
 }
 
 checks! {

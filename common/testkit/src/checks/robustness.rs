@@ -14,11 +14,11 @@ const AFTERMATH: Duration = Duration::from_millis(100);
 #[track_caller]
 fn others_are_served(case: &Case, server: &Server) {
     server.still_runs();
-    let link = case.link(server);
+    let path = case.delivery_path(server);
     let start = Instant::now();
     loop {
-        link.sender.send("is anybody there?");
-        link.receiver().hears_of("is anybody there?");
+        path.sender.send("is anybody there?");
+        path.receiver().hears_of("is anybody there?");
         if start.elapsed() > AFTERMATH {
             break;
         }
@@ -35,10 +35,10 @@ pub robustness:
 /// the server: catch it where the connection is served.
 wire(server) fn the_server_outlives_a_reset(case) {
     let server = case.server();
-    let link = case.link(&server);
-    link.sender.send("about to crash");
-    link.receiver().hears_of("about to crash");
-    link.sender.reset();
+    let path = case.delivery_path(&server);
+    path.sender.send("about to crash");
+    path.receiver().hears_of("about to crash");
+    path.sender.reset();
     others_are_served(case, &server);
 }
 
@@ -91,12 +91,12 @@ wire(server) fn the_server_outlives_a_client_that_leaves_without_reading(case) {
 /// One byte at a time is slow, not wrong.
 wire(server) fn a_client_that_sends_one_byte_at_a_time_is_served(case) {
     let server = case.server();
-    let link = case.link(&server);
+    let path = case.delivery_path(&server);
     for byte in b"drip, drip\n" {
-        link.sender.send_bytes(&[*byte]);
+        path.sender.send_bytes(&[*byte]);
         std::thread::sleep(Duration::from_millis(5));
     }
-    link.delivers("drip, drip");
+    path.delivers("drip, drip");
 }
 }
 
@@ -115,7 +115,7 @@ wire(server) fn idle_clients_keep_nobody_waiting(case) {
 /// the middle of a line there is none either.
 wire(server, waits) fn a_silent_client_stays_connected(case) {
     let server = case.server();
-    let [listening, thinking] = [case.link(&server), case.link(&server)];
+    let [listening, thinking] = [case.delivery_path(&server), case.delivery_path(&server)];
     thinking.sender.send_bytes(b"I was only ");
     std::thread::sleep(SILENCE);
     thinking.sender.send_bytes(b"thinking\n");

@@ -34,17 +34,17 @@ pub shutdown_with_clients:
 /// not come yet is delivered, as at the end of a stream.
 wire(server) fn clients_are_told_that_the_server_shuts_down(case) {
     let server = case.server();
-    let link = case.link(&server);
-    link.sender.send("hello");
-    link.receiver().hears_of("hello");
-    link.sender.send_bytes(b"half a line");
+    let path = case.delivery_path(&server);
+    path.sender.send("hello");
+    path.receiver().hears_of("hello");
+    path.sender.send_bytes(b"half a line");
     server.terminate();
-    link.receiver().hears_of("half a line");
-    link.sender.hears(NOTICE);
-    link.sender.sees_a_clean_end();
+    path.receiver().hears_of("half a line");
+    path.sender.hears(NOTICE);
+    path.sender.sees_a_clean_end();
     if !case.echoes() {
-        link.receiver().hears(NOTICE);
-        link.receiver().sees_a_clean_end();
+        path.receiver().hears(NOTICE);
+        path.receiver().sees_a_clean_end();
     }
     server.program.ends(ORDERLY);
 }
@@ -52,12 +52,12 @@ wire(server) fn clients_are_told_that_the_server_shuts_down(case) {
 /// Ctrl-C is the same as SIGTERM.
 wire(server) fn clients_are_told_at_ctrl_c_too(case) {
     let server = case.server();
-    let link = case.link(&server);
-    link.sender.send("hello");
-    link.receiver().hears_of("hello");
+    let path = case.delivery_path(&server);
+    path.sender.send("hello");
+    path.receiver().hears_of("hello");
     server.program.signal(Signal::INT);
-    link.sender.hears(NOTICE);
-    link.sender.sees_a_clean_end();
+    path.sender.hears(NOTICE);
+    path.sender.sees_a_clean_end();
     server.program.ends(ORDERLY);
 }
 
@@ -98,15 +98,15 @@ fn stuck_client(case: &crate::Case, server: &crate::Server) -> Vec<crate::Peer> 
         stuck.flood(line.as_bytes(), 1000);
         return vec![stuck];
     }
-    let [speaker, witness] = case.room(server);
+    let [sender, witness] = case.room(server);
     let stuck = case.connect_unread("stuck", server);
     stuck.send("stuck is here");
     witness.hears_of("stuck is here");
     // Below 1 MiB: more, and the server would rightly drop the stuck one.
     for _ in 0..12 {
-        speaker.send_bytes(line.as_bytes());
+        sender.send_bytes(line.as_bytes());
     }
-    vec![stuck, witness, speaker]
+    vec![stuck, witness, sender]
 }
 
 /// Waits until nobody accepts at `address`.

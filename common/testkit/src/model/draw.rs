@@ -21,7 +21,7 @@ const PIECES: &[&[u8]] = &[
 ];
 /// Lines near the words that end a connection, which are text.
 #[rustfmt::skip]
-const NEARLY_WORDS: &[&[u8]] = &[
+const NEAR_MISSES: &[&[u8]] = &[
     b"/QUIT", b"/Quit", b"/quit ", b" /quit", b"/quit now", b"/quitters", b"/quit\t", b"/quit\r\r", b"//quit",
     b"quit", b"/qui", b"!disconnect", b"!Disconnect", b"!DISCONNECT ", b" !DISCONNECT", b"!DISCONNECTED",
     b"!DISCONNECT\0", b"DISCONNECT", b"/exit", b"/bye", "\u{feff}/quit".as_bytes(), "/quit\u{a0}".as_bytes(),
@@ -40,7 +40,7 @@ const SPELLED_OUT: &[&str] = &[
     "\u{180e}", "\u{2060}", "\u{2066}x\u{2069}", "\u{3164}", "\u{e0041}", "\u{34f}", "\u{200e}\u{200f}",
 ];
 /// What a client may take for a word to itself; on a pipe it is text.
-const WORDS: &[&[u8]] = &[b"/help", b"/clear", b"/", b"/help me"];
+const CLIENT_COMMANDS: &[&[u8]] = &[b"/help", b"/clear", b"/", b"/help me"];
 /// What stands before a text that a client receives.
 const PREFIXES: &[&[u8]] = &[b"", b"[127.0.0.1:50000] ", b"[[::1]:50000] ", b"[SERVER] "];
 /// Draws of what one client sends, before something simple is taken.
@@ -51,27 +51,28 @@ const MOST_LINES: usize = 40;
 /// The session with this number in the series of `seed`.
 pub(crate) fn session(stage: u8, seed: u64, number: usize) -> Session {
     let mut random = Random::new(seed.wrapping_mul(0x1000_0000_01b3) ^ number as u64);
-    let mut here = Here { stage, inside: vec![(0, LineReader::new(stage))], next: 1, pausing: Vec::new() };
-    let mut rounds = vec![here.crowd(&mut random)];
+    let mut draw =
+        SessionDraw { stage, inside: vec![(0, LineReader::new(stage))], next: 1, pausing: Vec::new() };
+    let mut rounds = vec![draw.crowd(&mut random)];
     for _ in 0..2 + random.below(4) {
-        rounds.push(here.round(&mut random));
+        rounds.push(draw.round(&mut random));
     }
-    if !here.pausing.is_empty() {
-        rounds.push(Round { resumes: here.pausing.clone(), ..Round::default() });
+    if !draw.pausing.is_empty() {
+        rounds.push(Round { resumes: draw.pausing.clone(), ..Round::default() });
     }
     let end = if random.one_in(10) { SessionEnd::Shutdown } else { SessionEnd::Leave };
     Session { rounds, end }
 }
 
-/// Who is there while a session is drawn.
-struct Here {
+/// The clients that are connected while a session is drawn.
+struct SessionDraw {
     stage: u8,
     inside: Vec<(usize, LineReader)>,
     next: usize,
     pausing: Vec<usize>,
 }
 
-impl Here {
+impl SessionDraw {
     fn arrive(&mut self, random: &mut Random, count: usize) -> Round {
         let mut round = Round::default();
         for _ in 0..count.min(NAMES.len() - self.next) {
@@ -95,8 +96,8 @@ impl Here {
 
     fn round(&mut self, random: &mut Random) -> Round {
         let mut round = if random.one_in(4) { self.crowd(random) } else { Round::default() };
-        let speakers = if random.one_in(3) { 1 + random.below(3) } else { 1 };
-        for _ in 0..speakers {
+        let senders = if random.one_in(3) { 1 + random.below(3) } else { 1 };
+        for _ in 0..senders {
             let at = random.below(self.inside.len());
             let (client, reader) = &self.inside[at];
             if round.acts.iter().any(|act| act.client == *client) {
@@ -139,7 +140,7 @@ fn act(random: &mut Random, client: usize, reader: &LineReader, stays: bool) -> 
         let bytes = bytes(random, open);
         let reactions = reader.clone().take(&bytes);
         let ends = reactions.contains(&Reaction::End);
-        let told = reactions.iter().any(|reaction| matches!(reaction, Reaction::Tell(_)));
+        let told = reactions.iter().any(|reaction| matches!(reaction, Reaction::Error(_)));
         let mut after = reader.clone();
         after.take(&bytes);
         // A full close with an answer under way is a reset, which may destroy the rest.
@@ -177,7 +178,7 @@ fn bytes(random: &mut Random, open: bool) -> Vec<u8> {
 fn line(random: &mut Random, may_be_long: bool) -> Vec<u8> {
     match random.below(16) {
         0 => Vec::new(),
-        1 | 2 => random.pick(NEARLY_WORDS).to_vec(),
+        1 | 2 => random.pick(NEAR_MISSES).to_vec(),
         3 => random.pick(NOT_UTF8).to_vec(),
         4 => [*random.pick(PIECES), *random.pick(NOT_UTF8), *random.pick(PIECES)].concat(),
         5 | 6 if may_be_long => long(random),
@@ -210,7 +211,7 @@ pub(super) fn typed(random: &mut Random) -> Vec<u8> {
         let mut lines = Vec::new();
         for _ in 0..1 + random.below(3) {
             let is_word = random.one_in(12);
-            let mut line = if is_word { random.pick(WORDS).to_vec() } else { line(random, true) };
+            let mut line = if is_word { random.pick(CLIENT_COMMANDS).to_vec() } else { line(random, true) };
             // Whether a program takes a CR before a line end for a part of it is its own affair.
             while line.pop_if(|last| *last == b'\r').is_some() {}
             lines.extend([&line[..], b"\n"].concat());
@@ -289,7 +290,7 @@ mod tests {
             .flat_map(|r| &r.acts)
             .flat_map(|a| a.bytes.clone())
             .collect();
-        for piece in PIECES.iter().chain(NEARLY_WORDS).chain(NOT_UTF8) {
+        for piece in PIECES.iter().chain(NEAR_MISSES).chain(NOT_UTF8) {
             assert!(
                 sent.windows(piece.len()).any(|bytes| bytes == *piece),
                 "{:?}",

@@ -90,7 +90,7 @@ impl Client {
                 Reaction::Deliver(text) => {
                     (rules::about_text(text), shown(text), next == Next::Line(text.clone()))
                 }
-                Reaction::Tell(error) => {
+                Reaction::Error(error) => {
                     let rule = if *error == TOO_LONG { rules::TOO_LONG } else { rules::NOT_UTF8 };
                     (rule, shown(error), next == Next::Line((*error).to_owned()))
                 }

@@ -14,7 +14,7 @@ pub(crate) enum Reaction {
     /// The text is delivered: to the others, or back to the sender in stages 2 and 3.
     Deliver(String),
     /// The sender gets this error.
-    Tell(&'static str),
+    Error(&'static str),
     /// The connection is ended in good order; what comes after is thrown away.
     End,
 }
@@ -87,7 +87,7 @@ impl LineReader {
     fn line(&mut self, line: &[u8], reactions: &mut Vec<Reaction>) {
         let line = without_cr(line);
         match str::from_utf8(line) {
-            Err(_) => reactions.push(Reaction::Tell(NOT_UTF8)),
+            Err(_) => reactions.push(Reaction::Error(NOT_UTF8)),
             Ok(text) if self.ends_with(text) => {
                 reactions.push(Reaction::End);
                 self.ended = true;
@@ -103,7 +103,7 @@ impl LineReader {
     }
 
     fn too_long(&mut self, reactions: &mut Vec<Reaction>) {
-        reactions.extend([Reaction::Tell(TOO_LONG), Reaction::End]);
+        reactions.extend([Reaction::Error(TOO_LONG), Reaction::End]);
         self.ended = true;
     }
 }
@@ -133,9 +133,9 @@ mod tests {
             (2, b"a\n\n/quit\n".to_vec(), vec![deliver("a"), deliver(""), deliver("/quit"), Reaction::End]),
             (4, b"bye\n/quit\nlost".to_vec(), vec![deliver("bye"), Reaction::End]),
             (4, b"/quit ".to_vec(), vec![deliver("/quit "), Reaction::End]),
-            (4, b"caf\xe9\nstill".to_vec(), vec![Reaction::Tell(NOT_UTF8), deliver("still"), Reaction::End]),
+            (4, b"caf\xe9\nstill".to_vec(), vec![Reaction::Error(NOT_UTF8), deliver("still"), Reaction::End]),
             (4, [longest.as_bytes(), b"\r\n"].concat(), vec![deliver(&longest), Reaction::End]),
-            (4, [longest.as_bytes(), b"\ry\n"].concat(), vec![Reaction::Tell(TOO_LONG), Reaction::End]),
+            (4, [longest.as_bytes(), b"\ry\n"].concat(), vec![Reaction::Error(TOO_LONG), Reaction::End]),
         ] {
             assert_eq!(all(stage, &bytes), expected, "{:?}", String::from_utf8_lossy(&bytes));
         }

@@ -12,12 +12,12 @@ use crate::server::Server;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-const FAREWELL: &str = "[SERVER] server is shutting down";
+const SHUTDOWN_NOTICE: &str = "[SERVER] server is shutting down";
 /// Between two pieces of one line, so that most of them arrive apart.
 const APART: Duration = Duration::from_millis(1);
 /// More bytes than this are not sent in pieces apart: it would take too long.
 const FEW: usize = 6400;
-const SHORT: Duration = Duration::from_millis(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 /// From the end of its connections to the end of a process.
 const ENDING: Duration = Duration::from_millis(200);
 /// What came instead, when the time was over.
@@ -44,8 +44,9 @@ impl<'c> Player<'c> {
         let mut player = Self { case, server, patience, room, peers, pausing };
         let (alice, other) = (case.connect(NAMES[0], server), case.connect("nobody", server));
         player.room.arrive(0, alice.address().to_string(), &mut Changes::default());
-        let told =
-            |peer: &Peer, of: &Peer| peer.hears_within(&format!("{} joined (2 online)", of.address()), SHORT);
+        let told = |peer: &Peer, of: &Peer| {
+            peer.hears_within(&format!("{} joined (2 online)", of.address()), POLL_INTERVAL)
+        };
         let deadline = Instant::now() + patience;
         while !told(&alice, &other) && !told(&other, &alice) {
             if Instant::now() > deadline {
@@ -71,7 +72,7 @@ impl<'c> Player<'c> {
         let last = self.last_round();
         self.round(&last)?;
         match session.end {
-            SessionEnd::Leave => self.everybody_leaves(),
+            SessionEnd::Leave => self.all_leave(),
             SessionEnd::Shutdown => self.shutdown(),
         }
     }
@@ -105,13 +106,13 @@ impl<'c> Player<'c> {
         // what the others do not hear of them.
         let left = changes.left.clone();
         let ends = left.into_iter().try_for_each(|client| self.sees_the_end(client));
-        ends.and_then(|()| self.settle(&changes)).map_err(|broken| self.explained(broken))
+        ends.and_then(|()| self.check_received(&changes)).map_err(|broken| self.explained(broken))
     }
 
     /// Sends what the act says; gives what the server is to do about it.
     fn act(&mut self, act: &Act, changes: &mut Changes) -> Vec<Reaction> {
         let ends = matches!(act.then, Then::HalfClose | Then::Close);
-        let (reactions, gone) = self.room.hear(act.client, &act.bytes, ends);
+        let (reactions, gone) = self.room.receive(act.client, &act.bytes, ends);
         let Some(peer) = self.peers.get(&act.client) else { return reactions };
         let pieces = act.pieces();
         for (at, piece) in pieces.iter().enumerate().filter(|(_, piece)| !piece.is_empty()) {
@@ -139,13 +140,13 @@ impl<'c> Player<'c> {
     }
 
     /// Everybody who stays receives what the model says, the first client first.
-    fn settle(&mut self, changes: &Changes) -> Result<(), Broken> {
+    fn check_received(&mut self, changes: &Changes) -> Result<(), Broken> {
         let clients: Vec<_> =
             self.room.clients.keys().copied().filter(|c| !changes.left.contains(c)).collect();
         for client in clients {
             self.receives_all(client)?;
             if client == 0 {
-                self.room.settle(changes)?;
+                self.room.check_counts(changes)?;
             }
         }
         Ok(())
@@ -206,7 +207,7 @@ impl<'c> Player<'c> {
             if let Some(exit) = self.server.program.ended() {
                 return Some(exit);
             }
-            std::thread::sleep(SHORT);
+            std::thread::sleep(POLL_INTERVAL);
         }
         None
     }
@@ -255,7 +256,7 @@ impl<'c> Player<'c> {
     }
 
     /// All but the first.
-    fn everybody_leaves(&mut self) -> Result<(), Broken> {
+    fn all_leave(&mut self) -> Result<(), Broken> {
         let clients: Vec<_> = self.room.clients.keys().copied().filter(|client| *client != 0).collect();
         for client in clients {
             let act = Act { client, bytes: Vec::new(), cuts: Vec::new(), then: Then::HalfClose };
@@ -267,20 +268,24 @@ impl<'c> Player<'c> {
     /// SIGTERM, while one client is still talking.
     fn shutdown(&mut self) -> Result<(), Broken> {
         let talk: Vec<_> = (0..20).map(|n| format!("{n} at the very end")).collect();
-        let speaker = *self.room.clients.keys().next_back().unwrap_or(&0);
-        let address = self.room.clients.get(&speaker).map(|m| m.address.clone()).unwrap_or_default();
+        let sender = *self.room.clients.keys().next_back().unwrap_or(&0);
+        let address = self.room.clients.get(&sender).map(|m| m.address.clone()).unwrap_or_default();
         for (client, member) in &mut self.room.clients {
-            if *client != speaker {
+            if *client != sender {
                 talk.iter().for_each(|text| member.expected.may(format!("[{address}] {text}")));
             }
         }
-        if let Some(peer) = self.peers.get(&speaker) {
+        if let Some(peer) = self.peers.get(&sender) {
             let _ = peer.try_send((talk.join("\n") + "\n").as_bytes());
         }
         self.server.terminate();
         let clients: Vec<_> = self.room.clients.keys().copied().collect();
         for client in clients {
-            self.room.clients.get_mut(&client).into_iter().for_each(|m| m.expected.may(FAREWELL.to_owned()));
+            self.room
+                .clients
+                .get_mut(&client)
+                .into_iter()
+                .for_each(|m| m.expected.may(SHUTDOWN_NOTICE.to_owned()));
             let peer = &self.peers[&client];
             let mut last = String::new();
             let deadline = Instant::now() + self.patience + Duration::from_secs(3);
@@ -291,9 +296,10 @@ impl<'c> Player<'c> {
                         last = learned(self.case, peer, line);
                         member.expected.take(last.clone(), &member.said, &member.before)?;
                     }
-                    Next::End(End::Closed, rest) if rest.is_empty() && last == FAREWELL => break,
+                    Next::End(End::Closed, rest) if rest.is_empty() && last == SHUTDOWN_NOTICE => break,
                     other => {
-                        let expected = format!("{FAREWELL:?} as the last line, and the end in good order");
+                        let expected =
+                            format!("{SHUTDOWN_NOTICE:?} as the last line, and the end in good order");
                         let got = format!("{} as the last line, and {other}", crate::shown(&last));
                         return Err(Broken { rule: rules::SHUTDOWN, expected, got });
                     }

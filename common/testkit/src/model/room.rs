@@ -36,7 +36,7 @@ impl Member {
     /// The rule about what it sent last, for when its connection ends too early or
     /// does not end.
     pub fn last_rule(&self) -> Rule {
-        let told = |error| self.last.contains(&Reaction::Tell(error));
+        let told = |error| self.last.contains(&Reaction::Error(error));
         let about = |rule| {
             let texts = self.last.iter().filter_map(|reaction| match reaction {
                 Reaction::Deliver(text) => Some(rules::about_text(text)),
@@ -104,11 +104,11 @@ impl Room {
 
     /// A client has sent bytes, and ends its stream or not. Gives what the server
     /// does about it; `true` says that the client is gone then.
-    pub fn hear(&mut self, client: usize, bytes: &[u8], ends: bool) -> (Vec<Reaction>, bool) {
+    pub fn receive(&mut self, client: usize, bytes: &[u8], ends: bool) -> (Vec<Reaction>, bool) {
         let Some(member) = self.clients.get_mut(&client) else { return Default::default() };
         let mut reactions = member.reader.take(bytes);
         member.by_word =
-            reactions.last() == Some(&Reaction::End) && !reactions.contains(&Reaction::Tell(TOO_LONG));
+            reactions.last() == Some(&Reaction::End) && !reactions.contains(&Reaction::Error(TOO_LONG));
         if ends {
             reactions.extend(member.reader.end());
         }
@@ -143,7 +143,7 @@ impl Room {
             for reaction in reactions {
                 match reaction {
                     Reaction::Deliver(text) => self.deliver_text(*sender, &address, text, changes),
-                    Reaction::Tell(error) => {
+                    Reaction::Error(error) => {
                         self.clients.entry(*sender).and_modify(|member| member.expected.error(error));
                     }
                     Reaction::End => {}
@@ -200,11 +200,11 @@ impl Room {
         }
     }
 
-    /// The counts that the first client was told settle in which order the server
+    /// The counts that the first client was told decide in which order the server
     /// has seen arrivals and departures: each count must be that of one such order,
     /// everybody must be told the same, and those that came at the same instant
     /// must hear of those that came after them.
-    pub fn settle(&mut self, changes: &Changes) -> Result<(), Broken> {
+    pub fn check_counts(&mut self, changes: &Changes) -> Result<(), Broken> {
         let Some(first) = self.clients.get_mut(&0) else { return Ok(()) };
         let counts = std::mem::take(&mut first.expected.counts);
         // Its own arrival is nobody's to tell.

@@ -98,7 +98,7 @@ PAUSE "pause":
     "Queue what a socket does not take now; do not skip the client.";
 SHUTDOWN "shutdown":
     "At SIGTERM everybody gets `[SERVER] server is shutting down`, as the last line, and then the end in good order",
-    "Stop reading, queue the farewell behind all that is queued, write it all, shut down, and only then exit.";
+    "Stop reading, queue the notice of the shutdown behind all that is queued, write it all, shut down, and only then exit.";
 SHOWN "shown":
     "Each line that a client receives is one line of its standard output, at once, and nothing else is",
     "Read bytes, split at LF, print the line and flush: no prompt, no prefix, no line reader that also splits elsewhere.";

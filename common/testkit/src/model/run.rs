@@ -172,7 +172,7 @@ impl<'c> Played<'c> {
             return Player::enter(case, server, patience).map(Self::Chat);
         }
         // Learns how the server ends its lines.
-        drop(case.link(server));
+        drop(case.delivery_path(server));
         Ok(Self::Echo(case, server, patience))
     }
 

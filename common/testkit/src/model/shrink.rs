@@ -95,7 +95,7 @@ fn is_possible(stage: u8, session: &Session) -> bool {
             let stays = act.client == 0 || pausing.contains(&act.client);
             let reactions = reader.take(&act.bytes);
             let ends = reactions.contains(&Reaction::End);
-            let told = reactions.iter().any(|reaction| matches!(reaction, Reaction::Tell(_)));
+            let told = reactions.iter().any(|reaction| matches!(reaction, Reaction::Error(_)));
             let leaves = ends || act.then != Then::Stay || reader.is_before_the_end();
             let destroys = act.then == Then::Close && (ends || told);
             if (leaves && stays) || destroys || reader.is_behind_a_cr() {

@@ -210,7 +210,7 @@ pub const WRONG: &[(&str, Fails)] = &[
     ("tells-everybody-of-bad-lines", Fails::AtLeast(&[])),
     ("drops-the-packet", Fails::AtLeast(&[])),
     ("ignores-blank-texts", Fails::AtLeast(&[])),
-    ("farewell-to-some", Fails::AtLeast(&[])),
+    ("notifies-some-of-the-shutdown", Fails::AtLeast(&[])),
     ("departures-at-the-end", Fails::AtLeast(&[])),
     ("confirms", Fails::AtLeast(&[])),
     ("forgets-half-lines", Fails::These(&["clients_are_told_that_the_server_shuts_down"])),

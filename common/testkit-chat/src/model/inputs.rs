@@ -53,7 +53,7 @@ pub(super) const BAD_REQUESTS: &[&str] = &[
 
 /// What is a message, but in the letters or behind the blank of a word to the server.
 #[rustfmt::skip]
-pub(super) const NEARLY_WORDS: &[&str] = &[
+pub(super) const NEAR_MISSES: &[&str] = &[
     "/QUIT", "/Quit", "/quit ", " /quit", "/quit now", "/quitters", "!disconnect", "!Disconnect", "!DISCONNECT ",
     " !DISCONNECT", "!DISCONNECTED", "/LOGOUT", "/logout ", "/logout now", " /logout", "/logouts", "/exit", "quit",
     "AUTH_REQUIRED", "RESUME #0~", "LOGIN alice~ correct horse", " /join den~", " /msg alice~ hello",

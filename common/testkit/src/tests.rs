@@ -185,7 +185,7 @@ fn helpers_of_a_program_end_with_the_check() {
 #[test]
 fn an_assertion_in_a_check_is_reported_with_its_place() {
     let result = run("true", |_| assert_eq!(1 + 1, 3, "arithmetic"));
-    report_of(result, &["arithmetic", "selftest.rs:"]);
+    report_of(result, &["arithmetic", "tests.rs:"]);
 }
 
 #[test]
