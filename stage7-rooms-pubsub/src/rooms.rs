@@ -168,9 +168,9 @@ mod tests {
             let mut rooms = Rooms::default();
             let mut at = [None; 5];
             for (who, to) in moves {
-                let person = name(&who.to_string());
-                prop_assert_eq!(rooms.leave(&person, who as u64).is_some(), at[who].is_some());
-                rooms.enter(names[to], &person, who as u64);
+                let user = name(&who.to_string());
+                prop_assert_eq!(rooms.leave(&user, who as u64).is_some(), at[who].is_some());
+                rooms.enter(names[to], &user, who as u64);
                 at[who] = Some(to);
             }
             for (room, written) in names.iter().enumerate() {

@@ -65,9 +65,9 @@ pub fn together<T: Send>(threads: usize, work: impl Fn(usize) -> T + Sync) -> io
     let all_created = RwLock::new(false);
     let (all_created, work) = (&all_created, &work);
     let results: io::Result<Vec<Option<T>>> = thread::scope(|scope| {
-        // Inside the closure on purpose: an early return must unlock `gate` before
+        // Inside the closure on purpose: an early return must unlock `created` before
         // the scope waits for the threads that wait for it.
-        let mut gate = all_created.write().ignore_poison();
+        let mut created = all_created.write().ignore_poison();
         let mut handles = Vec::with_capacity(threads);
         for number in 0..threads {
             let worker = move || {
@@ -77,8 +77,8 @@ pub fn together<T: Send>(threads: usize, work: impl Fn(usize) -> T + Sync) -> io
             handles
                 .push(thread::Builder::new().name(format!("worker {number}")).spawn_scoped(scope, worker)?);
         }
-        *gate = true;
-        drop(gate);
+        *created = true;
+        drop(created);
         handles
             .into_iter()
             .map(|handle| handle.join().map_err(|_| io::Error::other("a worker panicked")))

@@ -180,21 +180,21 @@ fn many_at_once_are_heard_by_all_in_one_order() {
     let running = Running::new();
     let (listener, at_listener) = running.join("listener");
     let (other, at_other) = running.join("other");
-    let (speakers, transports): (Vec<_>, Vec<_>) = (0..5).map(|n| running.join(&n.to_string())).unzip();
+    let (senders, transports): (Vec<_>, Vec<_>) = (0..5).map(|n| running.join(&n.to_string())).unzip();
     thread::scope(|scope| {
-        for speaker in &speakers {
+        for sender in &senders {
             scope.spawn(move || {
                 for n in 0..EACH {
-                    speaker.broadcast(format!("[{}] {n}\n", speaker.name())).unwrap();
+                    sender.broadcast(format!("[{}] {n}\n", sender.name())).unwrap();
                 }
             });
         }
         // Arrivals and departures do not disturb it.
         for _ in 0..50 {
-            drop(running.join("guest"));
+            drop(running.join("visitor"));
         }
     });
-    running.shut_down(speakers.into_iter().chain([listener, other]));
+    running.shut_down(senders.into_iter().chain([listener, other]));
     let heard = at_listener.lines();
     for (n, transport) in transports.iter().enumerate() {
         let own = format!("[{n}] ");
@@ -203,7 +203,7 @@ fn many_at_once_are_heard_by_all_in_one_order() {
         assert!(said.iter().enumerate().all(|(n, line)| **line == format!("{own}{n}")));
         // What it heard is what the listener heard, without its own lines.
         let later = |lines: &[String]| -> Vec<String> {
-            let from_all = lines.iter().skip_while(|line| !line.starts_with("[SERVER] guest"));
+            let from_all = lines.iter().skip_while(|line| !line.starts_with("[SERVER] visitor"));
             from_all.filter(|line| !line.starts_with(&own)).cloned().collect()
         };
         assert_eq!(later(&transport.lines()), later(&heard));

@@ -203,8 +203,8 @@ ours(server) fn running_out_of_file_descriptors_costs_nobody_the_connection(case
     let address = line["Listening on ".len()..].parse();
     let address = address.unwrap_or_else(|_| fail("\"Listening on IP:PORT\"", line.clone()));
     let (alice, bob) = (case.connect_to("alice", address), case.connect_to("bob", address));
-    let greet = |listener: &Peer, speaker: &Peer, text: &str| {
-        speaker.send(text);
+    let greet = |listener: &Peer, sender: &Peer, text: &str| {
+        sender.send(text);
         listener.hears_of(text);
     };
     bob.says_until_heard("bob is here", &alice);

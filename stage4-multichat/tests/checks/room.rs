@@ -224,12 +224,12 @@ wire(server) fn the_count_follows_arrivals_and_departures(case) {
     let server = case.server();
     let [alice, bob] = case.room(&server);
     for round in 0..5 {
-        let guest = case.connect("guest", &server);
-        let address = guest.address();
+        let visitor = case.connect("visitor", &server);
+        let address = visitor.address();
         for listener in [&alice, &bob] {
             listener.hears(&joined(address, 3));
         }
-        if round % 2 == 0 { guest.close() } else { guest.reset() }
+        if round % 2 == 0 { visitor.close() } else { visitor.reset() }
         for listener in [&alice, &bob] {
             listener.hears(&left(address, 2));
         }

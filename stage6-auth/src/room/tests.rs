@@ -61,7 +61,7 @@ impl Fixture {
     }
 
     /// Waits until all is delivered that was submitted so far.
-    fn settle(&self) {
+    fn wait_idle(&self) {
         self.leave(&self.enter("last"));
     }
 }
@@ -93,7 +93,7 @@ fn history_and_room_have_no_gap_and_nothing_twice() {
         })
         .collect();
     f.say(&alice, "1400");
-    f.settle();
+    f.wait_idle();
     for (n, newcomer) in newcomers.iter().enumerate() {
         let lines = seen(newcomer);
         let list = lines.iter().position(|line| line.starts_with("[USERS_LIST]")).unwrap();
@@ -112,7 +112,7 @@ fn a_long_history_of_long_messages_is_cut_to_what_fits() {
     let f = Fixture::new(1000);
     let alice = f.enter("alice");
     (0..1000).for_each(|n| f.say(&alice, format!("{n} {}", "x".repeat(3000))));
-    f.settle();
+    f.wait_idle();
     let newcomer = f.enter("bob");
     sees(&newcomer, "list", |line| line.starts_with("[USERS_LIST]"));
     let lines = seen(&newcomer);
@@ -129,7 +129,7 @@ fn nobody_hears_itself_and_all_others_hear_everything_in_order() {
         f.say(&alice, format!("a{n}"));
         f.say(&bob, format!("b{n}"));
     }
-    f.settle();
+    f.wait_idle();
     let expected = |names: &[&str]| {
         let lines = (0..50).flat_map(|n| [format!("alice: a{n}"), format!("bob: b{n}")]);
         lines.filter(|line| names.iter().any(|name| line.starts_with(name))).collect::<Vec<_>>()
@@ -165,7 +165,7 @@ fn a_crowd_gets_notices_and_a_list_only_on_entering() {
     let f = Fixture::new(0);
     let crowd: Vec<_> = (0..=MAX_LISTED).map(|n| f.enter(&format!("n{n:03}"))).collect();
     let late = f.enter("late");
-    f.settle();
+    f.wait_idle();
     let lists = |user: &User| {
         let lines = seen(user);
         lines.iter().filter(|line| line.starts_with("[USERS_LIST]")).cloned().collect::<Vec<_>>()

@@ -2,7 +2,7 @@
 //! functions that fail are in `faults.c`, which takes the place of the C library's.
 
 use crate::chat::{Chat, Server, Writer};
-use crate::{Found, settle};
+use crate::{Found, check_against_database};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -45,7 +45,7 @@ pub fn failing_disk() {
             reader.wait(&format!("for {words:?} in the log, after {what}"), |_| logged());
         }
     }
-    settle(server, reader, writers, || {
+    check_against_database(server, reader, writers, || {
         let mut found = Found::default();
         found.read(&chat);
         found.lines.into_iter().flat_map(|(line, times)| vec![line; times]).collect()

@@ -99,7 +99,12 @@ impl Found {
 
 /// After faults of the database: each line was either stored and shown, or its writer
 /// was told that it was not.
-fn settle(mut server: Server, reader: TestUser, writers: Vec<Writer>, stored: impl FnOnce() -> Vec<String>) {
+fn check_against_database(
+    mut server: Server,
+    reader: TestUser,
+    writers: Vec<Writer>,
+    stored: impl FnOnce() -> Vec<String>,
+) {
     let mut refused = 0;
     let mut sent = 0;
     let mut seen = HashSet::new();

@@ -1,7 +1,7 @@
 //! The database is killed under load and started again; the server lives on.
 
 use crate::chat::{Chat, Server, Writer};
-use crate::settle;
+use crate::check_against_database;
 use stage6_auth::store::mysql::setup::{Account, init};
 use stage6_auth::store::{DbUrl, SCHEMA, open};
 use testkit::mariadb::MariaDb;
@@ -32,7 +32,7 @@ pub fn killed_under_load() {
         let before = reader.seen();
         reader.sees_more_than(before + 20);
     }
-    settle(server, reader, writers, || {
+    check_against_database(server, reader, writers, || {
         let stored = open(&url.parse().unwrap(), &SCHEMA).unwrap().recent(10_000_000).unwrap();
         stored.into_iter().map(|m| format!("{}: {}", m.name, m.text)).collect()
     });

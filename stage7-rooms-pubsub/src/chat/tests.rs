@@ -60,7 +60,7 @@ impl Fixture {
     }
 
     /// Waits until all is delivered that was submitted so far.
-    fn settle(&self, online: &Online) {
+    fn wait_idle(&self, online: &Online) {
         // The second answer is of a later batch than the first.
         (0..2).for_each(|_| drop(self.room_name(online)));
     }
@@ -90,10 +90,10 @@ impl Fixture {
 }
 
 /// What was said, without notices, lists and history.
-fn heard(person: &Online) -> Vec<String> {
+fn heard(user: &Online) -> Vec<String> {
     let said =
         |line: &String| !["[SERVER] ", "[USERS_LIST] ", "[HISTORY] "].iter().any(|n| line.starts_with(n));
-    person.client.lines().into_iter().filter(said).collect()
+    user.client.lines().into_iter().filter(said).collect()
 }
 
 #[derive(Clone, Debug)]
@@ -128,15 +128,15 @@ proptest! {
     #[test]
     fn each_user_gets_what_is_for_it_once_and_in_order(acts in acts()) {
         let f = Fixture::new();
-        let people = NAMES.map(|name| f.enter(name));
+        let users = NAMES.map(|name| f.enter(name));
         let mut at = [0; 4];
         let mut subscribed = HashSet::new();
         let mut expected: [Vec<String>; 4] = Default::default();
         for (n, (who, act)) in acts.into_iter().enumerate() {
-            let (person, name) = (&people[who], NAMES[who]);
+            let (user, name) = (&users[who], NAMES[who]);
             match act {
                 Act::Say => {
-                    f.say(person, ROOMS[at[who]], n);
+                    f.say(user, ROOMS[at[who]], n);
                     for other in (0..4).filter(|&other| other != who) {
                         if at[other] == at[who] {
                             expected[other].push(format!("{name}: {n}"));
@@ -146,33 +146,33 @@ proptest! {
                     }
                 }
                 Act::Publish => {
-                    f.chat.say(&person.session, Recipient::Subscribers, n.to_string()).unwrap();
+                    f.chat.say(&user.session, Recipient::Subscribers, n.to_string()).unwrap();
                     for other in (0..4).filter(|&other| subscribed.contains(&(other, who))) {
                         expected[other].push(format!("[pub] {name}: {n}"));
                     }
                 }
                 Act::Msg(whom) if whom != who => {
                     let to = Recipient::User(NAMES[whom].into(), &PRIVATE);
-                    f.chat.say(&person.session, to, n.to_string()).unwrap();
+                    f.chat.say(&user.session, to, n.to_string()).unwrap();
                     expected[whom].push(format!("[private] {name}: {n}"));
                 }
                 Act::Move(room) if room != at[who] => {
-                    f.move_to(person, ROOMS[room]);
+                    f.move_to(user, ROOMS[room]);
                     at[who] = room;
                 }
                 Act::Subscribe(whom, begins) if whom != who => {
-                    f.subscribe(person, NAMES[whom], begins);
+                    f.subscribe(user, NAMES[whom], begins);
                     if begins { subscribed.insert((who, whom)); } else { subscribed.remove(&(who, whom)); }
                 }
                 _ => {}
             }
         }
-        for person in &people {
-            f.ask(person, Question::Rooms);
+        for user in &users {
+            f.ask(user, Question::Rooms);
         }
-        f.settle(&people[0]);
-        for (who, person) in people.iter().enumerate() {
-            let mut heard = heard(person);
+        f.wait_idle(&users[0]);
+        for (who, user) in users.iter().enumerate() {
+            let mut heard = heard(user);
             prop_assert!(heard.pop().unwrap_or_default().starts_with("[ROOMS] "));
             prop_assert_eq!(&heard, &expected[who], "{}", NAMES[who]);
         }
@@ -185,24 +185,24 @@ proptest! {
 fn nothing_is_lost_doubled_or_overtaken_while_all_move() {
     let f = Fixture::new();
     let listener = f.enter("listener");
-    let speakers = ["a", "b", "c"].map(|name| f.enter(name));
-    for speaker in &speakers {
-        f.subscribe(&listener, &speaker.session.name, true);
+    let senders = ["a", "b", "c"].map(|name| f.enter(name));
+    for sender in &senders {
+        f.subscribe(&listener, &sender.session.name, true);
     }
-    f.settle(&listener);
+    f.wait_idle(&listener);
     thread::scope(|scope| {
-        for speaker in &speakers {
+        for sender in &senders {
             let f = &f;
             scope.spawn(move || {
                 let mut room = "lobby";
                 for n in 0..600 {
                     if n % 7 == 3 {
                         room = ROOMS[n % 3];
-                        f.move_to(speaker, room);
+                        f.move_to(sender, room);
                     }
                     match n % 3 {
-                        0 => f.chat.say(&speaker.session, Recipient::Subscribers, n.to_string()).unwrap(),
-                        _ => f.say(speaker, room, n),
+                        0 => f.chat.say(&sender.session, Recipient::Subscribers, n.to_string()).unwrap(),
+                        _ => f.say(sender, room, n),
                     }
                 }
             });
@@ -211,13 +211,13 @@ fn nothing_is_lost_doubled_or_overtaken_while_all_move() {
             f.move_to(&listener, ROOMS[n % 3]);
         }
     });
-    f.settle(&listener);
+    f.wait_idle(&listener);
     let lines = heard(&listener);
-    for speaker in &speakers {
-        let head = format!("{}: ", speaker.session.name);
+    for sender in &senders {
+        let head = format!("{}: ", sender.session.name);
         let numbers: Vec<usize> =
             lines.iter().filter_map(|line| line.split_once(&head)?.1.parse().ok()).collect();
-        assert_eq!(numbers, (0..600).collect::<Vec<_>>(), "{}", speaker.session.name);
+        assert_eq!(numbers, (0..600).collect::<Vec<_>>(), "{}", sender.session.name);
     }
 }
 
@@ -255,7 +255,7 @@ fn in_a_crowd_a_change_is_a_notice_and_the_list_comes_on_entering_and_when_asked
     let crowd: Vec<_> = (0..=MAX_LISTED).map(|n| f.enter(&format!("n{n:03}"))).collect();
     let late = f.enter("late");
     f.ask(&late, Question::Users);
-    f.settle(&late);
+    f.wait_idle(&late);
     // As long as lists gather, and longer.
     thread::sleep(Duration::from_millis(300));
     let lists = |user: &Online| {
@@ -285,7 +285,7 @@ fn a_receiver_who_has_left_is_shown_as_registered() {
     let (alice, bob) = (f.enter("alice"), f.enter("Bob"));
     f.leave(&bob);
     f.chat.say(&alice.session, Recipient::User("Bob".into(), &PRIVATE), "hi".to_owned()).unwrap();
-    f.settle(&alice);
+    f.wait_idle(&alice);
     let lines = alice.client.lines();
     assert_eq!(lines.last().map(String::as_str), Some("[SERVER] error: Bob is not online"), "{lines:?}");
 }

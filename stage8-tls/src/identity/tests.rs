@@ -92,7 +92,7 @@ fn sealing_in_this_suite_gives_what_the_rfc_says() {
 }
 
 /// Alice, bob, and what alice has sealed for bob.
-fn scene() -> (Identity, Identity, String) {
+fn sealed_message() -> (Identity, Identity, String) {
     let (alice, bob) = (Identity::random(), Identity::random());
     let sealed = alice.seal(&bob.public(), "alice", "bob", "between you and me").unwrap();
     (alice, bob, sealed)
@@ -100,7 +100,7 @@ fn scene() -> (Identity, Identity, String) {
 
 #[test]
 fn only_the_right_people_under_the_right_names_open_it() {
-    let (alice, bob, sealed) = scene();
+    let (alice, bob, sealed) = sealed_message();
     let carol = Identity::random();
     let opened = |by: &Identity, key: PublicKey, from, to| by.open(&key, from, to, &sealed);
 
@@ -124,7 +124,7 @@ fn only_the_right_people_under_the_right_names_open_it() {
 
 #[test]
 fn every_changed_byte_is_noticed() {
-    let (alice, bob, sealed) = scene();
+    let (alice, bob, sealed) = sealed_message();
     let bytes = STANDARD.decode(&sealed).unwrap();
     for index in 0..bytes.len() {
         for bit in [0x01, 0x80] {
@@ -142,7 +142,7 @@ fn every_changed_byte_is_noticed() {
 
 #[test]
 fn there_is_one_spelling_of_a_message() {
-    let (alice, bob, _) = scene();
+    let (alice, bob, _) = sealed_message();
     // 49, 50, 51 bytes: two, one and no characters of padding.
     for text in ["a", "ab", "abc"] {
         let sealed = alice.seal(&bob.public(), "alice", "bob", text).unwrap();
@@ -170,7 +170,7 @@ fn there_is_one_spelling_of_a_message() {
 #[test]
 fn the_longest_text_fits_the_line_and_one_byte_more_does_not() {
     assert_eq!(MAX_TEXT, 2994);
-    let (alice, bob, _) = scene();
+    let (alice, bob, _) = sealed_message();
     let name = "n".repeat(LONGEST_NAME);
     let seal = |length| alice.seal(&bob.public(), "alice", &name, &"x".repeat(length));
     let line = format!("/dm {name} {}", seal(MAX_TEXT).unwrap());
@@ -181,7 +181,7 @@ fn the_longest_text_fits_the_line_and_one_byte_more_does_not() {
 
 #[test]
 fn the_same_text_is_never_the_same_line() {
-    let (alice, bob, sealed) = scene();
+    let (alice, bob, sealed) = sealed_message();
     let again = alice.seal(&bob.public(), "alice", "bob", "between you and me").unwrap();
     assert_ne!(again, sealed);
     // Not even in a part: the ephemeral key is new, and everything follows from it.
@@ -247,14 +247,14 @@ proptest! {
 
     #[test]
     fn no_line_makes_it_panic(line in "(?s).{0,200}") {
-        let (alice, bob, _) = scene();
+        let (alice, bob, _) = sealed_message();
         prop_assert_eq!(bob.open(&alice.public(), "alice", "bob", &line), Err(CannotOpen));
         let _ = line.parse::<PublicKey>();
     }
 
     #[test]
     fn no_bytes_make_it_panic(bytes: Vec<u8>) {
-        let (alice, bob, _) = scene();
+        let (alice, bob, _) = sealed_message();
         prop_assert_eq!(bob.open(&alice.public(), "alice", "bob", &STANDARD.encode(bytes)), Err(CannotOpen));
     }
 }

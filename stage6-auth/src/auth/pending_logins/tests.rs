@@ -3,7 +3,7 @@ use std::io::Read;
 use std::net::TcpListener;
 
 const FLOOD: &str = "10.0.0.1:5";
-const GUEST: &str = "10.0.0.2:5";
+const STRANGER: &str = "10.0.0.2:5";
 
 /// A server's and a client's end of a connection.
 fn connection() -> (Arc<TcpStream>, TcpStream) {
@@ -29,17 +29,17 @@ fn one_address_keeps_no_other_out() {
     let pending = PendingLogins::new(20);
     let flood = open(&pending, FLOOD, 30);
     assert_eq!(flood.len(), 20, "the address alone gets every slot, and no more");
-    let guests = open(&pending, GUEST, 5);
-    assert_eq!(guests.len(), 5);
+    let logins = open(&pending, STRANGER, 5);
+    assert_eq!(logins.len(), 5);
     assert_eq!(lost_slots(flood), 5);
-    assert_eq!(lost_slots(guests), 0);
+    assert_eq!(lost_slots(logins), 0);
 }
 
 #[test]
 fn no_address_pushes_out_others_for_more_than_its_share() {
     let pending = PendingLogins::new(20);
     let class = open(&pending, FLOOD, 20);
-    let flood = open(&pending, GUEST, 50);
+    let flood = open(&pending, STRANGER, 50);
     assert!((5..=10).contains(&flood.len()), "{} of 20", flood.len());
     assert_eq!(lost_slots(class), flood.len());
 }
@@ -48,7 +48,7 @@ fn no_address_pushes_out_others_for_more_than_its_share() {
 fn an_address_with_one_connection_keeps_it() {
     let pending = PendingLogins::new(3);
     let single: Vec<_> = (1..=3).flat_map(|n| open(&pending, &format!("10.0.1.{n}:5"), 1)).collect();
-    assert!(open(&pending, GUEST, 9).is_empty());
+    assert!(open(&pending, STRANGER, 9).is_empty());
     assert_eq!(lost_slots(single), 0);
 }
 
@@ -77,9 +77,9 @@ fn a_slot_is_free_again_after_a_failed_login_and_kept_after_a_right_one() {
     drop(open(&pending, FLOOD, 4));
     let slots: Vec<_> = open(&pending, FLOOD, 4).into_iter().map(|c| c.finish(Ok(()))).collect();
     assert!(slots.iter().all(Result::is_ok));
-    assert!(open(&pending, GUEST, 1).is_empty(), "a client that is logged in never has to go");
+    assert!(open(&pending, STRANGER, 1).is_empty(), "a client that is logged in never has to go");
     drop(slots);
-    assert_eq!(open(&pending, GUEST, 4).len(), 4);
+    assert_eq!(open(&pending, STRANGER, 4).len(), 4);
     assert!(pending.lock().is_empty());
 }
 
@@ -89,9 +89,9 @@ fn the_evicted_connection_finds_the_end_of_its_input() {
     let ends: Vec<_> = (0..2).map(|_| connection()).collect();
     let flood: Vec<_> =
         ends.iter().map(|(server, _)| pending.register(server, FLOOD.parse().unwrap())).collect();
-    let guest = open(&pending, GUEST, 1);
+    let login = open(&pending, STRANGER, 1);
     let gone = flood.iter().position(|p| p.as_ref().ok().unwrap().remove().is_none()).unwrap();
-    assert_eq!(guest.len(), 1);
+    assert_eq!(login.len(), 1);
     assert_eq!((&*ends[gone].0).read(&mut [0; 1]).unwrap(), 0);
 }
 
@@ -100,7 +100,7 @@ fn only_so_many_at_once_are_told_that_the_server_is_full() {
     let pending = PendingLogins::new(0);
     let refuse = || {
         let (server, client) = connection();
-        (pending.register(&server, GUEST.parse().unwrap()).err().unwrap(), server, client)
+        (pending.register(&server, STRANGER.parse().unwrap()).err().unwrap(), server, client)
     };
     let told: Vec<_> = (0..TOLD_AT_ONCE).map(|_| refuse()).collect();
     let is_open = |stream: &TcpStream| {
