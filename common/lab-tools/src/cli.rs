@@ -27,7 +27,7 @@ enum Task {
     Load(load::Options),
     /// Try to break a stage: eavesdrop, change, replay, guess, flood
     Attack(attack::Options),
-    /// Write sessions that hold for right servers and fail for wrong ones
+    /// Write scripts that hold for right servers and fail for wrong ones
     Hunt(hunt::Options),
     /// Run three servers of stage 7 or 8 as one chat
     Cluster(cluster::Options),

@@ -88,7 +88,7 @@ enum Task {
     Load(PassedOn),
     /// Try to break a stage: eavesdrop, change, replay, guess, flood
     Attack(PassedOn),
-    /// Write sessions that hold for right servers and fail for wrong ones
+    /// Write scripts that hold for right servers and fail for wrong ones
     Hunt(PassedOn),
     /// Run three servers of stage 7 or 8 as one chat
     Cluster(PassedOn),

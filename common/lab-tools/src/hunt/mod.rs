@@ -1,22 +1,22 @@
-//! `lab hunt N`: the checks the other way round. A student writes sessions as text
-//! ([`session`]). Each is played ([`play`]) against right servers, where it must
+//! `lab hunt N`: the checks the other way round. A student writes scripts as text
+//! ([`script`]). Each is played ([`play`]) against right servers, where it must
 //! hold, and against many wrong ones ([`servers`]): a wrong server is caught when a
-//! session does not hold there. The score is how many are caught.
+//! script does not hold there. The score is how many are caught.
 //!
-//! A wrong server that no session catches does all that the sessions ask for. The
-//! rule of the contract that it breaks is the next session to write.
+//! A wrong server that no script catches does all that the scripts ask for. The
+//! rule of the contract that it breaks is the next script to write.
 
 mod play;
+mod script;
 mod servers;
-mod session;
 
 use anyhow::{Context, bail};
 use clap::Args;
 use lab::registry::Stage;
 use lab::say;
 use play::{Difference, play};
+use script::{Script, parse};
 use servers::{Fault, Servers};
-use session::{Session, parse};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -26,11 +26,11 @@ use std::time::Duration;
 
 /// Wrong servers that are tried at once. Nearly all of their time is waiting.
 const AT_ONCE: usize = 8;
-/// A session that fails on a right server is played again before it is called
+/// A script that fails on a right server is played again before it is called
 /// wrong, and one that fails on a wrong server before that one is caught: the
 /// machine may have been busy.
 const TRIES: u32 = 3;
-/// Their sessions are plain text.
+/// Their scripts are plain text.
 const STAGES: std::ops::RangeInclusive<u16> = 2..=5;
 /// How long a server may take for a line, where a right one needs milliseconds. Each
 /// further try takes twice as long.
@@ -46,9 +46,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub struct Options {
     /// The stage's number, 2 to 5
     pub stage: Option<String>,
-    /// Files with sessions [default: huntN.txt]
+    /// Files with scripts [default: huntN.txt]
     files: Vec<PathBuf>,
-    /// Print sessions to begin with, and explain their lines
+    /// Print scripts to begin with, and explain their lines
     #[arg(long)]
     example: bool,
     /// Say of each wrong server that was not caught what it does
@@ -67,13 +67,13 @@ impl Options {
         }
         let (first, last) = (STAGES.start(), STAGES.end());
         Err(format!(
-            "`make hunt` is for stages {first} to {last}: sessions of stage {} are no plain text",
+            "`make hunt` is for stages {first} to {last}: scripts of stage {} are no plain text",
             stage.number
         ))
     }
 }
 
-/// Plays the sessions and prints the score. Gives `false` when a session does not
+/// Plays the scripts and prints the score. Gives `false` when a script does not
 /// hold for a right server.
 ///
 /// # Errors
@@ -84,38 +84,38 @@ pub fn run(stage: &Stage, options: &Options) -> anyhow::Result<bool> {
         say!("{}", example.trim_end());
         return Ok(true);
     }
-    let sessions = sessions(stage, &options.files)?;
+    let scripts = scripts(stage, &options.files)?;
     let servers = Servers::of(stage.number)?;
     let mut hunt = Hunt { servers: &servers, caught: BTreeMap::new() };
     let mut all_hold = true;
-    for session in &sessions {
-        all_hold &= hunt.with(session)?;
+    for script in &scripts {
+        all_hold &= hunt.with(script)?;
     }
     hunt.print_score(options.reveal)?;
     Ok(all_hold)
 }
 
-/// The sessions of all files.
-fn sessions(stage: &Stage, files: &[PathBuf]) -> anyhow::Result<Vec<Session>> {
+/// The scripts of all files.
+fn scripts(stage: &Stage, files: &[PathBuf]) -> anyhow::Result<Vec<Script>> {
     let usual = [PathBuf::from(format!("hunt{}.txt", stage.number))];
     let files = if files.is_empty() { &usual[..] } else { files };
-    let mut sessions = Vec::new();
+    let mut scripts = Vec::new();
     for file in files {
         let text = std::fs::read_to_string(file).with_context(|| {
             let n = stage.number;
             let more =
-                "`make hunt N ARGS=--example` prints sessions to begin with".replace('N', &n.to_string());
+                "`make hunt N ARGS=--example` prints scripts to begin with".replace('N', &n.to_string());
             format!("cannot read {} ({more})", file.display())
         })?;
-        sessions.extend(parse(&text, &title(file)).with_context(|| file.display().to_string())?);
+        scripts.extend(parse(&text, &title(file)).with_context(|| file.display().to_string())?);
     }
-    if sessions.is_empty() {
+    if scripts.is_empty() {
         bail!(
-            "no session in {}",
+            "no script in {}",
             files.iter().map(|f| f.display().to_string()).collect::<Vec<_>>().join(", ")
         );
     }
-    Ok(sessions)
+    Ok(scripts)
 }
 
 fn title(file: &Path) -> String {
@@ -129,17 +129,17 @@ fn patience() -> impl Iterator<Item = Duration> {
 /// What has been caught so far.
 struct Hunt<'a> {
     servers: &'a Servers,
-    /// The caught faults, by name, and how many sessions catch each.
+    /// The caught faults, by name, and how many scripts catch each.
     caught: BTreeMap<String, usize>,
 }
 
 impl Hunt<'_> {
-    /// Plays one session against all servers and prints what it catches. Gives
+    /// Plays one script against all servers and prints what it catches. Gives
     /// `false` when it does not hold for a right server.
-    fn with(&mut self, session: &Session) -> anyhow::Result<bool> {
+    fn with(&mut self, script: &Script) -> anyhow::Result<bool> {
         for loose in [false, true] {
-            if let Some(difference) = self.fails_right(session, loose)? {
-                say!("{}: not counted, it does not hold for a right server\n{difference}", session.title);
+            if let Some(difference) = self.fails_right(script, loose)? {
+                say!("{}: not counted, it does not hold for a right server\n{difference}", script.title);
                 if loose {
                     say!("  (this right server makes use of what the contract leaves open, the order of two");
                     say!("  senders' lines and of notices between them)");
@@ -147,11 +147,11 @@ impl Hunt<'_> {
                 return Ok(false);
             }
         }
-        let caught = self.catches(session)?;
+        let caught = self.catches(script)?;
         let new = caught.iter().filter(|name| !self.caught.contains_key(*name)).count();
         say!(
             "{}: holds for right servers, catches {} wrong ones, {new} of them new",
-            session.title,
+            script.title,
             caught.len()
         );
         for name in caught {
@@ -160,10 +160,10 @@ impl Hunt<'_> {
         Ok(true)
     }
 
-    fn fails_right(&self, session: &Session, loose: bool) -> anyhow::Result<Option<Difference>> {
+    fn fails_right(&self, script: &Script, loose: bool) -> anyhow::Result<Option<Difference>> {
         let mut difference = None;
         for patience in patience() {
-            difference = play(session, &mut self.servers.right(loose)?, patience).err();
+            difference = play(script, &mut self.servers.right(loose)?, patience).err();
             if difference.is_none() {
                 break;
             }
@@ -171,13 +171,13 @@ impl Hunt<'_> {
         Ok(difference)
     }
 
-    /// The names of the faults that this session catches.
-    fn catches(&self, session: &Session) -> anyhow::Result<Vec<String>> {
+    /// The names of the faults that this script catches.
+    fn catches(&self, script: &Script) -> anyhow::Result<Vec<String>> {
         let (next, caught) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
         thread::scope(|scope| {
             let work = || -> anyhow::Result<()> {
                 while let Some(fault) = self.servers.faults.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if self.fails(session, fault)? {
+                    if self.fails(script, fault)? {
                         caught.lock().expect("no thread panics with it").push(fault.name.clone());
                     }
                 }
@@ -189,11 +189,11 @@ impl Hunt<'_> {
         Ok(caught.into_inner().expect("no thread panics with it"))
     }
 
-    /// Returns `true` if the session fails each time. A difference that came at once
+    /// Returns `true` if the script fails each time. A difference that came at once
     /// is one; a line that did not come may be the machine's fault.
-    fn fails(&self, session: &Session, fault: &Fault) -> anyhow::Result<bool> {
+    fn fails(&self, script: &Script, fault: &Fault) -> anyhow::Result<bool> {
         for patience in patience() {
-            match play(session, &mut self.servers.wrong(fault)?, patience) {
+            match play(script, &mut self.servers.wrong(fault)?, patience) {
                 Ok(()) => return Ok(false),
                 Err(difference) if difference.came => return Ok(true),
                 Err(_) => {}

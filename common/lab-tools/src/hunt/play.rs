@@ -1,7 +1,7 @@
-//! Plays one session against one server.
+//! Plays one script against one server.
 
+use super::script::{Act, Action, Part, Script, Step, Text};
 use super::servers::Server;
-use super::session::{Act, Action, Part, Session, Step, Text};
 use common::escape::escape;
 use socket2::SockRef;
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ const SOON: Duration = Duration::from_millis(500);
 /// More is not shown of a long line.
 const SHOWN: usize = 120;
 
-/// Where the session and the server part.
+/// Where the script and the server part.
 #[derive(Debug)]
 pub struct Difference {
     number: usize,
@@ -35,13 +35,13 @@ impl fmt::Display for Difference {
     }
 }
 
-/// Plays the session to its end. A line has to come within `patience`.
+/// Plays the script to its end. A line has to come within `patience`.
 ///
 /// # Errors
 /// The first step that does not hold.
-pub fn play(session: &Session, server: &mut Server, patience: Duration) -> Result<(), Difference> {
+pub fn play(script: &Script, server: &mut Server, patience: Duration) -> Result<(), Difference> {
     let mut clients = Clients { patience, connected: BTreeMap::new(), addresses: BTreeMap::new() };
-    for step in &session.steps {
+    for step in &script.steps {
         let played = match &step.action {
             Action::Signal(signal) => {
                 server.signal(*signal);
@@ -89,7 +89,7 @@ impl fmt::Display for Came {
     }
 }
 
-/// The clients of a session.
+/// The clients of a script.
 struct Clients {
     patience: Duration,
     connected: BTreeMap<String, Client>,
@@ -161,7 +161,7 @@ impl Clients {
     }
 }
 
-/// One client of a session.
+/// One client of a script.
 struct Client {
     stream: TcpStream,
     local: SocketAddr,
@@ -174,7 +174,7 @@ impl Client {
         let stream = TcpStream::connect(server)?;
         // What is sent in pieces should travel in pieces.
         stream.set_nodelay(true)?;
-        // A server that reads no more must not hold the session.
+        // A server that reads no more must not hold the script.
         stream.set_write_timeout(Some(SOON))?;
         let local = stream.local_addr()?;
         Ok(Self { stream, local, buffer: Vec::new() })

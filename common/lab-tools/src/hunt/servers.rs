@@ -1,4 +1,4 @@
-//! The servers that sessions are played against: a right one in Python, and the same
+//! The servers that scripts are played against: a right one in Python, and the same
 //! with one mistake each. The harness's own tests use them too
 //! (`common/testkit/servers`).
 
@@ -31,7 +31,7 @@ pub struct Fault {
 pub struct Servers {
     stage: String,
     python: PathBuf,
-    /// What can be wrong with a server of this stage and shows in a session.
+    /// What can be wrong with a server of this stage and shows in a script.
     pub faults: Vec<Fault>,
 }
 
@@ -62,7 +62,7 @@ impl Servers {
         let fault = |line: &str| {
             let mut words = line.split('\t').map(str::to_owned);
             let fault = Fault { name: words.next()?, rule: words.next()?, does: words.next()? };
-            // None: it takes more than a session to see it.
+            // None: it takes more than a script to see it.
             (fault.rule != "None").then_some(fault)
         };
         let faults = String::from_utf8_lossy(&output.stdout).lines().filter_map(fault).collect();

@@ -1,4 +1,4 @@
-//! `lab hunt`: sessions that a student writes, against right and wrong servers.
+//! `lab hunt`: scripts that a student writes, against right and wrong servers.
 
 use assert_cmd::Command;
 use std::fs;
@@ -37,12 +37,12 @@ fn what_cannot_be_played_is_said() {
     assert!(why.contains("line 2: alice waves: `waves` is no step"), "{why}");
     fs::write(folder.path().join("hunt4.txt"), "# nothing\n").unwrap();
     let why = error(hunt(&["4"], folder.path()).code(1));
-    assert!(why.contains("no session in hunt4.txt"), "{why}");
+    assert!(why.contains("no script in hunt4.txt"), "{why}");
 }
 
 #[test]
 #[ignore = "self-test of the course: make test-course"]
-fn a_session_that_asks_for_too_much_is_not_counted() {
+fn a_script_that_asks_for_too_much_is_not_counted() {
     if !python() {
         return;
     }

@@ -1,21 +1,21 @@
-//! Sessions as text: what clients do, and what they must receive.
+//! Scripts as text: what clients do, and what they must receive.
 //!
 //! The example files (`--example`) are the explanation for the user; this is the
 //! grammar. A line is one step; empty lines and lines that begin with `#` are none;
-//! a line `== TITLE` begins another session.
+//! a line `== TITLE` begins another script.
 
 use anyhow::{Context, anyhow, bail};
 use rustix::process::Signal;
 use std::time::Duration;
 
-/// The longest silence that a session may contain.
+/// The longest silence that a script may contain.
 const LONGEST_WAIT: u64 = 10;
 /// The most bytes that one `\{TEXT*N}` makes.
 const MOST_BYTES: usize = 1 << 20;
 
 /// Steps, one after the other.
 #[derive(Debug)]
-pub struct Session {
+pub struct Script {
     /// What it is called in the report.
     pub title: String,
     /// The steps.
@@ -78,29 +78,29 @@ pub enum Part {
     Address(String),
 }
 
-/// The sessions of one file. The first one needs no title line.
+/// The scripts of one file. The first one needs no title line.
 ///
 /// # Errors
 /// The number of the line that cannot be understood, and what is wrong with it.
-pub fn parse(file: &str, title: &str) -> anyhow::Result<Vec<Session>> {
-    let mut sessions = vec![Session { title: title.to_owned(), steps: Vec::new() }];
+pub fn parse(file: &str, title: &str) -> anyhow::Result<Vec<Script>> {
+    let mut scripts = vec![Script { title: title.to_owned(), steps: Vec::new() }];
     for (at, text) in file.strip_prefix('\u{feff}').unwrap_or(file).lines().enumerate() {
         let number = at + 1;
         if let Some(title) = text.strip_prefix("==") {
-            sessions.push(Session { title: title.trim().to_owned(), steps: Vec::new() });
+            scripts.push(Script { title: title.trim().to_owned(), steps: Vec::new() });
         } else if !text.trim().is_empty() && !text.starts_with('#') {
             let action = action(text).with_context(|| format!("line {number}: {text}"))?;
-            if let Some(session) = sessions.last_mut() {
-                session.check(&action).with_context(|| format!("line {number}: {text}"))?;
-                session.steps.push(Step { number, text: text.to_owned(), action });
+            if let Some(script) = scripts.last_mut() {
+                script.check(&action).with_context(|| format!("line {number}: {text}"))?;
+                script.steps.push(Step { number, text: text.to_owned(), action });
             }
         }
     }
-    sessions.retain(|session| !session.steps.is_empty());
-    Ok(sessions)
+    scripts.retain(|script| !script.steps.is_empty());
+    Ok(scripts)
 }
 
-impl Session {
+impl Script {
     /// A client connects once, before all else, and does nothing when it has gone.
     fn check(&self, action: &Action) -> anyhow::Result<()> {
         let did = |name: &str, acts: &[Act]| {
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn the_examples_are_sessions() {
+    fn the_examples_are_scripts() {
         for (text, count) in [(include_str!("room.txt"), 3), (include_str!("echo.txt"), 2)] {
             assert_eq!(parse(text, "example").unwrap().len(), count);
         }
