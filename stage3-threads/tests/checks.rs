@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         .with(checks::client_program())
         .with(checks::client_addresses())
         .with(checks::terminal())
-        .with(experiments().into_iter().map(|check| check.within(TURN)).collect())
+        .with(experiments().into_iter().map(|check| check.within(EXPERIMENT_LIMIT)).collect())
         .run()
 }
 
@@ -90,8 +90,8 @@ wire(server) fn those_who_stay_are_served_when_others_leave(case) {
 }
 }
 
-/// For an experiment to have its turn and its 10 s.
-const TURN: Duration = Duration::from_secs(80);
+/// For an experiment, which waits for those before it and then has 10 s.
+const EXPERIMENT_LIMIT: Duration = Duration::from_secs(80);
 
 /// Experiments run one at a time: most of them measure time.
 static ALONE: Mutex<()> = Mutex::new(());

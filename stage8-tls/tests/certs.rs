@@ -77,7 +77,7 @@ fn nothing_is_replaced_unless_that_is_wanted() {
 }
 
 #[test]
-fn show_tells_what_a_person_wants_to_know() {
+fn show_tells_what_a_user_wants_to_know() {
     let folder = made(&["--name", "localhost", "--out", "a", "--days", "10"]);
     let shown = said(&certs(folder.path(), &["show", "a/server.pem"]), 0);
     for part in ["CN=localhost", "Chat authority ", "localhost", "(valid now)", "256 bits", "authority:   no"]

@@ -22,13 +22,13 @@ pub fn run(stage: &Stage, all: &Registry) -> anyhow::Result<()> {
     run_in(&RunContext::build(stage, all, Profile::Dev)?, &straight)
 }
 
-/// Whether a run is to be the scripted session: it was asked for, there is no
-/// terminal, or nobody to keep a person company and so nothing to type either.
-/// (A person is told then what to look at.)
+/// Returns `true` if a run is to be the scripted session: it was asked for, there is no
+/// terminal, or the stage has no classmate, so that there is nothing to type. (On a
+/// terminal the user is told then what to look at.)
 pub fn has_no_part(stage: &Stage, script: bool) -> bool {
-    let person = stdin().is_terminal() && stdout().is_terminal();
-    let scripted = script || !person || stage.classmate.is_none();
-    if scripted && person {
+    let on_terminal = stdin().is_terminal() && stdout().is_terminal();
+    let scripted = script || !on_terminal || stage.classmate.is_none();
+    if scripted && on_terminal {
         say!("{}\n", stage.first_words.trim());
     }
     scripted

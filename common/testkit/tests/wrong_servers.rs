@@ -255,8 +255,8 @@ fn wrong(lab: &Lab, at: usize, fault: &str, fails: &Fails) -> Result<(), Failed>
     let must: Names = must_fail(fails).iter().map(|name| (*name).to_owned()).collect();
     let seen = !NOT_SEEN_AT_RANDOM.contains(&fault);
     let all = std::env::var("WRONG_SERVERS").is_ok_and(|wanted| wanted == "all");
-    let turn = |i: usize| all || (i + at).is_multiple_of(ONE_IN);
-    let sample = lab.names.iter().enumerate().filter(|(i, _)| turn(*i)).map(|(_, name)| name.clone());
+    let is_sampled = |i: usize| all || (i + at).is_multiple_of(ONE_IN);
+    let sample = lab.names.iter().enumerate().filter(|(i, _)| is_sampled(*i)).map(|(_, name)| name.clone());
     let mut run: Names = must.iter().cloned().chain(sample).collect();
     run.remove(RANDOM);
     let with_random: Names = run.iter().cloned().chain(seen.then(|| RANDOM.to_owned())).collect();

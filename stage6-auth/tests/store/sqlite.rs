@@ -181,8 +181,8 @@ fn deleted_while_open() {
         let (folder, path) = folder();
         let store = open(&path).unwrap();
         append(&store, &[message(1, "before")]).unwrap();
-        let (lost, aside) = (folder.path().join(lost), folder.path().join("aside"));
-        fs::rename(&lost, &aside).unwrap();
+        let (lost, moved) = (folder.path().join(lost), folder.path().join("moved"));
+        fs::rename(&lost, &moved).unwrap();
         let error = append(&store, &[message(2, "into nowhere")]).unwrap_err();
         assert!(is_gone(&error), "{lost:?}: {error}");
         let error = store.add_users(&[new_user("alice")]).unwrap_err();
@@ -192,7 +192,7 @@ fn deleted_while_open() {
         assert!(is_gone(&error), "{lost:?}: {error}");
         assert!(is_gone(&store.history(RECENT, &[limit(10)]).unwrap_err()), "{lost:?}");
         // It is the same file, so nothing has to be started again.
-        fs::rename(&aside, &lost).unwrap();
+        fs::rename(&moved, &lost).unwrap();
         append(&store, &[message(3, "after")]).unwrap();
         assert_eq!(store.recent(10).unwrap(), [message(1, "before"), message(3, "after")]);
     }

@@ -34,7 +34,7 @@ fn commands_are_those_of_the_table() {
 }
 
 #[test]
-fn rooms_and_people_are_completed_where_a_command_takes_one() {
+fn rooms_and_users_are_completed_where_a_command_takes_one() {
     let state = state(&[
         "[USERS_LIST] alice,bob,Bobby,carol",
         "[ROOMS] lobby 3,rust 2,rustaceans 1",

@@ -99,7 +99,7 @@ fn sealed_message() -> (Identity, Identity, String) {
 }
 
 #[test]
-fn only_the_right_people_under_the_right_names_open_it() {
+fn only_the_right_users_under_the_right_names_open_it() {
     let (alice, bob, sealed) = sealed_message();
     let carol = Identity::random();
     let opened = |by: &Identity, key: PublicKey, from, to| by.open(&key, from, to, &sealed);

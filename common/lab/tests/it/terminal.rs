@@ -84,7 +84,7 @@ impl Run {
 }
 
 #[test]
-fn a_person_is_greeted_answered_and_leaves_nothing_behind() {
+fn a_user_is_greeted_answered_and_leaves_nothing_behind() {
     let mut run = start("talk");
     run.join();
     let running = (run.running("stage4-server").len(), run.running("stage4-client").len());
@@ -101,7 +101,7 @@ fn a_person_is_greeted_answered_and_leaves_nothing_behind() {
 
 #[test]
 #[ignore = "self-test of the course: make test-course"]
-fn on_the_wire_a_person_is_in_the_client_and_the_bytes_are_in_a_file() {
+fn on_the_wire_a_user_is_in_the_client_and_the_bytes_are_in_a_file() {
     // Built by itself it takes longer than one step may, on a busy machine.
     lab::workspace::build_tools().unwrap();
     let mut run = start_with("wire", "wire");

@@ -79,7 +79,7 @@ wire(server) fn a_subscriber_who_moves_hears_everything_once(case) {
 
 /// The publisher moves, and publishes in between: what one person says arrives in
 /// the order said, across rooms and publications.
-wire(server) fn one_persons_lines_arrive_in_order_across_rooms_and_publications(case) {
+wire(server) fn one_users_lines_arrive_in_order_across_rooms_and_publications(case) {
     let chat = Chat::start(case);
     let [alice, bob, carol] = chat.room();
     let rooms = [chat.name("rust"), chat.name("zig"), "lobby".into()];

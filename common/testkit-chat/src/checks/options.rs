@@ -52,10 +52,10 @@ ours(server) fn silent_connections_keep_no_other_address_out(case) {
     let silent: Vec<_> = (0..19).map(|n| chat.asked(&format!("silent {n}"))).collect();
     let full = "[SERVER] error: server is full";
     chat.connect("one more of this address").receives(full);
-    let guest = chat.connect_from("bob", IpAddr::V4(Ipv4Addr::new(127, 0, 0, 9)));
-    guest.receives("AUTH_REQUIRED");
-    guest.send(&format!("REGISTER {} {PASSWORD}", chat.name("bob")));
-    User::enters(guest).tells(&alice, "here I am");
+    let newcomer = chat.connect_from("bob", IpAddr::V4(Ipv4Addr::new(127, 0, 0, 9)));
+    newcomer.receives("AUTH_REQUIRED");
+    newcomer.send(&format!("REGISTER {} {PASSWORD}", chat.name("bob")));
+    User::enters(newcomer).tells(&alice, "here I am");
     let told = || silent.iter().filter(|line| line.has_received(full)).count();
     let deadline = Instant::now() + Duration::from_secs(5);
     while told() == 0 && Instant::now() < deadline {

@@ -83,14 +83,14 @@ ours(server, waits) fn a_message_that_cannot_be_stored_is_sent_to_nobody(case) {
 ours(server) fn a_database_file_that_disappears_is_noticed(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();
-    let (file, aside) = (case.folder().join("chat.db"), case.folder().join("aside.db"));
-    fs::rename(&file, &aside).expect("it is ours");
+    let (file, moved) = (case.folder().join("chat.db"), case.folder().join("moved.db"));
+    fs::rename(&file, &moved).expect("it is ours");
     alice.send("lost");
     alice.hears(NOT_STORED);
     chat.refuses("carol", &format!("REGISTER {} {PASSWORD}", chat.name("carol")));
     // To be asked for a token, the file is only read.
     chat.refuses("bob", &format!("RESUME {}", bob.token));
-    fs::rename(&aside, &file).expect("it is ours");
+    fs::rename(&moved, &file).expect("it is ours");
     stores_again(&alice, &bob);
     bob.never_hears("lost", "stored again");
     chat.server.terminate();

@@ -148,7 +148,7 @@ wire(server) fn the_case_of_a_publishers_name_does_not_matter(case) {
 }
 
 /// There is no subscribing to somebody who has no account.
-wire(server) fn only_people_with_an_account_can_be_subscribed_to(case) {
+wire(server) fn only_users_with_an_account_can_be_subscribed_to(case) {
     let chat = Chat::start(case);
     let alice = chat.register("alice");
     for name in [&chat.name("nobody"), "", "a/b", "' OR '1'='1", "%"] {

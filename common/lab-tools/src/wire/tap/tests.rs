@@ -169,12 +169,12 @@ fn the_last_words_before_a_reset_arrive() {
 #[test]
 fn last_words_are_read_even_when_a_write_has_failed_first() {
     let ((mut client, inner), (outer, mut server)) = (pair(), pair());
-    let ((open, gate), (arrives, arrival)) = (channel(), channel());
+    let ((release, released), (arrives, arrival)) = (channel(), channel());
     thread::spawn(move || {
         carry(inner, outer, None, |side, did| {
             if (side, did) == (Side::Client, SideEvent::Sent(b"1")) {
                 let _ = arrives.send(());
-                let _ = gate.recv_timeout(LIMIT);
+                let _ = released.recv_timeout(LIMIT);
             }
         })
     });
@@ -184,7 +184,7 @@ fn last_words_are_read_even_when_a_write_has_failed_first() {
     server.write_all(b"enough").unwrap();
     reset_at_close(&server);
     drop(server);
-    open.send(()).unwrap();
+    release.send(()).unwrap();
     let mut last = [0; 6];
     client.read_exact(&mut last).unwrap();
     assert_eq!(&last, b"enough");
