@@ -65,7 +65,7 @@ fn login_lets_alice_in_and_bob_not() {
 }
 
 #[test]
-fn a_login_in_two_steps_lets_every_alice_in_and_one_in_one_step_the_first_only() {
+fn login_in_two_steps_lets_every_alice_in_and_login_in_one_step_the_first() {
     for _ in 0..50 {
         let outcome = login::run(&mut io::sink(), &login::Options { threads: 8 }).unwrap();
         assert_eq!((outcome.check_then_act_sessions, outcome.one_step_sessions), (8, 1));
