@@ -41,9 +41,9 @@ enum Task {
     Start {
         /// The stage's number
         stage: Option<String>,
-        /// A part of it: the others are there in full then
+        /// A part of it; the other parts are there in full
         part: Option<String>,
-        /// Where to put it; work/stageN if not said
+        /// Where to put it [default: work/stageN, or work/stageN-PART]
         folder: Option<PathBuf>,
     },
     #[command(hide = true)]

@@ -73,7 +73,7 @@ enum Task {
     Next,
     /// In a working copy: give a hint for a check, each time a step further
     Hint {
-        /// The check's name; the first that fails if not said
+        /// The check's name; without one, the first check that fails
         check: Option<String>,
     },
     /// Say what is missing on this machine, and the command that installs it

@@ -36,7 +36,7 @@ pub struct Options {
     /// Attack this server instead of starting one; this machine's addresses only
     #[arg(long, value_name = "HOST:PORT")]
     target: Option<Endpoint>,
-    /// The key file of that server's members, in stages 5 to 7
+    /// The key file of that server's users, in stages 5 to 7
     #[arg(long, value_name = "FILE", requires = "target")]
     key: Option<PathBuf>,
     /// The certificate of that server's authority, from stage 8 on
@@ -70,10 +70,12 @@ impl Options {
             return Err("a server of stage 1 ends with its first client: there is nothing to attack".into());
         }
         if protocol.has_shared_key() && self.key.is_none() {
-            return Err("its people need the server's key file: --key chat.key".into());
+            return Err("its clients need the server's key file: --key chat.key".into());
         }
         if protocol == Protocol::Tls && self.ca.is_none() {
-            return Err("its people need the certificate of the server's authority: --ca certs/ca.pem".into());
+            return Err(
+                "its clients need the certificate of the server's authority: --ca certs/ca.pem".into()
+            );
         }
         Ok(Some(ExternalServer { address, key: self.key.clone(), ca: self.ca.clone() }))
     }

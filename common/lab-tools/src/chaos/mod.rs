@@ -43,7 +43,7 @@ use wrong::WrongServer;
 #[command(after_help = "Examples:\n  \
     make chaos 7                                   ten runs of five faults each\n  \
     make chaos 7 ARGS=\"--runs 100 --seed 1000\"     others\n  \
-    make chaos 7 ARGS=\"--seed 17 --runs 1\"         the one with the seed 17 again\n  \
+    make chaos 7 ARGS=\"--seed 17 --runs 1\"         the run with the seed 17 again\n  \
     make chaos 7 ARGS=\"--wrong never-reaps\"        a server that is wrong on purpose\n  \
     STAGE7_SERVER='python3 server.py --host {host} --port {port}' make chaos 7\n\
     \u{20}                                                a server of your own, which takes\n\
@@ -62,14 +62,14 @@ pub struct Options {
     /// How many faults each run has
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(0..=50))]
     faults: u8,
-    /// Of the faults that are drawn do these only: their numbers in the schedule, as 2,4
+    /// Cause only these faults, by their numbers in the schedule, as 2,4
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',')]
     only: Option<Vec<usize>>,
-    /// Run a server that is wrong on purpose, until a run breaks a promise; `all` are one after
-    /// the other
+    /// Run a server that is wrong on purpose, until a run breaks a promise; `all` runs each
+    /// of them
     #[arg(long, value_name = "NAME", conflicts_with = "only")]
     wrong: Option<String>,
-    /// A run that fails is run again with fewer faults, so often at most
+    /// How often at most a run that fails is repeated, with fewer faults
     #[arg(long, default_value_t = 12, value_name = "RUNS", value_parser = clap::value_parser!(u32).range(0..=100))]
     shrink: u32,
 }

@@ -46,13 +46,13 @@ pub struct Options {
     /// Run this in the folder before, once
     #[arg(long, value_name = "COMMAND")]
     build: Option<String>,
-    /// Points of who passes all checks
+    /// Points of a submission that passes all checks
     #[arg(long, default_value_t = 100.0, value_name = "NUMBER")]
     points: f64,
-    /// What each check is worth; all the same without it
+    /// What each check is worth; without this file all are worth the same
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
-    /// Judge every check by itself, also those that wait for one that failed
+    /// Judge every check on its own, even if it depends on one that failed
     #[arg(long)]
     pub strict: bool,
     /// Write results as Gradescope reads them; for a batch a folder with one file each
@@ -70,7 +70,7 @@ pub struct Options {
     /// Write a table that Canvas imports
     #[arg(long, value_name = "FILE", requires = "students")]
     pub canvas: Option<PathBuf>,
-    /// Whose submission is whose: CSV, a column `submission` and those of the gradebook
+    /// Which submission belongs to which student: CSV, a column `submission` and the columns of the gradebook
     #[arg(long, value_name = "FILE")]
     students: Option<PathBuf>,
     /// The name of the points' column in these tables [default: Stage N]

@@ -51,7 +51,7 @@ pub struct Options {
     /// Print scripts to begin with, and explain their lines
     #[arg(long)]
     example: bool,
-    /// Say of each wrong server that was not caught what it does
+    /// Print what the wrong servers do that were not caught
     #[arg(long)]
     reveal: bool,
 }

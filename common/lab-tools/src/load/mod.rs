@@ -40,7 +40,7 @@ pub struct Options {
     /// Clients connected at once [default: 100; stage 2: 1]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=2000))]
     clients: Option<u16>,
-    /// How many of them send; in a room only, an echo is for all
+    /// How many of them send, in a room; with an echo server all do
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=2000))]
     senders: u16,
     /// Lines sent per second, by all senders together

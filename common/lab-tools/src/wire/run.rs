@@ -70,7 +70,7 @@ pub struct Options {
     /// The key file that tells what is encrypted; in a run it is the run's own
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
-    /// Show only what somebody without the key sees
+    /// Show only what an eavesdropper without the key sees
     #[arg(long, conflicts_with = "key")]
     no_key: bool,
     /// Run nothing, and tap this server
