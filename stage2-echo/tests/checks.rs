@@ -78,7 +78,7 @@ wire(server) fn disconnect_makes_room_for_the_next_client(case) {
 
 checks! { converse:
 
-/// With `--converse` each answer is what the person at the server types: the
+/// With `--converse` each answer is what the operator of the server types: the
 /// client's line is shown there, and nothing is answered before.
 ours(server) fn the_operator_at_the_server_types_each_answer(case) {
     let mut server = case.server_with(&["--listen", "127.0.0.1:0", "--converse"]);
@@ -110,7 +110,7 @@ ours(server) fn the_operator_at_the_server_can_disconnect(case) {
     bob.receives("welcome");
 }
 
-/// A client's control characters must not reach the terminal of the person at
+/// A client's control characters must not reach the terminal of the operator of
 /// the server.
 ours(server) fn converse_escapes_control_characters(case) {
     let server = case.server_with(&["--listen", "127.0.0.1:0", "--converse"]);

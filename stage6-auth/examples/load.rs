@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 #[derive(Parser)]
 struct Options {
-    /// People in the room
+    /// Users in the room
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(2..=1000))]
     clients: u16,
     /// How many of them send

@@ -115,7 +115,7 @@ fn tell(stage: &Stage, part: Option<&Part>, folder: &Path) {
     say!("    make hint           a hint for that check, each time a step further");
 }
 
-/// A path as a person at the workspace's root would type it.
+/// A path as a user at the workspace's root would type it.
 fn shown(path: &Path) -> String {
     let from_root = path.strip_prefix(root()).unwrap_or(path);
     from_root.display().to_string()

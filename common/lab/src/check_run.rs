@@ -37,7 +37,7 @@ struct Results {
     is_complete: bool,
 }
 
-/// Whether a person sees the checks pass by.
+/// Whether each check is shown as it passes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Output {
     Shown,

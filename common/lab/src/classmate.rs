@@ -1,5 +1,5 @@
-//! A second person for a student who is alone: the stage's own client on pipes,
-//! with a small script in the place of a head.
+//! A second user for a student who is alone: the stage's own client on pipes,
+//! which follows a small script.
 
 use crate::process::{Program, wait_for};
 use crate::registry::{Classmate, matches};

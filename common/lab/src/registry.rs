@@ -83,7 +83,7 @@ pub struct Made {
     pub client_option: String,
 }
 
-/// A scripted client that keeps a person company.
+/// A scripted client for a user who is alone.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Classmate {

@@ -189,7 +189,7 @@ impl<'a> RunContext<'a> {
         self.folder.join(file)
     }
 
-    /// The same as a person at the workspace's root would type it.
+    /// The same as a user at the workspace's root would type it.
     pub fn file_name(&self, file: &str) -> String {
         let path = self.path(file);
         path.strip_prefix(root()).unwrap_or(&path).display().to_string()

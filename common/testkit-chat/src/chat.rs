@@ -1,4 +1,4 @@
-//! A chat to check, and people in it.
+//! A chat to check, and its users.
 
 use crate::connection::Connection;
 use crate::envelope::{Envelope, put_key};
@@ -186,7 +186,7 @@ impl<'c> Chat<'c> {
         connection.is_refused()
     }
 
-    /// `N` people in the room, who have heard of each other.
+    /// `N` users in the room, who have heard of each other.
     #[track_caller]
     pub fn room<const N: usize>(&self) -> [User<'c>; N] {
         let names = ["alice", "bob", "carol", "dave"];

@@ -33,7 +33,7 @@ impl Identity {
         STANDARD.encode(PublicKey::from(&self.secret))
     }
 
-    /// What stands in `/dm` and `[DM]`: `text` from this person to `to`, whose key
+    /// What stands in `/dm` and `[DM]`: `text` from this user to `to`, whose key
     /// is `key`.
     pub fn seal(&self, to: &str, key: &str, text: &str) -> String {
         let theirs = public_key(key).expect("a key of 32 bytes");
@@ -50,7 +50,7 @@ impl Identity {
         STANDARD.encode([enc.as_bytes(), &ciphertext[..]].concat())
     }
 
-    /// What `from`, whose key is `key`, sealed for this person; or what is wrong.
+    /// What `from`, whose key is `key`, sealed for this user; or what is wrong.
     pub fn open(&self, from: &str, key: &str, sealed: &str) -> Result<String, String> {
         let theirs = public_key(key).ok_or("the key published is not base64 of 32 bytes")?;
         let sealed = STANDARD.decode(sealed).map_err(|_| "it is not standard base64 with padding")?;

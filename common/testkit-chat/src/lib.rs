@@ -1,4 +1,4 @@
-//! What the graded checks of the stages with names share: people who log in and
+//! What the graded checks of the stages with names share: users who log in and
 //! talk, over sealed lines (stages 6 and 7) or over TLS (stage 8), and the rules
 //! that hold from stage 6 on.
 //!

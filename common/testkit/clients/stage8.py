@@ -100,7 +100,7 @@ def put(text):
 
 
 def when_known(name, act):
-    """Does it with that person's key, at once or when the server has given it."""
+    """Does it with that user's key, at once or when the server has given it."""
     with lock:
         registered, key = known.get(name.lower(), (name, None))
         if key is None:

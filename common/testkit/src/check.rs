@@ -126,7 +126,7 @@ impl Check {
 ///
 /// ```text
 /// checks! { relaying:
-///     /// Usual cause of a failure, for the person who reads it.
+///     /// Usual cause of a failure, for the student who reads it.
 ///     wire(server) fn a_line_reaches_every_other_client(case) { … }
 /// }
 /// ```

@@ -1,4 +1,4 @@
-//! Our client on a real terminal (a pty): what a person types, and what the
+//! Our client on a real terminal (a pty): what a user types, and what the
 //! screen shows after every escape sequence has done its work.
 
 use crate::context::Context;
@@ -53,7 +53,7 @@ impl Terminal {
     /// Types `keys` as they are; Enter is `\r`, Ctrl-C `\x03`, Ctrl-D `\x04`,
     /// arrow up `\x1b[A`.
     ///
-    /// A person types at a prompt. Keys that came before it, while the terminal
+    /// A user types at a prompt. Keys that came before it, while the terminal
     /// still edits lines itself, would mean something else: so this waits for
     /// the client to take that over, or to hide what is typed (a password).
     #[track_caller]

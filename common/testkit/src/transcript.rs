@@ -62,7 +62,7 @@ impl Transcript {
     }
 }
 
-/// Bytes as a person can read them: quoted, control characters escaped,
+/// Bytes as a reader can understand them: quoted, control characters escaped,
 /// shortened in the middle of nowhere only when they are very long.
 pub fn shown(bytes: impl AsRef<[u8]>) -> String {
     let bytes = bytes.as_ref();

@@ -1,4 +1,4 @@
-//! A server in a folder of its own, and people who talk.
+//! A server in a folder of its own, and users who talk.
 
 use stage5_aes::keyfile::KeyFile;
 use stage6_auth::envelope::Envelope;

@@ -1,4 +1,4 @@
-//! A person in an attack: the stage's own client on pipes, so that whatever is
+//! A user in an attack: the stage's own client on pipes, so that whatever is
 //! shown here was shown by the real program.
 
 use super::cancellation::Cancellation;

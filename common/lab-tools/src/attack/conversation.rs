@@ -1,4 +1,4 @@
-//! Somebody speaks and somebody hears it: in a room alice and bob, with an echo
+//! One client sends and one receives: in a room alice and bob, with an echo
 //! alice alone.
 
 use super::client_process::{ClientProcess, PrintedLine};
@@ -38,7 +38,7 @@ impl Conversation {
         Ok(Conversation { alice, bob })
     }
 
-    /// Who hears what alice says.
+    /// The client that receives what alice sends.
     pub fn receiver(&self) -> &ClientProcess {
         self.bob.as_ref().unwrap_or(&self.alice)
     }

@@ -38,7 +38,7 @@ impl Protocol {
         self >= Protocol::Room
     }
 
-    /// Whether people have names that they log in by.
+    /// Whether users have names that they log in by.
     pub fn has_names(self) -> bool {
         self >= Protocol::Sealed
     }

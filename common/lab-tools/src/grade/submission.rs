@@ -38,7 +38,7 @@ pub struct Submission<'a> {
     pub stage: &'a Stage,
     /// How it comes.
     pub kind: SubmissionKind,
-    /// What the person who grades it should know.
+    /// What the instructor should know.
     pub notes: Vec<String>,
     /// Whether the result of an earlier run does not count.
     pub anew: bool,
@@ -79,7 +79,7 @@ impl Brought {
 /// Finds out what `folder` is. What `asked` says comes from the command line.
 ///
 /// # Errors
-/// A sentence for the person who grades.
+/// A sentence for the instructor.
 pub fn look<'a>(folder: &Path, asked: &Brought, all: &'a Registry) -> anyhow::Result<Submission<'a>> {
     if asked.is_named() {
         return commands(folder, asked.clone(), all);

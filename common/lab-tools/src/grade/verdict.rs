@@ -17,7 +17,7 @@ pub struct Result {
     pub ignored: usize,
     /// Processes that were still there when the checks had ended.
     pub left_behind: usize,
-    /// What the person who grades it should know.
+    /// What the instructor should know.
     pub notes: Vec<String>,
     /// How long it took, building included.
     pub seconds: f64,

@@ -169,7 +169,7 @@ impl Plan {
         (0..self.clients).map(|_| Ok(net::connect(to)?)).collect()
     }
 
-    /// Microseconds since `due`, which counts from the epoch: what a person
+    /// Microseconds since `due`, which counts from the epoch: what a user
     /// waits, also for a line that could not be sent in time because the one
     /// before it was stuck.
     fn late_by(&self, due: Duration) -> u64 {

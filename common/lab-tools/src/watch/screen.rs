@@ -1,4 +1,4 @@
-//! What a person sees of it: on a terminal one screen for each round, on a pipe
+//! What the user sees of it: on a terminal one screen for each round, on a pipe
 //! the same as lines.
 
 use super::round::Results;

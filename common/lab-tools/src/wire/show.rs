@@ -1,4 +1,4 @@
-//! The bytes as hex and text, for a person.
+//! The bytes as hex and text, for the user.
 //!
 //! In the margin stands who can see a row: `|` has passed over the wire like
 //! this, `=` anyone can work out of it, `*` only those with the key.

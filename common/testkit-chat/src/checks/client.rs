@@ -54,7 +54,7 @@ wire(client) fn what_comes_in_is_shown_opened(case) {
     }
 }
 
-/// A text comes from people: escape its control characters after opening it.
+/// A text comes from other users: escape its control characters after opening it.
 wire(client) fn an_opened_text_cannot_drive_the_terminal(case) {
     let server = MockServer::open(case);
     let (client, us) = server.logged_in();

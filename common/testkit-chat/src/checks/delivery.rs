@@ -1,4 +1,4 @@
-//! Once and in order, while people move and publish: a registry that says at two
+//! Once and in order, while users move and publish: a registry that says at two
 //! different moments who is in the room and who has subscribed loses or doubles.
 
 use crate::chat::Chat;
@@ -77,7 +77,7 @@ wire(server) fn a_subscriber_who_moves_hears_everything_once(case) {
     are_complete(&numbers(&bob, &alice.name, LINES - 1), &bob, LINES - 1);
 }
 
-/// The publisher moves, and publishes in between: what one person says arrives in
+/// The publisher moves, and publishes in between: what one user sends arrives in
 /// the order said, across rooms and publications.
 wire(server) fn one_users_lines_arrive_in_order_across_rooms_and_publications(case) {
     let chat = Chat::start(case);

@@ -199,7 +199,7 @@ wire(server) fn the_nameless_neither_talk_nor_listen(case) {
     mallory.receives(WRONG);
 }
 
-/// They are not counted either: `(N online)` counts people.
+/// They are not counted either: `(N online)` counts users.
 wire(server) fn the_nameless_are_not_counted(case) {
     let chat = Chat::start(case);
     let alice = chat.register("alice");

@@ -8,7 +8,7 @@ use testkit::{Next, checks, require};
 const SOON: Duration = Duration::from_secs(5);
 
 checks! {
-/// A lost connection is nothing that a person should have to mend.
+/// A lost connection is nothing that a user should have to mend.
 pub reconnect:
 
 /// The connection breaks off: the client connects again by itself and shows its

@@ -71,7 +71,7 @@ wire(server) fn a_message_stays_in_its_room(case) {
     alice.never_hears(": for the others", &format!("{}: the last fence", bob.name));
 }
 
-/// `/rooms` lists the rooms that people are in, each with their number.
+/// `/rooms` lists the rooms that users are in, each with their number.
 wire(server) fn the_rooms_are_listed_with_their_users(case) {
     let chat = Chat::start(case);
     let [alice, bob, carol, _dave] = chat.room();

@@ -69,7 +69,7 @@ ours(server) fn the_list_of_rooms_is_sorted_and_current(case) {
     bob.joins("forth");
     let listed = rooms(&alice);
     require(["forth 1", "rust 1", "zig 1"].iter().all(|room| listed.iter().any(|l| l == room)), "forth 1,rust 1,zig 1", listed.join(","));
-    require(!listed.iter().any(|l| l.starts_with("ada")), "no room without people", listed.join(","));
+    require(!listed.iter().any(|l| l.starts_with("ada")), "no room without users", listed.join(","));
     let mut sorted = listed.clone();
     sorted.sort();
     require(listed == sorted, sorted.join(","), listed.join(","));

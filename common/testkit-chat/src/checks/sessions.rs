@@ -179,7 +179,7 @@ wire(server) fn the_token_of_another_session_does_not(case) {
     second.tells(&bob, "still here");
 }
 
-/// One name, one person: the second login is refused, and the first goes on.
+/// One name, one connection: the second login is refused, and the first goes on.
 wire(server) fn a_second_login_is_refused(case) {
     let chat = Chat::start_with(case, rejecting(case));
     let [alice, bob] = chat.room();

@@ -1,4 +1,4 @@
-//! Publish and subscribe: what one person says, to those who asked for it.
+//! Publish and subscribe: what one user sends, to the users who asked for it.
 
 use crate::chat::Chat;
 use crate::user::User;
@@ -47,7 +47,7 @@ wire(server) fn a_subscriber_elsewhere_gets_what_is_said(case) {
     require(heard.is_empty(), "nothing for who has not subscribed", heard.join("; "));
 }
 
-/// It is a person who is subscribed to, not a room: what others say there stays
+/// A user is subscribed to, not a room: what others say there stays
 /// there.
 wire(server) fn only_the_publisher_is_heard_elsewhere(case) {
     let chat = Chat::start(case);

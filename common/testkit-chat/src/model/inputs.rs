@@ -21,7 +21,7 @@ pub(super) const BAD_NAMES: &[&str] = &[
     "server", "SERVER", "Server", "[x]~",
 ];
 
-/// What people type in place of a right name: it belongs to no account.
+/// What users type in place of a right name: it belongs to no account.
 pub(super) fn nearly(name: &str) -> [String; 4] {
     [format!("{name} "), format!(" {name}"), format!("{name}\t"), format!("{name}x")]
 }

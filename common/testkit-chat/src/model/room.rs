@@ -1,5 +1,5 @@
 //! Who receives what a user says, and who is told of arrivals and departures ("In the
-//! room" and "Who hears what" in the contract).
+//! room" and "Which client receives what" in the contract).
 
 use super::expected::{Stream, What};
 use super::inputs::sort_key;

@@ -30,7 +30,7 @@ checks! {
 pub shutdown_with_clients:
 
 /// At SIGTERM each client is told, then its connection closed in good order:
-/// a server that just ends leaves people guessing. Before that a text whose line end has
+/// a server that just ends leaves its users guessing. Before that a text whose line end has
 /// not come yet is delivered, as at the end of a stream.
 wire(server) fn clients_are_told_that_the_server_shuts_down(case) {
     let server = case.server();
