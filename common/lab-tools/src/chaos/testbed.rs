@@ -165,7 +165,7 @@ impl<'a> Testbed<'a> {
     /// arrived that was never answered.
     fn without_answers(&self, to: LinkTo, n: usize) -> &Link {
         let link = self.link(to, n).link();
-        link.hold_answers();
+        link.block_answers();
         thread::sleep(UNANSWERED);
         link
     }

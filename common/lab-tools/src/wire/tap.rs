@@ -136,8 +136,8 @@ impl Pair<'_> {
     fn wants(&self, side: Side) -> PollFlags {
         let (end, other) = (&self.ends[side as usize], &self.ends[side.other() as usize]);
         let mut wants = PollFlags::empty();
-        let is_held = side == Side::Server && self.link.is_some_and(Link::is_holding_answers);
-        if !end.ended && !is_held && other.waiting.is_empty() && !other.broken {
+        let is_blocked = side == Side::Server && self.link.is_some_and(Link::blocks_answers);
+        if !end.ended && !is_blocked && other.waiting.is_empty() && !other.broken {
             wants |= PollFlags::IN;
         }
         if !end.waiting.is_empty() {

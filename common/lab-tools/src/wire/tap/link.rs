@@ -15,7 +15,7 @@ pub struct Link {
 #[derive(Clone, Copy, Default)]
 struct State {
     frozen: bool,
-    holds_answers: bool,
+    answers_blocked: bool,
     delay: Duration,
     /// Bytes a second; 0 for any number.
     rate: u32,
@@ -37,10 +37,10 @@ impl Link {
         self.change(|state| state.frozen = true);
     }
 
-    /// What the server sends is held up from now on; what the client sends is still carried.
+    /// What the server sends is blocked from now on; what the client sends is still carried.
     /// It lasts until the link is [restored](Self::restore) or [loses](Self::lose) its connections.
-    pub fn hold_answers(&self) {
-        self.change(|state| state.holds_answers = true);
+    pub fn block_answers(&self) {
+        self.change(|state| state.answers_blocked = true);
     }
 
     /// Each piece of data comes so much later from now on, both ways.
@@ -71,7 +71,7 @@ impl Link {
     /// concerned.
     pub fn lose(&self) {
         self.change(|state| {
-            state.holds_answers = false;
+            state.answers_blocked = false;
             state.losses += 1;
         });
     }
@@ -84,7 +84,7 @@ impl Link {
         });
     }
 
-    /// Everything is carried again. What was held up meanwhile comes now.
+    /// Everything is carried again. What was blocked meanwhile comes now.
     pub fn restore(&self) {
         self.change(|state| {
             let State { resets, half_closes, losses, .. } = *state;
@@ -129,8 +129,8 @@ impl Link {
     }
 
     /// Returns `true` if nothing may be carried from the server now.
-    pub(super) fn is_holding_answers(&self) -> bool {
-        self.state().holds_answers
+    pub(super) fn blocks_answers(&self) -> bool {
+        self.state().answers_blocked
     }
 
     /// Waits as long as this many bytes are on their way.

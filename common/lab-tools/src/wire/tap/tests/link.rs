@@ -71,10 +71,10 @@ fn a_lost_connection_carries_nothing_and_neither_side_is_told() {
 }
 
 #[test]
-fn a_link_that_holds_answers_carries_requests_and_brings_the_answers_when_it_is_restored() {
+fn a_link_that_blocks_answers_carries_requests_and_brings_the_answers_when_it_is_restored() {
     let link = Arc::<Link>::default();
     let mut tapped = tapped_over(Some(link.clone()));
-    link.hold_answers();
+    link.block_answers();
     tapped.client.write_all(b"ask").unwrap();
     let mut request = [0; 3];
     tapped.server.read_exact(&mut request).unwrap();
