@@ -86,8 +86,7 @@ wire(both) fn both_sides_print_the_same_line(case) {
     server.program.ends(SOON);
 }
 
-/// Whatever a client sends here, or if it breaks the connection off, the
-/// handshake was made.
+/// The handshake is done, even if the client sends data or resets the connection.
 wire(server) fn the_server_outlives_a_reset(case) {
     let server = case.server();
     let alice = case.connect("alice", &server);

@@ -52,7 +52,7 @@ wire(server) fn the_second_client_waits_until_the_first_has_gone(case) {
     bob.receives("is anybody there?");
 }
 
-/// Those who wait are served in the order in which they came.
+/// Waiting clients are served in the order in which they connected.
 wire(server) fn waiting_clients_are_served_one_after_the_other(case) {
     let server = case.server();
     let peers: Vec<_> = ["alice", "bob", "carol"].map(|name| case.connect(name, &server)).into();

@@ -42,8 +42,8 @@ fn is_served(peer: &Peer, line: &str) {
 
 checks! { many_at_once:
 
-/// One thread per client: accept, start the thread, accept again. Nobody waits
-/// until another has gone.
+/// One thread per client: accept, start the thread, accept again. No client waits
+/// until another one has left.
 wire(server) fn the_second_client_is_served_while_the_first_is_there(case) {
     let server = case.server();
     let alice = case.connect("alice", &server);
@@ -63,8 +63,8 @@ wire(server) fn fifty_clients_are_served_at_once(case) {
     }
 }
 
-/// Each client gets its own lines back and nobody else's: look for a buffer or
-/// a socket that the threads share.
+/// Each client gets its own lines back and no others: look for a buffer or a socket
+/// that the threads share.
 wire(server) fn answers_go_to_the_one_who_asked(case) {
     let server = case.server();
     let peers: Vec<_> = (0..8).map(|n| case.connect(&format!("peer {n}"), &server)).collect();
@@ -77,7 +77,7 @@ wire(server) fn answers_go_to_the_one_who_asked(case) {
     }
 }
 
-/// A client that leaves, in whatever way, takes only its own thread along.
+/// A client that leaves, in any way, ends its own thread only.
 wire(server) fn those_who_stay_are_served_when_others_leave(case) {
     let server = case.server();
     let [alice, bob, carol] = ["alice", "bob", "carol"].map(|name| case.connect(name, &server));

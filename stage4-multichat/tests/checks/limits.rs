@@ -4,8 +4,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 use testkit::{Case, Next, Peer, Server, checks, fail, require};
 
-/// Lines of 4000 bytes sent at a time: far below what a server may queue for
-/// one client, so that nobody but the one who does not read falls behind.
+/// Lines of 4000 bytes sent at a time: far below what a server may queue for one
+/// client, so that only the client that does not read falls behind.
 const BLOCK: usize = 16;
 
 /// Alice says `blocks` blocks of long lines; bob hears each before the next.
@@ -25,7 +25,7 @@ fn talk(alice: &Peer, bob: &Peer, blocks: usize) {
 /// twice N lines at N a second. A check of the rate waits for that clock.
 const REFILL: Duration = Duration::from_millis(2200);
 
-/// Someone in the room, known to alice by a word, who reads nothing.
+/// A client in the room that reads nothing; alice has received one line of it.
 #[track_caller]
 fn one_who_never_reads(case: &Case, server: &Server, alice: &Peer) -> Peer {
     let stuck = case.connect_unread("stuck", server);
@@ -36,9 +36,9 @@ fn one_who_never_reads(case: &Case, server: &Server, alice: &Peer) -> Peer {
 
 checks! { pub slow_clients:
 
-/// Eight mebibytes pass by one client that never reads: its socket fills up,
-/// and a plain write to it blocks whoever writes. Queue what it does not take,
-/// and put it out when that gets too long.
+/// Eight mebibytes are sent while one client never reads: its socket fills up, and
+/// a plain write to it blocks the writing thread. Queue what it does not take, and
+/// disconnect it when the queue gets too long.
 wire(server) fn a_client_that_never_reads_does_not_slow_the_others(case) {
     let server = case.server();
     let [alice, bob] = case.room(&server);
@@ -106,7 +106,7 @@ wire(server) fn a_client_that_reads_late_gets_everything(case) {
     }
 }
 
-/// At the end the server delivers what it has accepted, also to one who reads
+/// At the end the server delivers what it has accepted, also to a client that reads
 /// late, and only then closes.
 wire(server) fn what_was_accepted_is_delivered_at_the_end(case) {
     let server = case.server();
@@ -126,8 +126,8 @@ wire(server) fn what_was_accepted_is_delivered_at_the_end(case) {
 
 checks! { pub limits:
 
-/// One client too many is told so and closed, in good order; the room is not
-/// told of it, and has a place again when somebody leaves.
+/// One client too many is told so and closed, in good order; the room is not told
+/// of it, and has a place again when a client leaves.
 ours(server) fn one_client_too_many_is_told_that_the_server_is_full(case) {
     let server = case.server_with(&["--listen", "127.0.0.1:0", "--max-clients", "2"]);
     let [alice, bob] = case.room(&server);
@@ -193,8 +193,8 @@ ours(server) fn limits_that_make_no_sense_are_wrong_usage(case) {
     }
 }
 
-/// Out of file descriptors the server cannot accept: it has to wait and try
-/// again, neither end nor spin, and those who are there must not notice.
+/// Out of file descriptors the server cannot accept: it has to wait and try again,
+/// neither end nor spin, and connected clients must not notice.
 ours(server) fn running_out_of_file_descriptors_costs_nobody_the_connection(case) {
     let mut shell = Command::new("sh");
     shell.args(["-c", "ulimit -n 128; exec \"$0\" --listen 127.0.0.1:0"]).arg(case.our_server());

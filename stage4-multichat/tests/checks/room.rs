@@ -111,8 +111,8 @@ wire(server) fn an_ipv4_client_of_an_ipv6_server_has_its_ipv4_address(case) {
 
 checks! { pub newcomers:
 
-/// Nothing is kept for those who come: what was said before is not for them, also
-/// when nobody was there to hear it.
+/// A new client gets no earlier lines, also when no client was there to receive
+/// them.
 wire(server) fn a_newcomer_gets_nothing_from_before_it_came(case) {
     let server = case.server();
     let alone = case.connect("alone", &server);
@@ -131,7 +131,7 @@ wire(server) fn a_newcomer_gets_nothing_from_before_it_came(case) {
 
 checks! { pub notices:
 
-/// Those who are there are told who came and how many they are now, the new
+/// All clients are told which client has joined and how many there are now, the new
 /// one included.
 wire(server) fn an_arrival_is_announced_with_the_count(case) {
     let server = case.server();
@@ -153,7 +153,7 @@ wire(server) fn an_arrival_is_announced_with_the_count(case) {
     }
 }
 
-/// Arrivals reach the others: nobody is told of its own.
+/// Arrivals are announced to the others: no client is told of its own.
 wire(server) fn the_one_who_comes_is_not_told_of_its_own_arrival(case) {
     let server = case.server();
     let [alice, _bob] = case.room(&server);
@@ -164,8 +164,8 @@ wire(server) fn the_one_who_comes_is_not_told_of_its_own_arrival(case) {
     never_hears(&carol, &carol.address().to_string(), "the fence");
 }
 
-/// Those who stay are told who left and how many they are now: take the client
-/// off the list before counting.
+/// The others are told which client has left and how many there are now: take the
+/// client off the list before you count.
 wire(server) fn a_departure_is_announced_with_the_count(case) {
     let server = case.server();
     let [alice, bob, carol] = case.room(&server);
@@ -219,7 +219,7 @@ wire(server) fn a_departure_is_announced_once(case) {
     never_hears(&alice, "left", "the fence");
 }
 
-/// The count follows whoever comes and goes, whatever the order.
+/// The count follows arrivals and departures, in any order.
 wire(server) fn the_count_follows_arrivals_and_departures(case) {
     let server = case.server();
     let [alice, bob] = case.room(&server);
@@ -347,7 +347,7 @@ wire(server) fn quit_is_not_delivered(case) {
     never_hears(&bob, "/quit", "the fence");
 }
 
-/// Who quits has left, and the others are told.
+/// A client that quits has left, and the others are told.
 wire(server) fn quitting_is_a_departure(case) {
     let server = case.server();
     for command in ["/quit", "!DISCONNECT"] {

@@ -26,7 +26,7 @@ wire(client) fn what_is_typed_is_sent_encrypted(case) {
 }
 
 /// A new random IV for each message. Made once per connection, or counted up, it
-/// shows who repeats himself.
+/// shows that a user repeats a text.
 wire(client) fn every_message_has_an_iv_of_its_own(case) {
     let key = Key::for_client(case);
     let server = case.scripted_server();
@@ -85,9 +85,9 @@ wire(client) fn notices_of_the_server_are_shown_as_they_are(case) {
     }
 }
 
-/// Whatever is wrong with a line, it is shown as `(cannot decrypt)`, and the
-/// next one counts again. Check the length and the padding before you use them,
-/// and mind that a library may throw an exception for either.
+/// A line with any mistake is shown as `(cannot decrypt)`, and the next line is
+/// decrypted again. Check the length and the padding before you use them, and mind
+/// that a library may throw an exception for either.
 wire(client) fn a_line_that_does_not_decrypt_is_shown_as_such(case) {
     let key = Key::for_client(case);
     let server = case.scripted_server();
@@ -114,8 +114,8 @@ wire(client) fn a_line_that_does_not_decrypt_is_shown_as_such(case) {
     client.prints("[192.0.2.7:40001] hello");
 }
 
-/// Someone with another key file is in the room. What he says cannot be read;
-/// what the others say still can.
+/// A user with another key file is in the room. Its lines cannot be read; the lines
+/// of the others still can.
 wire(client) fn what_another_key_encrypted_is_shown_as_such(case) {
     let (key, other) = (Key::for_client(case), Key::random());
     let server = case.scripted_server();
@@ -131,9 +131,9 @@ wire(client) fn what_another_key_encrypted_is_shown_as_such(case) {
     client.prints("[192.0.2.8:40002] I can read you");
 }
 
-/// Encrypted text comes from people as plain text does: escape its control
+/// Encrypted text comes from other users as plain text does: escape its control
 /// characters after decrypting. A line end inside it must not start a line that
-/// looks like somebody else's.
+/// looks like a line of another user.
 wire(client) fn a_decrypted_text_cannot_drive_the_terminal(case) {
     let key = Key::for_client(case);
     let server = case.scripted_server();

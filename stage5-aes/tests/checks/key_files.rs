@@ -60,8 +60,8 @@ ours(client) fn no_error_shows_a_key(case) {
     require(!client.errors().contains("789abc"), "an error without the key's digits", client.errors());
 }
 
-/// Whoever can read the file can read the chat: refuse it, and say which chmod
-/// mends it. The same file with mode 0600 is taken.
+/// Every program that can read the file can read the chat: refuse it, and say which
+/// chmod mends it. The same file with mode 0600 is taken.
 ours(client) fn a_key_file_that_others_can_read_is_refused(case) {
     let path = case.folder().join("chat.key");
     Key::random().write(&path);

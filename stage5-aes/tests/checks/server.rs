@@ -30,9 +30,9 @@ ours(server) fn the_server_starts_without_a_key_file(case) {
     bob.receives(&format!("[{}] abc=", alice.address()));
 }
 
-/// In stage 5 the log has every message as it passes, which shows what an
-/// operator (or whoever breaks into the server) gets to see: who talks when, and
-/// how long the texts are, and not what they say.
+/// In stage 5 the log has every message as it passes, which shows what an operator
+/// (or an attacker in the server) sees: which client sends when, and how long the
+/// texts are, and not the texts.
 ours(server) fn the_log_shows_ciphertext_and_no_text(case) {
     let key = Key::for_client(case);
     let server = case.server();

@@ -7,8 +7,8 @@ use testkit_chat::checks::prepared;
 
 checks! { pub account:
 
-/// SELECT and INSERT and nothing else, so that whoever takes over the server
-/// cannot change what was said.
+/// SELECT and INSERT and nothing else, so that an attacker in the server cannot
+/// change stored messages.
 ours(tool) fn the_servers_account_can_only_select_and_insert(case) {
     let (_database, url) = prepared(case);
     let options = OptsBuilder::from_opts(Opts::from_url(&url).expect("a URL")).prefer_socket(false);

@@ -56,7 +56,8 @@ ours(tool) fn validity_and_place_can_be_chosen(case) {
     make(case, &["--name", "two words", "--out", "x"]).exits(2);
 }
 
-/// What is there is not overwritten: everybody's `ca.pem` would be worth nothing.
+/// Existing files are not overwritten: otherwise every user's `ca.pem` would be
+/// worthless.
 ours(tool) fn nothing_is_overwritten(case) {
     make(case, &["--name", "localhost"]).exits(0);
     let files = || ["ca.pem", "server.pem", "server.key"].map(|name| fs::read(case.folder().join("certs").join(name)).unwrap_or_default());

@@ -108,7 +108,7 @@ ours(client) fn an_error_says_why_a_server_was_not_accepted(case) {
     says(&client, &["no TLS", "not TLS"]);
 }
 
-/// No option turns verification off, whatever it is called elsewhere.
+/// No option turns verification off, under none of its usual names.
 ours(client) fn no_option_turns_verification_off(case) {
     TestCa::new().put(case);
     let help = case.run_client(&["--help"]);
@@ -122,7 +122,8 @@ ours(client) fn no_option_turns_verification_off(case) {
     }
 }
 
-/// `--ca FILE` names whom to trust, `--server-name NAME` whose certificate to expect.
+/// `--ca FILE` names the trusted authority, `--server-name NAME` the name that the
+/// certificate must have.
 ours(client) fn authority_and_name_can_be_given(case) {
     let (elsewhere, folder) = (TestCa::new(), case.folder().join("certs"));
     elsewhere.put(case);
@@ -143,8 +144,8 @@ ours(client) fn authority_and_name_can_be_given(case) {
     says(&client, &["chat.example"]);
 }
 
-/// Without a file of whom to trust there is nobody to talk to: it is named, and said
-/// where it comes from.
+/// Without the authority's certificate the client cannot trust any server: the error
+/// names the file, and says where it comes from.
 ours(client) fn a_missing_ca_file_is_named(case) {
     for (flags, file) in [(&[][..], "certs/ca.pem"), (&["--ca", "none.pem"], "none.pem"), (&["--ca", "letter.pem"], "letter.pem")] {
         fs::File::create(case.folder().join("letter.pem")).and_then(|mut f| f.write_all(b"Dear authority,\n")).expect("it is ours");
@@ -153,7 +154,8 @@ ours(client) fn a_missing_ca_file_is_named(case) {
     }
 }
 
-/// A name is not an address: who connects to `localhost` expects that name.
+/// A name is not an address: a client that connects to `localhost` expects that
+/// name.
 ours(client) fn the_name_that_was_typed_is_the_one_expected(case) {
     let ours = TestCa::new();
     ours.put(case);

@@ -102,7 +102,7 @@ fn agree<'c>(case: &'c Case, who: &str, stream: TcpStream, first: &str) -> Conne
     Connection { case, peer: case.carry(who, carried), envelope: None, from_a_client: false }
 }
 
-/// Somebody new in the room, whose connection is compressed.
+/// A new user in the room, with a compressed connection.
 #[track_caller]
 fn compressed<'c>(chat: &Chat<'c>, who: &str) -> User<'c> {
     let stream = chat.case.stream_to(who, chat.address());
@@ -111,7 +111,7 @@ fn compressed<'c>(chat: &Chat<'c>, who: &str) -> User<'c> {
     User::enters(connection)
 }
 
-/// Somebody new in the room, whose connection is plain.
+/// A new user in the room, with a plain connection.
 #[track_caller]
 fn plain<'c>(chat: &Chat<'c>, who: &str) -> User<'c> {
     let connection = chat.connect(who);
@@ -170,7 +170,7 @@ ours(both) fn clients_and_servers_with_and_without_compression_talk(case) {
 }
 
 /// A few bytes that become megabytes: one line without an end, or a million empty ones.
-/// The client that sends them is disconnected, and the others notice no more than that.
+/// The client that sends them is disconnected, and the others notice nothing else.
 ours(server) fn a_compression_bomb_ends_its_own_connection_only(case) {
     let chat = Chat::start_with(case, &["--compress"]);
     let (alice, bob) = (compressed(&chat, "alice"), plain(&chat, "bob"));

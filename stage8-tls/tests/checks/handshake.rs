@@ -112,8 +112,8 @@ wire(server) fn the_certificate_is_for_localhost_and_127_0_0_1(case) {
     }
 }
 
-/// Who speaks no TLS gets no word of the chat in the clear, though perhaps an error,
-/// and is dropped.
+/// A client that does not speak TLS gets nothing of the chat, perhaps an error line,
+/// and is disconnected.
 wire(server, waits) fn plain_text_gets_no_answer_in_plain_text(case) {
     let chat = Chat::start(case);
     let alice = chat.register("alice");
@@ -132,9 +132,9 @@ wire(server, waits) fn plain_text_gets_no_answer_in_plain_text(case) {
     chat.register("bob").tells(&alice, "hello");
 }
 
-/// Who says nothing, stops in the middle of the handshake, or sends a byte now and
-/// then, is dropped after 10 s at the latest; meanwhile the others chat, and others
-/// come in.
+/// A client that sends nothing, stops in the middle of the handshake, or sends a
+/// byte now and then, is disconnected after 10 s at the latest; meanwhile the
+/// others chat, and new clients come in.
 wire(server, waits) fn whoever_stops_in_the_handshake_is_dropped(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();
@@ -163,8 +163,8 @@ wire(server, waits) fn whoever_stops_in_the_handshake_is_dropped(case) {
     alice.tells(&bob, "still here");
 }
 
-/// Two hundred handshakes at once, half of them left in the middle: those who are in
-/// notice nothing.
+/// Two hundred handshakes at once, half of them left in the middle: users in the
+/// room notice nothing.
 wire(server) fn a_flood_of_handshakes_leaves_the_others_undisturbed(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();
@@ -194,8 +194,8 @@ wire(server) fn a_flood_of_handshakes_leaves_the_others_undisturbed(case) {
     chat.register("carol").tells(&bob, "and there is room for me");
 }
 
-/// Bytes put into the stream by somebody on the way end that connection, and nobody
-/// else's; what they should have meant reaches nobody.
+/// Bytes that an attacker puts into the stream end this connection and no other,
+/// and are not delivered.
 wire(server) fn bytes_put_into_the_stream_end_the_connection(case) {
     let chat = Chat::start(case);
     let [alice, bob, carol] = chat.room();

@@ -83,7 +83,8 @@ ours(client) fn a_message_replayed_to_the_next_run_is_not_shown(case) {
     require(!client.output().contains("pay him once"), "what was shown before not again", shown(client.output()));
 }
 
-/// A message that came in the clear, from who has no such client, says so.
+/// A private message that came in the clear, from a client without sealing, is
+/// marked.
 ours(client) fn a_private_message_in_the_clear_is_marked(case) {
     let server = MockServer::open(case);
     let (client, us, _) = alice(&server);
@@ -98,8 +99,8 @@ checks! {
 /// Our two programs together.
 pub both:
 
-/// Two clients talk in private: neither the server's database nor its log, nor what
-/// passed on the wire to anybody, has a word of it.
+/// Two clients send private messages: neither the server's database nor its log,
+/// nor any connection, has the text.
 ours(both) fn no_private_text_is_anywhere_but_with_the_two(case) {
     let chat = Chat::start_with(case, &["--log-level", "debug"]);
     let carol = chat.register("carol");

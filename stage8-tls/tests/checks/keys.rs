@@ -47,7 +47,7 @@ wire(server) fn a_published_key_is_given_to_who_asks(case) {
     require(answer.ends_with(&key), "the key published last", answer);
 }
 
-/// Who has published none, or does not exist, has none that could be given.
+/// For a user without a published key, or without an account, there is no key.
 wire(server) fn there_is_no_key_where_none_was_published(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();
@@ -73,8 +73,8 @@ wire(server) fn only_a_key_can_be_published(case) {
     require(answer.ends_with(&key), "the key that was one", answer);
 }
 
-/// `/dm bob …` reaches bob as `[DM] alice …`, as it was sent, wherever he is, and
-/// nobody else. What is sealed is none of the server's business, base64 or not.
+/// `/dm bob …` reaches bob as `[DM] alice …`, as it was sent, in any room, and no
+/// other user. The server does not look at what is sealed, base64 or not.
 wire(server) fn what_is_sealed_reaches_one_only_and_unchanged(case) {
     let chat = Chat::start(case);
     let [alice, bob, carol] = chat.room();
@@ -139,7 +139,7 @@ ours(server) fn a_key_outlives_connection_and_server(case) {
     require(answer == expected, &expected, answer);
 }
 
-/// One user cannot fill the database with keys: a hundred are stored, and no more.
+/// One user cannot fill the database with keys: at most a hundred are stored.
 ours(server) fn a_user_publishes_a_hundred_keys_at_most(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();

@@ -222,7 +222,8 @@ wire(client) fn what_bob_did_not_seal_for_alice_is_not_shown(case) {
     require(!client.output().contains("forged"), "nothing forged", shown(client.output()));
 }
 
-/// A key that has changed stops sending, and says so: somebody may sit in the middle.
+/// When a key has changed, the client sends nothing and warns: an attacker may be in
+/// the middle.
 wire(client) fn a_changed_key_stops_sending(case) {
     let server = MockServer::open(case);
     let (mut client, us, key) = alice(&server);

@@ -14,7 +14,7 @@ checks! {
 pub server:
 
 /// Bytes that are no UTF-8 get an error, the connection goes on, during the login too, and
-/// nobody hears them.
+/// they are not delivered.
 wire(server) fn invalid_utf8_gets_an_error_and_the_connection_goes_on(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();
@@ -34,7 +34,7 @@ wire(server) fn invalid_utf8_gets_an_error_and_the_connection_goes_on(case) {
 }
 
 checks! {
-/// With what everybody has at hand.
+/// With usual tools.
 pub by_hand:
 
 /// `openssl s_client` is a client: it verifies the server, and the rest can be typed.

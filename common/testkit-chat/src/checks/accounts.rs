@@ -107,9 +107,9 @@ wire(server) fn only_the_right_password_comes_in(case) {
     chat.login("alice");
 }
 
-/// 8 to 72 bytes: count bytes, not characters. bcrypt reads no more than 72, and
-/// most of its programs nothing behind a NUL, so what is longer or has one must be
-/// refused, or its end would not count.
+/// 8 to 72 bytes: count bytes, not characters. bcrypt reads the first 72 only, and
+/// most libraries stop at a NUL, so refuse a longer password and one with a NUL:
+/// its end would not count.
 wire(server) fn passwords_have_8_to_72_bytes_and_no_nul(case) {
     let chat = Chat::start(case);
     let refused = ["seven77", "ééé", &"x".repeat(73), &"é".repeat(37), "with a\0in it", "\0in front", "behind it\0"];
@@ -124,8 +124,8 @@ wire(server) fn passwords_have_8_to_72_bytes_and_no_nul(case) {
     require(line == WRONG, WRONG, line);
 }
 
-/// The reason is the same for a wrong password, for a name that nobody has, and
-/// for one that nobody can have, or guessers learn which names are worth it.
+/// The reason is the same for a wrong password, for a name that does not exist, and
+/// for one that cannot exist. Otherwise an attacker learns which names to guess at.
 wire(server) fn the_reason_tells_nothing(case) {
     let chat = Chat::start(case);
     let alice = chat.register("alice");
@@ -200,8 +200,8 @@ checks! {
 pub login_rate:
 
 /// `--login-rate N`: after N failures a minute the next attempt from this address
-/// waits. Everybody else goes on: those who chat, and those who log in from
-/// elsewhere.
+/// waits. All other users go on: those in the room, and those that log in from
+/// other addresses.
 ours(server, waits) fn failed_logins_slow_their_address_and_nobody_else(case) {
     let chat = Chat::start_with(case, &["--login-rate", "12", "--listen", "0.0.0.0:0"]);
     let [alice, bob] = chat.room();
@@ -233,7 +233,7 @@ ours(server, waits) fn failed_logins_slow_their_address_and_nobody_else(case) {
 
 /// Guesses at one name from many addresses are slowed, and its owner is not: an
 /// account that locks, or whose owner waits in line with the guessers, can be locked
-/// by anybody.
+/// by any client.
 ours(server, waits) fn failed_logins_slow_their_name_and_do_not_lock_it(case) {
     let chat = Chat::start_with(case, &["--login-rate", "20", "--listen", "0.0.0.0:0"]);
     chat.registered("alice");

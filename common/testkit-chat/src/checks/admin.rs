@@ -41,7 +41,8 @@ ours(tool) fn an_added_account_can_log_in(case) {
     require(again.errors().starts_with("error: "), "error: … already taken", again.errors());
 }
 
-/// Hashes from elsewhere, of all three kinds, let in those who know the password.
+/// With an imported hash, of each of the three kinds, a user logs in with the
+/// password.
 ours(tool) fn imported_accounts_can_log_in(case) {
     let chat = Chat::start(case);
     let users = format!(r#"{{"ann": "$2a${HASH}", "ben": "$2b${HASH}", "Yve": "$2y${HASH}"}}"#);
@@ -55,7 +56,7 @@ ours(tool) fn imported_accounts_can_log_in(case) {
     }
 }
 
-/// `list` shows who has registered, and who is an admin.
+/// `list` shows all accounts and their roles.
 ours(tool) fn registered_accounts_are_listed_with_their_roles(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();

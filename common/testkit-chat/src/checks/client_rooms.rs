@@ -101,8 +101,8 @@ wire(client) fn commands_are_passed_on(case) {
     }
 }
 
-/// Who was kicked stays out: the server has ended the session, and a client that
-/// comes back all the same is refused, which ends it.
+/// A kicked user stays out: the server has ended the session. A client that
+/// reconnects all the same is refused, which ends it.
 wire(client) fn a_kicked_client_ends(case) {
     let server = MockServer::open(case);
     let (client, us) = server.logged_in();
@@ -156,7 +156,7 @@ ours(client) fn tab_completes_commands(case) {
     us.receives("after it");
 }
 
-/// Tab completes the names of those whom one has seen.
+/// Tab completes the names that the client has shown.
 ours(client) fn tab_completes_names(case) {
     let server = MockServer::open(case);
     let (mut terminal, us) = logged_in(case, &server, &[]);
@@ -168,7 +168,7 @@ ours(client) fn tab_completes_names(case) {
     require(line.starts_with("/subscribe bobby"), "/subscribe bobby", line);
 }
 
-/// Tab completes the rooms that one has seen listed.
+/// Tab completes the rooms that the client has shown in a list.
 ours(client) fn tab_completes_rooms(case) {
     let server = MockServer::open(case);
     let (mut terminal, us) = logged_in(case, &server, &[]);

@@ -8,8 +8,8 @@ checks! {
 /// What a line that begins with a slash does.
 pub commands:
 
-/// An unknown command gets an error that names it, and reaches nobody: it is a
-/// slip of the finger, not a message.
+/// An unknown command gets an error that names it, and is not delivered: it is a
+/// typing mistake, not a message.
 wire(server) fn an_unknown_command_gets_an_error(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();
@@ -41,8 +41,8 @@ wire(server) fn a_command_that_lacks_a_word_gets_an_error(case) {
     bob.never_hears(&format!("{}: ", alice.name), "still here");
 }
 
-/// A private message reaches the one it is for, in whatever room, as `[private]
-/// alice: TEXT`, and nobody else.
+/// A private message reaches its receiver, in any room, as `[private] alice: TEXT`,
+/// and no other user.
 wire(server) fn a_private_message_reaches_one_only(case) {
     let chat = Chat::start(case);
     let [alice, bob, carol] = chat.room();
@@ -63,8 +63,8 @@ wire(server) fn a_private_message_reaches_one_only(case) {
     }
 }
 
-/// To somebody who has no account, or is not there, it cannot be sent, and its
-/// sender is told.
+/// It cannot be sent to a user without an account, or to one that is not online;
+/// the sender gets an error.
 wire(server) fn a_private_message_to_nobody_gets_an_error(case) {
     let chat = Chat::start(case);
     chat.registered("carol");
@@ -76,8 +76,8 @@ wire(server) fn a_private_message_to_nobody_gets_an_error(case) {
     alice.tells(&bob, "still here");
 }
 
-/// What looks like an answer of the server's, or like somebody else's line, is in a
-/// publication or a private message as good a text as any.
+/// A text that looks like an answer of the server, or like a line of another user,
+/// is a text like any other, also in a publication or a private message.
 wire(server) fn texts_are_delivered_unchanged_by_every_way(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();

@@ -101,8 +101,8 @@ wire(server) fn one_users_lines_arrive_in_order_across_rooms_and_publications(ca
     }
 }
 
-/// Several speak at once, and their subscribers move: nothing is lost, doubled or
-/// out of order, whoever says it.
+/// Several users send at once, and their subscribers move: no line is lost, doubled
+/// or out of order.
 wire(server) fn several_publishers_are_heard_in_order_by_subscribers_who_move(case) {
     let chat = Chat::start(case);
     let users: [User; 4] = chat.room();

@@ -9,8 +9,8 @@ use testkit::{checks, require};
 
 const NOT_STORED: &str = "[SERVER] error: message not stored, try again";
 
-/// The ways of saying something, as what is sent and what bob, who has subscribed,
-/// then hears.
+/// The ways to send a text: what alice sends, and what bob, a subscriber, then
+/// receives.
 fn ways(alice: &User, bob: &User, text: &str) -> [(String, String); 3] {
     let name = &alice.name;
     [
@@ -25,7 +25,7 @@ checks! {
 pub durability_of_all_kinds:
 
 /// At the moment at which a message, a publication or a private message is received
-/// its row can be read in the database, by anybody.
+/// its row can be read in the database by any program.
 ours(server) fn all_that_is_said_is_committed_before_it_is_sent_on(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();
@@ -42,8 +42,8 @@ ours(server) fn all_that_is_said_is_committed_before_it_is_sent_on(case) {
     }
 }
 
-/// While the database cannot be written to, the sender is told, whatever the way,
-/// and nobody sees it, then or later.
+/// While the database cannot be written to, the sender gets an error, for each way
+/// to send, and no user sees the text, then or later.
 ours(server, waits) fn what_cannot_be_stored_reaches_nobody_by_any_way(case) {
     let chat = Chat::start(case);
     let [alice, bob, carol] = chat.room();

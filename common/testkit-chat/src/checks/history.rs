@@ -9,7 +9,7 @@ checks! {
 /// What was said before.
 pub history:
 
-/// Whoever comes in gets the last 20 messages, oldest first, each as `[HISTORY] TIME
+/// A new client gets the last 20 messages, oldest first, each as `[HISTORY] TIME
 /// name: TEXT`, TIME in RFC 3339 and UTC.
 wire(server) fn the_last_20_messages_come_in_order(case) {
     let chat = Chat::start(case);
@@ -40,7 +40,8 @@ wire(server) fn the_history_outlives_the_server(case) {
 }
 
 /// Between the history and the first message nothing is missing and nothing comes
-/// twice, though somebody talks all the while: come in and read under one lock.
+/// twice, although another user sends all the time: enter the room and read the
+/// history in one step.
 wire(server) fn nothing_is_lost_between_history_and_room(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();

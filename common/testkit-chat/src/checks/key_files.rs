@@ -40,7 +40,7 @@ ours(both) fn a_wrong_key_file_is_named_and_not_shown(case) {
     both_refuse(case, &["chat.key", "line 1"]);
 }
 
-/// Whoever can read the file can read the chat.
+/// Every program that can read the file can read the chat.
 ours(both) fn a_key_file_that_others_can_read_is_refused(case) {
     let path = case.folder().join("chat.key");
     Key::random().write(&path);

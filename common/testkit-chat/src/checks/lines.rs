@@ -70,8 +70,8 @@ wire(server) fn the_login_may_come_in_one_packet(case) {
     bob.hears(&format!("{}: and again", chat.name("alice")));
 }
 
-/// An empty line, sealed or not, says nothing: it reaches
-/// nobody and is no error.
+/// An empty line, sealed or not, says nothing: it is not delivered, and is no
+/// error.
 wire(server) fn an_empty_line_is_ignored(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();
@@ -83,8 +83,8 @@ wire(server) fn an_empty_line_is_ignored(case) {
     alice.never_hears("error", "the fence");
 }
 
-/// What stands before the end of the stream is a line, also without a line end;
-/// who closes its half has left, and the server closes too.
+/// What stands before the end of the stream is a line, also without a line end; a
+/// client that closes its half has left, and the server closes too.
 wire(server) fn a_last_line_without_line_end_counts(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();

@@ -55,7 +55,7 @@ basic(server) fn registering_step_by_step(case) {
     require(alice.name == name, &name, &alice.name);
 }
 
-/// The same with LOGIN, for whoever has registered.
+/// The same with LOGIN, for a registered user.
 wire(server) fn logging_in_step_by_step(case) {
     let chat = Chat::start(case);
     chat.registered("alice");
@@ -98,7 +98,7 @@ wire(server) fn a_failed_login_ends_the_connection(case) {
     require(next == Next::End(End::Closed, String::new()), "a close in good order", next.to_string());
 }
 
-/// Whatever else stands in the first line, nobody comes in by it.
+/// Any other first line ends the login.
 wire(server) fn a_malformed_first_line_is_turned_away(case) {
     let chat = Chat::start(case);
     chat.registered("alice");
@@ -181,8 +181,8 @@ wire(server) fn leaving_in_the_middle_of_the_login_harms_nobody(case) {
     require(alice.users.len() == 1 || case.foreign_server(), "alice alone", alice.users.join(","));
 }
 
-/// Until it is known who it is, nobody hears what a connection says, and it
-/// hears nothing itself: relay to those in the room only.
+/// Before the login is done, what a connection sends is not delivered, and it
+/// receives nothing from the room: relay between users in the room only.
 wire(server) fn the_nameless_neither_talk_nor_listen(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();
@@ -212,8 +212,8 @@ wire(server) fn the_nameless_are_not_counted(case) {
     alice.hears(&format!("[SERVER] {} joined (2 online)", carol.name));
 }
 
-/// Whoever says nothing, or stops half-way, is closed when its time is over: 30 s
-/// by default, for the whole login.
+/// A client that sends nothing, or stops half-way, is disconnected when its time is
+/// over: 30 s by default, for the whole login.
 wire(server, waits) fn the_login_has_a_time_limit(case) {
     let limit = if case.foreign_server() { login_timeout(case) } else { Duration::from_secs(2) };
     let chat = Chat::start_with(case, &["--login-timeout", "2"]);

@@ -29,9 +29,9 @@ checks! {
 /// From stage 7 on.
 pub migration:
 
-/// A server does not change the tables under somebody's feet: it says what does, and
-/// ends, exit code 1. Afterwards users, passwords, roles, messages and sessions are
-/// what they were.
+/// A server does not change the tables itself: it names the command that does, and
+/// ends with exit code 1. Afterwards users, passwords, roles, messages and sessions
+/// are what they were.
 ours(both) fn a_database_of_stage_6_goes_on_without_loss(case) {
     crate::prepare(case);
     put_database(case);

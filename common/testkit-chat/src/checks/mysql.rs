@@ -45,8 +45,8 @@ ours(server) fn the_server_runs_on_mariadb(case) {
     chat.login("alice");
 }
 
-/// The database is killed under the server: messages are refused, and sent to
-/// nobody; the chat stays. When it is back, so is everything.
+/// The database is killed under the server: messages are refused and not delivered;
+/// the users stay connected. When the database is back, all works as before.
 ours(server) fn the_server_outlives_its_database(case) {
     let (mut database, url) = prepared(case);
     let chat = Chat::start_with(case, &["--db", &url]);

@@ -30,8 +30,8 @@ ours(server) fn options_that_make_no_sense_are_wrong_usage(case) {
     }
 }
 
-/// `--max-clients` counts connections, whether they have said who they are or not.
-/// One too many is told so in the place of AUTH_REQUIRED.
+/// `--max-clients` counts connections, logged in or not. A client above the limit
+/// is told so in place of AUTH_REQUIRED.
 ours(server) fn one_connection_too_many_is_told_that_the_server_is_full(case) {
     let chat = Chat::start_with(case, &["--max-clients", "2"]);
     let alice = chat.register("alice");

@@ -48,7 +48,7 @@ wire(client) fn a_client_comes_back_after_a_shutdown(case) {
     us.receives("RESUME token-1");
 }
 
-/// Nobody answers, again and again: the pauses between two attempts grow.
+/// While no server answers, the pauses between two attempts grow.
 wire(client, waits) fn the_pauses_between_attempts_grow(case) {
     let server = MockServer::open(case);
     let (_client, us) = server.logged_in();
@@ -75,8 +75,8 @@ wire(client) fn a_refused_token_ends_the_client(case) {
     client.exits(1);
 }
 
-/// Logged in elsewhere: there it goes on, and here it ends. Two clients that both
-/// came back would put each other out for ever.
+/// The user has logged in elsewhere: the client here ends. Two clients that both
+/// reconnect would replace each other for ever.
 wire(client) fn a_replaced_client_does_not_come_back(case) {
     let server = MockServer::open(case);
     let (client, us) = server.logged_in();

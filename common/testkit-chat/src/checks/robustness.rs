@@ -10,7 +10,7 @@ checks! {
 /// What one client does to the others.
 pub robustness:
 
-/// At SIGTERM and at Ctrl-C everybody is told, and closed in good order.
+/// At SIGTERM and at Ctrl-C every client is told, and closed in good order.
 wire(server) fn everybody_is_told_that_the_server_shuts_down(case) {
     for signal in [Signal::TERM, Signal::INT] {
         let chat = Chat::start(case);
@@ -26,7 +26,7 @@ wire(server) fn everybody_is_told_that_the_server_shuts_down(case) {
     }
 }
 
-/// Those who are still logging in are told of the end of the server too.
+/// Clients that are still logging in are told of the shutdown too.
 wire(server) fn the_nameless_are_told_that_the_server_shuts_down(case) {
     let chat = Chat::start(case);
     let nameless = [chat.asked("eve"), chat.asked("mallory")];
@@ -40,7 +40,7 @@ wire(server) fn the_nameless_are_told_that_the_server_shuts_down(case) {
 }
 
 /// There is no limit on how long a user may be silent, but for the login: no read
-/// time-out is left over from it. In the middle of a line there is none either.
+/// time-out is left over from it, not in the middle of a line either.
 wire(server, waits) fn a_silent_user_stays_connected(case) {
     let chat = Chat::start(case);
     let [alice, bob, carol] = chat.room();
@@ -81,9 +81,9 @@ wire(server) fn the_server_outlives_whatever_one_client_does(case) {
     chat.register("carol").tells(&bob, "and so am I");
 }
 
-/// Seven mebibytes pass by one who never reads: its socket fills up, and a plain
-/// write to it blocks whoever writes. Queue what it does not take, and put it out
-/// when that gets too long.
+/// Seven mebibytes are sent while one client never reads: its socket fills up, and
+/// a plain write to it blocks the writing thread. Queue what it does not take, and
+/// disconnect it when the queue gets too long.
 wire(server) fn a_client_that_never_reads_does_not_slow_the_others(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();
@@ -99,8 +99,8 @@ wire(server) fn a_client_that_never_reads_does_not_slow_the_others(case) {
     bob.tells(&alice, "heard it all");
 }
 
-/// One whose password is being hashed, or who thinks about its name, keeps nobody
-/// waiting: hash outside all locks.
+/// No client waits while a password is hashed, or while another client has not
+/// answered yet: hash outside all locks.
 wire(server) fn logins_keep_nobody_waiting(case) {
     let chat = Chat::start_with(case, &["--bcrypt-cost", "12", "--login-rate", "0"]);
     let [alice, bob] = chat.room();

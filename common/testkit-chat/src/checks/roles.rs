@@ -5,7 +5,7 @@ use crate::checks::run_admin;
 use crate::user::User;
 use testkit::{checks, require};
 
-/// Makes `name` an admin, who finds it so at the next login.
+/// Makes `name` an admin, from its next login on.
 #[track_caller]
 fn make_admin<'c>(chat: &Chat<'c>, user: User<'c>, who: &str) -> User<'c> {
     run_admin(chat.case, &["role", &user.name, "admin"]).exits(0);
@@ -18,7 +18,7 @@ checks! {
 /// What users may not do.
 pub roles:
 
-/// `/kick` and `/announce` need the role admin, and nobody is one by registering.
+/// `/kick` and `/announce` need the role admin, and a new account does not have it.
 wire(server) fn members_neither_kick_nor_announce(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();
@@ -36,8 +36,8 @@ checks! {
 /// What our admins may do.
 pub admins:
 
-/// Who is kicked is told by whom and closed, and its session is over: its client
-/// must not come back by itself.
+/// A kicked user is told by which admin, and disconnected, and its session is over:
+/// its client must not reconnect.
 ours(server) fn an_admin_kicks(case) {
     let chat = Chat::start(case);
     let [alice, bob, carol] = chat.room();
@@ -53,7 +53,7 @@ ours(server) fn an_admin_kicks(case) {
     chat.login("bob").tells(&carol, "I am sorry");
 }
 
-/// Kicking needs somebody who is there, and not oneself.
+/// Only another user that is online can be kicked.
 ours(server) fn an_admin_kicks_only_who_is_there(case) {
     let chat = Chat::start(case);
     chat.registered("bob");
@@ -72,7 +72,7 @@ ours(server) fn an_admin_kicks_only_who_is_there(case) {
     alice.may_not("/announce");
 }
 
-/// An announcement reaches everybody in every room, once, the admin too.
+/// An announcement reaches all users in all rooms, once, the admin too.
 ours(server) fn an_announcement_reaches_everybody(case) {
     let chat = Chat::start(case);
     let [alice, bob, carol] = chat.room();
@@ -88,7 +88,7 @@ ours(server) fn an_announcement_reaches_everybody(case) {
     bob.never_hears("tea is", "the fence");
 }
 
-/// The role is read at the login; who loses it has lost it the next time.
+/// The role is read at the login: a change counts from the next login on.
 ours(server) fn a_role_holds_from_the_next_login_on(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();

@@ -22,8 +22,8 @@ basic(server) fn a_message_reaches_all_others_under_the_senders_name(case) {
     alice.never_hears("hello, all", ": the fence");
 }
 
-/// The text arrives as it was sent, whatever is in it: spaces at its ends, control
-/// characters, any language, what looks like somebody else's line.
+/// The text arrives as it was sent, with spaces at its ends, control characters,
+/// any language, and text that looks like a line of another user.
 wire(server) fn a_text_is_delivered_and_kept_unchanged(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();
@@ -49,7 +49,7 @@ wire(server) fn a_text_is_delivered_and_kept_unchanged(case) {
 }
 
 /// A newcomer gets what was said before as history, and as nothing else, also when
-/// nobody was there to hear it.
+/// no user was there to receive it.
 wire(server) fn what_nobody_heard_is_history_only(case) {
     let chat = Chat::start(case);
     let alice = chat.register("alice");
@@ -80,8 +80,8 @@ wire(server) fn one_senders_messages_arrive_in_order(case) {
     }
 }
 
-/// Several at once: nothing is lost, doubled or torn, and everybody sees the same
-/// order of each one's lines.
+/// Several at once: nothing is lost, doubled or torn, and all users see the lines
+/// of each sender in the same order.
 wire(server) fn several_senders_at_once_lose_nothing(case) {
     let chat = Chat::start(case);
     let users: [User; 4] = chat.room();
@@ -103,11 +103,11 @@ wire(server) fn several_senders_at_once_lose_nothing(case) {
 }
 
 checks! {
-/// Who is there, who comes and goes.
+/// The user list, arrivals and departures.
 pub notices:
 
-/// The others are told by name who comes and goes, with the count of those who
-/// are there then.
+/// The others are told by name of each arrival and departure, with the new count of
+/// users.
 wire(server) fn arrivals_and_departures_are_announced_by_name(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();
@@ -125,7 +125,7 @@ wire(server) fn arrivals_and_departures_are_announced_by_name(case) {
     alice.hears(&format!("[SERVER] {} left (1 online)", bob.name));
 }
 
-/// Nobody is told of its own arrival, and a departure is announced once.
+/// No client is told of its own arrival, and a departure is announced once.
 wire(server) fn one_arrival_is_one_notice_to_the_others(case) {
     let chat = Chat::start(case);
     let [alice, bob, carol] = chat.room();
@@ -140,8 +140,8 @@ wire(server) fn one_arrival_is_one_notice_to_the_others(case) {
     require(own.is_none(), "no notice of its own arrival", own.cloned().unwrap_or_default());
 }
 
-/// `[USERS_LIST]` comes after the history: everybody who is there, the new one
-/// included, sorted, with commas and no spaces.
+/// `[USERS_LIST]` comes after the history: all users, the new one included, sorted,
+/// with commas and no spaces.
 wire(server) fn the_list_of_users_is_sorted(case) {
     let chat = Chat::start(case);
     let users: Vec<_> = ["dave", "bob", "carol"].map(|who| chat.register(who)).into();
@@ -151,7 +151,7 @@ wire(server) fn the_list_of_users_is_sorted(case) {
     require(alice.users == expected, expected.join(","), alice.users.join(","));
 }
 
-/// Those who are there get a new list when somebody has come or gone.
+/// All users get a new list when a user has come or gone.
 wire(server) fn everybody_gets_a_new_list(case) {
     let chat = Chat::start(case);
     let alice = chat.register("alice");
@@ -167,8 +167,8 @@ wire(server) fn everybody_gets_a_new_list(case) {
     }
 }
 
-/// A crowd comes in: a list to everybody for each of them would be quadratic.
-/// Gather them for up to 250 ms. The last list is the right one.
+/// Many users come at once: a list to all of them for each arrival would be
+/// quadratic. Gather changes for up to 250 ms. The last list is the right one.
 wire(server) fn lists_are_gathered_when_a_crowd_comes_in(case) {
     const CROWD: usize = 32;
     let chat = Chat::start(case);

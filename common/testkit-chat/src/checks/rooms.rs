@@ -38,10 +38,10 @@ fn history(user: &User, request: &str) -> Vec<String> {
 }
 
 checks! {
-/// Where one is, and who else is there.
+/// The room of a user, and the other users in it.
 pub rooms_of_a_server:
 
-/// Everybody begins in the lobby, and `/rooms` says how many are where.
+/// Every user begins in the lobby, and `/rooms` shows how many users each room has.
 wire(server) fn everybody_begins_in_the_lobby(case) {
     let chat = Chat::start(case);
     let [alice, _bob] = chat.room();
@@ -87,7 +87,7 @@ wire(server) fn the_rooms_are_listed_with_their_users(case) {
     require(listed == ["lobby 3".to_owned(), format!("{rust} 1")], format!("[ROOMS] lobby 3,{rust} 1"), listed.join(","));
 }
 
-/// `/users` lists who is in the room, and nobody who is elsewhere.
+/// `/users` lists the users in this room only.
 wire(server) fn users_lists_those_in_the_room(case) {
     let chat = Chat::start(case);
     let [alice, bob, carol] = chat.room();
@@ -107,8 +107,8 @@ wire(server) fn leaving_a_room_leads_back_to_the_lobby(case) {
     alice.tells(&bob, "it was lonely there");
 }
 
-/// Whoever comes into a room or goes from it, there is a new list for those in it:
-/// a room is what stage 6 had one of.
+/// When a user enters or leaves a room, all users in it get a new list, as in the
+/// one room of stage 6.
 wire(server) fn who_moves_changes_the_lists_of_both_rooms(case) {
     let chat = Chat::start(case);
     let [alice, bob, carol] = chat.room();
@@ -120,7 +120,8 @@ wire(server) fn who_moves_changes_the_lists_of_both_rooms(case) {
     alice.hears_list(&[&alice]);
 }
 
-/// Who loses the connection in a room has left it, and is in the lobby next time.
+/// A user that loses the connection has left its room, and is in the lobby after
+/// the next login.
 wire(server) fn who_comes_back_begins_in_the_lobby(case) {
     let chat = Chat::start(case);
     let [alice, bob, carol] = chat.room();
@@ -134,8 +135,8 @@ wire(server) fn who_comes_back_begins_in_the_lobby(case) {
     alice.tells(&bob, "here I am");
 }
 
-/// A room has 1 to 32 of the characters of a name, and may begin with each of them. Whatever
-/// else is asked for, one stays where one is.
+/// A room has 1 to 32 of the characters of a name, and may begin with each of them. With any
+/// other name the user stays in its room.
 wire(server) fn room_names_have_1_to_32_plain_characters(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();

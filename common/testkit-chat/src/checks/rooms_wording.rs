@@ -8,7 +8,7 @@ checks! {
 /// How our server puts it.
 pub rooms_wording:
 
-/// Who moves is told where it is now, and who is there.
+/// A user that moves is told its new room, and the users in it.
 ours(server) fn who_moves_is_told_where_it_is(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();
@@ -40,7 +40,8 @@ ours(server) fn notices_are_the_rooms(case) {
     alice.never_hears(" left (", "[ROOMS]");
 }
 
-/// Upper and lower case are one room, and it is shown as whoever opened it wrote it.
+/// Upper and lower case are one room, and it is shown as the user wrote it that
+/// opened it.
 ours(server) fn the_case_of_a_rooms_name_does_not_matter(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();
@@ -58,8 +59,8 @@ ours(server) fn the_case_of_a_rooms_name_does_not_matter(case) {
     alice.hears(&format!("[SERVER] you are in {} (1 online)", rust.to_lowercase()));
 }
 
-/// Rooms in which nobody is are not listed; those that are, in order. The lobby is
-/// always there.
+/// Empty rooms are not listed; the others are, in order. The lobby is always
+/// listed.
 ours(server) fn the_list_of_rooms_is_sorted_and_current(case) {
     let chat = Chat::start(case);
     let [alice, bob, carol] = chat.room();

@@ -69,8 +69,8 @@ wire(server) fn every_line_has_an_iv_of_its_own(case) {
     ivs::require_random(&messages);
 }
 
-/// Whoever comes without the key, or with another, gets one answer, sealed, and
-/// the connection closed. Check the tag first, whatever else is wrong.
+/// A client without the key, or with another one, gets one answer, sealed, and is
+/// disconnected. Check the tag before anything else.
 wire(server) fn a_first_line_that_is_not_sealed_well_is_rejected(case) {
     let chat = Chat::start(case);
     for (what, line) in forged(chat.envelope(), &format!("REGISTER {} {PASSWORD}", chat.name("eve"))) {
@@ -82,7 +82,8 @@ wire(server) fn a_first_line_that_is_not_sealed_well_is_rejected(case) {
     chat.register("alice");
 }
 
-/// The same in the room: it reaches nobody, its sender is told and put out.
+/// The same in the room: the line is not delivered, and its sender is told and
+/// disconnected.
 wire(server) fn a_message_that_is_not_sealed_well_is_rejected(case) {
     let chat = Chat::start(case);
     let bob = chat.register("bob");
@@ -112,9 +113,8 @@ wire(server) fn a_rejected_line_ends_the_connection(case) {
     bob.never_hears("after it", "the fence");
 }
 
-/// The answer to a rejected line is the same whatever is wrong with it: a
-/// difference between a wrong padding and a wrong tag is all that an attacker
-/// needs to decrypt a line.
+/// The answer to a rejected line is the same for every cause: a difference between
+/// a wrong padding and a wrong tag is all that an attacker needs to decrypt a line.
 wire(server) fn all_rejected_lines_get_the_same_answer(case) {
     let chat = Chat::start(case);
     for (what, line) in forged(chat.envelope(), "LOGIN alice secret") {
@@ -126,8 +126,8 @@ wire(server) fn all_rejected_lines_get_the_same_answer(case) {
     }
 }
 
-/// A text that is not UTF-8 reaches nobody: it is a line that fails, or one that
-/// is not valid.
+/// A text that is not UTF-8 is not delivered: the line is rejected, or is not
+/// valid.
 wire(server) fn bytes_that_are_no_utf8_reach_nobody(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();

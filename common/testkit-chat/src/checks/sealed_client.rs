@@ -28,8 +28,8 @@ wire(client) fn what_is_typed_is_sent_sealed(case) {
     ivs::require_random(&us.received_messages());
 }
 
-/// A line end inside a sealed text must not begin a line that looks like somebody
-/// else's.
+/// A line end inside a sealed text must not begin a line that looks like a line of
+/// another user.
 wire(client) fn a_line_end_inside_a_text_begins_no_line(case) {
     let server = MockServer::open(case);
     let (client, us) = server.logged_in();
@@ -39,8 +39,8 @@ wire(client) fn a_line_end_inside_a_text_begins_no_line(case) {
     require(!line.chars().any(char::is_control), "no control character", line);
 }
 
-/// What nobody with the key has sealed is not shown: the client ends, for the
-/// connection is not what it seems.
+/// A line that was not sealed with the key is not shown: the client ends, since the
+/// connection is not to the right server.
 wire(client) fn a_line_that_is_not_sealed_well_is_not_shown(case) {
     let server = MockServer::open(case);
     let other = Envelope::new(&Key::random());

@@ -60,7 +60,8 @@ wire(server) fn a_token_outlives_the_server(case) {
     require(alice.name == chat.name("alice"), chat.name("alice"), &alice.name);
 }
 
-/// No other token is good for anything: one letter changed, cut, somebody's name.
+/// No other token is accepted: not with one letter changed, not shortened, not a
+/// user's name.
 wire(server) fn no_other_token_is_accepted(case) {
     let chat = Chat::start(case);
     let alice = chat.register("alice");
@@ -134,8 +135,9 @@ checks! {
 /// A session and its own lost connection.
 pub taking_over:
 
-/// Whoever comes back is often faster than the news that the old connection is
-/// dead. The same session's connection gives way to it; nobody is there twice.
+/// A client often reconnects before the server knows that the old connection is
+/// dead. The new connection of the same session replaces the old one; no user is in
+/// the room twice.
 wire(server) fn a_token_takes_over_its_own_dead_connection(case) {
     let chat = Chat::start(case);
     let [dead, bob] = chat.room();
@@ -162,11 +164,11 @@ fn replacing(case: &Case) -> &'static [&'static str] {
 }
 
 checks! {
-/// Who comes twice is refused, where the server is told so or it is its default.
+/// A second login is refused, with the option or by default.
 pub duplicates_rejected:
 
-/// The token of another session does not: two programs that come back by
-/// themselves would put each other out for ever.
+/// The token of another session does not: two clients that reconnect would replace
+/// each other for ever.
 wire(server) fn the_token_of_another_session_does_not(case) {
     let chat = Chat::start_with(case, rejecting(case));
     let bob = chat.register("bob");
@@ -210,11 +212,11 @@ wire(server) fn of_many_logins_at_once_one_comes_in(case) {
 }
 
 checks! {
-/// Who comes twice puts the older one out.
+/// A second login replaces the first.
 pub duplicates_replaced:
 
-/// Who comes twice puts the older session out: it is told, and closed, and its token is
-/// worth nothing from then on.
+/// A second login ends the older session: its client is told and disconnected, and its
+/// token is no longer accepted.
 wire(server) fn a_second_login_can_replace_the_first(case) {
     let chat = Chat::start_with(case, replacing(case));
     let [older, bob] = chat.room();

@@ -22,8 +22,8 @@ checks! {
 /// What is stored, and when.
 pub durability:
 
-/// Kill the server while messages fly: whatever anybody has seen of them is in
-/// the history afterwards. Commit first, then send on.
+/// Kill the server while messages are sent: each message that a user has seen is in
+/// the history afterwards. Commit first, then deliver.
 wire(server) fn a_message_that_anyone_has_seen_outlives_a_kill(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();
@@ -42,8 +42,8 @@ wire(server) fn a_message_that_anyone_has_seen_outlives_a_kill(case) {
     require(kept.is_some_and(|kept| kept >= seen), expected, format!("{kept:?}"));
 }
 
-/// At the moment at which a message is received its row can be read in the
-/// database, by anybody.
+/// At the moment at which a message is received its row can be read in the database
+/// by any program.
 ours(server) fn a_message_is_committed_before_it_is_sent_on(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();
@@ -57,8 +57,8 @@ ours(server) fn a_message_is_committed_before_it_is_sent_on(case) {
     }
 }
 
-/// Another program holds the database's lock: the sender is told, nobody sees the
-/// message, then or later, and all goes on when the lock is gone.
+/// Another program holds the database's lock: the sender gets an error, no user
+/// sees the message, then or later, and all goes on when the lock is released.
 ours(server, waits) fn a_message_that_cannot_be_stored_is_sent_to_nobody(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();
@@ -152,8 +152,8 @@ checks! {
 /// The log.
 pub audit:
 
-/// Texts, passwords, tokens and keys stand in no log, at any level; who did what,
-/// and from where, does.
+/// Texts, passwords, tokens and keys are in no log, at any level; which user did
+/// what, and from which address, is.
 ours(server) fn the_log_tells_who_did_what_and_no_secret(case) {
     let chat = Chat::start_with(case, &["--log-level", "debug"]);
     let [alice, bob] = chat.room();

@@ -23,11 +23,11 @@ fn subs(user: &User) -> HashSet<String> {
 }
 
 checks! {
-/// Who gets what, and how often.
+/// Which user gets which message, and how often.
 pub subscriptions:
 
-/// A subscriber in another room gets what is said as `[#ROOM] alice: TEXT`; who is
-/// in another room without having subscribed gets nothing.
+/// A subscriber in another room gets what is said as `[#ROOM] alice: TEXT`; a user
+/// in another room that has not subscribed gets nothing.
 wire(server) fn a_subscriber_elsewhere_gets_what_is_said(case) {
     let chat = Chat::start(case);
     let [alice, bob, carol, dave] = chat.room();
@@ -63,8 +63,8 @@ wire(server) fn only_the_publisher_is_heard_elsewhere(case) {
     require(heard.is_empty(), "nothing of what carol says elsewhere", heard.join("; "));
 }
 
-/// Nobody gets a message twice: a subscriber in the same room gets it as everybody
-/// there does, and that is all.
+/// No user gets a message twice: a subscriber in the same room gets it once, as all
+/// users there do.
 wire(server) fn a_subscriber_in_the_same_room_gets_it_once(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();
@@ -81,8 +81,8 @@ wire(server) fn a_subscriber_in_the_same_room_gets_it_once(case) {
     require(heard == expected, expected.join("; "), heard.join("; "));
 }
 
-/// `/publish TEXT` reaches the subscribers as `[pub] alice: TEXT`, wherever they
-/// are, and nobody else: neither the room nor the publisher.
+/// `/publish TEXT` reaches the subscribers as `[pub] alice: TEXT`, in all rooms,
+/// and no other user: neither the room nor the publisher.
 wire(server) fn a_publication_reaches_the_subscribers_and_nobody_else(case) {
     let chat = Chat::start(case);
     let [alice, bob, carol, dave] = chat.room();
@@ -147,7 +147,7 @@ wire(server) fn the_case_of_a_publishers_name_does_not_matter(case) {
     require(subs(&bob).is_empty(), "no subscription", format!("{:?}", subs(&bob)));
 }
 
-/// There is no subscribing to somebody who has no account.
+/// Only a user with an account can be subscribed to.
 wire(server) fn only_users_with_an_account_can_be_subscribed_to(case) {
     let chat = Chat::start(case);
     let alice = chat.register("alice");
@@ -158,7 +158,7 @@ wire(server) fn only_users_with_an_account_can_be_subscribed_to(case) {
     require(subs(&alice).is_empty(), "no subscription", format!("{:?}", subs(&alice)));
 }
 
-/// Who is not there can be subscribed to: it is the name that counts.
+/// A user that is not online can be subscribed to: the name counts.
 wire(server) fn somebody_who_is_away_can_be_subscribed_to(case) {
     let chat = Chat::start(case);
     chat.registered("alice");

@@ -32,7 +32,7 @@ fn printed(case: &Case, line: &str) -> String {
 }
 
 checks! {
-/// Stages 2 to 4, whatever language the client is written in.
+/// Stages 2 to 4, for a client in any language.
 pub piped_client:
 
 /// Each line of standard input is sent as a line, at once: do not let it wait
@@ -73,9 +73,9 @@ wire(client) fn a_long_received_line_is_printed_whole(case) {
     require(line == printed(case, &text), shown(printed(case, &text)), shown(&line));
 }
 
-/// A received ESC is printed as `\x1b`, four plain characters: or anybody in
-/// the room could drive this terminal. What writing needs stays as it is: U+200C
-/// between two Persian letters.
+/// A received ESC is printed as `\x1b`, four plain characters: or any user in the
+/// room could drive this terminal. Characters that a script needs stay as they are:
+/// U+200C between two Persian letters.
 wire(client) fn received_control_characters_are_escaped(case) {
     let (mut client, us) = connected(case);
     let line = shows(case, &mut client, &us, b"red \x1b[31m alert");
@@ -171,7 +171,7 @@ ours(client) fn an_orderly_end_is_exit_code_0(case) {
     client.exits(0);
 }
 
-/// When nobody reads what the client prints (`client | head -1`), it ends
+/// When no program reads what the client prints (`client | head -1`), it ends
 /// quietly; `println!` would panic.
 ours(client) fn a_closed_standard_output_is_no_panic_of_the_client(case) {
     let server = case.scripted_server();

@@ -22,7 +22,7 @@ checks! {
 /// From stage 4 on.
 pub empty_line_is_ignored:
 
-/// An empty line says nothing: it reaches nobody and is no error.
+/// An empty line is not delivered, and is no error.
 wire(server) fn an_empty_line_is_ignored(case) {
     let server = case.server();
     let path = case.delivery_path(&server);

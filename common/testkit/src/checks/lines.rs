@@ -188,7 +188,7 @@ wire(server) fn disconnect_ends_the_connection_in_good_order(case) {
     path.sender.sees_a_clean_end();
 }
 
-/// `!DISCONNECT` is a command to the server: nobody gets it as a message, not
+/// `!DISCONNECT` is a command to the server: no client gets it as a message, not
 /// even the sender.
 wire(server) fn disconnect_is_not_delivered(case) {
     let server = case.server();

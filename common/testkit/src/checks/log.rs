@@ -20,7 +20,7 @@ fn file_gets(path: &Path, text: &str) -> String {
     }
 }
 
-/// Somebody comes, is served and goes; gives the address.
+/// A client connects, is served and leaves; returns its address.
 #[track_caller]
 fn visit(case: &Case, server: &Server, text: &str) -> String {
     let path = case.delivery_path(server);
@@ -44,7 +44,7 @@ ours(server) fn arrivals_and_departures_are_logged(case) {
     });
 }
 
-/// `--log-level error` leaves out whatever is not an error.
+/// `--log-level error` leaves out all that is not an error.
 ours(server) fn the_log_level_leaves_out_what_is_below_it(case) {
     let server = case.server_with(&["--listen", "127.0.0.1:0", "--log-level", "error"]);
     let address = visit(case, &server, "hello");
@@ -54,8 +54,8 @@ ours(server) fn the_log_level_leaves_out_what_is_below_it(case) {
     require(!errors.contains(&address), format!("nothing about {address}"), errors);
 }
 
-/// The log is read on terminals too: escape what clients sent, or they drive
-/// the terminal of whoever reads it, and write log lines of their own.
+/// The log is read on terminals too: escape what clients sent, or they drive the
+/// terminal on which it is read, and write log lines of their own.
 ours(server) fn the_log_escapes_control_characters(case) {
     let server = case.server_with(&["--listen", "127.0.0.1:0", "--log-level", "debug"]);
     visit(case, &server, "red \x1b[31m alert\rnot a line");
@@ -119,7 +119,7 @@ ours(server) fn messages_are_logged(case) {
     file_gets(&case.folder().join("server_logs.txt"), "what was said");
 }
 
-/// No colour and no control character in the file, whoever sent it.
+/// No colour and no control character in the file, from no client.
 ours(server) fn the_log_file_holds_plain_text(case) {
     let server = case.server();
     visit(case, &server, "red \x1b[31m alert");

@@ -111,8 +111,8 @@ wire(server) fn idle_clients_keep_nobody_waiting(case) {
     others_are_served(case, &server);
 }
 
-/// There is no limit on how long a living client may be silent: no read time-out. In
-/// the middle of a line there is none either.
+/// There is no limit on how long a living client may be silent: no read time-out,
+/// not in the middle of a line either.
 wire(server, waits) fn a_silent_client_stays_connected(case) {
     let server = case.server();
     let [listening, thinking] = [case.delivery_path(&server), case.delivery_path(&server)];
@@ -133,8 +133,8 @@ wire(server) fn a_client_in_the_middle_of_a_line_keeps_nobody_waiting(case) {
     others_are_served(case, &server);
 }
 
-/// A flood of lines from one, whose answers nobody reads, leaves the others
-/// served.
+/// A client that floods and does not read its answers does not stop the server from
+/// serving others.
 wire(server) fn a_flood_that_nobody_reads_keeps_nobody_waiting(case) {
     let server = case.server();
     let flood = case.connect_unread("flood", &server);

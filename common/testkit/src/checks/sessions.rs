@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// Playing the usual number, and then making what was found shorter.
 const LIMIT: Duration = Duration::from_secs(60);
-/// As many sessions as somebody asks for, at this rate at least.
+/// As many sessions as `--sessions` asks for, at this rate at least.
 const SLOWEST_PER_SECOND: u32 = 10;
 
 /// Random sessions against the server.

@@ -61,8 +61,8 @@ wire(server) fn clients_are_told_at_ctrl_c_too(case) {
     server.program.ends(ORDERLY);
 }
 
-/// Neither an idle client nor one that never reads holds the end up: 5 s are
-/// the bound, whatever the clients do. Set a deadline on what is still written.
+/// Neither an idle client nor one that never reads holds the end up: 5 s are the
+/// bound, for any clients. Set a deadline on what is still written.
 ours(server) fn a_client_that_never_reads_does_not_hold_up_the_end(case) {
     let server = case.server();
     let _stuck = stuck_client(case, &server);
@@ -70,7 +70,7 @@ ours(server) fn a_client_that_never_reads_does_not_hold_up_the_end(case) {
     server.program.exits(0);
 }
 
-/// A second signal means now: do not wait for anybody any more.
+/// A second signal means now: do not wait for any client.
 ours(server) fn a_second_signal_ends_the_server_at_once(case) {
     let server = case.server();
     let crowd = stuck_client(case, &server);
@@ -86,8 +86,8 @@ ours(server) fn a_second_signal_ends_the_server_at_once(case) {
 }
 }
 
-/// A client for which the server has more to write than the sockets hold, and
-/// in the chat two others who made it so.
+/// A client for which the server has more to write than the sockets hold, and in
+/// the chat two other clients that caused it.
 #[track_caller]
 fn stuck_client(case: &crate::Case, server: &crate::Server) -> Vec<crate::Peer> {
     let line = format!("{}\n", "x".repeat(4000)).repeat(16);
@@ -109,7 +109,7 @@ fn stuck_client(case: &crate::Case, server: &crate::Server) -> Vec<crate::Peer> 
     vec![stuck, witness, sender]
 }
 
-/// Waits until nobody accepts at `address`.
+/// Waits until no server accepts at `address`.
 #[track_caller]
 fn refuses_connections(address: std::net::SocketAddr) {
     let deadline = std::time::Instant::now() + crate::patience();

@@ -38,7 +38,7 @@ checks! {
 pub start:
 
 /// Exactly `Server is starting!` and `Listening on IP:PORT`, in this order;
-/// whatever else a server has to say is a log line on standard error.
+/// anything else that a server prints is a log line on standard error.
 ours(server) fn the_start_is_two_lines_on_standard_output(case) {
     let server = case.run_server(&["--listen", "127.0.0.1:0"]);
     server.prints("Server is starting!");
@@ -103,7 +103,7 @@ ours(server) fn listening_on_somebody_elses_address_is_an_error(case) {
     fails_with(&case.run_server(&["--listen", "192.0.2.1:0"]), 1, "192.0.2.1");
 }
 
-/// `println!` panics when nobody reads (`server | true`): write, and look at
+/// `println!` panics when no program reads (`server | true`): write, and look at
 /// the result.
 ours(server) fn a_closed_standard_output_is_no_panic(case) {
     let mut shell = Command::new("sh");

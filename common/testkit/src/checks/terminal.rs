@@ -138,7 +138,7 @@ ours(client) fn a_line_coming_in_never_tears_the_line_being_typed(case) {
     us.receives("half a sentence");
 }
 
-/// A burst while somebody types: nothing is lost of either.
+/// Many lines arrive while the user types: neither they nor what is typed is lost.
 ours(client) fn typing_during_a_burst_loses_nothing(case) {
     let (mut terminal, us) = connected(case, &[]);
     let text = "the quick brown fox jumps";
@@ -154,7 +154,7 @@ ours(client) fn typing_during_a_burst_loses_nothing(case) {
 }
 
 /// What is typed behind Enter, before the next prompt is there, belongs to the next
-/// line. Who types fast, or pastes, would otherwise lose it.
+/// line. A user that types fast, or pastes, would otherwise lose it.
 ours(client) fn what_is_typed_ahead_is_not_lost(case) {
     let (mut terminal, us) = connected(case, &[]);
     terminal.types(&format!("one{ENTER}two{ENTER}thr"));
