@@ -81,7 +81,7 @@ impl ClientProcess {
     pub fn type_line(&mut self, line: &str) -> anyhow::Result<()> {
         let input = self.input.as_mut().with_context(|| format!("{} has left", self.name))?;
         let said = input.write_all(format!("{line}\n").as_bytes());
-        said.with_context(|| format!("{} reads no more", self.name))
+        said.with_context(|| format!("{} reads nothing more", self.name))
     }
 
     /// How many lines it has shown: a mark to look from.

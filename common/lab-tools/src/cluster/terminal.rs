@@ -73,6 +73,6 @@ fn show(context: &RunContext<'_>, services: &Services, servers: &[Server], balan
     say!("more users  {}", terminal::command_for_more(context, &balancer.address.to_string()));
     say!("\nIn another terminal: make cluster {n} ARGS=--kill kills your server, and");
     say!("make cluster {n} ARGS=\"--kill 2\" that of bob.");
-    say!("Watch who leaves, and where your client goes.\n");
+    say!("Watch which user leaves, and to which server your client connects.\n");
     say!("{}\n", context.stage.first_words.trim());
 }

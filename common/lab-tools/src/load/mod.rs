@@ -90,7 +90,7 @@ impl Options {
                     .to_owned())
             }
             Shape::Room if clients < 2 => {
-                Err("a room needs two clients, or nobody hears what is sent".to_owned())
+                Err("a room needs two clients, or no client receives what is sent".to_owned())
             }
             Shape::Room if self.senders > clients => {
                 Err(format!("--senders {} of --clients {clients} is more than all", self.senders))

@@ -48,7 +48,7 @@ impl Show {
         let mut secret = false;
         for part in &annotated.parts {
             if part.layer == Layer::Key && !secret {
-                self.line(&mut text, SECRET, "           with the key, and for nobody else:");
+                self.line(&mut text, SECRET, "           with the key only:");
             }
             secret = part.layer == Layer::Key;
             self.part(&mut text, part, width);
@@ -104,7 +104,7 @@ fn heading(of: &Connection, event: &Event<'_>) -> (&'static str, String) {
         }
         Event::Refused(why) => return (paint, format!("{name} cannot connect: {why}")),
         Event::Sent(_, bytes) => count(bytes.len()),
-        Event::Ended(_) => "end: no more comes from here (FIN)".to_owned(),
+        Event::Ended(_) => "end: nothing more comes from here (FIN)".to_owned(),
         Event::Reset(_) => "broken off (RST)".to_owned(),
     };
     (paint, format!("{arrow}: {what}"))

@@ -16,7 +16,7 @@ pub struct Rule {
 
 const P1: &str = "P1: what a user says arrives in the order in which it was said, everywhere";
 const P2: &str = "P2: nothing is shown twice, and what was shown is in the history";
-const P3: &str = "P3: after a fault each user who stayed is shown everything, without a new message";
+const P3: &str = "P3: after a fault each user that stayed is shown everything, without a new message";
 const P4: &str = "P4: a name is in the chat once, on all servers";
 const P5: &str =
     "P5: users of a server that died are gone within 10 s, and no server is declared dead wrongly";
@@ -74,7 +74,7 @@ pub static LOST: Rule = Rule {
 pub static AWAY: Rule = Rule {
     promise: P3,
     name: "a user cannot come back",
-    expected: "each user who tries to be let in again when the faults are over",
+    expected: "each user that tries is let in again when the faults are over",
     cause: "a server does not connect again to the database, or keeps the name of the old connection",
 };
 pub static NO_ANSWER: Rule = Rule {
@@ -99,7 +99,7 @@ pub static GHOST: Rule = Rule {
     promise: P5,
     name: "a user is listed and has no connection",
     expected: "only users with a connection in a list",
-    cause: "nobody takes out the users of a server that has died",
+    cause: "no server removes the users of a server that has died",
 };
 pub static WRONGLY_DEAD: Rule = Rule {
     promise: P5,
