@@ -104,7 +104,7 @@ impl Case {
     /// `N` clients in the chat room of `server`, everyone known to everyone and
     /// nothing left to read.
     ///
-    /// A connection is not yet a member: a server may well see them in another
+    /// A connection is not yet in the room: a server may well see them in another
     /// order. So they say `ready` until all have heard all. This asks nothing
     /// about prefixes or notices, and a check of those fails alone.
     #[track_caller]

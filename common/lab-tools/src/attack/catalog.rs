@@ -80,7 +80,7 @@ pub const ATTACKS: [Attack; 17] = [
     },
     Attack {
         name: "password",
-        tries: "mallory is a member, listens on the wire, and wants to know alice's password.",
+        tries: "mallory is a user, listens on the wire, and wants to know alice's password.",
         ended_by: Some(8),
         how: "No key is shared: each connection has its own, which only its two ends know.",
         alone: false,
@@ -96,7 +96,7 @@ pub const ATTACKS: [Attack; 17] = [
     },
     Attack {
         name: "man-in-the-middle",
-        tries: "mallory is in the middle, has what every member has, and wants to read and rewrite what is said.",
+        tries: "mallory is in the middle, has what every user has, and wants to read and rewrite what is said.",
         ended_by: Some(8),
         how: "The client verifies the server's certificate, and a server without a certified key is refused.",
         alone: false,

@@ -43,7 +43,7 @@ impl Protocol {
         self >= Protocol::Sealed
     }
 
-    /// Whether members share a key file.
+    /// Whether users share a key file.
     pub fn has_shared_key(self) -> bool {
         matches!(self, Protocol::Encrypted | Protocol::Sealed)
     }

@@ -1,4 +1,4 @@
-//! What every member has in stages 5 to 7: the key of the key file, and with it
+//! What every user has in stages 5 to 7: the key of the key file, and with it
 //! the power to open and to seal any line.
 
 use super::protocol::Protocol;

@@ -22,12 +22,12 @@ pub const TIMEOUT: Duration = Duration::from_secs(10);
 /// Everybody's password but where an attack needs another.
 pub const PASSWORD: &str = "wonderland-1865";
 
-/// A server that runs already, and what its members have.
+/// A server that runs already, and what its users have.
 #[derive(Clone, Debug)]
 pub struct ExternalServer {
     /// A loopback address.
     pub address: SocketAddr,
-    /// The members' key file, in stages 5 to 7.
+    /// The users' key file, in stages 5 to 7.
     pub key: Option<PathBuf>,
     /// The authority's certificate, from stage 8 on.
     pub ca: Option<PathBuf>,
@@ -72,7 +72,7 @@ impl<'a> Target<'a> {
         Some(std::fs::read_dir(format!("/proc/{process}/task")).ok()?.count())
     }
 
-    /// What a member has who uses the key file.
+    /// What a user of the key file has.
     ///
     /// # Errors
     /// When there is none.
