@@ -19,34 +19,34 @@ use tempfile::TempDir;
 use testkit::mariadb::MariaDb;
 
 /// Where a test's database is, and how an administrator prepares it.
-enum Place {
+enum TestDatabase {
     File(TempDir),
     Server { admin: String, account: Account },
 }
 
 static SERVER: Mutex<Option<MariaDb>> = Mutex::new(None);
 
-impl Place {
-    fn file() -> Place {
-        Place::File(tempfile::tempdir().unwrap())
+impl TestDatabase {
+    fn file() -> TestDatabase {
+        TestDatabase::File(tempfile::tempdir().unwrap())
     }
 
-    fn server(database: &str) -> Place {
+    fn server(database: &str) -> TestDatabase {
         let mut server = SERVER.lock().ignore_poison();
         let admin = server.get_or_insert_with(MariaDb::start).admin_url(database);
         let account = Account { user: database.to_owned(), hosts: Vec::new(), new_password: true };
-        Place::Server { admin, account }
+        TestDatabase::Server { admin, account }
     }
 
     /// Brings the tables to this version; the URL for a server that may read and add.
     fn prepare(&self, schema: &Schema) -> DbUrl {
         match self {
-            Place::File(folder) => {
+            TestDatabase::File(folder) => {
                 let path = folder.path().join("chat.db");
                 sqlite::init(&path, schema).unwrap();
                 DbUrl::Sqlite(path)
             }
-            Place::Server { admin, account } => {
+            TestDatabase::Server { admin, account } => {
                 let DbUrl::MySql(url) = admin.parse().unwrap() else { panic!("{admin}") };
                 init(&url, schema, account).unwrap().url.unwrap().parse().unwrap()
             }
@@ -54,7 +54,7 @@ impl Place {
     }
 }
 
-type Test = fn(&Place);
+type Test = fn(&TestDatabase);
 
 const TESTS: [(&str, Test); 4] = [
     ("a_database_of_stage_6_goes_on_without_loss", goes_on),
@@ -72,11 +72,11 @@ fn main() -> ExitCode {
     let mut trials = Vec::new();
     for (name, test) in TESTS {
         trials.push(Trial::test(format!("sqlite::{name}"), move || {
-            test(&Place::file());
+            test(&TestDatabase::file());
             Ok(())
         }));
         let on_mariadb = move || {
-            test(&Place::server(&name[..8]));
+            test(&TestDatabase::server(&name[..8]));
             Ok(())
         };
         trials.push(Trial::test(format!("mariadb::{name}"), on_mariadb).with_ignored_flag(missing.is_some()));
@@ -105,8 +105,8 @@ fn texts(store: &Arc<Store>, room: &str, limit: usize) -> Vec<String> {
     message_store::room_history(store, room, limit).unwrap().into_iter().map(|m| m.text).collect()
 }
 
-fn goes_on(place: &Place) {
-    let url = place.prepare(&store::SCHEMA);
+fn goes_on(database: &TestDatabase) {
+    let url = database.prepare(&store::SCHEMA);
     let old = store::open(&url, &store::SCHEMA).unwrap();
     old.append(&rows(&[message(1, "old"), message(2, "older")])).unwrap();
     old.add_users(&[new_user("Alice")]).unwrap();
@@ -114,7 +114,7 @@ fn goes_on(place: &Place) {
     let error = store::open(&url, &SCHEMA).err().unwrap();
     assert!(error.to_string().contains("tables of version 4 and this program needs 5"), "{error:?}");
     assert!(error.to_string().contains("stage7-admin init"), "{error}");
-    let url = place.prepare(&SCHEMA);
+    let url = database.prepare(&SCHEMA);
     let new = store::open(&url, &SCHEMA).unwrap();
     assert_eq!(
         message_store::room_history(&new, "lobby", 10).unwrap(),
@@ -127,8 +127,8 @@ fn goes_on(place: &Place) {
     assert!(error.to_string().contains("tables of version 5 and this program knows only 4"), "{error:?}");
 }
 
-fn histories(place: &Place) {
-    let store = store::open(&place.prepare(&SCHEMA), &SCHEMA).unwrap();
+fn histories(database: &TestDatabase) {
+    let store = store::open(&database.prepare(&SCHEMA), &SCHEMA).unwrap();
     let batch = [
         said(1, Recipient::Room("lobby".into())),
         said(2, Recipient::Room("rust".into())),
@@ -146,8 +146,8 @@ fn histories(place: &Place) {
     assert_eq!(store.recent(10).unwrap().len(), 7, "all of it is kept");
 }
 
-fn subscriptions(place: &Place) {
-    let store = store::open(&place.prepare(&SCHEMA), &SCHEMA).unwrap();
+fn subscriptions(database: &TestDatabase) {
+    let store = store::open(&database.prepare(&SCHEMA), &SCHEMA).unwrap();
     let names = ["alice", "Bob", "carol"];
     store.add_users(&names.map(new_user)).unwrap();
     let ids = names.map(|name| store.user(name).unwrap().unwrap().id);
@@ -174,12 +174,12 @@ fn subscriptions(place: &Place) {
 
 /// On MySQL each change of a table commits by itself: the program may have been
 /// killed between a change and the note that it is done.
-fn interrupted(place: &Place) {
-    place.prepare(&SCHEMA);
-    if let Place::Server { admin, .. } = place {
+fn interrupted(database: &TestDatabase) {
+    database.prepare(&SCHEMA);
+    if let TestDatabase::Server { admin, .. } = database {
         let opts = OptsBuilder::from_opts(Opts::from_url(admin).unwrap()).prefer_socket(false);
         Conn::new(opts).unwrap().query_drop("DELETE FROM schema_version WHERE version = 5").unwrap();
     }
-    let store = store::open(&place.prepare(&SCHEMA), &SCHEMA).unwrap();
+    let store = store::open(&database.prepare(&SCHEMA), &SCHEMA).unwrap();
     store.append(&rows(&[said(1, Recipient::Subscribers)])).unwrap();
 }

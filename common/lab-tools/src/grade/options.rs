@@ -112,7 +112,7 @@ pub struct Options {
 }
 
 /// Where submissions are.
-pub enum ProcessGroup {
+pub enum SubmissionPath {
     /// One, in this folder.
     Folder(PathBuf),
     /// One, a command that was typed in the current folder.
