@@ -54,7 +54,7 @@ pub struct LogFileArgs {
 }
 
 impl LogFileArgs {
-    /// The level, and the path of the log file unless there is none.
+    /// The level, and the path of the log file, if it is to be written.
     pub fn settings(&self) -> (Level, Option<&std::path::Path>) {
         let file = (!self.no_log_file).then_some(self.log_file.as_path());
         (self.level.log_level, file)

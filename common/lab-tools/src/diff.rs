@@ -73,7 +73,7 @@ pub(crate) struct Point {
     /// The stage that brought it, where the two are not neighbours.
     pub stage: Option<u16>,
     pub name: String,
-    /// Empty where nobody has written a sentence: in a student's copy.
+    /// Empty where there is no sentence: in a student's copy.
     pub why: String,
 }
 
@@ -102,7 +102,7 @@ pub fn run(compared: &Compared<'_>, all: &Registry, options: &Options) -> anyhow
     let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     let shown = text::render(&comparison, colour);
     if !terminal || !pager::show(&shown) {
-        // Nobody who reads any more is no failure: `| head` has seen enough.
+        // A closed output is no failure: `| head` has seen enough.
         let _ = stdout().write_all(shown.as_bytes());
     }
     Ok(())

@@ -93,7 +93,7 @@ impl Keys {
         Keys { file, encrypt, authenticate }
     }
 
-    /// The text of a message; `None` where this key did not make it, or somebody
+    /// The text of a message; `None` where this key did not make it, or an attacker
     /// has changed it. Without a tag the second cannot always be told.
     pub fn open(&self, message: &Message) -> Option<Vec<u8>> {
         if message.tag.is_empty() {

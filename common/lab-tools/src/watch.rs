@@ -1,7 +1,7 @@
-//! `lab watch N`: the checks of a stage again, each time somebody saves.
+//! `lab watch N`: the checks of a stage again, each time a file is saved.
 //!
 //! A run that is overtaken by the next save is ended, and with it all that it has
-//! started: what it would say is about a program that is no more. Everything is
+//! started: what it would say is about a program that has changed. Everything is
 //! handled by the main thread, since only what that starts is on a leash; the
 //! others only tell it what has happened.
 
@@ -51,7 +51,7 @@ pub(crate) enum Event {
 pub(crate) enum End {
     /// It was through.
     Done,
-    /// Somebody has saved meanwhile.
+    /// A file was saved meanwhile.
     Saved(PathBuf),
     /// It is time to go.
     Signal(i32),
@@ -140,7 +140,7 @@ fn wait(events: &Receiver<Event>) -> End {
     }
 }
 
-/// Waits until nobody has saved for a moment.
+/// Waits until no file was saved for a moment.
 fn quiet(events: &Receiver<Event>, mut path: PathBuf) -> End {
     while let Ok(event) = events.recv_timeout(QUIET) {
         match event {

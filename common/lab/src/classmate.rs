@@ -77,7 +77,7 @@ enum Waiting {
     Nothing,
     /// Bytes that the server has not read.
     Line,
-    /// The end of a client that sends no more.
+    /// The end of a client that sends nothing more.
     End,
 }
 
@@ -106,7 +106,7 @@ fn waiting_in(table: &str, port: u16) -> Waiting {
 }
 
 /// Says a line. The client may be gone, as when the server has ended; then
-/// there is nobody to say it to, and nothing to do about it.
+/// there is no client to send it to, and nothing to do about it.
 fn put(input: &Mutex<Option<ChildStdin>>, line: &str) {
     let mut input = input.lock().ignore_poison();
     if let Some(pipe) = input.as_mut() {

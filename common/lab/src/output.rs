@@ -11,7 +11,7 @@ macro_rules! say {
     }};
 }
 
-/// The rows of a terminal that nobody has made larger or smaller.
+/// The columns of a terminal of the usual size.
 pub const WIDTH: usize = 80;
 
 /// `text` in lines of at most `width` characters, as far as its words allow.

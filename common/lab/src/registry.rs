@@ -48,7 +48,7 @@ pub struct Stage {
     pub first_words: String,
     /// The second client on a terminal.
     pub classmate: Option<Classmate>,
-    /// How a load test talks to the server; `None` where there is none.
+    /// How a load test talks to the server; `None` for a stage without a load test.
     pub load: Option<Shape>,
     /// What its bytes on the wire are.
     pub wire: WireFormat,
@@ -307,7 +307,7 @@ impl Stage {
         self.package.replace('-', "_")
     }
 
-    /// The server's port where nobody names another.
+    /// The server's port where no option names another.
     pub fn default_port(&self) -> u16 {
         9000 + self.number
     }

@@ -23,7 +23,7 @@ pub const DATABASE: &str = "chat.db";
 /// How long a server may take until it listens.
 const START: Duration = Duration::from_secs(10);
 
-/// The signals that mean "end, please", whoever sends them: the keyboard, a
+/// The signals that mean "end, please": from the keyboard, a
 /// program, or the terminal that is closed.
 pub const END_SIGNALS: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
 
@@ -219,7 +219,7 @@ impl<'a> RunContext<'a> {
         format!("the server's log ({}) ends:\n  {end}", self.file_name(log))
     }
 
-    /// Removes the folder: after a run that went well nobody will look at it.
+    /// Removes the folder: after a run that went well it is not needed.
     pub fn clean_up(self) {
         let _ = fs::remove_dir_all(&self.folder);
     }

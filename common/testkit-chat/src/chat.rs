@@ -7,7 +7,7 @@ use crate::user::User;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use testkit::{Carried, Case, Peer, Server};
 
-/// Everybody's, unless a check is about passwords.
+/// Every user's password, unless a check is about passwords.
 pub const PASSWORD: &str = "correct horse";
 
 /// What a login that fails is told.
@@ -76,7 +76,7 @@ impl<'c> Chat<'c> {
         self.again(&["--listen", &address.to_string()])
     }
 
-    /// A name that nobody had in an earlier check.
+    /// A name that no user had in an earlier check.
     pub fn name(&self, who: &str) -> String {
         format!("{who}-{}", self.suffix)
     }
@@ -98,7 +98,7 @@ impl<'c> Chat<'c> {
         self.over(who, self.case.stream_from(who, self.address(), from))
     }
 
-    /// A fresh connection of somebody who never reads, with a small buffer.
+    /// A new connection of a client that never reads, with a small buffer.
     #[track_caller]
     pub fn connect_unread(&self, who: &str) -> Connection<'c> {
         let stream = self.case.stream_with_small_buffer(who, self.address());
@@ -144,13 +144,13 @@ impl<'c> Chat<'c> {
         connection
     }
 
-    /// Somebody new in the room.
+    /// A new user in the room.
     #[track_caller]
     pub fn register(&self, who: &str) -> User<'c> {
         self.enter(who, &format!("REGISTER {} {PASSWORD}", self.name(who)))
     }
 
-    /// Somebody with an account who has left again.
+    /// A user with an account that has left again.
     #[track_caller]
     pub fn registered(&self, who: &str) {
         let user = self.register(who);
@@ -159,7 +159,7 @@ impl<'c> Chat<'c> {
         user.lines_to_the_end();
     }
 
-    /// Somebody who has registered before.
+    /// A user that has registered before.
     #[track_caller]
     pub fn login(&self, who: &str) -> User<'c> {
         self.enter(who, &self.credentials(who))

@@ -16,14 +16,14 @@ const INFO: &[u8] = b"chat e2e";
 /// `enc`, and every key.
 const KEY: usize = 32;
 
-/// Somebody with a key pair.
+/// A user with a key pair.
 pub struct Identity {
     name: &'static str,
     secret: StaticSecret,
 }
 
 impl Identity {
-    /// A key pair that nobody has had before; the name is as registered.
+    /// A new key pair; the name is as registered.
     pub fn new(name: &'static str) -> Self {
         Self { name, secret: StaticSecret::from(rand::random::<[u8; KEY]>()) }
     }

@@ -29,7 +29,7 @@ use testkit::Case;
 /// The first stage with TLS in place of the shared key.
 const FIRST_TLS: u8 = 8;
 
-/// True where lines are plain inside TLS.
+/// Returns `true` where lines are plain inside TLS.
 pub fn over_tls(case: &Case) -> bool {
     case.stage() >= FIRST_TLS
 }
@@ -42,7 +42,7 @@ pub fn prepare(case: &Case) {
     }
 }
 
-/// The same for a client alone, which from stage 8 on needs somebody to trust.
+/// The same for a client alone, which from stage 8 on needs an authority to trust.
 fn prepare_client(case: &Case) {
     prepare(case);
     if over_tls(case) {

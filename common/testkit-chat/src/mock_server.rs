@@ -98,7 +98,7 @@ impl Connection<'_> {
         request
     }
 
-    /// What the server says to somebody who may come in.
+    /// What the server sends to a user that may come in.
     pub fn lets_in(&self, name: &str, token: &str) {
         self.send(&format!("AUTH_SUCCESS {name} {token}"));
         self.send("[HISTORY] 2026-01-31T09:30:00Z bob: said before");

@@ -19,7 +19,7 @@ pub fn starts() -> Vec<Check> {
     .concat()
 }
 
-/// What everybody owes from stage 6 on, besides [`starts`].
+/// What every program owes from stage 6 on, besides [`starts`].
 ///
 /// Which of the two answers to a second login is the default is up to the stage:
 /// see [`duplicates_are_rejected`] and [`duplicates_are_replaced`].
@@ -59,7 +59,7 @@ pub fn random_sessions() -> Vec<Check> {
     patiently(checks::random_sessions())
 }
 
-/// What everybody owes from stage 7 on.
+/// What every program owes from stage 7 on.
 pub fn since_stage_7() -> Vec<Check> {
     [
         checks::rooms_of_a_server(),
@@ -95,7 +95,7 @@ pub fn with_mariadb(checks: Vec<Check>) -> Vec<Check> {
     checks.into_iter().map(|check| check.ignored_if(missing)).collect()
 }
 
-/// These checks with time for a login that nobody ends, or for a database.
+/// These checks with time for a login that no client ends, or for a database.
 pub fn patiently(checks: Vec<Check>) -> Vec<Check> {
     checks.into_iter().map(|check| check.within(Duration::from_secs(60))).collect()
 }

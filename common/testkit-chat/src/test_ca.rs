@@ -18,7 +18,7 @@ pub struct TestCa {
 }
 
 impl TestCa {
-    /// One that nobody trusts yet.
+    /// One that no client trusts yet.
     #[allow(clippy::new_without_default, reason = "each is another one")]
     pub fn new() -> Self {
         let key = KeyPair::generate().expect("the system has random numbers");

@@ -210,7 +210,7 @@ impl Read for Source {
                 self.left = 0..self.socket.read(&mut self.raw)?;
             }
             let mut core = locked(&self.tls.core);
-            // It takes no more than it has room for.
+            // It takes only what it has room for.
             self.left.start += core.read_tls(&mut &self.raw[self.left.clone()])?;
             let processed =
                 core.process_new_packets().map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e));

@@ -4,7 +4,7 @@ use crate::connection::Connection;
 use std::ops::Deref;
 use testkit::{fail, require, shown};
 
-/// Somebody in the room.
+/// A user in the room.
 pub struct User<'c> {
     /// The connection.
     pub connection: Connection<'c>,

@@ -31,7 +31,7 @@ pub struct WrongServer {
     /// The rule that it breaks, and then those as which the mistake may show first.
     #[serde(default)]
     pub rules: Vec<String>,
-    /// The number of a session that catches it, of the series that everybody gets.
+    /// The number of a session that catches it, of the series that all programs get.
     #[serde(default)]
     pub session: usize,
     /// The check that catches it, where no session waits so long, or looks at the bytes of a

@@ -112,7 +112,7 @@ impl Context {
         self.cr_lf.load(Ordering::Relaxed)
     }
 
-    /// Kills one process group, once: its number may be somebody else's later.
+    /// Kills one process group, once: its number may be another process later.
     pub fn kill(&self, group: Pid) {
         let mut groups = self.groups();
         if let Some(at) = groups.iter().position(|g| *g == group) {
@@ -182,7 +182,7 @@ impl Context {
 
     /// A command given by hand runs where it was typed, so that the file names
     /// in it mean what they say there (cargo itself moves to the package).
-    /// `{folder}` is the case's own folder: a database there is nobody else's.
+    /// `{folder}` is the case's own folder: no other check uses a database there.
     pub fn foreign_command(&self, command: &str, host: &str, port: u16) -> Command {
         let port = port.to_string();
         let folder = self.folder.path().to_string_lossy();

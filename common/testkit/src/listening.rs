@@ -23,7 +23,7 @@ pub(crate) fn is_listening(port: u16, group: Pid) -> bool {
         return TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
     }
     let found: Vec<_> = tables.into_iter().flatten().filter_map(|t| listener(t, port)).collect();
-    // Somebody else may have taken the port meanwhile, so ask whose it is; but
+    // Another program may have taken the port meanwhile, so ask whose it is; but
     // only now, for that is a walk over all processes.
     !found.is_empty() && {
         let owned = sockets_of(group);
@@ -103,7 +103,7 @@ pub(crate) fn free_port() -> u16 {
     }
 }
 
-/// Binds without listening, so that nobody takes the attempt for a server.
+/// Binds without listening, so that no client takes the attempt for a server.
 fn bound_port() -> Option<u16> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).ok()?;
     socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).ok()?;

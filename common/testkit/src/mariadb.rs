@@ -81,7 +81,7 @@ impl MariaDb {
         }
         let mut server = MariaDb { folder, port: 0, running: None };
         // Between our asking for a free port and the server's taking it,
-        // somebody else may have taken it.
+        // another program may have taken it.
         for _ in 0..5 {
             server.port = free_port();
             if server.try_start() {
@@ -265,7 +265,7 @@ pub(crate) fn end_watchdog(mut watchdog: Child) {
     let _ = watchdog.wait();
 }
 
-/// A server greets whoever connects; a port that is merely open does not.
+/// A server greets each client; a port that is merely open does not.
 fn answers(port: u16) -> bool {
     let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { return false };
     let _ = stream.set_read_timeout(Some(Duration::from_secs(2)));

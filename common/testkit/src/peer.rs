@@ -18,7 +18,7 @@ const SMALL_BUFFER: usize = 4 * 1024;
 pub trait Transport: Send + Sync {
     /// Sends all of it.
     fn send(&self, bytes: &[u8]) -> io::Result<()>;
-    /// Says that no more will be sent.
+    /// Says that nothing more will be sent.
     fn half_close(&self);
 }
 
@@ -149,7 +149,7 @@ impl Peer {
         }
     }
 
-    /// Sends bytes to somebody who may rightly be gone by now.
+    /// Sends bytes to a server that may rightly have closed by now.
     pub fn try_send(&self, bytes: &[u8]) -> io::Result<()> {
         self.context.transcript.note(&self.name, format!("sent {}", shown(bytes)));
         match &self.transport {
@@ -171,14 +171,14 @@ impl Peer {
         let _ = self.stream().shutdown(Shutdown::Write);
     }
 
-    /// Sends `bytes` until the other side takes no more, `times` times at most.
+    /// Sends `bytes` until the other side takes nothing more, `times` times at most.
     pub fn flood(&self, bytes: &[u8], times: usize) {
         let limit = Duration::from_millis(300);
         let _ = self.stream().set_write_timeout(Some(limit));
         let _ = (0..times).try_for_each(|_| self.try_send(bytes));
     }
 
-    /// Sends no more, and goes on reading.
+    /// Sends nothing more, and goes on reading.
     pub fn half_close(&self) {
         self.context.transcript.note(&self.name, "closed its sending half");
         match &self.transport {

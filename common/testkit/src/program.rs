@@ -212,7 +212,7 @@ impl Program {
     /// How it ended, or `None` while it runs.
     ///
     /// The process is not reaped before this value is dropped: its number stays
-    /// taken, so that nobody else's process can be killed by mistake.
+    /// taken, so that no other process can be killed by mistake.
     pub fn ended(&self) -> Option<Exit> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         let status = waitid(WaitId::Pid(pid_of(&self.child)), options).ok()??;

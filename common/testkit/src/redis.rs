@@ -55,7 +55,7 @@ impl Redis {
         Self::launch_with(None)
     }
 
-    /// The same, which lets in nobody without this password.
+    /// The same, which refuses clients without this password.
     ///
     /// # Panics
     /// When it does not start.

@@ -1,5 +1,5 @@
 //! Tests of the course itself: that wrong programs fail, that right ones in
-//! other languages pass. Nobody who writes a server needs them.
+//! other languages pass. They are not needed to write a server.
 
 use libtest_mimic::{Completion, Failed, Trial};
 

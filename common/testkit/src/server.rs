@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// A program in another language may start slowly (or be compiled first). On a busy machine
 /// it has more time.
 const FOREIGN_START: Duration = Duration::from_secs(10);
-/// Somebody may take a free port just before the server does.
+/// Another program may take a free port just before the server does.
 const PORTS_TRIED: usize = 3;
 
 /// A server that accepts connections.

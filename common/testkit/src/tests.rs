@@ -171,7 +171,7 @@ fn helpers_of_a_program_end_with_the_check() {
     let helper = std::fs::read_to_string(&note).expect("the check wrote it");
     let _ = std::fs::remove_file(note);
     let gone = || {
-        // A process that has ended may stay listed until somebody asks after it.
+        // A process that has ended may stay listed until its parent waits for it.
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", helper.trim()));
         stat.map_or(true, |stat| stat.contains(") Z "))
     };

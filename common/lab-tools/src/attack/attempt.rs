@@ -142,7 +142,7 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// What somebody's screen shows.
+    /// What a user's screen shows.
     pub fn shows(&self, who: &str, text: &str) {
         self.note(format!("{who:<8}| {}", super::client_process::cut(text)));
     }

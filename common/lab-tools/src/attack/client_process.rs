@@ -77,7 +77,7 @@ impl ClientProcess {
     /// Types a line.
     ///
     /// # Errors
-    /// When the client reads no more.
+    /// When the client reads nothing more.
     pub fn type_line(&mut self, line: &str) -> anyhow::Result<()> {
         let input = self.input.as_mut().with_context(|| format!("{} has left", self.name))?;
         let said = input.write_all(format!("{line}\n").as_bytes());

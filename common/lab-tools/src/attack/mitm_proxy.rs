@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
-/// How long a connection that nobody takes is waited for.
+/// How long a connection may take to be accepted.
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// Which way a unit went.
@@ -49,7 +49,7 @@ struct Inner {
     ended: AtomicBool,
     /// Connections that the server has closed.
     closed_by_server: AtomicBool,
-    /// All sockets, to be shut down at the end: that wakes whoever reads them.
+    /// All sockets, to be shut down at the end: that wakes the threads that read them.
     sockets: Mutex<Vec<TcpStream>>,
 }
 

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 /// What anything ordinary may take: a start, a login, a line's way.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Everybody's password but where an attack needs another.
+/// Every user's password, unless an attack needs another.
 pub const PASSWORD: &str = "wonderland-1865";
 
 /// A server that runs already, and what its users have.
@@ -80,7 +80,7 @@ impl<'a> Target<'a> {
         SharedKey::read(&self.folder().join("chat.key"), self.protocol)
     }
 
-    /// A client that is started and no more.
+    /// A client that is only started.
     ///
     /// # Errors
     /// When it cannot be started.
@@ -149,7 +149,7 @@ impl<'a> Target<'a> {
             pause = (2 * pause).min(Duration::from_millis(500));
             drop(knock);
             if heard.is_some() {
-                // Or it would be taken for somebody else's departure.
+                // Or it would be taken for the departure of another client.
                 return client.expect_line("[SERVER] * left (*", TIMEOUT).map(drop);
             }
         }

@@ -111,7 +111,7 @@ impl User {
             }
             let pause = if self.habit == Habit::Competes { 500..2500 } else { 50..300 };
             thread::sleep(Duration::from_millis(rand::rng().random_range(pause)));
-            // While everything recovers, nobody takes a name any more.
+            // While everything recovers, no user takes a name any longer.
             if self.habit == Habit::Competes && !self.state.talking.load(Ordering::SeqCst) {
                 return;
             }

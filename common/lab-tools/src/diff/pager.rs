@@ -22,7 +22,7 @@ pub fn show(text: &str) -> bool {
     let child = Command::new("sh").args(["-c", pager]).stdin(Stdio::piped()).spawn();
     let Ok(mut child) = child else { return false };
     if let Some(mut input) = child.stdin.take() {
-        // Whoever has seen enough closes it before the end.
+        // The user may close it before the end.
         let _ = input.write_all(text.as_bytes());
     }
     // The shell's word for a command that is not there.

@@ -45,7 +45,7 @@ pub struct Batch<'a> {
 struct WorkQueue<'a> {
     grader: &'a Grader<'a>,
     jobs: &'a [Job<'a>],
-    /// The jobs to do, by their numbers, and the next of them that nobody has taken.
+    /// The jobs to do, by their numbers, and the next of them that no worker has taken.
     todo: Vec<usize>,
     next: AtomicUsize,
     /// Whether they were done before, and the results of then do not count.

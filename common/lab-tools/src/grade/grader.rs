@@ -37,7 +37,7 @@ pub struct Grader<'a> {
     pub runner: CommandRunner,
 }
 
-/// A step on the way, told to whoever watches.
+/// Called at each step of grading a submission, to show it.
 pub type OnProgress<'a> = &'a dyn Fn(&str);
 
 impl Grader<'_> {

@@ -1,6 +1,6 @@
 //! `lab grade`: the checks of one stage against a submission, or against sixty.
 //!
-//! A submission is a program by somebody else. It may not compile, hang, print
+//! A submission is a program by another person. It may not compile, hang, print
 //! without end, fork, or look for a way to its own grade, and none of this may
 //! reach the next one. From the outside in: [`options`] is the command line,
 //! [`submission`] finds out what a folder is, [`batch`] hands submissions to
@@ -49,7 +49,7 @@ use store::Store;
 use submission::{Submission, SubmissionKind, commands_in_place, look};
 use tree::Original;
 
-/// What whoever grades has written, or had written, beside the submissions.
+/// What the instructor has written, or had written, beside the submissions.
 const GRADERS_FILES: [&str; 7] = [".csv", ".toml", ".json", ".xml", ".html", ".md", ".txt"];
 
 /// Grades what the options say. Whether everything could be graded.

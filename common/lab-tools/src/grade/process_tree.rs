@@ -1,6 +1,6 @@
 //! All that a process has started, directly or not, and its certain end.
 //!
-//! A process group is not enough for a program that nobody trusts: one call of
+//! A process group is not enough for a program that is not trusted: one call of
 //! `setsid` leaves it. No process can leave this tree: to a "child
 //! subreaper" (prctl(2)) the system gives the orphans among its descendants as
 //! children.
@@ -21,7 +21,7 @@ pub struct Process {
     /// Its number.
     pub pid: Pid,
     parent: i32,
-    /// It has ended, and nobody has asked after it yet.
+    /// It has ended, and its parent has not waited for it yet.
     pub ended: bool,
 }
 

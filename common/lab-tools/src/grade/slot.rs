@@ -22,7 +22,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// More runs at once than anybody has.
+/// More runs at once than any machine has.
 const SLOTS: usize = 64;
 /// Of a submission that does not compile, so many messages are shown.
 const MESSAGES: usize = 3;
@@ -61,7 +61,7 @@ pub enum Built {
 }
 
 impl Slot {
-    /// The first slot that nobody uses, in `cache`.
+    /// The first slot that no run uses, in `cache`.
     ///
     /// # Errors
     /// When it cannot be made, or all are in use.

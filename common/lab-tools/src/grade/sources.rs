@@ -56,7 +56,7 @@ impl Source {
     /// Puts the files into `folder`, which holds these and no others then.
     ///
     /// All of them are new to cargo, whatever their age was: it looks at the time
-    /// of a file, and an old one would leave it with the program of somebody else.
+    /// of a file, and an old one would leave it with the program of another student.
     ///
     /// # Errors
     /// When one cannot be written.

@@ -34,7 +34,7 @@ pub enum Verdict {
     DoesNotCompile(String),
     /// It exceeded this limit; checks that had run by then count.
     Stopped(String),
-    /// Nobody knows what it is worth: grading it failed.
+    /// Its points are unknown: grading it failed.
     NotGraded(String),
 }
 
@@ -68,7 +68,7 @@ pub enum Outcome {
         /// The last lines of the programs' standard error.
         errors: String,
     },
-    /// It waits for a check that failed, and has no points: nobody knows.
+    /// It waits for a check that failed, and has no points: it is unknown.
     NotJudged(String),
     /// The submission was ended before.
     NotRun,
@@ -129,7 +129,7 @@ impl Result {
         self.checks.iter().find(|check| matches!(check.outcome, Outcome::Failed { .. }))
     }
 
-    /// The points, of `most`; `None` where nobody knows.
+    /// The points, of `most`; `None` if they are unknown.
     pub fn points(&self, weights: &Weights, most: f64) -> Option<f64> {
         match self.verdict {
             Verdict::NotGraded(_) => None,

@@ -174,7 +174,7 @@ impl Client {
         let stream = TcpStream::connect(server)?;
         // What is sent in pieces should travel in pieces.
         stream.set_nodelay(true)?;
-        // A server that reads no more must not hold the script.
+        // A server that reads nothing more must not stop the script.
         stream.set_write_timeout(Some(SOON))?;
         let local = stream.local_addr()?;
         Ok(Self { stream, local, buffer: Vec::new() })

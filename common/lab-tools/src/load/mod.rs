@@ -130,7 +130,7 @@ pub fn run(stage: &Stage, all: &Registry, options: &Options) -> anyhow::Result<(
     }
     let (context, server, address) = match &options.connect {
         Some(there) => {
-            // A load test is an attack on whoever has not asked for it.
+            // A load test of another server is an attack.
             loopback::only(there, "`make load` loads").map_err(anyhow::Error::msg)?;
             (None, None, there.clone())
         }

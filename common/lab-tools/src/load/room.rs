@@ -1,4 +1,4 @@
-//! Some send, and everybody else receives: from stage 4 on.
+//! Some clients send, and all others receive: from stage 4 on.
 
 use super::report::Report;
 use super::{Plan, STACK, read_line};
@@ -19,7 +19,7 @@ const SILENCE: Duration = Duration::from_secs(2);
 /// Runs the plan against the server at `address`.
 ///
 /// # Errors
-/// When the server cannot be reached, or not everybody gets into the room.
+/// When the server cannot be reached, or not all clients get into the room.
 pub fn run(plan: &Plan, address: &Endpoint) -> anyhow::Result<Report> {
     let streams = plan.connect(address)?;
     let ready = AtomicUsize::new(0);

@@ -35,7 +35,7 @@ impl EchoServer {
         EchoServer { address, ended }
     }
 
-    /// Waits until it accepts no more.
+    /// Waits until it accepts nothing more.
     fn stops(&self) {
         self.ended.recv_timeout(PATIENCE).unwrap();
     }

@@ -160,7 +160,7 @@ impl Round<'_> {
     }
 }
 
-/// A thread's work: lines until the end, or until nobody wants them any more.
+/// A thread's work: lines until the end, or until no thread receives them any longer.
 fn each_line(from: Option<impl Read>, mut tell: impl FnMut(String) -> bool) {
     let Some(from) = from else { return };
     for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {

@@ -15,7 +15,7 @@ use std::time::Duration;
 /// The compiler's errors that are shown; the rest often follows from the first.
 const ERRORS: usize = 3;
 
-/// Lines of an end that nobody expected.
+/// Lines that are shown of a run that broke off.
 const LAST_LINES: usize = 12;
 
 /// Home, and everything cleared, what is above the screen too.

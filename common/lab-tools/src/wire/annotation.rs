@@ -9,7 +9,7 @@ pub enum Layer {
     Wire,
     /// Anyone can work it out of what passed.
     Inside,
-    /// Whoever has the key can.
+    /// The owner of the key can.
     Key,
 }
 

@@ -40,7 +40,7 @@ pub enum Event<'a> {
     Refused(&'a str),
     /// A side sent bytes.
     Sent(Side, &'a [u8]),
-    /// A side will send no more.
+    /// A side will send nothing more.
     Ended(Side),
     /// A side broke it off.
     Reset(Side),

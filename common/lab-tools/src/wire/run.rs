@@ -1,5 +1,5 @@
 //! `lab wire N`: a run like that of `lab run N` with taps in it, or the tap alone
-//! in front of a server that somebody else has started.
+//! in front of a server that runs already.
 
 use crate::sealed::Keys;
 use crate::wire::listen_for;
@@ -30,7 +30,7 @@ const WIRE: &str = "wire.txt";
 /// How long connections may take to be over when their programs have ended.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A tap alone has one listener for everybody.
+/// A tap alone has one listener for all clients.
 const CONNECTIONS: usize = 10_000;
 
 /// What `lab wire` is to do.
@@ -146,7 +146,7 @@ fn any_port() -> anyhow::Result<Endpoint> {
     Ok("127.0.0.1:0".parse()?)
 }
 
-/// The tap between whoever connects and `server`, until a signal ends it.
+/// The tap between all clients and `server`, until a signal ends it.
 fn tap_alone(stage: &Stage, options: &Options, server: &Endpoint) -> anyhow::Result<()> {
     let files = Files::open(options)?;
     let recorder = files.recorder(stage, options.key.as_deref(), Box::new(stdout()))?;
@@ -213,7 +213,7 @@ impl<'a> Files<'a> {
     }
 }
 
-/// A new file for nobody else's eyes: passwords pass over the wire.
+/// A new file that only its owner can read: passwords pass over the wire.
 fn private(path: &Path) -> anyhow::Result<File> {
     let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
     file.with_context(|| format!("cannot write {}", path.display()))

@@ -53,7 +53,7 @@ impl Show {
             secret = part.layer == Layer::Key;
             self.part(&mut text, part, width);
         }
-        // As with `say!`: when nobody reads it any more, the chat goes on.
+        // As with `say!`: when the output is closed, the chat goes on.
         let _ = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
     }
 

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::time::Duration;
 
-/// More nobody reads, and a browser draws them slowly.
+/// More are hard to read, and a browser draws them slowly.
 const ARROWS: usize = 200;
 const CLIENTS: usize = 12;
 
@@ -164,7 +164,7 @@ text {{ font: 11px "DejaVu Sans Mono", Menlo, Consolas, monospace; fill: #1b1f24
     }
 
     /// Where a lifeline is. The server stands in the middle, so that most arrows
-    /// cross nobody else's line.
+    /// cross no other client's line.
     fn x(&self, client: Option<usize>) -> usize {
         let left = self.clients.len().div_ceil(2);
         let column = match client {
@@ -198,7 +198,7 @@ text {{ font: 11px "DejaVu Sans Mono", Menlo, Consolas, monospace; fill: #1b1f24
     fn arrow(&self, svg: &mut String, arrow: &Arrow, y: usize) {
         let (client, server) = (self.x(Some(arrow.client)), self.x(None));
         let (from, to) = if arrow.from == Side::Client { (client, server) } else { (server, client) };
-        // The label stands beside its client, above nobody else's line.
+        // The label stands beside its client, above no other client's line.
         let half = self.column() / 2;
         let beside = if client < server { client + half } else { client - half };
         let line = y + 18;

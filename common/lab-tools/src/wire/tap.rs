@@ -48,7 +48,7 @@ impl Side {
 pub enum SideEvent<'a> {
     /// It sent these.
     Sent(&'a [u8]),
-    /// It will send no more: a FIN.
+    /// It will send nothing more: a FIN.
     Ended,
     /// It has broken the connection off: an RST.
     Reset,

@@ -60,7 +60,7 @@ impl PackageManager {
         PackageManager { command: format!("{sudo}{install}"), column }
     }
 
-    /// The command that installs `thing`, or a sentence where there is none.
+    /// The command that installs `thing`, or a sentence if no package has it.
     pub fn install(&self, thing: &str) -> String {
         let name =
             NAMES.iter().find(|(known, _)| *known == thing).map_or("", |(_, names)| names[self.column]);

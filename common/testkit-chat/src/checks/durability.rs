@@ -1,4 +1,4 @@
-//! Whatever anybody sees is in the database, by whichever way it was said.
+//! What any user sees is in the database, for each way to send it.
 
 use crate::chat::Chat;
 use crate::checks::storage::database;

@@ -19,7 +19,7 @@ wire(client) fn a_client_comes_back_with_its_token(case) {
     client.type_line("hello");
     us.receives("hello");
     if crate::over_tls(case) {
-        // Not ended by TLS: anybody on the way can have cut it off.
+        // Not ended by TLS: an attacker on the way can have cut it off.
         us.peer.send_bytes(b"bob: half a li");
         us.peer.truncate();
     } else {

@@ -1,4 +1,4 @@
-//! Roles: what an admin may do, and nobody else.
+//! Roles: what only an admin may do.
 
 use crate::chat::Chat;
 use crate::checks::run_admin;

@@ -1,4 +1,4 @@
-//! What the server keeps, and what it tells nobody.
+//! What the server stores, and what it keeps secret.
 
 use crate::chat::{Chat, PASSWORD, WRONG};
 use crate::user::User;

@@ -38,7 +38,7 @@ impl World {
             ("/pubkey" | "/key" | "/dm", rest) if self.stage >= TLS => {
                 self.of_keys(client, user, command, rest)
             }
-            // Nobody is an admin here, so that /kick and /announce are errors as well.
+            // No user is an admin here, so that /kick and /announce are errors as well.
             _ => self.wrong(client, rules::COMMAND),
         }
     }

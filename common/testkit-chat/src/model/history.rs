@@ -30,7 +30,7 @@ impl History {
         if full { self.judge().map(|()| true) } else { Ok(false) }
     }
 
-    /// Returns `true` if no more messages can come.
+    /// Returns `true` if no further messages can come.
     fn is_full(&self) -> bool {
         let ours = self.got.iter().flatten().count();
         self.got.len() >= self.limit || (ours > 0 && ours == self.known.len())

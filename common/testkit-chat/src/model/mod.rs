@@ -3,7 +3,7 @@
 //!
 //! The named checks try one requirement each. This is the other way round: a
 //! [`session::Session`] is anything that users can do, drawn at random with a liking for
-//! edges. It is played step by step; after each step everybody must have received what the
+//! edges. It is played step by step; after each step every user must have received what the
 //! model says, and nothing else. Lists of users may come late, as the contract allows.
 //!
 //! - [`rules`]: the rules, by the names that `docs/src/contract.md` gives them.

@@ -157,7 +157,7 @@ impl Player<'_> {
         connection.encoded(&text)
     }
 
-    /// Everybody receives what the model says.
+    /// Every client receives what the model says.
     fn check_received(&mut self) -> Result<(), (usize, Broken)> {
         let deadline = Instant::now() + self.patience;
         let mut clients: Vec<_> = self.connections.keys().copied().collect();
@@ -209,7 +209,7 @@ impl Player<'_> {
         Ok(ended)
     }
 
-    /// Soon everybody has a list of those who are there.
+    /// Soon every user has a list of the users in its room.
     fn last_lists(&mut self) -> Result<(), Broken> {
         let deadline = Instant::now() + self.patience;
         let users: Vec<_> = self.world.users().map(|(client, user)| (client, user.room.clone())).collect();

@@ -84,8 +84,8 @@ impl World {
         }
         let mut after = self.clone();
         after.step(step);
-        // When a server comes to what nobody hears, and when it notices that a client has
-        // gone whom nobody sees, is its affair.
+        // When a server comes to what no user receives, and when it notices that a client has
+        // gone that no user sees, is left open.
         let phase = &after.clients[step.client].phase;
         let leaves = matches!(phase, Phase::Away);
         // It may have failed, or be asked for its password.

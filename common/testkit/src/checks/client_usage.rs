@@ -29,7 +29,7 @@ ours(client) fn a_port_above_65535_is_wrong_usage_of_the_client(case) {
 
 /// No server listens: exit code 1, and an error that names the address.
 ours(client) fn a_refused_connection_is_an_error(case) {
-    // Bound but not listening: nobody else can take this port meanwhile.
+    // Bound but not listening: no other program can take this port meanwhile.
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
     let socket = socket.expect("a spare file descriptor");
     socket.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port");

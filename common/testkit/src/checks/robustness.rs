@@ -78,7 +78,7 @@ wire(server) fn the_server_outlives_a_flood_and_a_reset(case) {
 wire(server) fn the_server_outlives_a_client_that_leaves_without_reading(case) {
     let server = case.server();
     let peer = case.connect_unread("unread", &server);
-    // As much as stays below what a chat server may drop somebody for.
+    // As much as stays below the bound above which a chat server may disconnect a client.
     for _ in 0..50 {
         if peer.try_send(format!("{}\n", "x".repeat(1000)).as_bytes()).is_err() {
             break;

@@ -131,7 +131,7 @@ fn act(random: &mut Random, client: usize, reader: &LineReader, stays: bool) -> 
     let then = match random.below(12) {
         0 | 1 if !stays => Then::HalfClose,
         2 if !stays => Then::Close,
-        // What a reset destroys is nobody's fault: nothing is under way then.
+        // What a reset destroys is not the server's fault: nothing is under way then.
         3 if !stays => return Act { client, bytes: Vec::new(), cuts: Vec::new(), then: Then::Reset },
         _ => Then::Stay,
     };

@@ -70,7 +70,7 @@ impl LineReader {
         reactions
     }
 
-    /// The client sends no more: what stands there is a last line.
+    /// The client sends nothing more: what stands there is a last line.
     pub fn end(&mut self) -> Vec<Reaction> {
         let mut reactions = Vec::new();
         if self.is_inside_a_line() {

@@ -139,7 +139,7 @@ impl<'c> Player<'c> {
         reactions
     }
 
-    /// Everybody who stays receives what the model says, the first client first.
+    /// Every client that stays receives what the model says, the first one first.
     fn check_received(&mut self, changes: &Changes) -> Result<(), Broken> {
         let clients: Vec<_> =
             self.room.clients.keys().copied().filter(|c| !changes.left.contains(c)).collect();
@@ -177,7 +177,7 @@ impl<'c> Player<'c> {
         }
     }
 
-    /// The server has ended, which is the cause of all else; or somebody left who had no
+    /// The server has ended, which is the cause of all else; or a client left that had no
     /// reason to, and the rule is that of what it did last.
     fn explained(&self, broken: Broken) -> Broken {
         if let Some(exit) = self.has_ended(&broken) {
@@ -244,7 +244,7 @@ impl<'c> Player<'c> {
         }
     }
 
-    /// A last line of everybody: what should not have come before it shows now.
+    /// A last line of every client: what should not have come before it shows now.
     fn last_round(&self) -> Round {
         let last = |(client, member): (&usize, &super::room::Member)| {
             let end = if member.reader.is_inside_a_line() { "\n" } else { "" };

@@ -1,4 +1,4 @@
-//! Random numbers that are the same for everybody: SplitMix64 (Steele, Lea and
+//! Random numbers that are the same on every machine: SplitMix64 (Steele, Lea and
 //! Flood, 2014), a dozen lines instead of a crate in the first stages' build.
 
 /// The numbers of one seed.

@@ -5,14 +5,14 @@ use super::lines::{LineReader, NOT_UTF8, Reaction, TOO_LONG};
 use super::rules::{self, Rule};
 use std::collections::BTreeMap;
 
-/// Everybody who is in the room, by the number of the client.
+/// The clients in the room, by the number of the client.
 pub(crate) struct Room {
     stage: u8,
     pub clients: BTreeMap<usize, Member>,
     /// All that was said, as it is delivered.
     said: Vec<String>,
-    /// What nobody was there to receive: the server may come to it only when somebody
-    /// else has arrived, who then receives it.
+    /// What no client was there to receive: the server may come to it only when another
+    /// client has joined, which then receives it.
     unheard: Vec<String>,
 }
 
@@ -113,7 +113,7 @@ impl Room {
             reactions.extend(member.reader.end());
         }
         let gone = reactions.contains(&Reaction::End);
-        // What it sent before that, and nobody was there to receive, may still be on its way.
+        // What it sent before that, and no client was there to receive, may still be on its way.
         let prefix = format!("[{}] ", member.address);
         if !self.unheard.iter().any(|line| line.starts_with(&prefix)) {
             member.last.clear();
@@ -135,7 +135,7 @@ impl Room {
         }
     }
 
-    /// What everybody is to receive of what the acts of one round have brought about.
+    /// What all clients are to receive of what the acts of one round have brought about.
     pub fn deliver(&mut self, reactions: &[(usize, Vec<Reaction>)], changes: &Changes) {
         for (sender, reactions) in reactions {
             let Some(member) = self.clients.get(sender) else { continue };
@@ -202,12 +202,12 @@ impl Room {
 
     /// The counts that the first client was told decide in which order the server
     /// has seen arrivals and departures: each count must be that of one such order,
-    /// everybody must be told the same, and those that came at the same instant
+    /// all clients must be told the same, and those that came at the same instant
     /// must hear of those that came after them.
     pub fn check_counts(&mut self, changes: &Changes) -> Result<(), Broken> {
         let Some(first) = self.clients.get_mut(&0) else { return Ok(()) };
         let counts = std::mem::take(&mut first.expected.counts);
-        // Its own arrival is nobody's to tell.
+        // It is not told of its own arrival.
         let before = changes.before + usize::from(changes.arrived.contains(&0));
         if !is_possible(before, &counts) {
             let told: Vec<_> =

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 /// Sessions in one run; `--sessions` says otherwise.
 const SESSIONS: usize = 200;
-/// Everybody gets the same sessions; `--seed` draws others.
+/// All programs get the same sessions; `--seed` draws others.
 const SEED: u64 = 1;
 /// Servers at once, each for some sessions.
 pub(super) const WORKERS: usize = 4;

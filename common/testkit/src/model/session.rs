@@ -6,18 +6,18 @@ pub(crate) const NAMES: [&str; 12] =
     ["alice", "bob", "carol", "dave", "eve", "frank", "grace", "heidi", "ivan", "judy", "mallory", "niaj"];
 
 /// Some rounds, one after the other. At the end of each the model knows again who
-/// is there and what everybody must have received.
+/// is there and what every client must have received.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Session {
     pub rounds: Vec<Round>,
-    /// How it ends, after a last line of everybody.
+    /// How it ends, after a last line of every client.
     pub end: SessionEnd,
 }
 
 /// How a session ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum SessionEnd {
-    /// Everybody leaves.
+    /// All clients leave.
     #[default]
     Leave,
     /// The server gets SIGTERM.

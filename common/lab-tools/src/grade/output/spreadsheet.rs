@@ -35,7 +35,7 @@ pub fn table<'r>(rows: impl IntoIterator<Item = &'r Row>, scale: &Scale) -> anyh
         table.write_record([
             harmless(name),
             result.stage.map(|stage| stage.to_string()).unwrap_or_default(),
-            // An empty cell, and no zero: nobody knows what it is worth.
+            // An empty cell, and no zero: the points are unknown.
             points.map(|points| rounded(points).to_string()).unwrap_or_default(),
             rounded(scale.most).to_string(),
             result.in_short().to_owned(),

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
-/// The link that one or more connections go over. Whoever holds it disturbs them all.
+/// The link that one or more connections go over. Its owner disturbs them all.
 #[derive(Default)]
 pub struct Link {
     state: Mutex<State>,
@@ -59,7 +59,7 @@ impl Link {
         self.change(|state| state.splits = true);
     }
 
-    /// The server's side is told that the client sends no more (a FIN), on all connections
+    /// The server's side is told that the client sends nothing more (a FIN), on all connections
     /// that there are. What the server sends is still carried. New connections are not
     /// concerned.
     pub fn half_close(&self) {
