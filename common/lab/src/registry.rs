@@ -313,7 +313,7 @@ impl Stage {
     }
 }
 
-/// Whether `text` is what `pattern` describes; `*` stands for any text.
+/// Returns `true` if `text` is what `pattern` describes; `*` stands for any text.
 pub fn matches(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();

@@ -195,7 +195,7 @@ impl<'a> RunContext<'a> {
         path.strip_prefix(root()).unwrap_or(&path).display().to_string()
     }
 
-    /// Whether the server's log has a line like `pattern` by now.
+    /// Returns `true` if the server's log has a line like `pattern` by now.
     pub fn log_has(&self, pattern: &str) -> bool {
         self.log_text(LOG).lines().any(|line| matches(pattern, line))
     }

@@ -123,7 +123,7 @@ impl Connection<'_> {
         self.hears_some(&shown(text), |line| line == text);
     }
 
-    /// Whether the line `text` has come by now.
+    /// Returns `true` if the line `text` has come by now.
     pub fn has_received(&self, text: &str) -> bool {
         let everything = self.peer.everything();
         let mut lines = everything.split(|&b| b == b'\n').filter_map(|line| str::from_utf8(line).ok());

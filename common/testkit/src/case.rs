@@ -110,12 +110,12 @@ impl Case {
         self.our_server().with_file_name(format!("stage{}-{what}", self.stage()))
     }
 
-    /// True when `STAGEn_SERVER` takes the place of our server.
+    /// Returns `true` if `STAGEn_SERVER` takes the place of our server.
     pub fn foreign_server(&self) -> bool {
         self.context.graded.foreign_server.is_some()
     }
 
-    /// True when `STAGEn_CLIENT` takes the place of our client.
+    /// Returns `true` if `STAGEn_CLIENT` takes the place of our client.
     pub fn foreign_client(&self) -> bool {
         self.context.graded.foreign_client.is_some()
     }

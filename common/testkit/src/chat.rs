@@ -70,7 +70,7 @@ pub(crate) fn announces(line: &str) -> bool {
 }
 
 impl Case {
-    /// True where the server answers the sender: stages 2 and 3.
+    /// Returns `true` if the server answers the sender: stages 2 and 3.
     pub fn echoes(&self) -> bool {
         self.stage() <= LAST_ECHO
     }

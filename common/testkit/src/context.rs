@@ -64,9 +64,9 @@ impl Graded {
         }
     }
 
-    /// True when the check needs what is not here, or says nothing about the
-    /// program that is to be graded: with a server in another language, neither
-    /// the checks of our client nor those of our server's flags.
+    /// Returns `true` if the check needs what is not here, or says nothing about the
+    /// program that is to be graded: with a server in another language, neither the
+    /// checks of our client nor those of our server's flags.
     pub fn ignores(&self, check: &Check) -> bool {
         if check.ignored {
             return true;

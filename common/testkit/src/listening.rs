@@ -14,7 +14,7 @@ use std::sync::Mutex;
 /// `TCP_LISTEN` in the kernel's `/proc/net/tcp` (proc(5)).
 const STATE_LISTEN: &str = "0A";
 
-/// True when a process of `group` listens on `port`.
+/// Returns `true` if a process of `group` listens on `port`.
 ///
 /// Where the system has no `/proc/net/tcp` this connects instead.
 pub(crate) fn is_listening(port: u16, group: Pid) -> bool {

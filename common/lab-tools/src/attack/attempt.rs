@@ -116,8 +116,8 @@ impl<'a> Attempt<'a> {
         Ok(Command::new(self.programs.path(program)?))
     }
 
-    /// Whether the server is one that ran before us: its options and its files
-    /// are not ours.
+    /// Returns `true` if the server is one that ran before us: its options and its
+    /// files are not ours.
     pub fn is_external(&self) -> bool {
         self.target.is_some()
     }

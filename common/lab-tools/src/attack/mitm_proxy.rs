@@ -128,7 +128,7 @@ impl MitmProxy {
         self.inner.cut();
     }
 
-    /// Whether the server has closed a connection.
+    /// Returns `true` if the server has closed a connection.
     pub fn closed_by_server(&self) -> bool {
         self.inner.closed_by_server.load(Ordering::SeqCst)
     }

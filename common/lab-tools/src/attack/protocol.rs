@@ -33,17 +33,17 @@ impl Protocol {
         }
     }
 
-    /// Whether what one says reaches others.
+    /// Returns `true` if what one says reaches others.
     pub fn is_room(self) -> bool {
         self >= Protocol::Room
     }
 
-    /// Whether users have names that they log in by.
+    /// Returns `true` if users have names that they log in by.
     pub fn has_names(self) -> bool {
         self >= Protocol::Sealed
     }
 
-    /// Whether users share a key file.
+    /// Returns `true` if users share a key file.
     pub fn has_shared_key(self) -> bool {
         matches!(self, Protocol::Encrypted | Protocol::Sealed)
     }

@@ -70,7 +70,7 @@ impl Brought {
         Ok(())
     }
 
-    /// Whether it names a program.
+    /// Returns `true` if it names a program.
     pub fn is_named(&self) -> bool {
         self.server.is_some() || self.client.is_some()
     }

@@ -119,7 +119,7 @@ impl Result {
         })
     }
 
-    /// Whether it may have taken more of the machine than is its own.
+    /// Returns `true` if it may have taken more of the machine than is its own.
     pub fn is_greedy(&self) -> bool {
         matches!(self.verdict, Verdict::Stopped(_)) || self.left_behind > 0
     }

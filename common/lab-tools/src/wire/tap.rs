@@ -125,7 +125,8 @@ impl Pair<'_> {
         &mut self.ends[side as usize]
     }
 
-    /// Whether a side takes nothing more and nothing more will be read from it.
+    /// Returns `true` if a side takes nothing more and nothing more will be read from
+    /// it.
     fn is_gone(&self, side: Side) -> bool {
         let (end, other) = (&self.ends[side as usize], &self.ends[side.other() as usize]);
         end.broken && (end.ended || other.broken)

@@ -29,7 +29,7 @@ pub fn rust() -> Finding {
     }
 }
 
-/// Whether `rustc 1.95.0 (…)` is at least `1.89`.
+/// Returns `true` if `rustc 1.95.0 (…)` is at least `1.89`.
 fn new_enough(rustc: &str, wanted: &str) -> bool {
     let numbers = |version: &str| -> Vec<u32> {
         version.split(['.', '-']).map_while(|part| part.parse().ok()).collect()

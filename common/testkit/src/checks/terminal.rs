@@ -196,7 +196,8 @@ ours(client) fn a_terminal_client_ends_when_the_server_closes(case) {
 }
 }
 
-/// True when `raw` sets a colour: an escape sequence `ESC [ … m` other than a reset.
+/// Returns `true` if `raw` sets a colour: an escape sequence `ESC [ … m` other than a
+/// reset.
 fn coloured(raw: &str) -> bool {
     raw.split("\x1b[").skip(1).any(|rest| {
         let end = rest.find(|c: char| !c.is_ascii_digit() && c != ';');
