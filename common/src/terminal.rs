@@ -204,15 +204,15 @@ impl Output {
     /// pipe it goes to standard error, since standard output is for what is
     /// received.
     pub fn hint(&self, line: &str) {
-        self.tell(line, Style::Hint);
+        self.show(line, Style::Hint);
     }
 
     /// The same for what must not be overlooked.
     pub fn alarm(&self, line: &str) {
-        self.tell(line, Style::Alarm);
+        self.show(line, Style::Alarm);
     }
 
-    fn tell(&self, line: &str, style: Style) {
+    fn show(&self, line: &str, style: Style) {
         if self.interactive {
             // With standard output closed no place is left to show it.
             let _ = self.put(&escape(line), style);

@@ -77,11 +77,11 @@ pub fn run(stage: &Stage, part: Option<&Part>, all: &Registry, folder: Option<&P
     Copy { stage, part, all, sources: Sources::of_course(all), to: to.clone() }.make()?;
     let _ = fs::remove_dir(&folder);
     fs::rename(&to, &folder).with_context(|| format!("cannot make {}", shown(&folder)))?;
-    tell(stage, part, &folder);
+    print_next_steps(stage, part, &folder);
     Ok(())
 }
 
-fn tell(stage: &Stage, part: Option<&Part>, folder: &Path) {
+fn print_next_steps(stage: &Stage, part: Option<&Part>, folder: &Path) {
     let (number, name) = (stage.number, shown(folder));
     if let Some(part) = part {
         say!(

@@ -116,8 +116,8 @@ fn watch_files(stage: &Stage, all: &Registry, sender: Sender<Event>) -> anyhow::
     Ok(watcher)
 }
 
-/// Returns `true` if a source file has another content now. That somebody, as the
-/// compiler, has read it, is an event too.
+/// Returns `true` if a source file has another content now. That a program such as
+/// the compiler has read it is an event too.
 fn is_save(kind: EventKind, path: &Path) -> bool {
     let changes = match kind {
         EventKind::Create(_) | EventKind::Remove(_) => true,

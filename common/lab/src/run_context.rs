@@ -27,14 +27,14 @@ const START: Duration = Duration::from_secs(10);
 /// program, or the terminal that is closed.
 pub const END_SIGNALS: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
 
-/// Calls `tell` at each of these signals, from a thread of its own that ends with
+/// Calls `on_signal` at each of these signals, from a thread of its own that ends with
 /// the program.
 ///
 /// # Errors
 /// When the system does not let us wait for signals.
-pub fn at_end_signals(tell: impl Fn(i32) + Send + 'static) -> anyhow::Result<()> {
+pub fn at_end_signals(on_signal: impl Fn(i32) + Send + 'static) -> anyhow::Result<()> {
     let mut signals = Signals::new(END_SIGNALS).context("cannot wait for signals")?;
-    thread::spawn(move || signals.forever().for_each(tell));
+    thread::spawn(move || signals.forever().for_each(on_signal));
     Ok(())
 }
 
@@ -225,11 +225,11 @@ impl<'a> RunContext<'a> {
     }
 }
 
-fn watch_for_address(output: ChildStdout, tell: impl Fn(String)) {
+fn watch_for_address(output: ChildStdout, on_address: impl Fn(String)) {
     // To the end, or a server that prints more would block on a full pipe.
     for line in BufReader::new(output).lines().map_while(Result::ok) {
         if let Some(address) = line.strip_prefix("Listening on ") {
-            tell(address.to_owned());
+            on_address(address.to_owned());
         }
     }
 }

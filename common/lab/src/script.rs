@@ -77,26 +77,26 @@ pub fn play_in(context: &RunContext<'_>, route: Route<'_>) -> anyhow::Result<()>
     let (sender, events) = channel();
     let signals = sender.clone();
     at_end_signals(move |signal| drop(signals.send(Event::Signal(signal))))?;
-    tell("", '#', &format!("stage {}, {}: {}", stage.number, stage.title, stage.teaches));
+    print_line("", '#', &format!("stage {}, {}: {}", stage.number, stage.title, stage.teaches));
     let end = Instant::now() + SCRIPT;
     let mut run = ScriptRun { context, route, actors: BTreeMap::new(), sender, events, address: None, end };
     for step in &stage.script {
         run.step(step).with_context(|| format!("stage {} did not do what it should", stage.number))?;
     }
     drop(run);
-    tell("", '#', &format!("stage {} did all that it should", stage.number));
+    print_line("", '#', &format!("stage {} did all that it should", stage.number));
     Ok(())
 }
 
 /// One line of the transcript.
-fn tell(who: &str, mark: char, text: &str) {
+fn print_line(who: &str, mark: char, text: &str) {
     say!("{who:<7} {mark} {}", escape(text));
 }
 
 impl ScriptRun<'_> {
     fn step(&mut self, step: &Step) -> anyhow::Result<()> {
         match step {
-            Step::Note { note } => tell("", '#', note),
+            Step::Note { note } => print_line("", '#', note),
             Step::Start { start, with } => self.start(start, with)?,
             Step::Says { who, says } => self.says(who, says)?,
             Step::Sees { who, sees } => self.sees(who, sees)?,
@@ -178,7 +178,7 @@ impl ScriptRun<'_> {
             Event::Signal(signal) => bail!(Interrupted(signal)),
             Event::Closed { who } => self.actor(&who)?.closed = true,
             Event::Line { who, mark, text } => {
-                tell(&who, mark, &text);
+                print_line(&who, mark, &text);
                 if mark == '|' {
                     self.actor(&who)?.lines.push(text);
                 }
@@ -188,7 +188,7 @@ impl ScriptRun<'_> {
     }
 
     fn says(&mut self, who: &str, line: &str) -> anyhow::Result<()> {
-        tell(who, '>', line);
+        print_line(who, '>', line);
         let input = self.actor(who)?.input.as_mut();
         let input = input.with_context(|| format!("stages.toml: {who} has left and cannot speak"))?;
         let said = input.write_all(format!("{line}\n").as_bytes());
@@ -228,7 +228,7 @@ impl ScriptRun<'_> {
         let good = status.and_then(|s| s.code()) == Some(code);
         let how = status.map_or_else(String::new, |s| s.to_string());
         self.expect(good, &format!("{who} to end with exit code {code}, not \"{how}\""))?;
-        tell(who, '.', "has ended");
+        print_line(who, '.', "has ended");
         Ok(())
     }
 

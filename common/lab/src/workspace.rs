@@ -159,13 +159,13 @@ fn at_first_crate(text: Option<&str>) -> impl FnMut(&str) {
 }
 
 /// Runs `cargo build` and passes on what it says, apart from the line that it
-/// has finished: where there is nothing to build, nothing is said. `tell` sees
+/// has finished: where there is nothing to build, nothing is said. `on_line` sees
 /// each line before it is printed. Returns the programs by their names, or `None`
 /// when something does not compile.
 fn run_build(
     mut command: Command,
     words: &[&str],
-    mut tell: impl FnMut(&str),
+    mut on_line: impl FnMut(&str),
 ) -> anyhow::Result<Option<HashMap<String, PathBuf>>> {
     // Cargo names the files it made: a guess at `target/debug` would be wrong
     // where the user has set another target folder.
@@ -180,7 +180,7 @@ fn run_build(
     for line in BufReader::new(progress).split(b'\n') {
         let line = String::from_utf8_lossy(&line?).into_owned();
         if !line.contains("Finished") {
-            tell(&line);
+            on_line(&line);
             // As cargo has it, with its colours.
             let _ = writeln!(std::io::stderr(), "{line}");
         }

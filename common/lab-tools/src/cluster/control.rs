@@ -1,7 +1,7 @@
 //! How `--kill`, in another terminal, reaches the cluster that runs: a socket in a
 //! folder that is this user's alone, and a file in the target folder that says where.
 
-use super::logs::{Logs, tell};
+use super::logs::{Logs, print_line};
 use super::servers::Server;
 use crate::proxy::Proxy;
 use anyhow::{Context, bail};
@@ -138,7 +138,7 @@ fn watch(killed: &str, others: Vec<(String, PathBuf)>) -> anyhow::Result<()> {
     let mut logs = Logs::from_now(others);
     while !waiting.is_empty() {
         for (name, line) in logs.take() {
-            tell(&name, ':', &line);
+            print_line(&name, ':', &line);
             if line.contains(ENDED) {
                 waiting.retain(|other| *other != name);
             }

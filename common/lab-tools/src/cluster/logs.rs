@@ -48,11 +48,11 @@ impl Logs {
 
     /// Shows what has come since the last call.
     pub fn show(&mut self) {
-        self.take().iter().for_each(|(name, line)| tell(name, ':', line));
+        self.take().iter().for_each(|(name, line)| print_line(name, ':', line));
     }
 }
 
 /// One line of a transcript, of a client or of a server.
-pub fn tell(who: &str, mark: char, text: &str) {
+pub fn print_line(who: &str, mark: char, text: &str) {
     say!("{who:<8} {mark} {}", escape(text));
 }

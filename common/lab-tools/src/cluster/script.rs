@@ -1,6 +1,6 @@
 //! The cluster without a user: a scripted session in which two servers are killed.
 
-use super::logs::{Logs, tell};
+use super::logs::{Logs, print_line};
 use super::servers::{Server, end_all};
 use super::services::Services;
 use crate::attack::cancellation::Cancellation;
@@ -22,7 +22,7 @@ const STEP: Duration = Duration::from_secs(10);
 pub fn play(context: &RunContext<'_>) -> anyhow::Result<()> {
     let cancellation = Cancellation::watch()?;
     let stage = context.stage.number;
-    tell("", '#', &format!("stage {stage}: three servers are one chat"));
+    print_line("", '#', &format!("stage {stage}: three servers are one chat"));
     let services = Services::start(context)?;
     let mut servers = Server::start_three(context, &services)?;
     let addresses = servers.iter().map(|server| server.address).collect();
@@ -33,7 +33,7 @@ pub fn play(context: &RunContext<'_>) -> anyhow::Result<()> {
     run.play(&mut servers, &balancer)?;
     end_all(&mut servers)?;
     run.logs.show();
-    tell("", '#', &format!("the servers of stage {stage} did all that they should"));
+    print_line("", '#', &format!("the servers of stage {stage} did all that they should"));
     Ok(())
 }
 
@@ -82,7 +82,7 @@ impl ScriptRun<'_> {
     }
 
     fn type_line(&mut self, client: &mut ClientProcess, line: &str) -> anyhow::Result<()> {
-        tell(&client.name, '>', line);
+        print_line(&client.name, '>', line);
         client.type_line(line)
     }
 
@@ -93,12 +93,12 @@ impl ScriptRun<'_> {
     fn sees_since(&mut self, mark: usize, client: &ClientProcess, pattern: &str) -> anyhow::Result<()> {
         let line = client.expect_line_since(mark, pattern, STEP);
         self.logs.show();
-        tell(&client.name, '|', &line?.text);
+        print_line(&client.name, '|', &line?.text);
         Ok(())
     }
 
     fn note(&mut self, text: &str) {
         self.logs.show();
-        tell("", '#', text);
+        print_line("", '#', text);
     }
 }

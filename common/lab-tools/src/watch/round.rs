@@ -120,11 +120,11 @@ impl Round<'_> {
     }
 
     /// Runs a program to its end, unless a save or a signal comes first: then the
-    /// program is ended. `tell` gets each line of its standard error.
+    /// program is ended. `on_line` gets each line of its standard error.
     fn run(
         &mut self,
         mut command: Command,
-        mut tell: impl FnMut(&mut Self, &str),
+        mut on_line: impl FnMut(&mut Self, &str),
     ) -> anyhow::Result<Result<Ran, End>> {
         *self.starts += 1;
         let of = *self.starts;
@@ -147,7 +147,7 @@ impl Round<'_> {
                 Event::Signal(signal) => return Ok(Err(End::Signal(signal))),
                 Event::Output { of: number, line } if number == of => output.push(line),
                 Event::Errors { of: number, line } if number == of => {
-                    tell(self, &line);
+                    on_line(self, &line);
                     errors.push(line);
                 }
                 Event::Closed { of: number } if number == of => {
@@ -161,10 +161,10 @@ impl Round<'_> {
 }
 
 /// A thread's work: lines until the end, or until no thread receives them any longer.
-fn each_line(from: Option<impl Read>, mut tell: impl FnMut(String) -> bool) {
+fn each_line(from: Option<impl Read>, mut on_line: impl FnMut(String) -> bool) {
     let Some(from) = from else { return };
     for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {
-        if !tell(String::from_utf8_lossy(&line).into_owned()) {
+        if !on_line(String::from_utf8_lossy(&line).into_owned()) {
             return;
         }
     }
