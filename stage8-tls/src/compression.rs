@@ -120,16 +120,11 @@ impl Transport for Compressed {
         let writing = &mut self.lock()?.writing;
         // What is left from before goes first.
         writing.send(&*self.below)?;
-        if !writing.is_compressed() {
-            return self.below.write(bytes);
-        }
-        // Together: what several lines repeat is found, and one flush is enough.
-        let plain: Vec<u8> = bytes.iter().flat_map(|piece| piece.iter().copied()).take(MAX_WRITE).collect();
-        writing.add(&plain)?;
+        let Some(taken) = writing.compress(bytes)? else { return self.below.write(bytes) };
         match writing.send(&*self.below) {
             Err(e) if e.kind() != ErrorKind::WouldBlock => Err(e),
             // What is left is compressed already, and so counts as taken.
-            _ => Ok(plain.len()),
+            _ => Ok(taken),
         }
     }
 

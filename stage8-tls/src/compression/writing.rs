@@ -1,6 +1,6 @@
 //! The sending direction: plain at first, then a stream of deflate.
 
-use super::AGREEMENT;
+use super::{AGREEMENT, MAX_WRITE};
 use flate2::{Compress, Compression, FlushCompress};
 use stage4_multichat::transport::Transport;
 use std::io::{self, ErrorKind, IoSlice};
@@ -26,18 +26,14 @@ impl Writing {
         self.deflate = Some(Compress::new(Compression::default(), false));
     }
 
-    /// Returns `true` if what is sent now is compressed.
-    pub(super) fn is_compressed(&self) -> bool {
-        self.deflate.is_some()
-    }
-
-    /// Appends `plain` to what is unsent, compressed, if it is time for that. A sync flush
-    /// ends it on a whole byte: without it, deflate would keep a line until more comes.
-    pub(super) fn add(&mut self, mut plain: &[u8]) -> io::Result<()> {
-        let Some(deflate) = &mut self.deflate else {
-            self.unsent.extend_from_slice(plain);
-            return Ok(());
-        };
+    /// Appends `bytes` to what is unsent, compressed, and returns how many; `None` while
+    /// lines are plain. A sync flush ends it on a whole byte: without it, deflate would
+    /// keep a line until more comes.
+    pub(super) fn compress(&mut self, bytes: &[IoSlice<'_>]) -> io::Result<Option<usize>> {
+        let Some(deflate) = &mut self.deflate else { return Ok(None) };
+        // Together: what several lines repeat is found, and one flush is enough.
+        let bytes: Vec<u8> = bytes.iter().flat_map(|piece| piece.iter().copied()).take(MAX_WRITE).collect();
+        let mut plain = bytes.as_slice();
         loop {
             self.unsent.reserve(plain.len() / 2 + 64);
             let read = deflate.total_in();
@@ -45,7 +41,7 @@ impl Writing {
             plain = &plain[(deflate.total_in() - read) as usize..];
             // It leaves room only when it has given out everything.
             if plain.is_empty() && self.unsent.len() < self.unsent.capacity() {
-                return Ok(());
+                return Ok(Some(bytes.len()));
             }
         }
     }

@@ -8,13 +8,9 @@ use stage6_auth::client::send_queue::{Encode, Encoded, SendQueue};
 impl Encode for EndToEnd {
     fn encode(&self, line: &str, queue: &SendQueue) -> Encoded {
         let (command, rest) = line.split_once(' ').unwrap_or((line, ""));
-        let (command, user) = (command.to_ascii_lowercase(), self.user());
-        if let Some(user) = &user
-            && let Some(done) = self.execute(user, &command, rest.trim(), queue)
-        {
-            return done;
-        }
-        match (command.as_str(), user) {
+        match (command.to_ascii_lowercase().as_str(), self.user()) {
+            ("/fingerprint", Some(user)) => self.show_fingerprint(&user, rest.trim(), queue),
+            ("/trust", Some(user)) => self.trust(&user, rest.trim()),
             ("/msg", Some(user)) => self.seal(&user, rest, queue),
             // Not even a mistyped one is sent in the clear, to no server in any state.
             (command, user) if command.starts_with("/msg") => {
@@ -37,15 +33,6 @@ impl Encode for EndToEnd {
 }
 
 impl EndToEnd {
-    /// Executes a command that is for this client; `None` if it is no such command.
-    fn execute(&self, user: &LocalUser, command: &str, rest: &str, queue: &SendQueue) -> Option<Encoded> {
-        match command {
-            "/fingerprint" => Some(self.show_fingerprint(user, rest, queue)),
-            "/trust" => Some(self.trust(user, rest)),
-            _ => None,
-        }
-    }
-
     /// `/msg bob TEXT`.
     fn seal(&self, user: &LocalUser, rest: &str, queue: &SendQueue) -> Encoded {
         let Some((name, text)) =

@@ -30,7 +30,8 @@ pub struct TlsAcceptor {
     /// other, and the users who are in go on. A handshake that waits for the network
     /// has no permit.
     computing: Semaphore,
-    timeout: Duration,
+    /// [`HANDSHAKE_TIMEOUT`], or less in a test.
+    pub(super) timeout: Duration,
 }
 
 impl TlsAcceptor {
@@ -56,12 +57,6 @@ impl TlsAcceptor {
             computing: Semaphore::new(processors),
             timeout: HANDSHAKE_TIMEOUT,
         })
-    }
-
-    /// The same with another time-out than [`HANDSHAKE_TIMEOUT`].
-    pub fn within(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
-        self
     }
 
     /// Shakes hands with a client, and waits for it.

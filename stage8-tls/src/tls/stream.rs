@@ -36,7 +36,8 @@ use std::time::Instant;
 /// it is an error of the kind `UnexpectedEof`: anybody on the way could have cut it
 /// (RFC 8446, 6.1).
 pub struct TlsStream {
-    socket: Arc<TcpStream>,
+    /// The TCP connection below.
+    pub(super) socket: Arc<TcpStream>,
     /// `true` once this side has ended the reading itself: then the end is no error.
     /// Set by any thread, read by the reader.
     read_stopped: AtomicBool,
@@ -104,11 +105,6 @@ impl TlsStream {
     pub(super) fn new(socket: Arc<TcpStream>, connection: Connection) -> TlsStream {
         let state = State { connection, phase: SendPhase::Open };
         TlsStream { socket, read_stopped: AtomicBool::new(false), state: Mutex::new(state) }
-    }
-
-    /// The TCP connection below.
-    pub fn stream(&self) -> &Arc<TcpStream> {
-        &self.socket
     }
 
     /// Version and cipher suite, as `TLS 1.3 with TLS13_AES_128_GCM_SHA256`.

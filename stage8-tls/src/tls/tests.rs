@@ -98,7 +98,7 @@ fn what_one_side_sends_the_other_reads_to_its_end() {
 fn an_end_without_close_notify_is_an_error() {
     let (client, server) = TestServer::new().pair();
     client.write(&[IoSlice::new(b"half a li")]).unwrap();
-    client.stream().shutdown(Shutdown::Write).unwrap();
+    client.socket.shutdown(Shutdown::Write).unwrap();
     let mut got = Vec::new();
     let error = Reader(&server).read_to_end(&mut got).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
@@ -148,7 +148,7 @@ fn other_protocols_are_known_for_what_they_are_and_told_so() {
 fn a_client_that_does_not_shake_hands_is_dropped_at_the_deadline() {
     let mut test = TestServer::new();
     let limit = Duration::from_millis(300);
-    test.acceptor = test.acceptor.within(limit);
+    test.acceptor.timeout = limit;
     // The beginning of a handshake, a byte at a time: each is in time.
     let drip = |mut client: TcpStream| {
         for byte in [22, 3, 1, 0, 200, 1, 0, 0, 196, 3, 3].iter().chain(&[0; 90]) {
@@ -197,7 +197,7 @@ fn a_handshake_that_waits_for_the_network_takes_no_place() {
 #[test]
 fn a_record_changed_on_the_way_ends_the_connection() {
     let (client, server) = TestServer::new().pair();
-    (&**client.stream()).write_all(&DAMAGED_RECORD).unwrap();
+    (&*client.socket).write_all(&DAMAGED_RECORD).unwrap();
     let error = server.read(&mut [0; 10], None).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidData);
     // The client learns the reason: it gets an alert, not only the end.
@@ -251,9 +251,9 @@ fn what_comes_with_the_end_of_the_handshake_is_not_waited_for_again() {
 fn what_came_before_a_damaged_record_is_read_before_the_error() {
     let (client, server) = TestServer::new().pair();
     send_all(&client, b"hello").unwrap();
-    (&**client.stream()).write_all(&DAMAGED_RECORD).unwrap();
+    (&*client.socket).write_all(&DAMAGED_RECORD).unwrap();
     // Both are there before anything is read.
-    while server.stream().peek(&mut [0; 100]).unwrap_or(0) < 5 + 22 + DAMAGED_RECORD.len() {
+    while server.socket.peek(&mut [0; 100]).unwrap_or(0) < 5 + 22 + DAMAGED_RECORD.len() {
         thread::yield_now();
     }
     let mut got = Vec::new();
