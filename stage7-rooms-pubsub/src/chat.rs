@@ -40,7 +40,8 @@ pub struct Chat {
     /// How many earlier messages a newcomer is sent, and `/history` shows where no
     /// number is given.
     pub history: usize,
-    store: Arc<Store>,
+    /// The database, for commands that ask it.
+    pub store: Arc<Store>,
     /// What happens when a user logs in on this server who is online already.
     on_duplicate: OnDuplicate,
     /// `None` for a server that is alone.

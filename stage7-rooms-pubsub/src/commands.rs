@@ -31,8 +31,10 @@ pub enum Command<'a> {
     History(Option<usize>),
     /// Say it to the subscribers alone.
     Publish(&'a str),
-    /// Subscribe to a user; `false` ends that.
-    Subscribe(&'a str, bool),
+    /// Subscribe to a user.
+    Subscribe(&'a str),
+    /// No longer subscribe to a user.
+    Unsubscribe(&'a str),
     /// Say it to one user alone.
     SayTo(&'a str, &'a str),
     /// Disconnect a user.
@@ -94,8 +96,8 @@ impl<'a> Command<'a> {
             "/users" => Command::Ask(Question::Users),
             "/history" => Command::History(number(word)?),
             "/publish" => Command::Publish(text()?),
-            "/subscribe" => Command::Subscribe(user()?, true),
-            "/unsubscribe" => Command::Subscribe(user()?, false),
+            "/subscribe" => Command::Subscribe(user()?),
+            "/unsubscribe" => Command::Unsubscribe(user()?),
             "/subs" => Command::Ask(Question::Subscriptions),
             "/msg" => {
                 let (user, text) = addressed(rest).ok_or_else(|| needs("a user and a text"))?;

@@ -59,7 +59,7 @@ const HISTORY: &str = "SELECT m.run, m.number, m.sent_at, m.username, m.message 
          WHERE r.run = m.run AND m.number BETWEEN r.first_number AND r.last_number) \
      ORDER BY m.id DESC LIMIT ?";
 
-/// Parameters: subscriber, publisher, whether it begins, now.
+/// Parameters: subscriber, publisher, 1 if it begins or 0 if it ends, now.
 const SUBSCRIBE: &str =
     "INSERT INTO subscriptions (subscriber, publisher, begins, changed_at) VALUES (?, ?, ?, ?)";
 
@@ -92,15 +92,20 @@ pub fn is_subscribed(store: &Store, subscriber: i64, publisher: i64) -> Result<b
     Ok(store.find(IS_SUBSCRIBED, &[subscriber, publisher].map(Value::Integer), number)? == [1])
 }
 
-/// How many rows [`subscribe`] has added for this user; see [`MAX_CHANGES`].
+/// How many rows [`subscribe`] and [`unsubscribe`] have added for this user; see
+/// [`MAX_CHANGES`].
 pub fn subscription_changes(store: &Store, subscriber: i64) -> Result<i64, StoreError> {
     Ok(store.find(CHANGES, &[subscriber.into()], number)?.pop().unwrap_or(0))
 }
 
-/// Notes that the user with the id `subscriber` hears the one with the id
-/// `publisher` from now on, or no longer.
-pub fn subscribe(store: &Store, subscriber: i64, publisher: i64, begins: bool) -> Result<(), StoreError> {
-    store.execute(SUBSCRIBE, [subscriber, publisher, begins.into(), now()].map(Value::Integer).to_vec())
+/// The user with the id `subscriber` hears the one with the id `publisher` from now on.
+pub fn subscribe(store: &Store, subscriber: i64, publisher: i64) -> Result<(), StoreError> {
+    store.execute(SUBSCRIBE, [subscriber, publisher, 1, now()].map(Value::Integer).to_vec())
+}
+
+/// Ends that.
+pub fn unsubscribe(store: &Store, subscriber: i64, publisher: i64) -> Result<(), StoreError> {
+    store.execute(SUBSCRIBE, [subscriber, publisher, 0, now()].map(Value::Integer).to_vec())
 }
 
 /// The names of the users to whom the user of this name has subscribed.

@@ -19,8 +19,10 @@ pub enum RoomEvent {
     MessageFrom(Arc<Session>),
     /// A client goes to the room of this name.
     Move(Arc<Session>, Arc<str>),
-    /// A client subscribes to the publisher of this name, or no longer does.
-    Subscribe(Arc<Session>, Arc<str>, bool),
+    /// A client subscribes to the publisher of this name.
+    Subscribe(Arc<Session>, Arc<str>),
+    /// A client no longer subscribes to that publisher.
+    Unsubscribe(Arc<Session>, Arc<str>),
     /// A client asks.
     Ask(Arc<Session>, Question),
     /// A reader thread asks for the name of its client's room. When the answer comes, all

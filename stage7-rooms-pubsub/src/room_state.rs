@@ -134,8 +134,14 @@ impl RoomState {
             RoomEvent::Move(session, room) if self.is_online(&session) => {
                 self.move_to(session.id, &session.name, &room);
             }
-            RoomEvent::Subscribe(session, publisher, begins) if self.is_online(&session) => {
-                self.subscribe(&session, &publisher, begins);
+            RoomEvent::Subscribe(session, publisher) if self.is_online(&session) => {
+                self.subscriptions.subscribe(session.id, &publisher);
+                self.fanout.send(&format!("[SERVER] you are subscribed to {publisher}\n"), [session.id]);
+            }
+            RoomEvent::Unsubscribe(session, publisher) => {
+                self.subscriptions.unsubscribe(session.id, &publisher);
+                let answer = format!("[SERVER] you are no longer subscribed to {publisher}\n");
+                self.fanout.send(&answer, [session.id]);
             }
             // A newer session, on another server, has taken the name.
             RoomEvent::Move(..) | RoomEvent::Subscribe(..) => {}
@@ -213,17 +219,6 @@ impl RoomState {
         let others = self.rooms.members(room).filter(|&other| other != id);
         self.fanout.send(&format!("[SERVER] {who} {what} ({online} online)\n"), others);
         self.list_changed = true;
-    }
-
-    fn subscribe(&mut self, session: &Session, publisher: &Arc<str>, begins: bool) {
-        let now = if begins {
-            self.subscriptions.subscribe(session.id, publisher);
-            "subscribed"
-        } else {
-            self.subscriptions.unsubscribe(session.id, publisher);
-            "no longer subscribed"
-        };
-        self.fanout.send(&format!("[SERVER] you are {now} to {publisher}\n"), [session.id]);
     }
 
     fn ask(&mut self, session: &Session, question: Question) {

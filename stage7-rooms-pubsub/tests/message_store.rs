@@ -152,22 +152,21 @@ fn subscriptions(database: &TestDatabase) {
     store.add_users(&names.map(new_user)).unwrap();
     let ids = names.map(|name| store.user(name).unwrap().unwrap().id);
     let of = |name: &str| message_store::subscriptions(&store, name).unwrap().join(",");
-    let set = |who: usize, whom: usize, begins| {
-        message_store::subscribe(&store, ids[who], ids[whom], begins).unwrap();
-    };
+    let begin = |who: usize, whom: usize| message_store::subscribe(&store, ids[who], ids[whom]).unwrap();
+    let end = |who: usize, whom: usize| message_store::unsubscribe(&store, ids[who], ids[whom]).unwrap();
     assert_eq!(of("alice"), "");
-    set(0, 2, true);
-    set(0, 1, true);
-    set(1, 0, true);
+    begin(0, 2);
+    begin(0, 1);
+    begin(1, 0);
     assert_eq!((of("ALICE").as_str(), of("bob").as_str(), of("nobody").as_str()), ("Bob,carol", "alice", ""));
     let is = |who: usize, whom: usize| message_store::is_subscribed(&store, ids[who], ids[whom]).unwrap();
     assert!(is(0, 1) && is(1, 0) && !is(1, 2));
-    set(0, 1, false);
-    set(0, 1, false);
+    end(0, 1);
+    end(0, 1);
     assert_eq!(of("alice"), "carol");
     assert!(!is(0, 1));
     assert_eq!(message_store::subscription_changes(&store, ids[0]).unwrap(), 4);
-    set(0, 1, true);
+    begin(0, 1);
     assert!(is(0, 1));
     assert_eq!(of("alice"), "Bob,carol");
 }

@@ -75,9 +75,12 @@ impl Fixture {
         self.chat.submit(RoomEvent::Move(online.session.clone(), room.into())).unwrap();
     }
 
-    fn subscribe(&self, online: &Online, publisher: &str, begins: bool) {
-        let event = RoomEvent::Subscribe(online.session.clone(), publisher.into(), begins);
-        self.chat.submit(event).unwrap();
+    fn subscribe(&self, online: &Online, publisher: &str) {
+        self.chat.submit(RoomEvent::Subscribe(online.session.clone(), publisher.into())).unwrap();
+    }
+
+    fn unsubscribe(&self, online: &Online, publisher: &str) {
+        self.chat.submit(RoomEvent::Unsubscribe(online.session.clone(), publisher.into())).unwrap();
     }
 
     fn ask(&self, online: &Online, question: Question) {
@@ -102,7 +105,8 @@ enum Act {
     Publish,
     Msg(usize),
     Move(usize),
-    Subscribe(usize, bool),
+    Subscribe(usize),
+    Unsubscribe(usize),
 }
 
 fn acts() -> impl Strategy<Value = Vec<(usize, Act)>> {
@@ -111,7 +115,8 @@ fn acts() -> impl Strategy<Value = Vec<(usize, Act)>> {
         2 => Just(Act::Publish),
         1 => (0..4usize).prop_map(Act::Msg),
         2 => (0..3usize).prop_map(Act::Move),
-        2 => (0..4usize, any::<bool>()).prop_map(|(whom, begins)| Act::Subscribe(whom, begins)),
+        1 => (0..4usize).prop_map(Act::Subscribe),
+        1 => (0..4usize).prop_map(Act::Unsubscribe),
     ];
     prop::collection::vec((0..4usize, act), 1..80)
 }
@@ -160,9 +165,13 @@ proptest! {
                     f.move_to(user, ROOMS[room]);
                     at[who] = room;
                 }
-                Act::Subscribe(whom, begins) if whom != who => {
-                    f.subscribe(user, NAMES[whom], begins);
-                    if begins { subscribed.insert((who, whom)); } else { subscribed.remove(&(who, whom)); }
+                Act::Subscribe(whom) if whom != who => {
+                    f.subscribe(user, NAMES[whom]);
+                    subscribed.insert((who, whom));
+                }
+                Act::Unsubscribe(whom) => {
+                    f.unsubscribe(user, NAMES[whom]);
+                    subscribed.remove(&(who, whom));
                 }
                 _ => {}
             }
@@ -187,7 +196,7 @@ fn nothing_is_lost_doubled_or_overtaken_while_all_move() {
     let listener = f.enter("listener");
     let senders = ["a", "b", "c"].map(|name| f.enter(name));
     for sender in &senders {
-        f.subscribe(&listener, &sender.session.name, true);
+        f.subscribe(&listener, &sender.session.name);
     }
     f.wait_idle(&listener);
     thread::scope(|scope| {

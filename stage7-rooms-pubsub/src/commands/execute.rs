@@ -113,7 +113,8 @@ impl<'a> Commands<'a> {
             Command::Ask(question) => self.ask(question),
             Command::History(limit) => self.show_history(limit.unwrap_or(self.chat.history)),
             Command::Publish(text) => self.say(Recipient::Subscribers, text),
-            Command::Subscribe(user, begins) => self.subscribe(user, begins),
+            Command::Subscribe(user) => self.subscribe(user),
+            Command::Unsubscribe(user) => self.unsubscribe(user),
             Command::SayTo(user, text) => self.say_to(user, text, &PRIVATE),
             Command::Kick(user) => self.kick(user),
             Command::Announce(text) => self.announce(text),
@@ -150,26 +151,31 @@ impl<'a> Commands<'a> {
         Ok(name.recv_timeout(COMMIT_WAIT).unwrap_or_else(|_| self.room.clone()))
     }
 
-    fn subscribe(&self, publisher: &str, begins: bool) -> CommandResult {
+    fn subscribe(&self, publisher: &str) -> CommandResult {
         let publisher = self.other(publisher, "subscribe to")?;
-        let (subscriber, store) = (self.session.user_id, self.store);
-        let has = message_store::is_subscribed(store, subscriber, publisher.id)?;
-        if !has && !begins {
-            return Err(format!("you are not subscribed to {}", publisher.name).into());
-        }
-        if has != begins {
-            if begins && message_store::subscription_changes(store, subscriber)? >= MAX_CHANGES {
+        let (session, store) = (&self.session, &self.chat.store);
+        if !message_store::is_subscribed(store, session.user_id, publisher.id)? {
+            if message_store::subscription_changes(store, session.user_id)? >= MAX_CHANGES {
                 return Err(format!(
                     "you have changed your subscriptions {MAX_CHANGES} times, and no more can be stored"
                 )
                 .into());
             }
-            message_store::subscribe(store, subscriber, publisher.id, begins)?;
-            let what = if begins { "subscribes to" } else { "does no longer subscribe to" };
-            self.log.info(format_args!("{} {what} {}", self.session.name, publisher.name));
+            message_store::subscribe(store, session.user_id, publisher.id)?;
+            self.log.info(format_args!("{} subscribes to {}", session.name, publisher.name));
         }
-        let publisher = publisher.name.into();
-        Ok(self.chat.submit(RoomEvent::Subscribe(self.session.clone(), publisher, begins))?)
+        Ok(self.chat.submit(RoomEvent::Subscribe(session.clone(), publisher.name.into()))?)
+    }
+
+    fn unsubscribe(&self, publisher: &str) -> CommandResult {
+        let publisher = self.other(publisher, "subscribe to")?;
+        let (session, store) = (&self.session, &self.chat.store);
+        if !message_store::is_subscribed(store, session.user_id, publisher.id)? {
+            return Err(format!("you are not subscribed to {}", publisher.name).into());
+        }
+        message_store::unsubscribe(store, session.user_id, publisher.id)?;
+        self.log.info(format_args!("{} does no longer subscribe to {}", session.name, publisher.name));
+        Ok(self.chat.submit(RoomEvent::Unsubscribe(session.clone(), publisher.name.into()))?)
     }
 
     /// Says something to one user alone, who must be online.
