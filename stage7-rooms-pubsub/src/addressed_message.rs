@@ -9,8 +9,18 @@ use std::sync::Arc;
 pub struct AddressedMessage {
     /// Who, when and what.
     pub message: Message,
-    /// Which users get it.
-    pub to: Recipient,
+    /// For whom it is.
+    pub to: Address,
+}
+
+/// For whom a message is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// For users.
+    Users(Recipient),
+    /// For the servers of one chat: no client sees it. See [`crate::backplane`]. The message's
+    /// text is [`Change::text`].
+    Servers(Change),
 }
 
 /// Which users get a message.
@@ -25,9 +35,6 @@ pub enum Recipient {
     User(Arc<str>, &'static PrivateKind),
     /// All users in all rooms: from an admin.
     AllUsers,
-    /// The servers of one chat: no client sees it. See [`crate::backplane`]. The message's
-    /// text is [`Change::text`].
-    Servers(Change),
 }
 
 /// A kind of private message. Stage 8 has another one, which the server cannot read.
@@ -47,39 +54,33 @@ pub const PRIVATE: PrivateKind = PrivateKind { kind: "private", before: "[privat
 /// All of this stage.
 pub const PRIVATE_KINDS: &[&PrivateKind] = &[&PRIVATE];
 
-impl Recipient {
-    fn kind(&self) -> &'static str {
-        match self {
-            Recipient::Room(_) => "room",
-            Recipient::Subscribers => "publication",
-            Recipient::User(_, private) => private.kind,
-            Recipient::AllUsers => "announcement",
-            Recipient::Servers(change) => change.kind(),
-        }
-    }
-
-    fn place(&self) -> String {
-        match self {
-            Recipient::Room(key) => key.to_string(),
-            Recipient::User(name, _) => name_key(name),
-            Recipient::Subscribers | Recipient::AllUsers | Recipient::Servers(_) => String::new(),
-        }
+impl Address {
+    /// What the database has in the columns `kind` and `place`.
+    fn columns(&self) -> [String; 2] {
+        let (kind, place) = match self {
+            Address::Users(Recipient::Room(key)) => ("room", key.to_string()),
+            Address::Users(Recipient::Subscribers) => ("publication", String::new()),
+            Address::Users(Recipient::User(name, private)) => (private.kind, name_key(name)),
+            Address::Users(Recipient::AllUsers) => ("announcement", String::new()),
+            Address::Servers(change) => (change.kind(), String::new()),
+        };
+        [kind.to_owned(), place]
     }
 
     /// Reads what the database has in the columns `kind`, `place` and `message`, where
     /// `private` are the kinds of private messages. `None` for a kind of a newer
     /// program.
     pub fn parse(kind: &str, place: &str, text: &str, private: &[&'static PrivateKind]) -> Option<Self> {
-        match kind {
-            "room" => return Some(Recipient::Room(place.into())),
-            "publication" => return Some(Recipient::Subscribers),
-            "announcement" => return Some(Recipient::AllUsers),
-            _ => {}
-        }
-        if let Some(how) = private.iter().find(|how| how.kind == kind) {
-            return Some(Recipient::User(place.into(), how));
-        }
-        Change::parse(kind, text).map(Recipient::Servers)
+        let private = private.iter().find(|private| private.kind == kind);
+        Some(Address::Users(match kind {
+            "room" => Recipient::Room(place.into()),
+            "publication" => Recipient::Subscribers,
+            "announcement" => Recipient::AllUsers,
+            _ => match private {
+                Some(private) => Recipient::User(place.into(), private),
+                None => return Change::parse(kind, text).map(Address::Servers),
+            },
+        }))
     }
 }
 
@@ -104,7 +105,7 @@ impl MessageRow for AddressedMessage {
 
     fn params(&self, row_id: i64) -> Vec<Value> {
         let mut params = self.message.params(row_id);
-        params.extend([self.to.kind().to_owned(), self.to.place()].map(Value::Text));
+        params.extend(self.to.columns().map(Value::Text));
         params
     }
 }

@@ -5,7 +5,7 @@
 //! questions pass through the committer thread to the room thread, and that alone
 //! acts on them. What is new is only what it then does ([`crate::room_state`]).
 
-use crate::addressed_message::{AddressedMessage, Recipient};
+use crate::addressed_message::{Address, AddressedMessage, Recipient};
 use crate::backplane::{Backplane, Status};
 use crate::message_store;
 use crate::room_event::{Newcomer, RoomEvent};
@@ -102,7 +102,8 @@ impl Chat {
     /// # Errors
     /// When nothing is taken any longer.
     pub fn say(&self, session: &Arc<Session>, to: Recipient, text: String) -> Result<(), QueueClosed> {
-        let message = AddressedMessage { message: Message::new(session.name.clone(), text), to };
+        let message = Message::new(session.name.clone(), text);
+        let message = AddressedMessage { message, to: Address::Users(to) };
         self.pipeline.submit(Some(message), RoomEvent::MessageFrom(session.clone()))
     }
 

@@ -36,8 +36,6 @@ pub enum RoomEvent {
     Replicated,
     /// A line for all clients of this server.
     Notice(&'static str),
-    /// For the committer thread: there may be something new in the database.
-    PollLog,
     /// The server ends, and this is the last line for all.
     Shutdown(String),
 }

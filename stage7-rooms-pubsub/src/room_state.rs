@@ -13,7 +13,7 @@ use delivery::Gathered;
 use other_servers::OtherServers;
 pub(crate) use other_servers::not_stored;
 
-use crate::addressed_message::{AddressedMessage, Recipient};
+use crate::addressed_message::{Address, AddressedMessage};
 use crate::backplane::{Login, Status};
 use crate::room_event::{Newcomer, Question, RoomEvent};
 use crate::rooms::{LOBBY, Rooms};
@@ -39,7 +39,7 @@ pub(crate) struct RoomState {
     /// The lobby's.
     history: History,
     /// Messages that are about to be sent.
-    gathered: Gathered,
+    gathered: Option<Gathered>,
     /// `true` if a list of users has changed in this batch.
     list_changed: bool,
     /// Of clients that have left in this batch.
@@ -69,7 +69,7 @@ impl RoomState {
             rooms: Rooms::default(),
             subscriptions: Subscriptions::default(),
             history,
-            gathered: Gathered::default(),
+            gathered: None,
             list_changed: false,
             departures: Vec::new(),
             outage_log: OutageLog::new(log),
@@ -90,9 +90,12 @@ impl RoomLogic<AddressedMessage, RoomEvent> for RoomState {
         self.outage_log.note(&batch);
         for Submission { event, message } in batch.submissions {
             match (event, message) {
-                (RoomEvent::MessageFrom(session), Some(message)) => self.gather(Some(session.id), message),
-                (RoomEvent::Replicated, Some(message)) if !matches!(message.to, Recipient::Servers(_)) => {
-                    self.gather(None, message);
+                (
+                    RoomEvent::MessageFrom(session),
+                    Some(AddressedMessage { message, to: Address::Users(to) }),
+                ) => self.gather(Some(session.id), message, to),
+                (RoomEvent::Replicated, Some(AddressedMessage { message, to: Address::Users(to) })) => {
+                    self.gather(None, message, to);
                 }
                 (event, entry) => {
                     self.send_gathered();
@@ -155,7 +158,6 @@ impl RoomState {
                 entry.into_iter().for_each(|entry| self.apply_entry(entry));
             }
             RoomEvent::Notice(line) => self.fanout.broadcast(&format!("{line}\n"), None),
-            RoomEvent::PollLog => {}
             RoomEvent::Shutdown(line) => self.fanout.shutdown(&line),
         }
     }

@@ -11,7 +11,7 @@ use stage6_auth::store::mysql::setup::{Account, init};
 use stage6_auth::store::{
     self, DbUrl, Message, MessageId, NewUser, PasswordHash, Schema, Store, rows, sqlite,
 };
-use stage7_rooms_pubsub::addressed_message::{AddressedMessage, PRIVATE, Recipient};
+use stage7_rooms_pubsub::addressed_message::{Address, AddressedMessage, PRIVATE, Recipient};
 use stage7_rooms_pubsub::message_store::{self, SCHEMA};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
@@ -94,7 +94,7 @@ fn message(number: i64, text: &str) -> Message {
 }
 
 fn said(number: i64, to: Recipient) -> AddressedMessage {
-    AddressedMessage { message: message(number, &format!("text {number}")), to }
+    AddressedMessage { message: message(number, &format!("text {number}")), to: Address::Users(to) }
 }
 
 fn new_user(name: &str) -> NewUser {

@@ -1,7 +1,7 @@
 //! What a server tells the others: who is online, and where. It stands in the messages'
 //! table, in one order with the messages.
 
-use crate::addressed_message::{AddressedMessage, Recipient};
+use crate::addressed_message::{Address, AddressedMessage};
 use stage4_multichat::fanout::ClientId;
 use stage6_auth::sessions::OnDuplicate;
 use stage6_auth::sessions::Session;
@@ -95,7 +95,7 @@ impl Change {
     /// The entry with which the user of this name does that; without a name, the server.
     /// The committer thread gives it its number.
     pub fn entry(self, name: &str) -> AddressedMessage {
-        AddressedMessage { message: Message::new(name.into(), self.text()), to: Recipient::Servers(self) }
+        AddressedMessage { message: Message::new(name.into(), self.text()), to: Address::Servers(self) }
     }
 }
 

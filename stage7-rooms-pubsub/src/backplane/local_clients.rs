@@ -6,7 +6,7 @@
 //! comes before its next entry, so it knows of the login there, and refuses them.
 
 use super::change::{Change, Login};
-use crate::addressed_message::{AddressedMessage, Recipient};
+use crate::addressed_message::{Address, AddressedMessage};
 use stage4_multichat::fanout::ClientId;
 use stage6_auth::sessions::Session;
 use std::collections::HashMap;
@@ -66,6 +66,6 @@ impl LocalClients {
 
 /// Returns `true` if the entry is a login that takes the name from this session.
 pub fn is_taken_over(session: &Session, entry: &AddressedMessage) -> bool {
-    let Recipient::Servers(Change::Join(login)) = &entry.to else { return false };
+    let Address::Servers(Change::Join(login)) = &entry.to else { return false };
     session.name == entry.message.name && login.takes_over(&Login::token_of(session))
 }

@@ -18,7 +18,7 @@
 //! middle leaves no open transaction that would make the others wait.
 
 use super::Change;
-use crate::addressed_message::{AddressedMessage, PrivateKind, Recipient};
+use crate::addressed_message::{Address, AddressedMessage, PrivateKind};
 use crate::message_store;
 use crate::rooms::LOBBY;
 use common::log::Log;
@@ -210,7 +210,7 @@ impl SharedLog {
         for row in rows {
             let (id, run, number, sent, name, text, kind, place): Columns = mysql::from_row(row);
             self.tail = self.tail.max(id);
-            match Recipient::parse(&kind, &place, &text, self.private) {
+            match Address::parse(&kind, &place, &text, self.private) {
                 Some(to) => {
                     let message = Message { id: MessageId { run, number }, sent, name: name.into(), text };
                     entries.push((id, AddressedMessage { message, to }));
@@ -229,10 +229,10 @@ type Columns = (i64, i64, i64, i64, String, String, String, String);
 /// The id of the entry with which the oldest run started that has not ended.
 fn first_running(entries: &[(i64, AddressedMessage)]) -> Option<i64> {
     let ended = entries.iter().filter_map(|(_, entry)| match entry.to {
-        Recipient::Servers(Change::Dead(run)) => Some(run),
+        Address::Servers(Change::Dead(run)) => Some(run),
         _ => None,
     });
     let ended: HashSet<i64> = ended.collect();
-    let mut started = entries.iter().filter(|(_, entry)| entry.to == Recipient::Servers(Change::Start));
+    let mut started = entries.iter().filter(|(_, entry)| entry.to == Address::Servers(Change::Start));
     started.find(|(_, entry)| !ended.contains(&entry.message.id.run)).map(|(id, _)| *id)
 }

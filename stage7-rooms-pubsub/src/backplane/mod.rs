@@ -157,7 +157,7 @@ fn poll(status: &Arc<Status>, queue: &Arc<ChatQueue>) -> io::Result<()> {
     let (status, queue) = (status.clone(), queue.clone());
     critical_thread::spawn("poll", move || {
         while !queue.is_closed() {
-            status.wake(&queue);
+            queue.wake();
             thread::sleep(if status.redis_is_away() { POLL_WITHOUT_REDIS } else { POLL });
         }
     })?;

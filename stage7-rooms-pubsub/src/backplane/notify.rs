@@ -156,7 +156,7 @@ impl Subscriber {
                 submit(&self.queue, None, RoomEvent::Notice(ON_TIME));
             }
         } else if tail.parse().is_ok_and(|tail| self.status.note_announced(tail)) {
-            self.status.wake(&self.queue);
+            self.queue.wake();
         }
     }
 

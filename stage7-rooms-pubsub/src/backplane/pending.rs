@@ -126,7 +126,7 @@ mod tests {
         let mut pending = Pending::default();
         for item in items.chars() {
             let message = (item == 'e').then(|| Change::Start.entry(""));
-            pending.push(Submission { message, event: RoomEvent::PollLog });
+            pending.push(Submission { message, event: RoomEvent::Notice("") });
         }
         pending
     }
@@ -165,8 +165,8 @@ mod tests {
         pending.set_in_doubt(2);
         assert_eq!(shape(&pending.take_if(|_, in_doubt| !in_doubt)), ".e");
         // A later item comes after it, an item that is put back before it.
-        pending.push(Submission { message: None, event: RoomEvent::PollLog });
-        pending.put_back(Submission { message: Some(Change::Start.entry("")), event: RoomEvent::PollLog });
+        pending.push(Submission { message: None, event: RoomEvent::Notice("") });
+        pending.put_back(Submission { message: Some(Change::Start.entry("")), event: RoomEvent::Notice("") });
         assert_eq!(shape(&pending.take_if(|_, in_doubt| in_doubt)), "e.e.e");
         assert_eq!(pending.len(), 1);
     }

@@ -1,8 +1,7 @@
 //! What the threads of a server that is one of several share.
 
-use super::{Change, ChatQueue, submit};
-use crate::addressed_message::{AddressedMessage, Recipient};
-use crate::room_event::RoomEvent;
+use super::Change;
+use crate::addressed_message::{Address, AddressedMessage};
 use common::poison::IgnorePoison;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -18,8 +17,6 @@ pub struct Status {
     tail: AtomicI64,
     /// The greatest of these numbers that other servers have announced through Redis.
     announced: AtomicI64,
-    /// Whether a wake-up is on its way to the committer thread: one is enough.
-    waking: AtomicBool,
     /// Written by the thread that has subscribed in Redis.
     redis_away: AtomicBool,
     /// The runs of the other servers. Written by the committer thread.
@@ -38,7 +35,6 @@ impl Status {
             run: AtomicI64::new(random_run()),
             tail: AtomicI64::new(0),
             announced: AtomicI64::new(0),
-            waking: AtomicBool::new(false),
             redis_away: AtomicBool::new(false),
             peers: Mutex::default(),
             elsewhere: Mutex::default(),
@@ -77,18 +73,6 @@ impl Status {
         tail > self.tail()
     }
 
-    /// Has the committer thread read the log.
-    pub(super) fn wake(&self, queue: &ChatQueue) {
-        if !self.waking.swap(true, Ordering::SeqCst) {
-            submit(queue, None, RoomEvent::PollLog);
-        }
-    }
-
-    /// The committer thread is about to read the log.
-    pub(super) fn clear_wake(&self) {
-        self.waking.store(false, Ordering::SeqCst);
-    }
-
     /// Returns `true` if it was away before.
     pub(super) fn set_redis_away(&self, away: bool) -> bool {
         self.redis_away.swap(away, Ordering::SeqCst)
@@ -102,8 +86,8 @@ impl Status {
     pub(super) fn note(&self, entry: &AddressedMessage) {
         let run = entry.message.id.run;
         match entry.to {
-            Recipient::Servers(Change::Start) if run != self.run() => _ = self.peers().insert(run),
-            Recipient::Servers(Change::Dead(ended)) => _ = self.peers().remove(&ended),
+            Address::Servers(Change::Start) if run != self.run() => _ = self.peers().insert(run),
+            Address::Servers(Change::Dead(ended)) => _ = self.peers().remove(&ended),
             _ => {}
         }
     }

@@ -2,7 +2,7 @@
 //! `log.rs` says. It waits here until it is confirmed.
 
 use super::{Change, ChatSubmission};
-use crate::addressed_message::Recipient;
+use crate::addressed_message::Address;
 use crate::room_event::RoomEvent;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -61,7 +61,7 @@ impl Unconfirmed {
 }
 
 fn is_confirmation(submission: &ChatSubmission) -> bool {
-    submission.message.as_ref().is_some_and(|entry| entry.to == Recipient::Servers(Change::Confirm))
+    submission.message.as_ref().is_some_and(|entry| entry.to == Address::Servers(Change::Confirm))
 }
 
 #[cfg(test)]

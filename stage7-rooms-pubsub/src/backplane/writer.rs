@@ -9,7 +9,7 @@ use super::log::{AppendError, PAGE, SharedLog};
 use super::pending::Pending;
 use super::unconfirmed::Unconfirmed;
 use super::{Change, ChatQueue, ChatSubmission, Status};
-use crate::addressed_message::{AddressedMessage, Recipient};
+use crate::addressed_message::{Address, AddressedMessage};
 use crate::room_event::RoomEvent;
 use common::log::Log;
 use stage6_auth::committer::CircuitBreaker;
@@ -86,7 +86,6 @@ impl LogWriter {
     pub fn run(mut self, queue: &ChatQueue, room: &Room) {
         let mut breaker = CircuitBreaker::default();
         while let Some(submissions) = self.next_submissions(queue) {
-            self.status.clear_wake();
             submissions.into_iter().for_each(|submission| self.take(submission));
             let failure = breaker.attempt(|| self.read_and_append(room)).err();
             if failure.is_some() {
@@ -124,7 +123,7 @@ impl LogWriter {
             if count == 0 {
                 if self.unconfirmed.must_be_confirmed(self.status.redis_is_away()) {
                     let message = Some(Change::Confirm.entry(""));
-                    self.pending.push(Submission { message, event: RoomEvent::PollLog });
+                    self.pending.push(Submission { message, event: RoomEvent::Replicated });
                     continue;
                 }
                 self.ready.extend(self.pending.take_events());
@@ -194,7 +193,7 @@ impl LogWriter {
             }
             return;
         }
-        let own_death = entry.to == Recipient::Servers(Change::Dead(self.status.run()));
+        let own_death = entry.to == Address::Servers(Change::Dead(self.status.run()));
         self.clients.on_read(id, &entry, |client| self.pending.is_joining(client));
         self.refuse_taken_over(&entry);
         self.unconfirmed.push(id, Submission { message: Some(entry), event: RoomEvent::Replicated });

@@ -1,7 +1,7 @@
 //! Which clients get a message, and the line that each of them sees.
 
 use super::RoomState;
-use crate::addressed_message::{AddressedMessage, Recipient};
+use crate::addressed_message::Recipient;
 use crate::rooms::LOBBY;
 use stage4_multichat::fanout::ClientId;
 use stage6_auth::store::{Message, name_key};
@@ -9,32 +9,34 @@ use stage6_auth::store::{Message, name_key};
 /// Messages of one sender to one recipient, with nothing in between. They are sealed and
 /// put into the outboxes together: 100 lines that one user pastes are one text for each
 /// receiver, not 100.
-#[derive(Default)]
 pub(super) struct Gathered {
     /// The sender, which is not sent its own messages; `None` for a user of another server.
     own: Option<ClientId>,
-    messages: Vec<AddressedMessage>,
+    to: Recipient,
+    /// At least one.
+    messages: Vec<Message>,
 }
 
 impl RoomState {
     /// `own` is the sender, if it is a client of this server.
-    pub(super) fn gather(&mut self, own: Option<ClientId>, next: AddressedMessage) {
-        // The same name is the same session: a newer one of that name comes in by a `Join`,
-        // and before each `Join` all that has gathered is sent.
-        let goes_on = |last: &AddressedMessage| last.message.name == next.message.name && last.to == next.to;
-        if !self.gathered.messages.last().is_some_and(goes_on) {
-            self.send_gathered();
-            self.gathered.own = own;
+    pub(super) fn gather(&mut self, own: Option<ClientId>, message: Message, to: Recipient) {
+        match &mut self.gathered {
+            // The same name is the same session: a newer one of that name comes in by a
+            // `Join`, and before each `Join` all that has gathered is sent.
+            Some(gathered) if gathered.messages[0].name == message.name && gathered.to == to => {
+                gathered.messages.push(message);
+            }
+            _ => {
+                self.send_gathered();
+                self.gathered = Some(Gathered { own, to, messages: vec![message] });
+            }
         }
-        self.gathered.messages.push(next);
     }
 
     /// Sends what has gathered.
     pub(super) fn send_gathered(&mut self) {
-        let Gathered { own, messages } = std::mem::take(&mut self.gathered);
-        let Some(first) = messages.first() else { return };
-        let (to, key) = (first.to.clone(), name_key(&first.message.name));
-        let messages: Vec<Message> = messages.into_iter().map(|message| message.message).collect();
+        let Some(Gathered { own, to, messages }) = self.gathered.take() else { return };
+        let key = name_key(&messages[0].name);
         let RoomState { fanout, rooms, subscriptions, online, .. } = self;
         match &to {
             Recipient::Room(room) => {
@@ -57,8 +59,6 @@ impl RoomState {
             Recipient::AllUsers => {
                 fanout.broadcast(&lines(&messages, "[SERVER] announcement by ", ": "), None);
             }
-            // `apply_entry` has these.
-            Recipient::Servers(_) => {}
         }
     }
 }

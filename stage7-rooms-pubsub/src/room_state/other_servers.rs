@@ -6,7 +6,7 @@
 //! is not in the log.
 
 use super::{Online, RoomState};
-use crate::addressed_message::{AddressedMessage, Recipient};
+use crate::addressed_message::{Address, AddressedMessage};
 use crate::backplane::{Change, Login, Status};
 use crate::room_event::Newcomer;
 use crate::rooms::LOBBY;
@@ -43,7 +43,7 @@ impl RoomState {
     /// A client of this server comes in, if the log lets it.
     pub(super) fn decide_join(&mut self, newcomer: Newcomer, entry: Option<&AddressedMessage>) {
         let refusal = match entry.map(|entry| (entry.message.id.run, &entry.to)) {
-            Some((run, Recipient::Servers(Change::Join(login)))) => {
+            Some((run, Address::Servers(Change::Join(login)))) => {
                 if self.make_way(&newcomer.session.name, login) {
                     return self.join(newcomer, Some((run, login.clone())));
                 }
@@ -57,7 +57,7 @@ impl RoomState {
 
     /// Applies an entry that is no message and was not made by a client of this server.
     pub(super) fn apply_entry(&mut self, entry: &AddressedMessage) {
-        let Recipient::Servers(change) = &entry.to else { return };
+        let Address::Servers(change) = &entry.to else { return };
         let (run, name) = (entry.message.id.run, &entry.message.name);
         match change {
             Change::Join(login) => {

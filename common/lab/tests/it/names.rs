@@ -130,7 +130,7 @@ const GIVEN_UP: &[GivenUp] = &[
             ("ack_all", "WaitGuard"),
             ("MessageRun", "(gone)"),
             ("Foreign", "Replicated"),
-            ("Wake", "PollLog"),
+            ("Wake", "(gone)"),
             ("JoinEntry", "Login"),
             ("LoginRecord", "Login"),
             ("LoginId", "Login"),

@@ -12,7 +12,6 @@ impl LogWriter {
     /// Takes what was submitted, if its client may submit it.
     pub(super) fn take(&mut self, submission: ChatSubmission) {
         let allowed = match &submission.event {
-            RoomEvent::PollLog => return,
             RoomEvent::Join(newcomer) => {
                 self.clients.insert(&newcomer.session);
                 true
@@ -47,7 +46,7 @@ impl LogWriter {
     pub(super) fn refuse_pending(&mut self) {
         let goes = |submission: &ChatSubmission, in_doubt| match &submission.event {
             _ if in_doubt => false,
-            RoomEvent::Join(_) | RoomEvent::MessageFrom(_) | RoomEvent::PollLog => true,
+            RoomEvent::Join(_) | RoomEvent::MessageFrom(_) => true,
             _ => submission.message.is_none(),
         };
         for submission in self.pending.take_if(goes) {
