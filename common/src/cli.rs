@@ -1,9 +1,9 @@
 //! The command line of every program: arguments, errors, exit codes.
 
 use crate::escape::escape;
-use crate::log::Level;
+use crate::log::{Level, Log, LogGuard};
 use clap::Args;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -27,7 +27,7 @@ pub fn run(body: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
 pub fn print_error(what: impl std::fmt::Display) {
     let what = what.to_string();
     let safe = what.split('\n').map(escape).collect::<Vec<_>>().join("\n");
-    let _ = writeln!(std::io::stderr(), "{safe}");
+    let _ = writeln!(io::stderr(), "{safe}");
 }
 
 /// `--log-level`, for every server.
@@ -54,9 +54,12 @@ pub struct LogFileArgs {
 }
 
 impl LogFileArgs {
-    /// The level, and the path of the log file, if it is to be written.
-    pub fn settings(&self) -> (Level, Option<&std::path::Path>) {
+    /// Starts the log. It is written until the guard is dropped.
+    ///
+    /// # Errors
+    /// When the file cannot be opened for appending, or no thread can be started.
+    pub fn start(&self) -> io::Result<(Log, LogGuard)> {
         let file = (!self.no_log_file).then_some(self.log_file.as_path());
-        (self.level.log_level, file)
+        Log::start(self.level.log_level, file)
     }
 }

@@ -53,7 +53,7 @@ fn drain(shared: &PollDrainer, woken: &OwnedFd) {
         let mut still_full = Vec::new();
         for (is_writable, outbox) in wait(woken, &outboxes).into_iter().zip(outboxes) {
             // An outbox that is empty, or whose client is gone, leaves the list.
-            if !is_writable || outbox.on_writable() {
+            if !is_writable || outbox.write_until_full() {
                 still_full.push(outbox);
             }
         }
@@ -67,7 +67,7 @@ fn drain(shared: &PollDrainer, woken: &OwnedFd) {
 fn wait(woken: &OwnedFd, outboxes: &[Arc<Outbox>]) -> Vec<bool> {
     let mut fds = Vec::with_capacity(outboxes.len() + 1);
     fds.push(PollFd::new(woken, PollFlags::IN));
-    fds.extend(outboxes.iter().map(|o| PollFd::from_borrowed_fd(o.transport().as_fd(), PollFlags::OUT)));
+    fds.extend(outboxes.iter().map(|o| PollFd::from_borrowed_fd(o.transport.as_fd(), PollFlags::OUT)));
     // A signal, or no memory for the list: nothing is known, so nothing can be
     // written, and the loop tries again.
     if poll(&mut fds, None).is_err() {
@@ -76,6 +76,6 @@ fn wait(woken: &OwnedFd, outboxes: &[Arc<Outbox>]) -> Vec<bool> {
     if !fds[0].revents().is_empty() {
         let _ = rustix::io::read(woken, &mut [0; 1024]);
     }
-    // An error or a hang-up counts too: `on_writable` finds out which it is.
+    // An error or a hang-up counts too: `write_until_full` finds out which.
     fds[1..].iter().map(|fd| !fd.revents().is_empty()).collect()
 }

@@ -28,10 +28,16 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// How long a client that leaves, or that is disconnected, has to read what was
+/// sent to it before.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// See the [module](self).
 pub struct Outbox {
-    transport: Arc<dyn Transport>,
-    config: Arc<OutboxConfig>,
+    /// The connection itself.
+    pub transport: Arc<dyn Transport>,
+    /// What this outbox and all others have in common.
+    pub config: Arc<OutboxConfig>,
     /// Written by every thread that sends, by the drainer, and by the client's
     /// own thread at its end. Held for memory operations only, never in a write.
     state: Mutex<OutboxState>,
@@ -42,17 +48,17 @@ pub struct Outbox {
 
 /// What is the same for all outboxes of a server.
 pub struct OutboxConfig {
-    /// Bytes that may wait in one outbox.
+    /// Bytes that may wait in one outbox, before its client is disconnected.
     pub limit: usize,
     /// Continues the writing after a socket was full.
     pub drainer: Arc<dyn Drainer>,
-    /// How a line for one client alone is put on the wire.
+    /// How a line is put on the wire.
     pub codec: Arc<dyn LineCodec>,
 }
 
 /// Continues the writing after a socket was full: it waits until the socket can
-/// take more and then calls [`Outbox::on_writable`], until that says that nothing
-/// is left. The server has [one](crate::drainer::PollDrainer); tests put one here
+/// take more and then calls [`Outbox::write_until_full`], until that says that
+/// nothing is left. The server has [one](crate::drainer::PollDrainer); tests put one here
 /// that continues when they say so.
 pub trait Drainer: Send + Sync {
     /// Takes over an outbox whose socket is full.
@@ -63,16 +69,6 @@ impl Outbox {
     /// An outbox in front of `transport`.
     pub fn new(transport: Arc<dyn Transport>, config: Arc<OutboxConfig>) -> Arc<Self> {
         Arc::new(Outbox { transport, config, state: Mutex::default(), drained: Condvar::new() })
-    }
-
-    /// How many bytes may wait here before the client is disconnected.
-    pub fn limit(&self) -> usize {
-        self.config.limit
-    }
-
-    /// The connection itself.
-    pub fn transport(&self) -> &dyn Transport {
-        &*self.transport
     }
 
     /// Sends `pieces`, in this order and after all that was sent before. Never
@@ -138,11 +134,11 @@ impl Outbox {
     }
 
     /// Waits until the outbox is [closed](Outbox::close) and everything is
-    /// written, for `limit` at the longest. Returns `true` if it is.
-    pub fn wait_closed(&self, limit: Duration) -> bool {
+    /// written, for ten seconds at the longest. Returns `true` if it is.
+    pub fn wait_closed(&self) -> bool {
         let is_written =
             |state: &OutboxState| state.phase == Phase::ShutDown && state.writer == Writer::Nobody;
-        is_written(&self.wait(limit, is_written))
+        is_written(&self.wait(FLUSH_TIMEOUT, is_written))
     }
 
     /// Returns `true` if the outbox accepts nothing more: it was closed, or the
@@ -167,16 +163,6 @@ impl Outbox {
         self.transport.abort();
     }
 
-    /// For the drainer: the socket can take more. Returns `true` if it is full
-    /// again, and the drainer has to wait and call again.
-    pub fn on_writable(&self) -> bool {
-        let is_full = self.write_until_full();
-        if is_full && self.lock().bytes < self.config.limit / 4 {
-            self.drained.notify_all();
-        }
-        is_full
-    }
-
     /// Writes what waits, unless another thread does that already. The drainer
     /// gets what is left; if that is too much, the client is disconnected.
     fn write_unless_busy(self: &Arc<Self>) {
@@ -199,10 +185,11 @@ impl Outbox {
     }
 
     /// Writes until nothing is left, the socket is full, or the client is gone.
-    /// The caller is the `writer`. Returns `true` if the socket is full: then the
-    /// drainer is the writer. The lock is free during each write, so that other
-    /// threads can append.
-    fn write_until_full(&self) -> bool {
+    /// The caller is the `writer`: a thread that sends, or the drainer when the
+    /// socket can take more. Returns `true` if the socket is full: then the drainer
+    /// is the writer, and has to wait and to call this again. The lock is free during
+    /// each write, so that other threads can append.
+    pub fn write_until_full(&self) -> bool {
         loop {
             let mut pieces = std::mem::take(&mut self.lock().pending);
             let size = total_len(&pieces);
@@ -217,6 +204,9 @@ impl Outbox {
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {
                     state.put_back(pieces);
                     state.writer = Writer::Drainer;
+                    drop(state);
+                    // Less may wait now.
+                    self.drained.notify_all();
                     return true;
                 }
                 Err(_) => {

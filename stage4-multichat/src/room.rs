@@ -15,8 +15,7 @@
 
 use crate::fanout::{ClientId, Fanout, Member};
 use crate::limits::ClientSlot;
-use crate::line_codec::LineCodec;
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, OutboxConfig};
 use crate::queue::{BoundedQueue, CloseOnDrop, QueueClosed, QueueLimits};
 use common::critical_thread;
 use common::log::Log;
@@ -28,10 +27,6 @@ use std::time::Duration;
 
 /// What may wait for the room thread.
 const QUEUE: QueueLimits = QueueLimits { count: 4096, bytes: 256 << 10 };
-
-/// How long a member may wait for the last line. A server that ends cuts its
-/// connections off before that.
-const LAST_LINE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the room thread is told.
 pub enum RoomEvent {
@@ -57,9 +52,10 @@ pub struct RoomState {
 }
 
 impl RoomState {
-    /// An empty room. Lines are sent in this `codec`, and written to `log`.
-    pub fn new(codec: &Arc<dyn LineCodec>, log: Option<&Log>) -> RoomState {
-        RoomState { fanout: Fanout::new(codec, log) }
+    /// An empty room. The `config` is that of its members' outboxes. Lines are written
+    /// to `log`.
+    pub fn new(config: &Arc<OutboxConfig>, log: Option<&Log>) -> RoomState {
+        RoomState { fanout: Fanout::new(config, log) }
     }
 
     /// Applies one event. What members are to hear of it gathers until
@@ -167,15 +163,9 @@ impl MemberGuard {
         &self.name
     }
 
-    /// Returns `true` if the client was disconnected since it did not read.
-    pub fn is_overrun(&self) -> bool {
-        self.outbox.is_overrun()
-    }
-
-    /// Sends a line to this client alone.
-    pub fn send_to(&self, line: &str) {
-        // If it is gone, the thread that reads from it finds out.
-        self.outbox.send_line(line);
+    /// What is sent to this client.
+    pub fn outbox(&self) -> &Arc<Outbox> {
+        &self.outbox
     }
 
     /// Sends `lines`, each with its line end, to all others. Waits while too much
@@ -189,10 +179,10 @@ impl MemberGuard {
     }
 
     /// For a server that ends: this client has said everything. It stays a member
-    /// until it was sent the last line.
+    /// until it was sent the last line, or the server cuts its connection off.
     pub fn wait_for_shutdown(mut self) {
         self.reading = None;
-        self.outbox.wait_closed(LAST_LINE_TIMEOUT);
+        self.outbox.wait_closed();
     }
 }
 

@@ -8,7 +8,7 @@
 //!    `relay`          queue.rs  room.rs        fanout.rs  outbox.rs
 //! ```
 //!
-//! A line that a client sends: its reader thread ([`relay`]) takes a token (`token_bucket.rs`),
+//! A line that a client sends: its reader thread ([`relay`]) takes a token (`limits.rs`),
 //! puts the client's name in front and hands it on. The room thread encodes it once
 //! (`line_codec.rs`), puts it into the outbox of each other client, and writes to the sockets
 //! itself. The drainer thread (`drainer.rs`) writes what a full socket did not take.
@@ -24,11 +24,10 @@
 //! not catch up in that time is not waited for again before it has read everything.
 
 use crate::drainer::PollDrainer;
-use crate::limits::{ClientSlots, LimitArgs};
-use crate::line_codec::{LineCodec, Plaintext};
+use crate::limits::{ClientSlots, LimitArgs, LineLimiter};
+use crate::line_codec::Plaintext;
 use crate::outbox::{Outbox, OutboxConfig};
 use crate::room::{MemberGuard, Room, RoomState};
-use crate::token_bucket::{Decision, TokenBucket};
 use clap::Parser;
 use common::cli::LogFileArgs;
 use common::critical_thread;
@@ -41,7 +40,7 @@ use stage3_threads::workers::{CLIENT_STACK, Workers};
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Chat server: sends each message to all other clients.
 #[derive(Parser, Clone, Debug)]
@@ -76,10 +75,6 @@ struct Server {
     log: Log,
 }
 
-/// How long a client that leaves, or that is disconnected, has to read what was
-/// sent to it before.
-const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// At the end: how long the lines that were received may take to be delivered.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -88,20 +83,21 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 /// # Errors
 /// When it cannot listen, or not write its log.
 pub fn run(options: &Options) -> anyhow::Result<()> {
-    let (level, file) = options.log.settings();
-    let (log, _written_at_the_end) = Log::start(level, file)?;
+    let (log, _written_at_the_end) = options.log.start()?;
     fd_limit::raise_fd_limit(options.limits.max_clients, &log);
-    let codec: Arc<dyn LineCodec> = Arc::new(Plaintext);
+    // What all outboxes have in common. The room thread fills them, and the drainer thread,
+    // which starts here, writes what a full socket did not take.
+    let outboxes = Arc::new(OutboxConfig {
+        limit: options.limits.outbox_bytes,
+        drainer: PollDrainer::start()?,
+        codec: Arc::new(Plaintext),
+    });
     let server = Arc::new(Server {
         listener: Listener::open(&options.listen, &log)?,
         workers: Workers::new(&log),
         slots: ClientSlots::new(options.limits.max_clients),
-        room: Room::open(RoomState::new(&codec, Some(&log)))?,
-        outboxes: Arc::new(OutboxConfig {
-            limit: options.limits.outbox_bytes,
-            drainer: PollDrainer::start()?,
-            codec,
-        }),
+        room: Room::open(RoomState::new(&outboxes, Some(&log)))?,
+        outboxes,
         rate: options.limits.rate,
         log,
     });
@@ -142,7 +138,7 @@ fn serve(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>) {
         }
     }
     // The client has left, and may still read what was sent to it before.
-    if outbox.wait_closed(FLUSH_TIMEOUT) {
+    if outbox.wait_closed() {
         line::lingering_close(&stream);
     }
     outbox.disconnect();
@@ -152,7 +148,7 @@ fn serve(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>) {
 /// panics, and the room thread then closes its outbox.
 fn chat(stream: &TcpStream, member: MemberGuard, server: &Server) {
     let ended = relay(stream, &member, server);
-    if member.is_overrun() {
+    if member.outbox().is_overrun() {
         server.log.warn(format_args!("{} does not read: disconnected", member.name()));
     } else if let Err(e) = ended {
         server.log.info(format_args!("{} lost: {e}", member.name()));
@@ -168,10 +164,10 @@ fn chat(stream: &TcpStream, member: MemberGuard, server: &Server) {
 /// outbox, from the room thread, at any time.
 fn relay(stream: &TcpStream, member: &MemberGuard, server: &Server) -> io::Result<()> {
     let mut lines = LineReader::new(stream);
-    let mut bucket = TokenBucket::new(server.rate);
+    let mut limiter = LineLimiter::new(server.rate, member.name(), member.outbox(), &server.log);
     loop {
         let mut batch = String::new();
-        let more = read_batch(&mut lines, &mut batch, &mut bucket, member, server)?;
+        let more = read_batch(&mut lines, &mut batch, &mut limiter, member)?;
         // The lines of one `read` are one event, unless it grows too large: each of
         // the others gets them in one write. If the queue is full, this waits, and
         // TCP makes the client wait.
@@ -189,28 +185,21 @@ fn relay(stream: &TcpStream, member: &MemberGuard, server: &Server) -> io::Resul
 fn read_batch(
     lines: &mut LineReader<&TcpStream>,
     batch: &mut String,
-    bucket: &mut TokenBucket,
+    limiter: &mut LineLimiter<'_>,
     member: &MemberGuard,
-    server: &Server,
 ) -> io::Result<bool> {
     loop {
         match lines.next()? {
             // What comes after it is thrown away.
             Received::Line(line::DISCONNECT | "/quit") => return Ok(false),
             Received::Line("") => {}
-            Received::Line(text) => match bucket.take(Instant::now()) {
-                Decision::Allowed => batch.extend(["[", member.name(), "] ", text, "\n"]),
-                Decision::Limited { first: true } => {
-                    let allowed = server.rate;
-                    member.send_to(&format!("[SERVER] error: too fast, {allowed} lines per second allowed"));
-                    server.log.warn(format_args!("{} is too fast: lines dropped", member.name()));
-                }
-                Decision::Limited { first: false } => {}
-            },
+            Received::Line(text) if limiter.allows() => batch.extend(["[", member.name(), "] ", text, "\n"]),
+            // Dropped: the client sends too fast, and is told.
+            Received::Line(_) => {}
             // The client is told, and the others get nothing of it.
-            Received::NotUtf8 => member.send_to(line::NOT_UTF8),
+            Received::NotUtf8 => member.outbox().send_line(line::NOT_UTF8),
             Received::TooLong => {
-                member.send_to(line::TOO_LONG);
+                member.outbox().send_line(line::TOO_LONG);
                 return Ok(false);
             }
             Received::End => return Ok(false),

@@ -45,19 +45,6 @@ impl Rate {
 pub struct TokenBucket {
     rate: Rate,
     full_at: Instant,
-    told: bool,
-}
-
-/// What the bucket says about a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// It is within the limit.
-    Allowed,
-    /// It is over the limit, and dropped.
-    Limited {
-        /// The first one since a line was allowed: the client is to be told.
-        first: bool,
-    },
 }
 
 /// How long a client may save up, in seconds.
@@ -67,57 +54,52 @@ impl TokenBucket {
     /// A full bucket; 0 lines a second is no limit.
     pub fn new(per_second: u32) -> TokenBucket {
         let rate = Rate::new(per_second.saturating_mul(BURST), Duration::from_secs(BURST.into()));
-        TokenBucket { rate, full_at: Instant::now(), told: false }
+        TokenBucket { rate, full_at: Instant::now() }
     }
 
-    /// Counts one line.
-    pub fn take(&mut self, now: Instant) -> Decision {
-        if self.rate.wait(self.full_at, now).is_zero() {
+    /// Takes a token for one line. Returns `true` if there was one.
+    pub fn take(&mut self, now: Instant) -> bool {
+        let is_there = self.rate.wait(self.full_at, now).is_zero();
+        if is_there {
             self.full_at = self.rate.take(self.full_at, now);
-            self.told = false;
-            return Decision::Allowed;
         }
-        Decision::Limited { first: !std::mem::replace(&mut self.told, true) }
+        is_there
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Decision::Allowed;
-
-    const FIRST: Decision = Decision::Limited { first: true };
-    const MORE: Decision = Decision::Limited { first: false };
 
     #[test]
-    fn a_burst_is_twice_the_rate_and_one_word_is_said_about_it() {
+    fn a_burst_is_twice_the_rate() {
         let mut bucket = TokenBucket::new(3);
         let now = Instant::now();
-        let said: Vec<_> = (0..9).map(|_| bucket.take(now)).collect();
-        assert_eq!(said, [Allowed, Allowed, Allowed, Allowed, Allowed, Allowed, FIRST, MORE, MORE]);
+        let allowed: Vec<_> = (0..9).map(|_| bucket.take(now)).collect();
+        assert_eq!(allowed, [true, true, true, true, true, true, false, false, false]);
     }
 
     #[test]
-    fn a_second_later_the_rate_is_allowed_again_and_the_next_burst_is_told() {
+    fn a_second_later_the_rate_is_allowed_again() {
         let mut bucket = TokenBucket::new(3);
         let now = Instant::now();
-        assert_eq!((0..9).filter(|_| bucket.take(now) == Allowed).count(), 6);
+        assert_eq!((0..9).filter(|_| bucket.take(now)).count(), 6);
         let later = now + Duration::from_millis(1001);
-        let said: Vec<_> = (0..5).map(|_| bucket.take(later)).collect();
-        assert_eq!(said, [Allowed, Allowed, Allowed, FIRST, MORE]);
+        let allowed: Vec<_> = (0..5).map(|_| bucket.take(later)).collect();
+        assert_eq!(allowed, [true, true, true, false, false]);
     }
 
     #[test]
     fn nobody_saves_up_more_than_a_burst() {
         let mut bucket = TokenBucket::new(3);
         let later = Instant::now() + Duration::from_secs(3600);
-        assert_eq!((0..99).filter(|_| bucket.take(later) == Allowed).count(), 6);
+        assert_eq!((0..99).filter(|_| bucket.take(later)).count(), 6);
     }
 
     #[test]
     fn zero_is_no_limit() {
         let mut bucket = TokenBucket::new(0);
         let now = Instant::now();
-        assert!((0..99_999).all(|_| bucket.take(now) == Allowed));
+        assert!((0..99_999).all(|_| bucket.take(now)));
     }
 }

@@ -107,8 +107,7 @@ fn together(args: &Args, append: Append) -> anyhow::Result<()> {
             scope.spawn(move || send(args, pipeline, sender, started, end));
         }
     });
-    pipeline.close(Instant::now());
-    pipeline.wait(Duration::from_secs(60));
+    pipeline.shutdown(Instant::now(), Duration::from_secs(60));
     let took = started.elapsed().as_secs_f64();
     let (messages, commits) =
         (results.messages.load(Ordering::Relaxed), results.commits.load(Ordering::Relaxed));

@@ -49,10 +49,11 @@ pub(crate) fn commit_all<M: MessageRow, E>(
         for &row in &refused {
             submissions[positions[row]].message = None;
         }
-        room.send(Batch { submissions, refused: refused.len(), failure });
+        let batch = Batch { submissions, refused: refused.len(), failure };
+        room.send(batch).expect("this thread ends with the room thread, if that panics");
     }
     // The last chance to retract what is in doubt; see `crate::store`. No user waits for
-    // it any longer, and a server that ends waits only as long as `Pipeline::wait` says.
+    // it any longer, and a server that ends waits only as long as `Pipeline::shutdown` does.
     let _ = append(&[]);
 }
 

@@ -35,6 +35,11 @@ const QUEUE: QueueLimits = QueueLimits { count: 4096, bytes: 2 << 20 };
 /// a thousand clients. The contract allows 250 ms; some of that is left for the way.
 const LIST_DELAY: Duration = Duration::from_millis(200);
 
+/// At the end: how long the lines that were received may take to be committed and
+/// delivered. After three seconds the clients' connections are cut off, and after five the
+/// server has ended.
+pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(4500);
+
 /// What a thread submits and the room thread gets.
 #[derive(Debug)]
 pub struct Submission<M, E> {
@@ -62,17 +67,7 @@ pub struct Batch<M, E> {
 }
 
 /// From the committer thread to the room thread.
-pub struct RoomSender<M, E>(SyncSender<Batch<M, E>>);
-
-impl<M, E> RoomSender<M, E> {
-    /// Waits until the room thread takes `batch`.
-    ///
-    /// # Panics
-    /// When the room thread has panicked: the committer thread ends too.
-    pub fn send(&self, batch: Batch<M, E>) {
-        assert!(self.0.send(batch).is_ok(), "the room thread has panicked");
-    }
-}
+pub type RoomSender<M, E> = SyncSender<Batch<M, E>>;
 
 /// What the room thread owns. Only that thread calls it, so nothing in it needs a
 /// lock.
@@ -88,6 +83,8 @@ pub trait RoomLogic<M, E>: Send + 'static {
 /// The way into the pipeline, for the threads that serve clients. See the
 /// [module](self). Its threads end after this is dropped.
 pub struct Pipeline<M, E> {
+    /// The reader threads, whose lines [`shutdown`](Pipeline::shutdown) waits for.
+    pub readers: WaitGroup,
     queue: Arc<Queue<M, E>>,
     /// The committer thread.
     running: WaitGroup,
@@ -129,10 +126,10 @@ impl<M: MessageRow, E: Send + 'static> Pipeline<M, E> {
             move || {
                 let _running = running;
                 let _close = CloseOnDrop(&*queue);
-                commit(&queue, &RoomSender(sender));
+                commit(&queue, &sender);
             }
         })?;
-        Ok(Pipeline { queue: queue.clone(), running })
+        Ok(Pipeline { readers: WaitGroup::default(), queue: queue.clone(), running })
     }
 
     /// The queue to the committer thread, empty. Stage 7's backplane needs it before the
@@ -152,17 +149,16 @@ impl<M: MessageRow, E: Send + 'static> Pipeline<M, E> {
         self.queue.push(Submission { message, event }, size)
     }
 
-    /// Submits the `last` event, at once, however full the queue is, and takes nothing
-    /// more. What is queued is committed and handed on.
-    pub fn close(&self, last: E) {
+    /// For a server that ends. Waits for the [reader threads](Self::readers). Then submits
+    /// the `last` event, at once, however full the queue is, and takes nothing more. Returns
+    /// `true` if all is committed and handed on within `limit`, of which the reader threads
+    /// have half: a database that hangs must not keep the server alive.
+    pub fn shutdown(&self, last: E, limit: Duration) -> bool {
+        let deadline = Instant::now() + limit;
+        // Otherwise a line of one client could come after the end of another.
+        self.readers.wait(limit / 2);
         self.queue.close(Some(Submission { message: None, event: last }));
-    }
-
-    /// After [`close`](Self::close): waits until all is committed and handed on. Returns
-    /// `true` if that was done within `limit`: a database that hangs must not keep the
-    /// server alive.
-    pub fn wait(&self, limit: Duration) -> bool {
-        self.running.wait(limit) == 0
+        self.running.wait(deadline.saturating_duration_since(Instant::now())) == 0
     }
 }
 

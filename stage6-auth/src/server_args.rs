@@ -4,7 +4,11 @@ use crate::auth::AuthArgs;
 use crate::store::{DbArgs, Schema, Store, StoreError, open};
 use common::cli::LogFileArgs;
 use common::log::Log;
+use stage4_multichat::drainer::PollDrainer;
 use stage4_multichat::limits::LimitArgs;
+use stage4_multichat::line_codec::LineCodec;
+use stage4_multichat::outbox::OutboxConfig;
+use std::io;
 use std::sync::Arc;
 
 /// Limits, database, login, history and log.
@@ -32,6 +36,15 @@ pub struct ServerArgs {
 }
 
 impl ServerArgs {
+    /// What the outboxes of all clients have in common. Starts the drainer thread.
+    ///
+    /// # Errors
+    /// When there is no file or no thread left for it.
+    pub fn outboxes(&self, codec: Arc<dyn LineCodec>) -> io::Result<Arc<OutboxConfig>> {
+        let (limit, drainer) = (self.limits.outbox_bytes, PollDrainer::start()?);
+        Ok(Arc::new(OutboxConfig { limit, drainer, codec }))
+    }
+
     /// Opens the database, with the tables of `schema`. Logs a warning if it is configured
     /// so that it can lose messages.
     ///

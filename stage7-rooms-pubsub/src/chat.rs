@@ -15,10 +15,10 @@ use anyhow::Context;
 use common::log::Log;
 use stage3_threads::workers::WaitGuard;
 use stage4_multichat::limits::ClientSlot;
-use stage4_multichat::line_codec::LineCodec;
+use stage4_multichat::outbox::OutboxConfig;
 use stage4_multichat::queue::QueueClosed;
 use stage6_auth::auth::LoginError;
-use stage6_auth::pipeline::Pipeline;
+use stage6_auth::pipeline::{Pipeline, SHUTDOWN_TIMEOUT};
 use stage6_auth::room::History;
 use stage6_auth::sessions::ChatRoom;
 use stage6_auth::sessions::OnDuplicate;
@@ -57,12 +57,12 @@ impl Chat {
     pub fn open(
         store: &Arc<Store>,
         backplane: Option<Backplane>,
-        codec: &Arc<dyn LineCodec>,
+        outboxes: &Arc<OutboxConfig>,
         on_duplicate: OnDuplicate,
         history: usize,
         log: &Log,
     ) -> anyhow::Result<Arc<Self>> {
-        let state = |messages| RoomState::new(codec, History::new(messages, history), log);
+        let state = |messages| RoomState::new(outboxes, History::new(messages, history), log);
         let (pipeline, status) = match backplane {
             None => {
                 let messages = message_store::room_history(store, LOBBY, history);
@@ -85,16 +85,11 @@ impl Chat {
         self.status.as_ref()?.elsewhere(&name_key(name))
     }
 
-    /// Sends `line` to all clients as the last line, after all that they have
-    /// said, and closes their outboxes. Nothing more is taken.
-    pub fn shutdown(&self, line: &str) {
-        self.pipeline.close(RoomEvent::Shutdown(line.to_owned()));
-    }
-
-    /// After [`shutdown`](Self::shutdown): returns `true` if all that was said is stored
-    /// and handed on within `limit`.
-    pub fn wait(&self, limit: Duration) -> bool {
-        self.pipeline.wait(limit)
+    /// For a server that ends: sends `line` to all clients as the last line, after all that
+    /// they have said, and closes their outboxes. Nothing more is taken. Returns `true` if
+    /// all that was said is stored and handed on.
+    pub fn shutdown(&self, line: &str) -> bool {
+        self.pipeline.shutdown(RoomEvent::Shutdown(line.to_owned()), SHUTDOWN_TIMEOUT)
     }
 
     /// Submits a message.
@@ -118,7 +113,13 @@ impl Chat {
 }
 
 impl ChatRoom for Chat {
-    fn enter(&self, session: &Arc<Session>, slot: ClientSlot, welcome: &str) -> Result<(), LoginError> {
+    fn enter(
+        &self,
+        session: &Arc<Session>,
+        slot: ClientSlot,
+        welcome: &str,
+    ) -> Result<WaitGuard, LoginError> {
+        let reading = self.pipeline.readers.add();
         let publishers = message_store::subscriptions(&self.store, &session.name)?;
         // Whether it comes in is known when its place in the order is: of two logins at
         // the same moment, on two servers, one wins.
@@ -126,7 +127,7 @@ impl ChatRoom for Chat {
         let (session, welcome) = (session.clone(), welcome.to_owned());
         self.submit(RoomEvent::Join(Newcomer { session, slot, publishers, welcome, answer }))
             .map_err(|closed| LoginError::Lost(io::Error::other(closed)))?;
-        admitted.recv_timeout(JOIN_TIMEOUT).unwrap_or_else(|_| Err(not_stored()))
+        admitted.recv_timeout(JOIN_TIMEOUT).unwrap_or_else(|_| Err(not_stored())).map(|()| reading)
     }
 
     fn leave(&self, session: &Arc<Session>, until_left: WaitGuard) -> Result<(), QueueClosed> {

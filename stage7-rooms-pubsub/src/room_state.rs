@@ -21,7 +21,7 @@ use crate::subscriptions::Subscriptions;
 use common::log::Log;
 use stage3_threads::workers::WaitGuard;
 use stage4_multichat::fanout::{ClientId, Fanout, Member};
-use stage4_multichat::line_codec::LineCodec;
+use stage4_multichat::outbox::OutboxConfig;
 use stage6_auth::pipeline::{Batch, RoomLogic, Submission};
 use stage6_auth::room::{History, NOT_STORED, OutageLog};
 use stage6_auth::sessions::Session;
@@ -62,9 +62,9 @@ struct Online {
 }
 
 impl RoomState {
-    pub fn new(codec: &Arc<dyn LineCodec>, history: History, log: &Log) -> Self {
+    pub fn new(outboxes: &Arc<OutboxConfig>, history: History, log: &Log) -> Self {
         RoomState {
-            fanout: Fanout::new(codec, None),
+            fanout: Fanout::new(outboxes, None),
             online: HashMap::new(),
             rooms: Rooms::default(),
             subscriptions: Subscriptions::default(),
@@ -179,7 +179,7 @@ impl RoomState {
         self.rooms.enter(LOBBY, &session.name, id);
         // At once and not through the batch, where the histories of a crowd would
         // gather. Nothing for this client can be in there yet.
-        let greeting = self.history.lines(session.outbox.limit()) + &self.rooms.users(LOBBY);
+        let greeting = self.history.lines(session.outbox.config.limit) + &self.rooms.users(LOBBY);
         session.outbox.send_lines(&greeting);
         self.announce(id, LOBBY, &session.name, "joined");
         // The login thread may have given up; then it takes its client out again.

@@ -40,15 +40,9 @@ pub struct Commands<'a> {
 
 impl<'a> Commands<'a> {
     /// For `session`, whose client has just come in.
-    pub fn new(
-        chat: &'a Chat,
-        presence: &'a Presence,
-        store: &'a Store,
-        session: &Arc<Session>,
-        log: &'a Log,
-    ) -> Self {
-        let base = stage7::Commands::new(chat, presence, store, session, log);
-        Commands { base, store, log }
+    pub fn new(chat: &'a Chat, presence: &'a Presence, session: &Arc<Session>, log: &'a Log) -> Self {
+        let base = stage7::Commands::new(chat, presence, session, log);
+        Commands { base, store: &chat.store, log }
     }
 
     /// Executes the command in `line`, or says the line to the room.

@@ -21,7 +21,6 @@
 //! Each write is compressed, if both sides want that, and encrypted (`tls/stream.rs`): once for
 //! each client, where stage 7 seals once for all. Only clients use `e2e`.
 //! If storing fails, no client gets the message, and its author is told (`NOT_STORED`).
-//! After that the committer thread makes no attempt for 0.1 to 2 s, and refuses at once.
 //! Stage 6's `pipeline.rs` starts the two threads in the middle. The room thread writes to
 //! the sockets itself, and the drainer thread writes what a socket did not take.
 //! With `--backplane` the committer thread appends to a log that several servers share, and
@@ -40,8 +39,6 @@
 //! What is bounded, and what happens at the bound. The queue to the committer: the
 //! reader threads wait, and read no more. The channel to the room thread, no batch: the
 //! committer waits. An outbox (`--queue` bytes): its client is disconnected.
-//! At each delivery the room thread waits up to 100 ms for clients that lag behind. One that does
-//! not catch up in that time is not waited for again before it has read everything.
 
 use crate::certs::{CertificateFolder, own_names};
 use crate::commands::{Commands, PRIVATE_KINDS};
@@ -57,24 +54,19 @@ use common::listener::Listener;
 use common::log::Log;
 use stage2_echo::line;
 use stage3_threads::workers::Workers;
-use stage4_multichat::drainer::PollDrainer;
-use stage4_multichat::line_codec::{LineCodec, Plaintext};
+use stage4_multichat::limits::LineLimiter;
+use stage4_multichat::line_codec::Plaintext;
 use stage4_multichat::outbox::OutboxConfig;
-use stage4_multichat::token_bucket::{Decision, TokenBucket};
-use stage6_auth::auth::{
-    self, AcceptedConnection, Authenticator, Lines, LoginError, PendingLogin, PendingLogins,
-};
-use stage6_auth::read_line::ClientLine;
+use stage6_auth::auth::{self, AcceptedConnection, Authenticator, Lines, PendingLogins};
+use stage6_auth::read_line::ReadError;
 use stage6_auth::server_args::ServerArgs;
 use stage6_auth::sessions::{OnDuplicate, Presence, PresenceGuard, Session};
-use stage6_auth::store::Store;
 use stage7_rooms_pubsub::backplane::BackplaneArgs;
 use stage7_rooms_pubsub::chat::Chat;
-use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Chat server: users log in, and each message is stored, then sent to the users it is for.
 #[derive(Parser, Clone, Debug)]
@@ -119,7 +111,6 @@ struct Server {
     presence: Arc<Presence>,
     /// The way to the committer thread and the room thread.
     chat: Arc<Chat>,
-    store: Arc<Store>,
     /// For the outbox of each new client.
     outboxes: Arc<OutboxConfig>,
     /// Lines a second for each client; 0 is no limit.
@@ -128,51 +119,39 @@ struct Server {
     log: Log,
 }
 
-/// At the end: how long the lines that were received may take to be committed and
-/// delivered. A database that hangs is given up after three seconds.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(2500);
-
 /// Runs the server until a signal stops it.
 ///
 /// # Errors
 /// When it has no certificate or no database, cannot listen, or not write its log.
 pub fn run(options: &Options) -> anyhow::Result<()> {
-    let (level, file) = options.args.log.settings();
-    let (log, _written_at_the_end) = Log::start(level, file)?;
-    fd_limit::raise_fd_limit(options.args.limits.max_clients, &log);
+    let args = &options.args;
+    let max_clients = args.limits.max_clients;
+    let (log, _written_at_the_end) = args.log.start()?;
+    fd_limit::raise_fd_limit(max_clients, &log);
     // First all that can be wrong with files and database, so that a server that
     // listens is one that works.
     let certificate = CertificateFolder::new(&options.certs).open(&own_names(options.listen.host()), &log)?;
-    let codec: Arc<dyn LineCodec> = Arc::new(Plaintext);
-    let store = options.args.open_store(&SCHEMA, &log)?;
-    let tokens = options.args.auth.session_tokens(&store);
-    let history = options.args.history.into();
-    let backplane =
-        options.backplane.start(&options.args.db.db, &store, &SCHEMA, PRIVATE_KINDS, history, &log)?;
+    let outboxes = args.outboxes(Arc::new(Plaintext))?;
+    let store = args.open_store(&SCHEMA, &log)?;
+    let tokens = args.auth.session_tokens(&store);
+    let history = args.history.into();
+    let backplane = options.backplane.start(&args.db.db, &store, &SCHEMA, PRIVATE_KINDS, history, &log)?;
     // This starts the committer thread and the room thread.
-    let chat = Chat::open(&store, backplane, &codec, options.on_duplicate, history, &log)?;
+    let chat = Chat::open(&store, backplane, &outboxes, options.on_duplicate, history, &log)?;
     let server = Arc::new(Server {
         listener: Listener::open(&options.listen, &log)?,
         workers: Workers::new(&log),
-        pending: PendingLogins::new(options.args.limits.max_clients),
+        pending: PendingLogins::new(max_clients),
         tls: TlsAcceptor::new(&certificate)?,
         compression: options.compression,
         presence: Presence::new(options.on_duplicate, &tokens, chat.clone(), &log),
-        auth: options.args.auth.authenticator(&store, tokens, &log),
+        auth: args.auth.authenticator(&store, tokens, &log),
         chat,
-        store,
-        outboxes: Arc::new(OutboxConfig {
-            limit: options.args.limits.outbox_bytes,
-            drainer: PollDrainer::start()?,
-            codec,
-        }),
-        rate: options.args.limits.rate,
+        outboxes,
+        rate: args.limits.rate,
         log,
     });
-    server.log.info(format_args!(
-        "room for {} clients; messages go to {}",
-        options.args.limits.max_clients, options.args.db.db
-    ));
+    server.log.info(format_args!("room for {max_clients} clients; messages go to {}", args.db.db));
     // This thread only accepts: no client keeps the next one waiting. `None` comes
     // after a signal, or when the server has to stop itself.
     while let Some((stream, peer)) = server.listener.accept() {
@@ -186,12 +165,10 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     }
     // Each reader thread has found the end of its input by now, or soon will. What it
     // had read before is committed and delivered, and then comes the last line.
-    server.presence.wait_for_readers(SHUTDOWN_TIMEOUT);
-    server.chat.shutdown(line::SHUTTING_DOWN);
-    server.listener.finish();
-    if !server.chat.wait(Duration::from_millis(500)) {
+    if !server.chat.shutdown(line::SHUTTING_DOWN) {
         server.log.error("the database does not answer: what it was given last may be stored or not");
     }
+    server.listener.finish();
     server.workers.join_all(Duration::from_millis(200));
     Ok(critical_thread::check()?)
 }
@@ -217,45 +194,24 @@ fn serve(stream: TcpStream, peer: SocketAddr, server: &Arc<Server>) {
     let transport = server.compression.offer(tls);
     let mut connection =
         AcceptedConnection::new(&stream, transport, peer, open, &server.outboxes, server.auth.timeout);
-    let logged_in = match pending {
-        Ok(pending) => log_in(&mut connection, pending, server),
-        Err(_) => Err(LoginError::ServerFull),
-    };
+    // The client proves who it is, and is let in.
+    let logged_in =
+        pending.and_then(|pending| connection.log_in(pending, &server.auth, &server.presence, read_line));
     match logged_in {
-        // What a thread has used of its stack stays in memory until the thread ends. A
-        // login uses 20 KiB, and this client may now listen for hours: so its reader is
-        // a new thread with a small stack, and this one ends.
+        // The client may listen for hours, and this thread has used much of its stack: a new
+        // one with a small stack reads from now on.
         Ok(online) => {
-            let outbox = connection.outbox.clone();
             let thread = server.workers.spawn(online.session().name.to_string(), auth::READER_STACK, {
                 let server = server.clone();
                 move || chat(connection, online, &server)
             });
-            // If it could not start, `online` is dropped: the user leaves again.
+            // Both were dropped: the connection is closed, and the user leaves again.
             if let Err(e) = thread {
-                outbox.disconnect();
                 server.log.error(format_args!("{peer} turned away: cannot start a thread: {e}"));
             }
         }
         Err(error) => connection.turn_away(&error, &server.listener, &server.log),
     }
-}
-
-/// Lets the client in, if it can prove who it is.
-fn log_in(
-    connection: &mut AcceptedConnection,
-    pending: PendingLogin,
-    server: &Server,
-) -> Result<PresenceGuard, LoginError> {
-    let AcceptedConnection { peer, outbox, lines, deadline, .. } = connection;
-    let login = server.auth.authenticate(|| read_line(lines, outbox), outbox, *peer, *deadline);
-    let (login, slot) = pending.finish(login)?;
-    let session = Session::new(&login, *peer, outbox);
-    // From here on the client has its name, and the room thread sends it what is said.
-    let online = server.presence.enter(&session, &login, slot, *deadline)?;
-    // From here on the client may be silent for as long as it likes.
-    lines.get_mut().clear_deadline();
-    Ok(online)
 }
 
 /// A client in the room, on its reader thread. It leaves when `online` is
@@ -269,46 +225,26 @@ fn chat(mut connection: AcceptedConnection, online: PresenceGuard, server: &Serv
 ///
 /// This thread only reads. What the others say reaches this client through its
 /// outbox, from the room thread, at any time.
-fn relay(lines: &mut Lines, session: &Arc<Session>, server: &Server) -> io::Result<()> {
-    // Used by this thread alone, so it needs no lock.
-    let mut bucket = TokenBucket::new(server.rate);
-    let mut commands = Commands::new(&server.chat, &server.presence, &server.store, session, &server.log);
+fn relay(lines: &mut Lines, session: &Arc<Session>, server: &Server) -> Result<(), ReadError> {
+    let mut limiter = LineLimiter::new(server.rate, &session.name, &session.outbox, &server.log);
+    let mut commands = Commands::new(&server.chat, &server.presence, session, &server.log);
     loop {
-        let line = read_line(lines, &session.outbox)?;
+        let Some(text) = read_line(lines, &session.outbox)? else { return Ok(()) };
         // Disconnected by an admin, or for a newer connection of this user: what the
         // client still sends does not count. (A socket whose reading side is shut down
         // first gives out all that it has received.)
         if session.outbox.is_closing() {
             return Ok(());
         }
-        match line {
-            ClientLine::Text(text) => match text.as_str() {
-                line::DISCONNECT | "/quit" => return Ok(()),
-                "/logout" if server.presence.log_out(session) => return Ok(()),
-                "" | "/logout" => {}
-                _ => match bucket.take(Instant::now()) {
-                    // While the committer's queue is full, this waits. Then nothing is read
-                    // here, and TCP makes the client wait: back-pressure.
-                    Decision::Allowed => commands.execute(&text)?,
-                    // Not for each line that is dropped: for the first after an allowed one.
-                    Decision::Limited { first: true } => {
-                        let allowed = server.rate;
-                        session.send_to(&format!(
-                            "[SERVER] error: too fast, {allowed} lines per second allowed"
-                        ));
-                        server.log.warn(format_args!("{} is too fast: lines dropped", session.name));
-                    }
-                    Decision::Limited { first: false } => {}
-                },
-            },
-            // The line is too long, and where the next one begins cannot be known: the
-            // client is told, and that is the end.
-            ClientLine::Invalid(answer) => {
-                server.log.warn(format_args!("{} from {}: {answer}", session.name, session.peer));
-                session.send_to(answer);
-                return Ok(());
-            }
-            ClientLine::End => return Ok(()),
+        match text.as_str() {
+            line::DISCONNECT | "/quit" => return Ok(()),
+            "/logout" if server.presence.log_out(session) => return Ok(()),
+            "" | "/logout" => {}
+            // While the committer's queue is full, this waits. Then nothing is read here,
+            // and TCP makes the client wait: back-pressure.
+            _ if limiter.allows() => commands.execute(&text)?,
+            // Dropped: the client sends too fast, and is told.
+            _ => {}
         }
     }
 }

@@ -158,7 +158,7 @@ impl ManualDrainer {
     /// Lets every outbox write once. Returns how many are not empty then.
     pub fn drain(&self) -> usize {
         let full = std::mem::take(&mut *self.0.lock().unwrap());
-        let left: Vec<_> = full.into_iter().filter(|outbox| outbox.on_writable()).collect();
+        let left: Vec<_> = full.into_iter().filter(|outbox| outbox.write_until_full()).collect();
         let mut list = self.0.lock().unwrap();
         list.extend(left);
         list.len()

@@ -108,7 +108,7 @@ impl Trying {
             let mut full = self.more.wait_while(full, |(list, stop)| list.is_empty() && !*stop).unwrap();
             let Some(outbox) = full.0.pop_front() else { return };
             drop(full);
-            if outbox.on_writable() {
+            if outbox.write_until_full() {
                 self.register(outbox);
             }
         }
@@ -145,7 +145,7 @@ fn three_send(limit: usize, then: impl Fn(&Arc<Outbox>, Vec<thread::JoinHandle<(
     then(&outbox, senders.collect());
     // The model's time-out never comes: if nobody wakes us, it says deadlock.
     outbox.close();
-    let is_all = outbox.wait_closed(Duration::from_secs(1));
+    let is_all = outbox.wait_closed();
     assert!(!outbox.is_overrun());
     trying.stop();
     drainer.join().unwrap();

@@ -29,7 +29,7 @@ impl Fixture {
     fn new() -> Fixture {
         let (log, guard) = Log::start(Level::Error, None).unwrap();
         let (config, drainer) = config(1 << 20);
-        Fixture { state: RoomState::new(&config.codec, Some(&log)), config, drainer, _log: guard }
+        Fixture { state: RoomState::new(&config, Some(&log)), config, drainer, _log: guard }
     }
 
     fn batch(&mut self, events: impl IntoIterator<Item = RoomEvent>) {
@@ -153,7 +153,7 @@ impl Running {
     fn new() -> Running {
         let (log, guard) = Log::start(Level::Error, None).unwrap();
         let (config, _) = config(1 << 20);
-        let room = Room::open(RoomState::new(&config.codec, Some(&log))).unwrap();
+        let room = Room::open(RoomState::new(&config, Some(&log))).unwrap();
         Running { room, config, _log: guard }
     }
 

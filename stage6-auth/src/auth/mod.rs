@@ -2,28 +2,28 @@
 
 mod accepted_connection;
 mod args;
-mod deadline_reader;
 pub mod login_protocol;
 mod pending_logins;
 
 pub use accepted_connection::{AcceptedConnection, Lines};
 pub use args::AuthArgs;
-pub use deadline_reader::DeadlineReader;
-pub use pending_logins::{PendingLogin, PendingLogins, Refused};
+pub use pending_logins::{PendingLogin, PendingLogins};
 
 use crate::accounts::{AccountError, Accounts};
-use crate::read_line::ClientLine;
+use crate::read_line::ReadError;
 use crate::sessions::NameInUse;
 use crate::sessions::{SessionTokens, Token};
 use crate::store::{StoreError, User};
 use common::log::Log;
 use login_protocol::{AUTH_REQUIRED, Action, Command, LoginProtocol, Malformed, PasswordLogin, Request};
+use stage4_multichat::limits::ClientSlot;
 use stage4_multichat::outbox::Outbox;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 /// Why a client was not logged in.
 #[derive(Debug, Error)]
@@ -50,9 +50,10 @@ pub enum LoginError {
     #[error("{0}")]
     InvalidLine(&'static str),
     /// More connections than the server takes; or a new connection has got the slot
-    /// of this one.
+    /// of this one. The slot is that of a client that is told so, until its connection is
+    /// closed.
     #[error("server is full")]
-    ServerFull,
+    ServerFull(Option<ClientSlot>),
     /// The connection broke off.
     #[error("{0}")]
     Lost(io::Error),
@@ -70,7 +71,7 @@ impl LoginError {
         match self {
             LoginError::Left | LoginError::Lost(_) => None,
             LoginError::InvalidLine(line) => Some((*line).to_owned()),
-            LoginError::ServerFull => Some(format!("[SERVER] error: {self}")),
+            LoginError::ServerFull(_) => Some(format!("[SERVER] error: {self}")),
             reason => Some(format!("AUTH_FAILED {reason}")),
         }
     }
@@ -100,7 +101,9 @@ pub struct AuthenticatedUser {
 pub const LOGIN_STACK: usize = 2 << 20;
 
 /// The stack of a reader thread: twice that of stage 4, since some lines ask the
-/// database.
+/// database. What a thread has used of its stack stays in memory until the thread ends. A
+/// login uses 20 KiB, and then the client may listen for hours: so its reader is a new
+/// thread with a small stack, and the login thread ends.
 pub const READER_STACK: usize = 256 << 10;
 
 /// Logs clients in. Made by [`AuthArgs::authenticator`].
@@ -120,7 +123,7 @@ impl Authenticator {
     /// Why the client is not logged in. It has not been told so yet.
     pub fn authenticate(
         &self,
-        read_line: impl FnMut() -> io::Result<ClientLine>,
+        read_line: impl FnMut() -> Result<Option<String>, ReadError>,
         outbox: &Arc<Outbox>,
         peer: SocketAddr,
         deadline: Instant,
@@ -148,22 +151,22 @@ impl Authenticator {
 
     fn ask(
         &self,
-        mut read_line: impl FnMut() -> io::Result<ClientLine>,
+        mut read_line: impl FnMut() -> Result<Option<String>, ReadError>,
         outbox: &Arc<Outbox>,
     ) -> Result<Request, LoginError> {
         outbox.send_line(AUTH_REQUIRED);
         let mut protocol = LoginProtocol::default();
         loop {
-            let line = read_line().map_err(|error| match error.kind() {
-                io::ErrorKind::TimedOut => LoginError::TooSlow(self.timeout),
-                _ => LoginError::Lost(error),
+            let line = read_line().map_err(|error| match error {
+                ReadError::Invalid(answer) => LoginError::InvalidLine(answer),
+                ReadError::Lost(error) if error.kind() == io::ErrorKind::TimedOut => {
+                    LoginError::TooSlow(self.timeout)
+                }
+                ReadError::Lost(error) => LoginError::Lost(error),
             })?;
-            let text = match line {
-                ClientLine::Text(text) => zeroize::Zeroizing::new(text),
-                ClientLine::Invalid(answer) => return Err(LoginError::InvalidLine(answer)),
-                ClientLine::End => return Err(LoginError::Left),
-            };
-            match protocol.line(&text) {
+            // It may be a password.
+            let line = Zeroizing::new(line.ok_or(LoginError::Left)?);
+            match protocol.line(&line) {
                 Action::Ask(question) => outbox.send_line(question),
                 Action::Ignore => {}
                 Action::Check(request) => return Ok(request),

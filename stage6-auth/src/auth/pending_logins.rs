@@ -62,9 +62,6 @@ pub struct PendingLogin {
     stream: Arc<TcpStream>,
 }
 
-/// The server is full. To be kept until the connection is closed.
-pub struct Refused(#[expect(dead_code, reason = "its drop counts")] Option<ClientSlot>);
-
 impl PendingLogins {
     /// For `max_clients` connections, logged in or not.
     pub fn new(max_clients: usize) -> Arc<PendingLogins> {
@@ -79,13 +76,13 @@ impl PendingLogins {
     /// to go: its input ends at once, and with it its login. Never waits.
     ///
     /// # Errors
-    /// When the server is full. The connection may then be told so; or it is shut
+    /// [`LoginError::ServerFull`]. The connection may then be told so; or it is shut
     /// down already, since too many are being told.
     pub fn register(
         self: &Arc<Self>,
         stream: &Arc<TcpStream>,
         peer: SocketAddr,
-    ) -> Result<PendingLogin, Refused> {
+    ) -> Result<PendingLogin, LoginError> {
         let address = network_prefix(peer.ip());
         let mut table = self.lock();
         let Some(slot) = self.slots.try_acquire().or_else(|| free_slot(&mut table, address)) else {
@@ -93,7 +90,7 @@ impl PendingLogins {
             if refusal.is_none() {
                 let _ = stream.shutdown(Shutdown::Both);
             }
-            return Err(Refused(refusal));
+            return Err(LoginError::ServerFull(refusal));
         };
         table.entry(address).or_default().push(Entry { stream: stream.clone(), slot });
         Ok(PendingLogin { all: self.clone(), address, stream: stream.clone() })
@@ -134,7 +131,7 @@ impl PendingLogin {
     /// [`LoginError::ServerFull`] when a new connection has got the slot meanwhile: then the
     /// client is turned away, even if it has proved who it is. Otherwise that of the login.
     pub fn finish<T>(self, login: Result<T, LoginError>) -> Result<(T, ClientSlot), LoginError> {
-        let slot = self.remove().ok_or(LoginError::ServerFull)?;
+        let slot = self.remove().ok_or(LoginError::ServerFull(None))?;
         Ok((login?, slot))
     }
 

@@ -232,15 +232,38 @@ fn closing_commits_what_was_accepted_and_the_last_event_comes_last() {
     for n in 0..10 {
         r.pipeline.submit(message("x"), n).unwrap();
     }
-    r.pipeline.close(99);
-    for _ in 0..10 {
-        let _ = r.answers.send(stored());
-    }
-    assert!(r.pipeline.wait(LONG));
+    thread::scope(|scope| {
+        let pipeline = &r.pipeline;
+        let shutdown = scope.spawn(move || pipeline.shutdown(99, LONG));
+        while !pipeline.queue.is_closed() {
+            thread::yield_now();
+        }
+        for _ in 0..10 {
+            let _ = r.answers.send(stored());
+        }
+        assert!(shutdown.join().unwrap());
+    });
     assert_eq!(r.pipeline.submit(message("late"), 0), Err(QueueClosed));
     assert_eq!(r.pipeline.submit(None, 0), Err(QueueClosed));
     let all = r.all().concat();
     assert_eq!((all.len(), all.last().map(String::as_str)), (11, Some("-99")));
+}
+
+#[test]
+fn the_last_event_comes_behind_what_readers_still_submit() {
+    let r = reins(QUEUE);
+    let reading = r.pipeline.readers.add();
+    thread::scope(|scope| {
+        let pipeline = &r.pipeline;
+        scope.spawn(move || {
+            // Time in which a shutdown that does not wait for this thread would close the queue.
+            thread::sleep(Duration::from_millis(20));
+            pipeline.submit(None, 1).unwrap();
+            drop(reading);
+        });
+        assert!(pipeline.shutdown(99, LONG));
+    });
+    assert_eq!(r.all().concat(), ["-1", "-99"]);
 }
 
 /// A server that ends is not kept alive by a database that hangs.
@@ -249,8 +272,7 @@ fn the_end_does_not_wait_for_a_store_that_hangs() {
     let r = reins(QUEUE);
     r.pipeline.submit(message("a"), 1).unwrap();
     assert_eq!(r.appends.recv_timeout(LONG), Ok(1));
-    r.pipeline.close(2);
-    assert!(!r.pipeline.wait(Duration::from_millis(20)));
+    assert!(!r.pipeline.shutdown(2, Duration::from_millis(20)));
     let (dropped, is_dropped) = channel();
     let pipeline = r.pipeline;
     thread::spawn(move || {
@@ -269,7 +291,7 @@ fn no_sender_waits_for_a_dead_committer() {
     while pipeline.submit(message("x"), 0).is_ok() {
         assert!(Instant::now() < end);
     }
-    assert!(pipeline.wait(LONG));
+    assert!(pipeline.shutdown(0, LONG));
 }
 
 #[test]

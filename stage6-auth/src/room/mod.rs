@@ -14,7 +14,7 @@ pub use outage_log::{NOT_STORED, OutageLog};
 pub use room_state::MAX_LISTED;
 
 use crate::auth::LoginError;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, SHUTDOWN_TIMEOUT};
 use crate::sessions::ChatRoom;
 use crate::sessions::Session;
 use crate::store::{Message, MessageRow, Store};
@@ -23,11 +23,10 @@ use common::log::Log;
 use room_state::{RoomEvent, RoomState};
 use stage3_threads::workers::WaitGuard;
 use stage4_multichat::limits::ClientSlot;
-use stage4_multichat::line_codec::LineCodec;
+use stage4_multichat::outbox::OutboxConfig;
 use stage4_multichat::queue::QueueClosed;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The way into the room, for the threads that serve clients.
 pub struct Room {
@@ -43,27 +42,22 @@ impl Room {
     /// When the database cannot be read, or no thread started.
     pub fn open(
         store: &Arc<Store>,
-        codec: &Arc<dyn LineCodec>,
+        outboxes: &Arc<OutboxConfig>,
         history: usize,
         log: &Log,
     ) -> anyhow::Result<Arc<Self>> {
         let messages = store.recent(history).context("cannot read the history")?;
-        let state = RoomState::new(codec, History::new(messages, history), log);
+        let state = RoomState::new(outboxes, History::new(messages, history), log);
         let store = store.clone();
         let pipeline = Pipeline::start(move |rows: &[&dyn MessageRow]| store.append(rows), state)?;
         Ok(Arc::new(Room { pipeline }))
     }
 
-    /// Sends `line` to all clients as the last line, after all that they have
-    /// said, and closes their outboxes. Nothing more is taken.
-    pub fn shutdown(&self, line: &str) {
-        self.pipeline.close(RoomEvent::Shutdown(line.to_owned()));
-    }
-
-    /// After [`shutdown`](Self::shutdown): returns `true` if all that was said is stored
-    /// and handed on within `limit`.
-    pub fn wait(&self, limit: Duration) -> bool {
-        self.pipeline.wait(limit)
+    /// For a server that ends: sends `line` to all clients as the last line, after all that
+    /// they have said, and closes their outboxes. Nothing more is taken. Returns `true` if
+    /// all that was said is stored and handed on.
+    pub fn shutdown(&self, line: &str) -> bool {
+        self.pipeline.shutdown(RoomEvent::Shutdown(line.to_owned()), SHUTDOWN_TIMEOUT)
     }
 
     /// Submits a message.
@@ -77,10 +71,16 @@ impl Room {
 }
 
 impl ChatRoom for Room {
-    fn enter(&self, session: &Arc<Session>, slot: ClientSlot, welcome: &str) -> Result<(), LoginError> {
+    fn enter(
+        &self,
+        session: &Arc<Session>,
+        slot: ClientSlot,
+        welcome: &str,
+    ) -> Result<WaitGuard, LoginError> {
+        let reading = self.pipeline.readers.add();
         session.send_to(welcome);
         let joined = self.pipeline.submit(None, RoomEvent::Join(session.clone(), slot));
-        joined.map_err(|closed| LoginError::Lost(io::Error::other(closed)))
+        joined.map(|()| reading).map_err(|closed| LoginError::Lost(io::Error::other(closed)))
     }
 
     fn leave(&self, session: &Arc<Session>, until_left: WaitGuard) -> Result<(), QueueClosed> {

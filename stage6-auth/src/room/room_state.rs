@@ -15,7 +15,7 @@ use common::log::Log;
 use stage3_threads::workers::WaitGuard;
 use stage4_multichat::fanout::{Fanout, Member};
 use stage4_multichat::limits::ClientSlot;
-use stage4_multichat::line_codec::LineCodec;
+use stage4_multichat::outbox::OutboxConfig;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -49,10 +49,10 @@ pub(crate) struct RoomState {
 }
 
 impl RoomState {
-    pub fn new(codec: &Arc<dyn LineCodec>, history: History, log: &Log) -> Self {
+    pub fn new(outboxes: &Arc<OutboxConfig>, history: History, log: &Log) -> Self {
         RoomState {
             // From this stage on no message is in the log.
-            fanout: Fanout::new(codec, None),
+            fanout: Fanout::new(outboxes, None),
             history,
             online: BTreeSet::new(),
             list_changed: false,
@@ -107,7 +107,7 @@ impl RoomState {
         let name = &session.name;
         self.online.insert(name.clone());
         self.list_changed = true;
-        let greeting = self.history.lines(session.outbox.limit()) + &self.users_list();
+        let greeting = self.history.lines(session.outbox.config.limit) + &self.users_list();
         session.outbox.send_lines(&greeting);
         self.fanout.add(session.id, Member::new(name.clone(), session.outbox.clone(), slot));
         let online = self.online.len();

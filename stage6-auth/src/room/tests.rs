@@ -5,9 +5,8 @@ use crate::auth::AuthenticatedUser;
 use crate::sessions::Token;
 use crate::store::{self, DbUrl, PasswordHash, Role, SCHEMA, now};
 use common::log::{Level, LogGuard};
-use memory::{MemoryTransport, slot};
+use memory::{MemoryTransport, config, slot};
 use stage3_threads::workers::WaitGroup;
-use stage4_multichat::line_codec::Plaintext;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -38,8 +37,7 @@ impl Fixture {
         let folder = tempfile::tempdir().unwrap();
         let (log, guard) = Log::start(Level::Error, None).unwrap();
         let store = store::open(&DbUrl::Sqlite(folder.path().join("chat.db")), &SCHEMA).unwrap();
-        let codec: Arc<dyn LineCodec> = Arc::new(Plaintext);
-        let room = Room::open(&store, &codec, history, &log).unwrap();
+        let room = Room::open(&store, &config(1 << 20), history, &log).unwrap();
         Fixture { room, _folder: folder, _log: guard }
     }
 
@@ -197,8 +195,7 @@ fn a_departure_comes_after_the_last_message() {
 fn after_the_last_line_nothing_is_taken() {
     let f = Fixture::new(0);
     let alice = f.enter("alice");
-    f.room.shutdown("goodbye");
-    assert!(f.room.pipeline.wait(LONG));
+    assert!(f.room.shutdown("goodbye"));
     assert_eq!(seen(&alice).last().map(String::as_str), Some("goodbye"));
     assert_eq!(f.room.say(&alice.session, "too late".into()), Err(QueueClosed));
     let left = WaitGroup::default();

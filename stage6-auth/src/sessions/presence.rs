@@ -22,12 +22,14 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(30);
 /// stages.
 pub trait ChatRoom: Send + Sync {
     /// Sends `welcome` to the client and lets it in, after all that was said
-    /// before, with a greeting. Its `slot` is free again when it has left.
+    /// before, with a greeting. Its `slot` is free again when it has left. A server that
+    /// ends waits for the returned guard to be dropped, before it says its last line.
     ///
     /// # Errors
     /// When that cannot be done. The client has not been sent `welcome`, unless
     /// nothing is taken any longer.
-    fn enter(&self, session: &Arc<Session>, slot: ClientSlot, welcome: &str) -> Result<(), LoginError>;
+    fn enter(&self, session: &Arc<Session>, slot: ClientSlot, welcome: &str)
+    -> Result<WaitGuard, LoginError>;
 
     /// Takes `session` out, after the last of its messages, and closes its outbox then.
     /// `until_left` is dropped when that is done; this does not wait for it.
@@ -42,8 +44,6 @@ pub struct Presence {
     names: Arc<NameRegistry>,
     tokens: Arc<SessionTokens>,
     room: Arc<dyn ChatRoom>,
-    /// The reader threads of users that are online.
-    readers: WaitGroup,
     log: Log,
 }
 
@@ -67,8 +67,7 @@ impl Presence {
         log: &Log,
     ) -> Arc<Self> {
         let (tokens, log) = (tokens.clone(), log.clone());
-        let (names, readers) = (NameRegistry::new(on_duplicate), WaitGroup::default());
-        Arc::new(Presence { names, tokens, room, readers, log })
+        Arc::new(Presence { names: NameRegistry::new(on_duplicate), tokens, room, log })
     }
 
     /// Lets `session` in, after its user is authenticated. Waits for the name until
@@ -94,14 +93,11 @@ impl Presence {
         }
         let resumed = if login.resumed { ", back with its token" } else { "" };
         self.log.info(format_args!("{} is in, from {}{resumed}", session.name, session.peer));
-        let guard = PresenceGuard {
-            presence: self.clone(),
-            session: session.clone(),
-            reading: Some(self.readers.add()),
-            _name: name,
-        };
+        let mut guard =
+            PresenceGuard { presence: self.clone(), session: session.clone(), reading: None, _name: name };
         let success = format!("AUTH_SUCCESS {} {}", session.name, *login.token.reveal());
-        self.room.enter(session, slot, &success).inspect_err(|_| self.forget(login))?;
+        let reading = self.room.enter(session, slot, &success).inspect_err(|_| self.forget(login))?;
+        guard.reading = Some(reading);
         drop(entering);
         Ok(guard)
     }
@@ -123,12 +119,6 @@ impl Presence {
         }
     }
 
-    /// For a server that ends: waits until all that was read from users that are
-    /// online is submitted, for `limit` at the longest.
-    pub fn wait_for_readers(&self, limit: Duration) {
-        self.readers.wait(limit);
-    }
-
     /// The session of this name, in upper or lower case, if it is online or just coming in.
     pub fn find(&self, name: &str) -> Option<Arc<Session>> {
         self.names.get(name)
@@ -148,11 +138,13 @@ impl Presence {
     }
 
     fn disconnect(&self, session: &Session, why: &str) {
-        session.wait_until_entered();
+        // A login thread may be just bringing the client in: it is told to go after
+        // `AUTH_SUCCESS`, not before.
+        drop(session.entering.lock());
         session.send_to(why);
         session.outbox.close();
         // Its reader thread finds the end of its input, and leaves the room.
-        session.outbox.transport().shutdown_read();
+        session.outbox.transport.shutdown_read();
     }
 
     /// Ends the session. Returns `true` if that could be done.
@@ -176,10 +168,10 @@ impl PresenceGuard {
     }
 
     /// For a server that ends: the client has said everything. It stays in the room
-    /// until it was sent the last line.
+    /// until it was sent the last line, or the server cuts its connection off.
     pub fn wait_for_shutdown(&mut self) {
         self.reading = None;
-        self.session.outbox.wait_closed(LEAVE_TIMEOUT);
+        self.session.outbox.wait_closed();
     }
 }
 
@@ -216,9 +208,9 @@ mod tests {
     }
 
     impl ChatRoom for Room {
-        fn enter(&self, session: &Arc<Session>, _: ClientSlot, _: &str) -> Result<(), LoginError> {
+        fn enter(&self, session: &Arc<Session>, _: ClientSlot, _: &str) -> Result<WaitGuard, LoginError> {
             self.found.store(self.presence.get().unwrap().find(&session.name).is_some(), SeqCst);
-            Ok(())
+            Ok(WaitGroup::default().add())
         }
 
         fn leave(&self, _: &Arc<Session>, _: WaitGuard) -> Result<(), QueueClosed> {

@@ -66,13 +66,7 @@ impl Session {
     /// the end of its input.
     pub fn evict(&self, eviction: Eviction) {
         self.ends.store(eviction == Eviction::EndSession, Ordering::Release);
-        self.outbox.transport().shutdown_read();
-    }
-
-    /// Waits for a login thread that is just bringing the client in. A client that has to go
-    /// is told so after `AUTH_SUCCESS`, not before.
-    pub(crate) fn wait_until_entered(&self) {
-        drop(self.entering.lock());
+        self.outbox.transport.shutdown_read();
     }
 
     pub(crate) fn ends(&self) -> bool {
@@ -83,12 +77,5 @@ impl Session {
     pub fn send_to(&self, line: &str) {
         // If it is gone, its reader thread finds out.
         self.outbox.send_line(line);
-    }
-}
-
-/// A session is equal to itself alone.
-impl PartialEq for Session {
-    fn eq(&self, other: &Session) -> bool {
-        self.id == other.id
     }
 }

@@ -57,8 +57,8 @@ impl Load {
     pub fn stop(self) -> Vec<String> {
         self.shared.stop.store(true, Ordering::Relaxed);
         self.senders.into_iter().for_each(|sender| sender.join().unwrap());
-        self.pipeline.close(channel().0);
-        assert!(self.pipeline.wait(Duration::from_secs(60)), "the committer does not end");
+        let is_all = self.pipeline.shutdown(channel().0, Duration::from_secs(60));
+        assert!(is_all, "the committer does not end");
         std::mem::take(&mut self.shared.shown.lock().unwrap())
     }
 }

@@ -228,7 +228,8 @@ impl LogWriter {
     fn send_to_room(&mut self, failure: Option<StoreError>, room: &Room) {
         if !self.ready.is_empty() || failure.is_some() {
             let (submissions, refused) = (mem::take(&mut self.ready), mem::take(&mut self.refused));
-            room.send(Batch { submissions, refused, failure });
+            let batch = Batch { submissions, refused, failure };
+            room.send(batch).expect("this thread ends with the room thread, if that panics");
         }
     }
 }

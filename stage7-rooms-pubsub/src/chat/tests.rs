@@ -6,10 +6,9 @@ use crate::addressed_message::PRIVATE;
 use crate::message_store::SCHEMA;
 use crate::room_event::Question;
 use common::log::{Level, LogGuard};
-use memory::{MemoryTransport, slot};
+use memory::{MemoryTransport, config, slot};
 use proptest::prelude::*;
 use stage3_threads::workers::WaitGroup;
-use stage4_multichat::line_codec::Plaintext;
 use stage6_auth::auth::AuthenticatedUser;
 use stage6_auth::room::MAX_LISTED;
 use stage6_auth::sessions::Token;
@@ -37,8 +36,8 @@ impl Fixture {
         let folder = tempfile::tempdir().unwrap();
         let (log, guard) = Log::start(Level::Error, None).unwrap();
         let store = store::open(&DbUrl::Sqlite(folder.path().join("chat.db")), &SCHEMA).unwrap();
-        let codec: Arc<dyn LineCodec> = Arc::new(Plaintext);
-        let chat = Chat::open(&store, None, &codec, OnDuplicate::Replace, 5, &log).unwrap();
+        let outboxes = config(1 << 20);
+        let chat = Chat::open(&store, None, &outboxes, OnDuplicate::Replace, 5, &log).unwrap();
         Fixture { chat, _folder: folder, _log: guard }
     }
 
@@ -238,7 +237,7 @@ fn the_last_line_comes_after_all_that_was_said_and_then_nothing_is_taken() {
     f.chat.shutdown("goodbye");
     assert!(f.chat.leave(&alice.session, WaitGroup::default().add()).is_err());
     for user in [&alice, &bob] {
-        assert!(user.session.outbox.wait_closed(LONG));
+        assert!(user.session.outbox.wait_closed());
         assert_eq!(user.client.lines().last().map(String::as_str), Some("goodbye"));
     }
     assert_eq!(heard(&bob), ["alice: one more word", "goodbye"]);
@@ -250,7 +249,7 @@ fn after_the_last_line_lists_that_were_due_go_to_nobody() {
     let (alice, bob) = (f.enter("alice"), f.enter("bob"));
     f.move_to(&bob, "Rust");
     f.chat.shutdown("goodbye");
-    assert!(alice.session.outbox.wait_closed(LONG) && bob.session.outbox.wait_closed(LONG));
+    assert!(alice.session.outbox.wait_closed() && bob.session.outbox.wait_closed());
     // Until the lists of both rooms were due, and longer.
     thread::sleep(Duration::from_millis(300));
     for user in [alice, bob] {

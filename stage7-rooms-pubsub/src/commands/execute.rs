@@ -10,7 +10,7 @@ use common::log::Log;
 use stage4_multichat::queue::QueueClosed;
 use stage6_auth::sessions::Presence;
 use stage6_auth::sessions::Session;
-use stage6_auth::store::{Role, Store, StoreError, User, name_key};
+use stage6_auth::store::{Role, StoreError, User, name_key};
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -21,9 +21,8 @@ const COMMIT_WAIT: Duration = Duration::from_secs(5);
 
 /// The commands as one client may use them; only its reader thread has this.
 pub struct Commands<'a> {
-    chat: &'a Chat,
+    pub(super) chat: &'a Chat,
     presence: &'a Presence,
-    pub(super) store: &'a Store,
     log: &'a Log,
     pub(super) session: Arc<Session>,
     /// The key of the room in which the client is when all that it has said is delivered: a
@@ -62,14 +61,8 @@ pub type CommandResult = Result<(), CommandError>;
 
 impl<'a> Commands<'a> {
     /// For `session`, whose client has just come in.
-    pub fn new(
-        chat: &'a Chat,
-        presence: &'a Presence,
-        store: &'a Store,
-        session: &Arc<Session>,
-        log: &'a Log,
-    ) -> Self {
-        Commands { chat, presence, store, log, session: session.clone(), room: LOBBY.into() }
+    pub fn new(chat: &'a Chat, presence: &'a Presence, session: &Arc<Session>, log: &'a Log) -> Self {
+        Commands { chat, presence, log, session: session.clone(), room: LOBBY.into() }
     }
 
     /// The session whose commands these are.
@@ -248,6 +241,6 @@ impl<'a> Commands<'a> {
     pub fn account(&self, name: &str) -> Result<User, CommandError> {
         // Cut, since it may be as long as a line.
         let unknown = || format!("no user {}", name.chars().take(40).collect::<String>());
-        Ok(self.store.user(name)?.ok_or_else(unknown)?)
+        Ok(self.chat.store.user(name)?.ok_or_else(unknown)?)
     }
 }

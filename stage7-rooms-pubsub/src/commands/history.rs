@@ -15,7 +15,7 @@ impl Commands<'_> {
     pub(super) fn show_history(&self, limit: usize) -> CommandResult {
         // This waits: what the client has just said belongs to the history.
         let room_name = self.room_name_when_stored()?;
-        let messages = message_store::room_history(self.store, &self.room, limit)?;
+        let messages = message_store::room_history(&self.chat.store, &self.room, limit)?;
         if messages.is_empty() {
             self.session.send_to(&format!("[SERVER] no earlier messages in {room_name}"));
         }
@@ -42,7 +42,7 @@ fn send_slowly(messages: &[Message], outbox: &Arc<Outbox>, deadline: Instant) ->
             return rest.len();
         }
         // One at least, even if the outbox is a very small one.
-        let count = fitting(rest.iter(), outbox.limit() / 16).max(1);
+        let count = fitting(rest.iter(), outbox.config.limit / 16).max(1);
         let piece: String = rest[..count].iter().map(history_line).collect();
         outbox.send_lines(&piece);
         rest = &rest[count..];

@@ -211,7 +211,7 @@ fn a_part_shows_its_own_changes_and_what_to_read() {
         "Stage 4, multichat, part 3 of 3: limits (against stage 3, threads)\n",
         "\nNew\n  limits ",
         "\nstage4-multichat/src/server.rs\n@@ ",
-        "TokenBucket::new(",
+        "LineLimiter::new(",
         "\nstage4-multichat/src/server.rs, imports and options\n@@ ",
         "\nTo read, in this order\n  stage4-multichat/src/limits.rs ",
         "  stage4-multichat/src/token_bucket.rs ",

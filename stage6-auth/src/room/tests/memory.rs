@@ -22,8 +22,7 @@ impl MemoryTransport {
     pub fn with_outbox(limit: usize) -> (Arc<MemoryTransport>, Arc<Outbox>) {
         let socket = File::open("/dev/null").unwrap();
         let transport = Arc::new(MemoryTransport { written: Mutex::default(), socket });
-        let config = OutboxConfig { limit, drainer: Arc::new(NeverFull), codec: Arc::new(Plaintext) };
-        let outbox = Outbox::new(transport.clone(), Arc::new(config));
+        let outbox = Outbox::new(transport.clone(), config(limit));
         (transport, outbox)
     }
 
@@ -54,6 +53,11 @@ impl Transport for MemoryTransport {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
+}
+
+/// For outboxes that accept `limit` bytes.
+pub fn config(limit: usize) -> Arc<OutboxConfig> {
+    Arc::new(OutboxConfig { limit, drainer: Arc::new(NeverFull), codec: Arc::new(Plaintext) })
 }
 
 struct NeverFull;
