@@ -135,7 +135,7 @@ fn a_server_that_runs_already_is_attacked_as_it_is() {
     assert!(text.contains("outcome     defeated: alice can be told by her address"), "{text}");
     // It writes to one after the other, and waits for each.
     let text = output(&["4", "slow-reader", "--target", &like_stage_4]);
-    assert!(text.contains("outcome     works: one who does not read stops the room"), "{text}");
+    assert!(text.contains("outcome     works: a client that does not read stops the room"), "{text}");
 }
 
 #[test]

@@ -65,7 +65,7 @@ fn expected(stage: &Stage) -> &'static [&'static str] {
             "= iv  ",
             "= ciphertext  ",
             "2 blocks of AES-256-CBC",
-            "for nobody else:\n  * text         61 20 73 65",
+            "with the key only:\n  * text         61 20 73 65",
         ],
         (_, WireFormat::Sealed) => {
             &["= tag  ", "* text         52 45 47 49 53 54 45 52", "bobs-own-password"]
