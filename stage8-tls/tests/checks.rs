@@ -23,6 +23,10 @@ mod handshake;
 mod identities;
 #[path = "checks/keys.rs"]
 mod keys;
+#[path = "checks/lines.rs"]
+mod lines;
+#[path = "checks/received.rs"]
+mod received;
 #[path = "checks/sealed.rs"]
 mod sealed;
 #[path = "checks/server.rs"]
@@ -48,12 +52,15 @@ pub(crate) fn new_in_stage_8() -> Suite {
         .with(server::files())
         .with(with_openssl(server::by_hand()))
         .with(keys::keys())
+        .with(keys::keys_kept())
         .with(keys::keys_wording())
         .with(suite::random_sessions())
         .with(with_openssl(certs::certs()))
         .with(client::verification())
         .with(client::verification_wording())
         .with(sealed::sealed())
+        .with(received::received())
+        .with(lines::lines())
         .with(identities::identities())
         .with(identities::both())
         .with(compression::compression())

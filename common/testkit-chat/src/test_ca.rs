@@ -6,6 +6,7 @@ use rustls::crypto::ring;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection};
 use std::net::TcpStream;
+use std::path::Path;
 use std::sync::Arc;
 use std::{fs, io};
 use testkit::{Carried, Case, Peer, fail};
@@ -33,7 +34,11 @@ impl TestCa {
 
     /// Has the client in this case's folder trust it.
     pub fn put(&self, case: &Case) {
-        let path = case.folder().join(CA_FILE);
+        self.put_in(&case.folder().join(CA_FILE));
+    }
+
+    /// Writes its certificate into a file of the case's folder.
+    pub fn put_in(&self, path: &Path) {
         fs::create_dir_all(path.with_file_name("")).expect("the case's folder can be written to");
         fs::write(path, &self.pem).expect("the case's folder can be written to");
     }
@@ -45,9 +50,14 @@ impl TestCa {
 
     /// A certificate for these names that was issued long ago and ends then.
     pub fn issue_until(&self, names: &[&str], end: OffsetDateTime) -> Identity {
+        self.issue_between(names, OffsetDateTime::now_utc() - time::Duration::days(400), end)
+    }
+
+    /// A certificate for these names that is valid from `start` to `end`.
+    pub fn issue_between(&self, names: &[&str], start: OffsetDateTime, end: OffsetDateTime) -> Identity {
         let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).expect("names as the check gives them");
-        params.not_before = OffsetDateTime::now_utc() - time::Duration::days(400);
+        params.not_before = start;
         params.not_after = end;
         params.use_authority_key_identifier_extension = true;
         params.distinguished_name.push(DnType::CommonName, "a server of the checks");

@@ -174,6 +174,9 @@ def converse(connection):
                 over = True
             if text == "[SERVER] you logged in elsewhere" and FAULT != "comes-back-from-elsewhere":
                 over = True
+            # From stage 7 on.
+            if text.startswith("[SERVER] you were kicked by ") and FAULT != "comes-back-after-a-kick":
+                over = True
     finally:
         # What is typed now is for the next connection.
         lost.set()

@@ -10,16 +10,18 @@ names. Example:
 
 import base64
 import os
+import re
 import socket
 import ssl
 import sys
 import threading
+import time
 
 import stage6 as base
-from stage8_hpke import public_of, seal, unseal
+from stage8_hpke import dh, public_of, seal, unseal
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers"))
-from stage8_bridge import bridged  # noqa: E402
+from stage8_bridge import HalfClosable, bridged  # noqa: E402
 
 FAULTS = {
     "verifies-nothing": "accepts any certificate",
@@ -39,16 +41,42 @@ FAULTS = {
     "shows-what-does-not-open": "shows what it cannot open as it came",
     "believes-a-new-key": "takes the server's word for a changed key",
     "shows-escapes-of-others": "escapes before it opens",
+    "takes-other-spellings": "opens what is no strict base64",
+    "shows-equal-texts-once": "takes the same text for the same message",
+    "keeps-one-message-for-a-key": "shows the last message alone that waited for a key",
+    "forgets-with-the-connection": "takes any key, and any message again, on a new connection",
+    "asks-anew-for-a-key": "takes another key when a message does not open",
+    "lowers-the-names": "seals with names in small letters",
+    "says-its-key-last": "publishes its key behind what was typed",
+    "waits-a-second-for-a-key": "lets what was typed overtake a message whose key comes late",
+    "knows-two-errors-alone": "waits for ever when the server has words of its own for a missing key",
+    "trips-over-a-key-that-is-none": "ends when it is given a key that is none",
+    "seals-any-length": "sends private messages that no server takes",
+    "trusts-the-system-as-well": "takes the system's authorities beside the one that it was given",
+    "verifies-the-first-time-only": "accepts any certificate when it comes back",
+    "takes-loopback-for-localhost": "looks for the name localhost in place of its address",
+    "minds-no-dates": "accepts a certificate that is not valid now",
+    "accepts-what-it-has-not": "agrees on a compression that it does not do",
+    "trips-over-no-utf8": "ends at a line that is not UTF-8",
+    "keeps-carriage-returns": "takes the CR of CR LF into the text",
+    "takes-a-cut-for-an-end": "ends with 0 when the connection was cut off",
+    "closes-both-halves": "does not read on after its last word",
+    "reads-nothing-while-it-half-closes": "takes what comes behind its close_notify for an error",
+    "stays-in-the-lobby": "does not go back to its room",
+    "comes-back-after-a-kick": "takes a kick for a lost connection",
 }
 FAULT = base.chosen(FAULTS) if __name__ == "__main__" else None
 
 INFO = b"chat e2e"
 SECRET = os.urandom(32)
+LONGEST = 2994  # bytes of a private text
+KEY_TIMEOUT = 5  # seconds
 lock = threading.Lock()  # of all that follows: one thread sends, another one hears
 known = {}  # keys by name
 waiting = {}  # what waits for a key, by name
 seen = set()
 me = None
+room = None
 link = None
 
 
@@ -56,13 +84,21 @@ def connect():
     address = (base.option("--host"), int(base.option("--port")))
     plain = socket.create_connection(address)
     trust = ssl.create_default_context(cafile=base.option("--ca"))
-    if FAULT in ("checks-no-name", "verifies-nothing"):
+    blind = FAULT == "verifies-nothing" or FAULT == "verifies-the-first-time-only" and base.token
+    if FAULT == "checks-no-name" or blind:
         trust.check_hostname = False
-    if FAULT == "verifies-nothing":
+    if blind:
         trust.verify_mode = ssl.CERT_NONE
+    if FAULT == "trusts-the-system-as-well":
+        trust.load_default_certs()
+    if FAULT == "minds-no-dates":
+        trust.verify_flags |= 0x200000  # X509_V_FLAG_NO_CHECK_TIME
+    name = "localhost" if FAULT == "takes-loopback-for-localhost" else base.option("--host")
     try:
-        # What was cut off is not to be taken for an end.
-        tls = trust.wrap_socket(plain, server_hostname=base.option("--host"), suppress_ragged_eofs=False)
+        if FAULT == "reads-nothing-while-it-half-closes":
+            tls = trust.wrap_socket(plain, server_hostname=name, suppress_ragged_eofs=False)
+        else:
+            tls = HalfClosable(trust, plain, name)
     except OSError as error:
         if FAULT == "falls-back-to-plain-text":
             return socket.create_connection(address)
@@ -70,7 +106,7 @@ def connect():
         if base.token is None:
             os._exit(1)
         raise
-    return bridged(tls, half_closes=True)
+    return bridged(tls, half_closes=FAULT != "closes-both-halves")
 
 
 def send(connection, text):
@@ -84,12 +120,19 @@ def send(connection, text):
         put(text)
     elif not right:
         show_line("(not sent: the command is /msg USER TEXT, after the login)")
+    elif len(said.encode()) > LONGEST and FAULT != "seals-any-length":
+        show_line(f"(not sent: a private message holds {LONGEST} bytes of text at most)")
     else:
         done = threading.Event()
-        when_known(name, lambda name, key: whisper(name, key, said, done))
+        act = lambda name, key: whisper(name, key, said, done)
+        when_known(name, act)
         # What is typed next stays behind it.
+        deadline = time.monotonic() + (1 if FAULT == "waits-a-second-for-a-key" else KEY_TIMEOUT)
         while FAULT != "overtakes-private-messages" and not base.lost.is_set() and not done.wait(0.05):
-            pass
+            patient = FAULT in ("knows-two-errors-alone", "waits-for-a-key-that-is-none")
+            if time.monotonic() > deadline and not patient:
+                give_up(name, act, done)
+                break
 
 
 def put(text):
@@ -111,11 +154,30 @@ def when_known(name, act):
         act(registered, key)
 
 
+def give_up(name, act, done):
+    """No answer about the key has come that can be made out: nothing is sent."""
+    if FAULT != "waits-a-second-for-a-key":
+        with lock:
+            acts = waiting.get(name.lower(), [])
+            if (name, act) not in acts:
+                return
+            acts.remove((name, act))
+        show_line(f"(not sent: the server does not say which key {name} has)")
+    done.set()
+
+
+def about(sender, receiver):
+    """The aad of a private message."""
+    if FAULT == "leaves-out-the-names":
+        return b""
+    names = f"{sender}>{receiver}"
+    return (names.lower() if FAULT == "lowers-the-names" else names).encode()
+
+
 def whisper(name, key, text, done):
     if key:
         secret = os.urandom(32) if FAULT == "seals-anonymously" else SECRET
-        aad = b"" if FAULT == "leaves-out-the-names" else f"{me}>{name}".encode()
-        put(f"/dm {name} {seal(secret, key, INFO, aad, text)}")
+        put(f"/dm {name} {seal(secret, key, INFO, about(me, name), text)}")
     else:
         show_line(f"(not sent: the key of {name} has changed, or is none)")
     done.set()
@@ -127,25 +189,48 @@ def hear(name, key, sealed):
     try:
         if not key:
             raise ValueError("a key that changed, or is none")
-        aad = b"" if FAULT == "leaves-out-the-names" else f"{name}>{me}".encode()
-        text = unseal(SECRET, key, INFO, aad, sealed)
+        text = unseal(SECRET, key, INFO, about(name, me), sealed, FAULT != "takes-other-spellings")
     except (ValueError, UnicodeError):
+        if FAULT == "asks-anew-for-a-key" and key:
+            known.pop(name.lower(), None)
+            when_known(name, lambda name, key: hear(name, key, sealed))
+            return
         text = f"(cannot open) {sealed}"
         if FAULT != "shows-what-does-not-open":
             text = "(cannot open)"
     else:
+        if FAULT == "shows-equal-texts-once":
+            if (name, text) in seen:
+                return
+            seen.add((name, text))
         seen.add(sealed)
     line = f"[private] {name}: {text}"
     print(line, flush=True) if FAULT == "shows-escapes-of-others" else show_line(line)
 
 
-def learn(name, key):
+def learn(name, text):
+    try:
+        key = base64.b64decode(text, validate=True)
+        dh(SECRET, key)
+    except ValueError:
+        if FAULT == "trips-over-a-key-that-is-none":
+            raise
+        key = None
+    if key is None:
+        show_line(f"(the server gives out no usable key of {name})")
+        with lock:
+            acts = waiting.pop(name.lower(), [])
+        for typed, act in acts:
+            act(name, None)
+        return
     with lock:
         before = known.get(name.lower(), (name, None))[1]
         changed = before is not None and before != key and FAULT != "believes-a-new-key"
         # False stays false: somebody has to look into it.
         known[name.lower()] = name, not changed and key
         acts = waiting.pop(name.lower(), [])
+        if FAULT == "keeps-one-message-for-a-key":
+            acts = acts[-1:]
     if changed:
         show_line(f"WARNING: the key of {name} has changed")
     for typed, act in acts:
@@ -169,7 +254,7 @@ def show(text):
     kind, _, rest = text.partition(" ")
     name, _, data = rest.partition(" ")
     if kind == "[KEY]":
-        learn(name, base64.b64decode(data))
+        learn(name, data)
     elif kind == "[DM]":
         when_known(name, lambda name, key: hear(name, key, data))
     elif kind == "[private]" and FAULT != "marks-nothing":
@@ -178,12 +263,38 @@ def show(text):
         show_line(text)
         if text.startswith("[SERVER] error: "):
             learn_that_none_is_there(text.removeprefix("[SERVER] error: "))
+        notice(text)
+
+
+def notice(text):
+    """What the server says about this client itself."""
+    global room
+    moved = re.fullmatch(r"\[SERVER\] you are in (\S+) \(\d+ online\)", text)
+    if moved:
+        room = moved[1]
+    if text == "COMPRESS DEFLATE" and FAULT == "accepts-what-it-has-not":
+        put(text)
 
 
 def lines_of(connection):
     for line in connection.makefile("rb"):
         if line.endswith(b"\n") or not connection.bridge.cut or FAULT == "shows-half-a-line":
+            if FAULT != "keeps-carriage-returns":
+                line = line.removesuffix(b"\n").removesuffix(b"\r")
             yield line
+    # Nobody has said that this is the end: there was an attacker, perhaps.
+    if connection.bridge.cut and (base.over or base.token is None) and FAULT != "takes-a-cut-for-an-end":
+        sys.stderr.write("error: the connection broke off\n")
+        base.refused = True
+
+
+def unsealed(line):
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        if FAULT == "trips-over-no-utf8":
+            raise
+        return "(a line that is not valid UTF-8)"
 
 
 def next_answer():
@@ -198,8 +309,20 @@ def next_answer():
 def came_in(connection, name):
     global me
     me = name
-    if FAULT != "publishes-no-key":
-        put("/pubkey " + base64.b64encode(public_of(SECRET)).decode())
+    if FAULT == "forgets-with-the-connection":
+        known.clear()
+        seen.clear()
+    if FAULT == "says-its-key-last":
+        threading.Timer(0.5, publish).start()
+    elif FAULT != "publishes-no-key":
+        publish()
+    # Every login leads to the lobby.
+    if room not in (None, "lobby") and FAULT != "stays-in-the-lobby":
+        put(f"/join {room}")
+
+
+def publish():
+    put("/pubkey " + base64.b64encode(public_of(SECRET)).decode())
 
 
 def connect_and_remember():
@@ -208,9 +331,9 @@ def connect_and_remember():
     return link
 
 
-base.FAULT = None
+base.FAULT = FAULT if FAULT == "comes-back-after-a-kick" else None
 base.connect, base.send, base.show, base.came_in = connect_and_remember, send, show, came_in
-base.unsealed, base.lines_of, base.next_answer = bytes.decode, lines_of, next_answer
+base.unsealed, base.lines_of, base.next_answer = unsealed, lines_of, next_answer
 
 if __name__ == "__main__":
     base.main()

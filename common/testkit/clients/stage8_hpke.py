@@ -26,6 +26,8 @@ def public_of(secret):
 
 
 def dh(secret, public):
+    if len(public) != 32:
+        raise ValueError("a key that is none")
     mine = ctypes.c_void_p(crypto.EVP_PKEY_new_raw_private_key(X25519, None, secret, 32))
     theirs = ctypes.c_void_p(crypto.EVP_PKEY_new_raw_public_key(X25519, None, public, 32))
     context = ctypes.c_void_p(crypto.EVP_PKEY_CTX_new(mine, None))
@@ -92,9 +94,12 @@ def seal(secret, theirs, info, aad, text):
     return base64.b64encode(enc + chacha(key, nonce, text.encode(), aad, True)).decode()
 
 
-def unseal(secret, theirs, info, aad, sealed):
+def unseal(secret, theirs, info, aad, sealed, strict=True):
     """The text; raises ValueError for what is not sealed so."""
-    data = base64.b64decode(sealed, validate=True)
+    data = base64.b64decode(sealed)
+    # There is one spelling for each message, or it could be sent a second time.
+    if strict and base64.b64encode(data).decode() != sealed:
+        raise ValueError("base64")
     if len(data) < 48:
         raise ValueError("length")
     enc, ciphertext = data[:32], data[32:]

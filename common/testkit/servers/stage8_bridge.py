@@ -19,6 +19,79 @@ def bridged(tls, fault=None, half_closes=False):
     return ChatEnd(ours, bridge)
 
 
+class HalfClosable:
+    """A client's TLS connection that says its last and reads on. (The `unwrap` of an `SSLSocket`
+    reads in the same go, and what was on its way is an error to it. Here it finds nothing to
+    read.)"""
+
+    def __init__(self, context, sock, name):
+        self.sock, self.incoming, self.outgoing = sock, ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.incoming, self.outgoing, server_hostname=name)
+        self.early, self.unsent = b"", b""
+        while True:
+            try:
+                self.tls.do_handshake()
+                return
+            except ssl.SSLWantReadError:
+                self.flush()
+                self.receive()
+            finally:
+                self.flush()
+
+    def receive(self):
+        data = self.sock.recv(65536)
+        self.incoming.write(data) if data else self.incoming.write_eof()
+
+    def flush(self):
+        self.unsent += self.outgoing.read()
+        try:
+            while self.unsent:
+                self.unsent = self.unsent[self.sock.send(self.unsent):]
+        except BlockingIOError:
+            pass
+
+    def recv(self, size):
+        if self.early:
+            data, self.early = self.early, b""
+            return data
+        try:
+            self.receive()
+        except BlockingIOError:
+            pass
+        return self.tls.read(size)
+
+    def send(self, data):
+        self.flush()
+        if self.unsent:
+            return 0
+        sent = self.tls.write(data) if data else 0
+        self.flush()
+        return sent
+
+    def unwrap(self):
+        try:
+            while data := self.tls.read(65536):
+                self.early += data
+        except ssl.SSLWantReadError:
+            pass
+        try:
+            self.tls.unwrap()
+        finally:
+            self.flush()
+
+    def pending(self):
+        return len(self.early) + self.tls.pending() + self.incoming.pending
+
+    def setblocking(self, flag):
+        self.sock.setblocking(flag)
+
+    def fileno(self):
+        return self.sock.fileno()
+
+    def close(self):
+        self.sock.close()
+
+
 class Bridge:
     """TLS on one side, and on the other a socket pair. One thread carries both ways."""
 
@@ -63,7 +136,7 @@ class Bridge:
         while self.chat_open or self.to_net or self.half_closes and self.net_open:
             readers = [self.tls] if self.net_open and not self.to_chat else []
             readers += [self.pair] if self.chat_open and not self.to_net else []
-            writers = [self.tls] if self.to_net else []
+            writers = [self.tls] if self.to_net or getattr(self.tls, "unsent", None) else []
             writers += [self.pair] if self.to_chat else []
             waiting = self.tls in readers and self.tls.pending()
             ready, free, _ = select.select(readers, writers, [], 0 if waiting else None)

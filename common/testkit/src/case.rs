@@ -123,14 +123,18 @@ impl Case {
     /// Starts the graded client with a pipe on its standard input.
     #[track_caller]
     pub fn client(&self, server: SocketAddr) -> Program {
-        match &self.context.graded.foreign_client {
-            Some(command) => {
-                let host = server.ip().to_string();
-                let shell = self.context.foreign_command(command, &host, server.port());
-                Program::start(&self.context, "client", shell)
-            }
-            None => self.run_client(&["--connect", &server.to_string()]),
-        }
+        self.client_with(server, &[])
+    }
+
+    /// The same with these variables in its environment.
+    #[track_caller]
+    pub fn client_with(&self, server: SocketAddr, environment: &[(&str, &str)]) -> Program {
+        let mut command = match &self.context.graded.foreign_client {
+            Some(command) => self.context.foreign_command(command, &server.ip().to_string(), server.port()),
+            None => self.context.our_command(Side::Client, &["--connect", &server.to_string()]),
+        };
+        command.envs(environment.iter().copied());
+        Program::start(&self.context, "client", command)
     }
 
     /// Starts our client on a terminal of its own.

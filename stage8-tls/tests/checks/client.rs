@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::time::Duration;
 use testkit::{Case, Next, Program, ScriptedServer, checks, require, shown};
+use testkit_chat::connection::Connection;
 use testkit_chat::test_ca::{Identity, TestCa};
 use time::OffsetDateTime;
 
@@ -11,8 +12,9 @@ const SOON: Duration = Duration::from_secs(10);
 const LOCAL: [&str; 2] = ["localhost", "127.0.0.1"];
 
 /// A server whose certificate a client must not accept, and what is wrong with it.
-fn not_to_be_trusted(ours: &TestCa) -> [(&'static str, &'static [&'static str], Identity); 3] {
-    let yesterday = OffsetDateTime::now_utc() - time::Duration::days(1);
+fn not_to_be_trusted(ours: &TestCa) -> [(&'static str, &'static [&'static str], Identity); 4] {
+    let day = time::Duration::days(1);
+    let (yesterday, tomorrow) = (OffsetDateTime::now_utc() - day, OffsetDateTime::now_utc() + day);
     [
         (
             "somebody else's authority",
@@ -21,6 +23,11 @@ fn not_to_be_trusted(ours: &TestCa) -> [(&'static str, &'static [&'static str], 
         ),
         ("another name", &["elsewhere.example"], ours.issue(&["elsewhere.example"])),
         ("a certificate that has expired", &["expired", "no longer"], ours.issue_until(&LOCAL, yesterday)),
+        (
+            "a certificate that is not valid yet",
+            &["not valid before", "not yet"],
+            ours.issue_between(&LOCAL, tomorrow, tomorrow + day),
+        ),
     ]
 }
 
@@ -52,7 +59,7 @@ checks! {
 pub verification:
 
 /// A server that cannot be verified gets neither name nor password, nor anything
-/// else: another authority, another name, an expired certificate.
+/// else: another authority, another name, a certificate that is not valid now.
 wire(client) fn a_server_that_cannot_be_verified_gets_nothing(case) {
     let ours = TestCa::new();
     ours.put(case);
@@ -66,6 +73,58 @@ wire(client) fn a_server_that_cannot_be_verified_gets_nothing(case) {
         client.end_input();
         client.ends(SOON);
     }
+}
+
+/// Only the authority that the client was given counts: none beside it, such as those that
+/// the system trusts, which `SSL_CERT_FILE` names here.
+wire(client) fn no_authority_counts_but_the_one_given(case) {
+    TestCa::new().put(case);
+    let (other, system) = (TestCa::new(), case.folder().join("system.pem"));
+    other.put_in(&system);
+    let server = case.scripted_server();
+    let mut client = case.client_with(server.address(), &[("SSL_CERT_FILE", &system.to_string_lossy())]);
+    client.try_type(b"LOGIN alice correct horse\n");
+    let sent = sent_to(case, &server, &other.issue(&LOCAL));
+    require(sent.is_empty(), "nothing for a server that the system trusts", shown(sent));
+    client.end_input();
+    client.ends(SOON);
+}
+
+/// An address is no name: a certificate has to be for the one to which the client connects.
+wire(client) fn a_certificate_for_localhost_is_not_for_its_address(case) {
+    // The command of another client may name localhost itself.
+    let command = std::env::var("STAGE8_CLIENT").unwrap_or_default();
+    if case.foreign_client() && !command.contains("{host}") && !command.contains("HOST") {
+        return;
+    }
+    let ours = TestCa::new();
+    ours.put(case);
+    let server = case.scripted_server();
+    let mut client = case.client(server.address());
+    client.try_type(b"LOGIN alice correct horse\n");
+    let sent = sent_to(case, &server, &ours.issue(&["localhost"]));
+    require(sent.is_empty(), "nothing for a server whose certificate is not for 127.0.0.1", shown(sent));
+    client.end_input();
+    client.ends(SOON);
+}
+
+/// A server is verified each time, also when the client comes back from a lost connection:
+/// another one on the same address gets no token.
+wire(client) fn a_server_is_verified_each_time(case) {
+    let ours = TestCa::new();
+    ours.put(case);
+    let server = case.scripted_server();
+    let mut client = case.client(server.address());
+    client.try_type(b"LOGIN alice correct horse\n");
+    let peer = ours.issue(&LOCAL).accept(case, server.accept_stream());
+    let us = Connection { case, peer, envelope: None, from_a_client: true };
+    us.send("AUTH_REQUIRED");
+    us.receives_login();
+    us.lets_in("alice", "token-1");
+    client.prints_some("[USERS_LIST]", |line| line.starts_with("[USERS_LIST]"));
+    us.peer.truncate();
+    let sent = sent_to(case, &server, &TestCa::new().issue(&LOCAL));
+    require(sent.is_empty(), "nothing for another authority's server", shown(sent));
 }
 
 /// Nor does a server that speaks no TLS.
