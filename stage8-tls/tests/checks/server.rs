@@ -22,11 +22,17 @@ wire(server) fn invalid_utf8_gets_an_error_and_the_connection_goes_on(case) {
         alice.peer.send_bytes(bytes);
         alice.hears(NOT_UTF8);
     }
-    alice.tells(&bob, "still here");
+    // What stands beside it in the packet counts.
+    alice.peer.send_bytes(b"before it\ncaf\xe9\nafter it\n\xff\nand after that\n");
+    for text in ["before it", "after it", "and after that"] {
+        bob.hears(&format!("{}: {text}", alice.name));
+    }
+    alice.hears(NOT_UTF8);
+    alice.hears(NOT_UTF8);
     let carol = chat.asked("carol");
-    carol.peer.send_bytes(b"caf\xe9\n");
+    let request = format!("REGISTER {} {PASSWORD}\n", chat.name("carol"));
+    carol.peer.send_bytes(&[b"caf\xe9\n", request.as_bytes()].concat());
     carol.receives(NOT_UTF8);
-    carol.send(&format!("REGISTER {} {PASSWORD}", chat.name("carol")));
     carol.receives_some("AUTH_SUCCESS", |l| l.starts_with("AUTH_SUCCESS "));
     let heard = String::from_utf8_lossy(&bob.peer.everything()).into_owned();
     require(!heard.contains("caf") && !heard.contains("cut "), "nothing that is no UTF-8", heard);

@@ -88,7 +88,8 @@ pub(super) const PUBLIC_KEYS: &[&str] = &[
 /// Lines that begin with a command of stage 8, and are errors.
 #[rustfmt::skip]
 pub(super) const NO_COMMANDS_OF_KEYS: &[&str] = &[
-    "/pubkey", "/pubkey ", "/pubkey hello", "/pubkey AAAA", "/PUBKEY AAAA", "/key", "/key ", "/key nobody", "/keys alice~", "/dm",
+    "/pubkey", "/pubkey ", "/pubkey hello", "/pubkey AAAA", "/pubkey ééééééééééééééééééééé=",
+    "/pubkey 8PT56WxUru0/Mj3oU0//1!+BXfkziaYlnFry5VkPIcSs=", "/pubkey 8PT56WxUru0/Mj3oU0//1+BXfkziaYlnFry5VkPIcSs", "/PUBKEY AAAA", "/key", "/key ", "/key nobody", "/keys alice~", "/dm",
     "/dm alice~", "/dm nobody AAAA", "/DM alice~ AAAA",
 ];
 

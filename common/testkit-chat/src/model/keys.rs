@@ -61,7 +61,13 @@ impl Draw {
         match self.random.below(8) {
             0..=2 => vec![format!("/pubkey {key}"), format!("/key {}", user.name)],
             3 | 4 => vec![format!("/key {name}")],
-            5 | 6 => vec![format!("/dm {name} {key}")],
+            5 => vec![format!("/dm {name} {key}")],
+            // What one user says arrives in the order said, however it is said.
+            6 => vec![
+                format!("/dm {name} {key}"),
+                "behind it".to_owned(),
+                format!("/msg {name} and behind that"),
+            ],
             _ => vec![(*self.random.pick(inputs::NO_COMMANDS_OF_KEYS)).to_owned()],
         }
     }
