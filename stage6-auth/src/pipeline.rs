@@ -40,6 +40,10 @@ const LIST_DELAY: Duration = Duration::from_millis(200);
 /// server has ended.
 pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(4500);
 
+/// How much of that the readers have to hand in what they had received. A reader waits
+/// while the queue is full.
+const READERS_TIMEOUT: Duration = Duration::from_millis(2500);
+
 /// What a thread submits and the room thread gets.
 #[derive(Debug)]
 pub struct Submission<M, E> {
@@ -152,11 +156,11 @@ impl<M: MessageRow, E: Send + 'static> Pipeline<M, E> {
     /// For a server that ends. Waits for the [reader threads](Self::readers). Then submits
     /// the `last` event, at once, however full the queue is, and takes nothing more. Returns
     /// `true` if all is committed and handed on within `limit`, of which the reader threads
-    /// have half: a database that hangs must not keep the server alive.
+    /// have 2.5 s: a database that hangs must not keep the server alive.
     pub fn shutdown(&self, last: E, limit: Duration) -> bool {
         let deadline = Instant::now() + limit;
         // Otherwise a line of one client could come after the end of another.
-        self.readers.wait(limit / 2);
+        self.readers.wait(READERS_TIMEOUT.min(limit));
         self.queue.close(Some(Submission { message: None, event: last }));
         self.running.wait(deadline.saturating_duration_since(Instant::now())) == 0
     }
