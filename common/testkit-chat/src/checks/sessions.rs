@@ -150,7 +150,6 @@ wire(server) fn a_token_takes_over_its_own_dead_connection(case) {
     alice.tells(&bob, "back again");
     bob.tells(&alice, "welcome back");
 }
-
 }
 
 /// The flags that have one name come in once only: stage 6's default.
@@ -163,14 +162,9 @@ fn replacing(case: &Case) -> &'static [&'static str] {
     if case.stage() == 6 { &["--on-duplicate", "replace"] } else { &[] }
 }
 
-checks! {
-/// A second login is refused, with the option or by default.
-pub duplicates_rejected:
-
-/// The token of another session does not: two clients that reconnect would replace
-/// each other for ever.
-wire(server) fn the_token_of_another_session_does_not(case) {
-    let chat = Chat::start_with(case, rejecting(case));
+/// The token of an older session is refused while a later one is in the room.
+#[track_caller]
+fn resumes_no_other_session(chat: &Chat) {
     let bob = chat.register("bob");
     let first = chat.register("alice");
     first.send("/quit");
@@ -179,6 +173,16 @@ wire(server) fn the_token_of_another_session_does_not(case) {
     let line = chat.refuses("alice", &format!("RESUME {}", first.token));
     require(line == "AUTH_FAILED already logged in", "AUTH_FAILED already logged in", line);
     second.tells(&bob, "still here");
+}
+
+checks! {
+/// A second login is refused, with the option or by default.
+pub duplicates_rejected:
+
+/// The token of another session does not: two clients that reconnect would replace
+/// each other for ever.
+wire(server) fn the_token_of_another_session_does_not(case) {
+    resumes_no_other_session(&Chat::start_with(case, rejecting(case)));
 }
 
 /// One name, one connection: the second login is refused, and the first goes on.
@@ -230,6 +234,12 @@ wire(server) fn a_second_login_can_replace_the_first(case) {
     newer.lines_to_the_end();
     bob.hears(&format!("[SERVER] {} left (1 online)", newer.name));
     chat.refuses("alice", &format!("RESUME {}", older.token));
+}
+
+/// The token of another session replaces no connection, here either: two clients that
+/// reconnect by themselves would replace each other for ever.
+wire(server) fn the_token_of_another_session_replaces_no_connection(case) {
+    resumes_no_other_session(&Chat::start_with(case, replacing(case)));
 }
 
 /// However many come at once, one remains, and the list and the count know it.
