@@ -129,7 +129,7 @@ fn servers_that_know_nothing_of_each_other_are_caught_and_the_report_says_how() 
     let assert = chaos_with("unset CHAT_BACKPLANE", folder.path(), &args).code(1);
     let shown = shown(&assert);
     for part in [
-        "P3: after a fault each user who stayed is shown everything, without a new message\n",
+        "P3: after a fault each user that stayed is shown everything, without a new message\n",
         "  expected: each user shown all lines since it came in\n  got:      a line is not shown\n",
         "  likely cause: a server does not go on",
         // One of the two faults was not needed, since none is.
