@@ -12,7 +12,7 @@ use testkit::self_test;
 const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../common/testkit/clients/stage5.py");
 
 /// A fault of that client, and a check that it must fail.
-const FAULTS: [(&str, &str); 19] = [
+const FAULTS: [(&str, &str); 25] = [
     ("sends-in-the-clear", "what_is_typed_is_sent_encrypted"),
     ("fixes-its-iv", "every_message_has_an_iv_of_its_own"),
     ("makes-one-iv", "every_message_has_an_iv_of_its_own"),
@@ -29,6 +29,12 @@ const FAULTS: [(&str, &str); 19] = [
     ("tells-why", "a_line_that_does_not_decrypt_is_shown_as_such"),
     ("decrypts-notices", "notices_of_the_server_are_shown_as_they_are"),
     ("splits-at-the-first-bracket", "the_sender_may_have_an_ipv6_address"),
+    ("escapes-control-characters-only", "a_decrypted_text_cannot_drive_the_terminal"),
+    ("keeps-cr", "what_comes_in_is_shown_decrypted"),
+    ("skips-what-is-no-base64", "a_line_that_does_not_decrypt_is_shown_as_such"),
+    ("says-quit-as-typed", "disconnect_is_sent_in_the_clear"),
+    ("encrypts-empty-lines", "what_is_typed_is_sent_encrypted"),
+    ("cuts-long-texts", "what_is_typed_is_sent_encrypted"),
     ("escapes-before-decrypting", "a_decrypted_text_cannot_drive_the_terminal"),
     ("encrypts-disconnect", "disconnect_is_sent_in_the_clear"),
     ("ends-hastily", "what_comes_after_the_end_of_input_is_shown_decrypted"),

@@ -47,9 +47,13 @@ FAULTS = {
     "never-half-closes": "keeps its sending half open at the end of its input",
     "waits-for-input": "notices the end of the server at the next line of input only",
     "loses-the-last-line": "ends its printing thread before all is printed",
+    "counts-marks-of-the-line": "counts the combining marks of a line, not of a letter",
     "escapes-every-joiner": "spells the joiners out that Persian needs",
     "sends-what-is-no-utf8": "sends its input as it is, text or not",
     "prints-disconnect": "prints a !DISCONNECT that it receives, and stays",
+    "calls-a-reset-a-success": "ends with 0 after a reset",
+    "calls-every-end-a-failure": "ends with 1 when the server has closed",
+    "waits-half-a-second": "ends half a second after its input, whatever still comes",
     "outlives-a-reset": "lets a reset end its printing thread, and nothing else",
 }
 
@@ -91,7 +95,13 @@ def with_few_marks(text, spelled):
     """At most six combining marks on a letter, and none without one."""
     shown, marks = "", 0
     for c in text:
-        marks = marks + 1 if unicodedata.category(c) in ("Mn", "Me") else 0
+        if unicodedata.category(c) in ("Mn", "Me"):
+            marks += 1
+        elif fault != "counts-marks-of-the-line":
+            marks = 0
+        elif marks > 6:
+            shown += c
+            continue
         shown += spelled(c) if marks > 6 or marks and not shown else c
     return shown
 
@@ -126,10 +136,10 @@ def receive(sock):
         if fault == "outlives-a-reset":
             return
         print(f"error: the connection is lost: {error}", file=sys.stderr, flush=True)
-        os._exit(1)
+        os._exit(0 if fault == "calls-a-reset-a-success" else 1)
     if fault != "waits-for-input":
         sys.stdout.flush()
-        os._exit(0)
+        os._exit(1 if fault == "calls-every-end-a-failure" else 0)
 
 
 def show_all(sock):
@@ -184,7 +194,7 @@ def main(arguments):
     if fault == "prompts":
         print("> ", end="", flush=True)
     for line in sys.stdin.buffer:
-        line = line.removesuffix(b"\n")
+        line = line.removesuffix(b"\n").removesuffix(b"\r")
         if fault != "sends-what-is-no-utf8" and not is_utf8(line):
             sys.exit("error: the input is not UTF-8")
         if fault == "echoes":
@@ -206,7 +216,7 @@ def main(arguments):
         os._exit(0)
     if fault != "never-half-closes":
         sock.shutdown(socket.SHUT_WR)
-    receiver.join()
+    receiver.join(0.5 if fault == "waits-half-a-second" else None)
     return 0
 
 

@@ -16,6 +16,8 @@ import subprocess
 import sys
 import threading
 
+from stage4 import escape
+
 FAULTS = {
     "sends-in-the-clear": "forgets to encrypt",
     "fixes-its-iv": "takes the IV of the key file for every message",
@@ -33,6 +35,12 @@ FAULTS = {
     "tells-why": "shows its exception's text",
     "decrypts-notices": "takes the server's notices for messages",
     "splits-at-the-first-bracket": "knows no IPv6 addresses",
+    "escapes-control-characters-only": "shows what is not seen as it is",
+    "keeps-cr": "leaves the CR of a CR LF in the line",
+    "skips-what-is-no-base64": "leaves out what is no base64 before it decodes",
+    "says-quit-as-typed": "sends /quit as it is",
+    "encrypts-empty-lines": "sends an empty text for an empty line",
+    "cuts-long-texts": "sends the first 3055 bytes of a text",
     "escapes-before-decrypting": "escapes the line and then decrypts",
     "encrypts-disconnect": "encrypts !DISCONNECT too",
     "ends-hastily": "ends at the end of its input",
@@ -55,6 +63,7 @@ with open("chat.key") as file:
 KEY, FILE_IV = bytes.fromhex(fields["key"]), bytes.fromhex(fields["iv"])
 if FAULT == "takes-digits-for-bytes":
     KEY = fields["key"][:32].encode()
+LONGEST = 3055
 IV_OF_THE_START = os.urandom(16)
 sent = 0
 
@@ -99,7 +108,7 @@ def encrypted(text):
 
 def decrypted(line):
     try:
-        message = base64.b64decode(line, validate=True)
+        message = base64.b64decode(line, validate=FAULT != "skips-what-is-no-base64")
         if len(message) < 32 or len(message) % 16:
             raise ValueError("wrong length")
         return aes("-d", message[:16], message[16:]).decode()
@@ -116,8 +125,10 @@ def decrypted(line):
 
 
 def escaped(text):
-    control = [*range(0x20), *range(0x7F, 0xA0)]
-    return text.translate({code: f"\\x{code:02x}" for code in control})
+    if FAULT == "escapes-control-characters-only":
+        control = [*range(0x20), *range(0x7F, 0xA0)]
+        return text.translate({code: f"\\x{code:02x}" for code in control})
+    return escape(text)
 
 
 def shown(line):
@@ -125,10 +136,10 @@ def shown(line):
     if FAULT == "escapes-before-decrypting":
         line = escaped(line)
     notice = line.startswith("[SERVER] ") and FAULT != "decrypts-notices"
-    if notice or not line.startswith("["):
+    if notice or not line.startswith("[") or "] " not in line:
         return escaped(line)
     end = line.index("]" if FAULT == "splits-at-the-first-bracket" else "] ")
-    text = decrypted(line[end + 1 :].lstrip(" "))
+    text = decrypted(line[end + 2 :])
     if text is None:
         return None
     if FAULT == "escapes-before-decrypting":
@@ -149,7 +160,14 @@ def receive(connection):
 def show_all(connection):
     with connection.makefile("rb") as lines:
         for line in lines:
-            line = line.decode().rstrip("\n")
+            line = line.removesuffix(b"\n")
+            if FAULT != "keeps-cr":
+                line = line.removesuffix(b"\r")
+            try:
+                line = line.decode()
+            except UnicodeDecodeError:
+                print("(a line that is not valid UTF-8)", file=sys.stderr)
+                continue
             if line == "!DISCONNECT":
                 break
             line = shown(line)
@@ -159,15 +177,23 @@ def show_all(connection):
 
 def main():
     connection = socket.create_connection((option("--host"), int(option("--port"))))
-    receiver = threading.Thread(target=receive, args=(connection,))
+    receiver = threading.Thread(target=receive, args=(connection,), daemon=True)
     receiver.start()
-    for line in sys.stdin:
-        line = line.rstrip("\n")
+    for line in sys.stdin.buffer:
+        try:
+            line = line.removesuffix(b"\n").removesuffix(b"\r").decode()
+        except UnicodeDecodeError:
+            sys.exit("error: the input is not UTF-8")
         if line in ("!DISCONNECT", "/quit"):
             last = encrypted("!DISCONNECT") if FAULT == "encrypts-disconnect" else "!DISCONNECT"
+            last = line if FAULT == "says-quit-as-typed" else last
             connection.sendall(last.encode() + b"\n")
             break
-        if line:
+        if len(line.encode()) > LONGEST:
+            if FAULT != "cuts-long-texts":
+                sys.exit(f"error: not sent: a text has at most {LONGEST} bytes")
+            line = line.encode()[:LONGEST].decode("utf-8", "ignore")
+        if line or FAULT == "encrypts-empty-lines":
             connection.sendall(encrypted(line).encode() + b"\n")
     if FAULT == "ends-hastily":
         os._exit(0)

@@ -10,10 +10,13 @@ folder with a `chat.key`:
 
 import os
 import queue
+import select
 import socket
 import sys
 import threading
 import time
+
+from stage4 import escape
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers"))
 from stage6_envelope import Envelope  # noqa: E402
@@ -24,6 +27,15 @@ FAULTS = {
     "shows-forgeries": "shows a line whose tag is wrong",
     "shows-what-is-not-sealed": "shows a line as it came when it does not open",
     "shows-escapes": "prints control characters raw",
+    "escapes-control-characters-only": "shows what is not seen as it is",
+    "keeps-cr": "leaves the CR of a CR LF in the line",
+    "reads-its-input-as-text": "ends a line of its input at a CR, too",
+    "answers-with-empty-lines": "takes an empty line for the end of its input",
+    "cuts-long-texts": "sends the first 3023 bytes of a text",
+    "takes-logout-now-for-logout": "takes every input that begins with /logout for it",
+    "believes-anybody-about-elsewhere": "takes `you logged in elsewhere` for the server's, whoever says it",
+    "calls-a-reset-a-success": "ends with 0 after a reset in the dialogue",
+    "waits-for-an-answer": "notices the end of the server in the dialogue at the next line of input only",
     "cuts-long-lines": "shows 3023 characters of a line",
     "hides-the-login": "shows neither the questions nor AUTH_SUCCESS",
     "ignores-refusals": "waits on after AUTH_FAILED",
@@ -61,6 +73,7 @@ FAULT = chosen(FAULTS) if __name__ == "__main__" else None
 
 IV = os.urandom(16)
 QUIT = ("/quit", "!DISCONNECT")
+LONGEST = 3023  # bytes of a text
 envelope = None  # until main() has read the key
 typed = queue.Queue()
 token = None
@@ -71,9 +84,10 @@ lost = threading.Event()  # the connection has ended
 
 def read_input():
     """A thread of its own: the lines of input, and None behind the last."""
-    for line in sys.stdin.buffer:
+    for line in open(0, newline=None) if FAULT == "reads-its-input-as-text" else sys.stdin.buffer:
+        line = line.encode() if FAULT == "reads-its-input-as-text" else line
         try:
-            typed.put(line.removesuffix(b"\n").decode())
+            typed.put(line.removesuffix(b"\n").removesuffix(b"\r").decode())
         except UnicodeDecodeError:
             sys.stderr.write("error: input that is not UTF-8\n")
             os._exit(1)
@@ -83,9 +97,12 @@ def read_input():
 def show(text):
     if FAULT == "cuts-long-lines":
         text = text[:3023]
-    control = [*range(0x20), *range(0x7F, 0xA0)]
-    escapes = {} if FAULT == "shows-escapes" else {code: f"\\x{code:02x}" for code in control}
-    print(text.translate(escapes), flush=True)
+    if FAULT == "escapes-control-characters-only":
+        control = [*range(0x20), *range(0x7F, 0xA0)]
+        text = text.translate({code: f"\\x{code:02x}" for code in control})
+    elif FAULT != "shows-escapes":
+        text = escape(text)
+    print(text, flush=True)
 
 
 def send(connection, text):
@@ -108,8 +125,14 @@ def send_input(connection):
                 os._exit(0)
             connection.shutdown(socket.SHUT_WR)
             return
-        if text == "/logout" and FAULT != "comes-back-after-logout":
+        loosely = FAULT == "takes-logout-now-for-logout" and text.startswith("/logout")
+        if (text == "/logout" or loosely) and FAULT != "comes-back-after-logout":
             over = True
+        if len(text.encode()) > LONGEST:
+            if FAULT != "cuts-long-texts":
+                sys.stderr.write(f"error: not sent: a text has at most {LONGEST} bytes\n")
+                os._exit(1)
+            text = text[:LONGEST]
         if text:
             send(connection, text)
 
@@ -124,8 +147,26 @@ def unsealed(line):
         os._exit(1)
 
 
-def next_answer():
-    return typed.get() or "/quit"
+def next_answer(connection):
+    """The next line of input that is not empty; None at its end, and at the server's."""
+    while True:
+        try:
+            text = typed.get(timeout=0.02)
+        except queue.Empty:
+            if FAULT != "waits-for-an-answer" and is_closed(connection):
+                return None
+            continue
+        if text == "" and FAULT == "answers-with-empty-lines":
+            return "/quit"
+        if text != "":
+            return text
+
+
+def is_closed(connection):
+    """Whether the server has closed, and nothing more is to be read."""
+    if not select.select([connection], [], [], 0)[0]:
+        return False
+    return not connection.recv(1, socket.MSG_PEEK)
 
 
 def answers(connection, text):
@@ -133,7 +174,11 @@ def answers(connection, text):
     if text == "AUTH_REQUIRED" and token and FAULT != "comes-back-as-somebody-new":
         send(connection, f"RESUME {token}")
     elif text in ("AUTH_REQUIRED", "ENTER_USERNAME", "ENTER_PASSWORD"):
-        send(connection, next_answer())
+        answer = next_answer(connection)
+        if answer is None:
+            connection.shutdown(socket.SHUT_WR)
+        else:
+            send(connection, answer)
     else:
         return False
     return True
@@ -154,7 +199,8 @@ def converse(connection):
     sender = threading.Thread(target=send_input, args=(connection,), daemon=True)
     try:
         for line in lines_of(connection):
-            text = unsealed(line.rstrip(b"\n"))
+            line = line.removesuffix(b"\n")
+            text = unsealed(line if FAULT == "keeps-cr" else line.removesuffix(b"\r"))
             asked = text in ("AUTH_REQUIRED", "ENTER_USERNAME", "ENTER_PASSWORD") or text.startswith("AUTH_SUCCESS ")
             if not (asked and FAULT == "hides-the-login"):
                 show(text)
@@ -171,6 +217,8 @@ def converse(connection):
                     time.sleep(60)
                 over = over or FAULT != "comes-back-for-ever"
             if text == "[SERVER] server is shutting down" and FAULT == "stays-away-after-a-shutdown":
+                over = True
+            if FAULT == "believes-anybody-about-elsewhere" and "you logged in elsewhere" in text:
                 over = True
             if text == "[SERVER] you logged in elsewhere" and FAULT != "comes-back-from-elsewhere":
                 over = True
@@ -189,6 +237,7 @@ def connect():
 
 
 def main():
+    global refused
     threading.Thread(target=read_input, daemon=True).start()
     pause = 0.05
     while not over:
@@ -197,8 +246,10 @@ def main():
                 before = token
                 converse(connection)
                 pause = 0.05 if token != before else pause
-        except OSError:
-            pass
+        except OSError as error:
+            if token is None and not over and FAULT != "calls-a-reset-a-success":
+                sys.stderr.write(f"error: the connection broke off: {error}\n")
+                refused = True
         if FAULT == "never-comes-back" or token is None:
             break
         if not over:

@@ -246,7 +246,7 @@ def learn_that_none_is_there(error):
         act(name, None)
 
 
-show_line = base.show
+show_line, any_answer = base.show, base.next_answer
 
 
 def show(text):
@@ -297,12 +297,13 @@ def unsealed(line):
         return "(a line that is not valid UTF-8)"
 
 
-def next_answer():
+def next_answer(connection):
     """An answer of the login: a private message is none."""
-    answer = base.typed.get() or "/quit"
-    while answer.lower().startswith("/msg") and FAULT not in ("sends-what-is-mistyped", "whispers-in-the-clear"):
+    answer = any_answer(connection)
+    held_back = FAULT not in ("sends-what-is-mistyped", "whispers-in-the-clear")
+    while answer and answer.lower().startswith("/msg") and held_back:
         show_line("(not sent: there is no /msg before the login)")
-        answer = base.typed.get() or "/quit"
+        answer = any_answer(connection)
     return answer
 
 
@@ -332,6 +333,7 @@ def connect_and_remember():
 
 
 base.FAULT = FAULT if FAULT == "comes-back-after-a-kick" else None
+base.LONGEST = 4096
 base.connect, base.send, base.show, base.came_in = connect_and_remember, send, show, came_in
 base.unsealed, base.lines_of, base.next_answer = unsealed, lines_of, next_answer
 

@@ -92,6 +92,9 @@ FAULTS = {
     "drops-the-packet": ("234", "not-utf8", "forgets the good lines that came with a bad one"),
     "ignores-blank-texts": ("234", "empty-line", "takes a text of blanks for an empty line"),
     "notifies-some-of-the-shutdown": ("4", "shutdown", "forgets the one who came last when it ends"),
+    "drains-one-read": ("234", None, "closes with much unread input, which is a reset"),
+    "tells-nobody-of-the-slow": ("4", None, "announces no departure of a client that does not read"),
+    "forgets-what-came": ("234", None, "forgets at SIGTERM the lines that it has not come to yet"),
     "forgets-half-lines": ("4", None, "forgets at SIGTERM what has no line end yet"),
     "departures-at-the-end": ("4", "shutdown", "announces everybody's departure after the notice of the shutdown"),
     "confirms": ("4", "nothing-else", "answers OK to each line"),
@@ -102,6 +105,7 @@ FAULTS = {
 }
 
 LONGEST = 4096
+PIECE = 1 << 16
 LAG = 0.03  # by which a loose server is late, in seconds
 QUEUE = 1 << 20
 TOO_LONG = "[SERVER] error: line longer than 4096 bytes"
@@ -132,10 +136,13 @@ class Client:
         self.queued = 0
         self.ready = threading.Condition()
         self.ending = False
+        self.put_out = False
         self.reset = False
         self.quit = False
         self.lines = 0
         self.last = ""
+        self.slow = False  # it had a chance to catch up, and did not
+        self.caught_up = threading.Event()
         self.heard_all = threading.Event()
         self.writer = threading.Thread(target=self.write, daemon=True)
         self.writer.start()
@@ -155,7 +162,7 @@ class Client:
             if self.queued + len(data) > QUEUE:
                 if fault == "drops-for-the-slow":
                     return
-                self.ending = True
+                self.ending = self.put_out = True
                 self.queue.clear()
                 self.hang_up()
             else:
@@ -185,21 +192,43 @@ class Client:
                 if not data:
                     break
             try:
-                self.sock.sendall(data)
+                # In pieces, so that a client that reads is seen to catch up.
+                for at in range(0, len(data), PIECE):
+                    piece = data[at : at + PIECE]
+                    self.sock.sendall(piece)
+                    self.sent(len(piece))
             except OSError as error:
                 # The kernel tells of a reset once: to the reader or to the writer.
                 if fault == "dies-of-a-reset" and isinstance(error, ConnectionResetError):
                     os._exit(1)
                 break
-            with self.ready:
-                self.queued -= len(data)
+        self.caught_up.set()
         self.close()
+
+    def sent(self, count):
+        with self.ready:
+            self.queued -= count
+            if self.queued == 0:
+                self.slow = False
+            if self.queued < QUEUE // 4:
+                self.caught_up.set()
+
+    def falls_behind(self):
+        with self.ready:
+            behind = self.queued > QUEUE // 2 and not self.slow and not self.ending
+            if behind:
+                self.caught_up.clear()
+            return behind
 
     def finish(self):
         """No more lines: what is queued gets written, then the socket closed."""
         with self.ready:
             self.ending = True
             self.ready.notify()
+        # One that does not read has this long.
+        late = threading.Timer(10, self.hang_up)
+        late.daemon = True
+        late.start()
 
     def hang_up(self):
         try:
@@ -217,23 +246,33 @@ class Client:
             self.sock.close()
             return
         try:
+            if fault == "drains-one-read":
+                self.sock.settimeout(0.3)
+                self.sock.recv(65536)
+                self.sock.close()
+                return
             # What the client still sends must not turn the close into a reset,
             # which could destroy what was written last.
             self.sock.shutdown(socket.SHUT_WR)
-            self.sock.settimeout(0.3)
-            deadline = time.monotonic() + 0.3
-            while self.sock.recv(65536) and time.monotonic() < deadline:
-                pass
+            self.sock.settimeout(1)
+            deadline, most = time.monotonic() + 1, 1 << 20
+            while most > 0 and time.monotonic() < deadline and (data := self.sock.recv(65536)):
+                most -= len(data)
         except OSError:
             pass
         self.sock.close()
 
     def received(self):
         """What has come; nothing at the end of the stream, and when the server ends."""
-        ready = select.select([self.sock, woken], [], [], self.sock.gettimeout())[0]
+        # Not select(), which knows no descriptor above 1023.
+        waiting = select.poll()
+        waiting.register(self.sock, select.POLLIN)
+        waiting.register(woken, select.POLLIN)
+        limit = self.sock.gettimeout()
+        ready = [descriptor for descriptor, _ in waiting.poll(limit and limit * 1000)]
         if not ready:
             raise TimeoutError
-        return self.sock.recv(65536) if self.sock in ready else b""
+        return self.sock.recv(65536) if self.sock.fileno() in ready else b""
 
     def lines_of(self):
         """Yields the lines as bytes; raises ValueError for one too long."""
@@ -255,6 +294,8 @@ class Client:
             if fault == "reverses-reads":
                 lines.reverse()
             for line in lines:
+                if stopping.is_set() and fault == "forgets-what-came":
+                    return
                 yield checked(trimmed(line))
             if fault != "limit-only-at-line-ends":
                 # A CR may be the first half of the line end.
@@ -410,6 +451,8 @@ def relay(sender, text):
         address = "%s:%d" % sender.sock.getsockname()[:2]
     line = text if fault == "no-prefix" else f"[{address}] {text}"
     said.append(line)
+    if fault != "blocks-on-slow-clients":
+        wait_for_the_slow()
     lag = LAG / 2 if int(sender.address.rsplit(":", 1)[1]) % 2 else 0
     with room:
         others = [m for m in members if m is not sender or fault == "echoes-to-the-sender"]
@@ -419,6 +462,16 @@ def relay(sender, text):
             member.send(line, lag)
             if fault == "relays-twice":
                 member.send(line, lag)
+
+
+def wait_for_the_slow():
+    """Holds a sender back while a client that reads is behind, for a tenth of a second at most."""
+    with room:
+        behind = [member for member in members if member.falls_behind()]
+    deadline = time.monotonic() + 0.1
+    for member in behind:
+        if not member.caught_up.wait(max(0, deadline - time.monotonic())):
+            member.slow = True
 
 
 def arrive(client):
@@ -452,6 +505,8 @@ def depart(client):
             return
         count = len(members) - (0 if fault == "counts-before" else 1)
         members.remove(client)
+        if fault == "tells-nobody-of-the-slow" and client.put_out:
+            return
         for member in members if fault != "no-departures" and stage > 3 else []:
             for _ in range(2 if fault == "announces-departures-twice" else 1):
                 member.send(f"[SERVER] {client.address} left ({count} online)", LAG)

@@ -70,6 +70,8 @@ FAULTS = {
     "announces-twice": "has two places that announce a departure",
     "strips-spaces": "strips the text of its spaces",
     "cuts-long-messages": "cuts what it relays to 4096 bytes",
+    "forgets-what-came": "forgets at SIGTERM the lines that it has not come to yet",
+    "dripping-prolongs": "begins the time for the dialogue anew with each empty line",
     "silent-end": "ends without a word at SIGTERM",
     "one-login-at-a-time": "hashes under the lock of the room",
     "knows-words-in-any-case": "takes login and register in lower case",
@@ -103,6 +105,7 @@ HISTORY = 20
 QUEUE = 1 << 20
 LOGIN_TIMEOUT = float(options.get("--login-timeout", 30))
 GATHER = 0.2
+LATE = 0  # seconds that what a client has sent needs to come here
 
 # --- the envelope ---------------------------------------------------------
 
@@ -140,7 +143,7 @@ SCHEMA = """
     CREATE TABLE IF NOT EXISTS sessions (hash BLOB PRIMARY KEY, name TEXT, expires REAL);
 """
 storing = threading.RLock()
-db = sqlite3.connect(DATABASE, check_same_thread=False, timeout=10)
+db = sqlite3.connect(DATABASE, check_same_thread=False, timeout=2)
 
 
 def open_database(schema):
@@ -235,6 +238,8 @@ members = []
 connected = set()
 connections = 0
 list_due = threading.Event()
+stopping = threading.Event()
+woken, waker = socket.socketpair()  # the first can be read when the server ends
 
 
 class TooLong(Exception):
@@ -250,6 +255,10 @@ class Client:
         self.buffer = b""
         self.deadline = time.monotonic() + LOGIN_TIMEOUT
         self.queue, self.queued, self.ended = deque(), 0, False
+        self.slow = False  # it had a chance to catch up, and did not
+        self.caught_up = threading.Event()
+        self.stopped = False  # by the end of the server, not by its own
+        self.heard_all = threading.Event()
         self.ready = threading.Condition()
         self.writer = threading.Thread(target=self.write, daemon=True)
         self.writer.start()
@@ -266,7 +275,7 @@ class Client:
             if self.queued + len(line) > QUEUE:
                 self.ended = True
                 self.queue.clear()
-                self.sock.shutdown(socket.SHUT_RDWR)
+                self.hang_up(socket.SHUT_RDWR)
             else:
                 self.queue.append(line)
                 self.queued += len(line)
@@ -284,65 +293,106 @@ class Client:
                 self.queue.clear()
             try:
                 while data:
-                    select.select([], [self.sock], [], 5)
+                    free = select.poll()
+                    free.register(self.sock, select.POLLOUT)
+                    free.poll()
                     sent = self.sock.send(data[:65536], socket.MSG_DONTWAIT)
                     data = data[sent:]
-                    with self.ready:
-                        self.queued -= sent
+                    self.has_sent(sent)
             except OSError:
                 break
+        self.caught_up.set()
         self.close()
+
+    def has_sent(self, count):
+        with self.ready:
+            self.queued -= count
+            if self.queued == 0:
+                self.slow = False
+            if self.queued < QUEUE // 4:
+                self.caught_up.set()
+
+    def falls_behind(self):
+        with self.ready:
+            behind = self.queued > QUEUE // 2 and not self.slow and not self.ended
+            if behind:
+                self.caught_up.clear()
+            return behind
+
+    def hang_up(self, how):
+        try:
+            self.sock.shutdown(how)
+        except OSError:  # the client may have gone already
+            pass
 
     def finish(self):
         """No more lines: what is queued gets written, then the socket closed."""
         with self.ready:
             self.ended = True
             self.ready.notify()
+        # One that does not read has this long.
+        late = threading.Timer(10, self.hang_up, [socket.SHUT_RDWR])
+        late.daemon = True
+        late.start()
 
     def put_out(self, why):
         """Tells it why, and ends it; under the lock of the room."""
         self.send(why)
         depart(self)
-        try:
-            # Before its writer closes the socket. The client may have gone already.
-            self.sock.shutdown(socket.SHUT_RD)
-        except OSError:
-            pass
+        # Before its writer closes the socket.
+        self.hang_up(socket.SHUT_RD)
         self.finish()
 
     def read_line(self):
-        """The next line's text, or None at the end."""
+        """The next line's text, or None at the end. Empty lines count nowhere."""
+        while (line := self.next_line()) is not None:
+            line = line.removesuffix(b"\r")
+            if len(line) > LONGEST and FAULT != "has-no-line-limit":
+                raise TooLong
+            if line:
+                return unseal(line)
+            if FAULT == "dripping-prolongs":
+                self.deadline = time.monotonic() + LOGIN_TIMEOUT
+        return None
+
+    def next_line(self):
+        """The next line without its LF, or None at the end."""
         while b"\n" not in self.buffer:
             if len(self.buffer.removesuffix(b"\r")) > LONGEST and FAULT != "has-no-line-limit":
                 raise TooLong
-            if self.name is None and FAULT != "waits-for-ever":
-                left = self.deadline - time.monotonic()
-                if left <= 0:
-                    raise TimeoutError
-                self.sock.settimeout(left)
-            else:
-                self.sock.settimeout(None)
-            data = self.sock.recv(65536)
+            data = self.received()
             if not data:
                 line, self.buffer = self.buffer, b""
-                return self.opened(line)
+                return line or None
             self.buffer += data
         line, self.buffer = self.buffer.split(b"\n", 1)
-        return self.opened(line)
+        return line
 
-    def opened(self, line):
-        line = line.removesuffix(b"\r")
-        if len(line) > LONGEST and FAULT != "has-no-line-limit":
-            raise TooLong
-        if line:
-            return unseal(line)
-        return self.read_line() if self.buffer else self.read_on()
+    def received(self):
+        """What has come; nothing at the end of the stream, and when the server ends."""
+        left = None
+        if self.name is None and FAULT != "waits-for-ever":
+            left = self.deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+        ready = self.readable([self.sock, woken], left)
+        if not ready:
+            raise TimeoutError
+        if woken in ready:
+            ready = self.readable([self.sock], LATE)
+        if self.sock in ready:
+            return self.sock.recv(65536)
+        self.stopped = True
+        return b""
 
-    def read_on(self):
-        """Behind an empty line: another one, or the end."""
-        if self.sock.recv(1, socket.MSG_PEEK):
-            return self.read_line()
-        return None
+    def readable(self, sockets, limit):
+        """Those of the sockets that can be read, within so many seconds."""
+        # Not select(), which knows no descriptor above 1023.
+        waiting = select.poll()
+        for sock in sockets:
+            waiting.register(sock, select.POLLIN)
+        ready = [descriptor for descriptor, _ in waiting.poll(None if limit is None else limit * 1000)]
+        return [sock for sock in sockets if sock.fileno() in ready]
 
     def ask(self, question):
         self.send(question)
@@ -415,7 +465,11 @@ class Client:
                 return
             if text == "/logout":
                 if FAULT != "tokens-never-end":
-                    store("DELETE FROM sessions WHERE hash = ?", digest(self.token))
+                    try:
+                        store("DELETE FROM sessions WHERE hash = ?", digest(self.token))
+                    except sqlite3.OperationalError:
+                        self.send("[SERVER] error: not logged out, try again")
+                        continue
                 return
             if text:
                 relay(self, text.strip() if FAULT == "strips-spaces" else text)
@@ -445,13 +499,20 @@ class Client:
             self.send("[SERVER] error: line longer than 4096 bytes")
         except TimeoutError:
             self.send("AUTH_FAILED too slow")
+        except sqlite3.OperationalError:
+            self.send("AUTH_FAILED accounts are out of reach, try again later")
         except (ValueError, UnicodeError):
             for client in list(members) if FAULT == "tells-all-of-bad-lines" else []:
                 if client is not self:
                     client.send("[SERVER] error: message rejected")
-            self.send("[SERVER] error: message rejected")
+            # Half a line at the end of the server is nobody's mistake.
+            if not self.stopped:
+                self.send("[SERVER] error: message rejected")
         except OSError:
             pass
+        self.heard_all.set()
+        if self.stopped:
+            return
         with room:
             connections -= 1
             connected.discard(self)
@@ -463,10 +524,10 @@ class Client:
         try:
             # What the client still sends must not turn the close into a reset.
             self.sock.shutdown(socket.SHUT_WR)
-            self.sock.settimeout(0.3)
-            deadline = time.monotonic() + 0.3
-            while self.sock.recv(65536) and time.monotonic() < deadline:
-                pass
+            self.sock.settimeout(1)
+            deadline, most = time.monotonic() + 1, 1 << 20
+            while most > 0 and time.monotonic() < deadline and (data := self.sock.recv(65536)):
+                most -= len(data)
         except OSError:
             pass
         self.sock.close()
@@ -494,12 +555,32 @@ def depart(client):
     lists_change()
 
 
-def relay(sender, text):
+def wait_for_the_slow():
+    """Holds a sender back while a client that reads is behind, for a tenth of a second at most."""
+    if FAULT == "blocks-on-slow-clients":
+        return
     with room:
+        behind = [member for member in members if member.falls_behind()]
+    deadline = time.monotonic() + 0.1
+    for member in behind:
+        if not member.caught_up.wait(max(0, deadline - time.monotonic())):
+            member.slow = True
+
+
+def relay(sender, text):
+    wait_for_the_slow()
+    with room:
+        if sender and sender not in members:
+            return  # another connection has taken its place
         name = sender.name if sender else "nobody"
         # First into the database, and then to the others.
         now = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        store("INSERT INTO messages (time, name, text) VALUES (?, ?, ?)", now, name, text)
+        try:
+            store("INSERT INTO messages (time, name, text) VALUES (?, ?, ?)", now, name, text)
+        except sqlite3.OperationalError:
+            if sender:
+                sender.send("[SERVER] error: message not stored, try again")
+            return
         shown = sender.address if FAULT == "relays-the-address" and sender else name
         for member in members:
             if member is not sender or FAULT == "echoes-to-the-sender":
@@ -556,15 +637,25 @@ def main(client, background):
     threading.Thread(target=accept, args=[listener, client], daemon=True).start()
     threading.Thread(target=background, daemon=True).start()
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
+    stopping.set()
     listener.close()
+    # What has come by now is heard.
+    waker.close()
+    deadline = time.monotonic() + 2.5
     with room:
+        talking = list(connected)
+    for client in talking if FAULT != "forgets-what-came" else []:
+        client.heard_all.wait(max(0, deadline - time.monotonic()))
+    with room:
+        members.clear()
         for client in connected:
             if FAULT != "silent-end":
                 client.send("[SERVER] server is shutting down")
             client.finish()
         closing = list(connected)
+    deadline = time.monotonic() + 2
     for client in closing:
-        client.writer.join(1)
+        client.writer.join(max(0, deadline - time.monotonic()))
     os._exit(0)
 
 

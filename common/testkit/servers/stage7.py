@@ -177,10 +177,15 @@ class Client(base.Client):
             if text in ("/quit", "!DISCONNECT"):
                 return
             if text == "/logout":
-                self.end_session()
+                try:
+                    self.end_session()
+                except sqlite3.OperationalError:
+                    self.send(f"{ERROR}not logged out, try again")
+                    continue
                 return
             if not text:
                 continue
+            base.wait_for_the_slow()
             try:
                 with room:
                     if self not in members:

@@ -73,6 +73,7 @@ def unseal(line):
 
 base.seal, base.unseal = seal, unseal
 base.envelope = None
+base.LATE = 0.1  # TLS carries it over in a thread of its own
 
 
 # --- TLS ------------------------------------------------------------------
@@ -174,6 +175,11 @@ class Client(stage7.Client):
                 if FAULT == "minds-no-utf8-in-the-login" and not self.name:
                     raise
                 self.send(NOT_UTF8)
+
+    def next_line(self):
+        line = super().next_line()
+        # At the end of the server half a line is none.
+        return None if self.stopped else line
 
     def execute(self, line):
         command, _, rest = line.partition(" ")

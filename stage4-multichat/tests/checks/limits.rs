@@ -64,7 +64,7 @@ ours(server) fn a_client_that_never_reads_is_put_out_and_logged(case) {
     });
 }
 
-/// A client that falls behind by more than the bound is disconnected. Up to its end it gets
+/// A client that falls behind by more than the bound is disconnected, and the others are told. Up to its end it gets
 /// every line: a chat with holes in it, of which the client cannot know, is worse than an end.
 wire(server) fn a_client_that_falls_behind_misses_no_line_before_its_end(case) {
     let server = case.server();
@@ -84,10 +84,12 @@ wire(server) fn a_client_that_falls_behind_misses_no_line_before_its_end(case) {
                 require(line.contains(&text), format!("{text}…, the next line"), testkit::shown(line));
             }
             Next::Line(_) => {}
-            Next::End(..) => return,
+            Next::End(..) => break,
             Next::Nothing => fail("the next line, or the end of the connection", "neither"),
         }
     }
+    let gone = late.address().to_string();
+    alice.hears_some("the departure of stuck", |l| l.contains(&gone) && l.contains("left"));
 }
 
 /// A client that pauses, within the bound, loses nothing.

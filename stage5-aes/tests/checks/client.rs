@@ -2,27 +2,37 @@
 
 use super::wire::Key;
 use base64::{Engine, engine::general_purpose::STANDARD};
-use testkit::{checks, ivs, require};
+use testkit::{checks, ivs, require, shown};
 
 checks! {
 /// Owed by a client in any language.
 pub client:
 
 /// The line is base64 of 16 bytes of IV and the ciphertext: AES-256-CBC under
-/// the key of `chat.key` (64 hexadecimal digits are 32 bytes, not 64), PKCS#7.
+/// the key of `chat.key` (64 hexadecimal digits are 32 bytes, not 64), PKCS#7. An empty
+/// line is not sent. Nor is what is too long or not UTF-8: it ends the client with exit code 1.
 wire(client) fn what_is_typed_is_sent_encrypted(case) {
     let key = Key::for_client(case);
     let server = case.scripted_server();
     let mut client = case.client(server.address());
     let us = server.accept();
+    client.type_line("");
     for text in ["x", "hello", "exactly 15 byte", "exactly 16 bytes", "17 bytes, one mor", "  grüße, 世界 🙂  "] {
         client.type_line(text);
         let (_, decrypted) = key.decrypt(&us.receives_a_line());
         require(decrypted == text, format!("the text {text:?}"), format!("{decrypted:?}"));
     }
-    client.type_line(&"z".repeat(3000));
+    client.type_line(&"z".repeat(3055));
     let (_, decrypted) = key.decrypt(&us.receives_a_line());
-    require(decrypted == "z".repeat(3000), "a text of 3000 bytes", format!("{} bytes", decrypted.len()));
+    require(decrypted == "z".repeat(3055), "a text of 3055 bytes", format!("{} bytes", decrypted.len()));
+    for cannot_be_sent in [&[b'z'; 3056][..], b"caf\xe9"] {
+        let mut client = case.client(server.address());
+        let us = server.accept();
+        client.try_type(&[cannot_be_sent, b"\n"].concat());
+        client.exits(1);
+        us.sees_the_end();
+        require(us.everything().is_empty(), "nothing sent", shown(us.everything()));
+    }
 }
 
 /// A new random IV for each message. Made once per connection, or counted up, it
@@ -56,6 +66,8 @@ wire(client) fn what_comes_in_is_shown_decrypted(case) {
         us.send(&format!("[192.0.2.7:40001] {}", key.encrypt(text)));
         client.prints(&format!("[192.0.2.7:40001] {text}"));
     }
+    us.send_bytes(format!("[192.0.2.7:40001] {}\r\n", key.encrypt("with CR LF")).as_bytes());
+    client.prints("[192.0.2.7:40001] with CR LF");
     // The longest that fits a line, which the server makes longer by its prefix.
     let longest = "x".repeat(3055);
     us.send(&format!("[192.0.2.7:40001] {}", key.encrypt(&longest)));
@@ -103,6 +115,7 @@ wire(client) fn a_line_that_does_not_decrypt_is_shown_as_such(case) {
         good[..good.len() - 4].to_owned(),
         good[4..].to_owned(),
         STANDARD.encode([0; 16]),
+        format!("{}!{}", &good[..8], &good[8..]),
         STANDARD.encode(padding),
         key.encrypt([0xff, 0xfe, 0xfd]),
     ];
@@ -110,6 +123,8 @@ wire(client) fn a_line_that_does_not_decrypt_is_shown_as_such(case) {
         us.send(&format!("[192.0.2.7:40001] {line}"));
         client.prints("[192.0.2.7:40001] (cannot decrypt)");
     }
+    // Of a line that is not UTF-8 nothing is shown but a remark on standard error.
+    us.send_bytes(b"[192.0.2.7:40001] caf\xe9\n");
     us.send(&format!("[192.0.2.7:40001] {good}"));
     client.prints("[192.0.2.7:40001] hello");
 }
@@ -132,8 +147,8 @@ wire(client) fn what_another_key_encrypted_is_shown_as_such(case) {
 }
 
 /// Encrypted text comes from other users as plain text does: escape its control
-/// characters after decrypting. A line end inside it must not start a line that
-/// looks like a line of another user.
+/// characters after decrypting, and spell out what is not seen. A line end inside it must not
+/// start a line that looks like a line of another user.
 wire(client) fn a_decrypted_text_cannot_drive_the_terminal(case) {
     let key = Key::for_client(case);
     let server = case.scripted_server();
@@ -143,16 +158,20 @@ wire(client) fn a_decrypted_text_cannot_drive_the_terminal(case) {
     client.prints("[192.0.2.7:40001] \\x1b[2J");
     us.send(&format!("[192.0.2.7:40001] {}", key.encrypt("a\n[SERVER] b\r\0c")));
     client.prints("[192.0.2.7:40001] a\\x0a[SERVER] b\\x0d\\x00c");
+    us.send(&format!("[192.0.2.7:40001] {}", key.encrypt("\u{202e}txt al\u{200b}ice")));
+    client.prints("[192.0.2.7:40001] \\u{202e}txt al\\u{200b}ice");
 }
 
-/// The server must understand `!DISCONNECT`, so it goes in the clear.
+/// The server must understand `!DISCONNECT`, so it goes in the clear. `/quit` becomes the same.
 wire(client) fn disconnect_is_sent_in_the_clear(case) {
     let _key = Key::for_client(case);
     let server = case.scripted_server();
-    let mut client = case.client(server.address());
-    let us = server.accept();
-    client.type_line("!DISCONNECT");
-    us.receives("!DISCONNECT");
+    for word in ["!DISCONNECT", "/quit"] {
+        let mut client = case.client(server.address());
+        let us = server.accept();
+        client.type_line(word);
+        us.receives("!DISCONNECT");
+    }
 }
 
 /// At the end of its input the client closes its half only, and decrypts what
@@ -166,6 +185,7 @@ wire(client) fn what_comes_after_the_end_of_input_is_shown_decrypted(case) {
     client.end_input();
     key.decrypt(&us.receives_a_line());
     us.sees_the_end();
+    std::thread::sleep(checks::A_WHILE);
     us.send(&format!("[192.0.2.7:40001] {}", key.encrypt("goodbye")));
     us.close();
     client.prints("[192.0.2.7:40001] goodbye");

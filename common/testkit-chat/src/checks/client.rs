@@ -2,6 +2,7 @@
 
 use crate::mock_server::MockServer;
 use std::time::Duration;
+use testkit::checks::A_WHILE;
 use testkit::{Exit, checks, require, shown};
 
 const SOON: Duration = Duration::from_secs(5);
@@ -11,10 +12,11 @@ checks! {
 pub client:
 
 /// The first lines of the input are the answers of the login, whenever they were typed:
-/// one for each question, or all in one.
+/// one for each question, or all in one. An empty line is no answer, and is not sent.
 wire(client) fn the_first_lines_of_input_answer_the_login(case) {
     let server = MockServer::open(case);
-    for input in ["REGISTER\nalice\ncorrect horse\nhello\n", "REGISTER alice correct horse\nhello\n"] {
+    let step_by_step = "\nREGISTER\n\nalice\ncorrect horse\nhello\n";
+    for input in [step_by_step, "REGISTER alice correct horse\nhello\n"] {
         let mut client = server.client();
         client.try_type(input.as_bytes());
         let us = server.asks();
@@ -33,7 +35,7 @@ wire(client) fn the_first_lines_of_input_answer_the_login(case) {
 wire(client) fn what_is_typed_is_sent(case) {
     let server = MockServer::open(case);
     let (mut client, us) = server.logged_in();
-    for text in ["x", "  two spaces  ", "exactly 16 bytes", "grüße, 世界 🦀", "same", "same", &"z".repeat(us.longest_text())] {
+    for text in ["x", "  two spaces  ", "exactly 16 bytes", "one\rline", "grüße, 世界 🦀", "same", "same", &"z".repeat(us.longest_text())] {
         client.type_line(text);
         us.receives(text);
     }
@@ -48,13 +50,16 @@ wire(client) fn what_comes_in_is_shown_opened(case) {
         us.send(text);
         client.prints_some(text, |line| line == text);
     }
+    us.peer.send_bytes((us.encoded("bob: with CR LF") + "\r\n").as_bytes());
+    client.prints_some("bob: with CR LF", |line| line == "bob: with CR LF");
     let output = client.output();
     for text in ["AUTH_REQUIRED", "AUTH_SUCCESS alice token-1", "[HISTORY] 2026-01-31T09:30:00Z bob: said before"] {
         require(output.lines().any(|line| line == text), format!("the login and the history too: {text}"), &output);
     }
 }
 
-/// A text comes from other users: escape its control characters after opening it.
+/// A text comes from other users: escape its control characters after opening it, and spell out
+/// what is not seen.
 wire(client) fn an_opened_text_cannot_drive_the_terminal(case) {
     let server = MockServer::open(case);
     let (client, us) = server.logged_in();
@@ -64,9 +69,12 @@ wire(client) fn an_opened_text_cannot_drive_the_terminal(case) {
     let line = client.prints_some("the rest of it", |line| line.starts_with("bob: a"));
     require(line.starts_with("bob: a\\x0d\\x00"), "control characters escaped", shown(&line));
     require(!line.chars().any(char::is_control), "no control character", shown(&line));
+    us.send("bob: \u{202e}txt al\u{200b}ice");
+    client.prints_some("what is not seen, spelled out", |line| line == "bob: \\u{202e}txt al\\u{200b}ice");
 }
 
-/// The reason of a refusal is shown, and the client ends with exit code 1.
+/// The reason of a refusal is shown, and the client ends with exit code 1. So it does when the
+/// connection breaks off before the login, whether something is typed or not.
 wire(client) fn a_refusal_is_shown_and_ends_the_client(case) {
     let server = MockServer::open(case);
     let mut client = server.client();
@@ -76,6 +84,9 @@ wire(client) fn a_refusal_is_shown_and_ends_the_client(case) {
     us.send("AUTH_FAILED wrong name or password");
     us.peer.half_close();
     client.shows("wrong name or password");
+    client.exits(1);
+    let client = server.client();
+    server.asks().peer.reset();
     client.exits(1);
 }
 
@@ -88,6 +99,7 @@ wire(client) fn at_the_end_of_input_what_still_comes_is_shown(case) {
     client.end_input();
     us.receives("last words");
     us.lines_to_the_end();
+    std::thread::sleep(A_WHILE);
     us.send("bob: goodbye");
     us.peer.half_close();
     client.prints_some("goodbye", |line| line == "bob: goodbye");

@@ -12,12 +12,17 @@ checks! {
 pub reconnect:
 
 /// The connection breaks off: the client connects again by itself and shows its
-/// token; then all goes on. Half a line before that is none.
+/// token; then all goes on. Half a line before that is none. What another user says of
+/// logins elsewhere is only said, and `/logout now` is no `/logout`.
 wire(client) fn a_client_comes_back_with_its_token(case) {
     let server = MockServer::open(case);
     let (mut client, us) = server.logged_in();
-    client.type_line("hello");
-    us.receives("hello");
+    for text in ["hello", "/logout now"] {
+        client.type_line(text);
+        us.receives(text);
+    }
+    us.send("bob: you logged in elsewhere");
+    client.prints_some("what bob says", |line| line == "bob: you logged in elsewhere");
     if crate::over_tls(case) {
         // Not ended by TLS: an attacker on the way can have cut it off.
         us.peer.send_bytes(b"bob: half a li");

@@ -13,7 +13,8 @@ checks! {
 /// Stages 6 and 7.
 pub sealed_client:
 
-/// All that it sends is sealed, each line with a random IV of its own.
+/// All that it sends is sealed, each line with a random IV of its own. A text that does not fit
+/// into a line is not sent, and ends the client with exit code 1.
 wire(client) fn what_is_typed_is_sent_sealed(case) {
     let server = MockServer::open(case);
     let (mut client, us) = server.logged_in();
@@ -26,6 +27,10 @@ wire(client) fn what_is_typed_is_sent_sealed(case) {
         us.receives("the same text");
     }
     ivs::require_random(&us.received_messages());
+    client.type_line(&"z".repeat(us.longest_text() + 1));
+    client.exits(1);
+    let sent = us.lines_to_the_end();
+    require(sent.is_empty(), "nothing of a text that is too long", format!("{sent:?}"));
 }
 
 /// A line end inside a sealed text must not begin a line that looks like a line of

@@ -5,6 +5,9 @@ use std::process::Command;
 use std::time::Duration;
 
 pub(super) const SOON: Duration = Duration::from_secs(5);
+/// Longer than the time-outs that people try out: it is the server that ends a connection, and
+/// no clock.
+pub const A_WHILE: Duration = Duration::from_millis(1500);
 
 /// The graded client, connected to a server played by the check.
 #[track_caller]
@@ -98,11 +101,13 @@ wire(client) fn no_control_character_is_printed_raw(case) {
 }
 
 /// At the end of its input the client closes its sending half only: what is
-/// still on its way to it gets printed, and it ends when the server closes.
+/// still on its way to it gets printed, however late it comes, and it ends when the server
+/// closes.
 wire(client) fn at_the_end_of_input_it_half_closes_and_prints_what_still_comes(case) {
     let (mut client, us) = connected(case);
     client.end_input();
     us.sees_a_clean_end();
+    std::thread::sleep(A_WHILE);
     us.send("late news");
     client.prints_some("\"late news\"", |line| line.ends_with("late news"));
     us.send_bytes(b"without a line end");
@@ -205,20 +210,20 @@ wire(client) fn lines_are_printed_as_they_come(case) {
 }
 
 /// When the server closes, the client ends, though its input is still open. So it
-/// does after a reset. It prints what it receives and nothing else, so no word of its own
+/// does after a reset, which is no success: exit code 1. It prints what it receives and nothing else, so no word of its own
 /// about the end on standard output.
 wire(client) fn the_client_ends_when_the_server_closes(case) {
     let (client, us) = connected(case);
     us.send("[SERVER] server is shutting down");
     us.half_close();
     client.prints("[SERVER] server is shutting down");
-    client.ends(SOON);
+    client.exits(0);
     let output = client.output();
     let last = "[SERVER] server is shutting down\n";
     require(output.ends_with(last), "what was received, and nothing after it", shown(output));
     let (client, us) = connected(case);
     us.reset();
-    client.ends(SOON);
+    client.exits(1);
 }
 
 /// From stage 4 on `/quit` is the same as `!DISCONNECT`.

@@ -17,7 +17,7 @@ mod terminal;
 
 pub use addresses::{client_addresses, server_addresses};
 pub use basics::{client_starts, server_starts};
-pub use client::{chat_client, piped_client};
+pub use client::{A_WHILE, chat_client, piped_client};
 pub use client_usage::client_program;
 pub use echo::{echo, lock_step};
 pub use empty_lines::{empty_line_is_echoed, empty_line_is_ignored};

@@ -30,15 +30,17 @@ checks! {
 pub shutdown_with_clients:
 
 /// At SIGTERM each client is told, then its connection closed in good order:
-/// a server that just ends leaves its users guessing. Before that a text whose line end has
-/// not come yet is delivered, as at the end of a stream.
+/// a server that just ends leaves its users guessing. Before that all is delivered that had
+/// come, also a text whose line end has not come yet, as at the end of a stream.
 wire(server) fn clients_are_told_that_the_server_shuts_down(case) {
     let server = case.server();
     let path = case.delivery_path(&server);
     path.sender.send("hello");
     path.receiver().hears_of("hello");
-    path.sender.send_bytes(b"half a line");
+    let lines: String = (0..1000).map(|n| format!("number {n}\n")).collect();
+    path.sender.send_bytes(format!("{lines}half a line").as_bytes());
     server.terminate();
+    lines.lines().for_each(|line| path.delivers(line));
     path.receiver().hears_of("half a line");
     path.sender.hears(NOTICE);
     path.sender.sees_a_clean_end();

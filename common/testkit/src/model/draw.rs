@@ -36,7 +36,8 @@ const NOT_UTF8: &[&[u8]] = &[
 /// What a client shows spelled out: what is not seen, and marks beyond six on a letter.
 #[rustfmt::skip]
 const SPELLED_OUT: &[&str] = &[
-    "a\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}", "x\u{fff9}y\u{fffa}z\u{fffb}", "\u{ad}", "\u{61c}",
+    "a\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}",
+    "e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}", "x\u{fff9}y\u{fffa}z\u{fffb}", "\u{ad}", "\u{61c}",
     "\u{180e}", "\u{2060}", "\u{2066}x\u{2069}", "\u{3164}", "\u{e0041}", "\u{34f}", "\u{200e}\u{200f}",
 ];
 /// What a client may take for a word to itself; on a pipe it is text.

@@ -213,6 +213,11 @@ pub const WRONG: &[(&str, Fails)] = &[
     ("notifies-some-of-the-shutdown", Fails::AtLeast(&[])),
     ("departures-at-the-end", Fails::AtLeast(&[])),
     ("confirms", Fails::AtLeast(&[])),
+    ("drains-one-read", Fails::These(&[
+        "a_flood_without_line_end_gets_an_error_and_the_end", "disconnect_ends_the_connection_in_good_order"
+    ])),
+    ("tells-nobody-of-the-slow", Fails::These(&["a_client_that_falls_behind_misses_no_line_before_its_end"])),
+    ("forgets-what-came", Fails::These(&["clients_are_told_that_the_server_shuts_down"])),
     ("forgets-half-lines", Fails::These(&["clients_are_told_that_the_server_shuts_down"])),
     ("counts-outside-the-lock", Fails::These(&["counts_follow_one_by_one_when_many_come_and_go"])),
     ("idle-time-out", Fails::These(&["a_silent_client_stays_connected"])),
@@ -222,8 +227,8 @@ pub const WRONG: &[(&str, Fails)] = &[
 /// at once, another signal, or IPv6.
 #[rustfmt::skip]
 pub const NOT_SEEN_AT_RANDOM: &[&str] = &[
-    "blocks-on-slow-clients", "counts-outside-the-lock", "forgets-half-lines", "idle-time-out", "ignores-ctrl-c",
-    "limit-only-at-line-ends", "loses-every-hundredth", "mapped-address", "no-brackets",
+    "blocks-on-slow-clients", "counts-outside-the-lock", "drains-one-read", "forgets-half-lines", "forgets-what-came", "idle-time-out", "ignores-ctrl-c",
+    "limit-only-at-line-ends", "loses-every-hundredth", "mapped-address", "no-brackets", "tells-nobody-of-the-slow",
 ];
 
 /// The faults of the client (`clients/stage4.py --list-faults`), which random sessions
@@ -261,6 +266,7 @@ pub const WRONG_CLIENTS: &[&str] = &[
     "never-half-closes",
     "waits-for-input",
     "loses-the-last-line",
+    "counts-marks-of-the-line",
 ];
 
 /// The faults of that client that no random session shows, each with a check that it fails.
@@ -268,6 +274,9 @@ pub const WRONG_BY_NAME: &[(&str, &str)] = &[
     ("escapes-every-joiner", "received_control_characters_are_escaped"),
     ("sends-what-is-no-utf8", "a_typed_line_is_sent"),
     ("prints-disconnect", "a_received_disconnect_ends_the_client"),
+    ("calls-a-reset-a-success", "the_client_ends_when_the_server_closes"),
+    ("calls-every-end-a-failure", "the_client_ends_when_the_server_closes"),
+    ("waits-half-a-second", "at_the_end_of_input_it_half_closes_and_prints_what_still_comes"),
     ("outlives-a-reset", "the_client_ends_when_the_server_closes"),
 ];
 
