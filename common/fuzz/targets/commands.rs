@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use stage7_rooms_pubsub::addressed_message::Recipient;
+use stage7_rooms_pubsub::addressed_message::Address;
 use stage7_rooms_pubsub::commands::Command;
 
 fuzz_target!(|input: (&str, &str, &str)| {
@@ -14,5 +14,5 @@ fuzz_target!(|input: (&str, &str, &str)| {
         // The answer goes to its author on one line.
         assert!(error.to_string().len() < 1000);
     }
-    let _ = Recipient::parse(kind, place, line, &[]);
+    let _ = Address::parse(kind, place, line, &[]);
 });
