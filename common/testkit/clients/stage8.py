@@ -281,20 +281,25 @@ def lines_of(connection):
         if line.endswith(b"\n") or not connection.bridge.cut or FAULT == "shows-half-a-line":
             if FAULT != "keeps-carriage-returns":
                 line = line.removesuffix(b"\n").removesuffix(b"\r")
-            yield line
+            if is_utf8(line) or FAULT == "trips-over-no-utf8":
+                yield line
+            else:
+                sys.stderr.write("(a line that is not valid UTF-8)\n")
     # Nobody has said that this is the end: there was an attacker, perhaps.
     if connection.bridge.cut and (base.over or base.token is None) and FAULT != "takes-a-cut-for-an-end":
         sys.stderr.write("error: the connection broke off\n")
         base.refused = True
 
 
-def unsealed(line):
+def is_utf8(line):
     try:
-        return line.decode()
+        return line.decode() is not None
     except UnicodeDecodeError:
-        if FAULT == "trips-over-no-utf8":
-            raise
-        return "(a line that is not valid UTF-8)"
+        return False
+
+
+def unsealed(line):
+    return line.decode()
 
 
 def next_answer(connection):

@@ -163,7 +163,11 @@ impl<L: ClientLogic> Receiver<L> {
         loop {
             let line = match lines.next() {
                 Ok(Received::Line(line)) => line,
-                Ok(Received::NotUtf8) => "(a line that is not valid UTF-8)",
+                Ok(Received::NotUtf8) => {
+                    // Where lines are sealed, it ends the client: it cannot be opened.
+                    self.output.hint(&self.logic.open("(a line that is not valid UTF-8)")?);
+                    continue;
+                }
                 Ok(Received::TooLong) => bail!("the server sent a line above {MAX_FROM_SERVER} bytes"),
                 // The server did not wait for the answer that was just typed.
                 Ok(Received::End) | Err(_) if self.login.may_try_again() => return Ok(Ended::Refused),
