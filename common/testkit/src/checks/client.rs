@@ -209,9 +209,9 @@ wire(client) fn lines_are_printed_as_they_come(case) {
     }
 }
 
-/// When the server closes, the client ends, though its input is still open. So it
-/// does after a reset, which is no success: exit code 1. It prints what it receives and nothing else, so no word of its own
-/// about the end on standard output.
+/// When the server closes, the client ends, though its input is still open: exit code 0. So
+/// it does after a reset, which is no success: exit code 1. It prints what it receives and
+/// nothing else, so no word of its own about the end on standard output.
 wire(client) fn the_client_ends_when_the_server_closes(case) {
     let (client, us) = connected(case);
     us.send("[SERVER] server is shutting down");
