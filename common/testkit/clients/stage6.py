@@ -247,7 +247,7 @@ def main():
                 converse(connection)
                 pause = 0.05 if token != before else pause
         except OSError as error:
-            if token is None and not over and FAULT != "calls-a-reset-a-success":
+            if (token is None) != over and FAULT != "calls-a-reset-a-success":
                 sys.stderr.write(f"error: the connection broke off: {error}\n")
                 refused = True
         if FAULT == "never-comes-back" or token is None:

@@ -419,10 +419,10 @@ class Client:
         name, _, password = rest.partition(" ")
         if FAULT == "splits-at-any-blank":
             name, password = (rest.split(None, 1) + ["", ""])[:2]
-        if not rest or FAULT == "knows-no-short-form":
+        if " " not in request or FAULT == "knows-no-short-form":
             name = self.ask("ENTER_USERNAME")
             password = self.ask("ENTER_PASSWORD")
-        elif not password:
+        elif not name or not password:
             raise Refused("expected: %s name password" % word)
         return login(name, password) if word == "LOGIN" else register(name, password)
 

@@ -2,7 +2,7 @@
 
 use crate::chat::{Chat, PASSWORD};
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use testkit::{Case, Signal, checks, require};
 
 const ELSEWHERE: &str = "[SERVER] you logged in elsewhere";
@@ -185,14 +185,20 @@ wire(server) fn the_token_of_another_session_does_not(case) {
     resumes_no_other_session(&Chat::start_with(case, rejecting(case)));
 }
 
-/// One name, one connection: the second login is refused, and the first goes on.
+/// One name, one connection: the second login is refused, and the first goes on. The server
+/// waits a quarter of a second before that: a user who leaves and comes back at once comes in.
 wire(server) fn a_second_login_is_refused(case) {
     let chat = Chat::start_with(case, rejecting(case));
     let [alice, bob] = chat.room();
     let upper = alice.name.to_uppercase();
     for name in [&alice.name, &upper] {
-        let line = chat.refuses("alice", &format!("LOGIN {name} {PASSWORD}"));
+        let second = chat.asked("alice");
+        let start = Instant::now();
+        second.send(&format!("LOGIN {name} {PASSWORD}"));
+        let line = second.is_refused();
         require(line == "AUTH_FAILED already logged in", "AUTH_FAILED already logged in", line);
+        let waited = start.elapsed();
+        require(waited > Duration::from_millis(200), "a quarter of a second before that", format!("{waited:?}"));
     }
     alice.tells(&bob, "it is still me");
     bob.tells(&alice, "so it is");
