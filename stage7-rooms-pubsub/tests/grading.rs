@@ -71,4 +71,9 @@ const FAULTS: Faults = &[
     ("tells-the-publisher", RANDOM),
     ("subscribes-once", RANDOM),
     ("unsubscribes-from-all", RANDOM),
+    ("takes-commands-in-any-case", RANDOM),
+    ("counts-blanks", RANDOM),
+    ("publishes-blanks", RANDOM),
+    ("sorts-rooms-by-bytes", RANDOM),
+    ("lets-name-the-lobby", "the_case_of_a_rooms_name_does_not_matter"),
 ];

@@ -55,6 +55,11 @@ FAULTS = {
     "tells-the-publisher": "tells users who subscribes to them",
     "subscribes-once": "refuses a subscription that is there already",
     "unsubscribes-from-all": "ends all subscriptions with one",
+    "takes-commands-in-any-case": "takes /JOIN for /join",
+    "counts-blanks": "takes blanks around a name for a part of it",
+    "publishes-blanks": "publishes a text of nothing but blanks",
+    "sorts-rooms-by-bytes": "lists rooms with capitals before the others",
+    "lets-name-the-lobby": "calls the lobby LOBBY when somebody comes into it with /join LOBBY and it is empty",
 }
 FAULT = base.chosen(FAULTS) if __name__ == "__main__" else None
 
@@ -78,6 +83,11 @@ def of_room(name):
 
 def same_room(one, other):
     return one == other if FAULT == "minds-the-case-of-rooms" else one.lower() == other.lower()
+
+
+def by_name(counted):
+    name = counted[0]
+    return name if FAULT == "sorts-rooms-by-bytes" else name.lower()
 
 
 def users_list(name):
@@ -141,6 +151,8 @@ class Client(base.Client):
         """Into the room of that name, as whoever opened it wrote it."""
         there = of_room(place)
         self.room = there[0].room if there else place
+        if self.room.lower() == LOBBY and FAULT != "lets-name-the-lobby":
+            self.room = LOBBY
         count = len(members if FAULT == "counts-all-rooms" else there) + 1
         for member in there:
             member.send(f"[SERVER] {self.name} joined ({count} online)")
@@ -256,20 +268,25 @@ class Client(base.Client):
 
     def execute(self, line):
         command, _, rest = line.partition(" ")
-        rest = rest.strip() if command not in ("/publish", "/msg", "/announce") else rest
+        if FAULT == "takes-commands-in-any-case":
+            command = command.lower()
+        if command == "/msg":
+            rest = rest.lstrip()
+        elif command not in ("/publish", "/announce") and FAULT != "counts-blanks":
+            rest = rest.strip()
         if command == "/join":
             self.join(rest)
         elif command == "/leave":
             self.join(self.room if FAULT == "stays-where-it-is" else LOBBY)
         elif command == "/rooms":
-            self.send("[ROOMS] " + ",".join(f"{name} {count}" for name, count in sorted(rooms().items())))
+            self.send("[ROOMS] " + ",".join(f"{name} {count}" for name, count in sorted(rooms().items(), key=by_name)))
         elif command == "/help":
             self.send(f"[SERVER] commands: {COMMANDS}")
         elif command == "/users":
             self.send(users_list(self.room))
         elif command == "/history":
             self.history(rest)
-        elif command == "/publish" and rest:
+        elif command == "/publish" and (rest.strip() or FAULT == "publishes-blanks" and rest):
             self.publish(rest)
         elif command == "/subs":
             rows = store("SELECT name FROM subscriptions JOIN users ON publisher = key WHERE subscriber = ?", self.name.lower())
@@ -278,7 +295,7 @@ class Client(base.Client):
             self.subscribe(rest)
         elif command == "/unsubscribe" and rest:
             self.unsubscribe(rest)
-        elif command == "/msg" and rest.partition(" ")[2]:
+        elif command == "/msg" and rest.partition(" ")[2].strip():
             self.whisper(*rest.split(" ", 1))
         elif command in ("/kick", "/announce"):
             if FAULT != "lets-anyone-kick":

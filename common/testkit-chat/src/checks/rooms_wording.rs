@@ -42,7 +42,7 @@ ours(server) fn notices_are_the_rooms(case) {
 
 /// Upper and lower case are one room, and it is shown as the user wrote it that
 /// opened it.
-ours(server) fn the_case_of_a_rooms_name_does_not_matter(case) {
+wire(server) fn the_case_of_a_rooms_name_does_not_matter(case) {
     let chat = Chat::start(case);
     let [alice, bob] = chat.room();
     let rust = chat.name("Rust");

@@ -14,6 +14,9 @@ const LONGEST_HISTORY: usize = 10_000;
 impl World {
     pub(super) fn command(&mut self, client: usize, user: &User, line: &str) {
         let (command, rest) = line.split_once(' ').unwrap_or((line, ""));
+        // Blanks around a name or a number do not count; a text keeps its own.
+        let text = matches!(command, "/publish" | "/msg" | "/dm");
+        let rest = if text { rest } else { rest.trim_matches(' ') };
         match (command, rest) {
             ("/join", room) if !room.is_empty() => self.join(client, user, room),
             ("/leave", "") => self.join(client, user, LOBBY),
@@ -26,9 +29,9 @@ impl World {
             ("/subscribe", name) if !name.is_empty() => self.subscribe(client, user, name, true),
             ("/unsubscribe", name) if !name.is_empty() => self.subscribe(client, user, name, false),
             ("/subs", "") => self.subs(client, user),
-            ("/publish", text) if !text.is_empty() => self.publish(client, user, text),
-            ("/msg", rest) => match rest.split_once(' ') {
-                Some((name, text)) if !text.is_empty() => self.private(client, user, name, text),
+            ("/publish", text) if !text.trim().is_empty() => self.publish(client, user, text),
+            ("/msg", rest) => match rest.trim_start().split_once(' ') {
+                Some((name, text)) if !text.trim().is_empty() => self.private(client, user, name, text),
                 _ => self.wrong(client, rules::COMMAND),
             },
             ("/help", "") => {
@@ -76,7 +79,7 @@ impl World {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         self.users().for_each(|(_, user)| *counts.entry(&user.room).or_default() += 1);
         let mut rooms: Vec<_> = counts.into_iter().collect();
-        rooms.sort_by_key(|(room, _)| sort_key(room));
+        rooms.sort_by_key(|(room, _)| sort_key(room).to_lowercase());
         let rooms: Vec<_> = rooms.iter().map(|(room, count)| format!("{room} {count}")).collect();
         let line = format!("[ROOMS] {}", rooms.join(","));
         self.line(client, rules::ROOMS, line);

@@ -181,24 +181,26 @@ impl Draw {
             let texts = self.command_of_keys(user, &name);
             return self.say_all(texts, false);
         }
+        let before_and_behind = *self.random.pick(&[("", ""), ("", ""), ("", " "), (" ", ""), ("  ", "  ")]);
+        let blanks = |name: &str| format!("{}{name}{}", before_and_behind.0, before_and_behind.1);
         Act::say(match self.random.below(17) {
-            0 | 1 => format!("/join {}", self.random.pick(inputs::ROOM_NAMES)),
+            0 | 1 => format!("/join {}", blanks(*self.random.pick(inputs::ROOM_NAMES))),
             // Only an answer that comes at once has the list of the first room.
             2 => {
                 let rooms = [inputs::ROOM_NAMES, inputs::ROOM_NAMES].map(|names| *self.random.pick(names));
                 return self.say_all(rooms.map(|room| format!("/join {room}")).to_vec(), false);
             }
             3 if user.room != super::world::LOBBY => "/leave".to_owned(),
-            3 => "/join lobby".to_owned(),
+            3 => (*self.random.pick(&["/join lobby", "/join LOBBY"])).to_owned(),
             4 => (*self.random.pick(&["/rooms", "/users", "/help", "/leave"])).to_owned(),
             5 => "/rooms".to_owned(),
             6 => (*self.random.pick(inputs::HISTORIES)).to_owned(),
-            7 | 8 => format!("/subscribe {name}"),
-            9 if self.random.one_in(4) => format!("/unsubscribe {name}"),
-            9 => format!("/unsubscribe {publisher}"),
+            7 | 8 => format!("/subscribe {}", blanks(&name)),
+            9 if self.random.one_in(4) => format!("/unsubscribe {}", blanks(&name)),
+            9 => format!("/unsubscribe {}", blanks(&publisher)),
             10 => "/subs".to_owned(),
             11 | 12 => format!("/publish {text}"),
-            13 | 14 => format!("/msg {name} {text}"),
+            13 | 14 => format!("/msg {}{name} {text}", before_and_behind.0),
             15 => format!("/join {}", self.random.pick(inputs::BAD_ROOMS)),
             _ => (*self.random.pick(inputs::NO_COMMANDS)).to_owned(),
         })

@@ -59,8 +59,8 @@ pub(super) const NEAR_MISSES: &[&str] = &[
     "AUTH_REQUIRED", "RESUME #0~", "LOGIN alice~ correct horse", " /join den~", " /msg alice~ hello",
 ];
 
-/// Rooms: their order is the same by bytes and by letters.
-pub(super) const ROOM_NAMES: &[&str] = &["attic~", "Attic~", "ATTIC~", "den~", "x.1_-~"];
+/// Rooms: their order is another one by bytes.
+pub(super) const ROOM_NAMES: &[&str] = &["attic~", "Attic~", "ATTIC~", "Den~", "x.1_-~"];
 
 /// Questions for the last messages.
 pub(super) const HISTORIES: &[&str] =
@@ -73,7 +73,7 @@ pub(super) const BAD_ROOMS: &[&str] =
 /// Lines that begin with / and are no command.
 #[rustfmt::skip]
 pub(super) const NO_COMMANDS: &[&str] = &[
-    "/", "//", "/ ", "/ hello", "/foo", "/foo bar", "/quit ", "/logout ", "/Logout", "//join den~", "/jo den~", "/m alice~ hi", "/quitters", "/QUIT", "/msgalice~ hello", "/joinrust", "/join", "/msg", "/msg alice~",
+    "/", "//", "/ ", "/ hello", "/foo", "/foo bar", "/quit ", "/logout ", "/Logout", "/JOIN den~", "/Rooms", "/publish   ", "/msg alice~   ", "//join den~", "/jo den~", "/m alice~ hi", "/quitters", "/QUIT", "/msgalice~ hello", "/joinrust", "/join", "/msg", "/msg alice~",
     "/publish", "/publish ", "/msg alice~ ", "/subscribe", "/unsubscribe", "/announce hello", "/kick alice~", "/history 0", "/history x",
     "/history 10001", "/history -1", "/msg nobody hello", "/subscribe nobody", "/unsubscribe nobody", "/é",
 ];

@@ -4,7 +4,7 @@
 use super::expected::{Stream, What};
 use super::inputs::sort_key;
 use super::rules;
-use super::world::{Phase, ROOMS, User, World};
+use super::world::{LOBBY, Phase, ROOMS, User, World};
 
 impl World {
     /// A text for all others in the room, and for subscribers elsewhere.
@@ -82,8 +82,12 @@ impl World {
         format!("[USERS_LIST] {}", names.join(","))
     }
 
-    /// A room's name as the user who opened it wrote it; `room` when it is empty.
+    /// A room's name as the user who opened it wrote it; `room` when it is empty. The lobby
+    /// is nobody's.
     pub(super) fn spelling(&self, room: &str) -> String {
+        if room.eq_ignore_ascii_case(LOBBY) {
+            return LOBBY.to_owned();
+        }
         let first = self.in_room(room).first().and_then(|client| self.user(*client));
         first.map_or(room, |user| &user.room).to_owned()
     }
@@ -92,7 +96,7 @@ impl World {
     /// nobody knows when the server has noticed.
     pub(super) fn is_observed(&self, client: usize) -> bool {
         let Some(user) = self.user(client) else { return true };
-        debug_assert!(self.stage >= ROOMS || user.room == super::world::LOBBY);
+        debug_assert!(self.stage >= ROOMS || user.room == LOBBY);
         self.in_room(&user.room).len() > 1
     }
 }

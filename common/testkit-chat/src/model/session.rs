@@ -122,8 +122,10 @@ impl World {
     /// is not UTF-8 and stands where an answer should.
     fn is_open(&self, step: &Step) -> bool {
         let has_no_name = matches!(self.clients[step.client].phase, Phase::Login(_));
-        let Act::Say { texts, .. } = &step.act else {
-            return self.stage >= TLS && has_no_name && matches!(step.act, Act::Bad(Bad::NotUtf8));
+        let texts = match &step.act {
+            Act::Say { texts, .. } => texts.as_slice(),
+            Act::LastLine(text) => std::slice::from_ref(text),
+            act => return self.stage >= TLS && has_no_name && matches!(act, Act::Bad(Bad::NotUtf8)),
         };
         let tokens =
             texts.iter().filter_map(|text| self.tokens.get(token_number(text.strip_prefix("RESUME ")?)?));
