@@ -184,7 +184,7 @@ impl Draw {
         let before_and_behind = *self.random.pick(&[("", ""), ("", ""), ("", " "), (" ", ""), ("  ", "  ")]);
         let blanks = |name: &str| format!("{}{name}{}", before_and_behind.0, before_and_behind.1);
         Act::say(match self.random.below(17) {
-            0 | 1 => format!("/join {}", blanks(*self.random.pick(inputs::ROOM_NAMES))),
+            0 | 1 => format!("/join {}", blanks(self.random.pick::<&str>(inputs::ROOM_NAMES))),
             // Only an answer that comes at once has the list of the first room.
             2 => {
                 let rooms = [inputs::ROOM_NAMES, inputs::ROOM_NAMES].map(|names| *self.random.pick(names));
