@@ -59,7 +59,7 @@ struct State {
     /// Questions under way that the client asks and not the user, by name in lower
     /// case: the answers are not shown.
     automatic_requests: HashMap<String, usize>,
-    /// What users say whose keys are not known yet, in the order received.
+    /// Private messages of users whose keys are not known yet, in the order received.
     pending: Vec<PendingMessage>,
     /// Keys that are other ones than those remembered, by name in lower case.
     changed: HashMap<String, PublicKey>,

@@ -1,7 +1,7 @@
 //! What comes in: private messages, and answers about keys.
 //!
-//! A message can come from a user whose key is not known yet. The key is asked for,
-//! and what that user says waits; what others say does not.
+//! A message can come from a user whose key is not known yet. The key is asked for, and the
+//! private messages of that user wait. All other lines are shown at once.
 
 use super::{EndToEnd, KEY_TIMEOUT, KeyAnswer, LocalUser, State, safety_number, user_output};
 use crate::identity::{KeyStatus, PublicKey};
@@ -14,36 +14,8 @@ const MAX_PENDING: usize = 1000;
 /// What waits for the key of its sender.
 pub(super) struct PendingMessage {
     pub(super) from: String,
-    content: Content,
+    sealed: String,
     since: Instant,
-}
-
-enum Content {
-    /// A private message.
-    Sealed(String),
-    /// What the same user said after it, in the open: what one user says is shown
-    /// in the order said.
-    Open(String),
-}
-
-impl PendingMessage {
-    fn new(from: &str, content: Content) -> PendingMessage {
-        PendingMessage { from: from.to_owned(), content, since: Instant::now() }
-    }
-
-    /// As it is shown when the message cannot be opened.
-    fn unopened(self, why: &str) -> String {
-        match self.content {
-            Content::Sealed(_) => user_output::unreadable(&self.from, why),
-            Content::Open(line) => line,
-        }
-    }
-}
-
-/// The author of `alice: TEXT`, in this room, in another, or in a publication.
-fn author(line: &str) -> Option<&str> {
-    let said = if line.starts_with('[') { line.split_once("] ")?.1 } else { line };
-    said.split_once(": ").map(|(name, _)| name)
 }
 
 /// Returns `true` if an `error` of the server can be its answer to `/key NAME`.
@@ -64,9 +36,7 @@ impl EndToEnd {
             Some(("[DM]", message)) => self.message(message, queue).into_iter().collect(),
             Some(("[KEY]", answer)) => self.key_given(answer).unwrap_or_else(unchanged),
             Some(("[SERVER]", notice)) => self.key_refused(notice).unwrap_or_else(unchanged),
-            // Marked first of all, whatever it has to wait for.
             _ if line.starts_with("[private") => vec![user_output::readable_by_the_server(line)],
-            _ if self.waits(line) => Vec::new(),
             _ => unchanged(),
         });
         shown
@@ -79,16 +49,7 @@ impl EndToEnd {
 
     fn expire(&self, overdue: impl Fn(&mut PendingMessage) -> bool) -> Vec<String> {
         let overdue: Vec<_> = self.lock().pending.extract_if(.., |pending| overdue(pending)).collect();
-        overdue.into_iter().map(|pending| pending.unopened("the key is not known")).collect()
-    }
-
-    /// Returns `true` if the line has to wait behind a private message of its author.
-    fn waits(&self, line: &str) -> bool {
-        let mut state = self.lock();
-        let from = author(line).filter(|name| state.awaits_key_of(name));
-        let Some(from) = from.filter(|_| state.pending.len() < MAX_PENDING) else { return false };
-        state.pending.push(PendingMessage::new(from, Content::Open(line.to_owned())));
-        true
+        overdue.iter().map(|pending| user_output::unreadable(&pending.from, "the key is not known")).collect()
     }
 
     /// `[DM] alice BASE64`. `None`: nothing is shown now.
@@ -97,7 +58,7 @@ impl EndToEnd {
             return Some(user_output::unreadable("somebody", "not whole"));
         };
         // Behind those of the same sender that wait already.
-        let waiting = self.lock().awaits_key_of(from);
+        let waiting = self.lock().pending.iter().any(|pending| pending.from == from);
         if !waiting {
             match user.known.get(from) {
                 Ok(Some(key)) => {
@@ -120,7 +81,8 @@ impl EndToEnd {
         if state.pending.len() >= MAX_PENDING {
             return Some(user_output::unreadable(from, "too many wait for a key"));
         }
-        state.pending.push(PendingMessage::new(from, Content::Sealed(sealed.to_owned())));
+        let (from, sealed) = (from.to_owned(), sealed.to_owned());
+        state.pending.push(PendingMessage { from, sealed, since: Instant::now() });
         None
     }
 
@@ -214,25 +176,22 @@ impl EndToEnd {
         let waited: Vec<_> = state.pending.extract_if(.., theirs).collect();
         drop(state);
         self.looked_up.notify_all();
-        let shown = waited.into_iter().map(|pending| match (&pending.content, answer) {
-            (Content::Sealed(sealed), KeyAnswer::Usable { key, .. }) => {
-                match user.identity.open(key, &pending.from, &user.name, sealed) {
-                    Ok(text) => self.opened(user, &pending.from, sealed, &text),
-                    Err(_) => Some(pending.unopened("not sealed for us with the key that is known")),
-                }
-            }
-            (_, KeyAnswer::Changed) => Some(pending.unopened("the key has changed")),
-            (_, _) => Some(pending.unopened("the key is not known")),
+        let shown = waited.into_iter().map(|PendingMessage { from, sealed, .. }| {
+            let why = match answer {
+                KeyAnswer::Usable { key, .. } => match user.identity.open(key, &from, &user.name, &sealed) {
+                    Ok(text) => return self.opened(user, &from, &sealed, &text),
+                    Err(_) => "not sealed for us with the key that is known",
+                },
+                KeyAnswer::Changed => "the key has changed",
+                KeyAnswer::Missing => "the key is not known",
+            };
+            Some(user_output::unreadable(&from, why))
         });
         shown.flatten().collect()
     }
 }
 
 impl State {
-    fn awaits_key_of(&self, name: &str) -> bool {
-        self.pending.iter().any(|pending| pending.from == name)
-    }
-
     /// An answer about the key of `name` has come. Returns `true` if the client itself has
     /// asked, and then counts one question less.
     fn take_automatic_request(&mut self, name: &str) -> bool {
