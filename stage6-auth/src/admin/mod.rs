@@ -7,7 +7,7 @@ use crate::accounts::{check_new_name, check_password, hash};
 use crate::store::mysql::setup::{Account, init, is_host, is_user};
 use crate::store::sqlite;
 use crate::store::{DbArgs, DbUrl, NewUser, Role, Schema, Store, open, rfc3339};
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use common::cli::print_error;
 use common::escape::escape;
@@ -64,8 +64,7 @@ enum Command {
         /// The account, in any case
         name: String,
         /// Its role from the next login on
-        #[arg(value_parser = ["admin", "member"])]
-        role: String,
+        role: Role,
     },
     /// Make accounts from a JSON object of name to bcrypt hash, all or none
     Import {
@@ -101,8 +100,8 @@ fn run(args: Args, schema: &Schema) -> anyhow::Result<()> {
         }
         Command::List => list(store()?.as_ref()),
         Command::Role { name, role } => {
-            store()?.set_role(&name, role.parse::<Role>().map_err(|why| anyhow!(why))?)?;
-            say(format_args!("{name} is now {role}"))
+            store()?.set_role(&name, role)?;
+            say(format_args!("{name} is now {}", role.as_str()))
         }
         Command::Import { file } => import::import(store()?.as_ref(), &file),
     }

@@ -69,7 +69,7 @@ impl AcceptedConnection {
         let (login, slot) = pending.finish(login)?;
         let session = Session::new(&login, *peer, outbox);
         // From here on the client has its name, and the room thread sends it what is said.
-        let online = presence.enter(&session, &login, slot, *deadline)?;
+        let online = presence.enter(&session, slot, *deadline)?;
         // From here on the client may be silent for as long as it likes.
         lines.get_mut().deadline = None;
         Ok(online)

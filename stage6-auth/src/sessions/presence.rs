@@ -4,7 +4,7 @@
 use super::SessionTokens;
 use super::name_registry::{NameGuard, NameRegistry, OnDuplicate};
 use super::session::Session;
-use crate::auth::{AuthenticatedUser, LoginError};
+use crate::auth::LoginError;
 use common::log::Log;
 use stage3_threads::workers::{WaitGroup, WaitGuard};
 use stage4_multichat::limits::ClientSlot;
@@ -80,32 +80,31 @@ impl Presence {
     pub fn enter(
         self: &Arc<Self>,
         session: &Arc<Session>,
-        login: &AuthenticatedUser,
         slot: ClientSlot,
         deadline: Instant,
     ) -> Result<PresenceGuard, LoginError> {
         let entering = session.entering.lock();
         let replace = |older: &Session| self.replace(older, session);
-        let name = self.names.take(session, replace, deadline).inspect_err(|_| self.forget(login))?;
+        let name = self.names.take(session, replace, deadline).inspect_err(|_| self.forget(session))?;
         // While this waited for the name, an admin may have ended the session.
-        if login.resumed && self.tokens.user_of(&login.token)?.is_none() {
+        if session.resumed && self.tokens.user_of(&session.token)?.is_none() {
             return Err(LoginError::NoSession);
         }
-        let resumed = if login.resumed { ", back with its token" } else { "" };
+        let resumed = if session.resumed { ", back with its token" } else { "" };
         self.log.info(format_args!("{} is in, from {}{resumed}", session.name, session.peer));
         let mut guard =
             PresenceGuard { presence: self.clone(), session: session.clone(), reading: None, _name: name };
-        let success = format!("AUTH_SUCCESS {} {}", session.name, *login.token.reveal());
-        let reading = self.room.enter(session, slot, &success).inspect_err(|_| self.forget(login))?;
+        let success = format!("AUTH_SUCCESS {} {}", session.name, *session.token.reveal());
+        let reading = self.room.enter(session, slot, &success).inspect_err(|_| self.forget(session))?;
         guard.reading = Some(reading);
         drop(entering);
         Ok(guard)
     }
 
     /// Ends the token of a new login that failed: no client will ever know it.
-    fn forget(&self, login: &AuthenticatedUser) {
-        if !login.resumed {
-            let _ = self.tokens.end(&login.token);
+    fn forget(&self, session: &Session) {
+        if !session.resumed {
+            let _ = self.tokens.end(&session.token);
         }
     }
 
@@ -193,6 +192,7 @@ impl Drop for PresenceGuard {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::AuthenticatedUser;
     use crate::room::tests::memory::{MemoryTransport, slot};
     use crate::store::{DbUrl, NewUser, PasswordHash, SCHEMA, open};
     use common::log::Level;
@@ -235,7 +235,7 @@ mod tests {
         let (_client, outbox) = MemoryTransport::with_outbox(1 << 20);
         let session = Session::new(&login, ([127, 0, 0, 1], 1).into(), &outbox);
         let deadline = Instant::now() + Duration::from_secs(20);
-        let online = presence.enter(&session, &login, slot(), deadline);
+        let online = presence.enter(&session, slot(), deadline);
         assert!(online.is_ok());
         assert!(room.found.load(SeqCst));
         drop(online);

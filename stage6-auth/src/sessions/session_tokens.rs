@@ -9,7 +9,7 @@
 //! guessed at any speed, as a password can. Nor does the time of a comparison help
 //! an attacker: tokens are found by their hash, which the attacker does not control.
 
-use crate::store::{NewSession, Store, StoreError, TokenHash, User, now};
+use crate::store::{Store, StoreError, TokenHash, User, now};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
@@ -73,10 +73,8 @@ impl SessionTokens {
     /// When it cannot be stored.
     pub fn start(&self, user: &User) -> Result<Token, StoreError> {
         let token = Token::random();
-        let created = now();
         let ttl = i64::try_from(self.ttl.as_millis()).unwrap_or(i64::MAX);
-        let expires = created.saturating_add(ttl);
-        self.store.save_session(&NewSession { token: token.hash(), user_id: user.id, created, expires })?;
+        self.store.save_session(token.hash(), user, now().saturating_add(ttl))?;
         Ok(token)
     }
 

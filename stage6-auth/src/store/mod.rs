@@ -36,7 +36,7 @@ mod url;
 
 pub use common::utc::{Millis, now, rfc3339};
 pub use error::StoreError;
-pub use records::{Message, MessageId, NewSession, NewUser, PasswordHash, Role, TokenHash, User, name_key};
+pub use records::{Message, MessageId, NewUser, PasswordHash, Role, TokenHash, User, name_key};
 pub use row::{MessageRow, rows};
 /// A parameter of a statement, or a column of a row, for either database.
 pub use rusqlite::types::Value;
@@ -152,11 +152,9 @@ impl Store {
         self.execute(sql::SET_ROLE, vec![role.as_str().to_owned().into(), name_key(name).into()])
     }
 
-    /// Stores a session until it expires.
-    pub fn save_session(&self, session: &NewSession) -> Result<(), StoreError> {
-        let NewSession { token, user_id, created, expires } = *session;
-        let row = vec![token.into(), user_id.into(), created.into(), expires.into()];
-        self.execute(sql::ADD_SESSION, row)
+    /// Stores a session of `user`, that begins now and ends when it `expires`.
+    pub fn save_session(&self, token: TokenHash, user: &User, expires: Millis) -> Result<(), StoreError> {
+        self.execute(sql::ADD_SESSION, vec![token.into(), user.id.into(), now().into(), expires.into()])
     }
 
     /// Whose session it is, if it is known, not over at `now` and not ended.
@@ -221,6 +219,6 @@ fn user(row: &[Value]) -> Option<User> {
         return None;
     };
     // The table's CHECK lets no other role in.
-    let role = role.parse().unwrap_or(Role::Member);
+    let role = if role == Role::Admin.as_str() { Role::Admin } else { Role::Member };
     Some(User { id, name: name.clone(), password: PasswordHash(password.clone()), role, created })
 }

@@ -2,7 +2,6 @@
 
 use common::utc::Millis;
 use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
 /// What names a message before it is in the database: the committer gives it. The
@@ -36,11 +35,11 @@ impl Message {
 }
 
 /// What a user may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Role {
     /// Each new user.
     Member,
-    /// By `stage6-admin role NAME admin`.
+    /// Made one by the administrator's program. From stage 7 on: may kick users and announce.
     Admin,
 }
 
@@ -50,18 +49,6 @@ impl Role {
         match self {
             Role::Member => "member",
             Role::Admin => "admin",
-        }
-    }
-}
-
-impl FromStr for Role {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "member" => Ok(Role::Member),
-            "admin" => Ok(Role::Admin),
-            _ => Err("a role is admin or member"),
         }
     }
 }
@@ -104,19 +91,6 @@ pub struct NewUser {
 /// SHA-256 of a session's token, which the database keeps in place of the token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TokenHash(pub [u8; 32]);
-
-/// A session to be stored.
-#[derive(Clone, Debug)]
-pub struct NewSession {
-    /// The hash by which the token is found.
-    pub token: TokenHash,
-    /// [`User::id`].
-    pub user_id: i64,
-    /// When it was made.
-    pub created: Millis,
-    /// When it ends.
-    pub expires: Millis,
-}
 
 /// The form under which a name is unique. It is computed here and not by the
 /// database's collation, since the two databases would disagree: MariaDB's default

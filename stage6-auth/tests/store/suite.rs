@@ -1,7 +1,7 @@
 //! What is expected of every store. Each test gets a fresh one.
 
 use stage6_auth::store::{
-    Message, MessageId, NewSession, NewUser, PasswordHash, Role, Store, StoreError, TokenHash, rows,
+    Message, MessageId, NewUser, PasswordHash, Role, Store, StoreError, TokenHash, rows,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -148,7 +148,7 @@ fn sessions_end_by_time_and_by_logout(store: &Arc<Store>) {
     // Bytes that are no text, and one that ends where the other goes on.
     let (first, second) = (TokenHash([0xff; 32]), TokenHash([0; 32]));
     for token in [first, second] {
-        store.save_session(&NewSession { token, user_id: bob.id, created: 100, expires: 200 }).unwrap();
+        store.save_session(token, &bob, 200).unwrap();
     }
     assert_eq!(store.session_user(&first, 199).unwrap().as_ref(), Some(&bob));
     assert_eq!(store.session_user(&first, 200).unwrap(), None);
@@ -180,9 +180,7 @@ fn logins_and_messages_at_once(store: &Arc<Store>) {
                     let user = store.user(&name).unwrap().unwrap();
                     let mut token = TokenHash([thread; 32]);
                     token.0[0] = n;
-                    store
-                        .save_session(&NewSession { token, user_id: user.id, created: 1, expires: 9 })
-                        .unwrap();
+                    store.save_session(token, &user, 9).unwrap();
                     assert_eq!(store.session_user(&token, 2).unwrap(), Some(user));
                     store.end_session(&token, 3).unwrap();
                     store.recent(5).unwrap();
