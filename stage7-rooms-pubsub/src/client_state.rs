@@ -19,8 +19,8 @@ use std::time::Duration;
 /// and a server that does not answer is not to keep the user from typing.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Names of users who are not in this room that are remembered, at most.
-const MOST_REMEMBERED: usize = 1000;
+/// With so many names of users, all are forgotten before another one is remembered.
+const MOST_REMEMBERED: usize = 10_000;
 
 /// What a line changes, beside being shown.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,9 +55,8 @@ struct State {
     /// `/join` or `/leave` was typed, and the answer is to come.
     moving: bool,
     rooms: BTreeSet<String>,
-    /// The users in this room, and others whose names were in a line.
-    users_here: BTreeSet<String>,
-    users_elsewhere: BTreeSet<String>,
+    /// Users whose names were in a list, or in another line.
+    users: BTreeSet<String>,
 }
 
 impl ClientState {
@@ -88,8 +87,7 @@ impl ClientState {
                 let names = rooms.split(',').filter_map(|room| room.split(' ').next());
                 state.rooms = names.filter(|name| check_name(name).is_ok()).map(str::to_owned).collect();
             }
-            Some(("[USERS_LIST]", names)) => state.users_here = listed(names).collect(),
-            Some(("[SUBS]", names)) => listed(names).for_each(|name| state.remember_name(&name)),
+            Some(("[USERS_LIST]" | "[SUBS]", names)) => state.remember_names(names),
             Some(("[pub]" | "[private]", said)) => state.remember_author(said),
             Some((room, said)) if room.starts_with("[#") && room.ends_with(']') => {
                 state.rooms.extend(listed(&room[2..room.len() - 1]));
@@ -136,12 +134,10 @@ impl State {
         }
         let Some(rest) = notice.strip_prefix("you are in ") else {
             if let [name, "joined" | "left", ..] = notice.split(' ').collect::<Vec<_>>()[..] {
-                listed(name).for_each(|name| self.remember_name(&name));
+                self.remember_names(name);
             }
             return StateChange::Nothing;
         };
-        // The list of the users in the new room comes next. The others are not forgotten.
-        std::mem::take(&mut self.users_here).iter().for_each(|name| self.remember_name(name));
         self.room = rest.split(' ').next().and_then(|room| listed(room).next());
         self.rooms.extend(self.room.clone());
         self.moving = false;
@@ -150,22 +146,17 @@ impl State {
 
     /// `said` is `alice: TEXT`, or something else.
     fn remember_author(&mut self, said: &str) {
-        if let Some((name, _)) = said.split_once(": ")
-            && check_name(name).is_ok()
-        {
-            self.remember_name(name);
+        if let Some((name, _)) = said.split_once(": ") {
+            self.remember_names(name);
         }
     }
 
-    fn remember_name(&mut self, name: &str) {
-        if self.users_here.contains(name) || self.users_elsewhere.contains(name) {
-            return;
-        }
+    fn remember_names(&mut self, names: &str) {
         // Among so many, no user looks for a name with Tab.
-        if self.users_elsewhere.len() >= MOST_REMEMBERED {
-            self.users_elsewhere.clear();
+        if self.users.len() >= MOST_REMEMBERED {
+            self.users.clear();
         }
-        self.users_elsewhere.insert(name.to_owned());
+        self.users.extend(listed(names));
     }
 }
 
@@ -186,9 +177,7 @@ impl Complete for ClientState {
         let state = self.lock();
         let names: Vec<_> = match command.argument() {
             Some("ROOM") => state.rooms.iter().collect(),
-            Some("USER") => {
-                state.users_here.union(&state.users_elsewhere).filter(|name| **name != state.me).collect()
-            }
+            Some("USER") => state.users.iter().filter(|name| **name != state.me).collect(),
             _ => Vec::new(),
         };
         // As everywhere, upper and lower case are the same name.
