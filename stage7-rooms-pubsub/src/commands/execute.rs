@@ -1,6 +1,6 @@
 //! What a command does.
 
-use super::{Command, Malformed, names};
+use super::{Command, names};
 use crate::addressed_message::{PRIVATE, PrivateKind, Recipient};
 use crate::chat::Chat;
 use crate::message_store::{self, MAX_CHANGES};
@@ -47,12 +47,6 @@ pub enum CommandError {
 impl From<String> for CommandError {
     fn from(problem: String) -> Self {
         CommandError::Refused(problem)
-    }
-}
-
-impl From<Malformed> for CommandError {
-    fn from(malformed: Malformed) -> Self {
-        CommandError::Refused(malformed.to_string())
     }
 }
 
@@ -240,7 +234,7 @@ impl<'a> Commands<'a> {
     /// When there is no such user, or the database does not answer.
     pub fn account(&self, name: &str) -> Result<User, CommandError> {
         // Cut, since it may be as long as a line.
-        let unknown = || format!("no user {}", name.chars().take(40).collect::<String>());
+        let unknown = || format!("no user {name:.40}");
         Ok(self.chat.store.user(name)?.ok_or_else(unknown)?)
     }
 }

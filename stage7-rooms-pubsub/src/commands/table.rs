@@ -52,22 +52,9 @@ pub const COMMANDS: [CommandInfo; 15] = [
     command("/quit", "leave, as with !DISCONNECT or Ctrl-D"),
 ];
 
-/// The commands of a later stage: those of this one with `changes`, which replace
-/// a command of the same name or follow the one before them.
+/// The commands of a later stage: those of this one, and at the end `changes`, which
+/// replace commands of the same names.
 pub fn commands_with(changes: &[CommandInfo]) -> Vec<CommandInfo> {
-    let mut commands = COMMANDS.to_vec();
-    let mut at = commands.len();
-    for change in changes {
-        match commands.iter().position(|command| command.name() == change.name()) {
-            Some(same) => {
-                commands[same] = *change;
-                at = same + 1;
-            }
-            None => {
-                commands.insert(at, *change);
-                at += 1;
-            }
-        }
-    }
-    commands
+    let stays = |command: &&CommandInfo| changes.iter().all(|change| change.name() != command.name());
+    COMMANDS.iter().filter(stays).chain(changes).copied().collect()
 }
