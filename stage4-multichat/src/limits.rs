@@ -26,9 +26,8 @@ pub struct LimitArgs {
 /// A bounded number of slots. Each client needs one.
 #[derive(Debug)]
 pub struct ClientSlots {
-    max: usize,
     /// Written by every thread that serves a client.
-    used: AtomicUsize,
+    free: AtomicUsize,
 }
 
 /// One slot, free again when this is dropped.
@@ -38,20 +37,20 @@ pub struct ClientSlot(Arc<ClientSlots>);
 impl ClientSlots {
     /// `max` free slots.
     pub fn new(max: usize) -> Arc<ClientSlots> {
-        Arc::new(ClientSlots { max, used: AtomicUsize::new(0) })
+        Arc::new(ClientSlots { free: AtomicUsize::new(max) })
     }
 
     /// Takes a slot; `None` when all are taken. Never waits.
     pub fn try_acquire(self: &Arc<Self>) -> Option<ClientSlot> {
-        let one_more = |used: usize| (used < self.max).then_some(used + 1);
-        self.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more).ok()?;
+        let one_less = |free: usize| free.checked_sub(1);
+        self.free.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less).ok()?;
         Some(ClientSlot(self.clone()))
     }
 }
 
 impl Drop for ClientSlot {
     fn drop(&mut self) {
-        self.0.used.fetch_sub(1, Ordering::AcqRel);
+        self.0.free.fetch_add(1, Ordering::AcqRel);
     }
 }
 

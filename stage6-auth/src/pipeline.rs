@@ -76,8 +76,8 @@ pub type RoomSender<M, E> = SyncSender<Batch<M, E>>;
 /// What the room thread owns. Only that thread calls it, so nothing in it needs a
 /// lock.
 pub trait RoomLogic<M, E>: Send + 'static {
-    /// Applies a batch and delivers what it brings. Returns `true` if that changes a
-    /// list of users.
+    /// Applies a batch and delivers what it brings. Returns `true` if a list of users has
+    /// changed since the last [`send_lists`](Self::send_lists).
     fn apply_batch(&mut self, batch: Batch<M, E>) -> bool;
 
     /// Sends the lists of users that have changed.

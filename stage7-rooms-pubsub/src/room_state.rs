@@ -40,8 +40,6 @@ pub(crate) struct RoomState {
     history: History,
     /// Messages that are about to be sent.
     gathered: Option<Gathered>,
-    /// `true` if a list of users has changed in this batch.
-    list_changed: bool,
     /// Of clients that have left in this batch.
     departures: Vec<WaitGuard>,
     outage_log: OutageLog,
@@ -70,7 +68,6 @@ impl RoomState {
             subscriptions: Subscriptions::default(),
             history,
             gathered: None,
-            list_changed: false,
             departures: Vec::new(),
             outage_log: OutageLog::new(log),
             other_servers: None,
@@ -108,7 +105,7 @@ impl RoomLogic<AddressedMessage, RoomEvent> for RoomState {
         // Only now that all is delivered: a thread that waits for its client's
         // departure lets the next connection of that name in.
         self.departures.clear();
-        std::mem::take(&mut self.list_changed)
+        self.rooms.has_changed()
     }
 
     /// The lists of users of rooms where a user came or went.
@@ -220,7 +217,6 @@ impl RoomState {
         let online = self.rooms.count(room);
         let others = self.rooms.members(room).filter(|&other| other != id);
         self.fanout.send(&format!("[SERVER] {who} {what} ({online} online)\n"), others);
-        self.list_changed = true;
     }
 
     fn ask(&mut self, session: &Session, question: Question) {

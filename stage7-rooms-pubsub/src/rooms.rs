@@ -5,7 +5,7 @@
 use stage4_multichat::fanout::ClientId;
 use stage6_auth::room::MAX_LISTED;
 use stage6_auth::store::name_key;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Where each user is first, and again after `/leave`.
@@ -19,6 +19,8 @@ pub struct Rooms {
     rooms: HashMap<Arc<str>, Room>,
     /// The key of the room in which each client is.
     whereabouts: HashMap<ClientId, Arc<str>>,
+    /// The keys of the rooms where a user has come or gone since the last list.
+    changed: HashSet<Arc<str>>,
 }
 
 #[derive(Debug)]
@@ -27,8 +29,6 @@ struct Room {
     name: Arc<str>,
     /// By name, in the order in which a list has them.
     members: BTreeMap<Arc<str>, ClientId>,
-    /// `true` if a user has come or gone since the last list.
-    changed: bool,
 }
 
 impl Rooms {
@@ -38,10 +38,9 @@ impl Rooms {
         let key: Arc<str> = name_key(room).into();
         // The lobby is always there, though it has no members now and then.
         let name = if *key == *LOBBY { LOBBY } else { room };
-        let fresh = || Room { name: name.into(), members: BTreeMap::new(), changed: true };
-        let room = self.rooms.entry(key.clone()).or_insert_with(fresh);
-        room.changed = true;
-        room.members.insert(who.clone(), id);
+        let fresh = || Room { name: name.into(), members: BTreeMap::new() };
+        self.rooms.entry(key.clone()).or_insert_with(fresh).members.insert(who.clone(), id);
+        self.changed.insert(key.clone());
         self.whereabouts.insert(id, key.clone());
         key
     }
@@ -52,11 +51,11 @@ impl Rooms {
         let key = self.whereabouts.remove(&id)?;
         if let Some(room) = self.rooms.get_mut(&key) {
             room.members.remove(who);
-            room.changed = true;
             if room.members.is_empty() {
                 self.rooms.remove(&key);
             }
         }
+        self.changed.insert(key.clone());
         Some(key)
     }
 
@@ -94,16 +93,17 @@ impl Rooms {
         format!("[ROOMS] {}\n", rooms.join(","))
     }
 
+    /// Returns `true` if a user has come or gone since the last list.
+    pub fn has_changed(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
     /// For each room where a user came or went, the new list and the clients in the room.
     /// A room with more than [`MAX_LISTED`] users gets none: there a change is a notice only.
     pub fn lists_due(&mut self) -> Vec<(String, Vec<ClientId>)> {
-        let mut due = Vec::new();
-        for room in self.rooms.values_mut() {
-            if std::mem::take(&mut room.changed) && room.members.len() <= MAX_LISTED {
-                due.push((list(&room.members), room.members.values().copied().collect()));
-            }
-        }
-        due
+        let changed = self.changed.drain().filter_map(|key| self.rooms.get(&key));
+        let listed = changed.filter(|room| room.members.len() <= MAX_LISTED);
+        listed.map(|room| (list(&room.members), room.members.values().copied().collect())).collect()
     }
 }
 

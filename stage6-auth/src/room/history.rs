@@ -17,13 +17,10 @@ impl History {
 
     /// One message more.
     pub fn push(&mut self, message: Message) {
-        if self.most == 0 {
-            return;
-        }
-        if self.messages.len() == self.most {
+        self.messages.push_back(message);
+        if self.messages.len() > self.most {
             self.messages.pop_front();
         }
-        self.messages.push_back(message);
     }
 
     /// The lines that show as many of the last messages as fit into an outbox that
