@@ -31,7 +31,8 @@ pub(super) fn shake_hands(
         if !connection.is_handshaking() {
             return Ok(TlsStream::new(socket.clone(), connection));
         }
-        match receive(socket, &mut connection, deadline) {
+        let received = retry(socket, PollFlags::IN, deadline, || connection.read_tls(&mut &**socket));
+        match received {
             Ok(0) => return Err(HandshakeError::Left),
             Ok(_) => silent = false,
             Err(HandshakeError::TooSlow) if silent => return Err(HandshakeError::Silent),
@@ -75,15 +76,6 @@ fn send(socket: &TcpStream, connection: &mut Connection, deadline: Instant) -> R
         retry(socket, PollFlags::OUT, deadline, || connection.write_tls(&mut &*socket))?;
     }
     Ok(())
-}
-
-/// Receives some bytes. Returns their number, and 0 at the end of the connection.
-fn receive(
-    socket: &TcpStream,
-    connection: &mut Connection,
-    deadline: Instant,
-) -> Result<usize, HandshakeError> {
-    retry(socket, PollFlags::IN, deadline, || connection.read_tls(&mut &*socket))
 }
 
 /// Does what fails with `WouldBlock` again, each time the socket is ready for it.

@@ -49,17 +49,8 @@ pub struct TlsStream {
 
 struct State {
     connection: Connection,
-    phase: SendPhase,
-}
-
-/// How far the sending direction is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum SendPhase {
-    Open,
-    /// `close_notify` is the last record, and not sent yet.
-    Ending,
-    /// The sending side of the socket is shut down, or broken.
-    Closed,
+    /// `close_notify` is the last record, sent or not.
+    ending: bool,
 }
 
 impl State {
@@ -73,38 +64,13 @@ impl State {
         }
         Ok(())
     }
-
-    /// Sends what TLS itself has to say after it has processed what came: an alert, a
-    /// new key. The peer may wait for that while no line is to be sent to it.
-    fn answer(&mut self, socket: &TcpStream) {
-        match self.phase {
-            // Not while something is unsent: a client that asks for new keys again and
-            // again and never reads would make the answers pile up.
-            SendPhase::Open if self.connection.wants_write() => {}
-            // rustls keeps the answer to a key update until something is written. An
-            // empty write is enough.
-            SendPhase::Open => drop(self.connection.writer().write(&[])),
-            // Nothing is written after `close_notify`: that may be still to be sent.
-            SendPhase::Ending => {}
-            SendPhase::Closed => return,
-        }
-        match self.flush_records(socket) {
-            Err(e) if e.kind() != ErrorKind::WouldBlock => self.phase = SendPhase::Closed,
-            _ => {}
-        }
-    }
-
-    /// Returns `true` if records wait for the socket to take more.
-    fn has_unsent(&self) -> bool {
-        self.phase != SendPhase::Closed && self.connection.wants_write()
-    }
 }
 
 impl TlsStream {
     /// The connection after its handshake.
     pub(super) fn new(socket: Arc<TcpStream>, connection: Connection) -> TlsStream {
-        let state = State { connection, phase: SendPhase::Open };
-        TlsStream { socket, read_stopped: AtomicBool::new(false), state: Mutex::new(state) }
+        let state = Mutex::new(State { connection, ending: false });
+        TlsStream { socket, read_stopped: AtomicBool::new(false), state }
     }
 
     /// Version and cipher suite, as `TLS 1.3 with TLS13_AES_128_GCM_SHA256`.
@@ -140,7 +106,9 @@ impl Transport for TlsStream {
             }
             let mut state = self.lock()?;
             let processed = state.connection.process_new_packets();
-            state.answer(&self.socket);
+            // TLS may have an alert for the peer. (A peer that asks for new keys gets them
+            // with the next line.)
+            let _ = state.flush_records(&self.socket);
             match state.connection.reader().read(into) {
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {}
                 Err(e) if e.kind() == ErrorKind::UnexpectedEof => return self.end_without_notice(),
@@ -153,10 +121,8 @@ impl Transport for TlsStream {
             }
             match state.connection.read_tls(&mut &*self.socket) {
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {
-                    // Also for room, if something is left to send.
-                    let unsent = if state.has_unsent() { PollFlags::OUT } else { PollFlags::empty() };
                     drop(state);
-                    wait_ready(self.as_fd(), PollFlags::IN | unsent, deadline)?;
+                    wait_ready(self.as_fd(), PollFlags::IN, deadline)?;
                 }
                 received => drop(received?),
             }
@@ -179,8 +145,7 @@ impl Transport for TlsStream {
     fn flush(&self) -> io::Result<()> {
         let mut state = self.lock()?;
         state.flush_records(&self.socket)?;
-        if state.phase == SendPhase::Ending {
-            state.phase = SendPhase::Closed;
+        if state.ending {
             let _ = self.socket.shutdown(Shutdown::Write);
         }
         Ok(())
@@ -188,11 +153,9 @@ impl Transport for TlsStream {
 
     fn shutdown_write(&self) {
         // After a panic in the lock there is no connection to end in good order.
-        if let Ok(mut state) = self.lock()
-            && state.phase == SendPhase::Open
-        {
+        if let Ok(mut state) = self.lock() {
             state.connection.send_close_notify();
-            state.phase = SendPhase::Ending;
+            state.ending = true;
         }
     }
 

@@ -54,7 +54,7 @@ impl Server {
         let padding = "x".repeat(1000);
         for n in 0..LINES {
             if n % 500 == 250 {
-                // The server has to answer, and it is its reader that finds that out.
+                // The server has to answer with its next line.
                 tls.refresh_keys();
             }
             outbox.send_line(&format!("{me} {n} {padding}"));
