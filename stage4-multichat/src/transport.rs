@@ -128,9 +128,8 @@ pub fn wait_ready(socket: BorrowedFd<'_>, flags: PollFlags, deadline: Option<Ins
     }
 }
 
-/// Pieces in one system call. writev(2) allows 1024, but the list of them is on
-/// the stack.
-const MAX_SLICES: usize = 64;
+/// Pieces in one system call: what writev(2) allows.
+const MAX_SLICES: usize = 1024;
 
 /// Writes `pending` as far as the transport takes it without waiting. What was
 /// written is gone from `pending`, to the byte.
@@ -142,12 +141,8 @@ pub(crate) fn write_nonblocking(transport: &dyn Transport, pending: &mut VecDequ
     // What an earlier write has left inside goes first.
     transport.flush()?;
     while !pending.is_empty() {
-        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-        let count = pending.len().min(MAX_SLICES);
-        for (slice, piece) in slices.iter_mut().zip(&*pending) {
-            *slice = IoSlice::new(piece);
-        }
-        let written = transport.write(&slices[..count])?;
+        let slices: Vec<_> = pending.iter().take(MAX_SLICES).map(|piece| IoSlice::new(piece)).collect();
+        let written = transport.write(&slices)?;
         advance(pending, written);
     }
     transport.flush()

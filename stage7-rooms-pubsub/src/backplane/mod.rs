@@ -48,8 +48,7 @@ use common::log::Log;
 use liveness::Liveness;
 use log::{SharedLog, Snapshot};
 use mysql::prelude::Queryable;
-use notify::Notifier;
-use redis_server::{RedisError, RedisUrl};
+use redis_server::{RedisError, RedisServer, RedisUrl};
 use stage6_auth::pipeline::{Pipeline, Queue, Submission};
 use stage6_auth::store::{DbUrl, MessageId, MessageRow, Schema, Store, StoreError, now};
 use std::io;
@@ -134,7 +133,8 @@ impl BackplaneArgs {
         let chat: Option<String> = shared.database().with(|conn| conn.query_first(chat_name))?;
         let (status, woken) = Status::new();
         let status = Arc::new(status);
-        let notifier = Notifier::new(redis, &chat.unwrap_or_default(), &status, woken, log)?;
+        let server = RedisServer::new(redis, &chat.unwrap_or_default())?;
+        server.check(&status)?;
         let liveness = Liveness::start(shared.database(), &status, log)?;
         log.info(format_args!("one of several servers of {db}, through Redis at {redis}"));
 
@@ -144,7 +144,7 @@ impl BackplaneArgs {
         snapshot.presence.iter().for_each(|entry| status.note(entry));
 
         let queue = Pipeline::queue();
-        notifier.start(&queue)?;
+        notify::start(server, &status, woken, &queue, log)?;
         liveness.watch(&queue)?;
         poll(&status, &queue)?;
         let writer = LogWriter::new(shared, &status, log);

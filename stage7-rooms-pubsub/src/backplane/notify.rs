@@ -5,7 +5,7 @@
 //! [`SILENCE`], Redis is away for it, whatever the reason: ended, frozen, cut off,
 //! restarted, or not allowed any longer.
 
-use super::redis_server::{RedisError, RedisServer, RedisUrl, TIMEOUT};
+use super::redis_server::{RedisServer, TIMEOUT};
 use super::{ChatQueue, Status, submit};
 use crate::room_event::RoomEvent;
 use common::critical_thread;
@@ -30,43 +30,23 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 const LATE: &str = "[SERVER] Redis is away: what users of other servers say may come late";
 const ON_TIME: &str = "[SERVER] Redis is back: what users of other servers say comes at once again";
 
-/// The two threads that speak with Redis, before they start.
-pub struct Notifier {
+/// Starts the two threads that speak with Redis: one publishes, when it is `woken` and each
+/// second, and one has subscribed.
+pub(super) fn start(
     redis: RedisServer,
-    status: Arc<Status>,
-    /// Wakes the thread that publishes.
+    status: &Arc<Status>,
     woken: Receiver<()>,
-    log: Log,
-}
-
-impl Notifier {
-    /// Connects, and tries whether what is published comes back. `chat` names the database.
-    ///
-    /// # Errors
-    /// [`RedisError`].
-    pub(super) fn new(
-        url: &RedisUrl,
-        chat: &str,
-        status: &Arc<Status>,
-        woken: Receiver<()>,
-        log: &Log,
-    ) -> Result<Self, RedisError> {
-        let redis = RedisServer::new(url, chat)?;
-        redis.check(status)?;
-        Ok(Notifier { redis, status: status.clone(), woken, log: log.clone() })
-    }
-
-    /// Starts the two threads: one that publishes, one that has subscribed.
-    pub(super) fn start(self, queue: &Arc<ChatQueue>) -> io::Result<()> {
-        let Notifier { redis, status, woken, log } = self;
-        critical_thread::spawn("publish", {
-            let (redis, status, queue) = (redis.clone(), status.clone(), queue.clone());
-            move || publish(&redis, &status, &woken, &queue)
-        })?;
-        let subscriber = Subscriber { redis, status, log, queue: queue.clone(), last_own: Instant::now() };
-        critical_thread::spawn("subscribe", move || subscriber.run())?;
-        Ok(())
-    }
+    queue: &Arc<ChatQueue>,
+    log: &Log,
+) -> io::Result<()> {
+    critical_thread::spawn("publish", {
+        let (redis, status, queue) = (redis.clone(), status.clone(), queue.clone());
+        move || publish(&redis, &status, &woken, &queue)
+    })?;
+    let (status, queue, log) = (status.clone(), queue.clone(), log.clone());
+    let subscriber = Subscriber { redis, status, log, queue, last_own: Instant::now() };
+    critical_thread::spawn("subscribe", move || subscriber.run())?;
+    Ok(())
 }
 
 /// The thread that publishes. It may hang: the committer thread does not wait for it.

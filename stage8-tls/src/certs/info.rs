@@ -76,17 +76,6 @@ impl CertificateInfo {
         })
     }
 
-    /// Whether it is valid at that time, in words.
-    pub fn state(&self, now: OffsetDateTime) -> &'static str {
-        if now < self.from {
-            "not yet valid"
-        } else if now > self.until {
-            "expired"
-        } else {
-            "valid now"
-        }
-    }
-
     /// One of the names by which a client could connect.
     pub(super) fn name_to_verify(&self) -> Option<ServerName<'static>> {
         // `*.example.org` is for `a.example.org`, among others.
@@ -143,7 +132,14 @@ fn fingerprint(der: &[u8]) -> String {
 impl fmt::Display for CertificateInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = if self.names.is_empty() { "none".to_owned() } else { self.names.join(", ") };
-        let state = self.state(OffsetDateTime::now_utc());
+        let now = OffsetDateTime::now_utc();
+        let state = if now < self.from {
+            "not yet valid"
+        } else if now > self.until {
+            "expired"
+        } else {
+            "valid now"
+        };
         let authority = if self.is_authority { "yes, it may sign certificates" } else { "no" };
         writeln!(f, "subject:     {}", escape(&self.subject))?;
         writeln!(f, "issuer:      {}", escape(&self.issuer))?;
