@@ -117,6 +117,7 @@ loose = False
 trace = False
 room = threading.RLock()  # guards members, and the order in which lines are queued
 members = []
+closing = set()  # those who have left, and still read
 said = deque(maxlen=10)
 stopping = threading.Event()
 woken, waker = socket.socketpair()  # the first can be read when the server ends
@@ -204,6 +205,7 @@ class Client:
                 break
         self.caught_up.set()
         self.close()
+        closing.discard(self)
 
     def sent(self, count):
         with self.ready:
@@ -341,6 +343,7 @@ class Client:
         self.heard_all.set()
         if stopping.is_set():
             return
+        closing.add(self)
         depart(self)
         self.finish()
         if fault == "blocks-on-slow-clients":
@@ -554,7 +557,7 @@ def stop(listener):
         time.sleep(0.05)
         os._exit(0)
     deadline = time.monotonic() + 4
-    for client in everyone:
+    for client in everyone + list(closing):
         client.writer.join(max(0, deadline - time.monotonic()))
     os._exit(0)
 

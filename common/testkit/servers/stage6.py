@@ -236,6 +236,7 @@ room = threading.RLock()  # guards members and connections, and what is queued f
 room_changes = threading.Condition(room)
 members = []
 connected = set()
+leaving = set()  # what is on its way to them is still written
 connections = 0
 list_due = threading.Event()
 stopping = threading.Event()
@@ -303,6 +304,7 @@ class Client:
                 break
         self.caught_up.set()
         self.close()
+        leaving.discard(self)
 
     def has_sent(self, count):
         with self.ready:
@@ -516,6 +518,7 @@ class Client:
         with room:
             connections -= 1
             connected.discard(self)
+            leaving.add(self)
             if self in members:
                 depart(self)
         self.finish()
@@ -652,7 +655,7 @@ def main(client, background):
             if FAULT != "silent-end":
                 client.send("[SERVER] server is shutting down")
             client.finish()
-        closing = list(connected)
+        closing = list(connected | leaving)
     deadline = time.monotonic() + 2
     for client in closing:
         client.writer.join(max(0, deadline - time.monotonic()))

@@ -271,9 +271,9 @@ class Client(base.Client):
         if FAULT == "takes-commands-in-any-case":
             command = command.lower()
         if command == "/msg":
-            rest = rest.lstrip()
+            rest = rest.lstrip(" ")
         elif command not in ("/publish", "/announce") and FAULT != "counts-blanks":
-            rest = rest.strip()
+            rest = rest.strip(" ")
         if command == "/join":
             self.join(rest)
         elif command == "/leave":
@@ -286,7 +286,7 @@ class Client(base.Client):
             self.send(users_list(self.room))
         elif command == "/history":
             self.history(rest)
-        elif command == "/publish" and (rest.strip() or FAULT == "publishes-blanks" and rest):
+        elif command == "/publish" and (rest.strip(" ") or FAULT == "publishes-blanks" and rest):
             self.publish(rest)
         elif command == "/subs":
             rows = store("SELECT name FROM subscriptions JOIN users ON publisher = key WHERE subscriber = ?", self.name.lower())
@@ -295,7 +295,7 @@ class Client(base.Client):
             self.subscribe(rest)
         elif command == "/unsubscribe" and rest:
             self.unsubscribe(rest)
-        elif command == "/msg" and rest.partition(" ")[2].strip():
+        elif command == "/msg" and rest.partition(" ")[2].strip(" "):
             self.whisper(*rest.split(" ", 1))
         elif command in ("/kick", "/announce"):
             if FAULT != "lets-anyone-kick":
