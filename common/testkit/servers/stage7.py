@@ -322,7 +322,7 @@ class Client(base.Client):
         self.send(users_list(self.room))
 
     def history(self, number):
-        known = not number or number.isdecimal() and 1 <= int(number) <= 10_000
+        known = not number or number.isascii() and number.isdecimal() and 1 <= int(number) <= 10_000
         if not known or FAULT == "has-one-history" and number:
             raise Wrong("/history takes a number from 1 to 10000: /history [N]")
         if not self.recall(min(int(number or base.HISTORY), 10000)):
