@@ -93,6 +93,7 @@ FAULTS = {
     "ignores-blank-texts": ("234", "empty-line", "takes a text of blanks for an empty line"),
     "notifies-some-of-the-shutdown": ("4", "shutdown", "forgets the one who came last when it ends"),
     "drains-one-read": ("234", None, "closes with much unread input, which is a reset"),
+    "takes-a-part-for-the-whole": ("4", None, "forgets what the socket did not take of a write"),
     "tells-nobody-of-the-slow": ("4", None, "announces no departure of a client that does not read"),
     "forgets-what-came": ("234", None, "forgets at SIGTERM the lines that it has not come to yet"),
     "forgets-half-lines": ("4", None, "forgets at SIGTERM what has no line end yet"),
@@ -196,7 +197,10 @@ class Client:
                 # In pieces, so that a client that reads is seen to catch up.
                 for at in range(0, len(data), PIECE):
                     piece = data[at : at + PIECE]
-                    self.sock.sendall(piece)
+                    if fault == "takes-a-part-for-the-whole":
+                        self.takes_a_part(piece)
+                    else:
+                        self.sock.sendall(piece)
                     self.sent(len(piece))
             except OSError as error:
                 # The kernel tells of a reset once: to the reader or to the writer.
@@ -206,6 +210,15 @@ class Client:
         self.caught_up.set()
         self.close()
         closing.discard(self)
+
+    def takes_a_part(self, piece):
+        try:
+            self.sock.send(piece, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            free = select.poll()
+            free.register(self.sock, select.POLLOUT)
+            free.poll()
+            self.sock.send(piece, socket.MSG_DONTWAIT)
 
     def sent(self, count):
         with self.ready:
