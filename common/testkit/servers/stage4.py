@@ -93,6 +93,7 @@ FAULTS = {
     "ignores-blank-texts": ("234", "empty-line", "takes a text of blanks for an empty line"),
     "notifies-some-of-the-shutdown": ("4", "shutdown", "forgets the one who came last when it ends"),
     "drains-one-read": ("234", None, "closes with much unread input, which is a reset"),
+    "waits-again-and-again": ("4", None, "waits at every line for a client that does not read"),
     "takes-a-part-for-the-whole": ("4", None, "forgets what the socket did not take of a write"),
     "tells-nobody-of-the-slow": ("4", None, "announces no departure of a client that does not read"),
     "forgets-what-came": ("234", None, "forgets at SIGTERM the lines that it has not come to yet"),
@@ -490,7 +491,7 @@ def wait_for_the_slow():
     deadline = time.monotonic() + 0.1
     for member in behind:
         if not member.caught_up.wait(max(0, deadline - time.monotonic())):
-            member.slow = True
+            member.slow = fault != "waits-again-and-again"
 
 
 def arrive(client):

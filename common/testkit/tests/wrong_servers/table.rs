@@ -217,6 +217,7 @@ pub const WRONG: &[(&str, Fails)] = &[
     ("drains-one-read", Fails::These(&[
         "a_flood_without_line_end_gets_an_error_and_the_end", "disconnect_ends_the_connection_in_good_order"
     ])),
+    ("waits-again-and-again", Fails::AtLeast(&["a_client_that_never_reads_does_not_slow_the_others"])),
     ("takes-a-part-for-the-whole", Fails::These(&["a_client_that_falls_behind_misses_no_line_before_its_end"])),
     ("tells-nobody-of-the-slow", Fails::These(&["a_client_that_falls_behind_misses_no_line_before_its_end"])),
     ("forgets-what-came", Fails::These(&["clients_are_told_that_the_server_shuts_down"])),
@@ -230,7 +231,7 @@ pub const WRONG: &[(&str, Fails)] = &[
 #[rustfmt::skip]
 pub const NOT_SEEN_AT_RANDOM: &[&str] = &[
     "blocks-on-slow-clients", "counts-outside-the-lock", "drains-one-read", "drops-for-the-slow", "forgets-half-lines", "forgets-what-came", "idle-time-out", "ignores-ctrl-c",
-    "limit-only-at-line-ends", "loses-every-hundredth", "mapped-address", "no-brackets", "takes-a-part-for-the-whole", "tells-nobody-of-the-slow",
+    "limit-only-at-line-ends", "loses-every-hundredth", "mapped-address", "no-brackets", "takes-a-part-for-the-whole", "tells-nobody-of-the-slow", "waits-again-and-again",
 ];
 
 /// The faults of the client (`clients/stage4.py --list-faults`), which random sessions
