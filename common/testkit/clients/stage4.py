@@ -49,6 +49,7 @@ FAULTS = {
     "loses-the-last-line": "ends its printing thread before all is printed",
     "counts-marks-of-the-line": "counts the combining marks of a line, not of a letter",
     "escapes-every-joiner": "spells the joiners out that Persian needs",
+    "keeps-every-joiner": "shows joiners as they are, between Latin letters too",
     "sends-what-is-no-utf8": "sends its input as it is, text or not",
     "prints-disconnect": "prints a !DISCONNECT that it receives, and stays",
     "calls-a-reset-a-success": "ends with 0 after a reset",
@@ -86,7 +87,7 @@ def escape(text):
     text = re.sub("[\0-\x1f\x7f-\x9f]", lambda c: digits % ord(c[0]), text)
     spelled = lambda c: "\\u{%04x}" % ord(c)
     unseen = "\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff" if fault == "escapes-half-of-the-unseen" else UNSEEN
-    needed = "(?!)" if fault == "escapes-every-joiner" else NEEDED
+    needed = {"escapes-every-joiner": "(?!)", "keeps-every-joiner": "[\u200c\u200d]"}.get(fault, NEEDED)
     text = re.sub(f"({needed})|[{unseen}]", lambda c: c[1] or spelled(c[0]), text)
     return text if fault == "piles-up-marks" else with_few_marks(text, spelled)
 

@@ -77,8 +77,8 @@ wire(client) fn a_long_received_line_is_printed_whole(case) {
 }
 
 /// A received ESC is printed as `\x1b`, four plain characters: or any user in the
-/// room could drive this terminal. Characters that a script needs stay as they are:
-/// U+200C between two Persian letters.
+/// room could drive this terminal. Characters that a script needs stay as they are, such as
+/// U+200C between two Persian letters. Between Latin letters it would hide in a name.
 wire(client) fn received_control_characters_are_escaped(case) {
     let (mut client, us) = connected(case);
     let line = shows(case, &mut client, &us, b"red \x1b[31m alert");
@@ -87,6 +87,11 @@ wire(client) fn received_control_characters_are_escaped(case) {
     let persian = "\u{645}\u{6cc}\u{200c}\u{62e}\u{648}\u{627}\u{647}\u{645}";
     let line = shows(case, &mut client, &us, persian.as_bytes());
     require(line == printed(case, persian), shown(printed(case, persian)), shown(&line));
+    for (joiner, escaped) in [("\u{200c}", "\\u{200c}"), ("\u{200d}", "\\u{200d}")] {
+        let line = shows(case, &mut client, &us, format!("al{joiner}ice").as_bytes());
+        let expected = printed(case, &format!("al{escaped}ice"));
+        require(line == expected, shown(expected), shown(&line));
+    }
 }
 
 /// ESC is not the only one: bell, backspace, carriage return, DEL, and the

@@ -275,6 +275,7 @@ pub const WRONG_CLIENTS: &[&str] = &[
 /// The faults of that client that no random session shows, each with a check that it fails.
 pub const WRONG_BY_NAME: &[(&str, &str)] = &[
     ("escapes-every-joiner", "received_control_characters_are_escaped"),
+    ("keeps-every-joiner", "received_control_characters_are_escaped"),
     ("sends-what-is-no-utf8", "a_typed_line_is_sent"),
     ("prints-disconnect", "a_received_disconnect_ends_the_client"),
     ("calls-a-reset-a-success", "the_client_ends_when_the_server_closes"),
