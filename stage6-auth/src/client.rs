@@ -21,9 +21,9 @@ pub mod send_queue;
 
 use crate::client::login::{LoginArgs, LoginClient};
 use crate::client::receiver::{ClientLogic, Receiver};
-use crate::client::send_queue::{MAX_QUEUED, SendQueue};
-use crate::envelope::{Envelope, MAX_TEXT};
-use anyhow::{bail, ensure};
+use crate::client::send_queue::SendQueue;
+use crate::envelope::Envelope;
+use anyhow::bail;
 use clap::Parser;
 use common::endpoint::Endpoint;
 use common::net;
@@ -111,15 +111,14 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             // To the server, after all that was typed before: it is a line like any
             // other, and the last one.
             "/quit" | line::DISCONNECT => {
-                send(&queue, Zeroizing::new(line::DISCONNECT.to_owned()), &output)?;
+                queue.submit(Zeroizing::new(line::DISCONNECT.to_owned()), &output)?;
                 break;
             }
             // The server would not say it.
             "" => {}
             line if guard.holds_back(line, &output) => {}
-            _ => {
-                send(&queue, text, &output)?;
-            }
+            // It waits for the connection, if need be.
+            _ => queue.submit(text, &output)?,
         }
     }
     // What is still under way arrives and is shown. The server closes when it has
@@ -128,21 +127,6 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     // The receiver ends the program. To return from here instead could cut off what it
     // has not shown yet.
     receiver.join().expect("the receiver ends the program and does not return")
-}
-
-/// Queues a line, if it can be sent. On a pipe this waits when the queue is full: the
-/// lines are there when they are there. A user at a terminal is told instead.
-fn send(queue: &SendQueue, text: Zeroizing<String>, output: &Output) -> anyhow::Result<()> {
-    if text.len() > MAX_TEXT {
-        let problem = format!("not sent: sealed, a line holds {MAX_TEXT} bytes of text at most");
-        // A user can try again. On a pipe it would not be noticed that a line is missing.
-        ensure!(output.interactive(), problem);
-        output.hint(&problem);
-    } else if !queue.push(text, !output.interactive()) {
-        // Only without a connection: with one, this waits until there is room.
-        output.hint(&format!("not sent: {MAX_QUEUED} lines are waiting for the connection already"));
-    }
-    Ok(())
 }
 
 /// What this stage's client does on the receiver thread. When it connects, logs in and

@@ -17,7 +17,7 @@
 use crate::client_state::{ClientState, StateChange};
 use crate::commands::COMMANDS;
 use crate::line_style;
-use anyhow::{bail, ensure};
+use anyhow::bail;
 use clap::Parser;
 use common::endpoint::Endpoint;
 use common::net;
@@ -27,8 +27,8 @@ use stage4_multichat::transport::Transport;
 use stage5_aes::keyfile::{self, KeyFile};
 use stage6_auth::client::login::{LoginArgs, LoginClient};
 use stage6_auth::client::receiver::{ClientLogic, Receiver};
-use stage6_auth::client::send_queue::{ClientSession, MAX_QUEUED, SendQueue};
-use stage6_auth::envelope::{Envelope, MAX_TEXT};
+use stage6_auth::client::send_queue::{ClientSession, SendQueue};
+use stage6_auth::envelope::Envelope;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -109,7 +109,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             // To the server, after all that was typed before: it is a line like any
             // other, and the last one.
             "/quit" | line::DISCONNECT => {
-                send(&queue, Zeroizing::new(line::DISCONNECT.to_owned()), &output)?;
+                queue.submit(Zeroizing::new(line::DISCONNECT.to_owned()), &output)?;
                 break;
             }
             // The server would not say it.
@@ -119,7 +119,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
                     // The prompt may have to wait for what that changes.
                     state.typed(&text);
                 }
-                send(&queue, text, &output)?;
+                queue.submit(text, &output)?;
             }
         }
     }
@@ -129,21 +129,6 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     // The receiver ends the program. To return from here instead could cut off what it
     // has not shown yet.
     receiver.join().expect("the receiver ends the program and does not return")
-}
-
-/// Queues a line, if it can be sent. On a pipe this waits when the queue is full: the
-/// lines are there when they are there. A user at a terminal is told instead.
-fn send(queue: &SendQueue, text: Zeroizing<String>, output: &Output) -> anyhow::Result<()> {
-    if text.len() > MAX_TEXT {
-        let problem = format!("not sent: sealed, a line holds {MAX_TEXT} bytes of text at most");
-        // A user can try again. On a pipe it would not be noticed that a line is missing.
-        ensure!(output.interactive(), problem);
-        output.hint(&problem);
-    } else if !queue.push(text, !output.interactive()) {
-        // Only without a connection: with one, this waits until there is room.
-        output.hint(&format!("not sent: {MAX_QUEUED} lines are waiting for the connection already"));
-    }
-    Ok(())
 }
 
 /// What this stage's client does on the receiver thread. When it connects, logs in and

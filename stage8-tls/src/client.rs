@@ -16,9 +16,8 @@
 
 use crate::commands::CLIENT_COMMANDS;
 use crate::compression::CompressionArgs;
-use crate::e2e::{EndToEnd, fits};
+use crate::e2e::EndToEnd;
 use crate::tls::{ConnectError, TlsConnector, TrustArgs};
-use anyhow::ensure;
 use clap::Parser;
 use common::endpoint::Endpoint;
 use common::terminal::{self, Output};
@@ -26,7 +25,7 @@ use stage2_echo::line;
 use stage4_multichat::transport::Transport;
 use stage6_auth::client::login::{LoginArgs, LoginClient};
 use stage6_auth::client::receiver::{ClientLogic, Receiver};
-use stage6_auth::client::send_queue::{ClientSession, MAX_QUEUED, SendQueue};
+use stage6_auth::client::send_queue::{ClientSession, SendQueue};
 use stage7_rooms_pubsub::client_state::{ClientState, StateChange};
 use stage7_rooms_pubsub::commands::commands_with;
 use stage7_rooms_pubsub::line_style;
@@ -120,7 +119,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             // To the server, after all that was typed before: it is a line like any
             // other, and the last one.
             "/quit" | line::DISCONNECT => {
-                send(&queue, Zeroizing::new(line::DISCONNECT.to_owned()), &output)?;
+                queue.submit(Zeroizing::new(line::DISCONNECT.to_owned()), &output)?;
                 break;
             }
             // The server would not say it.
@@ -130,7 +129,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
                     // The prompt may have to wait for what that changes.
                     state.typed(&text);
                 }
-                send(&queue, text, &output)?;
+                queue.submit(text, &output)?;
             }
         }
     }
@@ -140,20 +139,6 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     // The receiver ends the program. To return from here instead could cut off what it
     // has not shown yet.
     receiver.join().expect("the receiver ends the program and does not return")
-}
-
-/// Queues a line, if it can be sent. On a pipe this waits when the queue is full: the
-/// lines are there when they are there. A user at a terminal is told instead.
-fn send(queue: &SendQueue, text: Zeroizing<String>, output: &Output) -> anyhow::Result<()> {
-    if let Err(problem) = fits(&text) {
-        // A user can try again. On a pipe it would not be noticed that a line is missing.
-        ensure!(output.interactive(), problem);
-        output.hint(&problem);
-    } else if !queue.push(text, !output.interactive()) {
-        // Only without a connection: with one, this waits until there is room.
-        output.hint(&format!("not sent: {MAX_QUEUED} lines are waiting for the connection already"));
-    }
-    Ok(())
 }
 
 /// What this stage's client does on the receiver thread. When it connects, logs in and

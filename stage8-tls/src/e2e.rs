@@ -21,7 +21,7 @@ mod incoming;
 mod outgoing;
 mod user_output;
 
-pub use user_output::{UserOutput, fits};
+pub use user_output::UserOutput;
 
 use crate::identity::{self, Identity, KnownKeys, PublicKey, ReplayCache};
 use common::poison::IgnorePoison;

@@ -22,6 +22,7 @@ use crate::client::connection::{finish, send_all};
 use crate::sessions::ELSEWHERE;
 use anyhow::{bail, ensure};
 use common::poison::IgnorePoison;
+use common::terminal::Output;
 use stage2_echo::line::DISCONNECT;
 use stage4_multichat::transport::Transport;
 use state::{Allowed, MAX_ANSWERS, State};
@@ -30,7 +31,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// Lines that are kept while there is no connection.
-pub const MAX_QUEUED: usize = 1000;
+const MAX_QUEUED: usize = 1000;
 
 /// How long a line that is just being sent may take, once the connection is gone.
 const LAST_SEND: Duration = Duration::from_millis(500);
@@ -55,16 +56,30 @@ impl SendQueue {
         Arc::new(SendQueue { encoder, state, changed, writing })
     }
 
-    /// Queues a line that was typed. When the queue is full, this waits if there is
-    /// a connection or if it `may_wait` for one. Returns `true` if the line was
-    /// queued.
+    /// Queues a line that was typed, if it can be sent. On a pipe this waits when the queue
+    /// is full: the lines are there when they are there. A user at a terminal is told instead.
+    ///
+    /// # Errors
+    /// On a pipe, when it cannot be sent: it would not be noticed that a line is missing.
+    pub fn submit(&self, line: Zeroizing<String>, output: &Output) -> anyhow::Result<()> {
+        if let Err(problem) = self.encoder.fits(&line) {
+            ensure!(output.interactive(), problem);
+            output.hint(&problem);
+        } else if !self.push(line, !output.interactive()) {
+            output.hint(&format!("not sent: {MAX_QUEUED} lines are waiting for the connection already"));
+        }
+        Ok(())
+    }
+
+    /// Queues a line. When the queue is full, this waits if there is a connection or if it
+    /// `may_wait` for one. Returns `true` if the line was queued.
     pub fn push(&self, line: Zeroizing<String>, may_wait: bool) -> bool {
         let mut state = self.lock();
         while state.lines.len() >= MAX_QUEUED {
             if !may_wait && state.connection.is_none() {
                 return false;
             }
-            state = self.wait(state);
+            state = self.changed.wait(state).ignore_poison();
         }
         state.lines.push_back(line);
         self.changed.notify_all();
@@ -90,7 +105,7 @@ impl SendQueue {
         loop {
             let mut state = self.lock();
             while state.allowed == Allowed::Nothing || (state.lines.is_empty() && !state.input_ended) {
-                state = self.wait(state);
+                state = self.changed.wait(state).ignore_poison();
             }
             match (state.lines.front().cloned(), state.connection.clone()) {
                 (Some(line), Some(connection)) => {
@@ -224,10 +239,6 @@ impl SendQueue {
         let result = change(&mut self.lock());
         self.changed.notify_all();
         result
-    }
-
-    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        self.changed.wait(state).ignore_poison()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -1,11 +1,24 @@
 //! What goes out: private messages, sealed, and commands for the client itself.
 
 use super::{EndToEnd, KEY_TIMEOUT, KeyAnswer, KeyLookup, LocalUser, State, safety_number, user_output};
-use crate::identity;
+use crate::identity::{self, MAX_TEXT};
 use common::poison::IgnorePoison;
+use stage2_echo::line::MAX_LINE;
 use stage6_auth::client::send_queue::{Encode, Encoded, SendQueue};
 
 impl Encode for EndToEnd {
+    fn fits(&self, line: &str) -> Result<(), String> {
+        match line.strip_prefix("/msg ").and_then(|rest| rest.split_once(' ')) {
+            Some((_, text)) if text.len() > MAX_TEXT => {
+                Err(format!("not sent: a private message holds {MAX_TEXT} bytes of text at most"))
+            }
+            None if line.len() > MAX_LINE => {
+                Err(format!("not sent: a line holds {MAX_LINE} bytes of text at most"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn encode(&self, line: &str, queue: &SendQueue) -> Encoded {
         let (command, rest) = line.split_once(' ').unwrap_or((line, ""));
         match (command.to_ascii_lowercase().as_str(), self.user()) {

@@ -450,12 +450,13 @@ fn what_the_user_asks_for_is_shown() {
 
 #[test]
 fn a_line_that_is_too_long_is_known_before() {
+    let (alice, bob) = alice_and_bob();
+    let fits = |line: &str| alice.e2e.fits(line);
     assert!(fits(&"x".repeat(4096)).is_ok() && fits(&"x".repeat(4097)).is_err());
     let longest = crate::identity::MAX_TEXT;
     let name = "n".repeat(32);
     assert!(fits(&format!("/msg {name} {}", "x".repeat(longest))).is_ok());
     assert!(fits(&format!("/msg b {}", "x".repeat(longest + 1))).unwrap_err().contains(&longest.to_string()));
-    let (alice, bob) = alice_and_bob();
     alice.types(&format!("/msg {name} {}", "x".repeat(longest)));
     alice.learns(&name, &bob.key);
     assert!(alice.sends().len() <= 4096);

@@ -1,8 +1,6 @@
 //! What is said to the user about private messages.
 
-use crate::identity::MAX_TEXT;
 use common::terminal::Output;
-use stage2_echo::line::MAX_LINE;
 
 /// Where it is said: on the terminal, or in a list that a test reads.
 pub trait UserOutput: Send + Sync {
@@ -19,23 +17,6 @@ impl UserOutput for Output {
 
     fn alarm(&self, line: &str) {
         Output::alarm(self, line);
-    }
-}
-
-/// Whether a line that was typed can be sent, however it is sealed.
-///
-/// # Errors
-/// What to tell the user.
-pub fn fits(line: &str) -> Result<(), String> {
-    let text = line.strip_prefix("/msg ").and_then(|rest| rest.split_once(' ')).map(|(_, text)| text);
-    match text {
-        Some(text) if text.len() > MAX_TEXT => {
-            Err(format!("not sent: a private message holds {MAX_TEXT} bytes of text at most"))
-        }
-        None if line.len() > MAX_LINE => {
-            Err(format!("not sent: a line holds {MAX_LINE} bytes of text at most"))
-        }
-        _ => Ok(()),
     }
 }
 

@@ -5,7 +5,7 @@
 //! user, whose key the client has to ask for first.
 
 use super::SendQueue;
-use crate::envelope::Envelope;
+use crate::envelope::{Envelope, MAX_TEXT};
 use zeroize::Zeroizing;
 
 /// What a line becomes before it goes over the wire.
@@ -28,6 +28,14 @@ impl Encoded {
 
 /// How a line goes over the wire.
 pub trait Encode: Send + Sync {
+    /// Whether a line that was typed can be sent.
+    ///
+    /// # Errors
+    /// What to tell the user.
+    fn fits(&self, _line: &str) -> Result<(), String> {
+        Ok(())
+    }
+
     /// What `line` becomes. Called by the sender thread. In stage 8 it asks the server for
     /// a key, by [`queue.send_now`](SendQueue::send_now), and waits for the answer.
     fn encode(&self, line: &str, queue: &SendQueue) -> Encoded;
@@ -37,6 +45,13 @@ pub trait Encode: Send + Sync {
 }
 
 impl Encode for Envelope {
+    fn fits(&self, line: &str) -> Result<(), String> {
+        if line.len() > MAX_TEXT {
+            return Err(format!("not sent: sealed, a line holds {MAX_TEXT} bytes of text at most"));
+        }
+        Ok(())
+    }
+
     fn encode(&self, line: &str, _: &SendQueue) -> Encoded {
         let mut sealed = Vec::new();
         self.seal_into(line, &mut sealed);
