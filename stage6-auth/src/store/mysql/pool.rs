@@ -8,9 +8,7 @@ use super::super::url::MySqlUrl;
 use super::errors::is_timeout;
 use crate::semaphore::Semaphore;
 use common::poison::IgnorePoison;
-use mysql::prelude::Queryable;
 use mysql::{Conn, DriverError, Opts};
-use std::io;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -36,21 +34,8 @@ impl Pool {
     }
 
     /// A connection outside the pool.
-    ///
-    /// It is refused when it does not carry all of Unicode: texts would be stored
-    /// as other characters.
     pub fn connect(&self) -> mysql::Result<Conn> {
-        let mut conn = Conn::new(self.opts.clone())?;
-        let sets: Option<(String, String, String)> = conn.query_first(
-            "SELECT @@character_set_client, @@character_set_connection, @@character_set_results",
-        )?;
-        match sets {
-            Some((a, b, c)) if [&a, &b, &c] == ["utf8mb4"; 3] => Ok(conn),
-            other => {
-                let cause = format!("its character sets for this connection are {other:?} and not utf8mb4");
-                Err(io::Error::other(cause).into())
-            }
-        }
+        Conn::new(self.opts.clone())
     }
 
     /// Runs `work` on a connection that was alive a moment ago.
