@@ -40,15 +40,13 @@ pub struct BoundedQueue<T> {
 struct State<T> {
     items: Vec<T>,
     bytes: usize,
-    /// See [`BoundedQueue::wake`].
-    woken: bool,
     closed: bool,
 }
 
 impl<T> BoundedQueue<T> {
     /// An empty queue.
     pub fn new(limits: QueueLimits) -> Self {
-        let state = State { items: Vec::new(), bytes: 0, woken: false, closed: false };
+        let state = State { items: Vec::new(), bytes: 0, closed: false };
         BoundedQueue { limits, state: Mutex::new(state), filled: Condvar::new(), emptied: Condvar::new() }
     }
 
@@ -74,27 +72,30 @@ impl<T> BoundedQueue<T> {
         Ok(())
     }
 
-    /// Takes everything, as soon as there is something, or after a
-    /// [`wake`](Self::wake). `None`: the queue is closed and empty.
+    /// From stage 7 on, where the taking thread has another source too: puts in an item that
+    /// only wakes it, unless there is something in the queue already. Never waits.
+    pub fn push_if_empty(&self, item: T) {
+        let mut state = self.lock();
+        if state.items.is_empty() && !state.closed {
+            state.items.push(item);
+            self.filled.notify_one();
+        }
+    }
+
+    /// Takes everything, as soon as there is something. `None`: the queue is closed and
+    /// empty.
     pub fn take_all(&self) -> Option<Vec<T>> {
         let mut state = self.lock();
-        while state.items.is_empty() && !state.woken {
+        while state.items.is_empty() {
             if state.closed {
                 return None;
             }
             state = self.filled.wait(state).ignore_poison();
         }
-        (state.bytes, state.woken) = (0, false);
+        state.bytes = 0;
         let items = std::mem::take(&mut state.items);
         self.emptied.notify_all();
         Some(items)
-    }
-
-    /// From stage 7 on, where the taking thread has another source too: has
-    /// [`take_all`](Self::take_all) return, now or the next time, even with nothing.
-    pub fn wake(&self) {
-        self.lock().woken = true;
-        self.filled.notify_one();
     }
 
     /// Returns `true` if the queue takes nothing more.

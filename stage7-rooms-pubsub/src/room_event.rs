@@ -32,7 +32,8 @@ pub enum RoomEvent {
     Kick(Arc<Session>, Arc<str>),
     /// A client goes. The guard is dropped when that is delivered.
     Leave(Arc<Session>, WaitGuard),
-    /// What another server has stored; the message that it goes with says what.
+    /// What another server has stored; the message that it goes with says what. Without a
+    /// message it has only woken the committer thread.
     Replicated,
     /// A line for all clients of this server.
     Notice(&'static str),

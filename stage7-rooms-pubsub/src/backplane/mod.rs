@@ -157,11 +157,16 @@ fn poll(status: &Arc<Status>, queue: &Arc<ChatQueue>) -> io::Result<()> {
     let (status, queue) = (status.clone(), queue.clone());
     critical_thread::spawn("poll", move || {
         while !queue.is_closed() {
-            queue.wake();
+            wake_committer(&queue);
             thread::sleep(if status.redis_is_away() { POLL_WITHOUT_REDIS } else { POLL });
         }
     })?;
     Ok(())
+}
+
+/// Has the committer thread read the log.
+fn wake_committer(queue: &ChatQueue) {
+    queue.push_if_empty(Submission { message: None, event: RoomEvent::Replicated });
 }
 
 /// Submits something that is not a client's.

@@ -6,7 +6,7 @@
 //! restarted, or not allowed any longer.
 
 use super::redis_server::{RedisServer, TIMEOUT};
-use super::{ChatQueue, Status, submit};
+use super::{ChatQueue, Status, submit, wake_committer};
 use crate::room_event::RoomEvent;
 use common::critical_thread;
 use common::log::Log;
@@ -136,7 +136,7 @@ impl Subscriber {
                 submit(&self.queue, None, RoomEvent::Notice(ON_TIME));
             }
         } else if tail.parse().is_ok_and(|tail| self.status.note_announced(tail)) {
-            self.queue.wake();
+            wake_committer(&self.queue);
         }
     }
 
