@@ -67,16 +67,13 @@ pub fn check_schema(
     let mut version = version(&tx).map_err(explain)?.ok_or_else(|| {
         StoreError::Unusable(format!("{db} is a database of another program; name another with --db"))
     })?;
-    let found = version;
+    let is_new = version == 0;
     loop {
         let (statements, next) = match schema.next(version, |step| step.sqlite) {
             Change::None => return tx.commit().map_err(explain),
-            Change::TooNew(_) if has_gaps(&tx, known, found).map_err(explain)? => {
-                return Err(damaged(path, format!("tables of a version {found}")));
-            }
             Change::TooNew(found) => return Err(too_new(db, found, known)),
-            Change::Run(..) if found > 0 && older == OlderTables::Refuse => {
-                return Err(too_old(db, found, known, &init_command(schema.program, db)));
+            Change::Run(..) if !is_new && older == OlderTables::Refuse => {
+                return Err(too_old(db, version, known, &init_command(schema.program, db)));
             }
             Change::Run(statements, next) => (statements, next),
         };
@@ -100,14 +97,6 @@ fn version(tx: &Transaction) -> rusqlite::Result<Option<u32>> {
             .map(|v| Some(v.unwrap_or(0)));
     }
     Ok(if count("")? == 0 { Some(0) } else { None })
-}
-
-/// Returns `true` if no program has made a version `found`: every step notes its
-/// own version, so one that a newer program made has all those before it.
-fn has_gaps(tx: &Transaction, known: u32, found: u32) -> rusqlite::Result<bool> {
-    let newer = "SELECT COUNT(*) FROM schema_version WHERE version > ?";
-    let steps: u32 = tx.query_row(newer, [known], |row| row.get(0))?;
-    Ok(found > known && steps != found - known)
 }
 
 /// Which file a path leads to: the device and the number of its inode; `None` for no file.
