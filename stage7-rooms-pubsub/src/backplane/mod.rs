@@ -42,15 +42,16 @@ pub(crate) use writer::LogWriter;
 
 use crate::addressed_message::{AddressedMessage, PrivateKind};
 use crate::room_event::RoomEvent;
+use anyhow::bail;
 use clap::builder::{StringValueParser, TypedValueParser};
 use common::critical_thread;
 use common::log::Log;
 use liveness::Liveness;
 use log::{SharedLog, Snapshot};
 use mysql::prelude::Queryable;
-use redis_server::{RedisError, RedisServer, RedisUrl};
+use redis_server::{RedisServer, RedisUrl};
 use stage6_auth::pipeline::{Pipeline, Queue, Submission};
-use stage6_auth::store::{DbUrl, MessageId, MessageRow, Schema, Store, StoreError, now};
+use stage6_auth::store::{DbUrl, MessageId, MessageRow, Schema, Store, now};
 use std::io;
 use std::sync::Arc;
 use std::thread;
@@ -73,23 +74,6 @@ pub struct BackplaneArgs {
     #[arg(long, env = "CHAT_BACKPLANE", hide_env_values = true, value_name = "URL")]
     #[arg(value_parser = StringValueParser::new().map(RedisUrl))]
     pub backplane: Option<RedisUrl>,
-}
-
-/// Why the servers cannot be one chat.
-#[derive(Debug, thiserror::Error)]
-pub enum BackplaneError {
-    /// `--backplane` and SQLite.
-    #[error("several servers need a database server: give --db mysql://user:password@host:port/database too")]
-    NeedsMySql,
-    /// Redis does not do what is needed.
-    #[error(transparent)]
-    Redis(#[from] RedisError),
-    /// The database.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// No thread can be started.
-    #[error("cannot start a thread: {0}")]
-    Thread(#[from] io::Error),
 }
 
 /// The queue to the committer thread of a chat, and what is in it.
@@ -115,7 +99,7 @@ impl BackplaneArgs {
     /// the kinds of private messages, all of this stage.
     ///
     /// # Errors
-    /// [`BackplaneError`].
+    /// When the database or Redis cannot be used for that, or no thread started.
     pub fn start(
         &self,
         db: &DbUrl,
@@ -124,9 +108,13 @@ impl BackplaneArgs {
         private: &'static [&'static PrivateKind],
         history: usize,
         log: &Log,
-    ) -> Result<Option<Backplane>, BackplaneError> {
+    ) -> anyhow::Result<Option<Backplane>> {
         let Some(redis) = &self.backplane else { return Ok(None) };
-        let DbUrl::MySql(mysql) = db else { return Err(BackplaneError::NeedsMySql) };
+        let DbUrl::MySql(mysql) = db else {
+            bail!(
+                "several servers need a database server: give --db mysql://user:password@host:port/database too"
+            )
+        };
         let mut shared = SharedLog::open(mysql, schema, private, log)?;
         // The database's own name for itself: the servers may call it by different ones.
         let chat_name = "SELECT CONCAT(@@hostname, ':', @@port, '/', DATABASE())";
