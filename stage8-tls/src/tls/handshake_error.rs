@@ -47,9 +47,6 @@ fn for_the_log(error: &TlsError) -> String {
         TlsError::AlertReceived(Alert::BadCertificate | Alert::CertificateUnknown) => {
             "it does not accept our certificate (alert bad_certificate): most likely it expected another name"
         }
-        TlsError::AlertReceived(Alert::DecryptError) => {
-            "our certificate's signature is not from the authority that it trusts (alert decrypt_error)"
-        }
         TlsError::AlertReceived(other) => return format!("it ended the handshake (alert {other:?})"),
         TlsError::PeerIncompatible(
             PeerIncompatible::Tls12NotOffered
@@ -58,7 +55,6 @@ fn for_the_log(error: &TlsError) -> String {
             // TLS 1.2 brought this extension, and every client of that version sends it.
             | PeerIncompatible::SignatureAlgorithmsExtensionRequired,
         ) => "no version in common: it offers less than TLS 1.2",
-        TlsError::PeerIncompatible(PeerIncompatible::NoCipherSuitesInCommon) => "no cipher suite in common",
         TlsError::PeerIncompatible(other) => return format!("nothing in common: {other:?}"),
         error => return format!("the handshake failed: {error}"),
     };
@@ -78,15 +74,6 @@ pub(super) fn for_the_user(error: &HandshakeError, name: &ServerName<'_>, ca: &P
         HandshakeError::Silent => format!("what is there does not answer in TLS. {OTHER_STAGE}"),
         HandshakeError::Tls(TlsError::InvalidCertificate(problem)) => {
             certificate(problem, &name, &ca.to_string())
-        }
-        HandshakeError::Tls(TlsError::AlertReceived(Alert::ProtocolVersion)) => {
-            "the server wants another version of TLS; this client speaks 1.2 and 1.3".to_owned()
-        }
-        HandshakeError::Tls(TlsError::AlertReceived(alert)) => {
-            format!("the server refuses (alert {alert:?})")
-        }
-        HandshakeError::Tls(TlsError::PeerIncompatible(_)) => {
-            "the server offers nothing newer than TLS 1.1, or no cipher that is safe".to_owned()
         }
         HandshakeError::Tls(error) => format!("the handshake failed: {error}"),
         HandshakeError::Left => {
