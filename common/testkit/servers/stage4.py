@@ -108,7 +108,7 @@ FAULTS = {
 
 LONGEST = 4096
 PIECE = 1 << 16
-LAG = 0.03  # by which a loose server is late, in seconds
+LAG = 0.1  # by which a loose server is late, in seconds
 QUEUE = 1 << 20
 TOO_LONG = "[SERVER] error: line longer than 4096 bytes"
 NOT_UTF8 = "[SERVER] error: line is not valid UTF-8"

@@ -4,13 +4,16 @@
 Written against the contract alone, with Python's standard library and, for AES,
 OpenSSL's libcrypto. It looks for `chat.key` in its working folder. `--fault
 NAME` makes it wrong in one way, each a mistake that people make;
-`--list-faults` prints their names. Example:
+`--list-faults` prints their names (`--texts yes`: and what each does). `--loose yes` makes use
+of what the contract leaves open: some senders' lines come later than others', lists at once,
+errors in other words. `--trace yes` says on standard output where it listens. Example:
 
     python3 stage6.py --host 127.0.0.1 --port 9006 --db chat.db --fault no-history
 """
 
 import hashlib
 import hmac
+import itertools
 import os
 import re
 import secrets
@@ -89,7 +92,8 @@ options = dict(zip(sys.argv[1::2], sys.argv[2::2]))
 def chosen(faults):
     """The fault that the command line asks for, one of these, or None."""
     if "--list-faults" in sys.argv:
-        print("\n".join(faults))
+        for name, text in faults.items():
+            print(f"{name}\t{text}" if "--texts" in sys.argv else name)
         sys.exit()
     fault = options.get("--fault")
     if fault is not None and fault not in faults:
@@ -104,7 +108,11 @@ LONGEST = 4096
 HISTORY = 20
 QUEUE = 1 << 20
 LOGIN_TIMEOUT = float(options.get("--login-timeout", 30))
-GATHER = 0.2
+HASH_COST = int(options.get("--hash-cost", 13))
+LOOSE = "--loose" in options
+LAG = 0.1  # by which a loose server is late, in seconds
+NUMBERS = itertools.count()
+GATHER = 0 if LOOSE else 0.2
 LATE = 0  # seconds that what a client has sent needs to come here
 
 # --- the envelope ---------------------------------------------------------
@@ -167,19 +175,26 @@ def key_of(name):
 def hashed(password, salt):
     if FAULT == "cuts-passwords":
         password = password.encode()[:72].decode()
-    return hashlib.scrypt(password.encode(), salt=salt, n=1 << 13, r=8, p=1)
+    return hashlib.scrypt(password.encode(), salt=salt, n=1 << HASH_COST, r=8, p=1)
 
 
 class Refused(Exception):
-    pass
+    def __str__(self):
+        kept = ("wrong name or password", "name already taken", "already logged in")
+        reason = super().__str__()
+        return "no" if LOOSE and reason not in kept else reason
 
 
-def register(name, password):
+def check_name(name):
     allowed = ".+" if FAULT == "takes-any-name" else "[A-Za-z0-9][A-Za-z0-9_.-]{0,31}"
     if not re.fullmatch(allowed, name):
         raise Refused("a name has 1 to 32 letters, digits, _ . -, and begins with a letter or a digit")
     if name.lower() == "server":
         raise Refused("name already taken")
+
+
+def register(name, password):
+    check_name(name)
     longest = 1000 if FAULT == "cuts-passwords" else 72
     shortest = 1 if FAULT == "takes-short-passwords" else 8
     if not shortest <= len(password.encode()) <= longest or "\0" in password:
@@ -254,6 +269,7 @@ class Client:
         self.sock, self.name, self.token = sock, None, None
         self.address = "%s:%d" % address[:2]
         self.buffer = b""
+        self.lag = LAG if LOOSE and next(NUMBERS) % 2 == 0 else 0
         self.deadline = time.monotonic() + LOGIN_TIMEOUT
         self.queue, self.queued, self.ended = deque(), 0, False
         self.slow = False  # it had a chance to catch up, and did not
@@ -423,6 +439,8 @@ class Client:
             name, password = (rest.split(None, 1) + ["", ""])[:2]
         if " " not in request or FAULT == "knows-no-short-form":
             name = self.ask("ENTER_USERNAME")
+            if LOOSE and word == "REGISTER":
+                check_name(name)
             password = self.ask("ENTER_PASSWORD")
         elif not name or not password:
             raise Refused("expected: %s name password" % word)
@@ -479,7 +497,11 @@ class Client:
     def heard(self):
         while True:
             try:
-                return self.read_line()
+                pending = b"\n" in self.buffer
+                text = self.read_line()
+                # A loose server is late once for lines that come together.
+                time.sleep(0 if pending else self.lag)
+                return text
             except ValueError:
                 if FAULT != "goes-on-after-a-bad-line":
                     raise
@@ -515,6 +537,7 @@ class Client:
         self.heard_all.set()
         if self.stopped:
             return
+        time.sleep(self.lag)
         with room:
             connections -= 1
             connected.discard(self)
@@ -636,6 +659,8 @@ def read_key():
 def main(client, background):
     """Serves with one `client` a connection, and `background` in a thread of its own."""
     listener = socket.create_server((options["--host"], int(options["--port"])), backlog=128)
+    if "--trace" in options:
+        print("Listening on %s:%d" % listener.getsockname(), flush=True)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     threading.Thread(target=accept, args=[listener, client], daemon=True).start()
     threading.Thread(target=background, daemon=True).start()

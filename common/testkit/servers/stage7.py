@@ -76,6 +76,9 @@ ERROR = "[SERVER] error: "
 class Wrong(Exception):
     """What a command answers when it cannot be done."""
 
+    def __str__(self):
+        return "no" if base.LOOSE else super().__str__()
+
 
 def of_room(name):
     return [member for member in members if same_room(member.room, name)]

@@ -4,7 +4,7 @@
 Written against the contract alone, on top of stage7.py: TLS is a layer beneath it,
 and `/pubkey`, `/key` and `/dm` come in addition. Its certificates, made by the
 `openssl` command, are in `--certs`. `--fault NAME` makes it wrong in one way, each
-a mistake that people make; `--list-faults` prints their names. Example:
+a mistake that people make; `--list-faults` prints their names. `--plain yes` leaves TLS out. Example:
 
     python3 stage8.py --host 127.0.0.1 --port 9008 --db chat.db --certs certs --fault tells-no-end
 """
@@ -45,6 +45,7 @@ FAULTS = {
 }
 FAULT = base.chosen(FAULTS) if __name__ == "__main__" else None
 
+PLAIN = "--plain" in base.options
 CERTS = base.options.get("--certs", "certs")
 HANDSHAKE_TIMEOUT = float(base.options.get("--handshake-timeout", 9))
 SCHEMA = stage7.SCHEMA + "CREATE TABLE IF NOT EXISTS keys (name TEXT PRIMARY KEY, key TEXT);"
@@ -112,7 +113,7 @@ def context():
 
 def greet(sock, address):
     """A thread for each connection: the handshake, and then the chat."""
-    if FAULT == "speaks-plain-text" and sock.recv(1, socket.MSG_PEEK) != b"\x16":
+    if PLAIN or FAULT == "speaks-plain-text" and sock.recv(1, socket.MSG_PEEK) != b"\x16":
         Client(sock, address).serve()
     else:
         chat(shake_hands(sock), address)
@@ -245,7 +246,8 @@ def key_of(name):
 base.accept = accept
 
 if __name__ == "__main__":
-    make_certificates()
-    CONTEXT = context()
+    if not PLAIN:
+        make_certificates()
+        CONTEXT = context()
     base.open_database(SCHEMA)
     base.main(Client, stage7.send_lists)
