@@ -159,7 +159,7 @@ help:
 	@echo '  make watch N [PART] the checks of stage N again, each time you save'
 	@echo '  make next           in such a copy: how far you are, and what is next'
 	@echo '  make hint [CHECK]   in such a copy: a hint, each time a step further'
-	@echo '  make hunt N         write scripts that wrong servers of stage N fail'
+	@echo '  make hunt N         write scripts that wrong servers of stage N (2 to 8) fail'
 	@echo '  make cluster N      three servers of stage 7 or 8 as one chat; then, in'
 	@echo '                      another terminal, ARGS=--kill kills one of them'
 	@echo '  make chaos N        break such a cluster by faults from a seed, and check'

@@ -82,7 +82,8 @@ impl Keys {
         Ok(Keys::of(key))
     }
 
-    fn of(file: Zeroizing<[u8; 32]>) -> Keys {
+    /// Those of a key.
+    pub fn of(file: Zeroizing<[u8; 32]>) -> Keys {
         let derive = |info: &[u8]| {
             let mut key = Zeroizing::new([0; 32]);
             let derived = Hkdf::<Sha256>::new(None, &*file).expand(info, &mut *key);
@@ -105,12 +106,12 @@ impl Keys {
 
     /// The message that carries `text`, with a tag as in stages 6 and 7 or
     /// without one, as in stage 5.
-    pub fn seal(&self, text: &str, with_tag: bool) -> Message {
+    pub fn seal(&self, text: impl AsRef<[u8]>, with_tag: bool) -> Message {
         let mut iv = [0; BLOCK];
         SysRng.try_fill_bytes(&mut iv).expect("the system gives random numbers to everyone");
         let key = if with_tag { &self.encrypt } else { &self.file };
         let cipher = cbc::Encryptor::<Aes256>::new((&**key).into(), &iv.into());
-        let ciphertext = cipher.encrypt_padded_vec::<Pkcs7>(text.as_bytes());
+        let ciphertext = cipher.encrypt_padded_vec::<Pkcs7>(text.as_ref());
         let mut message = Message { iv: iv.to_vec(), ciphertext, tag: Vec::new() };
         if with_tag {
             message.tag = self.tag_of(&message).finalize().into_bytes().to_vec();

@@ -30,7 +30,7 @@ impl Client {
         let stream = TcpStream::connect_timeout(&server, PATIENCE).context("a client cannot connect")?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        (&stream).write_all(&keys.seal(&format!("REGISTER {name} a good password"), true).line())?;
+        (&stream).write_all(&keys.seal(format!("REGISTER {name} a good password"), true).line())?;
         // Not a byte more than the greeting: the rest is for the reader.
         let mut line = Vec::new();
         let mut byte = [0];
