@@ -3,7 +3,9 @@
 use crate::connection::Connection;
 use crate::envelope::{Envelope, put_key};
 use crate::test_ca::{Identity, TestCa};
-use testkit::{Case, Next, Program, ScriptedServer, Terminal, fail, require, shown};
+use std::io;
+use std::net::TcpStream;
+use testkit::{Carried, Case, Next, Program, ScriptedServer, Terminal, fail, require, shown};
 
 /// A server played by the check, with the client's key, or with a certificate that
 /// the client has reason to trust.
@@ -25,6 +27,21 @@ impl<'c> MockServer<'c> {
         let ca = TestCa::new();
         ca.put(case);
         Self { case, server, envelope: None, identity: Some(ca.issue(&["localhost", "127.0.0.1"])) }
+    }
+
+    /// While this is done its address refuses connections, and then it is back.
+    ///
+    /// # Errors
+    /// When another program has taken the address.
+    pub fn is_away(self, during: impl FnOnce()) -> io::Result<Self> {
+        let closed = self.server.close()?;
+        during();
+        Ok(Self { server: closed.open()?, ..self })
+    }
+
+    /// What the client's lines go through, in stages 6 and 7.
+    pub fn envelope(&self) -> Option<&Envelope> {
+        self.envelope.as_ref()
     }
 
     /// Where it listens, for `--connect`.
@@ -49,9 +66,24 @@ impl<'c> MockServer<'c> {
     /// Waits for the client's connection, and says nothing.
     #[track_caller]
     pub fn accept(&self) -> Connection<'c> {
+        self.over(self.server.accept_stream())
+    }
+
+    /// The same, or `None` when `given_up` returns `true` before.
+    #[track_caller]
+    pub fn accept_unless(&self, given_up: impl Fn() -> bool) -> Option<Connection<'c>> {
+        self.server.accept_unless(given_up).map(|stream| self.over(stream))
+    }
+
+    #[track_caller]
+    fn over(&self, stream: TcpStream) -> Connection<'c> {
         let peer = match &self.identity {
-            None => self.server.accept(),
-            Some(identity) => identity.accept(self.case, self.server.accept_stream()),
+            None => {
+                let mut peer = self.case.carry("us", Carried::bare(stream));
+                peer.read_on();
+                peer
+            }
+            Some(identity) => identity.accept(self.case, stream),
         };
         Connection { case: self.case, peer, envelope: self.envelope.clone(), from_a_client: true }
     }

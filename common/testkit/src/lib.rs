@@ -54,7 +54,7 @@ pub use peer::{Carried, Peer, Transport};
 pub use poison::IgnorePoison;
 pub use program::{Exit, Program};
 pub use rustix::process::Signal;
-pub use scripted::ScriptedServer;
+pub use scripted::{ClosedServer, ScriptedServer};
 pub use self_test::{in_ci, self_test};
 pub use server::Server;
 pub use suite::Suite;
@@ -65,7 +65,8 @@ use std::time::Duration;
 
 /// Random sessions and the rules that they are held against, for checks of other crates.
 pub mod sessions {
-    pub use crate::model::draw::text;
+    pub use crate::model::client::escaped;
+    pub use crate::model::draw::{text, text_for_a_client, typed_line};
     pub use crate::model::expected::Broken;
     pub use crate::model::play::NOTHING;
     pub use crate::model::random::Random;

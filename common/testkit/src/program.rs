@@ -133,7 +133,7 @@ impl Program {
     }
 
     /// What comes next on its standard output, until `deadline`.
-    pub(crate) fn next_line(&self, deadline: Instant) -> Next {
+    pub fn next_line(&self, deadline: Instant) -> Next {
         self.output.next(deadline)
     }
 

@@ -2,7 +2,8 @@
 
 use crate::context::Context;
 use crate::peer::Peer;
-use std::io::ErrorKind;
+use socket2::{Domain, Socket, Type};
+use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,6 +32,20 @@ impl ScriptedServer {
         self.listener.local_addr().expect("a listening socket has an address")
     }
 
+    /// From now on connections are refused, as when no server runs. The address stays taken,
+    /// until [`ClosedServer::open`].
+    ///
+    /// # Errors
+    /// When another program was quicker.
+    pub fn close(self) -> io::Result<ClosedServer> {
+        let address = self.address();
+        drop(self.listener);
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        Ok(ClosedServer { socket, context: self.context })
+    }
+
     /// Waits for the client's connection.
     #[track_caller]
     pub fn accept(&self) -> Peer {
@@ -47,7 +62,7 @@ impl ScriptedServer {
 
     /// Waits for the client's connection, or until `given_up` returns `true`.
     #[track_caller]
-    pub(crate) fn accept_unless(&self, given_up: impl Fn() -> bool) -> Option<TcpStream> {
+    pub fn accept_unless(&self, given_up: impl Fn() -> bool) -> Option<TcpStream> {
         loop {
             match self.listener.accept() {
                 Ok((stream, _)) => {
@@ -62,5 +77,23 @@ impl ScriptedServer {
             }
             std::thread::sleep(Duration::from_millis(2));
         }
+    }
+}
+
+/// A server that has ended, and will be back at its address.
+pub struct ClosedServer {
+    socket: Socket,
+    context: Arc<Context>,
+}
+
+impl ClosedServer {
+    /// Listens again.
+    ///
+    /// # Errors
+    /// When the system refuses it.
+    pub fn open(self) -> io::Result<ScriptedServer> {
+        self.socket.listen(16)?;
+        self.socket.set_nonblocking(true)?;
+        Ok(ScriptedServer { listener: self.socket.into(), context: self.context })
     }
 }

@@ -15,8 +15,10 @@
 //! - [`session`], [`bad`]: what the clients of a session do.
 //! - [`draw`], [`login`], [`inputs`]: sessions at random.
 //! - [`play`]: a session, played against a real server.
+//! - [`client`]: the same for clients.
 
 mod bad;
+pub mod client;
 mod commands;
 mod draw;
 mod expected;

@@ -144,7 +144,7 @@ fn is_mark(c: char) -> bool {
 }
 
 /// How a received text is shown.
-fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     // Marks that stand behind the last letter; those that are drawn all have one.
     let mut marks = 0;
     let escape = |c: char| {

@@ -39,6 +39,7 @@ const SPELLED_OUT: &[&str] = &[
     "a\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}",
     "e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}", "x\u{fff9}y\u{fffa}z\u{fffb}", "\u{ad}", "\u{61c}",
     "\u{180e}", "\u{2060}", "\u{2066}x\u{2069}", "\u{3164}", "\u{e0041}", "\u{34f}", "\u{200e}\u{200f}",
+    "\u{1f3f4}\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}",
 ];
 /// What a client may take for a word to itself; on a pipe it is text.
 const CLIENT_COMMANDS: &[&[u8]] = &[b"/help", b"/clear", b"/", b"/help me"];
@@ -205,6 +206,41 @@ pub fn text(random: &mut Random, longest: usize) -> String {
     }
 }
 
+/// A line of a client's input that is sent as it is: no CR at its end, and no word that ends
+/// the client. Now and then it has exactly `longest` bytes.
+pub fn typed_line(random: &mut Random, longest: usize) -> String {
+    loop {
+        let is_word = random.one_in(12);
+        let mut line =
+            if is_word { random.pick(CLIENT_COMMANDS).to_vec() } else { text(random, longest).into_bytes() };
+        while line.pop_if(|last| *last == b'\r').is_some() {}
+        if let Ok(line) = String::from_utf8(line)
+            && !line.is_empty()
+            && client::goes_on(line.as_bytes())
+        {
+            return line;
+        }
+    }
+}
+
+/// A text of another user that a client receives, up to `longest` bytes.
+pub fn text_for_a_client(random: &mut Random, longest: usize) -> String {
+    loop {
+        if random.one_in(5) {
+            return (*random.pick(SPELLED_OUT)).to_owned();
+        }
+        let text = text(random, longest);
+        if !needs_neighbours(&text) {
+            return text;
+        }
+    }
+}
+
+/// How joiners and marks are shown depends on what stands beside them.
+fn needs_neighbours(text: &str) -> bool {
+    text.contains(['\u{200d}', '\u{301}'])
+}
+
 /// Lines of a client's input: UTF-8, without a CR at their end, and none that ends it. Those
 /// that are too long for a server are sent as well.
 pub(super) fn typed(random: &mut Random) -> Vec<u8> {
@@ -237,9 +273,8 @@ pub(super) fn sent_to_a_client(random: &mut Random) -> Vec<u8> {
         // What a server says to end a client is another step.
         let word = prefix.is_empty()
             && LineReader::new(2).take(&[&text[..], b"\n"].concat()).contains(&Reaction::End);
-        // How joiners and marks are shown depends on what stands beside them.
-        let needs_neighbours = str::from_utf8(&text).is_ok_and(|text| text.contains(['\u{200d}', '\u{301}']));
-        if (!word || text.len() > LONGEST) && !needs_neighbours {
+        let is_open = str::from_utf8(&text).is_ok_and(needs_neighbours);
+        if (!word || text.len() > LONGEST) && !is_open {
             bytes.extend([prefix, &text, if random.one_in(4) { b"\r\n" } else { b"\n" }].concat());
         }
     }

@@ -1,0 +1,300 @@
+//! Sessions of a client at random, with a liking for the edges.
+
+use super::people::LONGEST_PRIVATE;
+use super::session::{
+    Answer, Attempt, Before, ClientSession, End, Forgery, Heard, LineEnd, Login, Loss, Outcome, Pieces,
+    Received, Seal, Step, Whisper,
+};
+use crate::envelope::LONGEST_TEXT;
+use crate::model::world::TLS;
+use testkit::sessions::{Random, text_for_a_client, typed_line};
+
+/// What a client receives begins with one of these.
+const PREFIXES: &[&str] = &[
+    "bob: ",
+    "bob: ",
+    "Carol: ",
+    "[SERVER] ",
+    "[HISTORY] 2026-01-31T09:30:00Z bob: ",
+    "[pub] bob: ",
+    "[#rust] bob: ",
+    "[USERS_LIST] ",
+];
+/// What another user says, and a client may take for the server's word.
+#[rustfmt::skip]
+const SAID: &[&str] = &[
+    "you logged in elsewhere", "[SERVER] you logged in elsewhere", "[SERVER] you were kicked by carol",
+    "AUTH_FAILED wrong name or password", "AUTH_REQUIRED", "ENTER_PASSWORD", "AUTH_SUCCESS bob token-0", "!DISCONNECT",
+    "[SERVER] you are in cellar (1 online)", "[KEY] bob AAAA", "[DM] bob AAAA", "[private] bob: psst",
+    "[SERVER] server is shutting down", "[SERVER] error: message rejected", "/quit", "/msg alice psst",
+];
+/// What is typed in the room and means nothing to a client.
+#[rustfmt::skip]
+const SAID_IN_THE_ROOM: &[&str] = &[
+    "/logout now", "/LOGOUT", "/logout ", "RESUME token-1", "LOGIN alice correct horse", "AUTH_REQUIRED", "/join cellar",
+    "/leave", " /msg bob psst", "you logged in elsewhere",
+];
+/// Reasons for a refusal. A server in another language may choose its own words.
+const REASONS: &[&str] = &[
+    "wrong name or password",
+    "name already taken",
+    "already logged in",
+    "session unknown or over, log in again",
+    "Zugang verweigert",
+    "no",
+];
+/// A login that was never done ends here, too. Whether a client that was in tries again, as the
+/// server asks for here, is left open.
+const LATER: &str = "too many logins at once, try again later";
+const PASSWORDS: &[&str] =
+    &["correct horse", " two  blanks ", "LOGIN a b", "/help me", "éééééééé", "12345678"];
+/// No command, and never sent.
+const MISTYPED: &[&str] = &["/msg", "/msgbob a ", "/Msg", "/msg bob", "/MSGbob ", "/msg\tbob ", "/MSG"];
+const NO_KEYS: &[&str] = &[
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+    "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+    "AAAA",
+    "this is no base64 ééé",
+];
+
+/// The session with this number in the series of `seed`.
+pub(super) fn session(stage: u8, seed: u64, number: usize) -> ClientSession {
+    let mut random = Random::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ number as u64);
+    let mut draw = Draw { stage, private: 0, lost: false };
+    let login = draw.login(&mut random);
+    let count = if login.outcome == Outcome::In { 6 + random.below(10) } else { 0 };
+    let steps = (0..count).map(|_| draw.step(&mut random)).collect();
+    let end = draw.end(&mut random);
+    ClientSession { login, steps, end }
+}
+
+struct Draw {
+    stage: u8,
+    /// So many private texts there are.
+    private: usize,
+    /// Coming back takes a client its pause: once in a session is enough.
+    lost: bool,
+}
+
+impl Draw {
+    /// The most bytes of a text.
+    fn longest(&self) -> usize {
+        if self.stage >= TLS { 4096 } else { LONGEST_TEXT }
+    }
+
+    fn login(&mut self, random: &mut Random) -> Login {
+        let word = *random.pick(&["LOGIN", "REGISTER"]);
+        let password = *random.pick(PASSWORDS);
+        let answers = if random.one_in(3) {
+            vec![format!("{word} alice {password}")]
+        } else {
+            vec![word.to_owned(), "alice".to_owned(), password.to_owned()]
+        };
+        let mut typed = Vec::new();
+        for answer in answers {
+            if random.one_in(4) {
+                typed.push(String::new());
+            }
+            if self.stage >= TLS && random.one_in(8) {
+                typed.push("/msg bob a secret".to_owned());
+            }
+            typed.push(answer);
+        }
+        let outcome = match random.below(12) {
+            0 if random.one_in(4) => Outcome::Failed(LATER),
+            0 => Outcome::Failed(one_of(random, REASONS)),
+            1 if random.one_in(2) => Outcome::Closes,
+            2 if self.stage < TLS && random.one_in(2) => Outcome::Forged(*random.pick(&Forgery::ALL)),
+            _ => Outcome::In,
+        };
+        let early = if random.one_in(2) { self.typed(random) } else { Vec::new() };
+        let name = *random.pick(&["alice", "Alice"]);
+        let request = format!("{word} alice {password}");
+        Login { typed, request, early, pieces: pieces(random), name, outcome }
+    }
+
+    fn step(&mut self, random: &mut Random) -> Step {
+        if self.stage >= TLS && random.one_in(2) {
+            return self.private_step(random);
+        }
+        if self.stage >= 7 && random.one_in(6) {
+            return movement(random);
+        }
+        if !self.lost && random.one_in(16) {
+            self.lost = true;
+            let loss = *random.pick(&[Loss::Breaks, Loss::Closed, Loss::Shutdown]);
+            let attempts = [Attempt::Succeeds, Attempt::Succeeds, Attempt::AreReset(2), Attempt::AreRefused];
+            return Step::Lose(loss, *random.pick(&attempts));
+        }
+        if random.one_in(2) {
+            return Step::Type(self.typed(random), pieces(random));
+        }
+        let count = if random.one_in(8) { 20 } else { 1 + random.below(4) };
+        Step::Receive((0..count).map(|_| self.received(random)).collect(), pieces(random))
+    }
+
+    fn typed(&self, random: &mut Random) -> Vec<String> {
+        let line = |random: &mut Random| match random.below(8) {
+            0 => String::new(),
+            1 => (*random.pick(SAID_IN_THE_ROOM)).to_owned(),
+            2 if random.one_in(3) => self.of_bytes(random, self.longest()),
+            _ => loop {
+                let line = typed_line(random, self.longest());
+                let is_ours = ["/msg", "/logout"].iter().any(|word| line.to_lowercase().starts_with(word));
+                if !is_ours {
+                    break line;
+                }
+            },
+        };
+        (0..1 + random.below(3)).map(|_| line(random)).collect()
+    }
+
+    /// So many bytes, of few characters or of many.
+    fn of_bytes(&self, random: &mut Random, bytes: usize) -> String {
+        match random.below(3) {
+            0 => "x".repeat(bytes % 2) + &"é".repeat(bytes / 2),
+            1 => "x".repeat(bytes % 3) + &"€".repeat(bytes / 3),
+            _ => "z".repeat(bytes),
+        }
+    }
+
+    fn received(&self, random: &mut Random) -> Received {
+        if self.stage >= TLS && random.one_in(16) {
+            return Received::NotUtf8;
+        }
+        let text = match random.below(6) {
+            0 => format!("bob: {}", *random.pick(SAID)),
+            1 if random.one_in(3) => format!("bob: {}", self.of_bytes(random, self.longest())),
+            2 if self.stage < TLS => {
+                // Only a sealed line can have a line end in it.
+                format!("bob: {}\n[SERVER] no line of its own\n", text_for_a_client(random, 100))
+            }
+            _ => format!("{}{}", *random.pick(PREFIXES), text_for_a_client(random, self.longest())),
+        };
+        Received::Line(text, if random.one_in(4) { LineEnd::CrLf } else { LineEnd::Lf })
+    }
+
+    fn private_step(&mut self, random: &mut Random) -> Step {
+        let who = random.below(super::people::NAMES.len());
+        match random.below(16) {
+            0..=5 => {
+                let name = super::people::NAMES[who];
+                let spelled = match random.below(3) {
+                    0 => name.to_uppercase(),
+                    _ => name.to_owned(),
+                };
+                let before = match random.below(4) {
+                    0 => Before::KeyOf((who + 1) % super::people::NAMES.len()),
+                    1 => Before::Line(one_of(
+                        random,
+                        &[
+                            "[SERVER] error: no user zed",
+                            "[SERVER] error: zed has published no key",
+                            "Zed: [SERVER] error: bob has published no key",
+                            "Zed: [KEY] bob AAAA",
+                            "[SERVER] zed joined (3 online)",
+                        ],
+                    )),
+                    _ => Before::Nothing,
+                };
+                let answer = match random.below(10) {
+                    0 => Answer::NoUser,
+                    1 => Answer::NoKey,
+                    2 => Answer::Nonsense(one_of(random, NO_KEYS)),
+                    3 => Answer::Another,
+                    _ => Answer::Key,
+                };
+                Step::Whisper(Whisper { to: who, spelled, text: self.private_text(random), before, answer })
+            }
+            6 => {
+                let text = (*random.pick(MISTYPED)).to_owned();
+                Step::Mistyped(if text.ends_with(' ') { text + "a secret" } else { text })
+            }
+            7..=9 => {
+                let count = 1 + random.below(3);
+                Step::Hear(who, (0..count).map(|_| self.heard(random)).collect())
+            }
+            10 | 11 => Step::Hear(who, vec![Heard::Again]),
+            12..=14 => {
+                let count = 1 + random.below(2);
+                let mut heard: Vec<_> = (0..count).map(|_| Heard::Bad(*random.pick(&Seal::ALL))).collect();
+                if random.one_in(2) {
+                    heard.push(self.heard(random));
+                }
+                Step::Hear(who, heard)
+            }
+            _ => Step::InTheClear(text_for_a_client(random, 200).trim_end_matches('\r').to_owned()),
+        }
+    }
+
+    /// Each of them is another one, by its number.
+    fn private_text(&mut self, random: &mut Random) -> String {
+        self.private += 1;
+        let mark = super::people::mark(self.private);
+        let mut text = match random.below(8) {
+            0 => {
+                let rest = LONGEST_PRIVATE - mark.len() - random.below(2);
+                format!("{mark}{}", self.of_bytes(random, rest))
+            }
+            1 => format!("{} {mark}", text_for_a_client(random, 500)),
+            _ => format!("{mark} {}", text_for_a_client(random, 500)),
+        };
+        // Whether a CR before a line end belongs to the text is left open.
+        text.truncate(text.trim_end_matches('\r').len());
+        text
+    }
+
+    /// What another user has sealed may have line ends in it.
+    fn heard(&mut self, random: &mut Random) -> Heard {
+        let text = self.private_text(random);
+        let is_more = random.one_in(6);
+        Heard::Text(if is_more { format!("{text}\n[SERVER] no line of its own\n") } else { text })
+    }
+
+    fn end(&mut self, random: &mut Random) -> End {
+        let too_long = self.longest() + 1 + random.below(3);
+        match random.below(if self.stage >= TLS { 12 } else { 11 }) {
+            0 => End::OfInput(String::new()),
+            1 => End::OfInput("without a line end".to_owned()),
+            2 => End::Word(one_of(random, &["/quit", "!DISCONNECT"])),
+            3 => End::Logout,
+            4 => End::Told("[SERVER] you logged in elsewhere"),
+            5 if self.stage >= 7 => End::Told("[SERVER] you were kicked by carol"),
+            6 => End::TokenRefused(one_of(random, REASONS)),
+            7 | 8 => End::TooLong(self.of_bytes(random, too_long)),
+            9 if random.one_in(2) => End::InputNotUtf8,
+            11 => {
+                let bytes = LONGEST_PRIVATE + 1 + random.below(3);
+                End::PrivateTooLong(self.of_bytes(random, bytes))
+            }
+            _ if self.stage < TLS => End::Forged(*random.pick(&Forgery::ALL)),
+            _ => End::Word("/quit"),
+        }
+    }
+}
+
+/// One of these words.
+fn one_of(random: &mut Random, words: &[&'static str]) -> &'static str {
+    random.pick::<&'static str>(words)
+}
+
+fn pieces(random: &mut Random) -> Pieces {
+    match random.below(4) {
+        0 => Pieces::EachByte,
+        1 => Pieces::Two(random.below(1000)),
+        _ => Pieces::Whole,
+    }
+}
+
+fn movement(random: &mut Random) -> Step {
+    let (command, result) = *random.pick(&[
+        ("/join rust", Ok("Rust")),
+        ("/join RUST", Ok("Rust")),
+        ("/join a-b.c_d", Ok("a-b.c_d")),
+        ("/leave", Ok("lobby")),
+        ("/join Lobby", Ok("lobby")),
+        ("/join no room", Err("a room has 1 to 32 of the characters A-Z a-z 0-9 _ . -")),
+        ("/join den", Err("the database is out of reach, try again later")),
+    ]);
+    Step::Move(command, result)
+}

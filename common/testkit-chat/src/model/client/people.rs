@@ -1,0 +1,123 @@
+//! The users with whom a client of stage 8 talks, and what it knows of them.
+
+use super::rules;
+use super::session::Seal;
+use crate::hpke::Identity;
+use testkit::sessions::Rule;
+
+/// The most bytes of a private text.
+pub(super) const LONGEST_PRIVATE: usize = 2994;
+/// As registered; the last one is of the longest kind.
+pub(super) const NAMES: [&str; 3] = ["bob", "Carol", "x2345678901234567890123456789012"];
+
+/// Stands in the private text with this number, and nowhere else.
+pub(super) fn mark(number: usize) -> String {
+    format!("text{number:03}end")
+}
+
+/// A user.
+pub(super) struct Person {
+    pub name: &'static str,
+    /// The key pair that is the right one.
+    pub identity: Identity,
+    /// What the server gives out in its place, when it plays tricks.
+    pub other: Identity,
+    /// The client has been given the right key, as the answer to a question.
+    pub is_known: bool,
+    /// It has been given the other one, after that.
+    pub has_changed: bool,
+}
+
+/// All of them.
+pub(super) struct People {
+    pub all: Vec<Person>,
+    /// The client's own key, as it was published.
+    pub key: String,
+    /// What was opened last of whom, sealed, and its text.
+    pub last: [Option<String>; NAMES.len()],
+    /// What must not be shown, or not any more, and the rule about it.
+    pub hidden: Vec<(String, Rule)>,
+}
+
+impl People {
+    pub fn new() -> Self {
+        let person = |name| {
+            let (identity, other) = (Identity::new(name), Identity::new(name));
+            Person { name, identity, other, is_known: false, has_changed: false }
+        };
+        let (key, last, hidden) = Default::default();
+        Self { all: NAMES.map(person).into(), key, last, hidden }
+    }
+
+    /// Who is called so, in whatever case.
+    pub fn called(&self, name: &str) -> Option<usize> {
+        self.all.iter().position(|person| person.name.eq_ignore_ascii_case(name))
+    }
+
+    /// What stands behind `[DM] NAME`: something of this user that does not open.
+    pub fn badly_sealed(&self, from: usize, me: &str, kind: Seal) -> String {
+        let (identity, other) = (&self.all[from].identity, &self.all[from].other);
+        let good = identity.seal(me, &self.key, "forged");
+        match kind {
+            Seal::ByAnotherKey => other.seal(me, &self.key, "forged"),
+            Seal::ForAnotherUser => identity.seal("dave", &self.key, "forged"),
+            Seal::ForAnotherKey => identity.seal(me, &other.public(), "forged"),
+            Seal::Changed => {
+                let letter = if good.as_bytes()[60] == b'A' { "B" } else { "A" };
+                format!("{}{letter}{}", &good[..60], &good[61..])
+            }
+            Seal::Cut => good[..good.len() - 8].to_owned(),
+            Seal::Short => "AAAA".to_owned(),
+            Seal::NoBase64 => "forged, not sealed".to_owned(),
+            Seal::NoPadding => {
+                let sealed = identity.seal(me, &self.key, "forged!");
+                sealed.trim_end_matches('=').to_owned()
+            }
+            Seal::SpareBits => with_spare_bits(&identity.seal(me, &self.key, "forged!")),
+        }
+    }
+
+    /// The rule that this line breaks, since it has something in it that is not to be shown.
+    pub fn rule_about(&self, line: &str) -> Option<Rule> {
+        let forged = (line.contains("forged") && !line.contains("forged, not")).then_some(rules::NOT_OPENED);
+        let hidden = self.hidden.iter().find(|(mark, _)| line.contains(mark));
+        hidden.map(|(_, rule)| *rule).or(forged)
+    }
+}
+
+/// The same bytes for a lenient reader: bits that belong to no byte, before the padding.
+fn with_spare_bits(sealed: &str) -> String {
+    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let text = sealed.trim_end_matches('=');
+    let (start, last) = text.split_at(text.len() - 1);
+    let value = ALPHABET.iter().position(|letter| last.as_bytes() == [*letter]).unwrap_or_default();
+    format!("{start}{}{}", char::from(ALPHABET[value + 1]), &sealed[text.len()..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::{Engine, engine::general_purpose::STANDARD};
+
+    #[test]
+    fn nothing_that_is_badly_sealed_opens_and_the_padding_is_there() {
+        let mut people = People::new();
+        let me = Identity::new("alice");
+        people.key = me.public();
+        let key = people.all[0].identity.public();
+        assert_eq!(
+            me.open("bob", &key, &people.all[0].identity.seal("alice", &people.key, "x")),
+            Ok("x".into())
+        );
+        for kind in Seal::ALL {
+            let sealed = people.badly_sealed(0, "alice", kind);
+            assert!(me.open("bob", &key, &sealed).is_err(), "{kind:?}: {sealed}");
+        }
+        // Of a right message these two differ in the spelling alone.
+        for kind in [Seal::NoPadding, Seal::SpareBits] {
+            assert!(STANDARD.decode(people.badly_sealed(0, "alice", kind)).is_err(), "{kind:?}");
+        }
+        let unpadded = people.badly_sealed(0, "alice", Seal::NoPadding);
+        assert_ne!(unpadded.len() % 4, 0);
+    }
+}

@@ -1,0 +1,305 @@
+//! Private messages that the server cannot read (stage 8): what a client makes of `/msg`, and
+//! what it shows of `[DM]`.
+
+use super::people::NAMES;
+use super::play::{Player, broken};
+use super::rules;
+use super::session::{Answer, Before, Heard, Whisper};
+use std::time::{Duration, Instant};
+use testkit::sessions::rules as plain;
+use testkit::sessions::{Broken, NOTHING, Rule, escaped};
+use testkit::{Next, shown};
+
+/// So many steps later, what there is to say about one of them has been said.
+const STEPS: usize = 2;
+
+/// What is answered to a question for a key.
+pub(super) struct Question {
+    of: usize,
+    name: String,
+    before: Before,
+    answer: Answer,
+    is_asked: bool,
+}
+
+impl Player<'_> {
+    /// Answers `line` if it is a question for a key.
+    pub fn answers_question(&mut self, line: &str) -> bool {
+        let Some(of) = line.strip_prefix("/key ").and_then(|name| self.people.called(name)) else {
+            return false;
+        };
+        let question = self.question.take_if(|question| question.of == of);
+        let Some(mut question) = question else {
+            self.gives_key(of);
+            return true;
+        };
+        if !question.is_asked {
+            match &question.before {
+                Before::Nothing => {}
+                Before::KeyOf(other) => {
+                    let other = &self.people.all[*other];
+                    // It was not asked for: whether the client remembers it is open.
+                    let line = format!("[KEY] {} {}", other.name, other.identity.public());
+                    self.optional.push(line.clone());
+                    self.us.send(&line);
+                }
+                Before::Line(line) => self.us.send(line),
+            }
+        }
+        question.is_asked = true;
+        let (name, person) = (&question.name, &mut self.people.all[of]);
+        let error = match question.answer {
+            Answer::NoUser => format!("[SERVER] error: no user {name}"),
+            Answer::NoKey => format!("[SERVER] error: {} has published no key", person.name),
+            Answer::Nonsense(key) => format!("[KEY] {} {key}", person.name),
+            Answer::Another => {
+                person.has_changed = true;
+                format!("[KEY] {} {}", person.name, person.other.public())
+            }
+            Answer::Key => {
+                self.gives_key(of);
+                self.question = Some(question);
+                return true;
+            }
+        };
+        self.optional.push(error.clone());
+        self.us.send(&error);
+        self.question = Some(question);
+        true
+    }
+
+    fn gives_key(&mut self, of: usize) {
+        let person = &mut self.people.all[of];
+        let key = if person.has_changed { person.other.public() } else { person.identity.public() };
+        person.is_known = true;
+        let line = format!("[KEY] {} {key}", person.name);
+        self.optional.push(line.clone());
+        self.us.send(&line);
+    }
+
+    /// `/msg NAME TEXT`, and a line behind it.
+    pub fn whispers(&mut self, whisper: &Whisper) -> Result<(), Broken> {
+        let person = &self.people.all[whisper.to];
+        let (is_known, had_changed) = (person.is_known, person.has_changed);
+        let answer = match whisper.answer {
+            // The first key is the right one, and whoever has one keeps it.
+            Answer::Another if !is_known => Answer::Key,
+            Answer::NoUser | Answer::NoKey | Answer::Nonsense(_) if is_known => Answer::Key,
+            answer => answer,
+        };
+        let answer = if had_changed { Answer::Another } else { answer };
+        let (before, name) = (whisper.before.clone(), whisper.spelled.clone());
+        self.question = Some(Question { of: whisper.to, name, before, answer, is_asked: false });
+        let said_before = self.begins_to_say();
+        let fence = self.next_fence();
+        self.client.try_type(format!("/msg {} {}\n{fence}\n", whisper.spelled, whisper.text).as_bytes());
+        let sealed = self.seals(whisper, &fence, had_changed)?;
+        let is_asked = self.question.take().is_some_and(|question| question.is_asked);
+        if let Before::Line(line) = whisper.before
+            && is_asked
+        {
+            self.prints(line, plain::SHOWN)?;
+        }
+        let is_due = if is_asked { answer == Answer::Key } else { is_known && !had_changed };
+        let rule = match answer {
+            Answer::Key => rules::KEY_ASKED,
+            Answer::Another => rules::FIRST_KEY,
+            _ => rules::NO_KEY,
+        };
+        let name = NAMES[whisper.to];
+        if sealed && !is_due {
+            let got = format!("/dm {name} …");
+            return Err(Broken { rule, expected: format!("nothing for {name}"), got });
+        }
+        if !sealed && (is_due || !(is_asked || is_known)) {
+            let what = if is_due { "/dm" } else { "/key" };
+            let expected = format!("{what} {name}, before what was typed next");
+            return Err(Broken { rule: rules::KEY_ASKED, expected, got: shown(&fence) });
+        }
+        self.is_fenced()?;
+        // That a key has changed is said once at least.
+        let is_told = sealed || had_changed || self.has_told(said_before, 1)?;
+        self.must_have_told(is_told, rule, format!("a word that nothing is sent to {name}"))
+    }
+
+    /// Up to the line that was typed behind it: returns `true` if the text was sent, sealed.
+    fn seals(&mut self, whisper: &Whisper, fence: &str, had_changed: bool) -> Result<bool, Broken> {
+        let mut sealed = false;
+        loop {
+            let next = self.next_sent(self.deadline())?;
+            match &next {
+                Next::Line(line) if line == fence => return Ok(sealed),
+                Next::Line(line) if line.starts_with("/dm ") && !sealed && !had_changed => {
+                    self.is_sealed(whisper, line)?;
+                    sealed = true;
+                }
+                Next::Line(line) if line.starts_with("/dm ") => {
+                    let rule = if had_changed { rules::FIRST_KEY } else { rules::KEY_ASKED };
+                    return Err(broken(rule, shown(fence), &next));
+                }
+                other => return Err(broken(rules::KEY_ASKED, format!("/dm, or {}", shown(fence)), other)),
+            }
+        }
+    }
+
+    fn is_sealed(&self, whisper: &Whisper, line: &str) -> Result<(), Broken> {
+        let person = &self.people.all[whisper.to];
+        let (name, sealed) = line["/dm ".len()..].split_once(' ').unwrap_or_default();
+        let is_there = name.eq_ignore_ascii_case(person.name);
+        let opened = if is_there {
+            person.identity.open(self.name, &self.people.key, sealed)
+        } else {
+            Err(format!("it is for {name:?}"))
+        };
+        match opened {
+            Ok(text) if text == whisper.text => Ok(()),
+            Ok(text) => Err(Broken {
+                rule: rules::KEY_ASKED,
+                expected: format!("{} sealed", shown(&whisper.text)),
+                got: format!("{} sealed", shown(text)),
+            }),
+            Err(why) => Err(Broken {
+                rule: rules::KEY_ASKED,
+                expected: format!(
+                    "a text sealed for {}>{} with the key of {}",
+                    self.name, person.name, person.name
+                ),
+                got: format!("{}: {why}", shown(line)),
+            }),
+        }
+    }
+
+    /// It is sealed or goes nowhere.
+    pub fn mistypes(&mut self, text: &str) -> Result<(), Broken> {
+        let (said_before, fence) = (self.begins_to_say(), self.next_fence());
+        self.client.try_type(format!("{text}\n{fence}\n").as_bytes());
+        let mut is_sealed = false;
+        loop {
+            match self.next_sent(self.deadline())? {
+                Next::Line(line) if line == fence => break,
+                Next::Line(line) if line.starts_with("/dm ") => is_sealed = true,
+                other => {
+                    let expected = format!("nothing of {}", shown(text));
+                    return Err(broken(rules::NEVER_IN_THE_CLEAR, expected, &other));
+                }
+            }
+        }
+        self.is_fenced()?;
+        let is_told = is_sealed || self.has_told(said_before, 1)?;
+        let expected = format!("a word that {} is not sent", shown(text));
+        self.must_have_told(is_told, rules::NEVER_IN_THE_CLEAR, expected)
+    }
+
+    /// `[DM]` of one user, several in one write.
+    pub fn hears(&mut self, from: usize, heard: &[Heard]) -> Result<(), Broken> {
+        let said_before = self.begins_to_say();
+        let person = &self.people.all[from];
+        let (name, is_known, has_changed) = (person.name, person.is_known, person.has_changed);
+        let (mut lines, mut shown_texts, mut bad) = (String::new(), Vec::new(), 0);
+        for one in heard {
+            let person = &self.people.all[from];
+            let sealed = match one {
+                Heard::Text(text) => {
+                    let identity = if has_changed { &person.other } else { &person.identity };
+                    let sealed = identity.seal(self.name, &self.people.key, text);
+                    if has_changed {
+                        self.hides(text, rules::FIRST_KEY);
+                    } else {
+                        shown_texts.push(format!("[private] {name}: {text}"));
+                        self.people.last[from] = Some(sealed.clone());
+                    }
+                    sealed
+                }
+                // Only what was shown by now, and what does not open where the key is there.
+                Heard::Again => match self.people.last[from].clone().filter(|_| !has_changed) {
+                    Some(sealed) => sealed,
+                    None => continue,
+                },
+                Heard::Bad(_) if !is_known || has_changed => continue,
+                Heard::Bad(kind) => {
+                    bad += 1;
+                    self.people.badly_sealed(from, self.name, *kind)
+                }
+            };
+            lines += &format!("[DM] {name} {sealed}\n");
+        }
+        self.us.peer.send_bytes(lines.as_bytes());
+        shown_texts.iter().try_for_each(|line| self.prints(line, rules::OPENED))?;
+        shown_texts.iter().for_each(|line| self.hides(line, rules::SHOWN_ONCE));
+        self.is_fenced()?;
+        let is_told = self.has_told(said_before, bad)?;
+        let expected = format!("a word that {bad} of the messages of {name} cannot be opened");
+        self.must_have_told(is_told, rules::NOT_OPENED, expected)
+    }
+
+    pub fn hears_in_the_clear(&mut self, text: &str) -> Result<(), Broken> {
+        let came = format!("[private] Carol: {text}");
+        self.us.send(&came);
+        let (deadline, text) = (self.deadline(), escaped(text));
+        loop {
+            match self.client.next_line(deadline.min(Instant::now() + Duration::from_millis(5))) {
+                Next::Line(line) if line.ends_with(&text) && line != escaped(&came) => return Ok(()),
+                Next::Line(line) if !line.ends_with(&text) && self.may_show(&line)? => {}
+                Next::Nothing if Instant::now() < deadline => self.looks_at_questions()?,
+                other => {
+                    let expected = format!("{} on stdout, with a mark", shown(escaped(&came)));
+                    return Err(broken(rules::MARKED, expected, &other));
+                }
+            }
+        }
+    }
+
+    /// The mark of this text must not be in any later line.
+    fn hides(&mut self, text: &str, rule: Rule) {
+        let mark = text.find("text").filter(|at| text[*at..].len() >= 10).map(|at| &text[at..at + 10]);
+        if let Some(mark) = mark {
+            self.people.hidden.push((mark.to_owned(), rule));
+        }
+    }
+
+    /// A line of the server's behind it is shown.
+    fn is_fenced(&mut self) -> Result<(), Broken> {
+        let fence = format!("[SERVER] {}", self.next_fence());
+        self.say(&fence, plain::SHOWN)
+    }
+
+    /// From now on the client may have something to say. Gives how much it has said.
+    fn begins_to_say(&mut self) -> usize {
+        self.remarks_end_in = STEPS;
+        self.told()
+    }
+
+    /// Lines of its own, on standard output and standard error.
+    fn told(&self) -> usize {
+        self.remarks + self.client.errors().lines().count()
+    }
+
+    /// Returns `true` once it has said so many things more.
+    fn has_told(&mut self, before: usize, count: usize) -> Result<bool, Broken> {
+        let deadline = self.deadline();
+        while self.told() < before + count {
+            if Instant::now() > deadline {
+                return Ok(false);
+            }
+            match self.client.next_line(Instant::now() + Duration::from_millis(5)) {
+                Next::Nothing => self.looks_at_questions()?,
+                Next::Line(line) if self.may_show(&line)? => {}
+                other => return Err(broken(plain::SHOWN, "a remark of the client", &other)),
+            }
+        }
+        Ok(true)
+    }
+
+    fn must_have_told(&mut self, is_told: bool, rule: Rule, expected: String) -> Result<(), Broken> {
+        let errors = self.client.errors();
+        let hidden = errors.lines().find_map(|line| Some((self.people.rule_about(line)?, line)));
+        match hidden {
+            Some((rule, line)) => {
+                let expected = "nothing of what cannot be opened, or was shown before".to_owned();
+                Err(Broken { rule, expected, got: shown(line) })
+            }
+            None if is_told => Ok(()),
+            None => Err(Broken { rule, expected, got: NOTHING.to_owned() }),
+        }
+    }
+}
