@@ -24,7 +24,9 @@ pub(super) struct Person {
     pub other: Identity,
     /// The client has been given the right key, as the answer to a question.
     pub is_known: bool,
-    /// It has been given the other one, after that.
+    /// It has been given the right key, asked for or not, and may remember it.
+    pub may_be_known: bool,
+    /// It has been given the other one, after it was known.
     pub has_changed: bool,
 }
 
@@ -43,7 +45,7 @@ impl People {
     pub fn new() -> Self {
         let person = |name| {
             let (identity, other) = (Identity::new(name), Identity::new(name));
-            Person { name, identity, other, is_known: false, has_changed: false }
+            Person { name, identity, other, is_known: false, may_be_known: false, has_changed: false }
         };
         let (key, last, hidden) = Default::default();
         Self { all: NAMES.map(person).into(), key, last, hidden }

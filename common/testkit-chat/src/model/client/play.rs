@@ -167,6 +167,10 @@ impl Player<'_> {
         if let Outcome::Forged(forgery) = login.outcome {
             return self.is_forged(forgery).map(|()| false);
         }
+        let no_answers = login.typed.iter().filter(|line| line.starts_with("/msg")).count();
+        if no_answers > 0 {
+            self.begins_to_say();
+        }
         self.say("AUTH_REQUIRED", plain::SHOWN)?;
         let mut request = self.answer("LOGIN, REGISTER, or all in one line")?;
         if ["LOGIN", "REGISTER"].contains(&request.as_str()) {
@@ -180,6 +184,9 @@ impl Player<'_> {
             let expected = format!("the answers {}", shown(&login.request));
             return Err(Broken { rule: rules::LOGS_IN, expected, got: shown(&request) });
         }
+        let is_told = self.has_told(0, no_answers)?;
+        let expected = "a word that /msg is not sent before the login".to_owned();
+        self.must_have_told(is_told, rules::NEVER_IN_THE_CLEAR, expected)?;
         if !login.early.is_empty() || login.outcome != Outcome::In {
             match self.next_sent(Instant::now() + EARLY)? {
                 Next::Nothing => {}

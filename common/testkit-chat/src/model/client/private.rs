@@ -37,9 +37,10 @@ impl Player<'_> {
             match &question.before {
                 Before::Nothing => {}
                 Before::KeyOf(other) => {
-                    let other = &self.people.all[*other];
-                    // It was not asked for: whether the client remembers it is open.
-                    let line = format!("[KEY] {} {}", other.name, other.identity.public());
+                    let other = &mut self.people.all[*other];
+                    let key = if other.has_changed { other.other.public() } else { other.identity.public() };
+                    other.may_be_known = true;
+                    let line = format!("[KEY] {} {key}", other.name);
                     self.optional.push(line.clone());
                     self.us.send(&line);
                 }
@@ -71,7 +72,7 @@ impl Player<'_> {
     fn gives_key(&mut self, of: usize) {
         let person = &mut self.people.all[of];
         let key = if person.has_changed { person.other.public() } else { person.identity.public() };
-        person.is_known = true;
+        (person.is_known, person.may_be_known) = (true, true);
         let line = format!("[KEY] {} {key}", person.name);
         self.optional.push(line.clone());
         self.us.send(&line);
@@ -100,7 +101,8 @@ impl Player<'_> {
         {
             self.prints(line, plain::SHOWN)?;
         }
-        let is_due = if is_asked { answer == Answer::Key } else { is_known && !had_changed };
+        let may_be_known = self.people.all[whisper.to].may_be_known && !had_changed;
+        let is_due = if is_asked { answer == Answer::Key } else { may_be_known };
         let rule = match answer {
             Answer::Key => rules::KEY_ASKED,
             Answer::Another => rules::FIRST_KEY,
@@ -111,7 +113,7 @@ impl Player<'_> {
             let got = format!("/dm {name} …");
             return Err(Broken { rule, expected: format!("nothing for {name}"), got });
         }
-        if !sealed && (is_due || !(is_asked || is_known)) {
+        if !sealed && (is_due || !(is_asked || had_changed)) {
             let what = if is_due { "/dm" } else { "/key" };
             let expected = format!("{what} {name}, before what was typed next");
             return Err(Broken { rule: rules::KEY_ASKED, expected, got: shown(&fence) });
@@ -264,7 +266,7 @@ impl Player<'_> {
     }
 
     /// From now on the client may have something to say. Gives how much it has said.
-    fn begins_to_say(&mut self) -> usize {
+    pub fn begins_to_say(&mut self) -> usize {
         self.remarks_end_in = STEPS;
         self.told()
     }
@@ -275,7 +277,7 @@ impl Player<'_> {
     }
 
     /// Returns `true` once it has said so many things more.
-    fn has_told(&mut self, before: usize, count: usize) -> Result<bool, Broken> {
+    pub fn has_told(&mut self, before: usize, count: usize) -> Result<bool, Broken> {
         let deadline = self.deadline();
         while self.told() < before + count {
             if Instant::now() > deadline {
@@ -290,7 +292,7 @@ impl Player<'_> {
         Ok(true)
     }
 
-    fn must_have_told(&mut self, is_told: bool, rule: Rule, expected: String) -> Result<(), Broken> {
+    pub fn must_have_told(&mut self, is_told: bool, rule: Rule, expected: String) -> Result<(), Broken> {
         let errors = self.client.errors();
         let hidden = errors.lines().find_map(|line| Some((self.people.rule_about(line)?, line)));
         match hidden {
