@@ -12,8 +12,8 @@ const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../common/testkit/cli
 
 fn main() -> ExitCode {
     let options = "--db {folder}/chat.db";
-    let server = Program { file: SERVER, options, faults: SERVER_FAULTS };
-    let client = Some(Program { file: CLIENT, options: "", faults: CLIENT_FAULTS });
+    let server = Program { file: SERVER, options, faults: SERVER_FAULTS, rules: &[] };
+    let client = Some(Program { file: CLIENT, options: "", faults: CLIENT_FAULTS, rules: CLIENT_RULES });
     Grading { stage: 6, server, client, checks: checks::main, new: checks::main }.run()
 }
 
@@ -31,6 +31,8 @@ const CLIENT_FAULTS: Faults = &[
     ("keeps-cr", "what_comes_in_is_shown_opened"),
     ("reads-its-input-as-text", "what_is_typed_is_sent"),
     ("answers-with-empty-lines", "the_first_lines_of_input_answer_the_login"),
+    ("says-goodbye-in-the-clear", "rule sealed"),
+    ("limits-characters", "rule text-limit"),
     ("cuts-long-texts", "what_is_typed_is_sent_sealed"),
     ("takes-logout-now-for-logout", "a_client_comes_back_with_its_token"),
     ("believes-anybody-about-elsewhere", "a_client_comes_back_with_its_token"),
@@ -45,6 +47,9 @@ const CLIENT_FAULTS: Faults = &[
     ("stays-away-after-a-shutdown", "a_client_comes_back_after_a_shutdown"),
     ("comes-back-as-somebody-new", "a_client_comes_back_with_its_token"),
     ("keeps-its-first-token", "a_client_comes_back_with_its_token"),
+    ("tries-once", "rule comes-back"),
+    ("says-its-last-line-again", "rule not-again"),
+    ("sends-behind-quit", "rule client-words"),
     ("comes-back-at-once", "the_pauses_between_attempts_grow"),
     ("comes-back-for-ever", "a_refused_token_ends_the_client"),
     ("comes-back-from-elsewhere", "a_replaced_client_does_not_come_back"),
@@ -108,4 +113,17 @@ const SERVER_FAULTS: Faults = &[
     ("trims-commands", RANDOM),
     ("relays-behind-quit", RANDOM),
     ("tells-all-of-bad-lines", RANDOM),
+];
+
+/// Faults of that client, and the rules that sessions at random name.
+const CLIENT_RULES: Faults = &[
+    ("answers-with-empty-lines", "logs-in"),
+    ("calls-a-refusal-a-success", "refused"),
+    ("shows-forgeries", "forged"),
+    ("comes-back-from-elsewhere", "stays-away"),
+    ("hides-the-login", "shown"),
+    ("shows-escapes", "escaped"),
+    ("reads-its-input-as-text", "typed"),
+    ("ends-hastily", "end-of-input"),
+    ("waits-for-an-answer", "server-closes"),
 ];

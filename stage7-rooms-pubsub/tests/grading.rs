@@ -16,8 +16,8 @@ const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../common/testkit/cli
 
 fn main() -> ExitCode {
     let options = "--db {folder}/chat.db";
-    let server = Program { file: SERVER, options, faults: FAULTS };
-    let client = Some(Program { file: CLIENT, options: "", faults: &[] });
+    let server = Program { file: SERVER, options, faults: FAULTS, rules: &[] };
+    let client = Some(Program { file: CLIENT, options: "", faults: &[], rules: &[] });
     Grading { stage: 7, server, client, checks: checks::main, new: new_in_stage_7 }.run()
 }
 

@@ -13,9 +13,14 @@ const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../common/testkit/cli
 
 fn main() -> ExitCode {
     let options = "--db {folder}/chat.db --certs {folder}/certs";
-    let server = Program { file: SERVER, options, faults: SERVER_FAULTS };
+    let server = Program { file: SERVER, options, faults: SERVER_FAULTS, rules: &[] };
     let new = || checks::new_in_stage_8().run();
-    let client = Some(Program { file: CLIENT, options: "--ca {folder}/certs/ca.pem", faults: CLIENT_FAULTS });
+    let client = Some(Program {
+        file: CLIENT,
+        options: "--ca {folder}/certs/ca.pem",
+        faults: CLIENT_FAULTS,
+        rules: CLIENT_RULES,
+    });
     Grading { stage: 8, server, client, checks: checks::main, new }.run()
 }
 
@@ -72,6 +77,10 @@ const CLIENT_FAULTS: Faults = &[
     ("knows-two-errors-alone", "a_private_message_waits_for_its_key_and_not_for_ever"),
     ("trips-over-a-key-that-is-none", "a_private_message_leaves_sealed"),
     ("seals-any-length", "a_private_message_leaves_sealed"),
+    ("limits-characters-in-private", "rule private-limit"),
+    ("takes-the-next-key", "rule key-asked"),
+    ("says-nothing-of-what-does-not-open", "rule not-opened"),
+    ("says-nothing-without-a-key", "rule no-key"),
     ("trusts-the-system-as-well", "no_authority_counts_but_the_one_given"),
     ("verifies-the-first-time-only", "a_server_is_verified_each_time"),
     ("takes-loopback-for-localhost", "a_certificate_for_localhost_is_not_for_its_address"),
@@ -83,5 +92,21 @@ const CLIENT_FAULTS: Faults = &[
     ("closes-both-halves", "at_the_end_of_input_what_still_comes_is_shown"),
     ("reads-nothing-while-it-half-closes", "what_is_on_its_way_at_the_end_of_input_is_shown"),
     ("stays-in-the-lobby", "a_client_goes_back_to_its_room"),
+    ("remembers-the-room-that-was-typed", "rule room-again"),
     ("comes-back-after-a-kick", "a_kicked_client_ends"),
+];
+
+/// Faults of that client, and the rules that sessions at random name.
+const CLIENT_RULES: Faults = &[
+    ("publishes-no-key", "publishes"),
+    ("sends-what-is-mistyped", "never-in-the-clear"),
+    ("trips-over-a-key-that-is-none", "no-key"),
+    ("seals-for-the-name-as-typed", "key-asked"),
+    ("believes-a-new-key", "first-key"),
+    ("keeps-one-message-for-a-key", "opened"),
+    ("shows-what-does-not-open", "not-opened"),
+    ("shows-replays", "shown-once"),
+    ("forgets-with-the-connection", "shown-once"),
+    ("marks-nothing", "marked"),
+    ("stays-in-the-lobby", "room-again"),
 ];

@@ -12,7 +12,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 use testkit::self_test;
 
-/// A fault of a program, and a check that it must fail.
+/// A fault of a program, and a check that it must fail; or, of a client, a rule that sessions at
+/// random name: `rule shown`.
 pub type Faults = &'static [(&'static str, &'static str)];
 
 /// A program in Python that is right, and all the ways in which it can be wrong.
@@ -24,6 +25,8 @@ pub struct Program {
     pub options: &'static str,
     /// Its faults, in the order of its `--list-faults`.
     pub faults: Faults,
+    /// Some of these once more, each with a rule that sessions at random name.
+    pub rules: Faults,
 }
 
 /// A stage, whose checks are graded.
@@ -68,6 +71,10 @@ impl Grading {
                 let trial = move || self.fails(side, fault, check);
                 self_test(format!("a_{side}_that_{name}_fails_its_check"), missing, trial)
             }));
+            trials.extend(program.rules.iter().map(|(fault, rule)| {
+                let name = format!("a_{side}_that_{}_breaks_its_rule", fault.replace('-', "_"));
+                self_test(name, missing, move || self.breaks(fault, rule))
+            }));
         }
         let wrong = wrong_servers::all().into_iter().filter(|server| server.stage == self.stage);
         trials.extend(wrong.map(|server| {
@@ -96,8 +103,21 @@ impl Grading {
             let report = self.at_random(self.server.file, &options, RANDOM_SESSIONS)?;
             return if has_failed(&report) { Ok(()) } else { Err(report.into()) };
         }
+        if let Some(rule) = check.strip_prefix("rule ") {
+            return self.breaks(fault, rule);
+        }
         let (server, client) = if side == "server" { (options.as_str(), "") } else { ("", options.as_str()) };
         self.fails_in(self.server.file, server, client, check)
+    }
+
+    /// Sessions at random find that a client with this fault breaks this rule.
+    fn breaks(&self, fault: &str, rule: &str) -> Result<(), Failed> {
+        let mut checks = self.graded("", &format!("--fault {fault}"), "1500")?;
+        checks.command.env_remove(NEW_ONLY).env("CHECK_STRICT", "1");
+        checks.command.args(["--exact", RANDOM_CLIENT, "--whole"]).args(RANDOM_CLIENT_SESSIONS);
+        let report = text(&checks.command.output()?);
+        let names_it = report.contains(&format!("  rule:     {rule}: "));
+        if has_failed(&report) && names_it { Ok(()) } else { Err(report.into()) }
     }
 
     /// The server in this file fails this check.
@@ -176,6 +196,12 @@ impl Grading {
 
 /// The check that plays sessions at random.
 const RANDOM: &str = "random_sessions_keep_to_the_contract";
+
+/// The same for clients. A table names a rule in place of a check: `rule shown`.
+const RANDOM_CLIENT: &str = "random_sessions_of_a_client_keep_to_the_contract";
+
+/// So many of those.
+const RANDOM_CLIENT_SESSIONS: [&str; 2] = ["--sessions", "40"];
 
 /// Within so many sessions each wrong program is found that a random session finds,
 /// however slow the machine is at this moment.

@@ -22,6 +22,7 @@ FAULTS = {
     "escapes-in-capitals": "writes \\x1B",
     "escapes-all-but-ascii": "shows text as Python's repr would",
     "escapes-half-of-the-unseen": "knows direction marks and zero width spaces, and no more",
+    "leaves-the-flags-of-tags": "shows the tag characters behind a flag as they are",
     "piles-up-marks": "shows any number of combining marks on a letter",
     "strips-what-comes": "strips the blanks of received lines",
     "hides-empty-lines": "prints no empty line",
@@ -88,6 +89,8 @@ def escape(text):
     spelled = lambda c: "\\u{%04x}" % ord(c)
     unseen = "\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff" if fault == "escapes-half-of-the-unseen" else UNSEEN
     needed = {"escapes-every-joiner": "(?!)", "keeps-every-joiner": "[\u200c\u200d]"}.get(fault, NEEDED)
+    if fault == "leaves-the-flags-of-tags":
+        needed += "|(?<=[\U0001f3f4\U000e0020-\U000e007e])[\U000e0020-\U000e007f]"
     text = re.sub(f"({needed})|[{unseen}]", lambda c: c[1] or spelled(c[0]), text)
     return text if fault == "piles-up-marks" else with_few_marks(text, spelled)
 

@@ -10,6 +10,7 @@ folder with a `chat.key`:
 
 import os
 import queue
+import re
 import select
 import socket
 import sys
@@ -31,6 +32,8 @@ FAULTS = {
     "keeps-cr": "leaves the CR of a CR LF in the line",
     "reads-its-input-as-text": "ends a line of its input at a CR, too",
     "answers-with-empty-lines": "takes an empty line for the end of its input",
+    "says-goodbye-in-the-clear": "sends its last word as in stage 5",
+    "limits-characters": "counts the characters of a text, and not its bytes",
     "cuts-long-texts": "sends the first 3023 bytes of a text",
     "takes-logout-now-for-logout": "takes every input that begins with /logout for it",
     "believes-anybody-about-elsewhere": "takes `you logged in elsewhere` for the server's, whoever says it",
@@ -45,6 +48,9 @@ FAULTS = {
     "stays-away-after-a-shutdown": "takes a shutdown for the end of all",
     "comes-back-as-somebody-new": "asks for a login after a lost connection",
     "keeps-its-first-token": "comes back with the token of the first login",
+    "tries-once": "takes a refused connection for the end of all",
+    "says-its-last-line-again": "says on the next connection what it has said last",
+    "sends-behind-quit": "sends what is typed behind /quit",
     "comes-back-at-once": "makes no pauses between its attempts",
     "comes-back-for-ever": "tries again when its token is refused",
     "comes-back-from-elsewhere": "does not know `you logged in elsewhere`",
@@ -80,6 +86,8 @@ token = None
 over = False  # the connection may end: there is no coming back
 refused = False
 lost = threading.Event()  # the connection has ended
+room = None  # from stage 7 on: where the server has said that this user is
+last = []  # what was said last
 
 
 def read_input():
@@ -123,17 +131,22 @@ def send_input(connection):
             over = FAULT != "comes-back-after-quit" or text is None
             if text is None and FAULT == "ends-hastily":
                 os._exit(0)
+            if text and FAULT == "says-goodbye-in-the-clear":
+                connection.sendall(b"!DISCONNECT\n")
+            if text and FAULT == "sends-behind-quit":
+                send(connection, typed.get())
             connection.shutdown(socket.SHUT_WR)
             return
         loosely = FAULT == "takes-logout-now-for-logout" and text.startswith("/logout")
         if (text == "/logout" or loosely) and FAULT != "comes-back-after-logout":
             over = True
-        if len(text.encode()) > LONGEST:
+        if len(text if FAULT == "limits-characters" else text.encode()) > LONGEST:
             if FAULT != "cuts-long-texts":
                 sys.stderr.write(f"error: not sent: a text has at most {LONGEST} bytes\n")
                 os._exit(1)
             text = text[:LONGEST]
         if text:
+            last[:] = [text]
             send(connection, text)
 
 
@@ -185,7 +198,9 @@ def answers(connection, text):
 
 
 def came_in(connection, name):
-    """After AUTH_SUCCESS; a later stage has something to say here."""
+    """After AUTH_SUCCESS: a client that comes back goes to its room; stage 8 has more to say."""
+    if room not in (None, "lobby"):
+        send(connection, f"/join {room}")
 
 
 def lines_of(connection):
@@ -194,7 +209,7 @@ def lines_of(connection):
 
 def converse(connection):
     """One connection from AUTH_REQUIRED to its end."""
-    global token, over, refused
+    global token, over, refused, room
     lost.clear()
     sender = threading.Thread(target=send_input, args=(connection,), daemon=True)
     try:
@@ -210,6 +225,8 @@ def converse(connection):
                 if token is None or FAULT != "keeps-its-first-token":
                     token = text.split(" ")[2]
                 came_in(connection, text.split(" ")[1])
+                for again in last if FAULT == "says-its-last-line-again" else []:
+                    send(connection, again)
                 sender.start()
             if text.startswith("AUTH_FAILED "):
                 refused = FAULT != "calls-a-refusal-a-success"
@@ -223,6 +240,9 @@ def converse(connection):
             if text == "[SERVER] you logged in elsewhere" and FAULT != "comes-back-from-elsewhere":
                 over = True
             # From stage 7 on.
+            moved = re.fullmatch(r"\[SERVER\] you are in (\S+) \(\d+ online\)", text)
+            if moved:
+                room = moved[1]
             if text.startswith("[SERVER] you were kicked by ") and FAULT != "comes-back-after-a-kick":
                 over = True
     finally:
@@ -241,16 +261,18 @@ def main():
     threading.Thread(target=read_input, daemon=True).start()
     pause = 0.05
     while not over:
+        reached = False
         try:
             with connect() as connection:
-                before = token
+                reached, before = True, token
                 converse(connection)
                 pause = 0.05 if token != before else pause
         except OSError as error:
             if (token is None) != over and FAULT != "calls-a-reset-a-success":
                 sys.stderr.write(f"error: the connection broke off: {error}\n")
                 refused = True
-        if FAULT == "never-comes-back" or token is None:
+        gives_up = FAULT == "never-comes-back" or FAULT == "tries-once" and not reached
+        if gives_up or token is None:
             break
         if not over:
             time.sleep(0.2 if FAULT == "comes-back-at-once" else pause)

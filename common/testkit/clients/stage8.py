@@ -52,6 +52,10 @@ FAULTS = {
     "knows-two-errors-alone": "waits for ever when the server has words of its own for a missing key",
     "trips-over-a-key-that-is-none": "ends when it is given a key that is none",
     "seals-any-length": "sends private messages that no server takes",
+    "limits-characters-in-private": "counts the characters of a private text, and not its bytes",
+    "takes-the-next-key": "takes the next key that comes for the one that it has asked for",
+    "says-nothing-of-what-does-not-open": "hides that a message could not be opened",
+    "says-nothing-without-a-key": "hides that a message was not sent",
     "trusts-the-system-as-well": "takes the system's authorities beside the one that it was given",
     "verifies-the-first-time-only": "accepts any certificate when it comes back",
     "takes-loopback-for-localhost": "looks for the name localhost in place of its address",
@@ -63,6 +67,7 @@ FAULTS = {
     "closes-both-halves": "does not read on after its last word",
     "reads-nothing-while-it-half-closes": "takes what comes behind its close_notify for an error",
     "stays-in-the-lobby": "does not go back to its room",
+    "remembers-the-room-that-was-typed": "goes back to the room of the last /join, whatever the server said",
     "comes-back-after-a-kick": "takes a kick for a lost connection",
 }
 FAULT = base.chosen(FAULTS) if __name__ == "__main__" else None
@@ -114,13 +119,16 @@ def send(connection, text):
     command, _, rest = text.partition(" ")
     name, _, said = rest.partition(" ")
     right = command == "/msg" and name and said and me
+    if FAULT == "remembers-the-room-that-was-typed" and command == "/join" and name:
+        global room
+        room = name
     if FAULT == "whispers-in-the-clear" or FAULT == "sends-what-is-mistyped" and not right:
         put(text)
     elif not text.lower().startswith("/msg"):
         put(text)
     elif not right:
         show_line("(not sent: the command is /msg USER TEXT, after the login)")
-    elif len(said.encode()) > LONGEST and FAULT != "seals-any-length":
+    elif length_of(said) > LONGEST and FAULT != "seals-any-length":
         show_line(f"(not sent: a private message holds {LONGEST} bytes of text at most)")
     else:
         done = threading.Event()
@@ -133,6 +141,10 @@ def send(connection, text):
             if time.monotonic() > deadline and not patient:
                 give_up(name, act, done)
                 break
+
+
+def length_of(text):
+    return len(text if FAULT == "limits-characters-in-private" else text.encode())
 
 
 def put(text):
@@ -178,7 +190,7 @@ def whisper(name, key, text, done):
     if key:
         secret = os.urandom(32) if FAULT == "seals-anonymously" else SECRET
         put(f"/dm {name} {seal(secret, key, INFO, about(me, name), text)}")
-    else:
+    elif FAULT != "says-nothing-without-a-key":
         show_line(f"(not sent: the key of {name} has changed, or is none)")
     done.set()
 
@@ -194,6 +206,8 @@ def hear(name, key, sealed):
         if FAULT == "asks-anew-for-a-key" and key:
             known.pop(name.lower(), None)
             when_known(name, lambda name, key: hear(name, key, sealed))
+            return
+        if FAULT == "says-nothing-of-what-does-not-open":
             return
         text = f"(cannot open) {sealed}"
         if FAULT != "shows-what-does-not-open":
@@ -217,7 +231,8 @@ def learn(name, text):
             raise
         key = None
     if key is None:
-        show_line(f"(the server gives out no usable key of {name})")
+        if FAULT != "says-nothing-without-a-key":
+            show_line(f"(the server gives out no usable key of {name})")
         with lock:
             acts = waiting.pop(name.lower(), [])
         for typed, act in acts:
@@ -229,12 +244,15 @@ def learn(name, text):
         # False stays false: somebody has to look into it.
         known[name.lower()] = name, not changed and key
         acts = waiting.pop(name.lower(), [])
+        if FAULT == "takes-the-next-key":
+            acts += [act for asked in list(waiting) for act in waiting.pop(asked)]
         if FAULT == "keeps-one-message-for-a-key":
             acts = acts[-1:]
     if changed:
         show_line(f"WARNING: the key of {name} has changed")
     for typed, act in acts:
-        act(typed if FAULT == "seals-for-the-name-as-typed" else name, not changed and key)
+        as_typed = FAULT == "seals-for-the-name-as-typed" or typed.lower() != name.lower()
+        act(typed if as_typed else name, not changed and key)
 
 
 def learn_that_none_is_there(error):
@@ -270,7 +288,7 @@ def notice(text):
     """What the server says about this client itself."""
     global room
     moved = re.fullmatch(r"\[SERVER\] you are in (\S+) \(\d+ online\)", text)
-    if moved:
+    if moved and FAULT != "remembers-the-room-that-was-typed":
         room = moved[1]
     if text == "COMPRESS DEFLATE" and FAULT == "accepts-what-it-has-not":
         put(text)

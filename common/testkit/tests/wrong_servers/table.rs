@@ -244,6 +244,7 @@ pub const WRONG_CLIENTS: &[&str] = &[
     "escapes-in-capitals",
     "escapes-all-but-ascii",
     "escapes-half-of-the-unseen",
+    "leaves-the-flags-of-tags",
     "piles-up-marks",
     "strips-what-comes",
     "hides-empty-lines",

@@ -31,7 +31,7 @@ const SAID: &[&str] = &[
 /// What is typed in the room and means nothing to a client.
 #[rustfmt::skip]
 const SAID_IN_THE_ROOM: &[&str] = &[
-    "/logout now", "/LOGOUT", "/logout ", "RESUME token-1", "LOGIN alice correct horse", "AUTH_REQUIRED", "/join cellar",
+    "/logout now", "/LOGOUT", "/logout ", "RESUME token-1", "LOGIN alice correct horse", "AUTH_REQUIRED", "/join cellar", "/join attic", "/join attic",
     "/leave", " /msg bob psst", "you logged in elsewhere",
 ];
 /// Reasons for a refusal. A server in another language may choose its own words.
@@ -60,11 +60,16 @@ const NO_KEYS: &[&str] = &[
 /// The session with this number in the series of `seed`.
 pub(super) fn session(stage: u8, seed: u64, number: usize) -> ClientSession {
     let mut random = Random::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ number as u64);
-    let mut draw = Draw { stage, private: 0, lost: false };
-    let login = draw.login(&mut random);
+    let mut draw = Draw { stage, private: 0 };
+    let login = draw.login(&mut random, number);
     let count = if login.outcome == Outcome::In { 6 + random.below(10) } else { 0 };
-    let steps = (0..count).map(|_| draw.step(&mut random)).collect();
-    let end = draw.end(&mut random);
+    let mut steps: Vec<_> = (0..count).map(|_| draw.step(&mut random)).collect();
+    // Coming back takes a client its pause: once in a session is enough.
+    if number % 4 == 1 && count > 0 {
+        let at = count / 2 + random.below(count / 2);
+        steps.insert(at, loss(&mut random, number / 4));
+    }
+    let end = draw.end(&mut random, number);
     ClientSession { login, steps, end }
 }
 
@@ -72,8 +77,6 @@ struct Draw {
     stage: u8,
     /// So many private texts there are.
     private: usize,
-    /// Coming back takes a client its pause: once in a session is enough.
-    lost: bool,
 }
 
 impl Draw {
@@ -82,7 +85,7 @@ impl Draw {
         if self.stage >= TLS { 4096 } else { LONGEST_TEXT }
     }
 
-    fn login(&mut self, random: &mut Random) -> Login {
+    fn login(&mut self, random: &mut Random, number: usize) -> Login {
         let word = *random.pick(&["LOGIN", "REGISTER"]);
         let password = *random.pick(PASSWORDS);
         let answers = if random.one_in(3) {
@@ -100,11 +103,11 @@ impl Draw {
             }
             typed.push(answer);
         }
-        let outcome = match random.below(12) {
-            0 if random.one_in(4) => Outcome::Failed(LATER),
-            0 => Outcome::Failed(one_of(random, REASONS)),
-            1 if random.one_in(2) => Outcome::Closes,
-            2 if self.stage < TLS && random.one_in(2) => Outcome::Forged(*random.pick(&Forgery::ALL)),
+        let outcome = match number % 8 {
+            3 if random.one_in(4) => Outcome::Failed(LATER),
+            3 => Outcome::Failed(one_of(random, REASONS)),
+            7 if number % 16 == 7 => Outcome::Closes,
+            7 if self.stage < TLS => Outcome::Forged(forgery(number / 16)),
             _ => Outcome::In,
         };
         let early = if random.one_in(2) { self.typed(random) } else { Vec::new() };
@@ -119,12 +122,6 @@ impl Draw {
         }
         if self.stage >= 7 && random.one_in(6) {
             return movement(random);
-        }
-        if !self.lost && random.one_in(16) {
-            self.lost = true;
-            let loss = *random.pick(&[Loss::Breaks, Loss::Closed, Loss::Shutdown]);
-            let attempts = [Attempt::Succeeds, Attempt::Succeeds, Attempt::AreReset(2), Attempt::AreRefused];
-            return Step::Lose(loss, *random.pick(&attempts));
         }
         if random.one_in(2) {
             return Step::Type(self.typed(random), pieces(random));
@@ -176,7 +173,8 @@ impl Draw {
 
     fn private_step(&mut self, random: &mut Random) -> Step {
         let who = random.below(super::people::NAMES.len());
-        match random.below(16) {
+        match random.below(17) {
+            16 => Step::Rekey(who),
             0..=5 => {
                 let name = super::people::NAMES[who];
                 let spelled = match random.below(3) {
@@ -251,26 +249,38 @@ impl Draw {
         Heard::Text(if is_more { format!("{text}\n[SERVER] no line of its own\n") } else { text })
     }
 
-    fn end(&mut self, random: &mut Random) -> End {
+    fn end(&mut self, random: &mut Random, number: usize) -> End {
         let too_long = self.longest() + 1 + random.below(3);
-        match random.below(if self.stage >= TLS { 12 } else { 11 }) {
+        match number % 11 {
             0 => End::OfInput(String::new()),
-            1 => End::OfInput("without a line end".to_owned()),
-            2 => End::Word(one_of(random, &["/quit", "!DISCONNECT"])),
-            3 => End::Logout,
-            4 => End::Told("[SERVER] you logged in elsewhere"),
-            5 if self.stage >= 7 => End::Told("[SERVER] you were kicked by carol"),
-            6 => End::TokenRefused(one_of(random, REASONS)),
-            7 | 8 => End::TooLong(self.of_bytes(random, too_long)),
-            9 if random.one_in(2) => End::InputNotUtf8,
-            11 => {
+            1 => End::Word("/quit"),
+            2 => End::TooLong(self.of_bytes(random, too_long)),
+            3 => End::Told("[SERVER] you logged in elsewhere"),
+            4 if self.stage < TLS => End::Forged(forgery(number / 11)),
+            5 => End::OfInput("without a line end".to_owned()),
+            6 => End::Word("!DISCONNECT"),
+            7 => End::TokenRefused(one_of(random, REASONS)),
+            8 if self.stage < TLS => End::Forged(forgery(number / 11 + 3)),
+            8 => End::InputNotUtf8,
+            9 if self.stage >= 7 => End::Told("[SERVER] you were kicked by carol"),
+            9 => End::InputNotUtf8,
+            10 => End::Logout,
+            _ => {
                 let bytes = LONGEST_PRIVATE + 1 + random.below(3);
                 End::PrivateTooLong(self.of_bytes(random, bytes))
             }
-            _ if self.stage < TLS => End::Forged(*random.pick(&Forgery::ALL)),
-            _ => End::Word("/quit"),
         }
     }
+}
+
+fn forgery(number: usize) -> Forgery {
+    Forgery::ALL[number % Forgery::ALL.len()]
+}
+
+fn loss(random: &mut Random, number: usize) -> Step {
+    let loss = *random.pick(&[Loss::Breaks, Loss::Closed, Loss::Shutdown]);
+    let attempts = [Attempt::Succeeds, Attempt::AreRefused, Attempt::Succeeds, Attempt::AreReset(2)];
+    Step::Lose(loss, attempts[number % attempts.len()])
 }
 
 /// One of these words.

@@ -81,7 +81,7 @@ impl People {
 
     /// The rule that this line breaks, since it has something in it that is not to be shown.
     pub fn rule_about(&self, line: &str) -> Option<Rule> {
-        let forged = (line.contains("forged") && !line.contains("forged, not")).then_some(rules::NOT_OPENED);
+        let forged = line.contains("forged").then_some(rules::NOT_OPENED);
         let hidden = self.hidden.iter().find(|(mark, _)| line.contains(mark));
         hidden.map(|(_, rule)| *rule).or(forged)
     }

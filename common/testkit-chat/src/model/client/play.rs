@@ -60,7 +60,9 @@ impl Sessions for ClientSessions {
         let mut client = server.client();
         let login = &session.login;
         let lines: String = login.typed.iter().chain(&login.early).map(|line| format!("{line}\n")).collect();
-        write(lines.as_bytes(), login.pieces, |piece| client.try_type(piece));
+        if login.outcome != Outcome::Closes {
+            write(lines.as_bytes(), login.pieces, |piece| client.try_type(piece));
+        }
         let us = server.accept();
         let envelope = server.envelope().cloned();
         let mut player = Player {
@@ -172,6 +174,10 @@ impl Player<'_> {
             self.begins_to_say();
         }
         self.say("AUTH_REQUIRED", plain::SHOWN)?;
+        if login.outcome == Outcome::Closes {
+            self.us.peer.half_close();
+            return self.exits(None, plain::SERVER_CLOSES).map(|()| false);
+        }
         let mut request = self.answer("LOGIN, REGISTER, or all in one line")?;
         if ["LOGIN", "REGISTER"].contains(&request.as_str()) {
             for question in ["ENTER_USERNAME", "ENTER_PASSWORD"] {
@@ -199,11 +205,7 @@ impl Player<'_> {
                 self.us.peer.half_close();
                 return self.exits(Some(1), rules::REFUSED).map(|()| false);
             }
-            Outcome::Closes => {
-                self.us.peer.half_close();
-                return self.exits(None, plain::SERVER_CLOSES).map(|()| false);
-            }
-            Outcome::In | Outcome::Forged(_) => {}
+            Outcome::In | Outcome::Closes | Outcome::Forged(_) => {}
         }
         self.comes_in()?;
         login.early.iter().filter(|line| !line.is_empty()).try_for_each(|line| self.sends(line))?;
@@ -295,6 +297,7 @@ impl Player<'_> {
             Step::Whisper(whisper) => self.whispers(whisper),
             Step::Mistyped(text) => self.mistypes(text),
             Step::Hear(from, heard) => self.hears(*from, heard),
+            Step::Rekey(of) => self.is_given_another(*of),
             Step::InTheClear(text) => self.hears_in_the_clear(text),
         }
     }

@@ -39,7 +39,7 @@ pub(super) struct Login {
 pub(super) enum Outcome {
     In,
     Failed(&'static str),
-    /// It closes in good order.
+    /// It closes in good order, in place of an answer to nothing: nothing is typed.
     Closes,
     /// Its first line does not open.
     Forged(Forgery),
@@ -61,6 +61,8 @@ pub(super) enum Step {
     Mistyped(String),
     /// Sealed messages of a user.
     Hear(usize, Vec<Heard>),
+    /// Another key of this user.
+    Rekey(usize),
     /// A private message that was not sealed.
     InTheClear(String),
 }
