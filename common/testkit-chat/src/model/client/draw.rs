@@ -1,6 +1,6 @@
 //! Sessions of a client at random, with a liking for the edges.
 
-use super::people::LONGEST_PRIVATE;
+use super::people::{LONGEST_PRIVATE, NAMES, mark};
 use super::session::{
     Answer, Attempt, Before, ClientSession, End, Forgery, Heard, LineEnd, Login, Loss, Outcome, Pieces,
     Received, Seal, Step, Whisper,
@@ -60,14 +60,20 @@ const NO_KEYS: &[&str] = &[
 /// The session with this number in the series of `seed`.
 pub(super) fn session(stage: u8, seed: u64, number: usize) -> ClientSession {
     let mut random = Random::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ number as u64);
-    let mut draw = Draw { stage, private: 0 };
+    let friend = random.below(NAMES.len());
+    let mut draw = Draw { stage, private: 0, friend };
     let login = draw.login(&mut random, number);
     let count = if login.outcome == Outcome::In { 6 + random.below(10) } else { 0 };
     let mut steps: Vec<_> = (0..count).map(|_| draw.step(&mut random)).collect();
     // Coming back takes a client its pause: once in a session is enough.
     if number % 4 == 1 && count > 0 {
         let at = count / 2 + random.below(count / 2);
-        steps.insert(at, loss(&mut random, number / 4));
+        let mut around = vec![loss(&mut random, number / 4)];
+        if stage >= TLS {
+            around.insert(0, Step::Hear(friend, vec![draw.heard(&mut random)]));
+            around.push(Step::Hear(friend, vec![Heard::Again]));
+        }
+        steps.splice(at..at, around);
     }
     let end = draw.end(&mut random, number);
     ClientSession { login, steps, end }
@@ -77,6 +83,8 @@ struct Draw {
     stage: u8,
     /// So many private texts there are.
     private: usize,
+    /// Most private messages are for this user, or come from there.
+    friend: usize,
 }
 
 impl Draw {
@@ -172,17 +180,17 @@ impl Draw {
     }
 
     fn private_step(&mut self, random: &mut Random) -> Step {
-        let who = random.below(super::people::NAMES.len());
-        match random.below(17) {
-            16 => Step::Rekey(who),
+        let who = if random.one_in(3) { random.below(NAMES.len()) } else { self.friend };
+        match random.below(18) {
+            16 | 17 => Step::Rekey(who),
             0..=5 => {
-                let name = super::people::NAMES[who];
+                let name = NAMES[who];
                 let spelled = match random.below(3) {
                     0 => name.to_uppercase(),
                     _ => name.to_owned(),
                 };
                 let before = match random.below(4) {
-                    0 => Before::KeyOf((who + 1) % super::people::NAMES.len()),
+                    0 => Before::KeyOf((who + 1) % NAMES.len()),
                     1 => Before::Line(one_of(
                         random,
                         &[
@@ -228,7 +236,7 @@ impl Draw {
     /// Each of them is another one, by its number.
     fn private_text(&mut self, random: &mut Random) -> String {
         self.private += 1;
-        let mark = super::people::mark(self.private);
+        let mark = mark(self.private);
         let mut text = match random.below(8) {
             0 => {
                 let rest = LONGEST_PRIVATE - mark.len() - random.below(2);

@@ -95,31 +95,3 @@ fn with_spare_bits(sealed: &str) -> String {
     let value = ALPHABET.iter().position(|letter| last.as_bytes() == [*letter]).unwrap_or_default();
     format!("{start}{}{}", char::from(ALPHABET[value + 1]), &sealed[text.len()..])
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use base64::{Engine, engine::general_purpose::STANDARD};
-
-    #[test]
-    fn nothing_that_is_badly_sealed_opens_and_the_padding_is_there() {
-        let mut people = People::new();
-        let me = Identity::new("alice");
-        people.key = me.public();
-        let key = people.all[0].identity.public();
-        assert_eq!(
-            me.open("bob", &key, &people.all[0].identity.seal("alice", &people.key, "x")),
-            Ok("x".into())
-        );
-        for kind in Seal::ALL {
-            let sealed = people.badly_sealed(0, "alice", kind);
-            assert!(me.open("bob", &key, &sealed).is_err(), "{kind:?}: {sealed}");
-        }
-        // Of a right message these two differ in the spelling alone.
-        for kind in [Seal::NoPadding, Seal::SpareBits] {
-            assert!(STANDARD.decode(people.badly_sealed(0, "alice", kind)).is_err(), "{kind:?}");
-        }
-        let unpadded = people.badly_sealed(0, "alice", Seal::NoPadding);
-        assert_ne!(unpadded.len() % 4, 0);
-    }
-}

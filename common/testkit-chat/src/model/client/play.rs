@@ -431,8 +431,8 @@ impl Player<'_> {
                 Next::Line(line) if self.is_back && line.eq_ignore_ascii_case("/join lobby") => {}
                 other => {
                     let rule = match &other {
-                        Next::Line(line) if self.is_back && self.said.contains(line) => rules::NOT_AGAIN,
                         Next::Line(line) if self.is_back && line.starts_with("/join ") => rules::ROOM_AGAIN,
+                        Next::Line(line) if self.is_back && self.said.contains(line) => rules::NOT_AGAIN,
                         _ => plain::TYPED,
                     };
                     return Err(broken(rule, format!("the client to send {}", shown(text)), &other));
@@ -552,6 +552,9 @@ impl<'c> Player<'c> {
         player.resumes()?;
         player.is_back = true;
         player.comes_in()?;
+        let fence = player.next_fence();
+        player.client.try_type(format!("{fence}\n").as_bytes());
+        player.sends(&fence)?;
         Ok(Some(player))
     }
 
