@@ -213,6 +213,7 @@ impl Player<'_> {
                     let identity = if has_changed { &person.other } else { &person.identity };
                     let sealed = identity.seal(self.name, &self.people.key, text);
                     if has_changed {
+                        bad += 1;
                         self.hides(text, rules::FIRST_KEY);
                     } else {
                         shown_texts.push(format!("[private] {name}: {text}"));
@@ -236,6 +237,12 @@ impl Player<'_> {
         self.us.peer.send_bytes(lines.as_bytes());
         shown_texts.iter().try_for_each(|line| self.prints(line, rules::OPENED))?;
         shown_texts.iter().for_each(|line| self.hides(line, rules::SHOWN_ONCE));
+        // Behind the first line it has asked what there is to ask; behind the second one its
+        // questions have come; and behind the third one it has the answers.
+        self.is_fenced()?;
+        let fence = self.next_fence();
+        self.client.try_type(format!("{fence}\n").as_bytes());
+        self.sends(&fence)?;
         self.is_fenced()?;
         let is_told = self.has_told(said_before, bad)?;
         let expected = format!("a word that {bad} of the messages of {name} cannot be opened");
