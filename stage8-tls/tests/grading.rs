@@ -63,6 +63,7 @@ const CLIENT_FAULTS: Faults = &[
     ("leaves-out-the-names", "a_private_message_leaves_sealed"),
     ("seals-anonymously", "a_private_message_leaves_sealed"),
     ("shows-replays", "a_sealed_message_that_comes_twice_is_shown_once"),
+    ("looks-for-replays-too-early", "a_sealed_message_that_comes_twice_is_shown_once"),
     ("shows-what-does-not-open", "what_bob_did_not_seal_for_alice_is_not_shown"),
     ("believes-a-new-key", "a_changed_key_stops_sending"),
     ("shows-escapes-of-others", "what_was_sealed_is_shown_opened"),

@@ -38,6 +38,7 @@ FAULTS = {
     "leaves-out-the-names": "seals without aad",
     "seals-anonymously": "seals with a key pair that nobody knows",
     "shows-replays": "shows a sealed message as often as it comes",
+    "looks-for-replays-too-early": "looks whether it knows a message before it waits for its sender's key",
     "shows-what-does-not-open": "shows what it cannot open as it came",
     "believes-a-new-key": "takes the server's word for a changed key",
     "shows-escapes-of-others": "escapes before it opens",
@@ -196,7 +197,7 @@ def whisper(name, key, text, done):
 
 
 def hear(name, key, sealed):
-    if sealed in seen and FAULT != "shows-replays":
+    if sealed in seen and FAULT not in ("shows-replays", "looks-for-replays-too-early"):
         return
     try:
         if not key:
@@ -273,7 +274,7 @@ def show(text):
     name, _, data = rest.partition(" ")
     if kind == "[KEY]":
         learn(name, data)
-    elif kind == "[DM]":
+    elif kind == "[DM]" and (data not in seen or FAULT != "looks-for-replays-too-early"):
         when_known(name, lambda name, key: hear(name, key, data))
     elif kind == "[private]" and FAULT != "marks-nothing":
         show_line(f"[private, in the clear] {rest}")

@@ -37,6 +37,8 @@ wire(client) fn a_sealed_message_that_comes_twice_is_shown_once(case) {
     // Its base64 ends with `==`, and has spare bits in the character before.
     let sealed = bob.seal("alice", &key, "pay him once!");
     let first = format!("[DM] bob {sealed}");
+    // Before the client knows bob's key, too.
+    us.send(&first);
     us.send(&first);
     shows(&client, &us, &bob, "pay him once");
     us.send(&first);
