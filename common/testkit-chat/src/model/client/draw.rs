@@ -1,6 +1,6 @@
 //! Sessions of a client at random, with a liking for the edges.
 
-use super::people::{LONGEST_PRIVATE, NAMES, mark};
+use super::contacts::{LONGEST_PRIVATE, NAMES, mark};
 use super::session::{
     Answer, Attempt, Before, ClientSession, End, Forgery, Heard, LineEnd, Login, Loss, Outcome, Pieces,
     Received, Seal, Step, Whisper,

@@ -4,12 +4,12 @@
 //! - [`rules`]: the rules, by the names that `docs/src/contract.md` gives them.
 //! - [`session`], [`draw`]: what happens to a client, and sessions at random.
 //! - [`play`]: a session from the login on, with a real client.
-//! - [`private`], [`people`]: messages that the server cannot read, and those who send them.
+//! - [`private`], [`contacts`]: messages that the server cannot read, and those who send them.
 //! - [`ends`]: how a session ends.
 
+mod contacts;
 mod draw;
 mod ends;
-mod people;
 mod play;
 mod private;
 pub mod rules;

@@ -1,7 +1,7 @@
 //! A session, played with a real client: the check is the server.
 
+use super::contacts::Contacts;
 use super::draw;
-use super::people::People;
 use super::rules;
 use super::session::{
     Attempt, ClientSession, Forgery, LineEnd, Login, Loss, Outcome, Pieces, Received, Step,
@@ -79,7 +79,7 @@ impl Sessions for ClientSessions {
             said: Vec::new(),
             is_back: false,
             is_to_publish: false,
-            people: People::new(),
+            contacts: Contacts::new(),
             question: None,
             optional: Vec::new(),
             remarks: 0,
@@ -128,7 +128,7 @@ pub(super) struct Player<'c> {
     is_back: bool,
     /// It is in, and has not published its key yet.
     is_to_publish: bool,
-    pub people: People,
+    pub contacts: Contacts,
     /// What is answered when it asks for a key.
     pub question: Option<super::private::Question>,
     /// Lines that it may show, or not.
@@ -263,13 +263,13 @@ impl Player<'_> {
 
     fn is_published(&mut self, key: &str) -> Result<(), Broken> {
         // Opening asks for a key of the right form first.
-        let refused = self.people.all[0].identity.open(self.name, key, "AAAA").err().unwrap_or_default();
-        let is_another = !self.people.key.is_empty() && self.people.key != key;
+        let refused = self.contacts.all[0].identity.open(self.name, key, "AAAA").err().unwrap_or_default();
+        let is_another = !self.contacts.key.is_empty() && self.contacts.key != key;
         if refused.contains("key published") || is_another {
             let expected = if is_another { "the same key as before" } else { "a key, base64 of 32 bytes" };
             return Err(Broken { rule: rules::PUBLISHES, expected: expected.to_owned(), got: shown(key) });
         }
-        key.clone_into(&mut self.people.key);
+        key.clone_into(&mut self.contacts.key);
         self.is_to_publish = false;
         Ok(())
     }
@@ -348,7 +348,7 @@ impl Player<'_> {
 
     /// Returns `true` for a line that the contract leaves to the client.
     pub fn may_show(&mut self, line: &str) -> Result<bool, Broken> {
-        if let Some(rule) = self.people.rule_about(line) {
+        if let Some(rule) = self.contacts.rule_about(line) {
             let expected = "nothing of what cannot be opened, or was shown before".to_owned();
             return Err(Broken { rule, expected, got: shown(line) });
         }
@@ -394,7 +394,7 @@ impl Player<'_> {
                     return Err(broken(rules::NEVER_IN_THE_CLEAR, "nothing that begins with /msg", &next));
                 }
                 // It may say so once more.
-                let is_its_key = !self.is_to_publish && *line == format!("/pubkey {}", self.people.key);
+                let is_its_key = !self.is_to_publish && *line == format!("/pubkey {}", self.contacts.key);
                 if is_its_key || self.answers_question(line) {
                     continue;
                 }

@@ -1,7 +1,7 @@
 //! Private messages that the server cannot read (stage 8): what a client makes of `/msg`, and
 //! what it shows of `[DM]`.
 
-use super::people::NAMES;
+use super::contacts::NAMES;
 use super::play::{Player, broken};
 use super::rules;
 use super::session::{Answer, Before, Heard, Whisper};
@@ -25,7 +25,7 @@ pub(super) struct Question {
 impl Player<'_> {
     /// Answers `line` if it is a question for a key.
     pub fn answers_question(&mut self, line: &str) -> bool {
-        let Some(of) = line.strip_prefix("/key ").and_then(|name| self.people.called(name)) else {
+        let Some(of) = line.strip_prefix("/key ").and_then(|name| self.contacts.called(name)) else {
             return false;
         };
         let question = self.question.take_if(|question| question.of == of);
@@ -37,7 +37,7 @@ impl Player<'_> {
             match &question.before {
                 Before::Nothing => {}
                 Before::KeyOf(other) => {
-                    let other = &mut self.people.all[*other];
+                    let other = &mut self.contacts.all[*other];
                     let key = if other.has_changed { other.other.public() } else { other.identity.public() };
                     other.may_be_known = true;
                     let line = format!("[KEY] {} {key}", other.name);
@@ -48,14 +48,14 @@ impl Player<'_> {
             }
         }
         question.is_asked = true;
-        let (name, person) = (&question.name, &mut self.people.all[of]);
+        let (name, contact) = (&question.name, &mut self.contacts.all[of]);
         let error = match question.answer {
             Answer::NoUser => format!("[SERVER] error: no user {name}"),
-            Answer::NoKey => format!("[SERVER] error: {} has published no key", person.name),
-            Answer::Nonsense(key) => format!("[KEY] {} {key}", person.name),
+            Answer::NoKey => format!("[SERVER] error: {} has published no key", contact.name),
+            Answer::Nonsense(key) => format!("[KEY] {} {key}", contact.name),
             Answer::Another => {
-                person.has_changed = true;
-                format!("[KEY] {} {}", person.name, person.other.public())
+                contact.has_changed = true;
+                format!("[KEY] {} {}", contact.name, contact.other.public())
             }
             Answer::Key => {
                 self.gives_key(of);
@@ -70,18 +70,18 @@ impl Player<'_> {
     }
 
     fn gives_key(&mut self, of: usize) {
-        let person = &mut self.people.all[of];
-        let key = if person.has_changed { person.other.public() } else { person.identity.public() };
-        (person.is_known, person.may_be_known) = (true, true);
-        let line = format!("[KEY] {} {key}", person.name);
+        let contact = &mut self.contacts.all[of];
+        let key = if contact.has_changed { contact.other.public() } else { contact.identity.public() };
+        (contact.is_known, contact.may_be_known) = (true, true);
+        let line = format!("[KEY] {} {key}", contact.name);
         self.optional.push(line.clone());
         self.us.send(&line);
     }
 
     /// `/msg NAME TEXT`, and a line behind it.
     pub fn whispers(&mut self, whisper: &Whisper) -> Result<(), Broken> {
-        let person = &self.people.all[whisper.to];
-        let (is_known, had_changed) = (person.is_known, person.has_changed);
+        let contact = &self.contacts.all[whisper.to];
+        let (is_known, had_changed) = (contact.is_known, contact.has_changed);
         let answer = match whisper.answer {
             // The first key is the right one, and whoever has one keeps it.
             Answer::Another if !is_known => Answer::Key,
@@ -101,7 +101,7 @@ impl Player<'_> {
         {
             self.prints(line, plain::SHOWN)?;
         }
-        let may_be_known = self.people.all[whisper.to].may_be_known && !had_changed;
+        let may_be_known = self.contacts.all[whisper.to].may_be_known && !had_changed;
         let is_due = if is_asked { answer == Answer::Key } else { may_be_known };
         let rule = match answer {
             Answer::Key => rules::KEY_ASKED,
@@ -153,11 +153,11 @@ impl Player<'_> {
     }
 
     fn is_sealed(&self, whisper: &Whisper, line: &str) -> Result<(), Broken> {
-        let person = &self.people.all[whisper.to];
+        let contact = &self.contacts.all[whisper.to];
         let (name, sealed) = line["/dm ".len()..].split_once(' ').unwrap_or_default();
-        let is_there = name.eq_ignore_ascii_case(person.name);
+        let is_there = name.eq_ignore_ascii_case(contact.name);
         let opened = if is_there {
-            person.identity.open(self.name, &self.people.key, sealed)
+            contact.identity.open(self.name, &self.contacts.key, sealed)
         } else {
             Err(format!("it is for {name:?}"))
         };
@@ -172,7 +172,7 @@ impl Player<'_> {
                 rule: rules::KEY_ASKED,
                 expected: format!(
                     "a text sealed for {}>{} with the key of {}",
-                    self.name, person.name, person.name
+                    self.name, contact.name, contact.name
                 ),
                 got: format!("{}: {why}", shown(line)),
             }),
@@ -203,33 +203,33 @@ impl Player<'_> {
     /// `[DM]` of one user, several in one write.
     pub fn hears(&mut self, from: usize, heard: &[Heard]) -> Result<(), Broken> {
         let said_before = self.begins_to_say();
-        let person = &self.people.all[from];
-        let (name, is_known, has_changed) = (person.name, person.is_known, person.has_changed);
+        let contact = &self.contacts.all[from];
+        let (name, is_known, has_changed) = (contact.name, contact.is_known, contact.has_changed);
         let (mut lines, mut shown_texts, mut bad) = (String::new(), Vec::new(), 0);
         for one in heard {
-            let person = &self.people.all[from];
+            let contact = &self.contacts.all[from];
             let sealed = match one {
                 Heard::Text(text) => {
-                    let identity = if has_changed { &person.other } else { &person.identity };
-                    let sealed = identity.seal(self.name, &self.people.key, text);
+                    let identity = if has_changed { &contact.other } else { &contact.identity };
+                    let sealed = identity.seal(self.name, &self.contacts.key, text);
                     if has_changed {
                         bad += 1;
                         self.hides(text, rules::FIRST_KEY);
                     } else {
                         shown_texts.push(format!("[private] {name}: {text}"));
-                        self.people.last[from] = Some(sealed.clone());
+                        self.contacts.last[from] = Some(sealed.clone());
                     }
                     sealed
                 }
                 // Only what was shown by now, and what does not open where the key is there.
-                Heard::Again => match self.people.last[from].clone().filter(|_| !has_changed) {
+                Heard::Again => match self.contacts.last[from].clone().filter(|_| !has_changed) {
                     Some(sealed) => sealed,
                     None => continue,
                 },
                 Heard::Bad(_) if !is_known || has_changed => continue,
                 Heard::Bad(kind) => {
                     bad += 1;
-                    self.people.badly_sealed(from, self.name, *kind)
+                    self.contacts.badly_sealed(from, self.name, *kind)
                 }
             };
             lines += &format!("[DM] {name} {sealed}\n");
@@ -251,12 +251,12 @@ impl Player<'_> {
 
     /// Another key of a user whose key is known, and nobody has asked for it.
     pub fn is_given_another(&mut self, of: usize) -> Result<(), Broken> {
-        let person = &mut self.people.all[of];
-        if !person.is_known || person.has_changed {
+        let contact = &mut self.contacts.all[of];
+        if !contact.is_known || contact.has_changed {
             return Ok(());
         }
-        person.has_changed = true;
-        let line = format!("[KEY] {} {}", person.name, person.other.public());
+        contact.has_changed = true;
+        let line = format!("[KEY] {} {}", contact.name, contact.other.public());
         self.begins_to_say();
         self.optional.push(line.clone());
         self.us.send(&line);
@@ -284,7 +284,7 @@ impl Player<'_> {
     fn hides(&mut self, text: &str, rule: Rule) {
         let mark = text.find("text").filter(|at| text[*at..].len() >= 10).map(|at| &text[at..at + 10]);
         if let Some(mark) = mark {
-            self.people.hidden.push((mark.to_owned(), rule));
+            self.contacts.hidden.push((mark.to_owned(), rule));
         }
     }
 
@@ -325,7 +325,7 @@ impl Player<'_> {
         let errors = self.client.errors();
         // Why something is no base64 may be told there in its own words.
         let lines = errors.lines().filter(|line| !line.contains("forged, not"));
-        let hidden = lines.into_iter().find_map(|line| Some((self.people.rule_about(line)?, line)));
+        let hidden = lines.into_iter().find_map(|line| Some((self.contacts.rule_about(line)?, line)));
         match hidden {
             Some((rule, line)) => {
                 let expected = "nothing of what cannot be opened, or was shown before".to_owned();

@@ -16,7 +16,7 @@ pub(super) fn mark(number: usize) -> String {
 }
 
 /// A user.
-pub(super) struct Person {
+pub(super) struct Contact {
     pub name: &'static str,
     /// The key pair that is the right one.
     pub identity: Identity,
@@ -31,8 +31,8 @@ pub(super) struct Person {
 }
 
 /// All of them.
-pub(super) struct People {
-    pub all: Vec<Person>,
+pub(super) struct Contacts {
+    pub all: Vec<Contact>,
     /// The client's own key, as it was published.
     pub key: String,
     /// What was opened last of whom, sealed, and its text.
@@ -41,19 +41,19 @@ pub(super) struct People {
     pub hidden: Vec<(String, Rule)>,
 }
 
-impl People {
+impl Contacts {
     pub fn new() -> Self {
-        let person = |name| {
+        let contact = |name| {
             let (identity, other) = (Identity::new(name), Identity::new(name));
-            Person { name, identity, other, is_known: false, may_be_known: false, has_changed: false }
+            Contact { name, identity, other, is_known: false, may_be_known: false, has_changed: false }
         };
         let (key, last, hidden) = Default::default();
-        Self { all: NAMES.map(person).into(), key, last, hidden }
+        Self { all: NAMES.map(contact).into(), key, last, hidden }
     }
 
     /// Who is called so, in whatever case.
     pub fn called(&self, name: &str) -> Option<usize> {
-        self.all.iter().position(|person| person.name.eq_ignore_ascii_case(name))
+        self.all.iter().position(|contact| contact.name.eq_ignore_ascii_case(name))
     }
 
     /// What stands behind `[DM] NAME`: something of this user that does not open.
