@@ -184,6 +184,7 @@ class Client(stage7.Client):
 
     def execute(self, line):
         command, _, rest = line.partition(" ")
+        rest = rest.lstrip(" ") if command == "/dm" else rest.strip(" ")
         if command == "/pubkey":
             self.publish_key(rest)
         elif command == "/key":
