@@ -107,8 +107,9 @@ fn number(word: &str) -> Result<Option<usize>, String> {
     if word.is_empty() {
         return Ok(None);
     }
+    // `parse` alone would take `+5`.
     match word.parse() {
-        Ok(number @ 1..=MOST_HISTORY) => Ok(Some(number)),
+        Ok(number @ 1..=MOST_HISTORY) if !word.starts_with('+') => Ok(Some(number)),
         _ => Err(format!("/history takes a number from 1 to {MOST_HISTORY}: /history [N]")),
     }
 }
@@ -156,7 +157,9 @@ mod tests {
         assert_eq!(answer("/msg bob  "), "/msg needs a user and a text: /msg USER TEXT");
         assert_eq!(answer("/kick "), "/kick needs a user: /kick USER");
         assert_eq!(answer("/publish  "), "/publish needs a text: /publish TEXT");
-        for line in ["/history x", "/history 0", "/history 10001", "/history -1", "/history 1 2"] {
+        for line in
+            ["/history x", "/history 0", "/history 10001", "/history -1", "/history +5", "/history 1 2"]
+        {
             assert!(answer(line).starts_with("/history takes a number from 1 to 10000"), "{line}");
         }
         let unknown = answer("/foo bar");

@@ -92,7 +92,7 @@ wire(client) fn a_replaced_client_does_not_come_back(case) {
 }
 
 /// What is typed while there is no connection is sent when there is one again.
-ours(client) fn what_is_typed_meanwhile_is_not_lost(case) {
+wire(client) fn what_is_typed_meanwhile_is_not_lost(case) {
     let server = MockServer::open(case);
     let (mut client, us) = server.logged_in();
     us.peer.reset();

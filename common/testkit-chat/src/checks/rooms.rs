@@ -208,7 +208,7 @@ wire(server) fn the_history_can_be_asked_for_by_number(case) {
         let expected: Vec<_> = (first..40).map(|n| format!("{}: number {n}", alice.name)).collect();
         require(seen == expected, format!("the numbers from {first} to 39"), format!("{seen:?}"));
     }
-    for wrong in ["/history some", "/history -1"] {
+    for wrong in ["/history some", "/history -1", "/history +5", "/history 1_0", "/history \u{663}"] {
         bob.may_not(wrong);
     }
 }

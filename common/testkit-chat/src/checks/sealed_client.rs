@@ -59,5 +59,14 @@ wire(client) fn a_line_that_is_not_sealed_well_is_not_shown(case) {
         client.ends(SOON);
         require(!client.output().contains("forged"), "nothing forged on its output", client.output());
     }
+    // Nor is one with characters in it that base64 does not have.
+    for odd in ['*', ' ', '-'] {
+        let (client, us) = server.logged_in();
+        let mut line = us.envelope().seal("bob: not in base64");
+        line.insert(8, odd);
+        us.peer.send(&line);
+        client.ends(SOON);
+        require(!client.output().contains("not in base64"), "no such line shown", client.output());
+    }
 }
 }
