@@ -293,6 +293,8 @@ def measure(options, server, to, ca, attackers):
 
     promises = {
         f"each right login within {SLOWEST_LOGIN:.0f} s": bool(took) and not refused and took[-1] <= SLOWEST_LOGIN,
+        f"p99 at most {LATENCY_FACTOR} times that of an idle server":
+            percentile(attacked, 99) <= LATENCY_FACTOR * percentile(idle, 99),
         f"p99 at most {LATENCY_FACTOR} times that on a machine that is as busy, without an attack": ratio <= LATENCY_FACTOR,
         "no thread and no file is left over after a minute": recovered,
     }
