@@ -2,11 +2,14 @@
 
 use super::play::{Player, broken};
 use super::rules;
-use super::session::End;
+use super::session::{End, Forgery};
+use crate::envelope::Envelope;
 use crate::model::world::TLS;
-use testkit::Next;
+use crate::wire::Key;
+use std::time::{Duration, Instant};
 use testkit::sessions::rules as plain;
-use testkit::sessions::{Broken, Rule};
+use testkit::sessions::{Broken, NOTHING, Rule};
+use testkit::{Exit, Next};
 
 /// What comes when the client has said its last word.
 const STILL: &str = "bob: what still comes";
@@ -71,6 +74,72 @@ impl Player<'_> {
             Next::End(..) => self.exits(Some(1), rule),
             Next::Line(line) if line == fence && self.stage >= TLS => Ok(()),
             other => Err(broken(rule, expected, &other)),
+        }
+    }
+
+    /// A line that nobody with the key has sealed.
+    pub fn is_forged(&mut self, forgery: Forgery) -> Result<(), Broken> {
+        let envelope = self.us.envelope().clone();
+        let text = "bob: forged";
+        let changed = |at: usize| {
+            let sealed = envelope.seal(text);
+            let letter = if sealed[at..].starts_with('A') { "B" } else { "A" };
+            format!("{}{letter}{}", &sealed[..at], &sealed[at + 1..])
+        };
+        let sealed = envelope.seal(text);
+        let line = match forgery {
+            Forgery::Plain => text.to_owned(),
+            Forgery::IvChanged => changed(0),
+            Forgery::TagChanged => changed(sealed.len() - 8),
+            Forgery::AnotherKey => Envelope::new(&Key::random()).seal(text),
+            Forgery::Cut => sealed[..sealed.len() - 4].to_owned(),
+            Forgery::NoPadding => envelope.seal("bob: forged!").trim_end_matches('=').to_owned(),
+            Forgery::NotUtf8 => envelope.seal(b"bob: forged \xff"),
+        };
+        self.us.case.note(format!("us, next: {forgery:?}, which does not open"));
+        let _ = self.us.peer.try_send((line + "\n").as_bytes());
+        self.exits(Some(1), rules::FORGED)
+    }
+
+    /// The client ends, and shows nothing more.
+    pub fn exits(&mut self, code: Option<i32>, rule: Rule) -> Result<(), Broken> {
+        let deadline = self.deadline();
+        let exit = loop {
+            if let Some(exit) = self.client.ended() {
+                break exit;
+            }
+            if Instant::now() > deadline {
+                let expected = "the client to end".to_owned();
+                return Err(Broken { rule, expected, got: NOTHING.to_owned() });
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        };
+        loop {
+            match self.client.next_line(self.deadline()) {
+                Next::Line(line) if self.may_show(&line)? => {}
+                Next::End(..) => break,
+                other => {
+                    let rule = if rule == rules::FORGED { rule } else { plain::SHOWN };
+                    return Err(broken(rule, "nothing more on stdout", &other));
+                }
+            }
+        }
+        match code {
+            Some(code) if exit != Exit::Code(code) => {
+                Err(Broken { rule, expected: format!("exit code {code}"), got: exit.to_string() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What the client has yet to send comes, and then its end.
+    pub fn sends_its_end(&mut self, rule: Rule, words: &[&str]) -> Result<(), Broken> {
+        loop {
+            match self.next_sent(self.deadline())? {
+                Next::Line(line) if words.contains(&line.as_str()) => {}
+                Next::End(testkit::End::Closed, rest) if rest.is_empty() => return Ok(()),
+                other => return Err(broken(rule, "the client to close its sending half", &other)),
+            }
         }
     }
 }

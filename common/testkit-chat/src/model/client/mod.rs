@@ -3,15 +3,19 @@
 //!
 //! - [`rules`]: the rules, by the names that `docs/src/contract.md` gives them.
 //! - [`session`], [`draw`]: what happens to a client, and sessions at random.
-//! - [`play`]: a session from the login on, with a real client.
+//! - [`play`]: a session, step by step, with a real client; [`login`], [`reconnect`]: how it comes in
+//!   and comes back; [`lines`]: what it sends and shows.
 //! - [`private`], [`contacts`]: messages that the server cannot read, and those who send them.
 //! - [`ends`]: how a session ends.
 
 mod contacts;
 mod draw;
 mod ends;
+mod lines;
+mod login;
 mod play;
 mod private;
+mod reconnect;
 pub mod rules;
 mod session;
 
