@@ -42,6 +42,7 @@ const CLIENT_FAULTS: Faults = &[
     ("hides-the-login", "what_comes_in_is_shown_opened"),
     ("ignores-refusals", "a_refusal_is_shown_and_ends_the_client"),
     ("calls-a-refusal-a-success", "a_refusal_is_shown_and_ends_the_client"),
+    ("takes-a-user-for-a-refusal", "random_sessions_of_a_client_keep_to_the_contract"),
     ("ends-hastily", "at_the_end_of_input_what_still_comes_is_shown"),
     ("never-comes-back", "a_client_comes_back_with_its_token"),
     ("stays-away-after-a-shutdown", "a_client_comes_back_after_a_shutdown"),

@@ -43,6 +43,7 @@ FAULTS = {
     "hides-the-login": "shows neither the questions nor AUTH_SUCCESS",
     "ignores-refusals": "waits on after AUTH_FAILED",
     "calls-a-refusal-a-success": "ends with 0 after AUTH_FAILED",
+    "takes-a-user-for-a-refusal": "ends when a user called AUTH_FAILED speaks",
     "ends-hastily": "ends at the end of its input",
     "never-comes-back": "ends with its connection",
     "stays-away-after-a-shutdown": "takes a shutdown for the end of all",
@@ -228,7 +229,7 @@ def converse(connection):
                 for again in last if FAULT == "says-its-last-line-again" else []:
                     send(connection, again)
                 sender.start()
-            if text.startswith("AUTH_FAILED "):
+            if text.startswith("AUTH_FAILED" if FAULT == "takes-a-user-for-a-refusal" else "AUTH_FAILED "):
                 refused = FAULT != "calls-a-refusal-a-success"
                 if FAULT == "ignores-refusals":
                     time.sleep(60)

@@ -19,6 +19,11 @@ const PREFIXES: &[&str] = &[
     "[pub] bob: ",
     "[#rust] bob: ",
     "[USERS_LIST] ",
+    // Users, who may be called so.
+    "AUTH_FAILED: ",
+    "AUTH_REQUIRED: ",
+    "AUTH_SUCCESS: ",
+    "KEY: ",
 ];
 /// What another user says, and a client may take for the server's word.
 #[rustfmt::skip]
@@ -199,6 +204,8 @@ impl Draw {
                             "Zed: [SERVER] error: bob has published no key",
                             "Zed: [KEY] bob AAAA",
                             "[SERVER] zed joined (3 online)",
+                            "[SERVER] error: message not stored, try again",
+                            "AUTH_FAILED: [SERVER] error: no user bob",
                         ],
                     )),
                     _ => Before::Nothing,
