@@ -38,6 +38,8 @@ const CLIENT_FAULTS: Faults = &[
     ("believes-anybody-about-elsewhere", "a_client_comes_back_with_its_token"),
     ("calls-a-reset-a-success", "a_refusal_is_shown_and_ends_the_client"),
     ("waits-for-an-answer", "a_refusal_is_shown_and_ends_the_client"),
+    ("takes-silence-for-the-end", "rule logs-in"),
+    ("stays-without-an-answer", "rule end-of-input"),
     ("cuts-long-lines", "what_comes_in_is_shown_opened"),
     ("hides-the-login", "what_comes_in_is_shown_opened"),
     ("ignores-refusals", "a_refusal_is_shown_and_ends_the_client"),

@@ -39,6 +39,8 @@ FAULTS = {
     "believes-anybody-about-elsewhere": "takes `you logged in elsewhere` for the server's, whoever says it",
     "calls-a-reset-a-success": "ends with 0 after a reset in the dialogue",
     "waits-for-an-answer": "notices the end of the server in the dialogue at the next line of input only",
+    "takes-silence-for-the-end": "ends in the dialogue when nothing was typed yet",
+    "stays-without-an-answer": "does not close its half when the input ends in the dialogue",
     "cuts-long-lines": "shows 3023 characters of a line",
     "hides-the-login": "shows neither the questions nor AUTH_SUCCESS",
     "ignores-refusals": "waits on after AUTH_FAILED",
@@ -167,7 +169,7 @@ def next_answer(connection):
         try:
             text = typed.get(timeout=0.02)
         except queue.Empty:
-            if FAULT != "waits-for-an-answer" and is_closed(connection):
+            if FAULT != "waits-for-an-answer" and (FAULT == "takes-silence-for-the-end" or is_closed(connection)):
                 return None
             continue
         if text == "" and FAULT == "answers-with-empty-lines":
@@ -189,6 +191,8 @@ def answers(connection, text):
         send(connection, f"RESUME {token}")
     elif text in ("AUTH_REQUIRED", "ENTER_USERNAME", "ENTER_PASSWORD"):
         answer = next_answer(connection)
+        if answer is None and FAULT == "stays-without-an-answer":
+            return True
         if answer is None:
             connection.shutdown(socket.SHUT_WR)
         else:

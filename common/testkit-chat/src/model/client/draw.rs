@@ -120,13 +120,18 @@ impl Draw {
             3 if random.one_in(4) => Outcome::Failed(LATER),
             3 => Outcome::Failed(one_of(random, REASONS)),
             7 if number % 16 == 7 => Outcome::Closes,
+            5 if random.one_in(2) => Outcome::InputEnds,
             7 if self.stage < TLS => Outcome::Forged(forgery(number / 16)),
             _ => Outcome::In,
         };
-        let early = if random.one_in(2) { self.typed(random) } else { Vec::new() };
+        if outcome == Outcome::InputEnds {
+            typed.pop();
+        }
+        let early =
+            if outcome != Outcome::InputEnds && random.one_in(2) { self.typed(random) } else { Vec::new() };
         let name = *random.pick(&["alice", "Alice"]);
         let request = format!("{word} alice {password}");
-        Login { typed, request, early, pieces: pieces(random), name, outcome }
+        Login { typed, is_slow: random.one_in(4), request, early, pieces: pieces(random), name, outcome }
     }
 
     fn step(&mut self, random: &mut Random) -> Step {

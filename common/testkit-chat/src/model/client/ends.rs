@@ -58,7 +58,7 @@ impl Player<'_> {
     }
 
     /// What still comes is shown, and the client ends with the server.
-    fn sees_the_end(&mut self, rule: Rule) -> Result<(), Broken> {
+    pub fn sees_the_end(&mut self, rule: Rule) -> Result<(), Broken> {
         self.say(STILL, plain::END_OF_INPUT)?;
         self.us.peer.half_close();
         self.exits(Some(0), rule)

@@ -11,6 +11,8 @@ use testkit::{Next, shown};
 
 /// What is sent too early comes within this.
 const EARLY: Duration = Duration::from_millis(15);
+/// So long a slow user takes for an answer. A client does not give up meanwhile.
+const SLOW: Duration = Duration::from_millis(60);
 
 impl Player<'_> {
     /// From the first line to the room. Returns `false` if that was all.
@@ -27,10 +29,17 @@ impl Player<'_> {
             self.us.peer.half_close();
             return self.exits(None, plain::SERVER_CLOSES).map(|()| false);
         }
+        if login.outcome == Outcome::InputEnds {
+            return self.sees_its_input_end(login).map(|()| false);
+        }
+        let is_answer = |line: &String| !line.is_empty() && !line.starts_with("/msg");
+        let mut answers = login.typed.split_inclusive(is_answer).filter(|_| login.is_slow);
+        self.types_slowly(answers.next());
         let mut request = self.answer("LOGIN, REGISTER, or all in one line")?;
         if ["LOGIN", "REGISTER"].contains(&request.as_str()) {
             for question in ["ENTER_USERNAME", "ENTER_PASSWORD"] {
                 self.say(question, plain::SHOWN)?;
+                self.types_slowly(answers.next());
                 let answer = self.answer(question)?;
                 request = format!("{request} {answer}");
             }
@@ -42,6 +51,9 @@ impl Player<'_> {
         let is_told = self.has_told(0, no_answers)?;
         let expected = "a word that /msg is not sent before the login".to_owned();
         self.must_have_told(is_told, rules::NEVER_IN_THE_CLEAR, expected)?;
+        if login.is_slow {
+            self.types_slowly(Some(&login.early));
+        }
         if !login.early.is_empty() || login.outcome != Outcome::In {
             match self.next_sent(Instant::now() + EARLY)? {
                 Next::Nothing => {}
@@ -54,11 +66,35 @@ impl Player<'_> {
                 self.us.peer.half_close();
                 return self.exits(Some(1), rules::REFUSED).map(|()| false);
             }
-            Outcome::In | Outcome::Closes | Outcome::Forged(_) => {}
+            Outcome::In | Outcome::Closes | Outcome::Forged(_) | Outcome::InputEnds => {}
         }
         self.comes_in()?;
         login.early.iter().filter(|line| !line.is_empty()).try_for_each(|line| self.sends(line))?;
         Ok(true)
+    }
+
+    /// The input ends where an answer is due.
+    fn sees_its_input_end(&mut self, login: &Login) -> Result<(), Broken> {
+        if login.is_slow {
+            self.types_slowly(Some(&login.typed));
+        }
+        self.client.end_input();
+        let is_answer = |line: &&String| !line.is_empty() && !line.starts_with("/msg");
+        let questions = ["ENTER_USERNAME", "ENTER_PASSWORD"];
+        for (_, question) in login.typed.iter().filter(is_answer).zip(questions) {
+            self.answer("LOGIN or REGISTER, or a name")?;
+            self.say(question, plain::SHOWN)?;
+        }
+        self.sends_its_end(plain::END_OF_INPUT, &["!DISCONNECT"])?;
+        self.sees_the_end(plain::END_OF_INPUT)
+    }
+
+    /// The next lines of a slow user.
+    fn types_slowly(&mut self, lines: Option<&[String]>) {
+        let Some(lines) = lines else { return };
+        std::thread::sleep(SLOW);
+        let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        self.client.try_type(lines.as_bytes());
     }
 
     /// The next answer of the login. What is no answer is never sent.

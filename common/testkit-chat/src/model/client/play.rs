@@ -48,9 +48,9 @@ impl Sessions for ClientSessions {
         let server = MockServer::open(case);
         let mut client = server.client();
         let login = &session.login;
-        let lines: String = login.typed.iter().chain(&login.early).map(|line| format!("{line}\n")).collect();
-        if login.outcome != Outcome::Closes {
-            write(lines.as_bytes(), login.pieces, |piece| client.try_type(piece));
+        if login.outcome != Outcome::Closes && !login.is_slow {
+            let lines = login.typed.iter().chain(&login.early).map(|line| format!("{line}\n"));
+            write(lines.collect::<String>().as_bytes(), login.pieces, |piece| client.try_type(piece));
         }
         let us = server.accept();
         let envelope = server.envelope().cloned();

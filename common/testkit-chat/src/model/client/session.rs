@@ -24,6 +24,8 @@ pub(super) struct Login {
     /// The first lines of the input: the answers, empty lines, and (stage 8) private messages,
     /// which are none.
     pub typed: Vec<String>,
+    /// Each answer is typed some time after its question, and not before the first one.
+    pub is_slow: bool,
     /// What the server is to get, as one line.
     pub request: String,
     /// Typed together with it, for the room.
@@ -43,6 +45,8 @@ pub(super) enum Outcome {
     Closes,
     /// Its first line does not open.
     Forged(Forgery),
+    /// The input ends before the last answer.
+    InputEnds,
 }
 
 #[derive(Clone, Debug)]
@@ -235,6 +239,9 @@ impl ClientSession {
         }
         if !self.login.early.is_empty() {
             with(&|s| s.login.early.clear());
+        }
+        if self.login.is_slow {
+            with(&|s| s.login.is_slow = false);
         }
         if !matches!(self.login.pieces, Pieces::Whole) {
             with(&|s| s.login.pieces = Pieces::Whole);
