@@ -8,7 +8,7 @@
 //! authority, and every client needs its `ca.pem`.
 //!
 //! Users bring certificates of their own, too. [`CertificateFolder`] reads them, and
-//! [`Rejection`] has the reasons why no client would accept one.
+//! `rejection.rs` has the reasons why no client would accept one.
 
 mod authority;
 mod folder;
@@ -22,7 +22,7 @@ pub use folder::{CertificateFolder, CertsError, ServerCertificate, VALIDITY_DAYS
 pub use info::{CertificateInfo, read_certificates};
 pub use issue::{Issued, Validity, certificate_name, issue};
 pub use pem::PemError;
-pub use rejection::Rejection;
+pub(crate) use rejection::rejection;
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;

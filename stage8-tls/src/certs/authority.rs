@@ -14,14 +14,20 @@ pub(crate) fn authorities(path: &Path) -> Result<RootCertStore, PemError> {
     for der in pem::certificates(path)? {
         let info = CertificateInfo::from_der(&der)?;
         if info.has_weak_key {
-            return Err(PemError::WeakAuthority(info.key));
+            let key = info.key;
+            return Err(PemError(
+                format!("holds the certificate of an authority with a weak key ({key}): what it has signed is not accepted")
+                    .into(),
+            ));
         }
         // A certificate that its owner has signed may be all there is, and is trusted as
         // itself. Before version 3, no certificate said whether it is an authority's.
         if !info.is_authority && info.subject != info.issuer && info.version == 3 {
-            return Err(PemError::NotAuthority);
+            return Err(PemError(
+                "holds the certificate of a server, not of an authority; copy ca.pem, not server.pem".into(),
+            ));
         }
-        authorities.add(der).map_err(|_| PemError::NotX509)?;
+        authorities.add(der).map_err(|_| pem::NOT_X509)?;
     }
     Ok(authorities)
 }

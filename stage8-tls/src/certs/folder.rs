@@ -3,13 +3,14 @@
 use super::authority::authorities;
 use super::info::CertificateInfo;
 use super::issue::{Validity, issue};
-use super::pem::{self, PemError};
-use super::rejection::{Rejection, verify};
+use super::pem;
+use super::rejection::verify;
 use common::log::Log;
 use common::private_file::{self, PrivateFileError};
 use rustls::Error as TlsError;
 use rustls::crypto::ring;
 use rustls::sign::CertifiedKey;
+use std::fmt::Display;
 use std::fs::{self, DirBuilder, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
@@ -40,50 +41,21 @@ pub struct ServerCertificate {
 /// Why there are no certificates to use.
 #[derive(Debug, thiserror::Error)]
 pub enum CertsError {
-    /// There are certificates already.
-    #[error(
-        "{}: exists already; --force makes new ones and keeps the old as *.old, and every client then needs the \
-         new ca.pem", .0.display()
-    )]
-    Exists(PathBuf),
-    /// Some of the files are there, others not.
-    #[error(
-        "{}: is missing, while other files of the set are there; put it back, or {NEW_FOLDER}", .0.display()
-    )]
-    Incomplete(PathBuf),
-    /// The folder cannot be made, or not be looked at.
-    #[error("folder {}: cannot be made: {}", .0.display(), .1)]
-    Folder(PathBuf, io::Error),
-    /// Another user could put other certificates in, or links to other files.
-    #[error(
-        "folder {folder}: other users can change what is in it; mend that with: chmod go-w '{folder}', as its \
-         owner, or {NEW_FOLDER}", folder = .0.display()
-    )]
-    OthersCanWrite(PathBuf),
-    /// The text begins with the file's name.
+    /// What is wrong with the folder or a file in it, and what to do about it. The text
+    /// begins with its name.
+    #[error("{0}")]
+    Unusable(String),
+    /// A file cannot be read or written. The text begins with its name, too.
     #[error(transparent)]
     File(#[from] PrivateFileError),
-    /// There is a file, but not what should be in it.
-    #[error("{}: {}", .0.display(), .1)]
-    Unreadable(PathBuf, PemError),
-    /// `ca.pem` is no authority's certificate.
-    #[error("{}: {}; or {NEW_FOLDER}", .0.display(), .1)]
-    Authority(PathBuf, PemError),
-    /// No client would accept the certificate.
-    #[error("{}: {}; or {NEW_FOLDER}", .0.display(), .1)]
-    Rejected(PathBuf, Rejection),
-    /// The key belongs to another certificate.
-    #[error(
-        "{}: does not fit server.pem, which was made for another key; find the one it was made for, or {NEW_FOLDER}",
-        .0.display()
-    )]
-    OtherKey(PathBuf),
-    /// A kind of key that rustls does not know.
-    #[error("{}: holds a key that is neither ECDSA (P-256, P-384) nor Ed25519 nor RSA of at least 2048 bits", .0.display())]
-    KindOfKey(PathBuf),
     /// What rcgen can return.
     #[error("certificates: {0}")]
     Issue(#[from] rcgen::Error),
+}
+
+/// The file or folder cannot be used.
+fn unusable(path: &Path, why: impl Display) -> CertsError {
+    CertsError::Unusable(format!("{}: {why}", path.display()))
 }
 
 /// The way out that destroys nothing.
@@ -118,10 +90,14 @@ impl CertificateFolder {
     pub fn make(&self, names: &[String], validity: Validity, replace: bool) -> Result<(), CertsError> {
         let all = [self.ca(), self.server(), self.key()];
         if !replace && let Some(there) = all.iter().find(|path| path.exists()) {
-            return Err(CertsError::Exists(there.clone()));
+            return Err(unusable(
+                there,
+                "exists already; --force makes new ones and keeps the old as *.old, and every client then needs \
+                 the new ca.pem",
+            ));
         }
         let issued = issue(names, validity)?;
-        self.make_folder().map_err(|error| CertsError::Folder(self.0.clone(), error))?;
+        self.make_folder().map_err(|error| self.no_folder(&error))?;
         self.require_no_other_writer()?;
         for path in all.iter().filter(|path| path.exists()) {
             let mut old = path.clone().into_os_string();
@@ -150,18 +126,25 @@ impl CertificateFolder {
         }
     }
 
+    fn no_folder(&self, error: &io::Error) -> CertsError {
+        CertsError::Unusable(format!("folder {}: cannot be made: {error}", self.0.display()))
+    }
+
     /// Fails if a user other than this one and root can write to the folder: they could
     /// have put a link to another file into it, or an authority of their own. The folder
     /// may be a link itself, if this user or root has made it.
     fn require_no_other_writer(&self) -> Result<(), CertsError> {
-        let unknown = |error| CertsError::Folder(self.0.clone(), error);
-        let link = fs::symlink_metadata(&self.0).map_err(unknown)?;
-        let folder = fs::metadata(&self.0).map_err(unknown)?;
+        let link = fs::symlink_metadata(&self.0).map_err(|error| self.no_folder(&error))?;
+        let folder = fs::metadata(&self.0).map_err(|error| self.no_folder(&error))?;
         let own = [0, rustix::process::geteuid().as_raw()];
         if own.contains(&link.uid()) && own.contains(&folder.uid()) && folder.mode() & 0o022 == 0 {
             return Ok(());
         }
-        Err(CertsError::OthersCanWrite(self.0.clone()))
+        let folder = self.0.display();
+        Err(CertsError::Unusable(format!(
+            "folder {folder}: other users can change what is in it; mend that with: chmod go-w '{folder}', as its \
+             owner, or {NEW_FOLDER}"
+        )))
     }
 
     /// Returns what a server starts with. Where there are no certificates, this makes
@@ -180,8 +163,9 @@ impl CertificateFolder {
                 ca.display()
             ));
         }
-        if let Some(missing) = all.into_iter().find(|path| !path.exists()) {
-            return Err(CertsError::Incomplete(missing));
+        if let Some(missing) = all.iter().find(|path| !path.exists()) {
+            let why = "is missing, while other files of the set are there; put it back";
+            return Err(unusable(missing, format_args!("{why}, or {NEW_FOLDER}")));
         }
         self.require_no_other_writer()?;
         let certificate = self.load()?;
@@ -190,21 +174,27 @@ impl CertificateFolder {
     }
 
     fn load(&self) -> Result<ServerCertificate, CertsError> {
-        let unreadable = |path: PathBuf| |error: PemError| CertsError::Unreadable(path, error);
-        let rejected = |path: PathBuf| |rejection| CertsError::Rejected(path, rejection);
-        let chain = pem::certificates(&self.server()).map_err(unreadable(self.server()))?;
-        let info = CertificateInfo::from_der(&chain[0]).map_err(unreadable(self.server()))?;
-        let authorities = authorities(&self.ca()).map_err(|error| CertsError::Authority(self.ca(), error))?;
-        verify(&chain, &info, authorities).map_err(rejected(self.server()))?;
+        let (server, ca, key) = (self.server(), self.ca(), self.key());
+        let chain = pem::certificates(&server).map_err(|error| unusable(&server, error))?;
+        let info = CertificateInfo::from_der(&chain[0]).map_err(|error| unusable(&server, error))?;
+        let or_new = |path, why: &dyn Display| unusable(path, format_args!("{why}; or {NEW_FOLDER}"));
+        let authorities = authorities(&ca).map_err(|error| or_new(&ca, &error))?;
+        verify(&chain, &info, authorities).map_err(|why| or_new(&server, &why))?;
 
-        let bytes = private_file::read(&self.key(), 1 << 16)?;
-        let key = pem::private_key(&bytes).map_err(unreadable(self.key()))?;
-        let key =
-            CertifiedKey::from_der(chain, key, &ring::default_provider()).map_err(|error| match error {
-                TlsError::InconsistentKeys(_) => CertsError::OtherKey(self.key()),
-                _ => CertsError::KindOfKey(self.key()),
+        let bytes = private_file::read(&key, 1 << 16)?;
+        let private = pem::private_key(&bytes).map_err(|error| unusable(&key, error))?;
+        let certified =
+            CertifiedKey::from_der(chain, private, &ring::default_provider()).map_err(|error| match error {
+                TlsError::InconsistentKeys(_) => {
+                    let why = "does not fit server.pem, which was made for another key; find the one it was made for";
+                    unusable(&key, format_args!("{why}, or {NEW_FOLDER}"))
+                }
+                _ => unusable(
+                    &key,
+                    "holds a key that is neither ECDSA (P-256, P-384) nor Ed25519 nor RSA of at least 2048 bits",
+                ),
             })?;
-        Ok(ServerCertificate { key: Arc::new(key), info })
+        Ok(ServerCertificate { key: Arc::new(certified), info })
     }
 }
 

@@ -5,7 +5,7 @@ use common::escape::escape;
 use rustls::pki_types::{ServerName, UnixTime};
 use sha2::{Digest, Sha256};
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -56,7 +56,7 @@ const MIN_RSA_BITS: usize = 2048;
 
 impl CertificateInfo {
     pub(crate) fn from_der(der: &[u8]) -> Result<CertificateInfo, PemError> {
-        let (_, certificate) = X509Certificate::from_der(der).map_err(|_| PemError::NotX509)?;
+        let (_, certificate) = X509Certificate::from_der(der).map_err(|_| pem::NOT_X509)?;
         let (names, address_as_host_name) = names(&certificate);
         let validity = certificate.validity();
         let key = certificate.public_key().parsed();
@@ -76,10 +76,12 @@ impl CertificateInfo {
         })
     }
 
-    /// One of the names by which a client could connect.
-    pub(super) fn name_to_verify(&self) -> Option<ServerName<'static>> {
+    /// One of the names by which a client could connect; without one, any name.
+    pub(super) fn name_to_verify(&self) -> ServerName<'static> {
         // `*.example.org` is for `a.example.org`, among others.
-        self.names.iter().find_map(|name| ServerName::try_from(name.replace('*', "a")).ok())
+        let mut names =
+            self.names.iter().filter_map(|name| ServerName::try_from(name.replace('*', "a")).ok());
+        names.next().unwrap_or(ServerName::from(Ipv4Addr::LOCALHOST))
     }
 
     /// A time at which it is valid: now, or the nearest.

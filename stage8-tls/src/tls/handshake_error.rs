@@ -1,7 +1,7 @@
 //! Why a handshake failed, with its texts: for the server's log, and for the user of a
 //! client.
 
-use crate::certs::Rejection;
+use crate::certs::rejection;
 use common::escape::escape;
 use rustls::pki_types::{ServerName, UnixTime};
 use rustls::{AlertDescription as Alert, CertificateError, Error as TlsError, PeerIncompatible};
@@ -87,7 +87,7 @@ pub(super) fn for_the_user(error: &HandshakeError, name: &ServerName<'_>, ca: &P
 }
 
 fn certificate(problem: &CertificateError, name: &str, ca: &str) -> String {
-    if let Some(rejection) = Rejection::from_rustls(problem) {
+    if let Some(rejection) = rejection(problem) {
         return format!("its certificate {rejection}. (That is for the administrator of the server.)");
     }
     match problem {
