@@ -32,7 +32,7 @@ pub use file::IdentityError;
 pub use fingerprint::{fingerprint, safety_number};
 pub use known_keys::{KeyStatus, KnownKeys, KnownKeysError};
 pub use public_key::{BadPublicKey, PublicKey};
-pub use replay_cache::{ReplayCache, ReplayCacheError};
+pub use replay_cache::ReplayCache;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hpke::{Deserializable, Kem, OpModeR, OpModeS, Serializable};

@@ -95,7 +95,9 @@ impl EndToEnd {
                 return None;
             }
             // Better shown twice than never.
-            Err(e) => self.output.alarm(&format!("this message may have been shown before: {e}")),
+            Err(e) => {
+                self.output.alarm(&format!("this message may have been shown before: shown messages {e}"))
+            }
         }
         Some(format!("[private] {from}: {text}"))
     }

@@ -18,18 +18,12 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use thiserror::Error;
 
 /// How many digests are known at least.
 const GENERATION: usize = 65_536;
 /// Half of a SHA-256. A sender who finds two messages with the same half
 /// (2^64 tries) keeps one of them from being shown.
 const DIGEST_LEN: usize = 16;
-
-/// The memory cannot be used, so it is not known whether a message is new.
-#[derive(Debug, Error)]
-#[error("shown messages {0}")]
-pub struct ReplayCacheError(#[from] PrivateFileError);
 
 /// The memory of one identity.
 #[derive(Debug, Clone)]
@@ -53,8 +47,8 @@ impl ReplayCache {
     /// never shows the message. In the other order it could show the message twice.
     ///
     /// # Errors
-    /// [`ReplayCacheError`].
-    pub fn is_new(&self, sealed: &str) -> Result<bool, ReplayCacheError> {
+    /// When the file cannot be used, so that it is not known whether the message is new.
+    pub fn is_new(&self, sealed: &str) -> Result<bool, PrivateFileError> {
         let (file, shown) = private_file::open_locked(&self.path, u64::MAX)?;
         let digest = &Sha256::digest(sealed)[..DIGEST_LEN];
         if shown.chunks_exact(DIGEST_LEN).any(|known| known == digest) {

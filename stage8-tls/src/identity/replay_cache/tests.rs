@@ -94,7 +94,7 @@ fn each_message_is_new_to_one_program() {
 fn a_memory_that_cannot_be_kept_is_an_error() {
     let (folder, identity) = place();
     let seen = ReplayCache::beside(&folder.path().join("none").join("alice.identity"));
-    assert!(matches!(seen.is_new("one"), Err(ReplayCacheError(PrivateFileError::Unwritable(..)))));
+    assert!(matches!(seen.is_new("one"), Err(PrivateFileError::Unwritable(..))));
     let seen = ReplayCache::beside(&identity);
     fs::create_dir(&seen.path).unwrap();
     assert!(seen.is_new("one").is_err());
