@@ -5,7 +5,6 @@
 use crate::sessions::Token;
 use stage2_echo::line::DISCONNECT;
 use std::fmt;
-use thiserror::Error;
 use zeroize::Zeroizing;
 
 /// The first line of the server.
@@ -74,23 +73,13 @@ pub enum Action {
     /// Close the connection: the client wants to leave.
     Quit,
     /// Refuse the client, for this reason.
-    Fail(Malformed),
+    Fail(&'static str),
 }
 
-/// What is wrong with a line. The texts do not repeat the line, which may hold a
-/// password.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum Malformed {
-    /// Its first word.
-    #[error("expected LOGIN, REGISTER or RESUME token")]
-    Command,
-    /// A name and no password, or nothing where the name belongs.
-    #[error("expected LOGIN or REGISTER, alone or with name and password in the same line")]
-    Credentials,
-    /// RESUME with something that is no token.
-    #[error("expected RESUME and the token of an earlier login")]
-    Token,
-}
+// What is wrong with a line. The texts do not repeat it: it may hold a password.
+const BAD_COMMAND: &str = "expected LOGIN, REGISTER or RESUME token";
+const BAD_CREDENTIALS: &str = "expected LOGIN or REGISTER, alone or with name and password in the same line";
+const BAD_TOKEN: &str = "expected RESUME and the token of an earlier login";
 
 /// How far a login has come.
 #[derive(Default)]
@@ -131,10 +120,9 @@ impl LoginProtocol {
         };
         if word == "RESUME" {
             let token = rest.and_then(Token::parse);
-            return token
-                .map_or(Action::Fail(Malformed::Token), |token| Action::Check(Request::Resume(token)));
+            return token.map_or(Action::Fail(BAD_TOKEN), |token| Action::Check(Request::Resume(token)));
         }
-        let Some(command) = Command::parse(word) else { return Action::Fail(Malformed::Command) };
+        let Some(command) = Command::parse(word) else { return Action::Fail(BAD_COMMAND) };
         let Some(rest) = rest else {
             self.0 = State::Name(command);
             return Action::Ask("ENTER_USERNAME");
@@ -144,7 +132,7 @@ impl LoginProtocol {
             Some((name, password)) if !name.is_empty() && !password.is_empty() => {
                 check(command, name, password)
             }
-            _ => Action::Fail(Malformed::Credentials),
+            _ => Action::Fail(BAD_CREDENTIALS),
         }
     }
 }
@@ -190,13 +178,13 @@ mod tests {
     #[test]
     fn what_does_not_belong_there_says_what_does() {
         for line in ["hello", "login alice x", "LOGINALL", "LOGIN\talice", " LOGIN", "AUTH_SUCCESS alice x"] {
-            assert_eq!(all(&[line]), Action::Fail(Malformed::Command), "{line}");
+            assert_eq!(all(&[line]), Action::Fail(BAD_COMMAND), "{line}");
         }
         for line in ["LOGIN alice", "LOGIN ", "REGISTER alice ", "REGISTER  password"] {
-            assert_eq!(all(&[line]), Action::Fail(Malformed::Credentials), "{line}");
+            assert_eq!(all(&[line]), Action::Fail(BAD_CREDENTIALS), "{line}");
         }
         for line in ["RESUME", "RESUME ", "RESUME alice", "RESUME AAAA AAAA"] {
-            assert_eq!(all(&[line]), Action::Fail(Malformed::Token), "{line}");
+            assert_eq!(all(&[line]), Action::Fail(BAD_TOKEN), "{line}");
         }
     }
 

@@ -15,7 +15,7 @@ use crate::sessions::NameInUse;
 use crate::sessions::{SessionTokens, Token};
 use crate::store::{StoreError, User};
 use common::log::Log;
-use login_protocol::{AUTH_REQUIRED, Action, Command, LoginProtocol, Malformed, PasswordLogin, Request};
+use login_protocol::{AUTH_REQUIRED, Action, Command, LoginProtocol, PasswordLogin, Request};
 use stage4_multichat::limits::ClientSlot;
 use stage4_multichat::outbox::Outbox;
 use std::io;
@@ -29,8 +29,8 @@ use zeroize::Zeroizing;
 #[derive(Debug, Error)]
 pub enum LoginError {
     /// A line that the login does not have.
-    #[error(transparent)]
-    Malformed(#[from] Malformed),
+    #[error("{0}")]
+    Malformed(&'static str),
     /// Name or password; or the database.
     #[error(transparent)]
     Account(#[from] AccountError),
@@ -171,7 +171,7 @@ impl Authenticator {
                 Action::Ignore => {}
                 Action::Check(request) => return Ok(request),
                 Action::Quit => return Err(LoginError::Left),
-                Action::Fail(malformed) => return Err(malformed.into()),
+                Action::Fail(why) => return Err(LoginError::Malformed(why)),
             }
         }
     }
