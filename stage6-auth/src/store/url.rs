@@ -1,6 +1,6 @@
 //! `--db`: the database, as users write it.
 
-use clap::builder::{StringValueParser, TypedValueParser};
+use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use mysql::{Opts, OptsBuilder};
 use std::ffi::OsStr;
@@ -29,7 +29,7 @@ pub struct DbArgs {
 }
 
 /// Where a database is. Neither `{}` nor `{:?}` shows the password.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub enum DbUrl {
     /// A file.
     Sqlite(PathBuf),
@@ -39,11 +39,7 @@ pub enum DbUrl {
 
 /// A database on a MySQL or MariaDB server, with the account to use there.
 #[derive(Clone)]
-pub struct MySqlUrl {
-    opts: Opts,
-    /// Restricted to letters, digits, `_` and `-`.
-    database: String,
-}
+pub struct MySqlUrl(Opts);
 
 /// Why a text is no [`DbUrl`], and what to write. Never repeats the text, which may
 /// hold a password.
@@ -114,37 +110,37 @@ impl MySqlUrl {
         if opts.get_user().is_none_or(str::is_empty) {
             return Err(NO_USER);
         }
-        let database = opts.get_db_name().unwrap_or_default().to_owned();
+        let database = opts.get_db_name().unwrap_or_default();
         let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
         if database.is_empty() || database.len() > 64 || !database.bytes().all(plain) {
             return Err(BAD_DATABASE);
         }
-        Ok(MySqlUrl { opts, database })
+        Ok(MySqlUrl(opts))
     }
 
-    /// The database's name; safe between backticks.
+    /// The database's name: letters, digits, `_` and `-`, so safe between backticks.
     pub fn database(&self) -> &str {
-        &self.database
+        self.0.get_db_name().unwrap_or_default()
     }
 
     /// The same server and database for another account, as a URL to hand on.
     /// `user` and `password` must need no escaping.
     pub fn for_account(&self, user: &str, password: &str) -> String {
-        let (host, port) = (self.opts.get_ip_or_hostname(), self.opts.get_tcp_port());
-        format!("mysql://{user}:{password}@{host}:{port}/{}", self.database)
+        let (host, port) = (self.0.get_ip_or_hostname(), self.0.get_tcp_port());
+        format!("mysql://{user}:{password}@{host}:{port}/{}", self.database())
     }
 
     /// What the client library needs, to be completed by the caller.
     pub(crate) fn opts(&self) -> OptsBuilder {
-        OptsBuilder::from_opts(self.opts.clone())
+        OptsBuilder::from_opts(self.0.clone())
     }
 }
 
 impl fmt::Display for MySqlUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let user = self.opts.get_user().unwrap_or_default();
-        let (host, port) = (self.opts.get_ip_or_hostname(), self.opts.get_tcp_port());
-        write!(f, "mysql://{user}@{host}:{port}/{}", self.database)
+        let user = self.0.get_user().unwrap_or_default();
+        let (host, port) = (self.0.get_ip_or_hostname(), self.0.get_tcp_port());
+        write!(f, "mysql://{user}@{host}:{port}/{}", self.database())
     }
 }
 
@@ -154,12 +150,6 @@ impl fmt::Display for DbUrl {
             DbUrl::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
             DbUrl::MySql(url) => url.fmt(f),
         }
-    }
-}
-
-impl fmt::Debug for DbUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "DbUrl({self})")
     }
 }
 
@@ -179,17 +169,12 @@ impl TypedValueParser for DbUrlParser {
     fn parse_ref(
         &self,
         cmd: &clap::Command,
-        arg: Option<&clap::Arg>,
+        _: Option<&clap::Arg>,
         value: &OsStr,
     ) -> Result<DbUrl, clap::Error> {
-        let wrong = |why: DbUrlError| {
+        value.to_str().ok_or(NEITHER_KIND).and_then(str::parse).map_err(|why| {
             cmd.clone().error(ErrorKind::ValueValidation, format!("invalid value for --db or CHAT_DB: {why}"))
-        };
-        if value.to_str().is_none() {
-            return Err(wrong(NEITHER_KIND));
-        }
-        let text = StringValueParser::new().parse_ref(cmd, arg, value)?;
-        text.parse().map_err(wrong)
+        })
     }
 }
 
