@@ -45,7 +45,7 @@ impl Token {
 
     /// What the database has in its place.
     pub fn hash(&self) -> TokenHash {
-        TokenHash(Sha256::digest(self.0.as_slice()).into())
+        Sha256::digest(self.0.as_slice()).into()
     }
 }
 
@@ -74,7 +74,7 @@ impl SessionTokens {
     pub fn start(&self, user: &User) -> Result<Token, StoreError> {
         let token = Token::random();
         let ttl = i64::try_from(self.ttl.as_millis()).unwrap_or(i64::MAX);
-        self.store.save_session(token.hash(), user, now().saturating_add(ttl))?;
+        self.store.save_session(&token.hash(), user, now().saturating_add(ttl))?;
         Ok(token)
     }
 

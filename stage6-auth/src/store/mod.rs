@@ -153,18 +153,21 @@ impl Store {
     }
 
     /// Stores a session of `user`, that begins now and ends when it `expires`.
-    pub fn save_session(&self, token: TokenHash, user: &User, expires: Millis) -> Result<(), StoreError> {
-        self.execute(sql::ADD_SESSION, vec![token.into(), user.id.into(), now().into(), expires.into()])
+    pub fn save_session(&self, token: &TokenHash, user: &User, expires: Millis) -> Result<(), StoreError> {
+        self.execute(
+            sql::ADD_SESSION,
+            vec![token.to_vec().into(), user.id.into(), now().into(), expires.into()],
+        )
     }
 
     /// Whose session it is, if it is known, not over at `now` and not ended.
     pub fn session_user(&self, token: &TokenHash, now: Millis) -> Result<Option<User>, StoreError> {
-        Ok(self.find(sql::SESSION_USER, &[(*token).into(), now.into()], user)?.pop())
+        Ok(self.find(sql::SESSION_USER, &[token.to_vec().into(), now.into()], user)?.pop())
     }
 
     /// Ends a session; one that is unknown or over already is left as it is.
     pub fn end_session(&self, token: &TokenHash, now: Millis) -> Result<(), StoreError> {
-        match self.execute(sql::END_SESSION, vec![(*token).into(), now.into()]) {
+        match self.execute(sql::END_SESSION, vec![token.to_vec().into(), now.into()]) {
             Err(StoreError::Duplicate(_)) => Ok(()),
             result => result,
         }
@@ -197,12 +200,6 @@ impl Store {
 /// A limit as a parameter: as many as the database can count, at most.
 pub fn limit(most: usize) -> Value {
     i64::try_from(most).unwrap_or(i64::MAX).into()
-}
-
-impl From<TokenHash> for Value {
-    fn from(TokenHash(hash): TokenHash) -> Self {
-        Value::Blob(hash.to_vec())
-    }
 }
 
 fn message(row: &[Value]) -> Option<Message> {

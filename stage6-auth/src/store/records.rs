@@ -89,8 +89,7 @@ pub struct NewUser {
 }
 
 /// SHA-256 of a session's token, which the database keeps in place of the token.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct TokenHash(pub [u8; 32]);
+pub type TokenHash = [u8; 32];
 
 /// The form under which a name is unique. It is computed here and not by the
 /// database's collation, since the two databases would disagree: MariaDB's default

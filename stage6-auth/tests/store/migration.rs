@@ -6,7 +6,7 @@ use crate::trial;
 use libtest_mimic::Trial;
 use mysql::prelude::Queryable;
 use rusqlite::Connection;
-use stage6_auth::store::{Role, SCHEMA, Store, StoreError, TokenHash, open, sqlite};
+use stage6_auth::store::{Role, SCHEMA, Store, StoreError, open, sqlite};
 
 /// Recorded from the server of that version.
 const SQLITE: &str = include_str!("../../../common/testkit-chat/src/checks/stage6.sql");
@@ -80,7 +80,7 @@ fn has_everything(store: &Store) {
     let mut token = [0; 32];
     hex::decode_to_slice("4828F2985EEE2A9963716B819ED1A651DAC810CE3332F91FEA5AF5BBB2419F3A", &mut token)
         .unwrap();
-    assert_eq!(store.session_user(&TokenHash(token), 1_795_562_788_732).unwrap().unwrap().name, "Alice");
+    assert_eq!(store.session_user(&token, 1_795_562_788_732).unwrap().unwrap().name, "Alice");
     store.add_users(&[new_user("carol")]).unwrap();
     append(store, &[message(1, "new")]).unwrap();
     assert_eq!(texts(2), ["  hello, Alice  ", "new"]);

@@ -1,8 +1,6 @@
 //! What is expected of every store. Each test gets a fresh one.
 
-use stage6_auth::store::{
-    Message, MessageId, NewUser, PasswordHash, Role, Store, StoreError, TokenHash, rows,
-};
+use stage6_auth::store::{Message, MessageId, NewUser, PasswordHash, Role, Store, StoreError, rows};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -146,18 +144,18 @@ fn sessions_end_by_time_and_by_logout(store: &Arc<Store>) {
     store.add_users(&[new_user("alice"), new_user("bob")]).unwrap();
     let bob = store.user("bob").unwrap().unwrap();
     // Bytes that are no text, and one that ends where the other goes on.
-    let (first, second) = (TokenHash([0xff; 32]), TokenHash([0; 32]));
+    let (first, second) = ([0xff; 32], [0; 32]);
     for token in [first, second] {
-        store.save_session(token, &bob, 200).unwrap();
+        store.save_session(&token, &bob, 200).unwrap();
     }
     assert_eq!(store.session_user(&first, 199).unwrap().as_ref(), Some(&bob));
     assert_eq!(store.session_user(&first, 200).unwrap(), None);
-    assert_eq!(store.session_user(&TokenHash([0xfe; 32]), 150).unwrap(), None);
+    assert_eq!(store.session_user(&[0xfe; 32], 150).unwrap(), None);
     for _ in 0..2 {
         store.end_session(&first, 150).unwrap();
         assert_eq!(store.session_user(&first, 150).unwrap(), None);
     }
-    store.end_session(&TokenHash([7; 32]), 150).unwrap();
+    store.end_session(&[7; 32], 150).unwrap();
     assert_eq!(store.session_user(&second, 150).unwrap(), Some(bob));
 }
 
@@ -178,9 +176,9 @@ fn logins_and_messages_at_once(store: &Arc<Store>) {
                     let name = format!("user-{thread}-{n}");
                     store.add_users(&[new_user(&name)]).unwrap();
                     let user = store.user(&name).unwrap().unwrap();
-                    let mut token = TokenHash([thread; 32]);
-                    token.0[0] = n;
-                    store.save_session(token, &user, 9).unwrap();
+                    let mut token = [thread; 32];
+                    token[0] = n;
+                    store.save_session(&token, &user, 9).unwrap();
                     assert_eq!(store.session_user(&token, 2).unwrap(), Some(user));
                     store.end_session(&token, 3).unwrap();
                     store.recent(5).unwrap();

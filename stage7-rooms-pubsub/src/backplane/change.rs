@@ -110,7 +110,7 @@ impl Login {
 
     /// The start of the hash of this session's token.
     pub fn token_of(session: &Session) -> String {
-        session.token.hash().0[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+        session.token.hash()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Returns `true` if it takes the name from a session with this `token`.
