@@ -164,7 +164,7 @@ impl ClientLogic for Logic {
 
     /// A server that is not trusted will not be trusted a second later.
     fn is_final(&self, error: &anyhow::Error) -> bool {
-        matches!(error.downcast_ref(), Some(ConnectError::NotTrusted { .. }))
+        matches!(error.downcast_ref(), Some(ConnectError::Handshake { is_not_trusted: true, .. }))
     }
 
     /// A client that has come back begins in the lobby, as every client does.

@@ -68,22 +68,17 @@ pub enum ConnectError {
     /// There is no TCP connection.
     #[error(transparent)]
     Net(#[from] NetError),
-    /// The server has no certificate that this client trusts. It will be the same a second
-    /// later, and there may be an attacker in between: no reason to try again.
-    #[error("no encrypted connection to {to}: {why}")]
-    NotTrusted {
-        /// Where the server should be.
-        to: Endpoint,
-        /// What is wrong with the certificate, and what to do about it.
-        why: String,
-    },
-    /// The handshake failed for another reason: what answers speaks no TLS, or not in time.
+    /// The handshake failed: the certificate is not trusted, or what answers speaks no TLS, or
+    /// not in time.
     #[error("no encrypted connection to {to}: {why}")]
     Handshake {
         /// Where the server should be.
         to: Endpoint,
         /// What happened, and what to do about it.
         why: String,
+        /// `true` if the server has no certificate that this client trusts. It will be the same
+        /// a second later, and there may be an attacker in between: no reason to try again.
+        is_not_trusted: bool,
     },
 }
 
@@ -120,13 +115,9 @@ impl TlsConnector {
             .and_then(|connection| shake_hands(&socket, connection.into(), deadline, None))
             .map_err(|error| {
                 let why = handshake_error::for_the_user(&error, &self.name, &self.ca);
-                let to = self.to.clone();
-                match error {
-                    HandshakeError::Tls(rustls::Error::InvalidCertificate(_)) => {
-                        ConnectError::NotTrusted { to, why }
-                    }
-                    _ => ConnectError::Handshake { to, why },
-                }
+                let is_not_trusted =
+                    matches!(error, HandshakeError::Tls(rustls::Error::InvalidCertificate(_)));
+                ConnectError::Handshake { to: self.to.clone(), why, is_not_trusted }
             })
     }
 }
