@@ -11,7 +11,6 @@ pub use pending_logins::{PendingLogin, PendingLogins};
 
 use crate::accounts::{AccountError, Accounts};
 use crate::read_line::ReadError;
-use crate::sessions::NameInUse;
 use crate::sessions::{SessionTokens, Token};
 use crate::store::{StoreError, User};
 use common::log::Log;
@@ -43,9 +42,9 @@ pub enum LoginError {
     /// The client left.
     #[error("has left")]
     Left,
-    /// A client with this name is in the room.
-    #[error(transparent)]
-    NameInUse(#[from] NameInUse),
+    /// A client with this name is in the room, and stays there.
+    #[error("already logged in")]
+    NameInUse,
     /// Its line could not be opened, or was too long. The answer is not AUTH_FAILED.
     #[error("{0}")]
     InvalidLine(&'static str),

@@ -9,7 +9,7 @@ mod presence;
 mod session;
 mod session_tokens;
 
-pub use name_registry::{NameInUse, OnDuplicate};
+pub use name_registry::OnDuplicate;
 pub use presence::{ChatRoom, ELSEWHERE, Presence, PresenceGuard};
 pub use session::{Eviction, Session};
 pub use session_tokens::{SessionTokens, Token};

@@ -5,6 +5,7 @@
 //! that one has left. See [`OnDuplicate`].
 
 use super::session::Session;
+use crate::auth::LoginError;
 use crate::store::name_key;
 use common::poison::IgnorePoison;
 use std::collections::HashMap;
@@ -34,11 +35,6 @@ pub struct NameRegistry {
     freed: Condvar,
 }
 
-/// The name is in use and stays so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("already logged in")]
-pub struct NameInUse;
-
 /// A name that is taken; free again when this is dropped.
 pub struct NameGuard {
     registry: Arc<NameRegistry>,
@@ -57,13 +53,13 @@ impl NameRegistry {
     /// at once, each makes way for the next.
     ///
     /// # Errors
-    /// [`NameInUse`] when the name does not become free.
+    /// [`LoginError::NameInUse`] when the name does not become free.
     pub fn take(
         self: &Arc<Self>,
         newcomer: &Arc<Session>,
         replace: impl Fn(&Session),
         deadline: Instant,
-    ) -> Result<NameGuard, NameInUse> {
+    ) -> Result<NameGuard, LoginError> {
         let key = name_key(&newcomer.name);
         let grace = Instant::now() + GRACE;
         let mut replaced = None;
@@ -92,7 +88,7 @@ impl NameRegistry {
             let end = if has_to_go { deadline } else { grace.min(deadline) };
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(NameInUse);
+                return Err(LoginError::NameInUse);
             }
             holders = self.freed.wait_timeout(holders, left).ignore_poison().0;
         }
@@ -135,7 +131,7 @@ mod tests {
         let names = NameRegistry::new(OnDuplicate::Reject);
         let take = |name| names.take(&session(name, 'A', false).0, no_one_goes, soon());
         let alice = take("Alice").unwrap();
-        assert_eq!(take("aLICE").err(), Some(NameInUse));
+        assert!(matches!(take("aLICE"), Err(LoginError::NameInUse)));
         let _bob = take("bob").unwrap();
         drop(alice);
         assert!(take("alice").is_ok());
@@ -161,7 +157,7 @@ mod tests {
             }
             assert!(!newcomer.is_finished(), "came in before the older one had left");
             drop(older);
-            assert_eq!(newcomer.join().unwrap(), Ok(()));
+            newcomer.join().unwrap().unwrap();
         });
         assert_eq!(told.load(Ordering::SeqCst), 1);
         assert_eq!(names.get("Alice").map(|holder| holder.id), Some(second.id));
@@ -174,7 +170,7 @@ mod tests {
         let first = session("alice", 'A', false).0;
         let older = Mutex::new(Some(names.take(&first, no_one_goes, soon()).unwrap()));
         let other = session("alice", 'B', true).0;
-        assert_eq!(names.take(&other, no_one_goes, soon()).err(), Some(NameInUse));
+        assert!(matches!(names.take(&other, no_one_goes, soon()), Err(LoginError::NameInUse)));
         let again = session("alice", 'A', true).0;
         let replace = |_: &Session| drop(older.lock().unwrap().take());
         assert!(names.take(&again, replace, soon()).is_ok());
@@ -209,7 +205,8 @@ mod tests {
         let names = NameRegistry::new(OnDuplicate::Replace);
         let _stuck = names.take(&session("alice", 'A', false).0, no_one_goes, soon()).unwrap();
         let deadline = Instant::now() + Duration::from_millis(20);
-        assert_eq!(names.take(&session("alice", 'A', false).0, |_| {}, deadline).err(), Some(NameInUse));
+        let next = session("alice", 'A', false).0;
+        assert!(matches!(names.take(&next, |_| {}, deadline), Err(LoginError::NameInUse)));
     }
 
     #[test]

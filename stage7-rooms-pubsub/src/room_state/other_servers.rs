@@ -15,7 +15,6 @@ use stage4_multichat::fanout::ClientId;
 use stage6_auth::auth::LoginError;
 use stage6_auth::sessions::ELSEWHERE;
 use stage6_auth::sessions::Eviction;
-use stage6_auth::sessions::NameInUse;
 use stage6_auth::store::{StoreError, name_key};
 use std::sync::Arc;
 
@@ -47,7 +46,7 @@ impl RoomState {
                 if self.make_way(&newcomer.session.name, login) {
                     return self.join(newcomer, Some((run, login.clone())));
                 }
-                NameInUse.into()
+                LoginError::NameInUse
             }
             _ => not_stored(),
         };
