@@ -52,6 +52,7 @@ const CLIENT_FAULTS: Faults = &[
     ("keeps-its-first-token", "a_client_comes_back_with_its_token"),
     ("tries-once", "rule comes-back"),
     ("says-its-last-line-again", "rule not-again"),
+    ("speaks-before-it-is-back", "rule logs-in"),
     ("sends-behind-quit", "rule client-words"),
     ("comes-back-at-once", "the_pauses_between_attempts_grow"),
     ("comes-back-for-ever", "a_refused_token_ends_the_client"),

@@ -53,6 +53,7 @@ FAULTS = {
     "keeps-its-first-token": "comes back with the token of the first login",
     "tries-once": "takes a refused connection for the end of all",
     "says-its-last-line-again": "says on the next connection what it has said last",
+    "speaks-before-it-is-back": "sends what is typed before RESUME is answered",
     "sends-behind-quit": "sends what is typed behind /quit",
     "comes-back-at-once": "makes no pauses between its attempts",
     "comes-back-for-ever": "tries again when its token is refused",
@@ -225,6 +226,8 @@ def converse(connection):
             if not (asked and FAULT == "hides-the-login"):
                 show(text)
             if answers(connection, text):
+                if token and FAULT == "speaks-before-it-is-back":
+                    sender.start()
                 continue
             if text.startswith("AUTH_SUCCESS "):
                 if token is None or FAULT != "keeps-its-first-token":
@@ -232,7 +235,8 @@ def converse(connection):
                 came_in(connection, text.split(" ")[1])
                 for again in last if FAULT == "says-its-last-line-again" else []:
                     send(connection, again)
-                sender.start()
+                if not sender.ident:
+                    sender.start()
             if text.startswith("AUTH_FAILED" if FAULT == "takes-a-user-for-a-refusal" else "AUTH_FAILED "):
                 refused = FAULT != "calls-a-refusal-a-success"
                 if FAULT == "ignores-refusals":

@@ -73,7 +73,7 @@ pub(super) fn session(stage: u8, seed: u64, number: usize) -> ClientSession {
     // Coming back takes a client its pause: once in a session is enough.
     if number % 4 == 1 && count > 0 {
         let at = count / 2 + random.below(count / 2);
-        let mut around = vec![loss(&mut random, number / 4)];
+        let mut around = vec![draw.loss(&mut random, number / 4)];
         if stage >= TLS {
             around.insert(0, Step::Hear(friend, vec![draw.heard(&mut random)]));
             around.push(Step::Hear(friend, vec![Heard::Again]));
@@ -269,6 +269,13 @@ impl Draw {
         Heard::Text(if is_more { format!("{text}\n[SERVER] no line of its own\n") } else { text })
     }
 
+    fn loss(&self, random: &mut Random, number: usize) -> Step {
+        let loss = *random.pick(&[Loss::Breaks, Loss::Closed, Loss::Shutdown]);
+        let attempts = [Attempt::Succeeds, Attempt::AreRefused, Attempt::Succeeds, Attempt::AreReset(2)];
+        let typed = if random.one_in(2) { self.typed(random) } else { Vec::new() };
+        Step::Lose(loss, attempts[number % attempts.len()], typed)
+    }
+
     fn end(&mut self, random: &mut Random, number: usize) -> End {
         let too_long = self.longest() + 1 + random.below(3);
         match number % 11 {
@@ -295,12 +302,6 @@ impl Draw {
 
 fn forgery(number: usize) -> Forgery {
     Forgery::ALL[number % Forgery::ALL.len()]
-}
-
-fn loss(random: &mut Random, number: usize) -> Step {
-    let loss = *random.pick(&[Loss::Breaks, Loss::Closed, Loss::Shutdown]);
-    let attempts = [Attempt::Succeeds, Attempt::AreRefused, Attempt::Succeeds, Attempt::AreReset(2)];
-    Step::Lose(loss, attempts[number % attempts.len()])
 }
 
 /// One of these words.

@@ -55,10 +55,7 @@ impl Player<'_> {
             self.types_slowly(Some(&login.early));
         }
         if !login.early.is_empty() || login.outcome != Outcome::In {
-            match self.next_sent(Instant::now() + EARLY)? {
-                Next::Nothing => {}
-                other => return Err(broken(rules::LOGS_IN, "nothing more before AUTH_SUCCESS", &other)),
-            }
+            self.sends_nothing_yet()?;
         }
         match login.outcome {
             Outcome::Failed(reason) => {
@@ -93,8 +90,21 @@ impl Player<'_> {
     fn types_slowly(&mut self, lines: Option<&[String]>) {
         let Some(lines) = lines else { return };
         std::thread::sleep(SLOW);
+        self.types(lines);
+    }
+
+    /// Lines that are typed before the client is in.
+    pub fn types(&mut self, lines: &[String]) {
         let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
         self.client.try_type(lines.as_bytes());
+    }
+
+    /// They are for the room.
+    pub fn sends_nothing_yet(&mut self) -> Result<(), Broken> {
+        match self.next_sent(Instant::now() + EARLY)? {
+            Next::Nothing => Ok(()),
+            other => Err(broken(rules::LOGS_IN, "nothing more before AUTH_SUCCESS", &other)),
+        }
     }
 
     /// The next answer of the login. What is no answer is never sent.

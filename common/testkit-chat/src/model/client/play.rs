@@ -81,7 +81,7 @@ impl Sessions for ClientSessions {
         for step in &session.steps {
             player.remarks_end_in = player.remarks_end_in.saturating_sub(1);
             player = match step {
-                Step::Lose(loss, attempt) => match player.loses(*loss, *attempt)? {
+                Step::Lose(loss, attempt, typed) => match player.loses(*loss, *attempt, typed)? {
                     Some(player) => player,
                     // Another program has taken the address.
                     None => return Ok(()),

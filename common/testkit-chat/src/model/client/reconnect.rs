@@ -17,7 +17,7 @@ const AWAY: Duration = Duration::from_millis(400);
 
 impl<'c> Player<'c> {
     /// It comes back. `None`: another program has taken the address, and that is no fault.
-    pub fn loses(mut self, loss: Loss, attempt: Attempt) -> Result<Option<Self>, Broken> {
+    pub fn loses(mut self, loss: Loss, attempt: Attempt, typed: &[String]) -> Result<Option<Self>, Broken> {
         if matches!(loss, Loss::Shutdown) {
             self.say("[SERVER] server is shutting down", plain::SHOWN)?;
         }
@@ -51,8 +51,11 @@ impl<'c> Player<'c> {
         let mut player = Self { server, us, sent: VecDeque::new(), optional: Vec::new(), ..self };
         player.say("AUTH_REQUIRED", plain::SHOWN)?;
         player.resumes()?;
+        player.types(typed);
+        player.sends_nothing_yet()?;
         player.is_back = true;
         player.comes_in()?;
+        typed.iter().filter(|line| !line.is_empty()).try_for_each(|line| player.sends(line))?;
         let fence = player.next_fence();
         player.client.try_type(format!("{fence}\n").as_bytes());
         player.sends(&fence)?;

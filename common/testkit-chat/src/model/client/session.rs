@@ -57,8 +57,8 @@ pub(super) enum Step {
     Type(Vec<String>, Pieces),
     /// A command, and the room in which the user is then, or an error.
     Move(&'static str, Result<&'static str, &'static str>),
-    /// The connection is lost.
-    Lose(Loss, Attempt),
+    /// The connection is lost. When the client is about to come back, these lines are typed.
+    Lose(Loss, Attempt, Vec<String>),
     /// `/msg`, as it should be.
     Whisper(Whisper),
     /// A line that begins with `/msg` and is no command.
@@ -272,8 +272,11 @@ impl Step {
                     (!matches!(pieces, Pieces::Whole)).then(|| Step::Type(lines.clone(), Pieces::Whole));
                 fewer(lines).into_iter().map(|lines| Step::Type(lines, *pieces)).chain(whole).collect()
             }
-            Step::Lose(loss, Attempt::AreReset(_) | Attempt::AreRefused) => {
-                vec![Step::Lose(*loss, Attempt::Succeeds)]
+            Step::Lose(loss, Attempt::AreReset(_) | Attempt::AreRefused, typed) => {
+                vec![Step::Lose(*loss, Attempt::Succeeds, typed.clone())]
+            }
+            Step::Lose(loss, Attempt::Succeeds, typed) if !typed.is_empty() => {
+                vec![Step::Lose(*loss, Attempt::Succeeds, Vec::new())]
             }
             Step::Hear(from, heard) => {
                 fewer(heard).into_iter().map(|heard| Step::Hear(*from, heard)).collect()
