@@ -81,7 +81,7 @@ impl KnownKeys {
     /// # Errors
     /// [`KnownKeysError`].
     pub fn get(&self, name: &str) -> Result<Option<PublicKey>, KnownKeysError> {
-        self.open()?.known(self, name)
+        self.known(&self.open()?.1, name)
     }
 
     /// Holds a key against the one that is remembered for `name`. The first one
@@ -90,11 +90,11 @@ impl KnownKeys {
     /// # Errors
     /// [`KnownKeysError`]; then nothing is known about the key.
     pub fn check(&self, name: &str, key: &PublicKey) -> Result<KeyStatus, KnownKeysError> {
-        let mut file = self.open()?;
-        match file.known(self, name)? {
+        let (file, text) = self.open()?;
+        match self.known(&text, name)? {
             Some(known) if known == *key => Ok(KeyStatus::Same),
             Some(_) => Ok(KeyStatus::Changed),
-            None => file.add(self, name, key).map(|()| KeyStatus::First),
+            None => self.add(file, &text, name, key).map(|()| KeyStatus::First),
         }
     }
 
@@ -104,43 +104,35 @@ impl KnownKeys {
     /// # Errors
     /// [`KnownKeysError`]; then the other one is still the one that counts.
     pub fn accept(&self, name: &str, key: &PublicKey) -> Result<(), KnownKeysError> {
-        let mut file = self.open()?;
-        if file.known(self, name)? == Some(*key) {
+        let (file, text) = self.open()?;
+        if self.known(&text, name)? == Some(*key) {
             return Ok(());
         }
-        file.add(self, name, key)
+        self.add(file, &text, name, key)
     }
 
-    fn open(&self) -> Result<Locked, KnownKeysError> {
-        let (file, text) = private_file::open_locked(&self.path, MAX_LEN)?;
-        Ok(Locked { file, text })
+    /// The file, which no other program changes while it is open here, and its contents.
+    fn open(&self) -> Result<(File, Vec<u8>), PrivateFileError> {
+        private_file::open_locked(&self.path, MAX_LEN)
     }
-}
 
-/// The file, which no other program changes meanwhile, and its contents.
-struct Locked {
-    file: File,
-    text: Vec<u8>,
-}
-
-impl Locked {
     /// A wrong line is an error for every name: it can no longer be known whether it
     /// was about this one.
-    fn known(&self, keys: &KnownKeys, name: &str) -> Result<Option<PublicKey>, KnownKeysError> {
+    fn known(&self, text: &[u8], name: &str) -> Result<Option<PublicKey>, KnownKeysError> {
         let malformed = |line, problem: String| {
-            let path = keys.path.clone();
+            let path = self.path.clone();
             KnownKeysError::Malformed { path, line, problem }
         };
         let mut last = None;
         // The byte order mark would be a part of the first server's address, which
         // would be that of no server.
-        for (index, line) in private_file::without_bom(&self.text).split(|&byte| byte == b'\n').enumerate() {
+        for (index, line) in private_file::without_bom(text).split(|&byte| byte == b'\n').enumerate() {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             if line.is_empty() {
                 continue;
             }
             let (server, whose, key) = parse(line).map_err(|problem| malformed(index + 1, problem))?;
-            if server == keys.server && whose.eq_ignore_ascii_case(name) {
+            if server == self.server && whose.eq_ignore_ascii_case(name) {
                 last = Some((index + 1, key));
             }
         }
@@ -148,16 +140,16 @@ impl Locked {
         PublicKey::new(key).map(Some).map_err(|bad| malformed(line, bad.to_string()))
     }
 
-    fn add(&mut self, keys: &KnownKeys, name: &str, key: &PublicKey) -> Result<(), KnownKeysError> {
+    fn add(&self, mut file: File, text: &[u8], name: &str, key: &PublicKey) -> Result<(), KnownKeysError> {
         check_name(name).map_err(|_| KnownKeysError::Name(name.to_owned()))?;
         // An editor may have left the last line without its end.
-        let end = if self.text.last().is_none_or(|&byte| byte == b'\n') { "" } else { "\n" };
-        let line = format!("{end}{} {name} {key}\n", keys.server);
-        if (self.text.len() + line.len()) as u64 > MAX_LEN {
-            return Err(KnownKeysError::Full(keys.path.clone()));
+        let end = if text.last().is_none_or(|&byte| byte == b'\n') { "" } else { "\n" };
+        let line = format!("{end}{} {name} {key}\n", self.server);
+        if (text.len() + line.len()) as u64 > MAX_LEN {
+            return Err(KnownKeysError::Full(self.path.clone()));
         }
-        let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data());
-        Ok(written.map_err(|error| PrivateFileError::Unwritable(keys.path.clone(), error))?)
+        let written = file.write_all(line.as_bytes()).and_then(|()| file.sync_data());
+        Ok(written.map_err(|error| PrivateFileError::Unwritable(self.path.clone(), error))?)
     }
 }
 
