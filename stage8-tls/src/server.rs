@@ -142,7 +142,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         listener: Listener::open(&options.listen, &log)?,
         workers: Workers::new(&log),
         pending: PendingLogins::new(max_clients),
-        tls: TlsAcceptor::new(&certificate)?,
+        tls: TlsAcceptor::new(&certificate),
         compression: options.compression,
         presence: Presence::new(options.on_duplicate, &tokens, chat.clone(), &log),
         auth: args.auth.authenticator(&store, tokens, &log),

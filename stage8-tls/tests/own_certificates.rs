@@ -72,7 +72,7 @@ fn client_says(folder: &Path) -> String {
         key: Arc::new(CertifiedKey::new(chain.unwrap(), any_supported_type(&key).unwrap())),
         info: read_certificates(&file("server.pem")).unwrap().remove(0),
     };
-    let acceptor = TlsAcceptor::new(&certificate).unwrap();
+    let acceptor = TlsAcceptor::new(&certificate);
     thread::scope(|scope| {
         scope.spawn(move || acceptor.accept(&Arc::new(listener.accept().unwrap().0)));
         connector.connect().err().expect("it must be refused").to_string()

@@ -33,7 +33,7 @@ impl TestServer {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
         certs.make(&names, validity, false).unwrap();
         let (log, _guard) = Log::start(Level::Error, None).unwrap();
-        let acceptor = TlsAcceptor::new(&certs.open(&[], &log).unwrap()).unwrap();
+        let acceptor = TlsAcceptor::new(&certs.open(&[], &log).unwrap());
         TestServer { folder, listener: TcpListener::bind("127.0.0.1:0").unwrap(), acceptor }
     }
 

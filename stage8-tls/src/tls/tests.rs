@@ -29,7 +29,7 @@ impl TestServer {
         let certs = CertificateFolder::new(folder.path());
         certs.make(&["127.0.0.1".to_owned()], Validity::days(1), false).unwrap();
         let (log, _guard) = Log::start(Level::Error, None).unwrap();
-        let acceptor = TlsAcceptor::new(&certs.open(&[], &log).unwrap()).unwrap();
+        let acceptor = TlsAcceptor::new(&certs.open(&[], &log).unwrap());
         TestServer { acceptor, listener: TcpListener::bind("127.0.0.1:0").unwrap(), folder }
     }
 
