@@ -4,7 +4,7 @@
 //! Both databases of stage 6 stay in use. Its [`Store`] runs any statement, so this
 //! stage brings its statements, and the tables one more step.
 
-use stage6_auth::store::{Message, STEP_1, Schema, Step, Store, StoreError, Value, limit, name_key, now};
+use stage6_auth::store::{Message, STEP_1, Schema, Step, Store, StoreError, Value, name_key, now};
 use std::sync::Arc;
 
 /// What stage 7 needs.
@@ -83,7 +83,7 @@ const SUBSCRIPTIONS: &str = "SELECT p.username FROM subscriptions s \
 /// # Errors
 /// When the database cannot be asked; so for all functions here.
 pub fn room_history(store: &Store, room: &str, limit: usize) -> Result<Vec<Message>, StoreError> {
-    store.history(HISTORY, &[room.to_owned().into(), self::limit(limit)])
+    store.history(HISTORY, &[room.to_owned().into(), Value::Integer(limit as i64)])
 }
 
 /// Returns `true` if the user with the id `subscriber` has subscribed to the one

@@ -104,7 +104,7 @@ impl Store {
 
     /// The last `limit` messages that are not retracted, oldest first.
     pub fn recent(&self, limit: usize) -> Result<Vec<Message>, StoreError> {
-        self.history(sql::RECENT, &[self::limit(limit)])
+        self.history(sql::RECENT, &[Value::Integer(limit as i64)])
     }
 
     /// The messages that `query` finds, newest first and in the columns of
@@ -195,11 +195,6 @@ impl Store {
         let rows = self.database.query(query, params)?;
         rows.iter().map(|row| read(row)).collect::<Option<_>>().ok_or_else(|| self.database.unreadable())
     }
-}
-
-/// A limit as a parameter: as many as the database can count, at most.
-pub fn limit(most: usize) -> Value {
-    i64::try_from(most).unwrap_or(i64::MAX).into()
 }
 
 fn message(row: &[Value]) -> Option<Message> {

@@ -5,7 +5,7 @@ use crate::{load, trial};
 use libtest_mimic::Trial;
 use rusqlite::Connection;
 use stage6_auth::store::sql::RECENT;
-use stage6_auth::store::{self, DbUrl, SCHEMA, Schema, Step, Store, StoreError, limit, sqlite};
+use stage6_auth::store::{self, DbUrl, SCHEMA, Schema, Step, Store, StoreError, Value, sqlite};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -190,7 +190,7 @@ fn deleted_while_open() {
         // To read is to show messages, or to let a user in with a token.
         let error = store.session_user(&[1; 32], 1).unwrap_err();
         assert!(is_gone(&error), "{lost:?}: {error}");
-        assert!(is_gone(&store.history(RECENT, &[limit(10)]).unwrap_err()), "{lost:?}");
+        assert!(is_gone(&store.history(RECENT, &[Value::Integer(10)]).unwrap_err()), "{lost:?}");
         // It is the same file, so nothing has to be started again.
         fs::rename(&moved, &lost).unwrap();
         append(&store, &[message(3, "after")]).unwrap();
