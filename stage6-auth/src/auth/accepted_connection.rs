@@ -2,7 +2,7 @@
 
 use super::{Authenticator, LoginError, PendingLogin};
 use crate::read_line::ReadError;
-use crate::sessions::{Presence, PresenceGuard, Session};
+use crate::sessions::{Presence, PresenceGuard};
 use common::listener::{ConnectionGuard, Listener};
 use common::log::Log;
 use stage2_echo::line::{self, LineReader};
@@ -66,8 +66,8 @@ impl AcceptedConnection {
     ) -> Result<PresenceGuard, LoginError> {
         let AcceptedConnection { peer, outbox, lines, deadline, .. } = self;
         let login = auth.authenticate(|| read_line(lines, outbox), outbox, *peer, *deadline);
-        let (login, slot) = pending.finish(login)?;
-        let session = Session::new(&login, *peer, outbox);
+        let (session, slot) = pending.finish(login)?;
+        let session = Arc::new(session);
         // From here on the client has its name, and the room thread sends it what is said.
         let online = presence.enter(&session, slot, *deadline)?;
         // From here on the client may be silent for as long as it likes.

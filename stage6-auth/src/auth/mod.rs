@@ -11,8 +11,8 @@ pub use pending_logins::{PendingLogin, PendingLogins};
 
 use crate::accounts::{AccountError, Accounts};
 use crate::read_line::ReadError;
-use crate::sessions::{SessionTokens, Token};
-use crate::store::{StoreError, User};
+use crate::sessions::{Session, SessionTokens};
+use crate::store::StoreError;
 use common::log::Log;
 use login_protocol::{AUTH_REQUIRED, Action, Command, LoginProtocol, PasswordLogin, Request};
 use stage4_multichat::limits::ClientSlot;
@@ -84,16 +84,6 @@ impl LoginError {
     }
 }
 
-/// What a login yields.
-pub struct AuthenticatedUser {
-    /// The user.
-    pub user: User,
-    /// The token of the session: a new one, or the one that was resumed.
-    pub token: Token,
-    /// `true` if the client has resumed a session.
-    pub resumed: bool,
-}
-
 /// The stack of a login thread: a hash and a query go deep into it. More than four times
 /// that of a reader thread, so that none of its used pages can become a reader thread's;
 /// see [`Workers::spawn`](stage3_threads::workers::Workers::spawn).
@@ -126,12 +116,12 @@ impl Authenticator {
         outbox: &Arc<Outbox>,
         peer: SocketAddr,
         deadline: Instant,
-    ) -> Result<AuthenticatedUser, LoginError> {
+    ) -> Result<Session, LoginError> {
         let PasswordLogin { command, name, password } = match self.ask(read_line, outbox)? {
             Request::Password(credentials) => credentials,
             Request::Resume(token) => {
                 let user = self.tokens.user_of(&token)?.ok_or(LoginError::NoSession)?;
-                return Ok(AuthenticatedUser { user, token, resumed: true });
+                return Ok(Session { resumed: true, ..Session::new(user, token, peer, outbox) });
             }
         };
         let (user, what) = match command {
@@ -145,7 +135,7 @@ impl Authenticator {
         };
         self.log.info(format_args!("{} {what} from {peer}", user.name));
         let token = self.tokens.start(&user)?;
-        Ok(AuthenticatedUser { user, token, resumed: false })
+        Ok(Session::new(user, token, peer, outbox))
     }
 
     fn ask(

@@ -1,7 +1,6 @@
 pub(crate) mod memory;
 
 use super::*;
-use crate::auth::AuthenticatedUser;
 use crate::sessions::Token;
 use crate::store::{self, DbUrl, PasswordHash, Role, SCHEMA, now};
 use common::log::{Level, LogGuard};
@@ -28,8 +27,8 @@ pub fn session(name: &str, token: char, resumed: bool) -> (Arc<Session>, Arc<Mem
     let (client, outbox) = MemoryTransport::with_outbox(1 << 20);
     let password = PasswordHash(String::new());
     let user = store::User { id: 1, name: name.to_owned(), password, role: Role::Member, created: now() };
-    let login = AuthenticatedUser { user, token, resumed };
-    (Session::new(&login, ([127, 0, 0, 1], 1).into(), &outbox), client)
+    let session = Session::new(user, token, ([127, 0, 0, 1], 1).into(), &outbox);
+    (Arc::new(Session { resumed, ..session }), client)
 }
 
 impl Fixture {

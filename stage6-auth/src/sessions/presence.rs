@@ -10,6 +10,7 @@ use stage3_threads::workers::{WaitGroup, WaitGuard};
 use stage4_multichat::limits::ClientSlot;
 use stage4_multichat::queue::QueueClosed;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// Sent to the older connection before it is closed.
@@ -177,7 +178,7 @@ impl PresenceGuard {
 impl Drop for PresenceGuard {
     fn drop(&mut self) {
         let Presence { room, log, .. } = &*self.presence;
-        if self.session.ends() {
+        if self.session.ends.load(Ordering::Acquire) {
             self.presence.end_token(&self.session);
         }
         let left = WaitGroup::default();
@@ -192,7 +193,6 @@ impl Drop for PresenceGuard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::AuthenticatedUser;
     use crate::room::tests::memory::{MemoryTransport, slot};
     use crate::store::{DbUrl, NewUser, PasswordHash, SCHEMA, open};
     use common::log::Level;
@@ -227,13 +227,13 @@ mod tests {
         store.add_users(&[NewUser { name: "alice".into(), password: PasswordHash("x".into()) }]).unwrap();
         let user = store.user("alice").unwrap().unwrap();
         let tokens = Arc::new(SessionTokens::new(store, Duration::from_secs(3600)));
-        let login = AuthenticatedUser { token: tokens.start(&user).unwrap(), user, resumed: false };
+        let token = tokens.start(&user).unwrap();
         let (log, _guard) = Log::start(Level::Error, None).unwrap();
         let room = Arc::new(Room::default());
         let presence = Presence::new(OnDuplicate::Reject, &tokens, room.clone(), &log);
         assert!(room.presence.set(presence.clone()).is_ok());
         let (_client, outbox) = MemoryTransport::with_outbox(1 << 20);
-        let session = Session::new(&login, ([127, 0, 0, 1], 1).into(), &outbox);
+        let session = Arc::new(Session::new(user, token, ([127, 0, 0, 1], 1).into(), &outbox));
         let deadline = Instant::now() + Duration::from_secs(20);
         let online = presence.enter(&session, slot(), deadline);
         assert!(online.is_ok());

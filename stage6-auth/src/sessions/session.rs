@@ -1,8 +1,7 @@
 //! A session on the server: one client that has logged in, as all threads see it.
 
-use crate::auth::AuthenticatedUser;
 use crate::sessions::Token;
-use crate::store::Role;
+use crate::store::{Role, User};
 use stage4_multichat::fanout::ClientId;
 use stage4_multichat::outbox::Outbox;
 use std::net::SocketAddr;
@@ -40,25 +39,25 @@ pub struct Session {
     /// client in.
     pub(crate) entering: Mutex<()>,
     /// Whether its token ends with the connection. Set by the room thread.
-    ends: AtomicBool,
+    pub(crate) ends: AtomicBool,
 }
 
 impl Session {
     /// A client that has logged in and is not in the room yet.
-    pub fn new(login: &AuthenticatedUser, peer: SocketAddr, outbox: &Arc<Outbox>) -> Arc<Self> {
+    pub fn new(user: User, token: Token, peer: SocketAddr, outbox: &Arc<Outbox>) -> Self {
         static LAST_ID: AtomicU64 = AtomicU64::new(0);
-        Arc::new(Session {
+        Session {
             id: LAST_ID.fetch_add(1, Ordering::Relaxed) + 1,
-            name: login.user.name.as_str().into(),
-            user_id: login.user.id,
-            role: login.user.role,
+            name: user.name.into(),
+            user_id: user.id,
+            role: user.role,
             peer,
             outbox: outbox.clone(),
-            token: login.token.clone(),
-            resumed: login.resumed,
+            token,
+            resumed: false,
             entering: Mutex::default(),
             ends: AtomicBool::new(false),
-        })
+        }
     }
 
     /// From stage 7 on, where a login on another server can take the name. The room thread
@@ -67,10 +66,6 @@ impl Session {
     pub fn evict(&self, eviction: Eviction) {
         self.ends.store(eviction == Eviction::EndSession, Ordering::Release);
         self.outbox.transport.shutdown_read();
-    }
-
-    pub(crate) fn ends(&self) -> bool {
-        self.ends.load(Ordering::Acquire)
     }
 
     /// Sends a line to this client alone.

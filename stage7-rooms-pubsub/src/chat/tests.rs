@@ -9,7 +9,6 @@ use common::log::{Level, LogGuard};
 use memory::{MemoryTransport, config, slot};
 use proptest::prelude::*;
 use stage3_threads::workers::WaitGroup;
-use stage6_auth::auth::AuthenticatedUser;
 use stage6_auth::room::MAX_LISTED;
 use stage6_auth::sessions::Token;
 use stage6_auth::store::{self, DbUrl, PasswordHash, Role, User, name_key, now};
@@ -46,8 +45,7 @@ impl Fixture {
         let (client, outbox) = MemoryTransport::with_outbox(1 << 20);
         let password = PasswordHash(String::new());
         let user = User { id: 1, name: name.to_owned(), password, role: Role::Member, created: now() };
-        let login = AuthenticatedUser { user, token, resumed: false };
-        let session = Session::new(&login, ([127, 0, 0, 1], 1).into(), &outbox);
+        let session = Arc::new(Session::new(user, token, ([127, 0, 0, 1], 1).into(), &outbox));
         self.chat.enter(&session, slot(), "[SERVER] welcome").unwrap();
         Online { session, client }
     }
