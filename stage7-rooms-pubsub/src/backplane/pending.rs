@@ -102,16 +102,10 @@ impl Pending {
 
     /// Takes out what `goes` returns `true` for. It is told what is in doubt.
     pub fn take_if(&mut self, goes: impl Fn(&ChatSubmission, bool) -> bool) -> Vec<ChatSubmission> {
-        let (mut gone, mut stays) = (Vec::new(), VecDeque::new());
-        for item in self.items.drain(..) {
-            if goes(&item.submission, item.in_doubt) {
-                gone.push(item.submission);
-            } else {
-                stays.push_back(item);
-            }
-        }
+        let (gone, stays): (VecDeque<Item>, _) =
+            self.items.drain(..).partition(|item| goes(&item.submission, item.in_doubt));
         self.items = stays;
-        gone
+        gone.into_iter().map(|item| item.submission).collect()
     }
 }
 

@@ -11,21 +11,16 @@ use std::time::{Duration, Instant};
 const LATE: Duration = Duration::from_millis(200);
 
 /// See the [module](self). Used by the committer thread alone.
+#[derive(Default)]
 pub(super) struct Unconfirmed {
-    /// With their ids, in the order of the log.
-    entries: VecDeque<(i64, ChatSubmission)>,
-    /// The first of them, and since when it waits.
-    waits_for: (i64, Instant),
+    /// In the order of the log: with the id of each, and since when it waits.
+    entries: VecDeque<(i64, Instant, ChatSubmission)>,
 }
 
 impl Unconfirmed {
-    pub fn new() -> Self {
-        Unconfirmed { entries: VecDeque::new(), waits_for: (0, Instant::now()) }
-    }
-
     /// Puts in what was read under this id.
     pub fn push(&mut self, id: i64, submission: ChatSubmission) {
-        self.entries.push_back((id, submission));
+        self.entries.push_back((id, Instant::now(), submission));
     }
 
     /// Takes out the first one, if it can no longer be lost.
@@ -33,7 +28,7 @@ impl Unconfirmed {
         if self.entries.front()?.0 > confirmed {
             return None;
         }
-        self.entries.pop_front().map(|(_, submission)| submission)
+        self.entries.pop_front().map(|(.., submission)| submission)
     }
 
     /// The connection is lost, and all of this is read again. Returns what of it was
@@ -42,19 +37,16 @@ impl Unconfirmed {
         let own = move |submission: &ChatSubmission| {
             submission.message.as_ref().is_none_or(|entry| entry.message.id.run == run)
         };
-        self.entries.drain(..).rev().map(|(_, submission)| submission).filter(own)
+        self.entries.drain(..).rev().map(|(.., submission)| submission).filter(own)
     }
 
     /// Returns `true` if this server has to confirm it by an entry of its own: no other
     /// server has done that in time, or clients of this server wait for it.
-    pub fn must_be_confirmed(&mut self, redis_is_away: bool) -> bool {
-        let Some(&(first, _)) = self.entries.front() else { return false };
-        if self.waits_for.0 != first {
-            self.waits_for = (first, Instant::now());
-        }
-        let is_late = redis_is_away || self.waits_for.1.elapsed() > LATE;
+    pub fn must_be_confirmed(&self, redis_is_away: bool) -> bool {
+        let Some((_, since, _)) = self.entries.front() else { return false };
+        let is_late = redis_is_away || since.elapsed() > LATE;
         let is_waited_for = |s: &ChatSubmission| !matches!(s.event, RoomEvent::Replicated);
-        let mut submissions = self.entries.iter().map(|(_, submission)| submission);
+        let mut submissions = self.entries.iter().map(|(.., submission)| submission);
         // No server waits for a confirmation: two servers would confirm each other's for ever.
         !submissions.clone().all(is_confirmation) && (is_late || submissions.any(is_waited_for))
     }
@@ -80,7 +72,7 @@ mod tests {
     /// without it no other server would watch this one.
     #[test]
     fn what_this_server_has_appended_is_appended_again_and_nothing_of_others() {
-        let mut unconfirmed = Unconfirmed::new();
+        let mut unconfirmed = Unconfirmed::default();
         for (id, run, number) in [(5, 1, 1), (6, 2, 7), (7, 1, 2)] {
             unconfirmed.push(id, entry(run, number));
         }
@@ -91,7 +83,7 @@ mod tests {
 
     #[test]
     fn an_entry_is_given_out_when_it_is_confirmed() {
-        let mut unconfirmed = Unconfirmed::new();
+        let mut unconfirmed = Unconfirmed::default();
         unconfirmed.push(5, entry(1, 1));
         assert!(unconfirmed.take_confirmed(4).is_none());
         assert!(unconfirmed.take_confirmed(5).is_some());

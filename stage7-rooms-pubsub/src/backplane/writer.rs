@@ -71,7 +71,7 @@ impl LogWriter {
             log,
             status: status.clone(),
             pending: Pending::default(),
-            unconfirmed: Unconfirmed::new(),
+            unconfirmed: Unconfirmed::default(),
             number: 1,
             clients: LocalClients::default(),
             ready: Vec::new(),
