@@ -52,6 +52,7 @@ FAULTS = {
     "waits-a-second-for-a-key": "lets what was typed overtake a message whose key comes late",
     "knows-two-errors-alone": "waits for ever when the server has words of its own for a missing key",
     "trips-over-a-key-that-is-none": "ends when it is given a key that is none",
+    "hides-what-is-too-long": "does not send a long private message, and does not say so",
     "seals-any-length": "sends private messages that no server takes",
     "limits-characters-in-private": "counts the characters of a private text, and not its bytes",
     "takes-the-next-key": "takes the next key that comes for the one that it has asked for",
@@ -130,7 +131,8 @@ def send(connection, text):
     elif not right:
         show_line("(not sent: the command is /msg USER TEXT, after the login)")
     elif length_of(said) > LONGEST and FAULT != "seals-any-length":
-        show_line(f"(not sent: a private message holds {LONGEST} bytes of text at most)")
+        if FAULT != "hides-what-is-too-long":
+            show_line(f"(not sent: a private message holds {LONGEST} bytes of text at most)")
     else:
         done = threading.Event()
         act = lambda name, key: whisper(name, key, said, done)

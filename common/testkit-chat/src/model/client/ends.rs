@@ -46,8 +46,11 @@ impl Player<'_> {
             End::TokenRefused(reason) => self.comes_back_in_vain(reason),
             End::TooLong(text) => self.is_too_long(text, text, rules::TEXT_LIMIT),
             End::PrivateTooLong(text) => {
-                let line = format!("/msg bob {text}");
-                self.is_too_long(&line, text, rules::PRIVATE_LIMIT)
+                let said_before = self.begins_to_say();
+                self.is_too_long(&format!("/msg bob {text}"), text, rules::PRIVATE_LIMIT)?;
+                let is_told = self.client.ended().is_some() || self.has_told(said_before, 1)?;
+                let expected = "a word that the message is not sent".to_owned();
+                self.must_have_told(is_told, rules::NEVER_IN_THE_CLEAR, expected)
             }
             End::InputNotUtf8 => {
                 self.client.try_type(b"caf\xe9\n");
