@@ -72,6 +72,16 @@ impl<T> BoundedQueue<T> {
         Ok(())
     }
 
+    /// From stage 7 on, where the taking thread has another source too: puts in an item that
+    /// only wakes it, unless there is something in the queue already. Never waits.
+    pub fn push_if_empty(&self, item: T) {
+        let mut state = self.lock();
+        if state.items.is_empty() && !state.closed {
+            state.items.push(item);
+            self.filled.notify_one();
+        }
+    }
+
     /// Takes everything, as soon as there is something. `None`: the queue is closed and
     /// empty.
     pub fn take_all(&self) -> Option<Vec<T>> {

@@ -54,7 +54,7 @@ use stage6_auth::pipeline::{Pipeline, Queue, Submission};
 use stage6_auth::store::{DbUrl, MessageId, MessageRow, Schema, Store, now};
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
 use std::time::Duration;
 
 /// How often the log is read without a reason: each second, and more often while
@@ -132,26 +132,29 @@ impl BackplaneArgs {
         snapshot.presence.iter().for_each(|entry| status.note(entry));
 
         let queue = Pipeline::queue();
-        let (wake_poll, poll_woken) = sync_channel(1);
-        notify::start(server, &status, woken, wake_poll, &queue, log)?;
+        notify::start(server, &status, woken, &queue, log)?;
         liveness.watch(&queue)?;
-        poll(&status, poll_woken, &queue)?;
+        poll(&status, &queue)?;
         let writer = LogWriter::new(shared, &status, log);
         Ok(Some(Backplane { status, queue, writer, snapshot }))
     }
 }
 
-/// Starts the thread that has the committer thread read the log: when it is `woken`, and now
-/// and then. If the queue is full, it waits, and the thread that wakes it does not.
-fn poll(status: &Arc<Status>, woken: Receiver<()>, queue: &Arc<ChatQueue>) -> io::Result<()> {
+/// Starts the thread that has the log read now and then.
+fn poll(status: &Arc<Status>, queue: &Arc<ChatQueue>) -> io::Result<()> {
     let (status, queue) = (status.clone(), queue.clone());
     critical_thread::spawn("poll", move || {
         while !queue.is_closed() {
-            submit(&queue, None, RoomEvent::Replicated);
-            let _ = woken.recv_timeout(if status.redis_is_away() { POLL_WITHOUT_REDIS } else { POLL });
+            wake_committer(&queue);
+            thread::sleep(if status.redis_is_away() { POLL_WITHOUT_REDIS } else { POLL });
         }
     })?;
     Ok(())
+}
+
+/// Has the committer thread read the log.
+fn wake_committer(queue: &ChatQueue) {
+    queue.push_if_empty(Submission { message: None, event: RoomEvent::Replicated });
 }
 
 /// Submits something that is not a client's.

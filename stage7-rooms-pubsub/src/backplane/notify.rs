@@ -6,14 +6,14 @@
 //! restarted, or not allowed any longer.
 
 use super::redis_server::{RedisServer, TIMEOUT};
-use super::{ChatQueue, Status, submit};
+use super::{ChatQueue, Status, submit, wake_committer};
 use crate::room_event::RoomEvent;
 use common::critical_thread;
 use common::log::Log;
 use redis::Connection;
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -31,12 +31,11 @@ const LATE: &str = "[SERVER] Redis is away: what users of other servers say may 
 const ON_TIME: &str = "[SERVER] Redis is back: what users of other servers say comes at once again";
 
 /// Starts the two threads that speak with Redis: one publishes, when it is `woken` and each
-/// second, and one has subscribed, and wakes the thread that polls by `wake_poll`.
+/// second, and one has subscribed.
 pub(super) fn start(
     redis: RedisServer,
     status: &Arc<Status>,
     woken: Receiver<()>,
-    wake_poll: SyncSender<()>,
     queue: &Arc<ChatQueue>,
     log: &Log,
 ) -> io::Result<()> {
@@ -45,7 +44,7 @@ pub(super) fn start(
         move || publish(&redis, &status, &woken, &queue)
     })?;
     let (status, queue, log) = (status.clone(), queue.clone(), log.clone());
-    let subscriber = Subscriber { redis, status, log, queue, wake_poll, last_own: Instant::now() };
+    let subscriber = Subscriber { redis, status, log, queue, last_own: Instant::now() };
     critical_thread::spawn("subscribe", move || subscriber.run())?;
     Ok(())
 }
@@ -79,8 +78,6 @@ struct Subscriber {
     status: Arc<Status>,
     log: Log,
     queue: Arc<ChatQueue>,
-    /// Wakes the thread that has the log read.
-    wake_poll: SyncSender<()>,
     /// When a message of this server itself came last.
     last_own: Instant,
 }
@@ -106,7 +103,7 @@ impl Subscriber {
         }
     }
 
-    /// Has the log read at each number that is greater than this server's own, until
+    /// Wakes the committer thread at each number that is greater than its own, until
     /// the connection fails.
     fn receive(&mut self, mut conn: Connection) -> redis::RedisError {
         let subscribed = Instant::now();
@@ -139,8 +136,7 @@ impl Subscriber {
                 submit(&self.queue, None, RoomEvent::Notice(ON_TIME));
             }
         } else if tail.parse().is_ok_and(|tail| self.status.note_announced(tail)) {
-            // Full: it has been woken, and does not know yet.
-            let _ = self.wake_poll.try_send(());
+            wake_committer(&self.queue);
         }
     }
 
