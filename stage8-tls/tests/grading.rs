@@ -78,6 +78,7 @@ const CLIENT_FAULTS: Faults = &[
     ("knows-two-errors-alone", "a_private_message_waits_for_its_key_and_not_for_ever"),
     ("trips-over-a-key-that-is-none", "a_private_message_leaves_sealed"),
     ("hides-what-is-too-long", "rule never-in-the-clear"),
+    ("gives-up-without-a-word", "a_private_message_waits_for_its_key_and_not_for_ever"),
     ("seals-any-length", "a_private_message_leaves_sealed"),
     ("limits-characters-in-private", "rule private-limit"),
     ("takes-the-next-key", "rule key-asked"),

@@ -3,7 +3,7 @@
 
 use super::sealed::{alice, next_from, sealed_for_bob, shows};
 use std::time::{Duration, Instant};
-use testkit::{Next, checks, on_this_machine, require, shown};
+use testkit::{Next, Program, checks, on_this_machine, patience, require, shown};
 use testkit_chat::hpke::Identity;
 use testkit_chat::mock_server::MockServer;
 
@@ -190,12 +190,25 @@ wire(client, waits) fn a_private_message_waits_for_its_key_and_not_for_ever(case
         client.type_line("the fence");
         us.receives("the fence");
     }
+    let said_before = own_lines(&client);
     client.try_type(b"/msg carol a secret\nwithout a key\n");
     us.receives("/key carol");
     us.send("[SERVER] error: ask her yourself");
     let next = us.next_by(Instant::now() + on_this_machine(Duration::from_secs(12)));
     require(next == Next::Line("without a key".into()), "\"without a key\", some seconds later", next.to_string());
+    let deadline = Instant::now() + patience();
+    while own_lines(&client) == said_before {
+        require(Instant::now() < deadline, "a word that nothing was sent to carol", client.output());
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
+}
+
+/// How many lines the client has said that are not the server's.
+fn own_lines(client: &Program) -> usize {
+    let servers = ["AUTH_", "ENTER_", "[SERVER] ", "[USERS_LIST] ", "[HISTORY] ", "[KEY] "];
+    let shown = client.output() + &client.errors();
+    shown.lines().filter(|line| !servers.iter().any(|start| line.starts_with(start))).count()
 }
 
 /// The same bytes in what a lenient reader takes for base64: other spare bits before the
