@@ -54,6 +54,7 @@ FAULTS = {
     "trips-over-a-key-that-is-none": "ends when it is given a key that is none",
     "hides-what-is-too-long": "does not send a long private message, and does not say so",
     "gives-up-without-a-word": "does not say that a message was not sent when the server has words of its own",
+    "hides-a-changed-key": "sends nothing under a changed key, and says nothing of it",
     "seals-any-length": "sends private messages that no server takes",
     "limits-characters-in-private": "counts the characters of a private text, and not its bytes",
     "takes-the-next-key": "takes the next key that comes for the one that it has asked for",
@@ -195,7 +196,7 @@ def whisper(name, key, text, done):
     if key:
         secret = os.urandom(32) if FAULT == "seals-anonymously" else SECRET
         put(f"/dm {name} {seal(secret, key, INFO, about(me, name), text)}")
-    elif FAULT != "says-nothing-without-a-key":
+    elif FAULT not in ("says-nothing-without-a-key", "hides-a-changed-key"):
         show_line(f"(not sent: the key of {name} has changed, or is none)")
     done.set()
 
@@ -253,7 +254,7 @@ def learn(name, text):
             acts += [act for asked in list(waiting) for act in waiting.pop(asked)]
         if FAULT == "keeps-one-message-for-a-key":
             acts = acts[-1:]
-    if changed:
+    if changed and FAULT != "hides-a-changed-key":
         show_line(f"WARNING: the key of {name} has changed")
     for typed, act in acts:
         as_typed = FAULT == "seals-for-the-name-as-typed" or typed.lower() != name.lower()

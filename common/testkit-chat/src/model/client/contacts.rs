@@ -28,6 +28,8 @@ pub(super) struct Contact {
     pub may_be_known: bool,
     /// It has been given the other one, after it was known.
     pub has_changed: bool,
+    /// It has said something since then.
+    pub is_warned: bool,
 }
 
 /// All of them.
@@ -45,7 +47,8 @@ impl Contacts {
     pub fn new() -> Self {
         let contact = |name| {
             let (identity, other) = (Identity::new(name), Identity::new(name));
-            Contact { name, identity, other, is_known: false, may_be_known: false, has_changed: false }
+            let (is_known, may_be_known, has_changed, is_warned) = Default::default();
+            Contact { name, identity, other, is_known, may_be_known, has_changed, is_warned }
         };
         let (key, last, hidden) = Default::default();
         Self { all: NAMES.map(contact).into(), key, last, hidden }

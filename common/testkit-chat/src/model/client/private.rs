@@ -120,7 +120,9 @@ impl Player<'_> {
         }
         self.is_fenced()?;
         // That a key has changed is said once at least.
-        let is_told = sealed || had_changed || self.has_told(said_before, 1)?;
+        let is_warned = had_changed && self.contacts.all[whisper.to].is_warned;
+        let is_told = sealed || is_warned || self.has_told(said_before, 1)?;
+        self.contacts.all[whisper.to].is_warned = true;
         self.must_have_told(is_told, rule, format!("a word that nothing is sent to {name}"))
     }
 
@@ -246,6 +248,7 @@ impl Player<'_> {
         self.is_fenced()?;
         let is_told = self.has_told(said_before, bad)?;
         let expected = format!("a word that {bad} of the messages of {name} cannot be opened");
+        self.contacts.all[from].is_warned |= bad > 0;
         self.must_have_told(is_told, rules::NOT_OPENED, expected)
     }
 
@@ -257,10 +260,12 @@ impl Player<'_> {
         }
         contact.has_changed = true;
         let line = format!("[KEY] {} {}", contact.name, contact.other.public());
-        self.begins_to_say();
+        let said_before = self.begins_to_say();
         self.optional.push(line.clone());
         self.us.send(&line);
-        self.is_fenced()
+        self.is_fenced()?;
+        self.contacts.all[of].is_warned = self.told() > said_before;
+        Ok(())
     }
 
     pub fn hears_in_the_clear(&mut self, text: &str) -> Result<(), Broken> {
