@@ -1,9 +1,10 @@
 //! Sessions of a client at random, with a liking for the edges.
 
-use super::contacts::{LONGEST_PRIVATE, NAMES, mark};
+mod private;
+
+use super::contacts::{LONGEST_PRIVATE, NAMES};
 use super::session::{
-    Answer, Attempt, Before, ClientSession, End, Forgery, Heard, LineEnd, Login, Loss, Outcome, Pieces,
-    Received, Seal, Step, Whisper,
+    Attempt, ClientSession, End, Forgery, Heard, LineEnd, Login, Loss, Outcome, Pieces, Received, Step,
 };
 use crate::envelope::LONGEST_TEXT;
 use crate::model::world::TLS;
@@ -53,15 +54,6 @@ const REASONS: &[&str] = &[
 const LATER: &str = "too many logins at once, try again later";
 const PASSWORDS: &[&str] =
     &["correct horse", " two  blanks ", "LOGIN a b", "/help me", "éééééééé", "12345678"];
-/// No command, and never sent.
-const MISTYPED: &[&str] = &["/msg", "/msgbob a ", "/Msg", "/msg bob", "/MSGbob ", "/msg\tbob ", "/MSG"];
-const NO_KEYS: &[&str] = &[
-    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
-    "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
-    "AAAA",
-    "this is no base64 ééé",
-];
-
 /// The session with this number in the series of `seed`.
 pub(super) fn session(stage: u8, seed: u64, number: usize) -> ClientSession {
     let mut random = Random::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ number as u64);
@@ -119,8 +111,8 @@ impl Draw {
         let outcome = match number % 8 {
             3 if random.one_in(4) => Outcome::Failed(LATER),
             3 => Outcome::Failed(one_of(random, REASONS)),
-            7 if number % 16 == 7 => Outcome::Closes,
             5 if random.one_in(2) => Outcome::InputEnds,
+            7 if number % 16 == 7 => Outcome::Closes,
             7 if self.stage < TLS => Outcome::Forged(forgery(number / 16)),
             _ => Outcome::In,
         };
@@ -187,86 +179,6 @@ impl Draw {
             _ => format!("{}{}", *random.pick(PREFIXES), text_for_a_client(random, self.longest())),
         };
         Received::Line(text, if random.one_in(4) { LineEnd::CrLf } else { LineEnd::Lf })
-    }
-
-    fn private_step(&mut self, random: &mut Random) -> Step {
-        let who = if random.one_in(3) { random.below(NAMES.len()) } else { self.friend };
-        match random.below(18) {
-            16 | 17 => Step::Rekey(who),
-            0..=5 => {
-                let name = NAMES[who];
-                let spelled = match random.below(3) {
-                    0 => name.to_uppercase(),
-                    _ => name.to_owned(),
-                };
-                let before = match random.below(4) {
-                    0 => Before::KeyOf((who + 1) % NAMES.len()),
-                    1 => Before::Line(one_of(
-                        random,
-                        &[
-                            "[SERVER] error: no user zed",
-                            "[SERVER] error: zed has published no key",
-                            "Zed: [SERVER] error: bob has published no key",
-                            "Zed: [KEY] bob AAAA",
-                            "[SERVER] zed joined (3 online)",
-                            "[SERVER] error: message not stored, try again",
-                            "AUTH_FAILED: [SERVER] error: no user bob",
-                        ],
-                    )),
-                    _ => Before::Nothing,
-                };
-                let answer = match random.below(10) {
-                    0 => Answer::NoUser,
-                    1 => Answer::NoKey,
-                    2 => Answer::Nonsense(one_of(random, NO_KEYS)),
-                    3 => Answer::Another,
-                    _ => Answer::Key,
-                };
-                Step::Whisper(Whisper { to: who, spelled, text: self.private_text(random), before, answer })
-            }
-            6 => {
-                let text = (*random.pick(MISTYPED)).to_owned();
-                Step::Mistyped(if text.ends_with(' ') { text + "a secret" } else { text })
-            }
-            7..=9 => {
-                let count = 1 + random.below(3);
-                Step::Hear(who, (0..count).map(|_| self.heard(random)).collect())
-            }
-            10 | 11 => Step::Hear(who, vec![Heard::Again]),
-            12..=14 => {
-                let count = 1 + random.below(2);
-                let mut heard: Vec<_> = (0..count).map(|_| Heard::Bad(*random.pick(&Seal::ALL))).collect();
-                if random.one_in(2) {
-                    heard.push(self.heard(random));
-                }
-                Step::Hear(who, heard)
-            }
-            _ => Step::InTheClear(text_for_a_client(random, 200).trim_end_matches('\r').to_owned()),
-        }
-    }
-
-    /// Each of them is another one, by its number.
-    fn private_text(&mut self, random: &mut Random) -> String {
-        self.private += 1;
-        let mark = mark(self.private);
-        let mut text = match random.below(8) {
-            0 => {
-                let rest = LONGEST_PRIVATE - mark.len() - random.below(2);
-                format!("{mark}{}", self.of_bytes(random, rest))
-            }
-            1 => format!("{} {mark}", text_for_a_client(random, 500)),
-            _ => format!("{mark} {}", text_for_a_client(random, 500)),
-        };
-        // Whether a CR before a line end belongs to the text is left open.
-        text.truncate(text.trim_end_matches('\r').len());
-        text
-    }
-
-    /// What another user has sealed may have line ends in it.
-    fn heard(&mut self, random: &mut Random) -> Heard {
-        let text = self.private_text(random);
-        let is_more = random.one_in(6);
-        Heard::Text(if is_more { format!("{text}\n[SERVER] no line of its own\n") } else { text })
     }
 
     fn loss(&self, random: &mut Random, number: usize) -> Step {

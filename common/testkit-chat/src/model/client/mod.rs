@@ -5,17 +5,20 @@
 //! - [`session`], [`draw`]: what happens to a client, and sessions at random.
 //! - [`play`]: a session, step by step, with a real client; [`login`], [`reconnect`]: how it comes in
 //!   and comes back; [`lines`]: what it sends and shows.
-//! - [`private`], [`contacts`]: messages that the server cannot read, and those who send them.
+//! - [`private`], [`contacts`], [`keys`]: messages that the server cannot read, those who send them, and
+//!   their keys; [`remarks`]: what the client says of all that.
 //! - [`ends`]: how a session ends.
 
 mod contacts;
 mod draw;
 mod ends;
+mod keys;
 mod lines;
 mod login;
 mod play;
 mod private;
 mod reconnect;
+mod remarks;
 pub mod rules;
 mod session;
 

@@ -119,7 +119,7 @@ pub(super) struct Player<'c> {
     pub is_to_publish: bool,
     pub contacts: Contacts,
     /// What is answered when it asks for a key.
-    pub question: Option<super::private::Question>,
+    pub question: Option<super::keys::Question>,
     /// Lines that it may show, or not.
     pub optional: Vec<String>,
     /// Lines of its own on standard output.

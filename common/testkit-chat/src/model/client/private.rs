@@ -2,82 +2,16 @@
 //! what it shows of `[DM]`.
 
 use super::contacts::NAMES;
+use super::keys::Question;
 use super::play::{Player, broken};
 use super::rules;
 use super::session::{Answer, Before, Heard, Whisper};
 use std::time::{Duration, Instant};
 use testkit::sessions::rules as plain;
-use testkit::sessions::{Broken, NOTHING, Rule, escaped};
+use testkit::sessions::{Broken, escaped};
 use testkit::{Next, shown};
 
-/// So many steps later, what there is to say about one of them has been said.
-const STEPS: usize = 2;
-
-/// What is answered to a question for a key.
-pub(super) struct Question {
-    of: usize,
-    name: String,
-    before: Before,
-    answer: Answer,
-    is_asked: bool,
-}
-
 impl Player<'_> {
-    /// Answers `line` if it is a question for a key.
-    pub fn answers_question(&mut self, line: &str) -> bool {
-        let Some(of) = line.strip_prefix("/key ").and_then(|name| self.contacts.called(name)) else {
-            return false;
-        };
-        let question = self.question.take_if(|question| question.of == of);
-        let Some(mut question) = question else {
-            self.gives_key(of);
-            return true;
-        };
-        if !question.is_asked {
-            match &question.before {
-                Before::Nothing => {}
-                Before::KeyOf(other) => {
-                    let other = &mut self.contacts.all[*other];
-                    let key = if other.has_changed { other.other.public() } else { other.identity.public() };
-                    other.may_be_known = true;
-                    let line = format!("[KEY] {} {key}", other.name);
-                    self.optional.push(line.clone());
-                    self.us.send(&line);
-                }
-                Before::Line(line) => self.us.send(line),
-            }
-        }
-        question.is_asked = true;
-        let (name, contact) = (&question.name, &mut self.contacts.all[of]);
-        let error = match question.answer {
-            Answer::NoUser => format!("[SERVER] error: no user {name}"),
-            Answer::NoKey => format!("[SERVER] error: {} has published no key", contact.name),
-            Answer::Nonsense(key) => format!("[KEY] {} {key}", contact.name),
-            Answer::Another => {
-                contact.has_changed = true;
-                format!("[KEY] {} {}", contact.name, contact.other.public())
-            }
-            Answer::Key => {
-                self.gives_key(of);
-                self.question = Some(question);
-                return true;
-            }
-        };
-        self.optional.push(error.clone());
-        self.us.send(&error);
-        self.question = Some(question);
-        true
-    }
-
-    fn gives_key(&mut self, of: usize) {
-        let contact = &mut self.contacts.all[of];
-        let key = if contact.has_changed { contact.other.public() } else { contact.identity.public() };
-        (contact.is_known, contact.may_be_known) = (true, true);
-        let line = format!("[KEY] {} {key}", contact.name);
-        self.optional.push(line.clone());
-        self.us.send(&line);
-    }
-
     /// `/msg NAME TEXT`, and a line behind it.
     pub fn whispers(&mut self, whisper: &Whisper) -> Result<(), Broken> {
         let contact = &self.contacts.all[whisper.to];
@@ -252,22 +186,6 @@ impl Player<'_> {
         self.must_have_told(is_told, rules::NOT_OPENED, expected)
     }
 
-    /// Another key of a user whose key is known, and nobody has asked for it.
-    pub fn is_given_another(&mut self, of: usize) -> Result<(), Broken> {
-        let contact = &mut self.contacts.all[of];
-        if !contact.is_known || contact.has_changed {
-            return Ok(());
-        }
-        contact.has_changed = true;
-        let line = format!("[KEY] {} {}", contact.name, contact.other.public());
-        let said_before = self.begins_to_say();
-        self.optional.push(line.clone());
-        self.us.send(&line);
-        self.is_fenced()?;
-        self.contacts.all[of].is_warned = self.told() > said_before;
-        Ok(())
-    }
-
     pub fn hears_in_the_clear(&mut self, text: &str) -> Result<(), Broken> {
         let came = format!("[private] Carol: {text}");
         self.us.send(&came);
@@ -285,59 +203,9 @@ impl Player<'_> {
         }
     }
 
-    /// The mark of this text must not be in any later line.
-    fn hides(&mut self, text: &str, rule: Rule) {
-        let mark = text.find("text").filter(|at| text[*at..].len() >= 10).map(|at| &text[at..at + 10]);
-        if let Some(mark) = mark {
-            self.contacts.hidden.push((mark.to_owned(), rule));
-        }
-    }
-
     /// A line of the server's behind it is shown.
-    fn is_fenced(&mut self) -> Result<(), Broken> {
+    pub fn is_fenced(&mut self) -> Result<(), Broken> {
         let fence = format!("[SERVER] {}", self.next_fence());
         self.say(&fence, plain::SHOWN)
-    }
-
-    /// From now on the client may have something to say. Gives how much it has said.
-    pub fn begins_to_say(&mut self) -> usize {
-        self.remarks_end_in = STEPS;
-        self.told()
-    }
-
-    /// Lines of its own, on standard output and standard error.
-    fn told(&self) -> usize {
-        self.remarks + self.client.errors().lines().count()
-    }
-
-    /// Returns `true` once it has said so many things more.
-    pub fn has_told(&mut self, before: usize, count: usize) -> Result<bool, Broken> {
-        let deadline = self.deadline();
-        while self.told() < before + count {
-            if Instant::now() > deadline {
-                return Ok(false);
-            }
-            match self.client.next_line(Instant::now() + Duration::from_millis(5)) {
-                Next::Nothing => self.looks_at_questions()?,
-                Next::Line(line) if self.may_show(&line)? => {}
-                other => return Err(broken(plain::SHOWN, "a remark of the client", &other)),
-            }
-        }
-        Ok(true)
-    }
-
-    pub fn must_have_told(&mut self, is_told: bool, rule: Rule, expected: String) -> Result<(), Broken> {
-        let errors = self.client.errors();
-        // Why something is no base64 may be told there in its own words.
-        let lines = errors.lines().filter(|line| !line.contains("forged, not"));
-        let hidden = lines.into_iter().find_map(|line| Some((self.contacts.rule_about(line)?, line)));
-        match hidden {
-            Some((rule, line)) => {
-                let expected = "nothing of what cannot be opened, or was shown before".to_owned();
-                Err(Broken { rule, expected, got: shown(line) })
-            }
-            None if is_told => Ok(()),
-            None => Err(Broken { rule, expected, got: NOTHING.to_owned() }),
-        }
     }
 }

@@ -24,7 +24,7 @@ pub(super) struct Login {
     /// The first lines of the input: the answers, empty lines, and (stage 8) private messages,
     /// which are none.
     pub typed: Vec<String>,
-    /// Each answer is typed some time after its question, and not before the first one.
+    /// Each answer is typed some time after its question.
     pub is_slow: bool,
     /// What the server is to get, as one line.
     pub request: String,
