@@ -11,8 +11,8 @@ mod text;
 use anyhow::{Context, anyhow, bail};
 use rustix::process::Signal;
 use std::time::Duration;
-pub use text::{Part, Text};
 use text::expected;
+pub use text::{Part, Text};
 
 /// The longest silence that a script may contain.
 const LONGEST_WAIT: u64 = 10;
