@@ -7,6 +7,8 @@
 mod client;
 #[path = "checks/client_options.rs"]
 mod client_options;
+#[path = "checks/client_sessions.rs"]
+pub(crate) mod client_sessions;
 #[path = "checks/key_files.rs"]
 mod key_files;
 #[path = "checks/keygen.rs"]
@@ -53,6 +55,7 @@ pub(crate) fn main() -> ExitCode {
         .with(checks::robustness())
         .with(checks::shutdown_with_clients())
         .with(client::client())
+        .with(client_sessions::client_sessions())
         .with(client_options::client_options())
         .with(with_key(checks::client_program()))
         .with(with_key(checks::client_addresses()))

@@ -8,11 +8,15 @@ use libtest_mimic::{Arguments, Failed};
 use stage5_aes::keyfile::KeyFile;
 use std::process::{Command, ExitCode, Output};
 use testkit::self_test;
+use testkit::sessions::not_in_the_contract;
 
 const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../common/testkit/clients/stage5.py");
 
-/// A fault of that client, and a check that it must fail.
-const FAULTS: [(&str, &str); 25] = [
+/// The check that plays sessions at random.
+const AT_RANDOM: &str = "random_sessions_of_a_client_keep_to_the_contract";
+
+/// A fault of that client, and a check that it must fail; or a rule that sessions at random name.
+const FAULTS: [(&str, &str); 31] = [
     ("sends-in-the-clear", "what_is_typed_is_sent_encrypted"),
     ("fixes-its-iv", "every_message_has_an_iv_of_its_own"),
     ("makes-one-iv", "every_message_has_an_iv_of_its_own"),
@@ -38,6 +42,12 @@ const FAULTS: [(&str, &str); 25] = [
     ("escapes-before-decrypting", "a_decrypted_text_cannot_drive_the_terminal"),
     ("encrypts-disconnect", "disconnect_is_sent_in_the_clear"),
     ("ends-hastily", "what_comes_after_the_end_of_input_is_shown_decrypted"),
+    ("measures-characters", "rule longest-text"),
+    ("believes-the-last-byte", "rule cannot-decrypt"),
+    ("strips-blanks", "rule encrypted"),
+    ("replaces-what-is-no-utf8", "rule cannot-decrypt"),
+    ("forgets-what-is-left", "rule encrypted"),
+    ("decrypts-lines-of-lines", "rule decrypted"),
 ];
 
 fn main() -> ExitCode {
@@ -51,6 +61,7 @@ fn main() -> ExitCode {
     let mut trials = vec![
         self_test("a_right_client_in_python_passes", missing, a_right_client_passes),
         self_test("every_fault_has_its_check", missing, every_fault_has_its_check),
+        self_test("every_rule_is_in_the_contract_and_has_a_fault", missing, every_rule_is_proven),
     ];
     trials.extend(FAULTS.map(|(fault, check)| {
         let name = fault.replace('-', "_");
@@ -71,11 +82,25 @@ fn every_fault_has_its_check() -> Result<(), Failed> {
     if listed.lines().eq(known) { Ok(()) } else { Err(listed.into()) }
 }
 
+fn every_rule_is_proven() -> Result<(), Failed> {
+    let rules = checks::client_sessions::rules::ALL;
+    let mut wrong = not_in_the_contract(rules);
+    let proven = |name: &str| FAULTS.iter().any(|(_, check)| check.strip_prefix("rule ") == Some(name));
+    wrong.extend(rules.iter().map(|rule| rule.name).filter(|name| !proven(name)));
+    if wrong.is_empty() { Ok(()) } else { Err(format!("{wrong:?}").into()) }
+}
+
 fn fails(fault: &str, check: &str) -> Result<(), Failed> {
-    let output = graded(&format!("--fault {fault}"), &["--exact", check])?;
+    let rule = check.strip_prefix("rule ");
+    let arguments = match rule {
+        Some(_) => &["--exact", AT_RANDOM, "--whole", "--sessions", "40"][..],
+        None => &["--exact", check],
+    };
+    let report = text(&graded(&format!("--fault {fault}"), arguments)?);
     // Not for any other reason, such as a name that no check has.
-    let failed = text(&output).contains("0 passed; 1 failed");
-    if failed { Ok(()) } else { Err(text(&output).into()) }
+    let failed = report.contains("0 passed; 1 failed");
+    let names_it = rule.is_none_or(|rule| report.contains(&format!("  rule:     {rule}: ")));
+    if failed && names_it { Ok(()) } else { Err(report.into()) }
 }
 
 /// Runs the checks on the client with `options`, in a folder with a key file.

@@ -44,6 +44,12 @@ FAULTS = {
     "escapes-before-decrypting": "escapes the line and then decrypts",
     "encrypts-disconnect": "encrypts !DISCONNECT too",
     "ends-hastily": "ends at the end of its input",
+    "measures-characters": "counts the characters of a text, not its bytes",
+    "believes-the-last-byte": "looks at the last byte of the padding only",
+    "strips-blanks": "takes off the blanks around a text",
+    "replaces-what-is-no-utf8": "shows U+FFFD for bytes that are not UTF-8",
+    "forgets-what-is-left": "sends no last line without a line end",
+    "decrypts-lines-of-lines": "shows each line of a decrypted text on a line",
 }
 
 
@@ -111,7 +117,11 @@ def decrypted(line):
         message = base64.b64decode(line, validate=FAULT != "skips-what-is-no-base64")
         if len(message) < 32 or len(message) % 16:
             raise ValueError("wrong length")
-        return aes("-d", message[:16], message[16:]).decode()
+        if FAULT == "believes-the-last-byte":
+            text = aes("-d", message[:16], message[16:], "-nopad")
+            return text[: -text[-1]].decode()
+        text = aes("-d", message[:16], message[16:])
+        return text.decode(errors="replace" if FAULT == "replaces-what-is-no-utf8" else "strict")
     except (ValueError, subprocess.CalledProcessError) as error:
         if FAULT == "dies-of-what-it-cannot-decrypt":
             os._exit(1)
@@ -144,6 +154,8 @@ def shown(line):
         return None
     if FAULT == "escapes-before-decrypting":
         return line[: end + 1] + " " + text
+    if FAULT == "decrypts-lines-of-lines":
+        return "\n".join(escaped(line[: end + 1] + " " + part) for part in text.split("\n"))
     return escaped(line[: end + 1] + " " + text)
 
 
@@ -180,6 +192,7 @@ def main():
     receiver = threading.Thread(target=receive, args=(connection,), daemon=True)
     receiver.start()
     for line in sys.stdin.buffer:
+        ends = line.endswith(b"\n")
         try:
             line = line.removesuffix(b"\n").removesuffix(b"\r").decode()
         except UnicodeDecodeError:
@@ -189,7 +202,11 @@ def main():
             last = line if FAULT == "says-quit-as-typed" else last
             connection.sendall(last.encode() + b"\n")
             break
-        if len(line.encode()) > LONGEST:
+        if FAULT == "strips-blanks":
+            line = line.strip()
+        if FAULT == "forgets-what-is-left" and not ends:
+            break
+        if len(line if FAULT == "measures-characters" else line.encode()) > LONGEST:
             if FAULT != "cuts-long-texts":
                 sys.exit(f"error: not sent: a text has at most {LONGEST} bytes")
             line = line.encode()[:LONGEST].decode("utf-8", "ignore")

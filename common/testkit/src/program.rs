@@ -186,20 +186,14 @@ impl Program {
     /// Waits until the program has ended, `limit` at most.
     #[track_caller]
     pub fn ends(&self, limit: Duration) -> Exit {
-        let deadline = Instant::now() + limit;
-        loop {
-            if let Some(exit) = self.ended() {
-                // What it wrote last is in the pipes still.
-                self.output.wait_end(Duration::from_secs(1));
-                self.errors.wait_end(Duration::from_secs(1));
-                self.context.transcript.note(&self.who, format!("ended: {exit}"));
-                return exit;
-            }
-            if Instant::now() >= deadline {
-                crate::fail_late(format!("{} to end within {limit:?}", self.who), "it still runs");
-            }
-            std::thread::sleep(Duration::from_millis(3));
-        }
+        let Some(exit) = self.ended_by(Instant::now() + limit) else {
+            crate::fail_late(format!("{} to end within {limit:?}", self.who), "it still runs");
+        };
+        // What it wrote last is in the pipes still.
+        self.output.wait_end(Duration::from_secs(1));
+        self.errors.wait_end(Duration::from_secs(1));
+        self.context.transcript.note(&self.who, format!("ended: {exit}"));
+        exit
     }
 
     /// Waits for the end, and asks for this exit code.
@@ -207,6 +201,17 @@ impl Program {
     pub fn exits(&self, code: i32) {
         let exit = self.ends(Duration::from_secs(5));
         crate::require(exit == Exit::Code(code), format!("exit code {code}"), exit.to_string());
+    }
+
+    /// How it ended, or `None` if it still runs at `deadline`.
+    pub fn ended_by(&self, deadline: Instant) -> Option<Exit> {
+        loop {
+            let exit = self.ended();
+            if exit.is_some() || Instant::now() > deadline {
+                return exit;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// How it ended, or `None` while it runs.

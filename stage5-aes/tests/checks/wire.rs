@@ -3,7 +3,10 @@
 //! way would never show.
 
 use aes::Aes256;
-use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit, block_padding::Pkcs7};
+use aes::cipher::{
+    BlockModeDecrypt, BlockModeEncrypt, KeyIvInit,
+    block_padding::{NoPadding, Pkcs7},
+};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -67,7 +70,23 @@ impl Key {
         let iv: [u8; 16] = rand::random();
         let cipher = cbc::Encryptor::<Aes256>::new(&self.key.into(), &iv.into());
         let ciphertext = cipher.encrypt_padded_vec::<Pkcs7>(text.as_ref());
-        STANDARD.encode([&iv[..], &ciphertext].concat())
+        in_base64(&[&iv[..], &ciphertext].concat())
+    }
+
+    /// The line with this last block, whatever its padding.
+    pub fn encrypt_block(&self, block: &[u8; 16]) -> String {
+        let iv: [u8; 16] = rand::random();
+        let cipher = cbc::Encryptor::<Aes256>::new(&self.key.into(), &iv.into());
+        in_base64(&[&iv[..], &cipher.encrypt_padded_vec::<NoPadding>(block)].concat())
+    }
+
+    /// Returns `true` if something can be decrypted from this line.
+    pub fn decrypts(&self, line: &str) -> bool {
+        let message = STANDARD.decode(line).unwrap_or_default();
+        message.split_first_chunk::<16>().is_some_and(|(iv, ciphertext)| {
+            let cipher = cbc::Decryptor::<Aes256>::new(&self.key.into(), &(*iv).into());
+            cipher.decrypt_padded_vec::<Pkcs7>(ciphertext).is_ok()
+        })
     }
 
     /// The IV of a line, and the text that it carries.
@@ -91,6 +110,11 @@ impl Key {
             Err(e) => fail("an encrypted text in UTF-8", shown(e.as_bytes())),
         }
     }
+}
+
+/// The standard alphabet, with padding.
+pub fn in_base64(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
 }
 
 /// Writes a file that only its owner can read.

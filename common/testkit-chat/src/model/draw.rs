@@ -173,7 +173,7 @@ impl Draw {
             self.world.users().map(|(_, user)| user.name.clone()).collect()
         };
         let name = self.random.pick(&names).clone();
-        let name = self.some_case(&[&name]);
+        let name = if self.random.one_in(12) { inputs::pattern(&name) } else { self.some_case(&[&name]) };
         let mine = self.world.publishers_of(&user.name);
         let publisher = if mine.is_empty() { name.clone() } else { self.random.pick(&mine).clone() };
         let text = self.private_text();

@@ -22,8 +22,16 @@ pub(super) const BAD_NAMES: &[&str] = &[
 ];
 
 /// What users type in place of a right name: it belongs to no account.
-pub(super) fn nearly(name: &str) -> [String; 4] {
-    [format!("{name} "), format!(" {name}"), format!("{name}\t"), format!("{name}x")]
+pub(super) fn nearly(name: &str) -> [String; 5] {
+    [format!("{name} "), format!(" {name}"), format!("{name}\t"), format!("{name}x"), pattern(name)]
+}
+
+/// A name that is a pattern of SQL's LIKE for this one, and belongs to no account.
+pub(super) fn pattern(name: &str) -> String {
+    let mut letters = name.chars();
+    let first = letters.next().unwrap_or_default();
+    letters.next();
+    format!("{first}_{}", letters.as_str())
 }
 
 /// Passwords that may be registered.
@@ -60,7 +68,7 @@ pub(super) const NEAR_MISSES: &[&str] = &[
 ];
 
 /// Rooms: their order is another one by bytes.
-pub(super) const ROOM_NAMES: &[&str] = &["attic~", "Attic~", "ATTIC~", "Den~", "x.1_-~"];
+pub(super) const ROOM_NAMES: &[&str] = &["attic~", "Attic~", "ATTIC~", "Den~", "x.1_-~", "x_1_-~"];
 
 /// Questions for the last messages.
 pub(super) const HISTORIES: &[&str] =

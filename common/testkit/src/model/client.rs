@@ -3,7 +3,6 @@
 
 use super::draw;
 use super::expected::Broken;
-use super::play::NOTHING;
 use super::random::Random;
 use super::rules::{self, Rule};
 use super::series::Sessions;
@@ -51,7 +50,7 @@ impl Sessions for ClientSessions {
 
     /// A line that should not have come is a fault in any case.
     fn is_sure(&self, broken: &Broken) -> bool {
-        broken.got != NOTHING
+        !broken.is_nothing()
     }
 
     fn simpler(&self, session: &ClientSession) -> Vec<ClientSession> {
@@ -204,7 +203,7 @@ impl Played {
         let rule = if expected == text { rules::SHOWN } else { rules::ESCAPED };
         match next {
             Next::Line(line) if line == expected => Ok(()),
-            other => Err(broken(rule, format!("{} on stdout", shown(&expected)), &other)),
+            other => Err(Broken::new(rule, format!("{} on stdout", shown(&expected)), &other)),
         }
     }
 
@@ -223,7 +222,7 @@ impl Played {
     fn sends(&self, text: &str, rule: Rule) -> Result<(), Broken> {
         match self.us.next_by(Instant::now() + self.patience) {
             Next::Line(line) if line == *text || line.strip_suffix('\r') == Some(text) => Ok(()),
-            other => Err(broken(rule, format!("the client to send {}", shown(text)), &other)),
+            other => Err(Broken::new(rule, format!("the client to send {}", shown(text)), &other)),
         }
     }
 
@@ -245,20 +244,12 @@ impl Played {
             still.map_err(|broken| Broken { rule: rules::END_OF_INPUT, ..broken })?;
         }
         self.us.half_close();
-        let deadline = Instant::now() + self.patience;
-        while self.client.ended().is_none() {
-            if Instant::now() > deadline {
-                return Err(Broken {
-                    rule,
-                    expected: "the client to end".to_owned(),
-                    got: NOTHING.to_owned(),
-                });
-            }
-            std::thread::sleep(Duration::from_millis(2));
+        if self.client.ended_by(Instant::now() + self.patience).is_none() {
+            return Err(Broken::new(rule, "the client to end", &Next::Nothing));
         }
         match self.client.next_line(Instant::now() + self.patience) {
             Next::End(..) => Ok(()),
-            other => Err(broken(rules::SHOWN, "nothing more on stdout".to_owned(), &other)),
+            other => Err(Broken::new(rules::SHOWN, "nothing more on stdout".to_owned(), &other)),
         }
     }
 
@@ -268,15 +259,12 @@ impl Played {
             match self.us.next_by(Instant::now() + self.patience) {
                 Next::Line(line) if rule == rules::CLIENT_WORDS && line == "!DISCONNECT" => {}
                 Next::End(_, rest) if rest.is_empty() => return Ok(()),
-                other => return Err(broken(rule, "the client to close its sending half".to_owned(), &other)),
+                other => {
+                    return Err(Broken::new(rule, "the client to close its sending half".to_owned(), &other));
+                }
             }
         }
     }
-}
-
-fn broken(rule: Rule, expected: String, got: &Next) -> Broken {
-    let got = if *got == Next::Nothing { NOTHING.to_owned() } else { got.to_string() };
-    Broken { rule, expected, got }
 }
 
 /// Returns `true` if none of these lines of input ends the client. One that is too long for a

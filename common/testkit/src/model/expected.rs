@@ -1,7 +1,9 @@
 //! What one client must receive, and what it may.
 
 use super::lines::{NOT_UTF8, TOO_LONG};
+use super::play::NOTHING;
 use super::rules::{self, Rule};
+use crate::inbox::Next;
 use crate::transcript::shown;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -14,6 +16,19 @@ pub struct Broken {
     pub expected: String,
     /// Completes the sentence "got …".
     pub got: String,
+}
+
+impl Broken {
+    /// `got` was the next that came.
+    pub fn new(rule: Rule, expected: impl Into<String>, got: &Next) -> Self {
+        let got = if *got == Next::Nothing { NOTHING.to_owned() } else { got.to_string() };
+        Self { rule, expected: expected.into(), got }
+    }
+
+    /// Returns `true` if nothing came, which may be late.
+    pub fn is_nothing(&self) -> bool {
+        self.got == NOTHING
+    }
 }
 
 /// An arrival or a departure that must be announced.

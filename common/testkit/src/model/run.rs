@@ -1,7 +1,7 @@
 //! Plays many sessions, and shortens the first that breaks a rule.
 
 use super::expected::Broken;
-use super::play::{NOTHING, Player};
+use super::play::Player;
 use super::rules;
 use super::session::{Session, SessionEnd};
 use super::shrink::simpler;
@@ -187,7 +187,7 @@ impl<'c> Played<'c> {
 /// A line that should not have come is a fault in any case. One that did not come in
 /// time may be the machine's fault: then it must happen again, on a server of its own.
 fn is_real(case: &Case, found: &Found) -> bool {
-    found.broken.got != NOTHING || (0..3).any(|_| attempt(case, &found.session, crate::patience()).is_some())
+    !found.broken.is_nothing() || (0..3).any(|_| attempt(case, &found.session, crate::patience()).is_some())
 }
 
 /// Plays one session on a fresh server.

@@ -1,14 +1,13 @@
 //! How a session ends.
 
-use super::play::{Player, broken};
+use super::play::Player;
 use super::rules;
 use super::session::{End, Forgery};
 use crate::envelope::Envelope;
 use crate::model::world::TLS;
 use crate::wire::Key;
-use std::time::{Duration, Instant};
 use testkit::sessions::rules as plain;
-use testkit::sessions::{Broken, NOTHING, Rule};
+use testkit::sessions::{Broken, Rule};
 use testkit::{Exit, Next};
 
 /// What comes when the client has said its last word.
@@ -76,7 +75,7 @@ impl Player<'_> {
         match self.next_sent(self.deadline())? {
             Next::End(..) => self.exits(Some(1), rule),
             Next::Line(line) if line == fence && self.stage >= TLS => Ok(()),
-            other => Err(broken(rule, expected, &other)),
+            other => Err(Broken::new(rule, expected, &other)),
         }
     }
 
@@ -106,16 +105,8 @@ impl Player<'_> {
 
     /// The client ends, and shows nothing more.
     pub fn exits(&mut self, code: Option<i32>, rule: Rule) -> Result<(), Broken> {
-        let deadline = self.deadline();
-        let exit = loop {
-            if let Some(exit) = self.client.ended() {
-                break exit;
-            }
-            if Instant::now() > deadline {
-                let expected = "the client to end".to_owned();
-                return Err(Broken { rule, expected, got: NOTHING.to_owned() });
-            }
-            std::thread::sleep(Duration::from_millis(2));
+        let Some(exit) = self.client.ended_by(self.deadline()) else {
+            return Err(Broken::new(rule, "the client to end", &Next::Nothing));
         };
         loop {
             match self.client.next_line(self.deadline()) {
@@ -123,7 +114,7 @@ impl Player<'_> {
                 Next::End(..) => break,
                 other => {
                     let rule = if rule == rules::FORGED { rule } else { plain::SHOWN };
-                    return Err(broken(rule, "nothing more on stdout", &other));
+                    return Err(Broken::new(rule, "nothing more on stdout", &other));
                 }
             }
         }
@@ -141,7 +132,7 @@ impl Player<'_> {
             match self.next_sent(self.deadline())? {
                 Next::Line(line) if words.contains(&line.as_str()) => {}
                 Next::End(testkit::End::Closed, rest) if rest.is_empty() => return Ok(()),
-                other => return Err(broken(rule, "the client to close its sending half", &other)),
+                other => return Err(Broken::new(rule, "the client to close its sending half", &other)),
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What a client sends and shows, line by line.
 
-use super::play::{Player, broken};
+use super::play::Player;
 use super::rules;
 use crate::model::world::TLS;
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ impl Player<'_> {
                 Next::Line(line) if line == expected => return Ok(()),
                 Next::Line(line) if self.may_show(&line)? => {}
                 Next::Nothing if Instant::now() < deadline => self.looks_at_questions()?,
-                other => return Err(broken(rule, format!("{} on stdout", shown(&expected)), &other)),
+                other => return Err(Broken::new(rule, format!("{} on stdout", shown(&expected)), &other)),
             }
         }
     }
@@ -76,7 +76,11 @@ impl Player<'_> {
             };
             if let (Next::Line(line), true) = (&next, self.stage >= TLS) {
                 if line.to_lowercase().starts_with("/msg") {
-                    return Err(broken(rules::NEVER_IN_THE_CLEAR, "nothing that begins with /msg", &next));
+                    return Err(Broken::new(
+                        rules::NEVER_IN_THE_CLEAR,
+                        "nothing that begins with /msg",
+                        &next,
+                    ));
                 }
                 // It may say so once more.
                 let is_its_key = !self.is_to_publish && *line == format!("/pubkey {}", self.contacts.key);
@@ -120,7 +124,7 @@ impl Player<'_> {
                         Next::Line(line) if self.is_back && self.said.contains(line) => rules::NOT_AGAIN,
                         _ => plain::TYPED,
                     };
-                    return Err(broken(rule, format!("the client to send {}", shown(text)), &other));
+                    return Err(Broken::new(rule, format!("the client to send {}", shown(text)), &other));
                 }
             }
         }

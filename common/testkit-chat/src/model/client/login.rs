@@ -1,6 +1,6 @@
 //! The login of a client, at its start and each time that it comes back.
 
-use super::play::{Player, broken};
+use super::play::Player;
 use super::rules;
 use super::session::{Login, Outcome};
 use crate::model::world::TLS;
@@ -103,7 +103,7 @@ impl Player<'_> {
     pub fn sends_nothing_yet(&mut self) -> Result<(), Broken> {
         match self.next_sent(Instant::now() + EARLY)? {
             Next::Nothing => Ok(()),
-            other => Err(broken(rules::LOGS_IN, "nothing more before AUTH_SUCCESS", &other)),
+            other => Err(Broken::new(rules::LOGS_IN, "nothing more before AUTH_SUCCESS", &other)),
         }
     }
 
@@ -111,7 +111,7 @@ impl Player<'_> {
     fn answer(&mut self, question: &str) -> Result<String, Broken> {
         match self.next_sent(self.deadline())? {
             Next::Line(line) => Ok(line),
-            other => Err(broken(rules::LOGS_IN, format!("an answer to {question}"), &other)),
+            other => Err(Broken::new(rules::LOGS_IN, format!("an answer to {question}"), &other)),
         }
     }
 
@@ -142,7 +142,7 @@ impl Player<'_> {
                 {
                     joins = None;
                 }
-                other => return Err(broken(rule, expected, &other)),
+                other => return Err(Broken::new(rule, expected, &other)),
             }
         }
         if let Some(room) = self.room.filter(|_| self.is_back) {

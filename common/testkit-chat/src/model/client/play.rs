@@ -9,7 +9,7 @@ use crate::mock_server::MockServer;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use testkit::sessions::rules as plain;
-use testkit::sessions::{Broken, NOTHING, Rule, Sessions, escaped};
+use testkit::sessions::{Broken, Rule, Sessions, escaped};
 use testkit::{Case, Next, Program, shown};
 
 /// More bytes than this are not written one by one.
@@ -37,7 +37,7 @@ impl Sessions for ClientSessions {
 
     /// What should not have come is a fault in any case.
     fn is_sure(&self, broken: &Broken) -> bool {
-        broken.got != NOTHING
+        !broken.is_nothing()
     }
 
     fn simpler(&self, session: &ClientSession) -> Vec<ClientSession> {
@@ -141,11 +141,6 @@ fn write(bytes: &[u8], pieces: Pieces, mut write: impl FnMut(&[u8])) {
         }
         _ => write(bytes),
     }
-}
-
-pub(super) fn broken(rule: Rule, expected: impl Into<String>, got: &Next) -> Broken {
-    let got = if *got == Next::Nothing { NOTHING.to_owned() } else { got.to_string() };
-    Broken { rule, expected: expected.into(), got }
 }
 
 impl Player<'_> {

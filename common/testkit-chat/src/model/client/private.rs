@@ -3,7 +3,7 @@
 
 use super::contacts::NAMES;
 use super::keys::Question;
-use super::play::{Player, broken};
+use super::play::Player;
 use super::rules;
 use super::session::{Answer, Before, Heard, Whisper};
 use std::time::{Duration, Instant};
@@ -73,7 +73,7 @@ impl Player<'_> {
                 }
                 Next::Line(line) if line.starts_with("/dm ") => {
                     let rule = if had_changed { rules::FIRST_KEY } else { rules::KEY_ASKED };
-                    return Err(broken(rule, shown(fence), &next));
+                    return Err(Broken::new(rule, shown(fence), &next));
                 }
                 other => {
                     let answer = self.question.as_ref().filter(|question| question.is_asked);
@@ -82,7 +82,7 @@ impl Player<'_> {
                         Some(Answer::Another) => rules::FIRST_KEY,
                         Some(_) => rules::NO_KEY,
                     };
-                    return Err(broken(rule, format!("/dm, or {}", shown(fence)), other));
+                    return Err(Broken::new(rule, format!("/dm, or {}", shown(fence)), other));
                 }
             }
         }
@@ -126,7 +126,7 @@ impl Player<'_> {
                 Next::Line(line) if line.starts_with("/dm ") => is_sealed = true,
                 other => {
                     let expected = format!("nothing of {}", shown(text));
-                    return Err(broken(rules::NEVER_IN_THE_CLEAR, expected, &other));
+                    return Err(Broken::new(rules::NEVER_IN_THE_CLEAR, expected, &other));
                 }
             }
         }
@@ -197,7 +197,7 @@ impl Player<'_> {
                 Next::Nothing if Instant::now() < deadline => self.looks_at_questions()?,
                 other => {
                     let expected = format!("{} on stdout, with a mark", shown(escaped(&came)));
-                    return Err(broken(rules::MARKED, expected, &other));
+                    return Err(Broken::new(rules::MARKED, expected, &other));
                 }
             }
         }

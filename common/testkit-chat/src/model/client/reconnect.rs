@@ -1,6 +1,6 @@
 //! A client that has lost its connection comes back.
 
-use super::play::{Player, broken};
+use super::play::Player;
 use super::rules;
 use super::session::{Attempt, Loss};
 use crate::connection::Connection;
@@ -78,7 +78,7 @@ impl<'c> Player<'c> {
         let expected = format!("RESUME token-{}", self.tokens);
         match self.next_sent(self.deadline())? {
             Next::Line(line) if line == expected => Ok(()),
-            other => Err(broken(rules::COMES_BACK, shown(expected), &other)),
+            other => Err(Broken::new(rules::COMES_BACK, shown(expected), &other)),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a client has to say itself: that something was not sent, or cannot be opened.
 
-use super::play::{Player, broken};
+use super::play::Player;
 use std::time::{Duration, Instant};
 use testkit::sessions::rules as plain;
 use testkit::sessions::{Broken, NOTHING, Rule};
@@ -39,7 +39,7 @@ impl Player<'_> {
             match self.client.next_line(Instant::now() + Duration::from_millis(5)) {
                 Next::Nothing => self.looks_at_questions()?,
                 Next::Line(line) if self.may_show(&line)? => {}
-                other => return Err(broken(plain::SHOWN, "a remark of the client", &other)),
+                other => return Err(Broken::new(plain::SHOWN, "a remark of the client", &other)),
             }
         }
         Ok(true)
