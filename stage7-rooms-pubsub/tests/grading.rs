@@ -76,4 +76,6 @@ const FAULTS: Faults = &[
     ("publishes-blanks", RANDOM),
     ("sorts-rooms-by-bytes", RANDOM),
     ("lets-name-the-lobby", "the_case_of_a_rooms_name_does_not_matter"),
+    ("looks-names-up-with-like", RANDOM),
+    ("looks-rooms-up-with-like", RANDOM),
 ];

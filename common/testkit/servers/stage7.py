@@ -60,6 +60,8 @@ FAULTS = {
     "publishes-blanks": "publishes a text of nothing but blanks",
     "sorts-rooms-by-bytes": "lists rooms with capitals before the others",
     "lets-name-the-lobby": "calls the lobby LOBBY when somebody comes into it with /join LOBBY and it is empty",
+    "looks-names-up-with-like": "takes _ in a name for any letter",
+    "looks-rooms-up-with-like": "takes _ in a room for any letter",
 }
 FAULT = base.chosen(FAULTS) if __name__ == "__main__" else None
 
@@ -108,7 +110,8 @@ def key_of(name):
 
 def known(name):
     """The name as it was registered."""
-    rows = store("SELECT name FROM users WHERE key = ?", key_of(name)) if name else []
+    equals = "LIKE" if FAULT == "looks-names-up-with-like" else "="
+    rows = store(f"SELECT name FROM users WHERE key {equals} ?", key_of(name)) if name else []
     if not rows and FAULT != "loves-the-unknown":
         raise Wrong(f"no user {name}")
     return rows[0][0] if rows else name
@@ -176,7 +179,8 @@ class Client(base.Client):
     def recall(self, limit):
         wanted, values = "", []
         if FAULT != "remembers-everywhere":
-            wanted, values = "AND room = ?", [self.room.lower()]
+            equals = "LIKE" if FAULT == "looks-rooms-up-with-like" else "="
+            wanted, values = f"AND room {equals} ?", [self.room.lower()]
         kept = "room = '' OR room <> ''" if FAULT == "keeps-whispers" else "room <> ''"
         rows = store(f"SELECT time, name, text FROM messages WHERE ({kept}) {wanted} ORDER BY id DESC LIMIT ?", *values, limit)
         if FAULT == "keeps-whispers":
