@@ -29,6 +29,7 @@ const CLIENT_FAULTS: Faults = &[
     ("shows-escapes", "an_opened_text_cannot_drive_the_terminal"),
     ("escapes-control-characters-only", "an_opened_text_cannot_drive_the_terminal"),
     ("keeps-cr", "what_comes_in_is_shown_opened"),
+    ("drops-every-cr", "rule forged"),
     ("reads-its-input-as-text", "what_is_typed_is_sent"),
     ("answers-with-empty-lines", "the_first_lines_of_input_answer_the_login"),
     ("says-goodbye-in-the-clear", "rule sealed"),

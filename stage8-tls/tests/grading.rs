@@ -79,6 +79,7 @@ const CLIENT_FAULTS: Faults = &[
     ("trips-over-a-key-that-is-none", "a_private_message_leaves_sealed"),
     ("hides-what-is-too-long", "rule never-in-the-clear"),
     ("gives-up-without-a-word", "a_private_message_waits_for_its_key_and_not_for_ever"),
+    ("sends-what-it-gave-up", "a_private_message_waits_for_its_key_and_not_for_ever"),
     ("hides-a-changed-key", "rule first-key"),
     ("seals-any-length", "a_private_message_leaves_sealed"),
     ("limits-characters-in-private", "rule private-limit"),

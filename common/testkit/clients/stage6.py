@@ -30,6 +30,7 @@ FAULTS = {
     "shows-escapes": "prints control characters raw",
     "escapes-control-characters-only": "shows what is not seen as it is",
     "keeps-cr": "leaves the CR of a CR LF in the line",
+    "drops-every-cr": "takes all CRs at the end of a line for its end",
     "reads-its-input-as-text": "ends a line of its input at a CR, too",
     "answers-with-empty-lines": "takes an empty line for the end of its input",
     "says-goodbye-in-the-clear": "sends its last word as in stage 5",
@@ -220,7 +221,7 @@ def converse(connection):
     sender = threading.Thread(target=send_input, args=(connection,), daemon=True)
     try:
         for line in lines_of(connection):
-            line = line.removesuffix(b"\n")
+            line = line.rstrip(b"\r\n") if FAULT == "drops-every-cr" else line.removesuffix(b"\n")
             text = unsealed(line if FAULT == "keeps-cr" else line.removesuffix(b"\r"))
             asked = text in ("AUTH_REQUIRED", "ENTER_USERNAME", "ENTER_PASSWORD") or text.startswith("AUTH_SUCCESS ")
             if not (asked and FAULT == "hides-the-login"):

@@ -54,6 +54,7 @@ FAULTS = {
     "trips-over-a-key-that-is-none": "ends when it is given a key that is none",
     "hides-what-is-too-long": "does not send a long private message, and does not say so",
     "gives-up-without-a-word": "does not say that a message was not sent when the server has words of its own",
+    "sends-what-it-gave-up": "sends a message after all when the key comes later",
     "hides-a-changed-key": "sends nothing under a changed key, and says nothing of it",
     "seals-any-length": "sends private messages that no server takes",
     "limits-characters-in-private": "counts the characters of a private text, and not its bytes",
@@ -179,7 +180,8 @@ def give_up(name, act, done):
             acts = waiting.get(name.lower(), [])
             if (name, act) not in acts:
                 return
-            acts.remove((name, act))
+            if FAULT != "sends-what-it-gave-up":
+                acts.remove((name, act))
         show_line(f"(not sent: the server does not say which key {name} has)")
     done.set()
 

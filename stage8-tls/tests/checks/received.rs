@@ -201,6 +201,13 @@ wire(client, waits) fn a_private_message_waits_for_its_key_and_not_for_ever(case
         require(Instant::now() < deadline, "a word that nothing was sent to carol", client.output());
         std::thread::sleep(Duration::from_millis(5));
     }
+    // What was given up is not sent when the key comes after all.
+    us.send(&format!("[KEY] carol {}", Identity::new("carol").public()));
+    us.send("[SERVER] behind the key");
+    client.prints_some("what was said behind the key", |line| line == "[SERVER] behind the key");
+    client.type_line("the last line");
+    let next = us.next_by(Instant::now() + patience());
+    require(next == Next::Line("the last line".into()), "\"the last line\", and no message given up", next.to_string());
 }
 }
 

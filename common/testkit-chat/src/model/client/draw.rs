@@ -199,7 +199,8 @@ impl Draw {
             5 => End::OfInput("without a line end".to_owned()),
             6 => End::Word("!DISCONNECT"),
             7 => End::TokenRefused(one_of(random, REASONS)),
-            8 if self.stage < TLS => End::Forged(forgery(number / 11 + 3)),
+            // From the last one on.
+            8 if self.stage < TLS => End::Forged(forgery(7 + 7 * (number / 11))),
             8 => End::InputNotUtf8,
             9 if self.stage >= 7 => End::Told("[SERVER] you were kicked by carol"),
             9 => End::InputNotUtf8,

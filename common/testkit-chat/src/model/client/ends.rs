@@ -97,6 +97,7 @@ impl Player<'_> {
             Forgery::Cut => sealed[..sealed.len() - 4].to_owned(),
             Forgery::NoPadding => envelope.seal("bob: forged!").trim_end_matches('=').to_owned(),
             Forgery::NotUtf8 => envelope.seal(b"bob: forged \xff"),
+            Forgery::TwoCrs => sealed + "\r\r",
         };
         self.us.case.note(format!("us, next: {forgery:?}, which does not open"));
         let _ = self.us.peer.try_send((line + "\n").as_bytes());

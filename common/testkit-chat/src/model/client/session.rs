@@ -182,10 +182,12 @@ pub(super) enum Forgery {
     Cut,
     NoPadding,
     NotUtf8,
+    /// CR CR LF at its end: the first CR is none of base64.
+    TwoCrs,
 }
 
 impl Forgery {
-    pub const ALL: [Forgery; 7] = [
+    pub const ALL: [Forgery; 8] = [
         Forgery::Plain,
         Forgery::IvChanged,
         Forgery::TagChanged,
@@ -193,6 +195,7 @@ impl Forgery {
         Forgery::Cut,
         Forgery::NoPadding,
         Forgery::NotUtf8,
+        Forgery::TwoCrs,
     ];
 }
 
