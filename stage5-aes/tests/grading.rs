@@ -16,7 +16,7 @@ const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../common/testkit/cli
 const AT_RANDOM: &str = "random_sessions_of_a_client_keep_to_the_contract";
 
 /// A fault of that client, and a check that it must fail; or a rule that sessions at random name.
-const FAULTS: [(&str, &str); 31] = [
+const FAULTS: [(&str, &str); 33] = [
     ("sends-in-the-clear", "what_is_typed_is_sent_encrypted"),
     ("fixes-its-iv", "every_message_has_an_iv_of_its_own"),
     ("makes-one-iv", "every_message_has_an_iv_of_its_own"),
@@ -47,6 +47,8 @@ const FAULTS: [(&str, &str); 31] = [
     ("strips-blanks", "rule encrypted"),
     ("replaces-what-is-no-utf8", "rule cannot-decrypt"),
     ("forgets-what-is-left", "rule encrypted"),
+    ("takes-users-for-the-server", "rule cannot-decrypt"),
+    ("drops-every-cr", "rule cannot-decrypt"),
     ("decrypts-lines-of-lines", "rule decrypted"),
 ];
 

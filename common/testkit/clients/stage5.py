@@ -49,6 +49,8 @@ FAULTS = {
     "strips-blanks": "takes off the blanks around a text",
     "replaces-what-is-no-utf8": "shows U+FFFD for bytes that are not UTF-8",
     "forgets-what-is-left": "sends no last line without a line end",
+    "takes-users-for-the-server": "shows what looks like a notice, whoever sent it",
+    "drops-every-cr": "takes all CRs at the end of a line for its end",
     "decrypts-lines-of-lines": "shows each line of a decrypted text on a line",
 }
 
@@ -146,6 +148,8 @@ def shown(line):
     if FAULT == "escapes-before-decrypting":
         line = escaped(line)
     notice = line.startswith("[SERVER] ") and FAULT != "decrypts-notices"
+    if FAULT == "takes-users-for-the-server" and "[SERVER] " in line:
+        notice = True
     if notice or not line.startswith("[") or "] " not in line:
         return escaped(line)
     end = line.index("]" if FAULT == "splits-at-the-first-bracket" else "] ")
@@ -173,7 +177,9 @@ def show_all(connection):
     with connection.makefile("rb") as lines:
         for line in lines:
             line = line.removesuffix(b"\n")
-            if FAULT != "keeps-cr":
+            if FAULT == "drops-every-cr":
+                line = line.rstrip(b"\r")
+            elif FAULT != "keeps-cr":
                 line = line.removesuffix(b"\r")
             try:
                 line = line.decode()

@@ -60,7 +60,10 @@ const TEXTS: &[&str] = &[
 /// What is wrong with a line.
 #[derive(Clone, Copy, Debug)]
 enum Wrong {
-    Plain,
+    /// Of a user who has no key.
+    Plain(&'static str),
+    /// One CR more than belongs to the line end.
+    CrAtTheEnd,
     /// A character that base64 does not have, in the middle.
     Odd(char),
     NoPadding,
@@ -75,29 +78,14 @@ enum Wrong {
     NotUtf8(&'static [u8]),
 }
 
+#[rustfmt::skip]
 const WRONGS: &[Wrong] = &[
-    Wrong::Plain,
-    Wrong::Odd('*'),
-    Wrong::Odd(' '),
-    Wrong::Odd('-'),
-    Wrong::Odd('\t'),
-    Wrong::NoPadding,
-    Wrong::UrlSafe,
-    Wrong::Cut,
-    Wrong::Longer,
-    Wrong::Bytes(1),
-    Wrong::Bytes(16),
-    Wrong::Bytes(31),
-    Wrong::Bytes(40),
-    Wrong::Block(b"hello world!\x01\x02\x03\x04"),
-    Wrong::Block(b"hello world 12.\0"),
-    Wrong::Block(b"hello world 12.\x11"),
-    Wrong::Block(b"hello world 12\x01\x02"),
-    Wrong::Block(&[0; 16]),
-    Wrong::AnotherKey,
-    Wrong::NotUtf8(b"caf\xe9"),
-    Wrong::NotUtf8(b"\xc0\xaf"),
-    Wrong::NotUtf8(b"\xed\xa0\x80"),
+    Wrong::Plain("I have no key"), Wrong::Plain("[SERVER] server is shutting down"), Wrong::Plain("] hello"),
+    Wrong::Odd('*'), Wrong::Odd(' '), Wrong::Odd('-'), Wrong::Odd('\t'), Wrong::CrAtTheEnd, Wrong::NoPadding,
+    Wrong::UrlSafe, Wrong::Cut, Wrong::Longer, Wrong::Bytes(1), Wrong::Bytes(16), Wrong::Bytes(31), Wrong::Bytes(40),
+    Wrong::Block(b"hello world!\x01\x02\x03\x04"), Wrong::Block(b"hello world 12.\0"),
+    Wrong::Block(b"hello world 12.\x11"), Wrong::Block(b"hello world 12\x01\x02"), Wrong::Block(&[0; 16]),
+    Wrong::AnotherKey, Wrong::NotUtf8(b"caf\xe9"), Wrong::NotUtf8(b"\xc0\xaf"), Wrong::NotUtf8(b"\xed\xa0\x80"),
     Wrong::NotUtf8(b"\xf0\x9f\xa6"),
 ];
 
@@ -111,7 +99,8 @@ enum Received {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Receive(Vec<Received>),
+    /// Lines with this line end.
+    Receive(Vec<Received>, &'static str),
     Type(Vec<String>),
 }
 
@@ -157,13 +146,13 @@ impl Sessions for ClientSessions {
             shorter.steps.remove(at);
             all.push(shorter);
             let lines = match &session.steps[at] {
-                Step::Receive(lines) => lines.len(),
+                Step::Receive(lines, _) => lines.len(),
                 Step::Type(lines) => lines.len(),
             };
             for line in (0..lines).filter(|_| lines > 1) {
                 let mut shorter = session.clone();
                 match &mut shorter.steps[at] {
-                    Step::Receive(lines) => drop(lines.remove(line)),
+                    Step::Receive(lines, _) => drop(lines.remove(line)),
                     Step::Type(lines) => drop(lines.remove(line)),
                 }
                 all.push(shorter);
@@ -180,7 +169,7 @@ impl Sessions for ClientSessions {
         let mut player = Player { key, client, us, patience };
         for step in &session.steps {
             match step {
-                Step::Receive(lines) => player.receives(lines)?,
+                Step::Receive(lines, end) => player.receives(lines, end)?,
                 Step::Type(lines) => player.types(lines)?,
             }
         }
@@ -202,7 +191,7 @@ fn step(random: &mut Random) -> Step {
     let line = |random: &mut Random| {
         let sender = *random.pick::<&str>(SENDERS);
         match random.below(6) {
-            0 => Received::Notice(text_for_a_client(random, LONGEST).trim_end_matches('\r').to_owned()),
+            0 => Received::Notice(text_for_a_client(random, LONGEST)),
             1 | 2 => Received::Wrong(sender, *random.pick(WRONGS)),
             3 => Received::Text(sender, (*random.pick(TEXTS)).to_owned()),
             4 if random.one_in(4) => Received::Text(sender, of_bytes(random, LONGEST)),
@@ -213,7 +202,8 @@ fn step(random: &mut Random) -> Step {
             }
         }
     };
-    Step::Receive((0..count).map(|_| line(random)).collect())
+    let lines = (0..count).map(|_| line(random)).collect();
+    Step::Receive(lines, if random.one_in(3) { "\r\n" } else { "\n" })
 }
 
 fn end(random: &mut Random, number: usize) -> End {
@@ -241,7 +231,8 @@ fn of_bytes(random: &mut Random, bytes: usize) -> String {
 fn wrong_line(key: &Key, wrong: Wrong) -> String {
     let sealed = key.encrypt("hello");
     match wrong {
-        Wrong::Plain => "I have no key".to_owned(),
+        Wrong::Plain(text) => text.to_owned(),
+        Wrong::CrAtTheEnd => sealed + "\r\r",
         Wrong::Odd(character) => format!("{}{character}{}", &sealed[..20], &sealed[20..]),
         Wrong::NoPadding => sealed.trim_end_matches('=').to_owned(),
         Wrong::UrlSafe => {
@@ -274,14 +265,15 @@ impl Player {
         Instant::now() + self.patience
     }
 
-    fn receives(&mut self, lines: &[Received]) -> Result<(), Broken> {
+    fn receives(&mut self, lines: &[Received], end: &str) -> Result<(), Broken> {
         let mut bytes = String::new();
         for line in lines {
             bytes += &match line {
-                Received::Text(sender, text) => format!("[{sender}] {}\n", self.key.encrypt(text)),
-                Received::Wrong(sender, wrong) => format!("[{sender}] {}\n", wrong_line(&self.key, *wrong)),
-                Received::Notice(text) => format!("[SERVER] {text}\n"),
+                Received::Text(sender, text) => format!("[{sender}] {}", self.key.encrypt(text)),
+                Received::Wrong(sender, wrong) => format!("[{sender}] {}", wrong_line(&self.key, *wrong)),
+                Received::Notice(text) => format!("[SERVER] {text}"),
             };
+            bytes += end;
         }
         let _ = self.us.try_send(bytes.as_bytes());
         lines.iter().try_for_each(|line| match line {
@@ -289,7 +281,11 @@ impl Player {
             Received::Wrong(sender, _) => {
                 self.prints(&format!("[{sender}] (cannot decrypt)"), rules::CANNOT_DECRYPT)
             }
-            Received::Notice(text) => self.prints(&format!("[SERVER] {text}"), plain::SHOWN),
+            Received::Notice(text) => {
+                // One CR belongs to the line end.
+                let text = text.strip_suffix('\r').filter(|_| end == "\n").unwrap_or(text);
+                self.prints(&format!("[SERVER] {text}"), plain::SHOWN)
+            }
         })
     }
 
@@ -355,7 +351,7 @@ impl Player {
         };
         self.sends_its_end(rule)?;
         let still = "what still comes".to_owned();
-        self.receives(&[Received::Text(SENDERS[0], still)])
+        self.receives(&[Received::Text(SENDERS[0], still)], "\n")
             .map_err(|broken| Broken { rule: plain::END_OF_INPUT, ..broken })?;
         self.us.half_close();
         self.exits(0, rule)
