@@ -37,6 +37,7 @@ const SERVER_FAULTS: Faults = &[
     ("minds-no-utf8", "invalid_utf8_gets_an_error_and_the_connection_goes_on"),
     ("minds-no-utf8-in-the-login", "invalid_utf8_gets_an_error_and_the_connection_goes_on"),
     ("takes-any-key", "only_a_key_can_be_published"),
+    ("knows-zero-and-one-alone", "only_a_key_can_be_published"),
     ("takes-weak-keys", "only_a_key_can_be_published"),
     ("has-keys-for-the-unknown", "there_is_no_key_where_none_was_published"),
     ("keeps-the-first-key", "a_published_key_is_given_to_who_asks"),

@@ -34,6 +34,7 @@ FAULTS = {
     "minds-no-utf8": "ends the connection at bytes that are no UTF-8",
     "minds-no-utf8-in-the-login": "ends the login at bytes that are no UTF-8",
     "takes-any-key": "publishes whatever comes with /pubkey",
+    "knows-zero-and-one-alone": "publishes most of the keys with which every private key has the same result",
     "takes-weak-keys": "publishes a key with which every secret is the same",
     "has-keys-for-the-unknown": "makes a key up for who has published none",
     "keeps-the-first-key": "never takes a second /pubkey",
@@ -229,6 +230,8 @@ def is_key(text):
     key = decoded(text)
     if FAULT == "takes-weak-keys":
         return len(key) == 32
+    if FAULT == "knows-zero-and-one-alone":
+        return len(key) == 32 and int.from_bytes(key, "little") > 1
     # X25519 ignores the highest bit.
     return len(key) == 32 and int.from_bytes(key, "little") % 2**255 % PRIME not in WEAK
 
