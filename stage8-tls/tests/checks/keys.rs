@@ -202,8 +202,6 @@ ours(server) fn errors_about_keys_say_what_is_missing(case) {
 }
 }
 
-/// 32 bytes that are all zero but for the first.
-
 fn hex(key: &str) -> String {
     STANDARD.decode(key).unwrap_or_default().iter().map(|byte| format!("{byte:02x}")).collect()
 }
