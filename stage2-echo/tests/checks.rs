@@ -52,10 +52,12 @@ wire(server) fn the_second_client_waits_until_the_first_has_gone(case) {
     bob.receives("is anybody there?");
 }
 
-/// Waiting clients are served in the order in which they connected.
+/// Waiting clients are served in the order in which they connected. Eight can wait: the number given to
+/// listen() is that of connections that nobody has accepted yet.
 wire(server) fn waiting_clients_are_served_one_after_the_other(case) {
     let server = case.server();
-    let peers: Vec<_> = ["alice", "bob", "carol"].map(|name| case.connect(name, &server)).into();
+    let names = ["alice", "bob", "carol", "dave", "eve", "frank", "grace", "heidi", "ivan"];
+    let peers = names.map(|name| case.connect(name, &server));
     for peer in &peers {
         peer.send(peer.name());
     }

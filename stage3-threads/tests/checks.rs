@@ -3,6 +3,7 @@
 //! stage3-threads --test checks` grades any other program.
 
 use common::poison::IgnorePoison;
+use std::io::Write;
 use std::process::{Command, ExitCode};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -75,6 +76,21 @@ wire(server) fn answers_go_to_the_one_who_asked(case) {
     for (n, peer) in peers.iter().enumerate() {
         (0..200).for_each(|line| peer.receives(&format!("{n}: line {line}")));
     }
+}
+
+/// A client that sends and does not read: its thread waits to write, and nobody else does. Hold no lock
+/// while you write to a socket.
+wire(server) fn a_client_that_does_not_read_keeps_nobody_waiting(case) {
+    let server = case.server();
+    let alice = case.connect("alice", &server);
+    is_served(&alice, "first");
+    let mut stalled = case.stream_with_small_buffer("stalled", server.address());
+    stalled.set_write_timeout(Some(Duration::from_millis(200))).expect("it is not zero");
+    let lines = format!("{}\n", "x".repeat(1000)).repeat(64);
+    // Until the server takes no more, or has taken 12 MiB.
+    let _ = (0..192).try_for_each(|_| stalled.write_all(lines.as_bytes()));
+    is_served(&alice, "still here");
+    is_served(&case.connect("bob", &server), "new here");
 }
 
 /// A client that leaves, in any way, ends its own thread only.

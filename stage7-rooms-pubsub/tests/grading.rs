@@ -77,5 +77,6 @@ const FAULTS: Faults = &[
     ("sorts-rooms-by-bytes", RANDOM),
     ("lets-name-the-lobby", "the_case_of_a_rooms_name_does_not_matter"),
     ("looks-names-up-with-like", RANDOM),
+    ("unsubscribes-with-like", "names_are_compared_letter_by_letter"),
     ("looks-rooms-up-with-like", RANDOM),
 ];

@@ -34,6 +34,7 @@ FAULTS = {
     "reads-its-input-as-text": "ends a line of its input at a CR, too",
     "answers-with-empty-lines": "takes an empty line for the end of its input",
     "says-goodbye-in-the-clear": "sends its last word as in stage 5",
+    "limits-no-answers": "sends an answer of any length in the login",
     "limits-characters": "counts the characters of a text, and not its bytes",
     "cuts-long-texts": "sends the first 3023 bytes of a text",
     "takes-logout-now-for-logout": "takes every input that begins with /logout for it",
@@ -93,6 +94,7 @@ refused = False
 lost = threading.Event()  # the connection has ended
 room = None  # from stage 7 on: where the server has said that this user is
 last = []  # what was said last
+showing = threading.Lock()  # of standard output: from stage 8 on two threads show lines
 
 
 def read_input():
@@ -115,7 +117,13 @@ def show(text):
         text = text.translate({code: f"\\x{code:02x}" for code in control})
     elif FAULT != "shows-escapes":
         text = escape(text)
-    print(text, flush=True)
+    write_line(text)
+
+
+def write_line(text):
+    with showing:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
 
 
 def send(connection, text):
@@ -145,14 +153,19 @@ def send_input(connection):
         loosely = FAULT == "takes-logout-now-for-logout" and text.startswith("/logout")
         if (text == "/logout" or loosely) and FAULT != "comes-back-after-logout":
             over = True
-        if len(text if FAULT == "limits-characters" else text.encode()) > LONGEST:
-            if FAULT != "cuts-long-texts":
-                sys.stderr.write(f"error: not sent: a text has at most {LONGEST} bytes\n")
-                os._exit(1)
+        if FAULT == "cuts-long-texts":
             text = text[:LONGEST]
+        must_fit(text)
         if text:
             last[:] = [text]
             send(connection, text)
+
+
+def must_fit(text):
+    """A text that does not fit into a line ends the client."""
+    if len(text if FAULT == "limits-characters" else text.encode()) > LONGEST:
+        sys.stderr.write(f"error: not sent: a text has at most {LONGEST} bytes\n")
+        os._exit(1)
 
 
 def unsealed(line):
@@ -198,6 +211,8 @@ def answers(connection, text):
         if answer is None:
             connection.shutdown(socket.SHUT_WR)
         else:
+            if FAULT != "limits-no-answers":
+                must_fit(answer)
             send(connection, answer)
     else:
         return False

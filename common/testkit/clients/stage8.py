@@ -123,7 +123,7 @@ def send(connection, text):
     """A line that was typed, or an answer of the login."""
     command, _, rest = text.partition(" ")
     name, _, said = rest.partition(" ")
-    right = command == "/msg" and name and said and me
+    right = command == "/msg" and name and said.strip() and me
     if FAULT == "remembers-the-room-that-was-typed" and command == "/join" and name:
         global room
         room = name
@@ -148,6 +148,8 @@ def send(connection, text):
                 if FAULT != "gives-up-without-a-word":
                     give_up(name, act, done)
                 break
+        if base.lost.is_set() and not done.is_set():
+            give_up(name, act, done)
 
 
 def length_of(text):

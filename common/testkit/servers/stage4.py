@@ -542,6 +542,8 @@ def note(what, client):
 def stop(listener):
     """An orderly end: no more arrivals, a word to all, everything delivered."""
     stopping.set()
+    # A thread that waits in accept() would still get the next one from a listener that is only closed.
+    listener.shutdown(socket.SHUT_RDWR)
     listener.close()
     if fault == "silent-end":
         os._exit(0)

@@ -48,6 +48,8 @@ FAULTS = {
     "minds-the-case-of-names": "takes Alice and alice for two users",
     "shows-names-as-typed": "shows a name as it was typed this time",
     "takes-any-name": "registers any name",
+    "waits-with-the-lock": "lets nobody leave while a second login waits for the name",
+    "looks-before-it-registers": "asks whether a name is there, and then writes over it",
     "cuts-passwords": "reads the first 72 bytes of any password",
     "takes-short-passwords": "registers a password of three letters",
     "builds-its-sql": "puts the name into the text of a statement",
@@ -169,7 +171,12 @@ def store(statement, *values):
 
 
 def key_of(name):
-    return name if FAULT == "minds-the-case-of-names" else name.lower()
+    return name if FAULT == "minds-the-case-of-names" else lowered(name)
+
+
+def lowered(name):
+    """A to Z alone: what Unicode calls a small letter makes another name of KELVIN SIGN."""
+    return name.lower() if name.isascii() else name
 
 
 def hashed(password, salt):
@@ -189,7 +196,7 @@ def check_name(name):
     allowed = ".+" if FAULT == "takes-any-name" else "[A-Za-z0-9][A-Za-z0-9_.-]{0,31}"
     if not re.fullmatch(allowed, name):
         raise Refused("a name has 1 to 32 letters, digits, _ . -, and begins with a letter or a digit")
-    if name.lower() == "server":
+    if lowered(name) == "server":
         raise Refused("name already taken")
 
 
@@ -200,8 +207,13 @@ def register(name, password):
     if not shortest <= len(password.encode()) <= longest or "\0" in password:
         raise Refused("a password has 8 to 72 bytes and no NUL")
     salt = os.urandom(16)
+    how = "INSERT"
+    if FAULT == "looks-before-it-registers":
+        how = "INSERT OR REPLACE"
+        if store("SELECT 1 FROM users WHERE key = ?", key_of(name)):
+            raise Refused("name already taken")
     try:
-        store("INSERT INTO users VALUES (?, ?, ?, ?)", key_of(name), name, salt, hashed(password, salt))
+        store(f"{how} INTO users VALUES (?, ?, ?, ?)", key_of(name), name, salt, hashed(password, salt))
     except sqlite3.IntegrityError:
         raise Refused("name already taken") from None
     return name
@@ -280,7 +292,8 @@ class Client:
         self.writer = threading.Thread(target=self.write, daemon=True)
         self.writer.start()
 
-    def send(self, text):
+    def send(self, text, counts=True):
+        """Queues a line. The long answers that a client asks for do not count to the bound."""
         line = seal(text[:3023] if FAULT == "cuts-long-messages" else text) + b"\n"
         if FAULT == "blocks-on-slow-clients":
             self.sock.settimeout(None)
@@ -289,13 +302,13 @@ class Client:
         with self.ready:
             if self.ended:
                 return
-            if self.queued + len(line) > QUEUE:
+            if counts and self.queued + len(line) > QUEUE:
                 self.ended = True
                 self.queue.clear()
                 self.hang_up(socket.SHUT_RDWR)
             else:
                 self.queue.append(line)
-                self.queued += len(line)
+                self.queued += len(line) if counts else 0
             self.ready.notify()
 
     def write(self):
@@ -324,7 +337,7 @@ class Client:
 
     def has_sent(self, count):
         with self.ready:
-            self.queued -= count
+            self.queued = max(0, self.queued - count)
             if self.queued == 0:
                 self.slow = False
             if self.queued < QUEUE // 4:
@@ -565,7 +578,10 @@ def wait_until_free(name, token):
     deadline = time.monotonic() + 0.25
     with room:
         while taken() and time.monotonic() < deadline:
-            room_changes.wait(max(0, deadline - time.monotonic()))
+            if FAULT == "waits-with-the-lock":
+                time.sleep(0.01)
+            else:
+                room_changes.wait(max(0, deadline - time.monotonic()))
 
 
 def online(more):

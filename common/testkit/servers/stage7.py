@@ -61,6 +61,7 @@ FAULTS = {
     "sorts-rooms-by-bytes": "lists rooms with capitals before the others",
     "lets-name-the-lobby": "calls the lobby LOBBY when somebody comes into it with /join LOBBY and it is empty",
     "looks-names-up-with-like": "takes _ in a name for any letter",
+    "unsubscribes-with-like": "takes _ in the name of a subscription for any letter",
     "looks-rooms-up-with-like": "takes _ in a room for any letter",
 }
 FAULT = base.chosen(FAULTS) if __name__ == "__main__" else None
@@ -105,7 +106,7 @@ def subscribers_of(name):
 
 
 def key_of(name):
-    return name if FAULT == "minds-the-case-of-subscriptions" else name.lower()
+    return name if FAULT == "minds-the-case-of-subscriptions" else base.lowered(name)
 
 
 def known(name):
@@ -135,7 +136,7 @@ class Client(base.Client):
             # Another login takes the place of the older one.
             base.wait_until_free(name, self.token)
         with room:
-            older = next((m for m in members if m.name.lower() == name.lower()), None)
+            older = next((m for m in members if m.name.lower() == base.lowered(name)), None)
             another = older and self.token not in (older.token, None)
             if another or older and FAULT == "turns-the-second-away" and older.token != self.token:
                 raise Refused("already logged in")
@@ -186,7 +187,7 @@ class Client(base.Client):
         if FAULT == "keeps-whispers":
             rows += store("SELECT time, name, text FROM messages WHERE room = ''")
         for when, name, text in reversed(rows):
-            self.send(f"[HISTORY] {when} {name}: {text}")
+            self.send(f"[HISTORY] {when} {name}: {text}", counts=False)
         return len(rows)
 
     # --- talking ---
@@ -257,7 +258,7 @@ class Client(base.Client):
                     member.send(line)
 
     def whisper(self, to, text):
-        if to.lower() == self.name.lower():
+        if base.lowered(to) == self.name.lower():
             raise Wrong("you cannot send a private message to yourself")
         other = self.online(known(to))
         keep(self.name, text, "")
@@ -266,7 +267,7 @@ class Client(base.Client):
                 member.send(f"[private] {self.name}: {text}")
 
     def online(self, name):
-        found = next((m for m in members if m.name.lower() == name.lower()), None)
+        found = next((m for m in members if m.name.lower() == base.lowered(name)), None)
         if not found:
             raise Wrong(f"{name} is not online")
         return found
@@ -337,9 +338,9 @@ class Client(base.Client):
 
     def subscribe(self, name):
         name = known(name)
-        if name.lower() == self.name.lower():
+        if base.lowered(name) == self.name.lower():
             raise Wrong("you cannot subscribe to yourself")
-        pair = [self.name.lower(), name.lower()]
+        pair = [self.name.lower(), base.lowered(name)]
         there = store("SELECT 1 FROM subscriptions WHERE subscriber = ? AND publisher = ?", *pair)
         if there and FAULT == "subscribes-once":
             raise Wrong(f"you are subscribed to {name} already")
@@ -351,11 +352,12 @@ class Client(base.Client):
 
     def unsubscribe(self, name):
         name = known(name)
-        pair = [self.name.lower(), name.lower()]
+        pair = [self.name.lower(), base.lowered(name)]
         if not store("SELECT 1 FROM subscriptions WHERE subscriber = ? AND publisher = ?", *pair):
             raise Wrong(f"you are not subscribed to {name}")
         if FAULT != "never-unsubscribes":
-            store("DELETE FROM subscriptions WHERE subscriber = ? AND publisher = ?", *pair)
+            equals = "LIKE" if FAULT == "unsubscribes-with-like" else "="
+            store(f"DELETE FROM subscriptions WHERE subscriber = ? AND publisher {equals} ?", *pair)
         if FAULT == "unsubscribes-from-all":
             store("DELETE FROM subscriptions WHERE subscriber = ?", pair[0])
         self.send(f"[SERVER] you are no longer subscribed to {name}")

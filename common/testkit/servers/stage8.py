@@ -203,9 +203,9 @@ class Client(stage7.Client):
         base.store(f"INSERT OR {how} INTO keys VALUES (?, ?)", self.name.lower(), text)
 
     def whisper_sealed(self, to, sealed):
-        if not sealed:
+        if not sealed.strip():
             raise Wrong("/dm needs a user and a sealed text: /dm USER BASE64")
-        if to.lower() == self.name.lower():
+        if base.lowered(to) == self.name.lower():
             raise Wrong("you cannot send a private message to yourself")
         other = self.online(known(to))
         if FAULT == "looks-into-what-is-sealed":
@@ -239,7 +239,7 @@ def is_key(text):
 def key_of(name):
     if FAULT == "gives-its-own-key":
         return base64.b64encode(bytes(range(32))).decode()
-    rows = base.store("SELECT key FROM keys WHERE name = ?", name.lower())
+    rows = base.store("SELECT key FROM keys WHERE name = ?", base.lowered(name))
     if not rows and FAULT == "has-keys-for-the-unknown":
         return base64.b64encode(os.urandom(32)).decode()
     if not rows:

@@ -3,7 +3,7 @@
 use crate::chat::{Chat, PASSWORD};
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
-use testkit::{Case, Signal, checks, require};
+use testkit::{Case, Signal, checks, fail, require};
 
 const ELSEWHERE: &str = "[SERVER] you logged in elsewhere";
 
@@ -205,6 +205,29 @@ wire(server) fn a_second_login_is_refused(case) {
     alice.send("/quit");
     bob.hears(&format!("[SERVER] {} left (1 online)", alice.name));
     chat.login("alice");
+}
+
+/// Who leaves while the second login waits makes room for it. Wait without the lock that a client needs
+/// to leave.
+wire(server) fn the_first_may_leave_while_the_second_waits(case) {
+    let chat = Chat::start_with(case, rejecting(case));
+    let [mut first, _bob] = chat.room();
+    let start = Instant::now();
+    chat.refuses("alice", &chat.credentials("alice"));
+    let half_of_the_wait = start.elapsed().saturating_sub(Duration::from_millis(125));
+    // The check of a password may take longer this time.
+    for _ in 0..3 {
+        let second = chat.asked("alice");
+        second.send(&chat.credentials("alice"));
+        std::thread::sleep(half_of_the_wait);
+        first.send("/quit");
+        let answer = second.receives_some("an answer", |l| l.starts_with("AUTH_"));
+        if answer.starts_with("AUTH_SUCCESS ") {
+            return;
+        }
+        first = chat.login("alice");
+    }
+    fail("AUTH_SUCCESS when the first one leaves within the quarter of a second", "AUTH_FAILED, three times");
 }
 
 /// Many logins of one name at once: one comes in.

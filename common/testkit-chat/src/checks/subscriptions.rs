@@ -81,6 +81,21 @@ wire(server) fn a_subscriber_in_the_same_room_gets_it_once(case) {
     require(heard == expected, expected.join("; "), heard.join("; "));
 }
 
+/// `_` is a letter like any other: in SQL, LIKE takes it for any.
+wire(server) fn names_are_compared_letter_by_letter(case) {
+    let chat = Chat::start(case);
+    let [alice, first, second] = ["alice", "a_b", "axb"].map(|name| chat.register(name));
+    for publisher in [&first, &second] {
+        alice.subscribes(publisher);
+    }
+    alice.send(&format!("/unsubscribe {}", first.name));
+    alice.hears_some("that it is over", |l| l.starts_with("[SERVER] you are no longer subscribed to "));
+    let left = subs(&alice);
+    require(left == HashSet::from([second.name.clone()]), format!("[SUBS] {}", second.name), format!("{left:?}"));
+    second.send("/publish to her subscribers");
+    alice.hears(&format!("[pub] {}: to her subscribers", second.name));
+}
+
 /// `/publish TEXT` reaches the subscribers as `[pub] alice: TEXT`, in all rooms,
 /// and no other user: neither the room nor the publisher.
 wire(server) fn a_publication_reaches_the_subscribers_and_nobody_else(case) {

@@ -79,19 +79,22 @@ impl World {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         self.users().for_each(|(_, user)| *counts.entry(&user.room).or_default() += 1);
         let mut rooms: Vec<_> = counts.into_iter().collect();
-        rooms.sort_by_key(|(room, _)| sort_key(room).to_lowercase());
+        rooms.sort_by_key(|(room, _)| sort_key(room).to_ascii_lowercase());
         let rooms: Vec<_> = rooms.iter().map(|(room, count)| format!("{room} {count}")).collect();
         let line = format!("[ROOMS] {}", rooms.join(","));
         self.line(client, rules::ROOMS, line);
     }
 
     fn history(&mut self, client: usize, user: &User, number: &str) {
-        let limit = if number.is_empty() { Ok(HISTORY) } else { number.parse() };
-        let Some(limit) = limit.ok().filter(|limit| (1..=LONGEST_HISTORY).contains(limit)) else {
+        // Of digits alone, which parse() does not ask for: it takes a +.
+        let digits = Some(number).filter(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
+        let limit =
+            if number.is_empty() { Some(HISTORY) } else { digits.and_then(|digits| digits.parse().ok()) };
+        let Some(limit) = limit.filter(|limit| (1..=LONGEST_HISTORY).contains(limit)) else {
             return self.wrong(client, rules::ROOM_HISTORY);
         };
         self.about = rules::ROOM_HISTORY;
-        let known = self.said.get(&user.room.to_lowercase()).cloned().unwrap_or_default();
+        let known = self.said.get(&user.room.to_ascii_lowercase()).cloned().unwrap_or_default();
         let what = if known.is_empty() {
             What::Starts("[SERVER] no earlier messages".to_owned())
         } else {
@@ -101,11 +104,11 @@ impl World {
     }
 
     fn subscribe(&mut self, client: usize, user: &User, name: &str, on: bool) {
-        let key = name.to_lowercase();
+        let key = name.to_ascii_lowercase();
         let Some(publisher) = self.accounts.get(&key).map(|account| account.name.clone()) else {
             return self.wrong(client, rules::SUBSCRIPTIONS);
         };
-        let pair = (user.name.to_lowercase(), key);
+        let pair = (user.name.to_ascii_lowercase(), key);
         if pair.0 == pair.1 || (!on && !self.subscriptions.contains(&pair)) {
             return self.wrong(client, rules::SUBSCRIPTIONS);
         }
@@ -126,7 +129,7 @@ impl World {
 
     /// To whom this user has subscribed, as registered.
     pub(super) fn publishers_of(&self, name: &str) -> Vec<String> {
-        let key = name.to_lowercase();
+        let key = name.to_ascii_lowercase();
         let mine = self.subscriptions.iter().filter(|(subscriber, _)| *subscriber == key);
         mine.map(|(_, publisher)| self.accounts[publisher].name.clone()).collect()
     }

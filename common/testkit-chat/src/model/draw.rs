@@ -19,7 +19,7 @@ const CANDIDATES: usize = 6;
 pub(super) fn session(stage: u8, seed: u64, number: usize) -> Session {
     let random = Random::new(seed.wrapping_mul(0x1000_0000_01b3) ^ number as u64);
     let mut draw = Draw { random, world: World::new(stage), steps: Vec::new(), seen: BTreeMap::new() };
-    for (client, name) in ["alice~", "Bob~", "carol~"].into_iter().enumerate() {
+    for (client, name) in ["alice~", "Bob~", "kasia~"].into_iter().enumerate() {
         let register = Act::say(format!("REGISTER {name} correct horse"));
         draw.take(&[Step { client, act: Act::Connect }, Step { client, act: register }]);
     }
@@ -106,7 +106,7 @@ impl Draw {
         let name = *self.random.pick(names);
         match self.random.below(4) {
             0 => name.to_uppercase(),
-            1 => name.to_lowercase(),
+            1 => name.to_ascii_lowercase(),
             _ => name.to_owned(),
         }
     }
@@ -173,7 +173,11 @@ impl Draw {
             self.world.users().map(|(_, user)| user.name.clone()).collect()
         };
         let name = self.random.pick(&names).clone();
-        let name = if self.random.one_in(12) { inputs::pattern(&name) } else { self.some_case(&[&name]) };
+        let name = match self.random.below(24) {
+            0 => inputs::pattern(&name),
+            1 => inputs::lookalike(&name),
+            _ => self.some_case(&[&name]),
+        };
         let mine = self.world.publishers_of(&user.name);
         let publisher = if mine.is_empty() { name.clone() } else { self.random.pick(&mine).clone() };
         let text = self.private_text();

@@ -12,18 +12,26 @@ pub(super) const SLOTS: [&str; 5] = ["first", "second", "third", "fourth", "fift
 
 /// Names that may be registered. Sorted by bytes, capitals come first.
 pub(super) const NAMES: &[&str] =
-    &["alice~", "Bob~", "carol~", "Zed~", "d.e_f-~", "7seas~", "x234567890123456789012345~"];
+    &["alice~", "Bob~", "kasia~", "Zoe~", "d.e_f-~", "7seas~", "x234567890123456789012345~"];
 
 /// Names that may not.
 #[rustfmt::skip]
 pub(super) const BAD_NAMES: &[&str] = &[
     "x2345678901234567890123456~", "_x~", "-x~", ".x~", "é~", "a/b~", "b:ob~", "b,c~", "a\tb~", "bo\0b~", "a@b~",
-    "server", "SERVER", "Server", "[x]~",
+    "server", "SERVER", "Server", "\u{17f}erver", "[x]~", "\u{212a}im~", "x\u{661}~",
 ];
 
 /// What users type in place of a right name: it belongs to no account.
-pub(super) fn nearly(name: &str) -> [String; 5] {
-    [format!("{name} "), format!(" {name}"), format!("{name}\t"), format!("{name}x"), pattern(name)]
+pub(super) fn nearly(name: &str) -> [String; 6] {
+    let [space_behind, space_before] = [format!("{name} "), format!(" {name}")];
+    [space_behind, space_before, format!("{name}\t"), format!("{name}x"), pattern(name), lookalike(name)]
+}
+
+/// A name that is this one for whoever folds case by Unicode's rules, and belongs to no account: KELVIN SIGN is a
+/// capital of k there, and LONG S a small letter of S.
+pub(super) fn lookalike(name: &str) -> String {
+    let other = name.replacen(['k', 'K'], "\u{212a}", 1).replacen(['s', 'S'], "\u{17f}", 1);
+    if other == name { format!("{name}\u{e9}") } else { other }
 }
 
 /// A name that is a pattern of SQL's LIKE for this one, and belongs to no account.
@@ -76,14 +84,14 @@ pub(super) const HISTORIES: &[&str] =
 
 /// Rooms that cannot be.
 pub(super) const BAD_ROOMS: &[&str] =
-    &["#rust", "a/b", "é", "x23456789012345678901234567890123", "a,b", "a:b", "[x]"];
+    &["#rust", "a/b", "é", "x23456789012345678901234567890123", "a,b", "a:b", "[x]", "atti\u{212a}"];
 
 /// Lines that begin with / and are no command.
 #[rustfmt::skip]
 pub(super) const NO_COMMANDS: &[&str] = &[
     "/", "//", "/ ", "/ hello", "/foo", "/foo bar", "/quit ", "/logout ", "/Logout", "/JOIN den~", "/Rooms", "/publish   ", "/msg alice~   ", "//join den~", "/jo den~", "/m alice~ hi", "/quitters", "/QUIT", "/msgalice~ hello", "/joinrust", "/join", "/msg", "/msg alice~",
     "/publish", "/publish ", "/msg alice~ ", "/subscribe", "/unsubscribe", "/announce hello", "/kick alice~", "/history 0", "/history x",
-    "/history 10001", "/history -1", "/msg nobody hello", "/subscribe nobody", "/unsubscribe nobody", "/é",
+    "/history 10001", "/history \u{662}", "/history \u{b2}", "/history 1_0", "/history 1.0", "/history +1", "/history -1", "/msg nobody hello", "/subscribe nobody", "/unsubscribe nobody", "/é",
 ];
 
 /// Public keys.

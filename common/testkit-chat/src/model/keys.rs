@@ -25,12 +25,12 @@ impl World {
         if key.len() != KEY_LENGTH {
             return self.wrong(client, rules::PUBLIC_KEY);
         }
-        let account = self.accounts.get_mut(&user.name.to_lowercase());
+        let account = self.accounts.get_mut(&user.name.to_ascii_lowercase());
         account.expect("a user has an account").public_key = Some(key.to_owned());
     }
 
     fn key(&mut self, client: usize, name: &str) {
-        let account = self.accounts.get(&name.to_lowercase());
+        let account = self.accounts.get(&name.to_ascii_lowercase());
         match account.and_then(|account| Some((&account.name, account.public_key.as_ref()?))) {
             Some((name, key)) => {
                 let line = format!("[KEY] {name} {key}");

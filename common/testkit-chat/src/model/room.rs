@@ -11,7 +11,7 @@ impl World {
     pub(super) fn say(&mut self, client: usize, user: &User, text: &str) {
         self.about = rules::SAID;
         self.clients[client].expected.said.push(text.to_owned());
-        let room = user.room.to_lowercase();
+        let room = user.room.to_ascii_lowercase();
         self.said.entry(room).or_default().push((user.name.clone(), text.to_owned()));
         let here = self.in_room(&user.room);
         let mut heard = false;
@@ -36,7 +36,7 @@ impl World {
     }
 
     pub(super) fn subscribes(&self, client: usize, publisher: &str) -> bool {
-        let pair = |user: &User| (user.name.to_lowercase(), publisher.to_lowercase());
+        let pair = |user: &User| (user.name.to_ascii_lowercase(), publisher.to_ascii_lowercase());
         self.user(client).is_some_and(|user| self.subscriptions.contains(&pair(user)))
     }
 

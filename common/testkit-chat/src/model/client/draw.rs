@@ -112,6 +112,7 @@ impl Draw {
             3 if random.one_in(4) => Outcome::Failed(LATER),
             3 => Outcome::Failed(one_of(random, REASONS)),
             5 if random.one_in(2) => Outcome::InputEnds,
+            1 if number % 16 == 9 => return self.login_too_long(random),
             7 if number % 16 == 7 => Outcome::Closes,
             7 if self.stage < TLS => Outcome::Forged(forgery(number / 16)),
             _ => Outcome::In,
@@ -124,6 +125,16 @@ impl Draw {
         let name = *random.pick(&["alice", "Alice"]);
         let request = format!("{word} alice {password}");
         Login { typed, is_slow: random.one_in(4), request, early, pieces: pieces(random), name, outcome }
+    }
+
+    /// An answer that is not sent.
+    fn login_too_long(&self, random: &mut Random) -> Login {
+        let name = "alice";
+        let bytes = self.longest() + 1 + random.below(3) - "LOGIN alice ".len();
+        let request = format!("LOGIN {name} {}", self.of_bytes(random, bytes));
+        let (typed, early) = Default::default();
+        let outcome = Outcome::TooLong;
+        Login { typed, is_slow: false, request, early, pieces: Pieces::Whole, name, outcome }
     }
 
     fn step(&mut self, random: &mut Random) -> Step {

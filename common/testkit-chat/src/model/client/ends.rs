@@ -68,7 +68,7 @@ impl Player<'_> {
 
     /// A line that does not fit is not sent. The client ends with 1; over TLS it may go on with
     /// the next one.
-    fn is_too_long(&mut self, line: &str, text: &str, rule: Rule) -> Result<(), Broken> {
+    pub fn is_too_long(&mut self, line: &str, text: &str, rule: Rule) -> Result<(), Broken> {
         let fence = self.next_fence();
         self.client.try_type(format!("{line}\n{fence}\n").as_bytes());
         let expected = format!("nothing of a text of {} bytes", text.len());

@@ -29,6 +29,9 @@ impl Player<'_> {
             self.us.peer.half_close();
             return self.exits(None, plain::SERVER_CLOSES).map(|()| false);
         }
+        if login.outcome == Outcome::TooLong {
+            return self.is_too_long(&login.request, &login.request, rules::TEXT_LIMIT).map(|()| false);
+        }
         if login.outcome == Outcome::InputEnds {
             return self.sees_its_input_end(login).map(|()| false);
         }
@@ -63,7 +66,7 @@ impl Player<'_> {
                 self.us.peer.half_close();
                 return self.exits(Some(1), rules::REFUSED).map(|()| false);
             }
-            Outcome::In | Outcome::Closes | Outcome::Forged(_) | Outcome::InputEnds => {}
+            Outcome::In | Outcome::Closes | Outcome::Forged(_) | Outcome::InputEnds | Outcome::TooLong => {}
         }
         self.comes_in()?;
         login.early.iter().filter(|line| !line.is_empty()).try_for_each(|line| self.sends(line))?;

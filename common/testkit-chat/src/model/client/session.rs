@@ -47,6 +47,8 @@ pub(super) enum Outcome {
     Forged(Forgery),
     /// The input ends before the last answer.
     InputEnds,
+    /// What is typed for an answer does not fit into a line.
+    TooLong,
 }
 
 #[derive(Clone, Debug)]
