@@ -33,6 +33,7 @@ const CLIENT_FAULTS: Faults = &[
     ("reads-its-input-as-text", "what_is_typed_is_sent"),
     ("answers-with-empty-lines", "the_first_lines_of_input_answer_the_login"),
     ("says-goodbye-in-the-clear", "rule sealed"),
+    ("keeps-its-time-out", "a_silent_room_does_not_end_the_connection"),
     ("limits-no-answers", "rule text-limit"),
     ("limits-characters", "rule text-limit"),
     ("cuts-long-texts", "what_is_typed_is_sent_sealed"),

@@ -53,6 +53,7 @@ FAULTS = {
     "keeps-every-joiner": "shows joiners as they are, between Latin letters too",
     "sends-what-is-no-utf8": "sends its input as it is, text or not",
     "prints-disconnect": "prints a !DISCONNECT that it receives, and stays",
+    "keeps-its-time-out": "has a time-out of five seconds for the connect, and for all that follows",
     "calls-a-reset-a-success": "ends with 0 after a reset",
     "calls-every-end-a-failure": "ends with 1 when the server has closed",
     "waits-half-a-second": "ends half a second after its input, whatever still comes",
@@ -192,7 +193,8 @@ def main(arguments):
     fault = options.get("--fault")
     if fault is not None and fault not in FAULTS:
         sys.exit(f"error: there is no fault {fault!r}")
-    sock = socket.create_connection((options["--host"], int(options["--port"])))
+    seconds = 5 if fault == "keeps-its-time-out" else None
+    sock = socket.create_connection((options["--host"], int(options["--port"])), timeout=seconds)
     receiver = threading.Thread(target=receive, args=[sock], daemon=True)
     receiver.start()
     if fault == "prompts":

@@ -34,6 +34,7 @@ FAULTS = {
     "reads-its-input-as-text": "ends a line of its input at a CR, too",
     "answers-with-empty-lines": "takes an empty line for the end of its input",
     "says-goodbye-in-the-clear": "sends its last word as in stage 5",
+    "keeps-its-time-out": "has a time-out of five seconds for the connect, and for all that follows",
     "limits-no-answers": "sends an answer of any length in the login",
     "limits-characters": "counts the characters of a text, and not its bytes",
     "cuts-long-texts": "sends the first 3023 bytes of a text",
@@ -278,7 +279,8 @@ def converse(connection):
 
 
 def connect():
-    return socket.create_connection((option("--host"), int(option("--port"))))
+    seconds = 5 if FAULT == "keeps-its-time-out" else None
+    return socket.create_connection((option("--host"), int(option("--port"))), timeout=seconds)
 
 
 def main():

@@ -3,6 +3,7 @@
 use crate::chat::Chat;
 use crate::mock_server::MockServer;
 use std::time::{Duration, Instant};
+use testkit::checks::SILENCE;
 use testkit::{Next, checks, require};
 
 const SOON: Duration = Duration::from_secs(5);
@@ -41,6 +42,17 @@ wire(client) fn a_client_comes_back_with_its_token(case) {
     // The next time with the token that it got last.
     drop(us);
     server.asks().receives("RESUME token-2");
+}
+
+/// There is no limit on how long nothing may be said: a time-out for the connect is not one for the reads.
+wire(client, waits) fn a_silent_room_does_not_end_the_connection(case) {
+    let server = MockServer::open(case);
+    let (mut client, us) = server.logged_in();
+    std::thread::sleep(SILENCE);
+    us.send("bob: good morning");
+    client.prints_some("what bob says", |line| line == "bob: good morning");
+    client.type_line("good morning");
+    us.receives("good morning");
 }
 
 /// A server that is shutting down may be one that is started again.

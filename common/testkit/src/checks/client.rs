@@ -1,5 +1,6 @@
 //! What a client owes on a pipe, seen from a server that the check plays.
 
+use super::robustness::SILENCE;
 use crate::{Case, End, Next, Peer, Program, fail, require, shown};
 use std::process::Command;
 use std::time::Duration;
@@ -78,7 +79,7 @@ wire(client) fn a_long_received_line_is_printed_whole(case) {
 
 /// A received ESC is printed as `\x1b`, four plain characters: or any user in the
 /// room could drive this terminal. Characters that a script needs stay as they are, such as
-/// U+200C between two Persian letters. Between Latin letters it would hide in a name.
+/// U+200C between two Persian letters, and U+200D between all parts of an emoji. Between Latin letters it would hide in a name.
 wire(client) fn received_control_characters_are_escaped(case) {
     let (mut client, us) = connected(case);
     let line = shows(case, &mut client, &us, b"red \x1b[31m alert");
@@ -87,6 +88,9 @@ wire(client) fn received_control_characters_are_escaped(case) {
     let persian = "\u{645}\u{6cc}\u{200c}\u{62e}\u{648}\u{627}\u{647}\u{645}";
     let line = shows(case, &mut client, &us, persian.as_bytes());
     require(line == printed(case, persian), shown(printed(case, persian)), shown(&line));
+    let family = "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}";
+    let line = shows(case, &mut client, &us, family.as_bytes());
+    require(line == printed(case, family), shown(printed(case, family)), shown(&line));
     for (joiner, escaped) in [("\u{200c}", "\\u{200c}"), ("\u{200d}", "\\u{200d}")] {
         let line = shows(case, &mut client, &us, format!("al{joiner}ice").as_bytes());
         let expected = printed(case, &format!("al{escaped}ice"));
@@ -212,6 +216,17 @@ wire(client) fn lines_are_printed_as_they_come(case) {
         us.send(text);
         client.prints(text);
     }
+}
+
+/// There is no limit on how long nothing may be said: a time-out for the connect is not one for the reads
+/// (in Python settimeout(None) afterwards).
+wire(client, waits) fn a_silent_room_does_not_end_the_client(case) {
+    let (mut client, us) = connected(case);
+    std::thread::sleep(SILENCE);
+    us.send("[SERVER] good morning");
+    client.prints("[SERVER] good morning");
+    client.type_line("good morning");
+    us.receives_a_line();
 }
 
 /// When the server closes, the client ends, though its input is still open: exit code 0. So

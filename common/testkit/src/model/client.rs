@@ -139,7 +139,7 @@ fn is_not_seen(c: char) -> bool {
 }
 
 fn is_mark(c: char) -> bool {
-    matches!(c, '\u{300}'..='\u{34e}')
+    matches!(c, '\u{300}'..='\u{34e}' | '\u{20dd}'..='\u{20e0}')
 }
 
 /// How a received text is shown.

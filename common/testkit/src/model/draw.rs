@@ -38,7 +38,7 @@ const NOT_UTF8: &[&[u8]] = &[
 const SPELLED_OUT: &[&str] = &[
     "a\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}",
     "e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}", "x\u{fff9}y\u{fffa}z\u{fffb}", "\u{ad}", "\u{61c}",
-    "\u{180e}", "\u{2060}", "\u{2066}x\u{2069}", "\u{3164}", "\u{e0041}", "\u{34f}", "\u{200e}\u{200f}",
+    "\u{180e}", "a\u{20dd}\u{20dd}\u{20dd}\u{20dd}\u{20dd}\u{20dd}\u{20dd}\u{20dd}", "\u{2060}", "\u{2066}x\u{2069}", "\u{3164}", "\u{e0041}", "\u{34f}", "\u{200e}\u{200f}",
     "\u{1f3f4}\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}",
 ];
 /// What a client may take for a word to itself; on a pipe it is text.

@@ -279,6 +279,7 @@ pub const WRONG_BY_NAME: &[(&str, &str)] = &[
     ("keeps-every-joiner", "received_control_characters_are_escaped"),
     ("sends-what-is-no-utf8", "a_typed_line_is_sent"),
     ("prints-disconnect", "a_received_disconnect_ends_the_client"),
+    ("keeps-its-time-out", "a_silent_room_does_not_end_the_client"),
     ("calls-a-reset-a-success", "the_client_ends_when_the_server_closes"),
     ("calls-every-end-a-failure", "the_client_ends_when_the_server_closes"),
     ("waits-half-a-second", "at_the_end_of_input_it_half_closes_and_prints_what_still_comes"),

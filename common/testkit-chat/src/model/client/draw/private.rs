@@ -12,6 +12,8 @@ const NO_KEYS: &[&str] = &[
     "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
     "AAAA",
     "this is no base64 ééé",
+    "GkeH*FtY8suFnhu6TAESG3BUemIs0tHUEPT4Bdb2wHEQ=",
+    "GkeHFtY8suFnhu6TAESG3BUemIs0tHUEPT4Bdb2wHEQ",
 ];
 
 impl Draw {
