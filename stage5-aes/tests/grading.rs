@@ -16,7 +16,7 @@ const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../common/testkit/cli
 const AT_RANDOM: &str = "random_sessions_of_a_client_keep_to_the_contract";
 
 /// A fault of that client, and a check that it must fail; or a rule that sessions at random name.
-const FAULTS: [(&str, &str); 33] = [
+const FAULTS: [(&str, &str); 34] = [
     ("sends-in-the-clear", "what_is_typed_is_sent_encrypted"),
     ("fixes-its-iv", "every_message_has_an_iv_of_its_own"),
     ("makes-one-iv", "every_message_has_an_iv_of_its_own"),
@@ -44,6 +44,7 @@ const FAULTS: [(&str, &str); 33] = [
     ("ends-hastily", "what_comes_after_the_end_of_input_is_shown_decrypted"),
     ("measures-characters", "rule longest-text"),
     ("believes-the-last-byte", "rule cannot-decrypt"),
+    ("pads-by-any-number", "rule cannot-decrypt"),
     ("strips-blanks", "rule encrypted"),
     ("replaces-what-is-no-utf8", "rule cannot-decrypt"),
     ("forgets-what-is-left", "rule encrypted"),

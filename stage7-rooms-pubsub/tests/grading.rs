@@ -77,6 +77,8 @@ const FAULTS: Faults = &[
     ("sorts-rooms-by-bytes", RANDOM),
     ("lets-name-the-lobby", "the_case_of_a_rooms_name_does_not_matter"),
     ("looks-names-up-with-like", RANDOM),
+    ("stores-no-whispers", "what_is_not_stored_is_seen_by_nobody"),
+    ("talks-on-when-replaced", "who_is_replaced_says_nothing_more"),
     ("unsubscribes-with-like", "names_are_compared_letter_by_letter"),
     ("looks-rooms-up-with-like", RANDOM),
 ];

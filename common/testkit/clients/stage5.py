@@ -46,6 +46,7 @@ FAULTS = {
     "ends-hastily": "ends at the end of its input",
     "measures-characters": "counts the characters of a text, not its bytes",
     "believes-the-last-byte": "looks at the last byte of the padding only",
+    "pads-by-any-number": "takes more than 16 equal bytes for padding",
     "strips-blanks": "takes off the blanks around a text",
     "replaces-what-is-no-utf8": "shows U+FFFD for bytes that are not UTF-8",
     "forgets-what-is-left": "sends no last line without a line end",
@@ -121,6 +122,11 @@ def decrypted(line):
             raise ValueError("wrong length")
         if FAULT == "believes-the-last-byte":
             text = aes("-d", message[:16], message[16:], "-nopad")
+            return text[: -text[-1]].decode()
+        if FAULT == "pads-by-any-number":
+            text = aes("-d", message[:16], message[16:], "-nopad")
+            if text[-text[-1] :] != bytes([text[-1]]) * text[-1]:
+                raise ValueError("padding")
             return text[: -text[-1]].decode()
         text = aes("-d", message[:16], message[16:])
         return text.decode(errors="replace" if FAULT == "replaces-what-is-no-utf8" else "strict")

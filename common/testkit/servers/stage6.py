@@ -49,6 +49,10 @@ FAULTS = {
     "shows-names-as-typed": "shows a name as it was typed this time",
     "takes-any-name": "registers any name",
     "waits-with-the-lock": "lets nobody leave while a second login waits for the name",
+    "stores-later-what-it-refused": "tries again what the database refused, and has told the sender that it is not stored",
+    "hurries-with-impossible-names": "computes no hash for a name that cannot be",
+    "recalls-before-it-enters": "reads the history, and enters the room then",
+    "gives-each-answer-its-time": "begins the time for the login anew with each question",
     "looks-before-it-registers": "asks whether a name is there, and then writes over it",
     "cuts-passwords": "reads the first 72 bytes of any password",
     "takes-short-passwords": "registers a password of three letters",
@@ -227,6 +231,8 @@ def login(name, password):
             raise Refused(str(error)) from None
     else:
         rows = store("SELECT name, salt, hash FROM users WHERE key = ?", key_of(name))
+    if FAULT == "hurries-with-impossible-names" and not re.fullmatch("[A-Za-z0-9_.-]{1,32}", name):
+        raise Refused("wrong name or password")
     if not rows and FAULT == "names-the-unknown":
         raise Refused("no such user")
     if not rows and FAULT == "hurries-with-the-unknown":
@@ -262,6 +268,7 @@ def resume(token):
 room = threading.RLock()  # guards members and connections, and what is queued for them
 room_changes = threading.Condition(room)
 members = []
+unstored = []  # what is about to be stored
 connected = set()
 leaving = set()  # what is on its way to them is still written
 connections = 0
@@ -427,6 +434,8 @@ class Client:
 
     def ask(self, question):
         self.send(question)
+        if FAULT == "gives-each-answer-its-time":
+            self.deadline = time.monotonic() + LOGIN_TIMEOUT
         answer = self.read_line()
         while answer == "":
             answer = self.read_line()
@@ -471,6 +480,12 @@ class Client:
             if self.token is None or FAULT == "renews-tokens":
                 self.token = secrets.token_urlsafe(32)
                 store("INSERT INTO sessions VALUES (?, ?, ?)", digest(self.token), name, time.time() + 86400)
+            if FAULT == "recalls-before-it-enters":
+                self.earlier = store("SELECT time, name, text FROM messages ORDER BY id DESC LIMIT ?", HISTORY)
+                # Meanwhile somebody may say something.
+                room.release()
+                time.sleep(0.005)
+                room.acquire()
             self.name = name
             count = online(1)
             for member in members:
@@ -484,6 +499,8 @@ class Client:
     def recall(self):
         limit = {"no-history": 0, "whole-history": -1}.get(FAULT, HISTORY)
         rows = store("SELECT time, name, text FROM messages ORDER BY id DESC LIMIT ?", limit)
+        if FAULT == "recalls-before-it-enters":
+            rows = self.earlier
         if FAULT != "history-backwards":
             rows.reverse()
         for when, name, text in rows:
@@ -617,9 +634,14 @@ def relay(sender, text):
         name = sender.name if sender else "nobody"
         # First into the database, and then to the others.
         now = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        unstored.append((now, name, text))
         try:
-            store("INSERT INTO messages (time, name, text) VALUES (?, ?, ?)", now, name, text)
+            while unstored:
+                store("INSERT INTO messages (time, name, text) VALUES (?, ?, ?)", *unstored[0])
+                del unstored[0]
         except sqlite3.OperationalError:
+            if FAULT != "stores-later-what-it-refused":
+                unstored.clear()
             if sender:
                 sender.send("[SERVER] error: message not stored, try again")
             return

@@ -61,6 +61,8 @@ FAULTS = {
     "sorts-rooms-by-bytes": "lists rooms with capitals before the others",
     "lets-name-the-lobby": "calls the lobby LOBBY when somebody comes into it with /join LOBBY and it is empty",
     "looks-names-up-with-like": "takes _ in a name for any letter",
+    "stores-no-whispers": "sends private messages without storing them",
+    "talks-on-when-replaced": "delivers what a connection said before another one took its place, after that",
     "unsubscribes-with-like": "takes _ in the name of a subscription for any letter",
     "looks-rooms-up-with-like": "takes _ in a room for any letter",
 }
@@ -208,7 +210,7 @@ class Client(base.Client):
             base.wait_for_the_slow()
             try:
                 with room:
-                    if self not in members:
+                    if self not in members and FAULT != "talks-on-when-replaced":
                         return
                     self.execute(text) if text.startswith("/") else self.say(text)
             except Wrong as why:
@@ -261,7 +263,8 @@ class Client(base.Client):
         if base.lowered(to) == self.name.lower():
             raise Wrong("you cannot send a private message to yourself")
         other = self.online(known(to))
-        keep(self.name, text, "")
+        if FAULT != "stores-no-whispers":
+            keep(self.name, text, "")
         for member in of_room(self.room) if FAULT == "whispers-to-all" else [other, self]:
             if member is not self or FAULT == "echoes-whispers":
                 member.send(f"[private] {self.name}: {text}")

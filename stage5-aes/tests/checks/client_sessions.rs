@@ -72,8 +72,8 @@ enum Wrong {
     Longer,
     /// So many bytes, of which nothing can be decrypted.
     Bytes(usize),
-    /// The last block as it is before encryption.
-    Block(&'static [u8; 16]),
+    /// Whole blocks, as they are before encryption.
+    Blocks(&'static [u8]),
     AnotherKey,
     NotUtf8(&'static [u8]),
 }
@@ -83,8 +83,8 @@ const WRONGS: &[Wrong] = &[
     Wrong::Plain("I have no key"), Wrong::Plain("[SERVER] server is shutting down"), Wrong::Plain("] hello"),
     Wrong::Odd('*'), Wrong::Odd(' '), Wrong::Odd('-'), Wrong::Odd('\t'), Wrong::CrAtTheEnd, Wrong::NoPadding,
     Wrong::UrlSafe, Wrong::Cut, Wrong::Longer, Wrong::Bytes(1), Wrong::Bytes(16), Wrong::Bytes(31), Wrong::Bytes(40),
-    Wrong::Block(b"hello world!\x01\x02\x03\x04"), Wrong::Block(b"hello world 12.\0"),
-    Wrong::Block(b"hello world 12.\x11"), Wrong::Block(b"hello world 12\x01\x02"), Wrong::Block(&[0; 16]),
+    Wrong::Blocks(b"hello world!\x01\x02\x03\x04"), Wrong::Blocks(b"hello world 12.\0"),
+    Wrong::Blocks(b"hello world 12.\x11"), Wrong::Blocks(b"hello world 12\x01\x02"), Wrong::Blocks(&[0; 16]), Wrong::Blocks(&[32; 32]), Wrong::Blocks(&[17; 32]),
     Wrong::AnotherKey, Wrong::NotUtf8(b"caf\xe9"), Wrong::NotUtf8(b"\xc0\xaf"), Wrong::NotUtf8(b"\xed\xa0\x80"),
     Wrong::NotUtf8(b"\xf0\x9f\xa6"),
 ];
@@ -243,7 +243,7 @@ fn wrong_line(key: &Key, wrong: Wrong) -> String {
         Wrong::Cut => sealed[..sealed.len() - 4].to_owned(),
         Wrong::Longer => sealed + "AAAA",
         Wrong::Bytes(count) => super::wire::in_base64(&vec![b'x'; count]),
-        Wrong::Block(block) => key.encrypt_block(block),
+        Wrong::Blocks(blocks) => key.encrypt_blocks(blocks),
         Wrong::AnotherKey => {
             let forged = || Some(Key::random().encrypt("hello")).filter(|line| !key.decrypts(line));
             std::iter::from_fn(|| Some(forged())).flatten().next().unwrap_or_default()

@@ -73,11 +73,11 @@ impl Key {
         in_base64(&[&iv[..], &ciphertext].concat())
     }
 
-    /// The line with this last block, whatever its padding.
-    pub fn encrypt_block(&self, block: &[u8; 16]) -> String {
+    /// The line with these whole blocks, whatever their padding.
+    pub fn encrypt_blocks(&self, blocks: &[u8]) -> String {
         let iv: [u8; 16] = rand::random();
         let cipher = cbc::Encryptor::<Aes256>::new(&self.key.into(), &iv.into());
-        in_base64(&[&iv[..], &cipher.encrypt_padded_vec::<NoPadding>(block)].concat())
+        in_base64(&[&iv[..], &cipher.encrypt_padded_vec::<NoPadding>(blocks)].concat())
     }
 
     /// Returns `true` if something can be decrypted from this line.

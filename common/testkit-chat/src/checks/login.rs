@@ -238,17 +238,20 @@ wire(server, waits) fn the_login_has_a_time_limit(case) {
     alice.tells(&bob, "still here");
 }
 
-/// The limit is for the login as a whole: a byte now and then, or an empty line, buys no time.
+/// The limit is for the login as a whole: a byte now and then, an empty line or an answer buys no time.
 wire(server, waits) fn a_login_that_drips_has_the_same_time_limit(case) {
     let limit = if case.foreign_server() { login_timeout(case) } else { Duration::from_secs(2) };
     let chat = Chat::start_with(case, &["--login-timeout", "2"]);
     let (slow, start) = (chat.asked("slow"), Instant::now());
-    let empty = chat.asked("empty");
+    let (empty, answering) = (chat.asked("empty"), chat.asked("answering"));
+    answering.send("LOGIN");
+    answering.receives("ENTER_USERNAME");
     let late = limit + Duration::from_secs(5);
     let mut has_said_nothing = true;
     for byte in slow.encoded("REGISTER").bytes().cycle() {
         if has_said_nothing && start.elapsed() > limit.mul_f64(0.9) {
             has_said_nothing = empty.peer.try_send(b"\n").is_err();
+            answering.send("alice");
         }
         if slow.peer.try_send(&[byte]).is_err() || start.elapsed() > late {
             break;
@@ -258,6 +261,7 @@ wire(server, waits) fn a_login_that_drips_has_the_same_time_limit(case) {
     require_in_time(start.elapsed() < late, format!("the end within {limit:?}"), "an open connection");
     slow.peer.sees_the_end();
     is_turned_away(&empty);
+    is_turned_away(&answering);
     let within = limit.mul_f64(1.7);
     require_in_time(start.elapsed() < within, format!("the end within {limit:?}"), format!("{:?}", start.elapsed()));
 }

@@ -265,6 +265,19 @@ wire(server) fn a_second_login_can_replace_the_first(case) {
     chat.refuses("alice", &format!("RESUME {}", older.token));
 }
 
+/// Who is replaced in the middle of what it says: nothing of that comes behind its departure.
+wire(server) fn who_is_replaced_says_nothing_more(case) {
+    let chat = Chat::start_with(case, replacing(case));
+    let [older, bob] = chat.room();
+    older.send_all((0..2000).map(|n| format!("number {n}")));
+    let newer = chat.login("alice");
+    newer.send("the last word");
+    let lines = bob.lines_to("the last word", |l| l.ends_with(": the last word"));
+    let said_after = lines.iter().skip_while(|l| !l.contains(&format!("{} left (", newer.name)));
+    let late: Vec<_> = said_after.filter(|l| l.contains(": number ")).collect();
+    require(late.is_empty(), "nothing of the older connection after it has left", format!("{late:?}"));
+}
+
 /// The token of another session replaces no connection, here either: two clients that
 /// reconnect by themselves would replace each other for ever.
 wire(server) fn the_token_of_another_session_replaces_no_connection(case) {

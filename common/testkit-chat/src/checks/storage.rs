@@ -5,6 +5,7 @@ use crate::user::User;
 use rusqlite::{Connection, OpenFlags};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use testkit::{Case, End, Next, Signal, checks, fail, require};
 
@@ -16,6 +17,18 @@ pub(super) fn database(case: &Case) -> Connection {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let opened = Connection::open_with_flags(case.folder().join("chat.db"), flags);
     opened.unwrap_or_else(|e| fail("an SQLite file chat.db in the working folder", e.to_string()))
+}
+
+/// So long another program holds the database: longer than servers wait by default.
+const LOCKED: Duration = Duration::from_secs(6);
+
+/// An SQLite file in the folder of the check: it begins with these bytes (SQLite, "Database File Format").
+fn sqlite_file(case: &Case) -> Option<PathBuf> {
+    let files = fs::read_dir(case.folder()).ok()?;
+    files
+        .flatten()
+        .map(|file| file.path())
+        .find(|path| fs::read(path).is_ok_and(|bytes| bytes.starts_with(b"SQLite format 3\0")))
 }
 
 checks! {
@@ -40,6 +53,34 @@ wire(server) fn a_message_that_anyone_has_seen_outlives_a_kill(case) {
     let kept = history.last().and_then(|line| number(line));
     let expected = format!("number {seen}, which bob has seen, or a later one at the end of the history");
     require(kept.is_some_and(|kept| kept >= seen), expected, format!("{kept:?}"));
+}
+
+/// Another program holds the lock of the database. What is said meanwhile is seen by nobody before it is
+/// stored, and what was seen by nobody is in no history. (Where the server's database is no SQLite file in the
+/// folder of this check, this cannot be tried.)
+wire(server, waits) fn what_is_not_stored_is_seen_by_nobody(case) {
+    let chat = Chat::start(case);
+    let [alice, bob] = chat.room();
+    let Some(file) = sqlite_file(case) else { return };
+    let thief = Connection::open(file).expect("an SQLite file");
+    thief.busy_timeout(Duration::from_secs(5)).expect("it is a time");
+    thief.execute_batch("BEGIN EXCLUSIVE").expect("nobody writes for so long");
+    if case.stage() >= 7 {
+        alice.send(&format!("/msg {} whispered behind the lock", bob.name));
+        alice.send("/publish published behind the lock");
+    }
+    alice.send("said behind the lock");
+    let deadline = Instant::now() + LOCKED;
+    while let Next::Line(line) = bob.next_by(deadline) {
+        require(!line.contains("behind the lock"), "nothing before it is stored", line);
+    }
+    thief.execute_batch("ROLLBACK").expect("the lock is ours");
+    stores_again(&alice, &bob);
+    let history = chat.register("carol").history;
+    let is_kept = history.iter().any(|line| line.ends_with(": said behind the lock"));
+    let was_seen = bob.has_received(&format!("{}: said behind the lock", alice.name));
+    let expected = if was_seen { "it, since bob has seen it" } else { "nothing that nobody has seen" };
+    require(is_kept == was_seen, format!("in the history {expected}"), format!("{history:?}"));
 }
 
 /// At the moment at which a message is received its row can be read in the database

@@ -4,7 +4,8 @@ mod private;
 
 use super::contacts::{LONGEST_PRIVATE, NAMES};
 use super::session::{
-    Attempt, ClientSession, End, Forgery, Heard, LineEnd, Login, Loss, Outcome, Pieces, Received, Step,
+    Answer, Attempt, ClientSession, End, Forgery, Heard, LineEnd, Login, Loss, Outcome, Pieces, Received,
+    Step,
 };
 use crate::envelope::LONGEST_TEXT;
 use crate::model::world::TLS;
@@ -33,6 +34,13 @@ const SAID: &[&str] = &[
     "AUTH_FAILED wrong name or password", "AUTH_REQUIRED", "ENTER_PASSWORD", "AUTH_SUCCESS bob token-0", "!DISCONNECT",
     "[SERVER] you are in cellar (1 online)", "[KEY] bob AAAA", "[DM] bob AAAA", "[private] bob: psst",
     "[SERVER] server is shutting down", "[SERVER] error: message rejected", "/quit", "/msg alice psst",
+];
+/// What the server says of others.
+const NOTICES: &[&str] = &[
+    "[SERVER] bob was kicked",
+    "[SERVER] announcement by carol: you were kicked by carol",
+    "[SERVER] announcement by carol: you logged in elsewhere",
+    "[SERVER] error: carol is not online",
 ];
 /// What is typed in the room and means nothing to a client.
 #[rustfmt::skip]
@@ -71,6 +79,14 @@ pub(super) fn session(stage: u8, seed: u64, number: usize) -> ClientSession {
             around.push(Step::Hear(friend, vec![Heard::Again]));
         }
         steps.splice(at..at, around);
+    }
+    // Another key of a user whose key is known, and what is said and heard then.
+    if stage >= TLS && number % 6 == 5 && count > 0 {
+        let text = |draw: &mut Draw, random: &mut Random| draw.whisper(random, friend, Answer::Key);
+        steps.push(text(&mut draw, &mut random));
+        steps.extend([Step::Rekey(friend), Step::Rekey(friend)]);
+        steps.push(text(&mut draw, &mut random));
+        steps.push(Step::Hear(friend, vec![draw.heard(&mut random)]));
     }
     let end = draw.end(&mut random, number);
     ClientSession { login, steps, end }
@@ -183,6 +199,13 @@ impl Draw {
         let text = match random.below(6) {
             0 => format!("bob: {}", *random.pick(SAID)),
             1 if random.one_in(3) => format!("bob: {}", self.of_bytes(random, self.longest())),
+            1 if random.one_in(3) => (*random.pick(NOTICES)).to_owned(),
+            // All in a room of many: more than line readers take by default.
+            1 if random.one_in(6) => {
+                let names =
+                    (0..*random.pick(&[300, 2200])).map(|n| format!("user-with-a-rather-long-name-{n:03}"));
+                format!("[USERS_LIST] {}", names.collect::<Vec<_>>().join(","))
+            }
             2 if self.stage < TLS => {
                 // Only a sealed line can have a line end in it.
                 format!("bob: {}\n[SERVER] no line of its own\n", text_for_a_client(random, 100))
@@ -209,7 +232,7 @@ impl Draw {
             4 if self.stage < TLS => End::Forged(forgery(number / 11)),
             5 => End::OfInput("without a line end".to_owned()),
             6 => End::Word("!DISCONNECT"),
-            7 => End::TokenRefused(one_of(random, REASONS)),
+            7 => End::TokenRefused(REASONS[number / 11 % REASONS.len()]),
             // From the last one on.
             8 if self.stage < TLS => End::Forged(forgery(7 + 7 * (number / 11))),
             8 => End::InputNotUtf8,

@@ -69,19 +69,21 @@ impl Player<'_> {
         self.us.send(&line);
     }
 
-    /// Another key of a user whose key is known, and nobody has asked for it.
+    /// Another key of a user whose key is known, and nobody has asked for it; the same once more when it was
+    /// given out before.
     pub fn is_given_another(&mut self, of: usize) -> Result<(), Broken> {
         let contact = &mut self.contacts.all[of];
-        if !contact.is_known || contact.has_changed {
+        if !contact.is_known {
             return Ok(());
         }
+        let is_warned = contact.has_changed && contact.is_warned;
         contact.has_changed = true;
         let line = format!("[KEY] {} {}", contact.name, contact.other.public());
         let said_before = self.begins_to_say();
         self.optional.push(line.clone());
         self.us.send(&line);
         self.is_fenced()?;
-        self.contacts.all[of].is_warned = self.told() > said_before;
+        self.contacts.all[of].is_warned = is_warned || self.told() > said_before;
         Ok(())
     }
 }

@@ -22,27 +22,6 @@ impl Draw {
         match random.below(18) {
             16 | 17 => Step::Rekey(who),
             0..=5 => {
-                let name = NAMES[who];
-                let spelled = match random.below(3) {
-                    0 => name.to_uppercase(),
-                    _ => name.to_owned(),
-                };
-                let before = match random.below(4) {
-                    0 => Before::KeyOf((who + 1) % NAMES.len()),
-                    1 => Before::Line(one_of(
-                        random,
-                        &[
-                            "[SERVER] error: no user zed",
-                            "[SERVER] error: zed has published no key",
-                            "Zed: [SERVER] error: bob has published no key",
-                            "Zed: [KEY] bob AAAA",
-                            "[SERVER] zed joined (3 online)",
-                            "[SERVER] error: message not stored, try again",
-                            "AUTH_FAILED: [SERVER] error: no user bob",
-                        ],
-                    )),
-                    _ => Before::Nothing,
-                };
                 let answer = match random.below(10) {
                     0 => Answer::NoUser,
                     1 => Answer::NoKey,
@@ -50,7 +29,7 @@ impl Draw {
                     3 => Answer::Another,
                     _ => Answer::Key,
                 };
-                Step::Whisper(Whisper { to: who, spelled, text: self.private_text(random), before, answer })
+                self.whisper(random, who, answer)
             }
             6 => {
                 let text = (*random.pick(MISTYPED)).to_owned();
@@ -71,6 +50,32 @@ impl Draw {
             }
             _ => Step::InTheClear(text_for_a_client(random, 200).trim_end_matches('\r').to_owned()),
         }
+    }
+
+    pub fn whisper(&mut self, random: &mut Random, who: usize, answer: Answer) -> Step {
+        let name = NAMES[who];
+        let spelled = match random.below(3) {
+            0 => name.to_uppercase(),
+            _ => name.to_owned(),
+        };
+        let before = match random.below(4) {
+            0 => Before::KeyOf((who + 1) % NAMES.len()),
+            1 => Before::Line(one_of(
+                random,
+                &[
+                    "[SERVER] error: no user zed",
+                    "[SERVER] error: zed has published no key",
+                    "Zed: [SERVER] error: bob has published no key",
+                    "Zed: [KEY] bob AAAA",
+                    "[SERVER] zed joined (3 online)",
+                    "[SERVER] error: message not stored, try again",
+                    "AUTH_FAILED: [SERVER] error: no user bob",
+                ],
+            )),
+            _ => Before::Nothing,
+        };
+        let text = self.private_text(random);
+        Step::Whisper(Whisper { to: who, spelled, text, before, answer })
     }
 
     /// Each of them is another one, by its number.
