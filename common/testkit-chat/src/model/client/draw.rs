@@ -89,6 +89,15 @@ pub(super) fn session(stage: u8, seed: u64, number: usize) -> ClientSession {
         steps.push(Step::Hear(friend, vec![draw.heard(&mut random)]));
     }
     let end = draw.end(&mut random, number);
+    // A key that there is not, of a user of whom nothing is known.
+    if stage >= TLS && number % 6 == 2 && count > 0 {
+        steps.insert(0, draw.whisper(&mut random, friend, private::no_key(number / 6)));
+    }
+    // Each way to move, or not to move, before a connection is lost.
+    if let Some(at) = steps.iter().position(|step| stage >= 7 && matches!(step, Step::Lose(..))) {
+        let (command, result) = MOVES[number / 4 % MOVES.len()];
+        steps.insert(at, Step::Move(command, result));
+    }
     ClientSession { login, steps, end }
 }
 
@@ -264,15 +273,18 @@ fn pieces(random: &mut Random) -> Pieces {
     }
 }
 
+/// Commands, and the room in which the server says that the user is then, or an error.
+const MOVES: &[(&str, Result<&str, &str>)] = &[
+    ("/join no room", Err("a room has 1 to 32 of the characters A-Z a-z 0-9 _ . -")),
+    ("/join rust", Ok("Rust")),
+    ("/join a-b.c_d", Ok("a-b.c_d")),
+    ("/join den", Err("the database is out of reach, try again later")),
+    ("/leave", Ok("lobby")),
+    ("/join Lobby", Ok("lobby")),
+    ("/join RUST", Ok("Rust")),
+];
+
 fn movement(random: &mut Random) -> Step {
-    let (command, result) = *random.pick(&[
-        ("/join rust", Ok("Rust")),
-        ("/join RUST", Ok("Rust")),
-        ("/join a-b.c_d", Ok("a-b.c_d")),
-        ("/leave", Ok("lobby")),
-        ("/join Lobby", Ok("lobby")),
-        ("/join no room", Err("a room has 1 to 32 of the characters A-Z a-z 0-9 _ . -")),
-        ("/join den", Err("the database is out of reach, try again later")),
-    ]);
+    let (command, result) = *random.pick(MOVES);
     Step::Move(command, result)
 }

@@ -16,6 +16,15 @@ const NO_KEYS: &[&str] = &[
     "GkeHFtY8suFnhu6TAESG3BUemIs0tHUEPT4Bdb2wHEQ",
 ];
 
+/// An answer without a key, by its number.
+pub fn no_key(number: usize) -> Answer {
+    match number % 4 {
+        1 => Answer::NoUser,
+        3 => Answer::NoKey,
+        _ => Answer::Nonsense(NO_KEYS[number % NO_KEYS.len()]),
+    }
+}
+
 impl Draw {
     pub fn private_step(&mut self, random: &mut Random) -> Step {
         let who = if random.one_in(3) { random.below(NAMES.len()) } else { self.friend };
