@@ -38,7 +38,10 @@ pub(crate) fn run_one(graded: Graded, check: Check) -> Result<(), Complaint> {
             let late = payload.downcast_ref::<Failure>().is_some_and(|failure| failure.late);
             (described(payload), late, case.context.errors())
         };
-        let _ = done.send(result.map_err(failed));
+        let result = result.map_err(failed);
+        // The last one that holds the folder removes it, and nobody waits for this thread.
+        drop(case);
+        let _ = done.send(result);
     });
     let ((what, hint), late, errors) = match outcome.recv_timeout(check.limit.mul_f64(crate::slowness())) {
         Ok(Ok(())) => return Ok(()),
